@@ -1,0 +1,1 @@
+//! The event types that a new workspace starts with.

@@ -1,0 +1,144 @@
+//! Identifiers.
+//!
+//! Everything a compatible client sees as a number fits a signed 32-bit integer: the Java and C#
+//! clients of both APIs store them so (UltraCart spec, trap 11).
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::entropy::{self, Entropy};
+
+macro_rules! int32_id {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub i32);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = std::num::ParseIntError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    )*};
+}
+
+int32_id! {
+    /// A workspace: the tenant.
+    WorkspaceId;
+    /// A project, numbered within its workspace.
+    ProjectId;
+    /// An outbound endpoint.
+    EndpointId;
+    /// An event type, numbered within its workspace.
+    EventTypeId;
+    /// An inbound source.
+    SourceId;
+    /// A dataset.
+    DatasetId;
+    /// A credential.
+    CredentialId;
+}
+
+/// The number of an event in the journal. Unique in an installation and never used again; a later
+/// event of one writer has a higher number.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Seq(pub u64);
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The number of a batch. Unique in an installation; later batches have higher numbers.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct BatchId(pub u64);
+
+impl fmt::Display for BatchId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The five digits that end every request id (UltraCart spec 1.3: "a 5-digit constant").
+const REQUEST_ID_SUFFIX: &str = "80011";
+
+/// The id of one HTTP exchange: 14 random hexadecimal digits, 12 digits of Unix milliseconds and a
+/// constant, in upper case and safe in a URL (UltraCart spec 1.3).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestId(String);
+
+impl RequestId {
+    /// A new id, stamped with `now`.
+    pub fn new(entropy: &dyn Entropy, now: Timestamp) -> Self {
+        let random = entropy::hex(entropy, 14);
+        let millis = now.as_millisecond();
+        Self(format!("{random}{millis:012x}{REQUEST_ID_SUFFIX}").to_uppercase())
+    }
+
+    /// The id in the form it was written; nothing that is not of the form above is one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let shape = text.len() == 31
+            && text.ends_with(REQUEST_ID_SUFFIX)
+            && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'));
+        shape.then(|| Self(text.to_owned()))
+    }
+
+    /// The moment the id was made, to the millisecond.
+    pub fn stamp(&self) -> Timestamp {
+        let millis = i64::from_str_radix(&self.0[14..26], 16).unwrap_or_default();
+        Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::SystemEntropy;
+
+    #[test]
+    fn request_ids_carry_their_stamp() {
+        let now = Timestamp::from_millisecond(1_759_781_233_123).unwrap();
+        let id = RequestId::new(&SystemEntropy, now);
+        assert_eq!(id.as_str().len(), 31);
+        assert_eq!(id.stamp(), now);
+        assert_eq!(RequestId::parse(id.as_str()), Some(id));
+    }
+
+    #[test]
+    fn foreign_request_ids_are_refused() {
+        for text in ["", "r/1 x", "0123456789abcdef0123456789a80011", &"Z".repeat(31)] {
+            assert_eq!(RequestId::parse(text), None, "{text}");
+        }
+    }
+}

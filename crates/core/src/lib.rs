@@ -1,0 +1,13 @@
+//! Hookyard's model and pure logic.
+//!
+//! Nothing here touches a network, a disk, a database or a runtime: time comes in through
+//! [`clock::Clock`] and randomness through [`entropy::Entropy`], so that every rule of the product
+//! can be tested without waiting and replayed from a seed.
+#![forbid(unsafe_code)]
+
+pub mod catalogue;
+pub mod clock;
+pub mod entropy;
+pub mod id;
+pub mod model;
+pub mod retry;

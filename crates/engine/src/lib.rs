@@ -1,0 +1,1 @@
+//! Publishing, delivering and receiving.

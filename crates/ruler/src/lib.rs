@@ -1,0 +1,1 @@
+//! The AWS Event Ruler rule language: parse, compile, match.

@@ -1,0 +1,1 @@
+//! Hookyard's storage contract and its backends.

@@ -1,0 +1,1 @@
+//! Simulated time, seeded randomness and a receiver with scripted faults, for tests only.
