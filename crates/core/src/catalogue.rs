@@ -1,1 +1,77 @@
-//! The event types that a new workspace starts with.
+//! The event types that a new workspace starts with: 10 categories and 43 types, with the names,
+//! grouping, expansions and numbers of the UltraCart event catalogue (spec section 5).
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::id::EventTypeId;
+use crate::model::{Catalogue, Category, EventType};
+
+#[derive(Deserialize)]
+struct CategoryFile {
+    name: String,
+    expansions: Vec<String>,
+    event_types: Vec<EventTypeFile>,
+}
+
+#[derive(Deserialize)]
+struct EventTypeFile {
+    id: EventTypeId,
+    name: String,
+    description: String,
+    supports_reflow: bool,
+}
+
+static INITIAL: LazyLock<Catalogue> = LazyLock::new(|| {
+    // The file is part of the program and a test reads it, so it always parses.
+    let categories: Vec<CategoryFile> =
+        serde_json::from_str(include_str!("catalogue.json")).unwrap_or_default();
+    Catalogue { categories: categories.into_iter().map(category).collect() }
+});
+
+fn category(file: CategoryFile) -> Category {
+    let event_types = file.event_types.into_iter().map(|kind| EventType {
+        id: kind.id,
+        name: kind.name,
+        description: kind.description,
+        supports_reflow: kind.supports_reflow,
+        deprecated: false,
+        discontinued: false,
+    });
+    Category { name: file.name, expansions: file.expansions, event_types: event_types.collect() }
+}
+
+/// The catalogue of a new workspace.
+pub fn initial() -> &'static Catalogue {
+    &INITIAL
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_initial_catalogue_has_43_types_in_10_categories() {
+        let catalogue = initial();
+        assert_eq!(catalogue.categories.len(), 10);
+        assert_eq!(catalogue.iter().count(), 43);
+        let reflow: Vec<_> = catalogue
+            .iter()
+            .filter(|(_, kind)| kind.supports_reflow)
+            .map(|(_, k)| &k.name)
+            .collect();
+        assert_eq!(reflow, ["item_update", "order_create"]);
+        for (index, (_, kind)) in catalogue.iter().enumerate() {
+            assert_eq!(kind.id.0, i32::try_from(index).unwrap() + 1, "{}", kind.name);
+        }
+    }
+
+    #[test]
+    fn types_are_found_by_name_and_number() {
+        let (category, kind) = initial().by_name("order_create").unwrap();
+        assert_eq!(category.name, "order");
+        assert_eq!(initial().by_id(kind.id).unwrap().1.name, "order_create");
+        assert!(initial().by_name("order_vanish").is_none());
+    }
+}

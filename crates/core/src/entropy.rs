@@ -73,7 +73,9 @@ mod tests {
         for digits in [1, 14, 16, 64] {
             let text = hex(&SystemEntropy, digits);
             assert_eq!(text.len(), digits);
-            assert!(text.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase()));
+            assert!(
+                text.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase())
+            );
         }
     }
 

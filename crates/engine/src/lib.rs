@@ -1,1 +1,65 @@
 //! Publishing, delivering and receiving.
+//!
+//! The engine knows what must happen and in which order; it knows nothing of HTTP servers (the
+//! `server` crate), of databases (the `store` crate) or of time and chance (parameters).
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use hookyard_core::clock::Clock;
+use hookyard_core::entropy::Entropy;
+use hookyard_store::SharedStore;
+
+pub mod deliver;
+pub mod endpoints;
+mod error;
+pub mod net;
+pub mod publish;
+pub mod receive;
+pub mod sources;
+
+pub use error::Error;
+use net::Guard;
+use publish::Matchers;
+
+/// What every operation works with.
+#[derive(Clone)]
+pub struct Engine {
+    store: SharedStore,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    guard: Arc<Guard>,
+    matchers: Arc<Matchers>,
+}
+
+impl Engine {
+    /// An engine over a store.
+    pub fn new(
+        store: SharedStore,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        guard: Arc<Guard>,
+    ) -> Self {
+        Self { store, clock, entropy, guard, matchers: Arc::default() }
+    }
+
+    /// The store, for reads that need no more than it gives.
+    pub fn store(&self) -> &SharedStore {
+        &self.store
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The source of randomness.
+    pub fn entropy(&self) -> &Arc<dyn Entropy> {
+        &self.entropy
+    }
+
+    /// The guard of outbound connections.
+    pub fn guard(&self) -> &Arc<Guard> {
+        &self.guard
+    }
+}

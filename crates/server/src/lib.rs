@@ -1,1 +1,62 @@
 //! The HTTP surface: the compatible APIs, the native API and the receive path.
+//!
+//! Each API maps its own wire types to calls of the engine and the engine's errors to its own form;
+//! no API uses another.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use axum::Router;
+use hookyard_engine::Engine;
+
+mod auth;
+mod inbound;
+mod mammoth;
+mod native;
+mod ultracart;
+
+use auth::Authenticator;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) auth: Arc<Authenticator>,
+    pub(crate) settings: Arc<Settings>,
+}
+
+/// What an operator decides about the HTTP surface.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The zone of the dates in UltraCart answers.
+    pub time_zone: jiff::tz::TimeZone,
+    /// The largest published event, in bytes.
+    pub event_bytes_max: usize,
+    /// The largest batch of published events, in bytes.
+    pub batch_bytes_max: usize,
+    /// The largest received delivery, in bytes, decoded.
+    pub receive_bytes_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            time_zone: jiff::tz::TimeZone::UTC,
+            event_bytes_max: 1 << 20,
+            batch_bytes_max: 10 << 20,
+            receive_bytes_max: 10 << 20,
+        }
+    }
+}
+
+/// All routes of Hookyard.
+pub fn router(engine: Arc<Engine>, settings: Settings) -> Router {
+    let auth = Arc::new(Authenticator::new(&engine));
+    let app = App { engine, auth, settings: Arc::new(settings) };
+    Router::new()
+        .merge(ultracart::router())
+        .merge(mammoth::router())
+        .merge(inbound::router())
+        .merge(native::router())
+        .with_state(app)
+}

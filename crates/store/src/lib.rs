@@ -1,1 +1,57 @@
 //! Hookyard's storage contract and its backends.
+//!
+//! [`Store`] is the sum of traits by role. Each method is one transaction: it has happened wholly,
+//! and is on disk, when it returns `Ok`; no handle to a transaction escapes. Whatever belongs to a
+//! workspace is asked for with the workspace's id, and something of another workspace is simply not
+//! there.
+//!
+//! To add a method: put it on the trait of its role with what must hold, write a case in
+//! [`contract`], then implement it in every backend. The suite in `contract` is what a backend is.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+mod attempts;
+mod catalog;
+pub mod contract;
+mod credentials;
+mod datasets;
+mod error;
+mod journal;
+mod queue;
+mod ready;
+mod sources;
+pub mod sqlite;
+pub mod vault;
+
+pub use attempts::{AttemptQuery, AttemptStore};
+pub use catalog::{CatalogStore, NewWorkspace};
+pub use credentials::{CredentialStore, NewCredential, StoredCredential};
+pub use datasets::{BatchQuery, DatasetStore, Received};
+pub use error::{Entity, StoreError};
+pub use journal::{EventQuery, JournalStore};
+pub use queue::{Head, HeadLimit, Lease, QueueStore, Queued, Reflow};
+pub use ready::Ready;
+pub use sources::SourceStore;
+
+/// Everything that a backend does.
+#[async_trait::async_trait]
+pub trait Store:
+    CatalogStore
+    + CredentialStore
+    + JournalStore
+    + QueueStore
+    + AttemptStore
+    + SourceStore
+    + DatasetStore
+{
+    /// Whether a transaction can be committed now.
+    async fn health(&self) -> Result<(), StoreError>;
+
+    /// Writes what is only derived (queues, counters), so that the next start is quick, and stops.
+    /// Later calls fail with [`StoreError::Unavailable`]. Skipping this loses nothing.
+    async fn close(&self) -> Result<(), StoreError>;
+}
+
+/// A store that many tasks share.
+pub type SharedStore = Arc<dyn Store>;

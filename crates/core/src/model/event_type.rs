@@ -1,0 +1,56 @@
+use crate::id::EventTypeId;
+
+/// A name in the catalogue, such as `order_create`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventType {
+    /// Its number within the workspace; stable.
+    pub id: EventTypeId,
+    /// Its name; unique in the workspace.
+    pub name: String,
+    /// What happened, for people.
+    pub description: String,
+    /// Whether its history can be queued again.
+    pub supports_reflow: bool,
+    /// Still served, but better not used any more.
+    pub deprecated: bool,
+    /// Refuses new subscriptions.
+    pub discontinued: bool,
+}
+
+/// A group of event types that share a payload object and its expansions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Category {
+    /// Its name; unique in the workspace.
+    pub name: String,
+    /// The parts of the object that a subscription gets only when it asks: dotted paths. Whatever is
+    /// at none of these paths is always sent.
+    pub expansions: Vec<String>,
+    /// Its event types, names ascending.
+    pub event_types: Vec<EventType>,
+}
+
+/// All categories of a workspace, in catalogue order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Catalogue {
+    /// The categories.
+    pub categories: Vec<Category>,
+}
+
+impl Catalogue {
+    /// Every event type with its category, in catalogue order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Category, &EventType)> {
+        self.categories
+            .iter()
+            .flat_map(|category| category.event_types.iter().map(move |kind| (category, kind)))
+    }
+
+    /// The event type with this name.
+    pub fn by_name(&self, name: &str) -> Option<(&Category, &EventType)> {
+        self.iter().find(|(_, kind)| kind.name == name)
+    }
+
+    /// The event type with this number.
+    pub fn by_id(&self, id: EventTypeId) -> Option<(&Category, &EventType)> {
+        self.iter().find(|(_, kind)| kind.id == id)
+    }
+}

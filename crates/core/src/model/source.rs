@@ -1,0 +1,140 @@
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::Secret;
+use crate::id::{BatchId, DatasetId, ProjectId, SourceId, WorkspaceId};
+
+/// What a delivery does to the rows that are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Mode {
+    /// Adds a row.
+    Combine,
+    /// Becomes the only row.
+    #[default]
+    Replace,
+}
+
+impl Mode {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Combine => "combine",
+            Self::Replace => "replace",
+        }
+    }
+
+    /// Reads the word, in any case (the v1 API wrote `Replace`).
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Combine, Self::Replace]
+            .into_iter()
+            .find(|mode| mode.as_str().eq_ignore_ascii_case(text))
+    }
+}
+
+/// A source on its way into the store; its dataset is made with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSource {
+    /// The workspace that owns it.
+    pub workspace: WorkspaceId,
+    /// The project that it is in.
+    pub project: ProjectId,
+    /// Its name, which its dataset gets too.
+    pub name: String,
+    /// What its deliveries do.
+    pub mode: Mode,
+    /// The browser origins that may deliver, as submitted.
+    pub origins: String,
+    /// What a delivery must prove to know; `None` when it is open.
+    pub secret: Option<Secret>,
+    /// The last segment of its URL, the capability to deliver.
+    pub key: String,
+    /// The folder that its maker named, an opaque reference.
+    pub folder: Option<String>,
+}
+
+/// An inbound URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its number.
+    pub id: SourceId,
+    /// The dataset that it fills.
+    pub dataset: DatasetId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// What it was made with.
+    pub spec: NewSource,
+}
+
+/// A change of a source; `None` leaves what is there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SourceChange {
+    /// The new mode.
+    pub mode: Option<Mode>,
+    /// The new origins.
+    pub origins: Option<String>,
+    /// The new secret; `Some(None)` opens the source.
+    pub secret: Option<Option<Secret>>,
+}
+
+/// The counters of a dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DatasetStats {
+    /// Visible rows. Exact.
+    pub rows: u64,
+    /// Bytes of their cells.
+    pub bytes: u64,
+}
+
+/// What a source fills.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// Its number.
+    pub id: DatasetId,
+    /// The workspace that owns it.
+    pub workspace: WorkspaceId,
+    /// The project that it is in.
+    pub project: ProjectId,
+    /// Its name.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its rows last changed.
+    pub updated_at: Timestamp,
+    /// The source that fills it; `None` when that was deleted.
+    pub source: Option<Source>,
+    /// Its counters.
+    pub stats: DatasetStats,
+}
+
+/// Whether a batch counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchState {
+    /// Its row is visible.
+    Active,
+    /// Its row is hidden until it is restored.
+    Suspended,
+}
+
+/// One accepted delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Its number.
+    pub id: BatchId,
+    /// When it was accepted.
+    pub received_at: Timestamp,
+    /// Whether it counts.
+    pub state: BatchState,
+    /// Bytes of its cell.
+    pub bytes: u64,
+}
+
+/// One visible row of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The batch that it came with.
+    pub batch: BatchId,
+    /// When it was accepted.
+    pub received_at: Timestamp,
+    /// The delivery, as JSON text.
+    pub cell: Bytes,
+}

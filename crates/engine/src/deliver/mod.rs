@@ -1,0 +1,3 @@
+//! Delivering: claim, render, send, settle.
+
+pub mod render;

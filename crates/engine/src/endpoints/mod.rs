@@ -1,0 +1,1 @@
+//! Managing endpoints: validate, store, put the new matcher in place.

@@ -1,0 +1,5 @@
+//! Publishing: validate, match, append.
+
+mod matcher;
+
+pub(crate) use matcher::Matchers;

@@ -1,0 +1,1 @@
+//! Managing sources and datasets.

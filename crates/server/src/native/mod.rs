@@ -1,0 +1,9 @@
+//! The native API under `/v1`.
+
+use axum::Router;
+
+use crate::App;
+
+pub(crate) fn router() -> Router<App> {
+    Router::new()
+}

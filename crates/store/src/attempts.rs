@@ -1,0 +1,52 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hookyard_core::id::{EndpointId, EventTypeId, RequestId, WorkspaceId};
+use hookyard_core::model::Attempt;
+use jiff::Timestamp;
+
+use crate::StoreError;
+
+/// Which attempts to list. All conditions must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AttemptQuery {
+    /// Started at or after this moment.
+    pub from: Option<Timestamp>,
+    /// Started at or before this moment.
+    pub until: Option<Timestamp>,
+    /// With this status.
+    pub status: Option<u16>,
+    /// A success, or not.
+    pub success: Option<bool>,
+    /// Carried an event of this type.
+    pub event_type: Option<EventTypeId>,
+    /// Carried an event with this order id.
+    pub order_id: Option<String>,
+    /// Took at least this long.
+    pub duration_min: Option<Duration>,
+    /// Leave out this many of the newest that match.
+    pub offset: usize,
+    /// The most attempts to return.
+    pub limit: usize,
+}
+
+/// The delivery log.
+#[async_trait]
+pub trait AttemptStore: Send + Sync {
+    /// An endpoint's attempts, newest first. [`StoreError::NotFound`] when the workspace has no such
+    /// endpoint.
+    async fn attempts(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        query: AttemptQuery,
+    ) -> Result<Vec<Attempt>, StoreError>;
+
+    /// One attempt; `None` when the endpoint has none with this id.
+    async fn attempt(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        request_id: &RequestId,
+    ) -> Result<Option<Attempt>, StoreError>;
+}

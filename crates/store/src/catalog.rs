@@ -1,0 +1,99 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hookyard_core::id::{EndpointId, ProjectId, WorkspaceId};
+use hookyard_core::model::{
+    Catalogue, Endpoint, EndpointSettings, Project, Subscription, Workspace,
+};
+use jiff::Timestamp;
+
+use crate::{NewCredential, StoreError};
+
+/// A workspace on its way into the store.
+#[derive(Debug, Clone)]
+pub struct NewWorkspace {
+    /// The workspace.
+    pub workspace: Workspace,
+    /// Its first project.
+    pub project: Project,
+    /// Its event types.
+    pub catalogue: Catalogue,
+    /// Its first credentials.
+    pub credentials: Vec<NewCredential>,
+}
+
+/// Workspaces, projects, event types, endpoints and subscriptions.
+#[async_trait]
+pub trait CatalogStore: Send + Sync {
+    /// Makes a workspace with all that it starts with. [`StoreError::Conflict`] when its number or
+    /// merchant code is taken.
+    async fn create_workspace(&self, new: NewWorkspace) -> Result<(), StoreError>;
+
+    /// All workspaces, numbers ascending.
+    async fn workspaces(&self) -> Result<Vec<Workspace>, StoreError>;
+
+    /// A workspace; `None` when there is none.
+    async fn workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError>;
+
+    /// A workspace's projects, numbers ascending.
+    async fn projects(&self, workspace: WorkspaceId) -> Result<Vec<Project>, StoreError>;
+
+    /// Whether the project is one of the workspace's. Asked on every call of the Mammoth API, so a
+    /// backend answers from memory where it can.
+    async fn has_project(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+    ) -> Result<bool, StoreError>;
+
+    /// A workspace's event types.
+    async fn catalogue(&self, workspace: WorkspaceId) -> Result<Arc<Catalogue>, StoreError>;
+
+    /// Registers an endpoint.
+    async fn create_endpoint(
+        &self,
+        workspace: WorkspaceId,
+        settings: EndpointSettings,
+        subscriptions: Vec<Subscription>,
+        now: Timestamp,
+    ) -> Result<Arc<Endpoint>, StoreError>;
+
+    /// Replaces an endpoint's settings and subscriptions, if `revision` is still its revision, else
+    /// [`StoreError::Conflict`]. Enabling an endpoint that was disabled clears its failures.
+    /// Subscriptions that are no longer named stay, inactive.
+    async fn update_endpoint(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+        revision: u32,
+        settings: EndpointSettings,
+        subscriptions: Vec<Subscription>,
+    ) -> Result<Arc<Endpoint>, StoreError>;
+
+    /// Removes an endpoint and drops its queue; what it was stays as the answer. `None` when there
+    /// is none.
+    async fn delete_endpoint(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+    ) -> Result<Option<Arc<Endpoint>>, StoreError>;
+
+    /// An endpoint; `None` when there is none.
+    async fn endpoint(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+    ) -> Result<Option<Arc<Endpoint>>, StoreError>;
+
+    /// All endpoints of a workspace, numbers ascending.
+    async fn endpoints(&self, workspace: WorkspaceId) -> Result<Vec<Arc<Endpoint>>, StoreError>;
+
+    /// An endpoint as it was at a revision, its secrets left out; `None` when there is no such
+    /// revision.
+    async fn endpoint_revision(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+        revision: u32,
+    ) -> Result<Option<Arc<Endpoint>>, StoreError>;
+}

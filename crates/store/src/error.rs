@@ -1,0 +1,66 @@
+use std::error::Error;
+use std::fmt;
+
+/// A kind of thing that was asked for and is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entity {
+    /// A workspace.
+    Workspace,
+    /// A project.
+    Project,
+    /// An event type.
+    EventType,
+    /// An endpoint.
+    Endpoint,
+    /// A source.
+    Source,
+    /// A dataset.
+    Dataset,
+    /// A batch.
+    Batch,
+}
+
+impl fmt::Display for Entity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Workspace => "workspace",
+            Self::Project => "project",
+            Self::EventType => "event type",
+            Self::Endpoint => "endpoint",
+            Self::Source => "source",
+            Self::Dataset => "dataset",
+            Self::Batch => "batch",
+        })
+    }
+}
+
+/// Why a transaction did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// What it was about is not there, or is another workspace's.
+    #[error("no such {0}")]
+    NotFound(Entity),
+
+    /// Something with this identity is there already, or it changed since it was read.
+    #[error("{0}")]
+    Conflict(String),
+
+    /// The endpoint has another owner now; what this one was doing must stop.
+    #[error("the endpoint's lease was lost")]
+    LeaseLost,
+
+    /// The store cannot commit now: it is stopping, full or out of reach. The caller may try again.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+
+    /// The store's own fault: damaged data, a failed read, a bug.
+    #[error("the store failed: {0}")]
+    Internal(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// A fault described in words.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::Internal(message.into().into())
+    }
+}

@@ -1,0 +1,106 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
+use hookyard_core::model::{Endpoint, Event, NewAttempt, QueueState};
+use jiff::Timestamp;
+
+use crate::{Ready, StoreError};
+
+/// The right to work on an endpoint's queue.
+///
+/// `epoch` grows with each change of owner; a call with an older epoch is refused with
+/// [`StoreError::LeaseLost`], so an owner that was late is fenced off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// Counts its owners.
+    pub epoch: u64,
+    /// When the lease ends unless it is renewed; `None` where there is only one node.
+    pub until: Option<Timestamp>,
+}
+
+/// How much of a queue's head to return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadLimit {
+    /// The most events.
+    pub events: usize,
+    /// Stop once the objects together have this many bytes; at least one event is returned.
+    pub bytes: usize,
+}
+
+/// One entry of a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// The event.
+    pub event: Arc<Event>,
+    /// When it was queued: its acceptance, or the reflow that queued it again.
+    pub queued_at: Timestamp,
+}
+
+/// The head of a queue with all that is needed to deliver it.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// The endpoint as it is now.
+    pub endpoint: Arc<Endpoint>,
+    /// Where its queue stands.
+    pub state: QueueState,
+    /// The oldest entries, in order.
+    pub entries: Vec<Queued>,
+    /// Entries at the head whose events are gone from the journal. They are to be passed over: an
+    /// attempt's `advance` counts them.
+    pub missing: u32,
+}
+
+/// What a reflow did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reflow {
+    /// How many events were queued again.
+    pub queued: u64,
+    /// Whether an earlier reflow of the same type was still under way, so that none was started.
+    pub coalesced: bool,
+}
+
+/// Queues and who works on them.
+#[async_trait]
+pub trait QueueStore: Send + Sync {
+    /// Endpoints that may have something to do, as it comes up: events were queued, the settings
+    /// changed, a lease came free. After a start this includes every endpoint with a queue.
+    fn ready(&self) -> Arc<Ready>;
+
+    /// Takes the endpoint; `None` when it has another owner or is gone.
+    async fn claim(&self, endpoint: EndpointId) -> Result<Option<Lease>, StoreError>;
+
+    /// Extends the lease.
+    async fn renew(&self, lease: &Lease) -> Result<Lease, StoreError>;
+
+    /// Gives the endpoint back.
+    async fn release(&self, lease: Lease) -> Result<(), StoreError>;
+
+    /// The head of the endpoint's queue.
+    async fn head(&self, lease: &Lease, limit: HeadLimit) -> Result<Head, StoreError>;
+
+    /// Records an attempt and, in the same transaction, takes `attempt.advance` entries off the head
+    /// of the queue and keeps the failure state. The answer is where the queue stands then.
+    async fn settle(&self, lease: &Lease, attempt: NewAttempt) -> Result<QueueState, StoreError>;
+
+    /// Queues every event of the type that is in the journal, oldest first, behind what is queued
+    /// now and before anything published later. While an earlier one of the same type has not been
+    /// delivered whole, nothing is queued.
+    async fn reflow(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        event_type: EventTypeId,
+        now: Timestamp,
+    ) -> Result<Reflow, StoreError>;
+
+    /// Where these endpoints' queues stand, in the order asked for; an endpoint that is gone stands
+    /// at zero.
+    async fn queue_states(
+        &self,
+        workspace: WorkspaceId,
+        endpoints: &[EndpointId],
+    ) -> Result<Vec<QueueState>, StoreError>;
+}
