@@ -54,7 +54,7 @@ pub fn router(engine: Arc<Engine>, settings: Settings) -> Router {
     let auth = Arc::new(Authenticator::new(&engine));
     let app = App { engine, auth, settings: Arc::new(settings) };
     Router::new()
-        .merge(ultracart::router())
+        .merge(ultracart::router(&app))
         .merge(mammoth::router())
         .merge(inbound::router())
         .merge(native::router())

@@ -52,9 +52,13 @@ fn parse(text: &str) -> Result<Url, String> {
     if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err("must not contain blanks or control characters".to_owned());
     }
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-    if !matches!(scheme.as_deref(), Some("http" | "https")) {
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
         return Err("must be an absolute https:// or http:// URL".to_owned());
+    }
+    // The parser would take the host from further behind.
+    if rest.starts_with(['/', '\\', '?', '#']) {
+        return Err("must name a host".to_owned());
     }
     let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
     if !url.username().is_empty() || url.password().is_some() {
