@@ -8,6 +8,8 @@
 pub mod catalogue;
 pub mod clock;
 pub mod entropy;
+pub mod expansion;
 pub mod id;
+pub mod json;
 pub mod model;
 pub mod retry;
