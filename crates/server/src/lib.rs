@@ -13,6 +13,8 @@ mod auth;
 mod inbound;
 mod mammoth;
 mod native;
+#[cfg(test)]
+mod test_server;
 mod ultracart;
 
 use auth::Authenticator;

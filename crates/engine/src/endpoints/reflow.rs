@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use hookyard_core::id::{EndpointId, EventTypeId, RequestId, WorkspaceId};
-use hookyard_core::model::{Catalogue, Endpoint};
+use hookyard_core::model::{Catalogue, Endpoint, Event};
 use hookyard_store::{Entity, EventQuery};
 
 use super::request::cut;
@@ -10,6 +10,13 @@ use crate::{Engine, Error};
 
 /// The most events of the sample that a reflow shows: a bundle of the default size.
 const SAMPLE_EVENTS_MAX: usize = 100;
+
+/// How many events a sample reads at a time.
+const SAMPLE_PAGE: usize = 10;
+
+/// No more is read for a sample once this many bytes of objects are there: more than any request
+/// holds.
+const SAMPLE_BYTES_MAX: usize = 1 << 20;
 
 /// What a reflow did.
 #[derive(Debug, Clone)]
@@ -49,24 +56,46 @@ impl Engine {
     }
 
     /// The body of the first request that a reflow makes: the oldest events of the type, as many as
-    /// the endpoint takes at once. Its text has at most
-    /// [`REQUEST_CHARS_MAX`](super::REQUEST_CHARS_MAX) characters.
+    /// the endpoint takes at once; an empty bundle when there are none that can be sent. Its text
+    /// has at most [`REQUEST_CHARS_MAX`](super::REQUEST_CHARS_MAX) characters.
     pub async fn reflow_sample(&self, reflowed: &Reflowed) -> Result<String, Error> {
         let Reflowed { endpoint, event_type, queued: _ } = reflowed;
-        let query = EventQuery {
-            event_type: Some(*event_type),
+        let events = self.oldest_events(endpoint.workspace, *event_type).await?;
+        let catalogue = self.store.catalogue(endpoint.workspace).await?;
+        match render::bundle(&catalogue, endpoint, &events) {
+            Ok(bundle) if bundle.events > 0 => {
+                Ok(cut(String::from_utf8_lossy(&bundle.body).into_owned()))
+            }
+            _ => Ok(r#"{"events":[]}"#.to_owned()),
+        }
+    }
+
+    /// The oldest events of a type, enough for a sample.
+    async fn oldest_events(
+        &self,
+        workspace: WorkspaceId,
+        event_type: EventTypeId,
+    ) -> Result<Vec<Arc<Event>>, Error> {
+        let mut query = EventQuery {
+            event_type: Some(event_type),
             after: None,
             before: None,
             newest_first: false,
-            limit: SAMPLE_EVENTS_MAX,
+            limit: SAMPLE_PAGE,
         };
-        let events = self.store.events(endpoint.workspace, query).await?;
-        if events.is_empty() {
-            return Ok(r#"{"events":[]}"#.to_owned());
+        let mut events = Vec::new();
+        let mut bytes = 0;
+        while events.len() < SAMPLE_EVENTS_MAX && bytes < SAMPLE_BYTES_MAX {
+            let page = self.store.events(workspace, query.clone()).await?;
+            query.after = page.last().map(|event| event.seq);
+            bytes += page.iter().map(|event| event.object.len()).sum::<usize>();
+            let last = page.len() < SAMPLE_PAGE;
+            events.extend(page);
+            if last {
+                break;
+            }
         }
-        let catalogue = self.store.catalogue(endpoint.workspace).await?;
-        let bundle = render::bundle(&catalogue, endpoint, &events);
-        Ok(cut(String::from_utf8_lossy(&bundle.body).into_owned()))
+        Ok(events)
     }
 
     /// A new id for an HTTP exchange.

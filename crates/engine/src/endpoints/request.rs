@@ -24,8 +24,8 @@ impl Engine {
     /// gone: part of a body would pass for the whole.
     pub(super) async fn sent_body(
         &self,
-        catalogue: &Catalogue,
-        endpoint: &Endpoint,
+        catalogue: &Arc<Catalogue>,
+        endpoint: &Arc<Endpoint>,
         attempt: &Attempt,
     ) -> Result<Option<String>, Error> {
         let seqs = &attempt.record.events;
@@ -33,9 +33,10 @@ impl Engine {
         if events.len() != seqs.len() {
             return Ok(None);
         }
-        let bundle = render::bundle(catalogue, endpoint, &events);
-        let whole = bundle.events == events.len();
-        Ok(whole.then(|| String::from_utf8_lossy(&bundle.body).into_owned()))
+        // What cannot be rendered was not sent either.
+        let bundle = render::bundle(catalogue, endpoint, &events).ok();
+        let whole = bundle.filter(|bundle| bundle.events == events.len());
+        Ok(whole.map(|bundle| String::from_utf8_lossy(&bundle.body).into_owned()))
     }
 
     /// The endpoint as an attempt found it; `None` when that revision is gone.

@@ -30,6 +30,8 @@ mod log_summaries;
 mod path;
 mod query;
 mod reflow;
+#[cfg(test)]
+mod tests;
 mod update;
 mod webhook;
 
