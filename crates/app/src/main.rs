@@ -1,3 +1,55 @@
-//! The `hookyard` binary.
+//! The `hookyard` binary: reads what to do and does it.
+#![forbid(unsafe_code)]
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use tokio::runtime::Runtime;
+
+mod cli;
+mod config;
+mod data;
+mod first;
+mod lifecycle;
+mod secrets;
+mod telemetry;
+
+use config::Command;
+
+fn main() -> ExitCode {
+    let command = match config::read(std::env::args_os()) {
+        Ok(command) => command,
+        Err(error) => return refuse(&error),
+    };
+    match run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    let runtime = Runtime::new().context("cannot start the runtime")?;
+    let done = match command {
+        Command::Init(command) => runtime.block_on(cli::init(command)),
+        Command::Serve(command) => runtime.block_on(cli::serve(command)),
+        Command::CredentialCreate(command) => runtime.block_on(cli::credential_create(command)),
+    };
+    // Tasks that were given up on are not waited for.
+    runtime.shutdown_background();
+    done
+}
+
+/// Ends with clap's own text and code (0 for `--help`, 2 for wrong usage) where it is clap's.
+fn refuse(error: &anyhow::Error) -> ExitCode {
+    let Some(error) = error.downcast_ref::<clap::Error>() else { return fail(error) };
+    // Nobody may be reading.
+    let _ = error.print();
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    // Nobody may be reading; the code says it, too.
+    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    ExitCode::FAILURE
+}

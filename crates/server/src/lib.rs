@@ -7,15 +7,23 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::StatusCode;
 use hookyard_engine::Engine;
 
 mod auth;
 mod inbound;
 mod mammoth;
 mod native;
+mod probes;
+mod problem;
+mod request_log;
+mod serve;
 mod ultracart;
 
 use auth::Authenticator;
+use problem::Problem;
+use request_log::RequestLog;
+pub use serve::serve;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -52,11 +60,18 @@ impl Default for Settings {
 /// All routes of Hookyard.
 pub fn router(engine: Arc<Engine>, settings: Settings) -> Router {
     let auth = Arc::new(Authenticator::new(&engine));
+    let log = RequestLog::new(Arc::clone(engine.clock()), engine.entropy().as_ref());
     let app = App { engine, auth, settings: Arc::new(settings) };
     Router::new()
         .merge(ultracart::router())
         .merge(mammoth::router())
         .merge(inbound::router())
         .merge(native::router())
+        .merge(probes::router())
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
+        })
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path") })
+        .layer(log)
         .with_state(app)
 }

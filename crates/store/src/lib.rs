@@ -12,8 +12,10 @@
 use std::sync::Arc;
 
 mod attempts;
+mod backlog;
 mod catalog;
-pub mod contract;
+#[cfg(test)]
+mod contract;
 mod credentials;
 mod datasets;
 mod error;

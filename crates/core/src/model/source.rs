@@ -101,7 +101,7 @@ pub struct Dataset {
     /// When its rows last changed.
     pub updated_at: Timestamp,
     /// The source that fills it; `None` when that was deleted.
-    pub source: Option<Source>,
+    pub source: Option<std::sync::Arc<Source>>,
     /// Its counters.
     pub stats: DatasetStats,
 }

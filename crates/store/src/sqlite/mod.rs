@@ -1,1 +1,141 @@
-//! The embedded backend.
+//! The embedded backend: one SQLite file.
+//!
+//! One thread writes ([`writer`]); it takes whatever transactions are waiting into one commit and
+//! answers them all once that is on disk. A few connections read ([`readers`]). What is asked for on
+//! every event (endpoints, queues, sources, the newest events) is answered from memory ([`memory`]),
+//! which the writer changes after each commit and before it answers.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hookyard_core::entropy::Entropy;
+use rusqlite::{Connection, ErrorCode};
+
+use crate::vault::Vault;
+use crate::{Store, StoreError};
+
+mod attempts;
+mod catalog;
+mod checkpoint;
+mod codec;
+mod credentials;
+mod datasets;
+mod journal;
+mod keys;
+mod memory;
+mod migrate;
+mod queue;
+mod readers;
+mod recover;
+mod rows;
+mod sources;
+mod writer;
+
+pub use credentials::SqliteCredentials;
+use memory::Memory;
+use readers::Readers;
+use writer::Writer;
+
+/// How to open a store.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The file; made when it is not there.
+    pub path: PathBuf,
+    /// The installation's encryption key.
+    pub key: [u8; 32],
+    /// Where nonces come from.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The embedded store. One process may have it open at a time (but see [`SqliteCredentials`]).
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Readers,
+    memory: Arc<Memory>,
+    vault: Arc<Vault>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl SqliteStore {
+    /// Opens the file, brings it to the newest format and rebuilds what is derived.
+    pub fn open(options: Options) -> Result<Self, StoreError> {
+        let mut conn = connect(&options.path)?;
+        migrate::migrate(&mut conn)?;
+        let vault = Arc::new(Vault::new(&options.key));
+        let (memory, state) = recover::recover(&conn, &vault)?;
+        let memory = Arc::new(memory);
+        let readers = Readers::open(&options.path)?;
+        let writer = Writer::start(conn, Arc::clone(&memory), state)?;
+        Ok(Self { writer, readers, memory, vault, entropy: options.entropy })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn health(&self) -> Result<(), StoreError> {
+        self.writer.alone(|tx| tx.touch()).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.writer.close().await
+    }
+}
+
+/// Opens a connection that may write.
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let conn = Connection::open(path).map_err(failed)?;
+    // WAL with FULL: a commit is on disk when it returns. A writer in another process (the command
+    // line adding a credential) is waited for.
+    conn.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+    conn.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+    conn.pragma_update(None, "foreign_keys", "ON").map_err(failed)?;
+    conn.busy_timeout(BUSY_WAIT).map_err(failed)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    Ok(conn)
+}
+
+/// How long a writer waits for a writer of another process: far longer than any transaction here.
+const BUSY_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// A SQLite error in the contract's words.
+fn failed(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::ReadOnly,
+        ) => StoreError::Unavailable(error.to_string()),
+        _ => StoreError::Internal(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hookyard_core::entropy::SystemEntropy;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::SharedStore;
+    use crate::contract::{self, Fixture};
+
+    struct Directory(TempDir);
+
+    #[async_trait]
+    impl Fixture for Directory {
+        async fn open(&self) -> SharedStore {
+            let path = self.0.path().join("hookyard.db");
+            let entropy = Arc::new(SystemEntropy);
+            Arc::new(SqliteStore::open(Options { path, key: [7; 32], entropy }).unwrap())
+        }
+    }
+
+    fn directory() -> Directory {
+        Directory(TempDir::new().unwrap())
+    }
+
+    contract::suite!(directory());
+}

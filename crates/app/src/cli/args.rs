@@ -1,0 +1,289 @@
+//! What can be written on the command line. The text on each flag is its help: the first paragraph
+//! is what `-h` shows, all of it what `--help` shows.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use hookyard_core::model::{CredentialKind, Scope};
+
+use crate::config::values::{
+    ByteSize, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number, Zone,
+};
+
+/// Send and receive webhooks from one binary
+///
+/// Without a command, `serve` runs.
+///
+/// Every flag can also be given in the environment, as HOOKYARD_ and its name in upper case with
+/// `_` for `-`, or as a key in hookyard.toml, in lower case with `_` for `-`. Flags win over the
+/// environment, and the environment wins over the file.
+#[derive(Debug, Parser)]
+#[command(name = "hookyard", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Make a data directory with its first workspace and print the credentials
+    ///
+    /// The credentials open everything in the workspace. Only their hashes are kept, so they are
+    /// printed once and cannot be shown again; `credential create` makes more.
+    Init(InitArgs),
+    /// Run the server
+    ///
+    /// On a directory without data, this does what `init` does first. SIGTERM or SIGINT drains:
+    /// nothing new is accepted, what is in flight is finished. A second signal, or the end of
+    /// --drain-seconds, aborts; what was accepted is safe either way.
+    Serve(ServeArgs),
+    /// Manage credentials
+    #[command(subcommand)]
+    Credential(CredentialAction),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CredentialAction {
+    /// Make a credential and print it once
+    ///
+    /// This works while a server runs on the same data directory; the server knows the credential
+    /// at once.
+    Create(CredentialCreateArgs),
+}
+
+impl Cli {
+    /// The flags that every command has.
+    pub(crate) fn common(&self) -> &CommonArgs {
+        match &self.action {
+            Action::Init(args) => &args.common,
+            Action::Serve(args) => &args.common,
+            Action::Credential(CredentialAction::Create(args)) => &args.common,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CommonArgs {
+    /// The directory that keeps everything
+    ///
+    /// It holds the database, the key that encrypts secrets in it, and a lock: one server at a time
+    /// works on a directory. It is made, for its owner only, when it is not there.
+    #[arg(long, value_name = "DIR", env = "HOOKYARD_DATA", default_value = "./hookyard-data")]
+    pub(crate) data: PathBuf,
+
+    /// The configuration file
+    ///
+    /// Without this flag, hookyard.toml in the working directory is read if it is there. A key that
+    /// is no flag's is refused.
+    #[arg(long, value_name = "FILE", env = "HOOKYARD_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// The PostgreSQL database to use in place of the embedded one
+    ///
+    /// This build has the embedded store only and refuses to start when this is set.
+    #[arg(long, value_name = "URL", env = "HOOKYARD_DATABASE_URL", hide_env_values = true)]
+    pub(crate) database_url: Option<String>,
+
+    /// A file with the key that encrypts secrets at rest, 64 hexadecimal digits
+    ///
+    /// Without this flag the key is the file `key` in the data directory, made with it. The key
+    /// itself may be in the environment as HOOKYARD_ENCRYPTION_KEY; it has no flag, since anyone on
+    /// the machine can read a command line. Data is unreadable without the key that it was made
+    /// with.
+    #[arg(long, value_name = "FILE", env = "HOOKYARD_ENCRYPTION_KEY_FILE")]
+    pub(crate) encryption_key_file: Option<PathBuf>,
+
+    /// How log lines look: human or json
+    ///
+    /// Logs go to the standard error output; json is one object a line.
+    #[arg(long, value_name = "FORMAT", env = "HOOKYARD_LOG_FORMAT", default_value = "human")]
+    pub(crate) log_format: LogFormat,
+
+    /// The least important lines that are logged: off, error, warn, info, debug or trace
+    ///
+    /// At info there is one line for every request; at warn only what needs a person's eye.
+    #[arg(long, value_name = "LEVEL", env = "HOOKYARD_LOG_LEVEL", default_value = "info")]
+    pub(crate) log_level: LogLevel,
+}
+
+/// The first workspace.
+#[derive(Debug, Args)]
+pub(crate) struct FirstArgs {
+    /// The first workspace's merchant code, UltraCart's name for it
+    ///
+    /// Letters A-Z and digits, at most 20. It has no effect once there is a workspace.
+    #[arg(long, value_name = "CODE", env = "HOOKYARD_MERCHANT", default_value = "DEMO")]
+    pub(crate) merchant: Merchant,
+
+    /// The first workspace's number, Mammoth's name for it
+    ///
+    /// It stands in the paths of the Mammoth API. It has no effect once there is a workspace.
+    #[arg(long, value_name = "ID", env = "HOOKYARD_WORKSPACE_ID", default_value = "1")]
+    pub(crate) workspace_id: Number,
+
+    /// The number of the first workspace's first project
+    ///
+    /// It stands in the paths of the Mammoth API. It has no effect once there is a workspace.
+    #[arg(long, value_name = "ID", env = "HOOKYARD_PROJECT_ID", default_value = "1")]
+    pub(crate) project_id: Number,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+
+    #[command(flatten)]
+    pub(crate) first: FirstArgs,
+
+    /// Print one JSON object
+    ///
+    /// Its members are workspace_id, project_id, merchant_id, simple_key, api_key and api_secret.
+    #[arg(long, env = "HOOKYARD_JSON")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+
+    #[command(flatten)]
+    pub(crate) first: FirstArgs,
+
+    /// The address and port to listen on
+    ///
+    /// Port 0 takes a free one, which is printed. There is no TLS here: put a proxy in front of a
+    /// server that others reach.
+    #[arg(long, value_name = "ADDR", env = "HOOKYARD_LISTEN", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+
+    /// Let deliveries go to a range of addresses that is not public; may be repeated
+    ///
+    /// Deliveries go to public addresses only, so that nobody who may register an endpoint can
+    /// reach into the server's own network. A range named here is excepted, and plain http to it is
+    /// allowed. In the environment it is a comma list.
+    #[arg(long, value_name = "CIDR", env = "HOOKYARD_ALLOW_NET", value_delimiter = ',')]
+    pub(crate) allow_net: Vec<Net>,
+
+    /// The time zone of dates in UltraCart answers
+    ///
+    /// A name of the IANA database, such as America/New_York.
+    #[arg(long, value_name = "ZONE", env = "HOOKYARD_TIME_ZONE", default_value = "UTC")]
+    pub(crate) time_zone: Zone,
+
+    /// The largest published event, in bytes
+    ///
+    /// A number, or a number with KiB or MiB behind it.
+    #[arg(long, value_name = "BYTES", env = "HOOKYARD_EVENT_BYTES_MAX", default_value = "1MiB")]
+    pub(crate) event_bytes_max: ByteSize,
+
+    /// The largest batch of published events, in bytes
+    ///
+    /// A number, or a number with KiB or MiB behind it.
+    #[arg(long, value_name = "BYTES", env = "HOOKYARD_BATCH_BYTES_MAX", default_value = "10MiB")]
+    pub(crate) batch_bytes_max: ByteSize,
+
+    /// The largest delivery that a source receives, in bytes, after decompression
+    ///
+    /// A number, or a number with KiB or MiB behind it. GitHub sends up to 25 MiB.
+    #[arg(long, value_name = "BYTES", env = "HOOKYARD_RECEIVE_BYTES_MAX", default_value = "10MiB")]
+    pub(crate) receive_bytes_max: ByteSize,
+
+    /// How long a stopping server may take to finish what is in flight
+    ///
+    /// One delivery may take 30 seconds, so the default waits a little longer. What is not finished
+    /// then is delivered after the next start.
+    #[arg(long, value_name = "SECONDS", env = "HOOKYARD_DRAIN_SECONDS", default_value = "35")]
+    pub(crate) drain_seconds: DrainSeconds,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CredentialCreateArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+
+    /// The workspace that the credential opens
+    ///
+    /// It can be left out when there is only one.
+    #[arg(long, value_name = "ID", env = "HOOKYARD_WORKSPACE")]
+    pub(crate) workspace: Option<Number>,
+
+    /// What the credential looks like: simple, pair or token
+    ///
+    /// A simple key goes into the header x-ultracart-simple-key, a pair into X-API-KEY and
+    /// X-API-SECRET, a token into Authorization behind the word Bearer.
+    #[arg(long, value_name = "KIND", env = "HOOKYARD_KIND", default_value = "simple")]
+    pub(crate) kind: CredentialKind,
+
+    /// What the credential may do; may be repeated
+    ///
+    /// One of webhook_read, webhook_write, event_read, event_write, data_read, data_write and
+    /// admin; all of them when none is named. In the environment it is a comma list.
+    #[arg(long, value_name = "SCOPE", env = "HOOKYARD_SCOPE", value_delimiter = ',')]
+    pub(crate) scope: Vec<Scope>,
+
+    /// Print one JSON object
+    ///
+    /// Its members are credential_id, workspace_id, kind, scopes and, by kind, simple_key, api_key
+    /// with api_secret, or token.
+    #[arg(long, env = "HOOKYARD_JSON")]
+    pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+
+    use super::*;
+
+    /// Every flag of every command that does something, with the command's path.
+    fn flags(command: &Command, path: &str, found: &mut Vec<(String, clap::Arg)>) {
+        for sub in command.get_subcommands() {
+            flags(sub, &format!("{path} {}", sub.get_name()), found);
+        }
+        let own = command.get_arguments().filter(|flag| flag.get_long().is_some());
+        found.extend(own.map(|flag| (path.to_owned(), flag.clone())));
+    }
+
+    fn all() -> Vec<(String, clap::Arg)> {
+        let mut found = Vec::new();
+        flags(&Cli::command(), "hookyard", &mut found);
+        found
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_its_variable_and_both_helps() {
+        for (path, flag) in all() {
+            let long = flag.get_long().unwrap();
+            let variable = format!("HOOKYARD_{}", long.to_uppercase().replace('-', "_"));
+            let known = flag.get_env().map(|name| name.to_str().unwrap().to_owned());
+            assert_eq!(known, Some(variable), "{path} --{long}");
+            assert!(flag.get_help().is_some(), "{path} --{long} has no help");
+            assert!(flag.get_long_help().is_some(), "{path} --{long} has no long help");
+        }
+    }
+
+    #[test]
+    fn every_flag_is_in_the_documentation_with_its_default() {
+        let page = include_str!("../../../../docs/configuration.md");
+        for (path, flag) in all() {
+            let long = flag.get_long().unwrap();
+            let row = page.lines().find(|line| line.starts_with(&format!("| `--{long}` |")));
+            let row = row.unwrap_or_else(|| panic!("{path} --{long} is not documented"));
+            for default in flag.get_default_values() {
+                let default = default.to_str().unwrap();
+                let shown = default == "false" || row.contains(&format!("`{default}`"));
+                assert!(shown, "the default of --{long} is not {default} in: {row}");
+            }
+            let variable = flag.get_env().unwrap().to_str().unwrap();
+            assert!(row.contains(variable), "{variable} is missing in: {row}");
+        }
+    }
+}

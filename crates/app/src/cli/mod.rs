@@ -1,0 +1,11 @@
+//! The commands: what each reads and prints.
+
+pub(crate) mod args;
+mod credential;
+mod init;
+mod output;
+mod serve;
+
+pub(crate) use credential::create as credential_create;
+pub(crate) use init::run as init;
+pub(crate) use serve::run as serve;

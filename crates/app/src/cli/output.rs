@@ -1,0 +1,12 @@
+//! Printing what a command was asked for.
+
+use std::io::{ErrorKind, Write};
+
+/// Prints a line. Whoever reads the output may stop reading; that is no failure.
+pub(crate) fn line(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}

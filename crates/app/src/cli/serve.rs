@@ -1,0 +1,92 @@
+//! `serve`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use hookyard_core::clock::SystemClock;
+use hookyard_core::entropy::SystemEntropy;
+use hookyard_engine::Engine;
+use hookyard_engine::net::Guard;
+use hookyard_server::Settings;
+use hookyard_store::{SharedStore, Store};
+use tokio::net::TcpListener;
+
+use super::output;
+use crate::config::{Common, FirstWorkspace, Serve};
+use crate::data::{DataDir, Lock};
+use crate::lifecycle::{self, Signals, Stop};
+use crate::{first, telemetry};
+
+/// Runs the server until it is told to stop.
+pub(crate) async fn run(command: Serve) -> Result<()> {
+    let Serve { common, first, listen, allow_net, settings, drain } = command;
+    telemetry::start(&common);
+    let signals = Signals::listen().context("cannot listen for signals")?;
+    let (store, _lock) = open(&common)?;
+    // The port is taken before anything is printed: what is printed must be usable.
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}: choose another with --listen"))?;
+    let address = listener.local_addr()?;
+    announce(store.as_ref(), first, address).await?;
+    if !allow_net.is_empty() {
+        let nets: Vec<_> = allow_net.iter().map(ToString::to_string).collect();
+        tracing::info!(allow_net = nets.join(","), "deliveries may go to these ranges, too");
+    }
+    let engine = Arc::new(Engine::new(
+        Arc::clone(&store),
+        Arc::new(SystemClock::new()),
+        Arc::new(SystemEntropy),
+        Arc::new(Guard::new(allow_net)),
+    ));
+    let stop = Stop::new();
+    let result =
+        lifecycle::run(parts(engine, settings, listener, &stop), &stop, signals, drain).await;
+    close(store.as_ref()).await;
+    if result.is_ok() {
+        tracing::info!("stopped");
+    }
+    result
+}
+
+fn open(common: &Common) -> Result<(SharedStore, Lock)> {
+    let data = DataDir::create(&common.data)?;
+    let lock = data.lock()?;
+    let key = data.key(&common.key, &SystemEntropy)?;
+    Ok((Arc::new(data.open_store(key)?), lock))
+}
+
+/// Makes the first workspace where there is none, and prints what a person needs to begin.
+async fn announce(store: &dyn Store, first: FirstWorkspace, address: SocketAddr) -> Result<()> {
+    if !first::exists(store).await? {
+        let made = first::make(store, first, &SystemEntropy).await?;
+        output::line(&made.as_exports(Some(address)))?;
+    }
+    output::line(&format!("listening on http://{address}"))?;
+    Ok(())
+}
+
+/// Everything that runs until it is told to stop, or fails.
+async fn parts(
+    engine: Arc<Engine>,
+    settings: Settings,
+    listener: TcpListener,
+    stop: &Stop,
+) -> Result<()> {
+    let router = hookyard_server::router(engine, settings);
+    hookyard_server::serve(listener, router, stop.said()).await;
+    Ok(())
+}
+
+/// How long the store may take to write what makes the next start quick. Skipping it loses nothing.
+const CLOSE_MAX: Duration = Duration::from_secs(10);
+
+async fn close(store: &dyn Store) {
+    match tokio::time::timeout(CLOSE_MAX, store.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the store did not close well"),
+        Err(_) => tracing::warn!("the store did not close in time"),
+    }
+}

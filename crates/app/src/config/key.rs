@@ -1,0 +1,125 @@
+//! Where the key comes from that encrypts secrets at rest.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use hookyard_core::entropy::{self, Entropy};
+
+/// The variable that may hold the key itself. It has no flag: a command line is for all to see.
+const VARIABLE: &str = "HOOKYARD_ENCRYPTION_KEY";
+
+/// The file in the data directory that holds the key when nothing else does.
+const FILE: &str = "key";
+
+/// Bytes of the key, as hexadecimal digits.
+const DIGITS: usize = 64;
+
+/// Where the key is.
+pub(crate) enum KeySource {
+    /// The operator gave it.
+    Given([u8; 32]),
+    /// The operator keeps it in a file of their own.
+    Named(PathBuf),
+    /// It is in the data directory, where it is made with the data.
+    Own(PathBuf),
+}
+
+impl std::fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Given(_) => f.write_str("Given(..)"),
+            Self::Named(path) => f.debug_tuple("Named").field(path).finish(),
+            Self::Own(path) => f.debug_tuple("Own").field(path).finish(),
+        }
+    }
+}
+
+impl KeySource {
+    /// Finds out where the key is, without reading a file.
+    pub(crate) fn new(named: Option<PathBuf>, data: &Path) -> Result<Self> {
+        match (std::env::var_os(VARIABLE), named) {
+            (Some(_), Some(_)) => {
+                bail!("both {VARIABLE} and an encryption key file are set: leave one out")
+            }
+            (Some(text), None) => {
+                let text = text.to_str().unwrap_or_default();
+                Ok(Self::Given(parse(text).with_context(|| format!("in {VARIABLE}"))?))
+            }
+            (None, Some(path)) => Ok(Self::Named(path)),
+            (None, None) => Ok(Self::Own(data.join(FILE))),
+        }
+    }
+
+    /// Reads the key.
+    pub(crate) fn read(&self) -> Result<[u8; 32]> {
+        let path = match self {
+            Self::Given(key) => return Ok(*key),
+            Self::Named(path) | Self::Own(path) => path,
+        };
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the encryption key {}", path.display()))?;
+        parse(text.trim()).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// Reads the key of a new data directory, and makes it where it is the directory's own.
+    pub(crate) fn read_or_make(&self, entropy: &dyn Entropy) -> Result<[u8; 32]> {
+        if let Self::Own(path) = self {
+            make(path, entropy)
+                .with_context(|| format!("cannot write the encryption key {}", path.display()))?;
+        }
+        self.read()
+    }
+}
+
+/// Writes a new key to disk, unless there is one. Whatever is encrypted with it comes later, so it
+/// must survive a crash from here on.
+fn make(path: &Path, entropy: &dyn Entropy) -> std::io::Result<()> {
+    let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    writeln!(file, "{}", entropy::hex(entropy, DIGITS))?;
+    file.sync_all()?;
+    match path.parent() {
+        Some(directory) => std::fs::File::open(directory)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn parse(text: &str) -> Result<[u8; 32]> {
+    let mut key = [0; 32];
+    hex::decode_to_slice(text, &mut key)
+        .map_err(|_| anyhow!("the encryption key is not {DIGITS} hexadecimal digits"))?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use hookyard_core::entropy::SystemEntropy;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_and_for_its_owner_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let source = KeySource::Own(directory.path().join(FILE));
+        assert!(source.read().is_err());
+        let key = source.read_or_make(&SystemEntropy).unwrap();
+        assert_eq!(source.read_or_make(&SystemEntropy).unwrap(), key);
+        assert_eq!(source.read().unwrap(), key);
+        let mode = directory.path().join(FILE).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_key_of_another_form_is_refused_without_showing_it() {
+        let message = format!("{:#}", parse("0123456789").unwrap_err());
+        assert_eq!(message, "the encryption key is not 64 hexadecimal digits");
+    }
+}

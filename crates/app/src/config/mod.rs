@@ -1,0 +1,232 @@
+//! From what was written (flags, environment, file) to what is used.
+
+mod file;
+mod key;
+pub(crate) mod values;
+
+use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::{CommandFactory, FromArgMatches, Parser};
+use hookyard_core::id::{ProjectId, WorkspaceId};
+use hookyard_core::model::{CredentialKind, Scopes};
+use hookyard_server::Settings;
+use ipnet::IpNet;
+use tracing::level_filters::LevelFilter;
+
+use crate::cli::args::{
+    Action, Cli, CommonArgs, CredentialAction, CredentialCreateArgs, FirstArgs, InitArgs, ServeArgs,
+};
+use file::File;
+pub(crate) use key::KeySource;
+use values::LogFormat;
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Init(Init),
+    Serve(Serve),
+    CredentialCreate(CredentialCreate),
+}
+
+/// What every command needs.
+#[derive(Debug)]
+pub(crate) struct Common {
+    pub(crate) data: PathBuf,
+    pub(crate) key: KeySource,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log_level: LevelFilter,
+}
+
+/// The workspace that `init` makes, and `serve` on an empty directory.
+#[derive(Debug)]
+pub(crate) struct FirstWorkspace {
+    pub(crate) id: WorkspaceId,
+    pub(crate) merchant: String,
+    pub(crate) project: ProjectId,
+}
+
+/// `init`.
+#[derive(Debug)]
+pub(crate) struct Init {
+    pub(crate) common: Common,
+    pub(crate) first: FirstWorkspace,
+    pub(crate) json: bool,
+}
+
+/// `serve`.
+#[derive(Debug)]
+pub(crate) struct Serve {
+    pub(crate) common: Common,
+    pub(crate) first: FirstWorkspace,
+    pub(crate) listen: SocketAddr,
+    pub(crate) allow_net: Vec<IpNet>,
+    pub(crate) settings: Settings,
+    pub(crate) drain: Duration,
+}
+
+/// `credential create`.
+#[derive(Debug)]
+pub(crate) struct CredentialCreate {
+    pub(crate) common: Common,
+    pub(crate) workspace: Option<WorkspaceId>,
+    pub(crate) kind: CredentialKind,
+    pub(crate) scopes: Scopes,
+    pub(crate) json: bool,
+}
+
+/// Reads the command line, the environment and the configuration file, in this order of precedence.
+/// A [`clap::Error`] inside the error is to be shown by clap itself; `--help` is one.
+pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> {
+    let args = with_command(args.into_iter().collect());
+    let named = Cli::try_parse_from(&args)?.common().config.clone();
+    let file = File::load(named.as_deref(), &Cli::command())?;
+    let matches = file.parse_over(Cli::command(), &args)?;
+    match Cli::from_arg_matches(&matches)?.action {
+        Action::Init(args) => Init::new(args).map(Command::Init),
+        Action::Serve(args) => Serve::new(args).map(Command::Serve),
+        Action::Credential(CredentialAction::Create(args)) => {
+            CredentialCreate::new(args).map(Command::CredentialCreate)
+        }
+    }
+}
+
+/// Without a command, `serve` is meant: whatever stands first is then a flag of its own, or nothing.
+fn with_command(mut args: Vec<OsString>) -> Vec<OsString> {
+    let about_the_program = ["-h", "--help", "-V", "--version"].map(OsStr::new);
+    let serve = match args.get(1) {
+        None => true,
+        Some(first) => {
+            first.as_encoded_bytes().starts_with(b"-")
+                && !about_the_program.contains(&first.as_os_str())
+        }
+    };
+    if serve {
+        args.insert(args.len().min(1), "serve".into());
+    }
+    args
+}
+
+impl Common {
+    fn new(args: CommonArgs) -> Result<Self> {
+        let CommonArgs {
+            data,
+            config: _,
+            database_url,
+            encryption_key_file,
+            log_format,
+            log_level,
+        } = args;
+        if database_url.is_some() {
+            bail!(
+                "--database-url is set, but this build has the embedded store only: leave it out \
+                 and the data is kept in {}",
+                data.display(),
+            );
+        }
+        let key = KeySource::new(encryption_key_file, &data)?;
+        Ok(Self { data, key, log_format, log_level: log_level.0 })
+    }
+}
+
+impl From<FirstArgs> for FirstWorkspace {
+    fn from(args: FirstArgs) -> Self {
+        let FirstArgs { merchant, workspace_id, project_id } = args;
+        Self {
+            id: WorkspaceId(workspace_id.0),
+            merchant: merchant.0,
+            project: ProjectId(project_id.0),
+        }
+    }
+}
+
+impl Init {
+    fn new(args: InitArgs) -> Result<Self> {
+        let InitArgs { common, first, json } = args;
+        Ok(Self { common: Common::new(common)?, first: first.into(), json })
+    }
+}
+
+impl Serve {
+    fn new(args: ServeArgs) -> Result<Self> {
+        let ServeArgs {
+            common,
+            first,
+            listen,
+            allow_net,
+            time_zone,
+            event_bytes_max,
+            batch_bytes_max,
+            receive_bytes_max,
+            drain_seconds,
+        } = args;
+        if event_bytes_max.0 > batch_bytes_max.0 {
+            bail!(
+                "--event-bytes-max {} is above --batch-bytes-max {}: an event must fit a batch",
+                event_bytes_max.0,
+                batch_bytes_max.0,
+            );
+        }
+        Ok(Self {
+            common: Common::new(common)?,
+            first: first.into(),
+            listen,
+            allow_net: allow_net.into_iter().map(|net| net.0).collect(),
+            settings: Settings {
+                time_zone: time_zone.0,
+                event_bytes_max: event_bytes_max.0,
+                batch_bytes_max: batch_bytes_max.0,
+                receive_bytes_max: receive_bytes_max.0,
+            },
+            drain: Duration::from_secs(drain_seconds.0),
+        })
+    }
+}
+
+impl CredentialCreate {
+    fn new(args: CredentialCreateArgs) -> Result<Self> {
+        let CredentialCreateArgs { common, workspace, kind, scope, json } = args;
+        let scopes = if scope.is_empty() { Scopes::all() } else { scope.into_iter().collect() };
+        Ok(Self {
+            common: Common::new(common)?,
+            workspace: workspace.map(|number| WorkspaceId(number.0)),
+            kind,
+            scopes,
+            json,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(args: &[&str]) -> Vec<String> {
+        let args = with_command(args.iter().map(OsString::from).collect());
+        args.into_iter().map(|arg| arg.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn without_a_command_serve_is_meant() {
+        assert_eq!(words(&["hookyard"]), ["hookyard", "serve"]);
+        assert_eq!(words(&["hookyard", "--data", "x"]), ["hookyard", "serve", "--data", "x"]);
+        assert_eq!(words(&["hookyard", "init"]), ["hookyard", "init"]);
+        assert_eq!(words(&["hookyard", "--help"]), ["hookyard", "--help"]);
+    }
+
+    #[test]
+    fn another_store_is_refused_and_not_ignored() {
+        let args = ["hookyard", "init", "--database-url", "postgres://db/x"].map(OsString::from);
+        let message = read(args).unwrap_err().to_string();
+        assert!(message.contains("embedded store only"), "{message}");
+    }
+
+    #[test]
+    fn an_event_must_fit_a_batch() {
+        let args = ["hookyard", "serve", "--batch-bytes-max", "5"].map(OsString::from);
+        assert!(read(args).unwrap_err().to_string().contains("an event must fit a batch"));
+    }
+}

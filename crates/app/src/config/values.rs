@@ -1,0 +1,203 @@
+//! The values that settings take, each read from text that a person wrote.
+
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use tracing::level_filters::LevelFilter;
+
+/// A range of addresses that deliveries may go to although it is not public.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Net(pub(crate) IpNet);
+
+impl FromStr for Net {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let net =
+            text.parse().or_else(|_| text.parse().map(|address: std::net::IpAddr| address.into()));
+        net.map(Self).map_err(|_| {
+            format!("`{text}` is no range of addresses: write one such as 10.0.0.0/8 or fd00::/8")
+        })
+    }
+}
+
+/// Bytes, written as a number or with `KiB` or `MiB` behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ByteSize(pub(crate) usize);
+
+impl FromStr for ByteSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (digits, unit) = match text {
+            _ if text.ends_with("KiB") => (&text[..text.len() - 3], 1 << 10),
+            _ if text.ends_with("MiB") => (&text[..text.len() - 3], 1 << 20),
+            _ => (text, 1),
+        };
+        let bytes = digits.trim().parse::<usize>().ok().and_then(|number| number.checked_mul(unit));
+        bytes.filter(|bytes| *bytes > 0).map(Self).ok_or_else(|| {
+            format!("`{text}` is no size: write bytes above 0, such as 1048576, 64KiB or 10MiB")
+        })
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "human" => Ok(Self::Human),
+            "json" => Ok(Self::Json),
+            _ => Err(format!("`{text}` is no log format: use human or json")),
+        }
+    }
+}
+
+/// The least important lines that are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogLevel(pub(crate) LevelFilter);
+
+impl FromStr for LogLevel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let level = match text {
+            "off" => LevelFilter::OFF,
+            "error" => LevelFilter::ERROR,
+            "warn" => LevelFilter::WARN,
+            "info" => LevelFilter::INFO,
+            "debug" => LevelFilter::DEBUG,
+            "trace" => LevelFilter::TRACE,
+            _ => {
+                return Err(format!(
+                    "`{text}` is no log level: use off, error, warn, info, debug or trace"
+                ));
+            }
+        };
+        Ok(Self(level))
+    }
+}
+
+/// A time zone of the IANA database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Zone(pub(crate) jiff::tz::TimeZone);
+
+impl FromStr for Zone {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        jiff::tz::TimeZone::get(text).map(Self).map_err(|_| {
+            format!("`{text}` is no known time zone: use a name such as UTC or America/New_York")
+        })
+    }
+}
+
+/// The longest merchant code: UltraCart's own have at most 5 characters; this leaves room and keeps
+/// answers and logs readable.
+const MERCHANT_CHARS_MAX: usize = 20;
+
+/// UltraCart's name of a workspace: a short upper-case code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Merchant(pub(crate) String);
+
+impl FromStr for Merchant {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let letters = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        if letters && (1..=MERCHANT_CHARS_MAX).contains(&text.len()) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!(
+            "`{text}` is no merchant code: use 1 to {MERCHANT_CHARS_MAX} letters A-Z and digits"
+        ))
+    }
+}
+
+/// The number of a workspace or project: 1 or more, as both compatible APIs demand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Number(pub(crate) i32);
+
+impl FromStr for Number {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse()
+            .ok()
+            .filter(|number| *number >= 1)
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is no id: use a whole number from 1 to {}", i32::MAX))
+    }
+}
+
+/// The longest drain: what a service manager waits at most by habit is far below it.
+const DRAIN_SECONDS_MAX: u64 = 3600;
+
+/// How long a stopping server may take, in whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DrainSeconds(pub(crate) u64);
+
+impl FromStr for DrainSeconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().ok().filter(|seconds| *seconds <= DRAIN_SECONDS_MAX).map(Self).ok_or_else(
+            || {
+                format!(
+                    "`{text}` is no time to drain: use whole seconds from 0 to {DRAIN_SECONDS_MAX}"
+                )
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_take_units_and_refuse_nothing_and_overflow() {
+        assert_eq!("64KiB".parse(), Ok(ByteSize(65_536)));
+        assert_eq!("10 MiB".parse(), Ok(ByteSize(10 << 20)));
+        assert_eq!("7".parse(), Ok(ByteSize(7)));
+        for text in ["", "0", "-1", "1GB", "99999999999999999MiB"] {
+            assert!(text.parse::<ByteSize>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ranges_take_single_addresses() {
+        assert_eq!("127.0.0.1".parse::<Net>().unwrap().0.to_string(), "127.0.0.1/32");
+        assert_eq!(" fd00::/8".parse::<Net>().unwrap().0.to_string(), "fd00::/8");
+        assert!("localhost".parse::<Net>().unwrap_err().contains("no range of addresses"));
+    }
+
+    #[test]
+    fn merchants_and_numbers_are_bounded() {
+        assert!("DEMO2".parse::<Merchant>().is_ok());
+        for text in ["", "demo", "DE MO", "ABCDEFGHIJKLMNOPQRSTU"] {
+            assert!(text.parse::<Merchant>().is_err(), "{text}");
+        }
+        assert!("1".parse::<Number>().is_ok());
+        for text in ["0", "-3", "2147483648", "x"] {
+            assert!(text.parse::<Number>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn zones_are_known_without_the_systems_database() {
+        assert!("America/New_York".parse::<Zone>().is_ok());
+        assert!("Mars/Olympus".parse::<Zone>().is_err());
+    }
+}

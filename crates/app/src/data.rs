@@ -1,0 +1,119 @@
+//! The data directory.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use hookyard_core::entropy::{Entropy, SystemEntropy};
+use hookyard_store::sqlite::{Options, SqliteStore};
+
+use crate::config::KeySource;
+
+/// The file whose lock says who works on the directory. It stays when nobody does.
+const LOCK: &str = "lock";
+
+/// The embedded database.
+const DATABASE: &str = "hookyard.db";
+
+/// A data directory that is there.
+pub(crate) struct DataDir {
+    path: PathBuf,
+}
+
+/// The right to serve from a directory, until it is dropped or the process ends in any way.
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl DataDir {
+    /// The directory, made for its owner only if it is not there.
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .with_context(|| format!("cannot make the data directory {}", path.display()))?;
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// A directory that has data.
+    pub(crate) fn existing(path: &Path) -> Result<Self> {
+        if !path.join(DATABASE).is_file() {
+            bail!(
+                "there is no data in {}: run `hookyard init` first, or name the directory with \
+                 --data",
+                path.display(),
+            );
+        }
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// Takes the directory for this process.
+    pub(crate) fn lock(&self) -> Result<Lock> {
+        let path = self.path.join(LOCK);
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock { _file: file }),
+            Err(TryLockError::WouldBlock) => bail!(
+                "the data directory {} is in use by another hookyard: stop that one, or name \
+                 another directory with --data",
+                self.path.display(),
+            ),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock {}", path.display()))
+            }
+        }
+    }
+
+    /// The key of the data: the one that is there once there is data, else maybe a new one.
+    pub(crate) fn key(&self, source: &KeySource, entropy: &dyn Entropy) -> Result<[u8; 32]> {
+        if self.path.join(DATABASE).exists() { source.read() } else { source.read_or_make(entropy) }
+    }
+
+    /// Opens the embedded store, and makes it if it is not there.
+    pub(crate) fn open_store(&self, key: [u8; 32]) -> Result<SqliteStore> {
+        let path = self.path.join(DATABASE);
+        SqliteStore::open(Options { path, key, entropy: Arc::new(SystemEntropy) })
+            .with_context(|| format!("cannot open the data in {}", self.path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_directory_has_one_owner_at_a_time() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("a/b");
+        let data = DataDir::create(&path).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let lock = data.lock().unwrap();
+        let message = DataDir::create(&path).unwrap().lock().err().unwrap().to_string();
+        assert!(message.contains("a/b") && message.contains("stop that one"), "{message}");
+        drop(lock);
+        assert!(data.lock().is_ok());
+    }
+
+    #[test]
+    fn a_directory_without_data_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let message = DataDir::existing(directory.path()).err().unwrap().to_string();
+        assert!(message.contains("hookyard init"), "{message}");
+    }
+
+    #[test]
+    fn a_lost_key_is_not_replaced_once_there_is_data() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = DataDir::create(directory.path()).unwrap();
+        let source = KeySource::Own(directory.path().join("key"));
+        File::create(directory.path().join(DATABASE)).unwrap();
+        assert!(data.key(&source, &SystemEntropy).is_err());
+        assert!(!directory.path().join("key").exists());
+    }
+}

@@ -1,0 +1,90 @@
+//! New credentials: what the caller gets, and the hashes that are kept.
+
+use hookyard_core::entropy::{self, Entropy};
+use hookyard_core::model::{CredentialKind, Scopes};
+use hookyard_store::NewCredential;
+use sha2::{Digest, Sha256};
+
+/// Hexadecimal digits of a simple key, as UltraCart's (spec section 1.3): 256 bits.
+const SIMPLE_KEY_DIGITS: usize = 64;
+
+/// Characters of a pair's key, which is no secret but must not be guessed twice: 190 bits.
+const API_KEY_CHARS: usize = 32;
+
+/// Characters of a pair's secret: 285 bits.
+const API_SECRET_CHARS: usize = 48;
+
+/// The start of every token, by which Mammoth's clients know one (spec section 0).
+const TOKEN_PREFIX: &str = "mm_";
+
+/// Characters of a token behind its prefix: 256 bits.
+const TOKEN_CHARS: usize = 43;
+
+/// A credential in clear.
+pub(crate) struct Secrets {
+    kind: CredentialKind,
+    /// The key of a pair; the whole secret of the other kinds.
+    pub(crate) key: String,
+    /// The secret of a pair.
+    pub(crate) secret: Option<String>,
+}
+
+impl Secrets {
+    /// A new credential.
+    pub(crate) fn new(kind: CredentialKind, entropy: &dyn Entropy) -> Self {
+        let (key, secret) = match kind {
+            CredentialKind::Simple => (entropy::hex(entropy, SIMPLE_KEY_DIGITS), None),
+            CredentialKind::Pair => (
+                entropy::alphanumeric(entropy, API_KEY_CHARS),
+                Some(entropy::alphanumeric(entropy, API_SECRET_CHARS)),
+            ),
+            CredentialKind::Token => {
+                (format!("{TOKEN_PREFIX}{}", entropy::alphanumeric(entropy, TOKEN_CHARS)), None)
+            }
+        };
+        Self { kind, key, secret }
+    }
+
+    /// What the store keeps.
+    pub(crate) fn hashed(&self, scopes: Scopes) -> NewCredential {
+        let sha256 = |text: &str| Sha256::digest(text.as_bytes()).into();
+        NewCredential {
+            kind: self.kind,
+            scopes,
+            lookup: sha256(&self.key),
+            secret: self.secret.as_deref().map(sha256),
+        }
+    }
+
+    /// The parts with their names in the output.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let name = match self.kind {
+            CredentialKind::Simple => "simple_key",
+            CredentialKind::Pair => "api_key",
+            CredentialKind::Token => "token",
+        };
+        let secret = self.secret.as_deref().map(|secret| ("api_secret", secret));
+        [(name, self.key.as_str())].into_iter().chain(secret)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hookyard_core::entropy::SystemEntropy;
+
+    use super::*;
+
+    #[test]
+    fn each_kind_has_its_form_and_keeps_only_hashes() {
+        for (kind, length) in
+            [(CredentialKind::Simple, 64), (CredentialKind::Pair, 32), (CredentialKind::Token, 46)]
+        {
+            let secrets = Secrets::new(kind, &SystemEntropy);
+            assert_eq!(secrets.key.len(), length);
+            let kept = secrets.hashed(Scopes::all());
+            assert_eq!(kept.lookup, <[u8; 32]>::from(Sha256::digest(&secrets.key)));
+            assert_eq!(kept.secret.is_some(), kind == CredentialKind::Pair);
+            assert_eq!(secrets.named().count(), 1 + usize::from(kept.secret.is_some()));
+        }
+    }
+}

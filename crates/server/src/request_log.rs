@@ -1,0 +1,169 @@
+//! What happens around every request: its line in the log, its id, its deadline, and an answer even
+//! when a handler panics.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use hookyard_core::clock::Clock;
+use hookyard_core::entropy::{self, Entropy};
+use tower::{Layer, Service};
+
+use crate::probes::{LIVEZ, READYZ};
+use crate::problem::Problem;
+
+/// The header that carries the request's id to the caller. Mammoth's clients put it into their
+/// exceptions (spec, section 6.5).
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// UltraCart's own header for the same: where an answer has it, the log line names that id.
+const ULTRACART_REQUEST_ID: HeaderName = HeaderName::from_static("x-ultracart-request-id");
+
+/// The most time from the head of a request to the head of its answer. The largest body takes 40
+/// seconds at 2 Mbit/s; a caller that is slower than a quarter of that holds memory for nobody.
+const REQUEST_MAX: Duration = Duration::from_secs(180);
+
+/// Digits of the part of request ids that tells processes apart.
+const PROCESS_DIGITS: usize = 12;
+
+/// Puts [`Logged`] around a service.
+#[derive(Clone)]
+pub(crate) struct RequestLog {
+    clock: Arc<dyn Clock>,
+    ids: Arc<RequestIds>,
+}
+
+impl RequestLog {
+    pub(crate) fn new(clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Self {
+        let ids =
+            RequestIds { process: entropy::hex(entropy, PROCESS_DIGITS), last: AtomicU64::new(0) };
+        Self { clock, ids: Arc::new(ids) }
+    }
+}
+
+/// Request ids that cost no randomness each: what is random is drawn once, the rest counts.
+struct RequestIds {
+    process: String,
+    last: AtomicU64,
+}
+
+impl RequestIds {
+    fn next(&self) -> HeaderValue {
+        let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = format!("{}{number:08x}", self.process);
+        // Hexadecimal digits are always a header value.
+        HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("-"))
+    }
+}
+
+impl<S> Layer<S> for RequestLog {
+    type Service = Logged<S>;
+
+    fn layer(&self, inner: S) -> Logged<S> {
+        Logged { inner, log: self.clone() }
+    }
+}
+
+/// A service whose every request is logged in one line.
+#[derive(Clone)]
+pub(crate) struct Logged<S> {
+    inner: S,
+    log: RequestLog,
+}
+
+impl<S> Service<Request> for Logged<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let line = Line::begin(&self.log, &request);
+        let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
+        Box::pin(async move {
+            let mut response = match tokio::time::timeout(REQUEST_MAX, answer).await {
+                Ok(Ok(Ok(response))) => response,
+                Ok(Err(_)) => {
+                    // The panic's own message went to the standard error output already.
+                    tracing::error!(request_id = ?line.id, "a handler panicked");
+                    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+                        .into_response()
+                }
+                Err(_) => {
+                    Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long to arrive")
+                        .into_response()
+                }
+            };
+            line.end(&mut response);
+            Ok(response)
+        })
+    }
+}
+
+/// A request's line in the making.
+struct Line {
+    id: HeaderValue,
+    /// What is only logged; `None` when this request is not.
+    logged: Option<Logging>,
+}
+
+struct Logging {
+    clock: Arc<dyn Clock>,
+    began: Duration,
+    method: Method,
+    route: Option<MatchedPath>,
+}
+
+impl Line {
+    fn begin(log: &RequestLog, request: &Request) -> Self {
+        let logged = tracing::enabled!(tracing::Level::WARN).then(|| Logging {
+            clock: Arc::clone(&log.clock),
+            began: log.clock.monotonic(),
+            method: request.method().clone(),
+            route: request.extensions().get().cloned(),
+        });
+        Self { id: log.ids.next(), logged }
+    }
+
+    /// Names the request's id in the answer and logs it. The route is the pattern that matched,
+    /// never the path, which may hold a source's key.
+    fn end(self, response: &mut Response) {
+        if let Some(logging) = self.logged {
+            let shown = response.headers().get(ULTRACART_REQUEST_ID).unwrap_or(&self.id);
+            logging.log(response.status(), shown);
+        }
+        response.headers_mut().insert(REQUEST_ID, self.id);
+    }
+}
+
+impl Logging {
+    fn log(&self, status: StatusCode, id: &HeaderValue) {
+        let route = self.route.as_ref().map_or("unmatched", MatchedPath::as_str);
+        let took = self.clock.monotonic().saturating_sub(self.began);
+        let elapsed_ms = took.as_micros() as f64 / 1000.0;
+        let method = self.method.as_str();
+        let request_id = id.to_str().unwrap_or_default();
+        let status = status.as_u16();
+        if status >= 500 {
+            tracing::warn!(method, route, status, elapsed_ms, request_id, "request");
+        } else if matches!(route, LIVEZ | READYZ) {
+            tracing::debug!(method, route, status, elapsed_ms, request_id, "request");
+        } else {
+            tracing::info!(method, route, status, elapsed_ms, request_id, "request");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+use super::*;
+use crate::StoreError;
+
+pub(crate) async fn workspaces_are_unique(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let again = store.create_workspace(new_workspace(WS, "NEW")).await;
+    assert!(matches!(again, Err(StoreError::Conflict(_))));
+    let again = store.create_workspace(new_workspace(WorkspaceId(3), "DEMO")).await;
+    assert!(matches!(again, Err(StoreError::Conflict(_))));
+
+    let store = fixture.open().await;
+    let known: Vec<_> = store.workspaces().await.unwrap().iter().map(|w| w.id).collect();
+    assert_eq!(known, [WS, OTHER_WS]);
+    assert_eq!(store.workspace(WS).await.unwrap().unwrap().merchant, "DEMO");
+    assert!(store.workspace(WorkspaceId(3)).await.unwrap().is_none());
+    assert_eq!(*store.catalogue(WS).await.unwrap(), *catalogue::initial());
+    assert!(store.has_project(WS, PROJECT).await.unwrap());
+    assert!(!store.has_project(WS, ProjectId(5)).await.unwrap());
+    assert_eq!(store.projects(WS).await.unwrap()[0].id, PROJECT);
+}
+
+pub(crate) async fn credentials_are_found_by_kind_and_hash(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let scopes: Scopes = "webhook_read".parse().unwrap();
+    let new = NewCredential { kind: CredentialKind::Simple, scopes, lookup: [5; 32], secret: None };
+    let id = store.create_credential(OTHER_WS, new.clone()).await.unwrap();
+    let nowhere = store.create_credential(WorkspaceId(9), new).await;
+    assert!(matches!(nowhere, Err(StoreError::NotFound(_))));
+
+    let found = store.credential(CredentialKind::Simple, [5; 32]).await.unwrap().unwrap();
+    assert_eq!((found.credential.id, found.credential.workspace), (id, OTHER_WS));
+    assert_eq!((found.credential.scopes, found.secret), (scopes, None));
+    let pair = store.credential(CredentialKind::Pair, [1; 32]).await.unwrap().unwrap();
+    assert_eq!((pair.credential.workspace, pair.secret), (WS, Some([9; 32])));
+    assert!(store.credential(CredentialKind::Token, [5; 32]).await.unwrap().is_none());
+    assert!(store.credential(CredentialKind::Simple, [6; 32]).await.unwrap().is_none());
+}
+
+pub(crate) async fn endpoints_live_and_survive(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let mut settings = EndpointSettings::to_url("https://x.test/h");
+    settings.basic_username = Some("user".to_owned());
+    settings.basic_password = Some(Secret::new("pass"));
+    settings.iam_secret_key = Some(Secret::new("iam"));
+    let subscriptions = vec![subscribed(ORDER_CREATE)];
+    let made = store.create_endpoint(WS, settings, subscriptions, at(0)).await.unwrap();
+    assert_eq!(made.revision, 1);
+
+    let store = fixture.open().await;
+    assert_eq!(store.endpoint(WS, made.id).await.unwrap().unwrap(), made);
+    assert_eq!(store.endpoints(WS).await.unwrap(), [Arc::clone(&made)]);
+    let removed = store.delete_endpoint(WS, made.id).await.unwrap();
+    assert_eq!(removed, Some(Arc::clone(&made)));
+    assert_eq!(store.delete_endpoint(WS, made.id).await.unwrap(), None);
+
+    let store = fixture.open().await;
+    assert!(store.endpoint(WS, made.id).await.unwrap().is_none());
+    assert_ne!(endpoint(&store).await.id, made.id, "numbers are never used again");
+}
+
+pub(crate) async fn stale_revisions_are_refused(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let before = endpoint(&store).await;
+    let settings = EndpointSettings::to_url("https://y.test/");
+    let update = async |revision| {
+        let subscriptions = before.subscriptions.clone();
+        store.update_endpoint(WS, before.id, revision, settings.clone(), subscriptions).await
+    };
+    let after = update(1).await.unwrap();
+    assert_eq!((after.revision, after.settings.url.as_str()), (2, "https://y.test/"));
+    assert!(matches!(update(1).await, Err(StoreError::Conflict(_))));
+    assert_eq!(fixture.open().await.endpoint(WS, before.id).await.unwrap().unwrap(), after);
+}
+
+pub(crate) async fn cancelled_subscriptions_stay(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let before = endpoint(&store).await;
+    let kept = vec![subscribed(ITEM_UPDATE)];
+    let settings = before.settings.clone();
+    let after = store.update_endpoint(WS, before.id, 1, settings, kept).await.unwrap();
+    assert!(after.wants(ITEM_UPDATE) && !after.wants(ORDER_CREATE));
+    assert!(!after.subscription(ORDER_CREATE).unwrap().active);
+}
+
+pub(crate) async fn revisions_are_kept_without_secrets(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let before = endpoint(&store).await;
+    let mut settings = before.settings.clone();
+    settings.basic_password = Some(Secret::new("pass"));
+    settings.url = "https://y.test/".to_owned();
+    let subscriptions = before.subscriptions.clone();
+    store.update_endpoint(WS, before.id, 1, settings, subscriptions).await.unwrap();
+    let first = store.endpoint_revision(WS, before.id, 1).await.unwrap().unwrap();
+    assert_eq!(first, before);
+    let second = store.endpoint_revision(WS, before.id, 2).await.unwrap().unwrap();
+    assert_eq!(second.settings.url, "https://y.test/");
+    assert_eq!(second.settings.basic_password, None);
+    assert!(store.endpoint_revision(WS, before.id, 3).await.unwrap().is_none());
+}
+
+pub(crate) async fn foreign_workspaces_see_nothing_of_endpoints(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let own = endpoint(&store).await;
+    publish(&store, 0..2, own.id).await;
+    assert!(store.endpoint(OTHER_WS, own.id).await.unwrap().is_none());
+    assert!(store.endpoints(OTHER_WS).await.unwrap().is_empty());
+    assert!(store.delete_endpoint(OTHER_WS, own.id).await.unwrap().is_none());
+    assert!(store.endpoint_revision(OTHER_WS, own.id, 1).await.unwrap().is_none());
+    let update = store.update_endpoint(OTHER_WS, own.id, 1, own.settings.clone(), Vec::new()).await;
+    assert!(matches!(update, Err(StoreError::NotFound(_))));
+    assert_eq!(store.queue_states(OTHER_WS, &[own.id]).await.unwrap()[0].pending, 0);
+    assert!(store.reflow(OTHER_WS, own.id, ORDER_CREATE, at(1)).await.is_err());
+    assert_eq!(store.endpoint(WS, own.id).await.unwrap(), Some(own));
+}

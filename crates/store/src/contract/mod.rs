@@ -1,0 +1,200 @@
+//! The one suite that every backend passes.
+//!
+//! A backend's tests make a [`Fixture`] and call [`suite!`], which turns every case below into a test.
+//! Opening a fixture again without closing the store first is a crash: what was answered must be
+//! there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hookyard_core::catalogue;
+use hookyard_core::entropy::SystemEntropy;
+use hookyard_core::id::{EndpointId, EventTypeId, ProjectId, RequestId, Seq, WorkspaceId};
+use hookyard_core::model::{
+    CredentialKind, Endpoint, EndpointSettings, Header, Mode, NewAttempt, NewEvent, NewSource,
+    Outcome, Project, Receipt, Scopes, Secret, Subscription, Workspace,
+};
+use jiff::Timestamp;
+
+use crate::{HeadLimit, Lease, NewCredential, NewWorkspace, SharedStore};
+
+pub(crate) mod attempts;
+pub(crate) mod catalog;
+pub(crate) mod datasets;
+pub(crate) mod journal;
+pub(crate) mod queue;
+
+/// A place where a backend keeps its data.
+#[async_trait]
+pub(crate) trait Fixture: Send + Sync {
+    /// Opens a store on it; what an earlier one was answered is there.
+    async fn open(&self) -> SharedStore;
+}
+
+/// Makes a test of every case for the fixture that the expression makes.
+macro_rules! suite {
+    ($fixture:expr) => {
+        $crate::contract::suite!(@ $fixture,
+            attempts: filters_select_what_they_say, foreign_workspaces_see_nothing,
+                pages_are_newest_first;
+            catalog: workspaces_are_unique, endpoints_live_and_survive,
+                credentials_are_found_by_kind_and_hash, stale_revisions_are_refused,
+                cancelled_subscriptions_stay, revisions_are_kept_without_secrets,
+                foreign_workspaces_see_nothing_of_endpoints;
+            datasets: combine_appends_and_replace_replaces, switching_to_replace_hides_many_rows,
+                sources_and_datasets_live_apart, deleting_a_dataset_takes_its_source,
+                rows_survive, foreign_projects_see_nothing;
+            journal: events_read_back, duplicates_are_recognised, pages_go_both_ways,
+                events_are_found_by_id, foreign_workspaces_see_no_events;
+            queue: events_are_queued_in_order, a_settled_bundle_is_gone_for_good,
+                failures_are_kept_and_cleared, long_queues_survive_a_crash,
+                reflow_keeps_one_order, reflow_is_coalesced, an_old_lease_is_fenced_off,
+                a_deleted_endpoint_has_no_queue, work_is_announced, enabling_clears_failures,
+                a_crash_at_any_point_keeps_the_queue;
+        );
+    };
+    (@ $fixture:expr, $($module:ident: $($case:ident),+;)+) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                $crate::contract::$module::$case(&$fixture).await;
+            }
+        )+)+
+    };
+}
+pub(crate) use suite;
+
+pub(crate) const WS: WorkspaceId = WorkspaceId(1);
+pub(crate) const OTHER_WS: WorkspaceId = WorkspaceId(2);
+pub(crate) const PROJECT: ProjectId = ProjectId(4);
+pub(crate) const ORDER_CREATE: EventTypeId = EventTypeId(22);
+pub(crate) const ITEM_UPDATE: EventTypeId = EventTypeId(20);
+pub(crate) const ALL: HeadLimit = HeadLimit { events: usize::MAX, bytes: usize::MAX };
+
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_780_000_000 + second).unwrap()
+}
+
+pub(crate) fn new_workspace(id: WorkspaceId, merchant: &str) -> NewWorkspace {
+    NewWorkspace {
+        workspace: Workspace { id, merchant: merchant.to_owned(), name: merchant.to_owned() },
+        project: Project { id: PROJECT, name: "Project".to_owned() },
+        catalogue: catalogue::initial().clone(),
+        credentials: vec![NewCredential {
+            kind: CredentialKind::Pair,
+            scopes: Scopes::all(),
+            lookup: [u8::try_from(id.0).unwrap(); 32],
+            secret: Some([9; 32]),
+        }],
+    }
+}
+
+/// A store with two workspaces.
+pub(crate) async fn open(fixture: &dyn Fixture) -> SharedStore {
+    let store = fixture.open().await;
+    store.create_workspace(new_workspace(WS, "DEMO")).await.unwrap();
+    store.create_workspace(new_workspace(OTHER_WS, "OTHER")).await.unwrap();
+    store
+}
+
+pub(crate) fn subscribed(event_type: EventTypeId) -> Subscription {
+    Subscription { event_type, active: true, expansion: None, comments: None, rule: None }
+}
+
+pub(crate) async fn endpoint(store: &SharedStore) -> Arc<Endpoint> {
+    let settings = EndpointSettings::to_url("https://x.test/h");
+    let subscriptions = vec![subscribed(ORDER_CREATE), subscribed(ITEM_UPDATE)];
+    store.create_endpoint(WS, settings, subscriptions, at(0)).await.unwrap()
+}
+
+pub(crate) fn event(number: u64, matched: &[EndpointId]) -> NewEvent {
+    NewEvent {
+        event_type: ORDER_CREATE,
+        id: format!("event-{number}"),
+        source: "/shop".to_owned(),
+        attributes: String::new(),
+        object: Bytes::from(format!(r#"{{"order_id":"DEMO-{number}"}}"#)),
+        matched: matched.to_vec(),
+    }
+}
+
+/// Publishes events `numbers` one batch for the endpoint.
+pub(crate) async fn publish(
+    store: &SharedStore,
+    numbers: impl IntoIterator<Item = u64>,
+    endpoint: EndpointId,
+) -> Vec<Receipt> {
+    let events = numbers.into_iter().map(|number| event(number, &[endpoint])).collect();
+    store.append(WS, events, at(0)).await.unwrap()
+}
+
+pub(crate) async fn claim(store: &SharedStore, endpoint: EndpointId) -> Lease {
+    store.claim(endpoint).await.unwrap().unwrap()
+}
+
+/// The publisher's ids of what is queued, from the head.
+pub(crate) async fn queued(store: &SharedStore, lease: &Lease) -> Vec<String> {
+    let head = store.head(lease, ALL).await.unwrap();
+    assert_eq!(head.missing, 0);
+    assert_eq!(head.state.pending, head.entries.len() as u64);
+    head.entries.iter().map(|queued| queued.event.id.clone()).collect()
+}
+
+pub(crate) fn ids(numbers: impl IntoIterator<Item = u64>) -> Vec<String> {
+    numbers.into_iter().map(|number| format!("event-{number}")).collect()
+}
+
+/// A successful attempt that delivers the events.
+pub(crate) fn delivered(seqs: &[Seq], started_at: Timestamp) -> NewAttempt {
+    NewAttempt {
+        request_id: RequestId::new(&SystemEntropy, started_at),
+        revision: 1,
+        started_at,
+        duration: Duration::from_millis(12),
+        queue_delay: Duration::from_millis(34),
+        events: seqs.to_vec(),
+        event_types: vec![ORDER_CREATE],
+        order_ids: vec!["DEMO-1".to_owned()],
+        advance: u32::try_from(seqs.len()).unwrap(),
+        retry_at: None,
+        failures: 0,
+        url: "https://x.test/h".to_owned(),
+        request_headers: vec![Header { name: "A".to_owned(), value: "b".to_owned() }],
+        outcome: Outcome {
+            status: Some(200),
+            response_headers: Vec::new(),
+            response: Some("ok".to_owned()),
+            error: None,
+        },
+    }
+}
+
+/// An attempt that failed for the `failures`-th time in a row.
+pub(crate) fn failed(seqs: &[Seq], started_at: Timestamp, failures: u32) -> NewAttempt {
+    let outcome = Outcome { error: Some("connection refused".to_owned()), ..Outcome::default() };
+    let retry_at = Some(started_at + jiff::SignedDuration::from_secs(5));
+    NewAttempt { advance: 0, retry_at, failures, outcome, ..delivered(seqs, started_at) }
+}
+
+/// Delivers the first `count` queued events.
+pub(crate) async fn deliver(store: &SharedStore, lease: &Lease, count: usize) {
+    let head = store.head(lease, HeadLimit { events: count, ..ALL }).await.unwrap();
+    let seqs: Vec<_> = head.entries.iter().map(|queued| queued.event.seq).collect();
+    assert_eq!(seqs.len(), count);
+    store.settle(lease, delivered(&seqs, at(1))).await.unwrap();
+}
+
+pub(crate) fn new_source(mode: Mode, key: &str) -> NewSource {
+    NewSource {
+        workspace: WS,
+        project: PROJECT,
+        name: "Source".to_owned(),
+        mode,
+        origins: "*".to_owned(),
+        secret: Some(Secret::new("topsecret")),
+        key: key.to_owned(),
+        folder: None,
+    }
+}

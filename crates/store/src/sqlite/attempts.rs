@@ -1,0 +1,188 @@
+//! The delivery log.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hookyard_core::id::{EndpointId, EventTypeId, RequestId, Seq, WorkspaceId};
+use hookyard_core::model::{Attempt, NewAttempt, Outcome};
+use jiff::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params, params_from_iter};
+
+use super::rows::{count, from_json, millis, moment, signed, to_json};
+use super::writer::Tx;
+use super::{SqliteStore, codec, failed};
+use crate::{AttemptQuery, AttemptStore, Entity, StoreError};
+
+/// Columns that [`attempt`] reads.
+const COLUMNS: &str = "endpoint_id, started_ms, duration_ms, queue_delay_ms, status, success, \
+                       advance, failures, retry_ms, revision, request_id, seqs, event_types, \
+                       order_ids, url, request_headers, response_headers, response, error";
+
+#[async_trait]
+impl AttemptStore for SqliteStore {
+    async fn attempts(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        query: AttemptQuery,
+    ) -> Result<Vec<Attempt>, StoreError> {
+        let owner = self.memory.endpoint(endpoint).filter(|e| e.workspace == workspace);
+        owner.ok_or(StoreError::NotFound(Entity::Endpoint))?;
+        self.readers.read(move |conn| select(conn, endpoint, &query)).await
+    }
+
+    async fn attempt(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        request_id: &RequestId,
+    ) -> Result<Option<Attempt>, StoreError> {
+        // The id says when the attempt was started, which the index knows.
+        let at = Some(request_id.stamp());
+        let query =
+            AttemptQuery { from: at, until: at, limit: usize::MAX, ..AttemptQuery::default() };
+        let same_moment = self.attempts(workspace, endpoint, query).await?;
+        Ok(same_moment.into_iter().find(|attempt| attempt.record.request_id == *request_id))
+    }
+}
+
+/// Inserts an attempt; later ones have higher ids.
+pub(super) fn insert(
+    tx: &mut Tx<'_>,
+    endpoint: EndpointId,
+    attempt: &NewAttempt,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "INSERT INTO attempts (id, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
+         ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
+    );
+    let row = params![
+        signed(tx.state.ids.attempt),
+        endpoint.0,
+        attempt.started_at.as_millisecond(),
+        millis(attempt.duration),
+        millis(attempt.queue_delay),
+        attempt.outcome.status,
+        attempt.retry_at.is_none(),
+        attempt.advance,
+        attempt.failures,
+        attempt.retry_at.map(Timestamp::as_millisecond),
+        attempt.revision,
+        attempt.request_id.as_str(),
+        codec::encode(attempt.events.iter().map(|seq| seq.0)),
+        event_types_text(&attempt.event_types),
+        to_json(&attempt.order_ids)?,
+        attempt.url,
+        to_json(&attempt.request_headers)?,
+        to_json(&attempt.outcome.response_headers)?,
+        attempt.outcome.response,
+        attempt.outcome.error,
+    ];
+    tx.conn.prepare_cached(&sql).and_then(|mut insert| insert.execute(row)).map_err(failed)?;
+    tx.state.ids.attempt += 1;
+    Ok(())
+}
+
+/// `,3,22,`: so that one type can be searched for with its commas.
+fn event_types_text(types: &[EventTypeId]) -> String {
+    let mut text = String::from(",");
+    for id in types {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{id},");
+    }
+    text
+}
+
+fn select(
+    conn: &Connection,
+    endpoint: EndpointId,
+    query: &AttemptQuery,
+) -> Result<Vec<Attempt>, StoreError> {
+    let (conditions, mut values) = conditions(endpoint, query)?;
+    let sql = format!(
+        "SELECT {COLUMNS} FROM attempts WHERE {conditions} ORDER BY started_ms DESC, id DESC \
+         LIMIT ? OFFSET ?"
+    );
+    for bound in [query.limit, query.offset] {
+        values.push(Value::Integer(count(bound)));
+    }
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query(params_from_iter(values)).map_err(failed)?;
+    let mut attempts = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        attempts.push(attempt(row)?);
+    }
+    Ok(attempts)
+}
+
+/// The query as SQL with its values.
+fn conditions(
+    endpoint: EndpointId,
+    query: &AttemptQuery,
+) -> Result<(String, Vec<Value>), StoreError> {
+    let mut sql = String::from("endpoint_id = ?");
+    let mut values = vec![Value::Integer(endpoint.0.into())];
+    let mut add = |condition: &str, value: Value| {
+        sql.push_str(" AND ");
+        sql.push_str(condition);
+        values.push(value);
+    };
+    if let Some(from) = query.from {
+        add("started_ms >= ?", Value::Integer(from.as_millisecond()));
+    }
+    if let Some(until) = query.until {
+        add("started_ms <= ?", Value::Integer(until.as_millisecond()));
+    }
+    if let Some(status) = query.status {
+        add("status = ?", Value::Integer(status.into()));
+    }
+    if let Some(success) = query.success {
+        add("success = ?", Value::Integer(success.into()));
+    }
+    if let Some(event_type) = query.event_type {
+        add("instr(event_types, ?) > 0", Value::Text(format!(",{event_type},")));
+    }
+    if let Some(order_id) = &query.order_id {
+        add("instr(order_ids, ?) > 0", Value::Text(to_json(order_id)?));
+    }
+    if let Some(duration) = query.duration_min {
+        add("duration_ms >= ?", Value::Integer(millis(duration)));
+    }
+    Ok((sql, values))
+}
+
+fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
+    let text = |column| row.get::<_, String>(column).map_err(failed);
+    let number = |column| row.get::<_, i64>(column).map_err(failed);
+    let duration =
+        |column| Ok::<_, StoreError>(Duration::from_millis(number(column)?.unsigned_abs()));
+    let seqs =
+        codec::decode(row.get_ref(11).map_err(failed)?.as_blob().map_err(|e| failed(e.into()))?)?;
+    let request_id = RequestId::parse(&text(10)?)
+        .ok_or_else(|| StoreError::internal("a stored request id is damaged"))?;
+    let record = NewAttempt {
+        request_id,
+        revision: row.get(9).map_err(failed)?,
+        started_at: moment(number(1)?),
+        duration: duration(2)?,
+        queue_delay: duration(3)?,
+        events: seqs.into_iter().map(Seq).collect(),
+        event_types: text(12)?.split(',').filter_map(|id| id.parse().ok()).collect(),
+        order_ids: from_json(&text(13)?)?,
+        advance: row.get(6).map_err(failed)?,
+        retry_at: row.get::<_, Option<i64>>(8).map_err(failed)?.map(moment),
+        failures: row.get(7).map_err(failed)?,
+        url: text(14)?,
+        request_headers: from_json(&text(15)?)?,
+        outcome: Outcome {
+            status: row.get(4).map_err(failed)?,
+            response_headers: from_json(&text(16)?)?,
+            response: row.get(17).map_err(failed)?,
+            error: row.get(18).map_err(failed)?,
+        },
+    };
+    let endpoint = EndpointId(row.get(0).map_err(failed)?);
+    Ok(Attempt { endpoint, success: row.get(5).map_err(failed)?, record })
+}

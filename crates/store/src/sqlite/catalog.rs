@@ -1,0 +1,403 @@
+//! Workspaces, projects, event types and endpoints.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hookyard_core::id::{EndpointId, EventTypeId, ProjectId, WorkspaceId};
+use hookyard_core::model::{
+    Catalogue, Category, Endpoint, EndpointSettings, EventType, Project, Secret, Subscription,
+    Workspace,
+};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::memory::lock;
+use super::rows::{from_json, moment, to_json};
+use super::writer::Tx;
+use super::{SqliteStore, checkpoint, credentials, failed};
+use crate::vault::Vault;
+use crate::{CatalogStore, Entity, NewWorkspace, StoreError};
+
+#[async_trait]
+impl CatalogStore for SqliteStore {
+    async fn create_workspace(&self, new: NewWorkspace) -> Result<(), StoreError> {
+        self.writer.alone(move |tx| create_workspace(tx, new)).await
+    }
+
+    async fn workspaces(&self) -> Result<Vec<Workspace>, StoreError> {
+        self.readers.read(workspaces).await
+    }
+
+    async fn workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
+        let all = self.readers.read(workspaces).await?;
+        Ok(all.into_iter().find(|workspace| workspace.id == id))
+    }
+
+    async fn projects(&self, workspace: WorkspaceId) -> Result<Vec<Project>, StoreError> {
+        self.readers.read(move |conn| projects(conn, workspace)).await
+    }
+
+    async fn has_project(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+    ) -> Result<bool, StoreError> {
+        Ok(self.memory.has_project(workspace, project))
+    }
+
+    async fn catalogue(&self, workspace: WorkspaceId) -> Result<Arc<Catalogue>, StoreError> {
+        self.memory.catalogue(workspace).ok_or(StoreError::NotFound(Entity::Workspace))
+    }
+
+    async fn create_endpoint(
+        &self,
+        workspace: WorkspaceId,
+        settings: EndpointSettings,
+        subscriptions: Vec<Subscription>,
+        now: Timestamp,
+    ) -> Result<Arc<Endpoint>, StoreError> {
+        self.catalogue(workspace).await?;
+        let (vault, entropy) = (Arc::clone(&self.vault), Arc::clone(&self.entropy));
+        let insert = move |tx: &mut Tx<'_>| {
+            let endpoint = Endpoint {
+                id: EndpointId(0),
+                workspace,
+                revision: 1,
+                created_at: moment(now.as_millisecond()),
+                settings,
+                subscriptions: sorted(subscriptions),
+            };
+            let sql = "INSERT INTO endpoints (workspace_id, revision, created_ms, settings, \
+                       subscriptions) VALUES (?1, 0, ?2, '{}', '[]')";
+            tx.conn.execute(sql, params![workspace.0, now.as_millisecond()]).map_err(failed)?;
+            let id = i32::try_from(tx.conn.last_insert_rowid())
+                .map_err(|_| StoreError::internal("endpoint numbers are used up"))?;
+            let endpoint = Arc::new(Endpoint { id: EndpointId(id), ..endpoint });
+            save_endpoint(tx, &vault, &*entropy, &endpoint)?;
+            put_after_commit(tx, &endpoint);
+            Ok(endpoint)
+        };
+        self.writer.alone(insert).await
+    }
+
+    async fn update_endpoint(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+        revision: u32,
+        settings: EndpointSettings,
+        subscriptions: Vec<Subscription>,
+    ) -> Result<Arc<Endpoint>, StoreError> {
+        let (vault, entropy) = (Arc::clone(&self.vault), Arc::clone(&self.entropy));
+        let update = move |tx: &mut Tx<'_>| {
+            let before = tx.memory.endpoint(id).filter(|endpoint| endpoint.workspace == workspace);
+            let before = before.ok_or(StoreError::NotFound(Entity::Endpoint))?;
+            if before.revision != revision {
+                return Err(StoreError::Conflict("the endpoint changed meanwhile".to_owned()));
+            }
+            let enabled = before.settings.disabled && !settings.disabled;
+            let endpoint = Arc::new(Endpoint {
+                id,
+                workspace,
+                revision: revision + 1,
+                created_at: before.created_at,
+                settings,
+                subscriptions: with_cancelled(&before, subscriptions),
+            });
+            save_endpoint(tx, &vault, &*entropy, &endpoint)?;
+            if enabled {
+                clear_failures(tx, id)?;
+            }
+            put_after_commit(tx, &endpoint);
+            Ok(endpoint)
+        };
+        self.writer.alone(update).await
+    }
+
+    async fn delete_endpoint(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+    ) -> Result<Option<Arc<Endpoint>>, StoreError> {
+        let delete = move |tx: &mut Tx<'_>| {
+            let before = tx.memory.endpoint(id).filter(|endpoint| endpoint.workspace == workspace);
+            if before.is_some() {
+                for sql in [
+                    "DELETE FROM endpoints WHERE id = ?1",
+                    "DELETE FROM endpoint_revisions WHERE endpoint_id = ?1",
+                    "DELETE FROM queues WHERE endpoint_id = ?1",
+                    "DELETE FROM queue_chunks WHERE endpoint_id = ?1",
+                ] {
+                    tx.conn.execute(sql, [id.0]).map_err(failed)?;
+                }
+                tx.after_commit(move |memory| memory.remove_endpoint(id));
+            }
+            Ok(before)
+        };
+        self.writer.alone(delete).await
+    }
+
+    async fn endpoint(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+    ) -> Result<Option<Arc<Endpoint>>, StoreError> {
+        Ok(self.memory.endpoint(id).filter(|endpoint| endpoint.workspace == workspace))
+    }
+
+    async fn endpoints(&self, workspace: WorkspaceId) -> Result<Vec<Arc<Endpoint>>, StoreError> {
+        Ok(self.memory.endpoints(workspace))
+    }
+
+    async fn endpoint_revision(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+        revision: u32,
+    ) -> Result<Option<Arc<Endpoint>>, StoreError> {
+        let Some(now) = self.endpoint(workspace, id).await? else { return Ok(None) };
+        let read = move |conn: &Connection| {
+            let sql = "SELECT settings, subscriptions FROM endpoint_revisions \
+                       WHERE endpoint_id = ?1 AND revision = ?2";
+            let texts = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
+            let found = conn.query_row(sql, params![id.0, revision], texts).optional();
+            let Some((settings, subscriptions)) = found.map_err(failed)? else { return Ok(None) };
+            Ok(Some(Arc::new(Endpoint {
+                revision,
+                settings: from_json(&settings)?,
+                subscriptions: from_json(&subscriptions)?,
+                ..(*now).clone()
+            })))
+        };
+        self.readers.read(read).await
+    }
+}
+
+fn sorted(mut subscriptions: Vec<Subscription>) -> Vec<Subscription> {
+    subscriptions.sort_by_key(|subscription| subscription.event_type);
+    subscriptions
+}
+
+/// The new subscriptions, and the old ones that they do not name, cancelled.
+fn with_cancelled(before: &Endpoint, mut new: Vec<Subscription>) -> Vec<Subscription> {
+    for old in &before.subscriptions {
+        if new.iter().all(|subscription| subscription.event_type != old.event_type) {
+            new.push(Subscription { active: false, ..old.clone() });
+        }
+    }
+    sorted(new)
+}
+
+fn put_after_commit(tx: &mut Tx<'_>, endpoint: &Arc<Endpoint>) {
+    let endpoint = Arc::clone(endpoint);
+    tx.after_commit(move |memory| {
+        memory.ready.mark([endpoint.id]);
+        memory.put_endpoint(endpoint);
+    });
+}
+
+/// Forgets an endpoint's failures, whatever attempts say that were recorded so far.
+fn clear_failures(tx: &mut Tx<'_>, id: EndpointId) -> Result<(), StoreError> {
+    let Some(queue) = tx.memory.queue(id) else { return Ok(()) };
+    let mut after = lock(&queue).clone();
+    after.failing = crate::backlog::Failing::default();
+    checkpoint::save_queue(tx.conn, id, &after, tx.state.ids)?;
+    tx.after_commit(move |_| {
+        let mut queue = lock(&queue);
+        queue.saved();
+        queue.failing = crate::backlog::Failing::default();
+    });
+    Ok(())
+}
+
+fn create_workspace(tx: &mut Tx<'_>, new: NewWorkspace) -> Result<(), StoreError> {
+    let NewWorkspace { workspace, project, catalogue, credentials } = new;
+    let taken = workspaces(tx.conn)?
+        .into_iter()
+        .find(|known| known.id == workspace.id || known.merchant == workspace.merchant);
+    if let Some(known) = taken {
+        return Err(StoreError::Conflict(format!(
+            "workspace {} has the merchant code {} already",
+            known.id, known.merchant
+        )));
+    }
+    let id = workspace.id;
+    let sql = "INSERT INTO workspaces (id, merchant, name) VALUES (?1, ?2, ?3)";
+    tx.conn.execute(sql, params![id.0, workspace.merchant, workspace.name]).map_err(failed)?;
+    let sql = "INSERT INTO projects (workspace_id, id, name) VALUES (?1, ?2, ?3)";
+    tx.conn.execute(sql, params![id.0, project.id.0, project.name]).map_err(failed)?;
+    insert_catalogue(tx.conn, id, &catalogue)?;
+    for credential in &credentials {
+        credentials::insert(tx.conn, id, credential)?;
+    }
+    tx.after_commit(move |memory| {
+        memory.put_catalogue(id, Arc::new(catalogue));
+        memory.put_project(id, project.id);
+    });
+    Ok(())
+}
+
+fn insert_catalogue(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    catalogue: &Catalogue,
+) -> Result<(), StoreError> {
+    for (position, category) in (0_i64..).zip(&catalogue.categories) {
+        let sql = "INSERT INTO categories (workspace_id, position, name, expansions) \
+                   VALUES (?1, ?2, ?3, ?4)";
+        let row = params![workspace.0, position, category.name, to_json(&category.expansions)?];
+        conn.execute(sql, row).map_err(failed)?;
+        for kind in &category.event_types {
+            let sql = "INSERT INTO event_types (workspace_id, id, category, name, description, \
+                       supports_reflow, deprecated, discontinued) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+            let row = params![
+                workspace.0,
+                kind.id.0,
+                position,
+                kind.name,
+                kind.description,
+                kind.supports_reflow,
+                kind.deprecated,
+                kind.discontinued,
+            ];
+            conn.execute(sql, row).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// All workspaces.
+pub(super) fn workspaces(conn: &Connection) -> Result<Vec<Workspace>, StoreError> {
+    let sql = "SELECT id, merchant, name FROM workspaces ORDER BY id";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let workspace = |row: &Row<'_>| {
+        Ok(Workspace { id: WorkspaceId(row.get(0)?), merchant: row.get(1)?, name: row.get(2)? })
+    };
+    let rows = statement.query_map([], workspace).map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+fn projects(conn: &Connection, workspace: WorkspaceId) -> Result<Vec<Project>, StoreError> {
+    let sql = "SELECT id, name FROM projects WHERE workspace_id = ?1 ORDER BY id";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let project = |row: &Row<'_>| Ok(Project { id: ProjectId(row.get(0)?), name: row.get(1)? });
+    let rows = statement.query_map([workspace.0], project).map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+/// A workspace's event types.
+pub(super) fn catalogue(
+    conn: &Connection,
+    workspace: WorkspaceId,
+) -> Result<Catalogue, StoreError> {
+    let sql = "SELECT name, expansions FROM categories WHERE workspace_id = ?1 ORDER BY position";
+    let mut statement = conn.prepare(sql).map_err(failed)?;
+    let mut rows = statement.query([workspace.0]).map_err(failed)?;
+    let mut categories = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let expansions: String = row.get(1).map_err(failed)?;
+        categories.push(Category {
+            name: row.get(0).map_err(failed)?,
+            expansions: from_json(&expansions)?,
+            event_types: Vec::new(),
+        });
+    }
+    let sql = "SELECT id, category, name, description, supports_reflow, deprecated, discontinued \
+               FROM event_types WHERE workspace_id = ?1 ORDER BY name";
+    let mut statement = conn.prepare(sql).map_err(failed)?;
+    let kinds = statement
+        .query_map([workspace.0], |row| Ok((row.get::<_, u32>(1)?, event_type(row)?)))
+        .map_err(failed)?;
+    for kind in kinds {
+        let (position, kind) = kind.map_err(failed)?;
+        if let Some(category) = categories.get_mut(position as usize) {
+            category.event_types.push(kind);
+        }
+    }
+    Ok(Catalogue { categories })
+}
+
+fn event_type(row: &Row<'_>) -> rusqlite::Result<EventType> {
+    Ok(EventType {
+        id: EventTypeId(row.get(0)?),
+        name: row.get(2)?,
+        description: row.get(3)?,
+        supports_reflow: row.get(4)?,
+        deprecated: row.get(5)?,
+        discontinued: row.get(6)?,
+    })
+}
+
+/// Where an endpoint's secret is sealed to.
+fn place(id: EndpointId, secret: &str) -> String {
+    format!("endpoint {id} {secret}")
+}
+
+/// Writes an endpoint's row and its revision.
+fn save_endpoint(
+    tx: &Tx<'_>,
+    vault: &Vault,
+    entropy: &dyn hookyard_core::entropy::Entropy,
+    endpoint: &Endpoint,
+) -> Result<(), StoreError> {
+    let seal = |secret: &Option<Secret>, name| {
+        let sealed = secret.as_ref().map(|s| vault.seal(entropy, &place(endpoint.id, name), s));
+        sealed.transpose()
+    };
+    let password = seal(&endpoint.settings.basic_password, "basic_password")?;
+    let iam_secret = seal(&endpoint.settings.iam_secret_key, "iam_secret_key")?;
+    let open = EndpointSettings {
+        basic_password: None,
+        iam_secret_key: None,
+        ..endpoint.settings.clone()
+    };
+    let (settings, subscriptions) = (to_json(&open)?, to_json(&endpoint.subscriptions)?);
+    let sql = "UPDATE endpoints SET revision = ?2, settings = ?3, subscriptions = ?4, \
+               basic_password = ?5, iam_secret_key = ?6 WHERE id = ?1";
+    let id = endpoint.id.0;
+    let row = params![id, endpoint.revision, settings, subscriptions, password, iam_secret];
+    tx.conn.execute(sql, row).map_err(failed)?;
+    let sql = "INSERT INTO endpoint_revisions (endpoint_id, revision, settings, subscriptions) \
+               VALUES (?1, ?2, ?3, ?4)";
+    tx.conn
+        .execute(sql, params![id, endpoint.revision, settings, subscriptions])
+        .map_err(failed)?;
+    Ok(())
+}
+
+/// All endpoints of all workspaces.
+pub(super) fn load_endpoints(
+    conn: &Connection,
+    vault: &Vault,
+) -> Result<Vec<Arc<Endpoint>>, StoreError> {
+    let sql = "SELECT id, workspace_id, revision, created_ms, settings, subscriptions, \
+               basic_password, iam_secret_key FROM endpoints";
+    let mut statement = conn.prepare(sql).map_err(failed)?;
+    let mut rows = statement.query([]).map_err(failed)?;
+    let mut endpoints = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        endpoints.push(Arc::new(endpoint(row, vault)?));
+    }
+    Ok(endpoints)
+}
+
+fn endpoint(row: &Row<'_>, vault: &Vault) -> Result<Endpoint, StoreError> {
+    let text = |column| row.get::<_, String>(column).map_err(failed);
+    let id = EndpointId(row.get(0).map_err(failed)?);
+    let open = |column, name| {
+        let sealed: Option<Vec<u8>> = row.get(column).map_err(failed)?;
+        sealed.map(|sealed| vault.open(&place(id, name), &sealed)).transpose()
+    };
+    let mut settings: EndpointSettings = from_json(&text(4)?)?;
+    settings.basic_password = open(6, "basic_password")?;
+    settings.iam_secret_key = open(7, "iam_secret_key")?;
+    Ok(Endpoint {
+        id,
+        workspace: WorkspaceId(row.get(1).map_err(failed)?),
+        revision: row.get(2).map_err(failed)?,
+        created_at: moment(row.get(3).map_err(failed)?),
+        settings,
+        subscriptions: from_json(&text(5)?)?,
+    })
+}

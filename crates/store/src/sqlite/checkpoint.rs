@@ -1,0 +1,133 @@
+//! Writing down what is derived, so that a start need not read the whole journal.
+
+use hookyard_core::id::EndpointId;
+use rusqlite::{Connection, params};
+
+use super::memory::{Memory, lock};
+use super::rows::{count, signed, to_json};
+use super::writer::{NextIds, State};
+use super::{codec, failed, keys};
+use crate::StoreError;
+use crate::backlog::Backlog;
+
+/// Entries in one chunk: about 4 KB, a page.
+const CHUNK_ENTRIES: usize = 4_096;
+
+/// Writes queues that changed, the keys of new events, and up to where all that counts. Called by the
+/// writing thread between two transactions, when memory is what is committed.
+pub(super) fn checkpoint(
+    conn: &mut Connection,
+    memory: &Memory,
+    state: &mut State,
+) -> Result<(), StoreError> {
+    if (state.ids.seq, state.ids.attempt) == (state.checkpoint.seq, state.checkpoint.attempt) {
+        return Ok(());
+    }
+    let dirty = memory.take_dirty();
+    match write(conn, memory, state, &dirty) {
+        Ok(()) => {
+            for id in dirty {
+                if let Some(queue) = memory.queue(id) {
+                    lock(&queue).saved();
+                }
+            }
+            state.checkpoint = state.ids;
+            Ok(())
+        }
+        Err(error) => {
+            dirty.into_iter().for_each(|id| memory.mark_dirty(id));
+            Err(error)
+        }
+    }
+}
+
+fn write<'a>(
+    conn: &mut Connection,
+    memory: &Memory,
+    state: &State,
+    dirty: impl IntoIterator<Item = &'a EndpointId>,
+) -> Result<(), StoreError> {
+    let tx = conn.transaction().map_err(failed)?;
+    for id in dirty {
+        if let Some(queue) = memory.queue(*id) {
+            let queue = lock(&queue).clone();
+            save_queue(&tx, *id, &queue, state.ids)?;
+        }
+    }
+    let keys = state.keys.since(state.checkpoint.seq);
+    if !keys.is_empty() {
+        // The window may have lost the oldest of a very long run; what is left ends at the newest.
+        let first = state.ids.seq - keys.len() as u64;
+        tx.prepare_cached("INSERT OR REPLACE INTO event_keys (first_seq, hashes) VALUES (?1, ?2)")
+            .and_then(|mut sql| sql.execute(params![signed(first), keys::encode(&keys)]))
+            .map_err(failed)?;
+    }
+    let last = params![signed(last(state.ids.seq)), signed(last(state.ids.attempt))];
+    tx.prepare_cached("UPDATE checkpoint SET seq = ?1, attempt_id = ?2")
+        .and_then(|mut sql| sql.execute(last))
+        .map_err(failed)?;
+    tx.commit().map_err(failed)
+}
+
+/// Writes one queue: the entries that no chunk has, and where it stands.
+pub(super) fn save_queue(
+    conn: &Connection,
+    id: EndpointId,
+    queue: &Backlog,
+    ids: NextIds,
+) -> Result<(), StoreError> {
+    let (first, seqs) = queue.unsaved();
+    save_chunks(conn, id, first, &seqs)?;
+    conn.prepare_cached("DELETE FROM queue_chunks WHERE endpoint_id = ?1 AND first + count <= ?2")
+        .and_then(|mut sql| sql.execute(params![id.0, signed(queue.cursor())]))
+        .map_err(failed)?;
+    save_position(conn, id, queue, ids)
+}
+
+/// Writes entries as chunks.
+pub(super) fn save_chunks(
+    conn: &Connection,
+    id: EndpointId,
+    first: u64,
+    seqs: &[u64],
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO queue_chunks (endpoint_id, first, count, seqs) VALUES (?1, ?2, ?3, ?4)";
+    let mut insert = conn.prepare_cached(sql).map_err(failed)?;
+    let mut ordinal = first;
+    for chunk in seqs.chunks(CHUNK_ENTRIES) {
+        let blob = codec::encode(chunk.iter().copied());
+        insert.execute(params![id.0, signed(ordinal), count(chunk.len()), blob]).map_err(failed)?;
+        ordinal += chunk.len() as u64;
+    }
+    Ok(())
+}
+
+/// Writes where a queue stands, counting everything committed so far.
+pub(super) fn save_position(
+    conn: &Connection,
+    id: EndpointId,
+    queue: &Backlog,
+    ids: NextIds,
+) -> Result<(), StoreError> {
+    let sql = "INSERT OR REPLACE INTO queues (endpoint_id, cursor, next, failures, retry_ms, \
+               failing_since_ms, reflows, as_of_seq, as_of_attempt) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let row = params![
+        id.0,
+        signed(queue.cursor()),
+        signed(queue.next()),
+        queue.failing.failures,
+        queue.failing.retry_at.map(|at| at.as_millisecond()),
+        queue.failing.since.map(|at| at.as_millisecond()),
+        to_json(queue.reflows())?,
+        signed(last(ids.seq)),
+        signed(last(ids.attempt)),
+    ];
+    conn.prepare_cached(sql).and_then(|mut sql| sql.execute(row)).map_err(failed)?;
+    Ok(())
+}
+
+/// The number before the next one.
+fn last(next: u64) -> u64 {
+    next.saturating_sub(1)
+}

@@ -1,0 +1,272 @@
+//! The journal.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hookyard_core::id::{EndpointId, EventTypeId, Seq, WorkspaceId};
+use hookyard_core::model::{Event, NewEvent, Receipt};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::keys::{Key, id_hash};
+use super::rows::{Raw, Text, count, moment, signed, unsigned};
+use super::writer::Tx;
+use super::{SqliteStore, codec, failed, keys};
+use crate::{EventQuery, JournalStore, StoreError};
+
+/// Columns that [`event`] reads.
+const COLUMNS: &str = "seq, workspace_id, type_id, accepted_ms, event_id, source, attributes, \
+                       object, matched";
+
+#[async_trait]
+impl JournalStore for SqliteStore {
+    async fn append(
+        &self,
+        workspace: WorkspaceId,
+        events: Vec<NewEvent>,
+        now: Timestamp,
+    ) -> Result<Vec<Receipt>, StoreError> {
+        // Hashing is done here, on the caller's thread, to keep the writing thread short.
+        let keyed: Vec<_> = events
+            .into_iter()
+            .map(|event| (Key::new(workspace, &event.id, &event.source), event))
+            .collect();
+        let bytes = keyed.iter().map(|(_, event)| event.object.len()).sum();
+        self.writer.grouped(bytes, move |tx| append(tx, workspace, keyed, now)).await
+    }
+
+    async fn events(
+        &self,
+        workspace: WorkspaceId,
+        query: EventQuery,
+    ) -> Result<Vec<Arc<Event>>, StoreError> {
+        let catalogue = self.memory.catalogue(workspace);
+        let types: Vec<EventTypeId> = match query.event_type {
+            Some(event_type) => vec![event_type],
+            None => catalogue.iter().flat_map(|all| all.iter().map(|(_, kind)| kind.id)).collect(),
+        };
+        self.readers.read(move |conn| list(conn, workspace, &types, &query)).await
+    }
+
+    async fn event(
+        &self,
+        workspace: WorkspaceId,
+        id: &str,
+        source: Option<&str>,
+    ) -> Result<Option<Arc<Event>>, StoreError> {
+        let (id, source) = (id.to_owned(), source.map(str::to_owned));
+        self.readers.read(move |conn| find(conn, workspace, &id, source.as_deref())).await
+    }
+
+    async fn events_by_seq(
+        &self,
+        workspace: WorkspaceId,
+        seqs: &[Seq],
+    ) -> Result<Vec<Arc<Event>>, StoreError> {
+        let events = self.load(seqs.iter().map(|seq| seq.0).collect()).await?;
+        Ok(events.into_iter().flatten().filter(|event| event.workspace == workspace).collect())
+    }
+}
+
+impl SqliteStore {
+    /// The events with these numbers, from memory where they are there.
+    pub(super) async fn load(&self, seqs: Vec<u64>) -> Result<Vec<Option<Arc<Event>>>, StoreError> {
+        let mut events = self.memory.recent(seqs.iter().copied());
+        if events.iter().all(Option::is_some) {
+            return Ok(events);
+        }
+        let read = move |conn: &Connection| {
+            for (event, seq) in events.iter_mut().zip(seqs) {
+                if event.is_none() {
+                    *event = by_seq(conn, seq)?.map(Arc::new);
+                }
+            }
+            Ok(events)
+        };
+        self.readers.read(read).await
+    }
+}
+
+fn append(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    events: Vec<(Key, NewEvent)>,
+    now: Timestamp,
+) -> Result<Vec<Receipt>, StoreError> {
+    let mut receipts = Vec::with_capacity(events.len());
+    let mut appended = Vec::with_capacity(events.len());
+    for (key, event) in events {
+        if let Some(first) = duplicate(tx, key, workspace, &event)? {
+            receipts.push(first);
+            continue;
+        }
+        let matched = u32::try_from(event.matched.len()).unwrap_or(u32::MAX);
+        let (event, endpoints) = insert(tx, workspace, event, now)?;
+        tx.state.keys.push(event.seq.0, key);
+        receipts.push(Receipt { seq: event.seq, matched, duplicate: false });
+        appended.push((Arc::new(event), endpoints));
+    }
+    tx.after_commit(move |memory| memory.enqueue(appended));
+    Ok(receipts)
+}
+
+/// The receipt of an earlier event with this identity.
+fn duplicate(
+    tx: &Tx<'_>,
+    key: Key,
+    workspace: WorkspaceId,
+    event: &NewEvent,
+) -> Result<Option<Receipt>, StoreError> {
+    let Some(seq) = tx.state.keys.find(key) else { return Ok(None) };
+    let first = by_seq(tx.conn, seq)?;
+    let same = |first: &Event| {
+        first.workspace == workspace && first.id == event.id && first.source == event.source
+    };
+    Ok(first.filter(same).map(|first| Receipt {
+        seq: first.seq,
+        matched: first.matched,
+        duplicate: true,
+    }))
+}
+
+fn insert(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    new: NewEvent,
+    now: Timestamp,
+) -> Result<(Event, Vec<EndpointId>), StoreError> {
+    let seq = tx.state.ids.seq;
+    let sql = "INSERT INTO journal (seq, workspace_id, type_id, accepted_ms, event_id, source, \
+               attributes, object, matched) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let matched = codec::encode(new.matched.iter().map(|id| u64::from(id.0.unsigned_abs())));
+    let row = params![
+        signed(seq),
+        workspace.0,
+        new.event_type.0,
+        now.as_millisecond(),
+        new.id,
+        new.source,
+        new.attributes,
+        Text(&new.object),
+        matched,
+    ];
+    tx.conn.prepare_cached(sql).and_then(|mut insert| insert.execute(row)).map_err(failed)?;
+    tx.state.ids.seq += 1;
+    let event = Event {
+        seq: Seq(seq),
+        workspace,
+        accepted_at: moment(now.as_millisecond()),
+        event_type: new.event_type,
+        id: new.id,
+        source: new.source,
+        attributes: new.attributes,
+        object: new.object,
+        matched: u32::try_from(new.matched.len()).unwrap_or(u32::MAX),
+    };
+    Ok((event, new.matched))
+}
+
+/// A page of a workspace's events of some types. The index has them by type, so the first events of
+/// each type are merged.
+fn list(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    types: &[EventTypeId],
+    query: &EventQuery,
+) -> Result<Vec<Arc<Event>>, StoreError> {
+    let order = if query.newest_first { "DESC" } else { "ASC" };
+    let sql = format!(
+        "SELECT seq FROM journal WHERE workspace_id = ?1 AND type_id = ?2 AND seq > ?3 \
+         AND seq < ?4 ORDER BY seq {order} LIMIT ?5"
+    );
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    let after = query.after.map_or(0, |seq| signed(seq.0));
+    let before = query.before.map_or(i64::MAX, |seq| signed(seq.0));
+    let mut seqs: Vec<u64> = Vec::new();
+    for event_type in types {
+        let bounds = params![workspace.0, event_type.0, after, before, count(query.limit)];
+        let found = statement.query_map(bounds, |row| unsigned(row, 0)).map_err(failed)?;
+        for seq in found {
+            seqs.push(seq.map_err(failed)?);
+        }
+    }
+    seqs.sort_unstable();
+    if query.newest_first {
+        seqs.reverse();
+    }
+    seqs.truncate(query.limit);
+    let events = seqs.into_iter().filter_map(|seq| by_seq(conn, seq).transpose());
+    events.map(|event| event.map(Arc::new)).collect()
+}
+
+/// The newest event with this id.
+fn find(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    id: &str,
+    source: Option<&str>,
+) -> Result<Option<Arc<Event>>, StoreError> {
+    let fits = |event: &Event| {
+        event.workspace == workspace
+            && event.id == id
+            && source.is_none_or(|source| event.source == source)
+    };
+    let stored: i64 =
+        conn.query_row("SELECT seq FROM checkpoint", [], |row| row.get(0)).map_err(failed)?;
+    let sql = format!(
+        "SELECT {COLUMNS} FROM journal WHERE seq > ?1 AND workspace_id = ?2 AND event_id = ?3 \
+         AND (?4 IS NULL OR source = ?4) ORDER BY seq DESC LIMIT 1"
+    );
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    let newest = statement.query_row(params![stored, workspace.0, id, source], event).optional();
+    if let Some(event) = newest.map_err(failed)? {
+        return Ok(Some(Arc::new(event)));
+    }
+    find_stored(conn, id_hash(workspace, id), fits)
+}
+
+/// The newest event before the last checkpoint that has this hash and fits.
+fn find_stored(
+    conn: &Connection,
+    hash: u64,
+    fits: impl Fn(&Event) -> bool,
+) -> Result<Option<Arc<Event>>, StoreError> {
+    let sql = "SELECT first_seq, hashes FROM event_keys ORDER BY first_seq DESC";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let mut runs = statement.query([]).map_err(failed)?;
+    while let Some(run) = runs.next().map_err(failed)? {
+        let first = unsigned(run, 0).map_err(failed)?;
+        let hashes = run.get_ref(1).map_err(failed)?.as_blob().map_err(|e| failed(e.into()))?;
+        for (place, key) in keys::decode(hashes).enumerate().rev() {
+            if key.id == hash
+                && let Some(event) = by_seq(conn, first + place as u64)?
+                && fits(&event)
+            {
+                return Ok(Some(Arc::new(event)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The event with this number.
+pub(super) fn by_seq(conn: &Connection, seq: u64) -> Result<Option<Event>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM journal WHERE seq = ?1");
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    statement.query_row([signed(seq)], event).optional().map_err(failed)
+}
+
+fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+    let matched = codec::decode(row.get_ref(8)?.as_blob()?).unwrap_or_default();
+    Ok(Event {
+        seq: Seq(unsigned(row, 0)?),
+        workspace: WorkspaceId(row.get(1)?),
+        event_type: EventTypeId(row.get(2)?),
+        accepted_at: moment(row.get(3)?),
+        id: row.get(4)?,
+        source: row.get(5)?,
+        attributes: row.get(6)?,
+        object: row.get::<_, Raw>(7)?.0,
+        matched: u32::try_from(matched.len()).unwrap_or(u32::MAX),
+    })
+}

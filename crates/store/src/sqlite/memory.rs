@@ -1,0 +1,218 @@
+//! What is answered without the database.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use hookyard_core::id::{DatasetId, EndpointId, ProjectId, Seq, SourceId, WorkspaceId};
+use hookyard_core::model::{Catalogue, Endpoint, Event, Source};
+use sha2::{Digest, Sha256};
+
+use crate::Ready;
+use crate::backlog::Backlog;
+
+/// Bytes of the newest events that are kept: about a minute of a thousand one-kilobyte events a
+/// second, so that an endpoint that keeps up is served without a read.
+const RECENT_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes that an event takes beyond its texts, roughly.
+const EVENT_OVERHEAD: usize = 256;
+
+/// Shared by the writing thread, which alone changes it, and everyone who reads.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    endpoints: RwLock<HashMap<EndpointId, Arc<Endpoint>>>,
+    queues: RwLock<HashMap<EndpointId, Arc<Mutex<Backlog>>>>,
+    recent: RwLock<Recent>,
+    sources: RwLock<Sources>,
+    catalogues: RwLock<HashMap<WorkspaceId, Arc<Catalogue>>>,
+    projects: RwLock<HashSet<(WorkspaceId, ProjectId)>>,
+    /// Endpoints whose queue changed since the last checkpoint.
+    dirty: Mutex<HashSet<EndpointId>>,
+    pub(super) ready: Arc<Ready>,
+}
+
+impl Memory {
+    pub(super) fn endpoint(&self, id: EndpointId) -> Option<Arc<Endpoint>> {
+        read(&self.endpoints).get(&id).map(Arc::clone)
+    }
+
+    pub(super) fn endpoints(&self, workspace: WorkspaceId) -> Vec<Arc<Endpoint>> {
+        let all = read(&self.endpoints);
+        let mut own: Vec<_> =
+            all.values().filter(|endpoint| endpoint.workspace == workspace).cloned().collect();
+        own.sort_by_key(|endpoint| endpoint.id);
+        own
+    }
+
+    pub(super) fn put_endpoint(&self, endpoint: Arc<Endpoint>) {
+        let id = endpoint.id;
+        write(&self.endpoints).insert(id, endpoint);
+        write(&self.queues).entry(id).or_default();
+    }
+
+    pub(super) fn remove_endpoint(&self, id: EndpointId) {
+        write(&self.endpoints).remove(&id);
+        write(&self.queues).remove(&id);
+        lock(&self.dirty).remove(&id);
+    }
+
+    pub(super) fn queue(&self, id: EndpointId) -> Option<Arc<Mutex<Backlog>>> {
+        read(&self.queues).get(&id).map(Arc::clone)
+    }
+
+    pub(super) fn put_queue(&self, id: EndpointId, backlog: Backlog) {
+        write(&self.queues).insert(id, Arc::new(Mutex::new(backlog)));
+    }
+
+    pub(super) fn queue_ids(&self) -> Vec<EndpointId> {
+        read(&self.queues).keys().copied().collect()
+    }
+
+    /// Queues committed events for the endpoints they matched.
+    pub(super) fn enqueue(&self, events: Vec<(Arc<Event>, Vec<EndpointId>)>) {
+        let mut touched = HashSet::new();
+        {
+            let queues = read(&self.queues);
+            for (event, matched) in &events {
+                for id in matched {
+                    if let Some(queue) = queues.get(id) {
+                        lock(queue).push(event.seq.0);
+                        touched.insert(*id);
+                    }
+                }
+            }
+        }
+        write(&self.recent).extend(events.into_iter().map(|(event, _)| event));
+        if !touched.is_empty() {
+            lock(&self.dirty).extend(touched.iter().copied());
+            self.ready.mark(touched);
+        }
+    }
+
+    pub(super) fn mark_dirty(&self, id: EndpointId) {
+        lock(&self.dirty).insert(id);
+    }
+
+    pub(super) fn take_dirty(&self) -> HashSet<EndpointId> {
+        std::mem::take(&mut lock(&self.dirty))
+    }
+
+    /// The newest events that are still in memory, by number; the others are `None`.
+    pub(super) fn recent(&self, seqs: impl Iterator<Item = u64>) -> Vec<Option<Arc<Event>>> {
+        let recent = read(&self.recent);
+        seqs.map(|seq| recent.get(seq)).collect()
+    }
+
+    pub(super) fn source(&self, id: SourceId) -> Option<Arc<Source>> {
+        read(&self.sources).by_id.get(&id).map(Arc::clone)
+    }
+
+    pub(super) fn source_by_key(&self, key: &str) -> Option<Arc<Source>> {
+        let sources = read(&self.sources);
+        let id = sources.by_key.get(&key_hash(key))?;
+        sources.by_id.get(id).map(Arc::clone)
+    }
+
+    pub(super) fn sources(&self, workspace: WorkspaceId, project: ProjectId) -> Vec<Arc<Source>> {
+        let sources = read(&self.sources);
+        let own = |source: &&Arc<Source>| {
+            source.spec.workspace == workspace && source.spec.project == project
+        };
+        let mut own: Vec<_> = sources.by_id.values().filter(own).cloned().collect();
+        own.sort_by_key(|source| source.id);
+        own
+    }
+
+    pub(super) fn source_of(&self, dataset: DatasetId) -> Option<Arc<Source>> {
+        let sources = read(&self.sources);
+        let id = sources.by_dataset.get(&dataset)?;
+        sources.by_id.get(id).map(Arc::clone)
+    }
+
+    pub(super) fn put_source(&self, source: Arc<Source>) {
+        let mut sources = write(&self.sources);
+        sources.by_key.insert(key_hash(&source.spec.key), source.id);
+        sources.by_dataset.insert(source.dataset, source.id);
+        sources.by_id.insert(source.id, source);
+    }
+
+    pub(super) fn remove_source(&self, id: SourceId) {
+        let mut sources = write(&self.sources);
+        if let Some(source) = sources.by_id.remove(&id) {
+            sources.by_key.remove(&key_hash(&source.spec.key));
+            sources.by_dataset.remove(&source.dataset);
+        }
+    }
+
+    pub(super) fn catalogue(&self, workspace: WorkspaceId) -> Option<Arc<Catalogue>> {
+        read(&self.catalogues).get(&workspace).map(Arc::clone)
+    }
+
+    pub(super) fn put_catalogue(&self, workspace: WorkspaceId, catalogue: Arc<Catalogue>) {
+        write(&self.catalogues).insert(workspace, catalogue);
+    }
+
+    pub(super) fn has_project(&self, workspace: WorkspaceId, project: ProjectId) -> bool {
+        read(&self.projects).contains(&(workspace, project))
+    }
+
+    pub(super) fn put_project(&self, workspace: WorkspaceId, project: ProjectId) {
+        write(&self.projects).insert((workspace, project));
+    }
+}
+
+#[derive(Debug, Default)]
+struct Sources {
+    by_id: HashMap<SourceId, Arc<Source>>,
+    by_key: HashMap<[u8; 32], SourceId>,
+    by_dataset: HashMap<DatasetId, SourceId>,
+}
+
+/// What a source's key is looked up by.
+pub(super) fn key_hash(key: &str) -> [u8; 32] {
+    Sha256::digest(key.as_bytes()).into()
+}
+
+/// The newest events, consecutive numbers.
+#[derive(Debug, Default)]
+struct Recent {
+    events: VecDeque<Arc<Event>>,
+    bytes: usize,
+}
+
+impl Recent {
+    fn extend(&mut self, events: impl Iterator<Item = Arc<Event>>) {
+        for event in events {
+            self.bytes += weight(&event);
+            self.events.push_back(event);
+        }
+        while self.bytes > RECENT_BYTES_MAX {
+            let Some(oldest) = self.events.pop_front() else { break };
+            self.bytes -= weight(&oldest);
+        }
+    }
+
+    fn get(&self, seq: u64) -> Option<Arc<Event>> {
+        let first = self.events.front()?.seq.0;
+        let index = usize::try_from(seq.checked_sub(first)?).ok()?;
+        self.events.get(index).filter(|event| event.seq == Seq(seq)).map(Arc::clone)
+    }
+}
+
+fn weight(event: &Event) -> usize {
+    let texts = event.object.len() + event.id.len() + event.source.len() + event.attributes.len();
+    texts + EVENT_OVERHEAD
+}
+
+/// A poisoned lock is taken all the same: what it guards is changed by single assignments.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,117 @@
+//! Forward-only migrations.
+//!
+//! Each migration has a number and runs once, in its own transaction. What was run is kept with a
+//! checksum, so that a file written by a changed or newer Hookyard is refused, not guessed at.
+
+use rusqlite::{Connection, params};
+use sha2::{Digest, Sha256};
+
+use super::failed;
+use crate::StoreError;
+
+/// Marks a SQLite file as Hookyard's: "hkyd".
+const APPLICATION_ID: i32 = 0x686b_7964;
+
+/// All migrations, oldest first; the last one's place is the format version.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
+
+/// Brings the file to the newest format.
+pub(super) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
+    refuse_foreign(conn)?;
+    conn.execute_batch(
+        "CREATE TABLE IF NOT EXISTS migrations (
+             version  INTEGER PRIMARY KEY,
+             checksum TEXT NOT NULL
+         ) STRICT;",
+    )
+    .map_err(failed)?;
+    let applied = applied(conn)?;
+    if applied.len() > MIGRATIONS.len() {
+        return Err(StoreError::internal(format!(
+            "the data is of format {}, this hookyard knows formats up to {}: run the newer one",
+            applied.len(),
+            MIGRATIONS.len()
+        )));
+    }
+    let mut applied = applied.into_iter();
+    for (version, sql) in (1_i64..).zip(MIGRATIONS) {
+        match applied.next() {
+            Some(known) if known == checksum(sql) => {}
+            Some(_) => {
+                return Err(StoreError::internal(format!(
+                    "migration {version} of the data is not the one of this hookyard"
+                )));
+            }
+            None => apply(conn, version, sql)?,
+        }
+    }
+    Ok(())
+}
+
+fn refuse_foreign(conn: &Connection) -> Result<(), StoreError> {
+    let id: i32 = conn.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(failed)?;
+    let tables: i64 = conn
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(failed)?;
+    if id != APPLICATION_ID && tables > 0 {
+        return Err(StoreError::internal("the file is a SQLite database of another program"));
+    }
+    conn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)
+}
+
+fn applied(conn: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut statement =
+        conn.prepare("SELECT checksum FROM migrations ORDER BY version").map_err(failed)?;
+    let rows = statement.query_map([], |row| row.get(0)).map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+fn apply(conn: &mut Connection, version: i64, sql: &str) -> Result<(), StoreError> {
+    let tx = conn.transaction().map_err(failed)?;
+    tx.execute_batch(sql).map_err(failed)?;
+    tx.execute(
+        "INSERT INTO migrations (version, checksum) VALUES (?1, ?2)",
+        params![version, checksum(sql)],
+    )
+    .map_err(failed)?;
+    tx.pragma_update(None, "user_version", version).map_err(failed)?;
+    tx.commit().map_err(failed)
+}
+
+fn checksum(sql: &str) -> String {
+    hex::encode(Sha256::digest(sql.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory() -> Connection {
+        Connection::open_in_memory().unwrap()
+    }
+
+    #[test]
+    fn migrating_twice_changes_nothing() {
+        let mut conn = memory();
+        migrate(&mut conn).unwrap();
+        migrate(&mut conn).unwrap();
+        assert_eq!(applied(&conn).unwrap().len(), MIGRATIONS.len());
+    }
+
+    #[test]
+    fn changed_newer_and_foreign_files_are_refused() {
+        let mut changed = memory();
+        migrate(&mut changed).unwrap();
+        changed.execute("UPDATE migrations SET checksum = 'x'", []).unwrap();
+        assert!(migrate(&mut changed).unwrap_err().to_string().contains("not the one"));
+
+        let mut newer = memory();
+        migrate(&mut newer).unwrap();
+        newer.execute("INSERT INTO migrations VALUES (99, 'x')", []).unwrap();
+        assert!(migrate(&mut newer).unwrap_err().to_string().contains("run the newer one"));
+
+        let mut foreign = memory();
+        foreign.execute("CREATE TABLE t (a)", []).unwrap();
+        assert!(migrate(&mut foreign).unwrap_err().to_string().contains("another program"));
+    }
+}

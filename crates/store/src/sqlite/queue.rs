@@ -1,0 +1,220 @@
+//! Queues.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
+use hookyard_core::model::{NewAttempt, QueueState};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::memory::lock;
+use super::rows::{signed, unsigned};
+use super::writer::Tx;
+use super::{SqliteStore, attempts, checkpoint, codec, failed};
+use crate::backlog::{Backlog, Peek, ReflowRange};
+use crate::{Entity, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Reflow, StoreError};
+
+#[async_trait]
+impl QueueStore for SqliteStore {
+    fn ready(&self) -> Arc<Ready> {
+        Arc::clone(&self.memory.ready)
+    }
+
+    async fn claim(&self, endpoint: EndpointId) -> Result<Option<Lease>, StoreError> {
+        let Some(queue) = self.memory.queue(endpoint) else { return Ok(None) };
+        let mut queue = lock(&queue);
+        queue.epoch += 1;
+        Ok(Some(Lease { endpoint, epoch: queue.epoch, until: None }))
+    }
+
+    async fn renew(&self, lease: &Lease) -> Result<Lease, StoreError> {
+        self.owned(lease).map(|_| *lease)
+    }
+
+    async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+        if let Ok(queue) = self.owned(&lease) {
+            lock(&queue).epoch += 1;
+        }
+        Ok(())
+    }
+
+    async fn head(&self, lease: &Lease, limit: HeadLimit) -> Result<Head, StoreError> {
+        let queue = self.owned(lease)?;
+        let entries = self.peek(lease.endpoint, &queue, limit.events).await?;
+        let endpoint = self.memory.endpoint(lease.endpoint).ok_or(StoreError::LeaseLost)?;
+        let events = self.load(entries.iter().map(|(seq, _)| *seq).collect()).await?;
+        let missing = events.iter().take_while(|event| event.is_none()).count();
+        let mut bytes = 0;
+        let fits = |queued: &Queued| {
+            let fits = bytes < limit.bytes;
+            bytes += queued.event.object.len();
+            fits
+        };
+        let present = events.into_iter().zip(entries).skip(missing);
+        let queued = present.map_while(|(event, (_, reflowed))| {
+            let event = event?;
+            let queued_at = reflowed.unwrap_or(event.accepted_at);
+            Some(Queued { event, queued_at })
+        });
+        Ok(Head {
+            endpoint,
+            entries: queued.take_while(fits).collect(),
+            missing: u32::try_from(missing).unwrap_or(u32::MAX),
+            state: lock(&queue).state(),
+        })
+    }
+
+    async fn settle(&self, lease: &Lease, attempt: NewAttempt) -> Result<QueueState, StoreError> {
+        let queue = self.owned(lease)?;
+        let lease = *lease;
+        let bytes = attempt.outcome.response.as_ref().map_or(0, String::len);
+        self.writer.grouped(bytes, move |tx| settle(tx, lease, &attempt)).await?;
+        let state = lock(&queue).state();
+        Ok(state)
+    }
+
+    async fn reflow(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        event_type: EventTypeId,
+        now: Timestamp,
+    ) -> Result<Reflow, StoreError> {
+        let owner = self.memory.endpoint(endpoint).filter(|e| e.workspace == workspace);
+        owner.ok_or(StoreError::NotFound(Entity::Endpoint))?;
+        // The bulk is read beside the writer; what is published meanwhile is read by it.
+        let history = move |conn: &Connection| history(conn, workspace, event_type, 0);
+        let seqs = self.readers.read(history).await?;
+        let job = move |tx: &mut Tx<'_>| reflow(tx, workspace, endpoint, event_type, now, seqs);
+        self.writer.alone(job).await
+    }
+
+    async fn queue_states(
+        &self,
+        workspace: WorkspaceId,
+        endpoints: &[EndpointId],
+    ) -> Result<Vec<QueueState>, StoreError> {
+        let state = |id: &EndpointId| {
+            let own = self.memory.endpoint(*id).filter(|e| e.workspace == workspace);
+            let queue = own.and_then(|_| self.memory.queue(*id));
+            queue.map(|queue| lock(&queue).state()).unwrap_or_default()
+        };
+        Ok(endpoints.iter().map(state).collect())
+    }
+}
+
+impl SqliteStore {
+    /// The queue, if the lease is still the newest.
+    fn owned(&self, lease: &Lease) -> Result<Arc<Mutex<Backlog>>, StoreError> {
+        let queue = self.memory.queue(lease.endpoint).ok_or(StoreError::LeaseLost)?;
+        let owned = lock(&queue).epoch == lease.epoch;
+        owned.then_some(queue).ok_or(StoreError::LeaseLost)
+    }
+
+    /// Up to `count` entries of the head, read from the chunks where memory has them no more.
+    async fn peek(
+        &self,
+        endpoint: EndpointId,
+        queue: &Mutex<Backlog>,
+        count: usize,
+    ) -> Result<Vec<(u64, Option<Timestamp>)>, StoreError> {
+        loop {
+            let peek = lock(queue).peek(count);
+            let first = match peek {
+                Peek::Entries(entries) => return Ok(entries),
+                Peek::Read { first } => first,
+            };
+            let (start, seqs) = self.readers.read(move |conn| chunk(conn, endpoint, first)).await?;
+            lock(queue).fill(start, &seqs);
+        }
+    }
+}
+
+/// The chunk that has the entry with this ordinal.
+fn chunk(
+    conn: &Connection,
+    endpoint: EndpointId,
+    ordinal: u64,
+) -> Result<(u64, Vec<u64>), StoreError> {
+    let sql = "SELECT first, seqs FROM queue_chunks WHERE endpoint_id = ?1 AND first <= ?2 \
+               AND first + count > ?2 ORDER BY first DESC LIMIT 1";
+    let found = conn
+        .prepare_cached(sql)
+        .and_then(|mut statement| {
+            let read = |row: &rusqlite::Row<'_>| Ok((unsigned(row, 0)?, row.get::<_, Vec<u8>>(1)?));
+            statement.query_row(params![endpoint.0, signed(ordinal)], read).optional()
+        })
+        .map_err(failed)?;
+    let (first, blob) =
+        found.ok_or_else(|| StoreError::internal(format!("queue entry {ordinal} has no chunk")))?;
+    Ok((first, codec::decode(&blob)?))
+}
+
+fn settle(tx: &mut Tx<'_>, lease: Lease, attempt: &NewAttempt) -> Result<(), StoreError> {
+    let queue = tx.memory.queue(lease.endpoint).ok_or(StoreError::LeaseLost)?;
+    if lock(&queue).epoch != lease.epoch {
+        return Err(StoreError::LeaseLost);
+    }
+    attempts::insert(tx, lease.endpoint, attempt)?;
+    let (advance, failures) = (attempt.advance, attempt.failures);
+    let (retry_at, started_at) = (attempt.retry_at, attempt.started_at);
+    tx.after_commit(move |memory| {
+        let mut queue = lock(&queue);
+        queue.advance(advance.into());
+        queue.failing = queue.failing.after(failures, retry_at, started_at);
+        memory.mark_dirty(lease.endpoint);
+    });
+    Ok(())
+}
+
+/// The numbers of a workspace's events of one type, after a number, ascending.
+fn history(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    event_type: EventTypeId,
+    after: u64,
+) -> Result<Vec<u64>, StoreError> {
+    let sql = "SELECT seq FROM journal WHERE workspace_id = ?1 AND type_id = ?2 AND seq > ?3 \
+               ORDER BY seq";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let bounds = params![workspace.0, event_type.0, signed(after)];
+    let seqs = statement.query_map(bounds, |row| unsigned(row, 0)).map_err(failed)?;
+    seqs.collect::<Result<_, _>>().map_err(failed)
+}
+
+fn reflow(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    endpoint: EndpointId,
+    event_type: EventTypeId,
+    at: Timestamp,
+    mut seqs: Vec<u64>,
+) -> Result<Reflow, StoreError> {
+    let queue = tx.memory.queue(endpoint).ok_or(StoreError::NotFound(Entity::Endpoint))?;
+    let mut after = lock(&queue).clone();
+    if after.reflows().iter().any(|reflow| reflow.event_type == event_type) {
+        return Ok(Reflow { queued: 0, coalesced: true });
+    }
+    let newest = seqs.last().copied().unwrap_or_default();
+    seqs.extend(history(tx.conn, workspace, event_type, newest)?);
+    let queued = seqs.len() as u64;
+    if queued == 0 {
+        return Ok(Reflow { queued, coalesced: false });
+    }
+    let from = after.next();
+    let range = ReflowRange { event_type, from, until: from + queued, at };
+    checkpoint::save_queue(tx.conn, endpoint, &after, tx.state.ids)?;
+    checkpoint::save_chunks(tx.conn, endpoint, from, &seqs)?;
+    after.saved();
+    after.push_stored(queued, range);
+    checkpoint::save_position(tx.conn, endpoint, &after, tx.state.ids)?;
+    tx.after_commit(move |memory| {
+        let mut queue = lock(&queue);
+        queue.saved();
+        queue.push_stored(queued, range);
+        drop(queue);
+        memory.ready.mark([endpoint]);
+    });
+    Ok(Reflow { queued, coalesced: false })
+}

@@ -1,0 +1,204 @@
+//! Rebuilding what is derived when a store is opened.
+//!
+//! Queues are as the last checkpoint has them; then the journal rows after it are queued again and
+//! the attempts after it are folded in. A queue may have been written later than the last checkpoint
+//! (a reflow does that), so each one says itself from where it is to be brought up to date.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hookyard_core::id::{EndpointId, ProjectId, WorkspaceId};
+use rusqlite::{Connection, Row};
+
+use super::memory::{Memory, lock};
+use super::rows::{from_json, moment, signed, unsigned};
+use super::writer::{NextIds, State};
+use super::{catalog, codec, failed, keys, sources};
+use crate::StoreError;
+use crate::backlog::{Backlog, Failing};
+use crate::vault::Vault;
+
+/// From where a queue is to be brought up to date: the last journal row and attempt that it counts.
+#[derive(Debug, Clone, Copy, Default)]
+struct AsOf {
+    seq: u64,
+    attempt: u64,
+}
+
+/// Reads everything that is kept in memory.
+pub(super) fn recover(conn: &Connection, vault: &Vault) -> Result<(Memory, State), StoreError> {
+    let memory = Memory::default();
+    for workspace in catalog::workspaces(conn)? {
+        let catalogue = catalog::catalogue(conn, workspace.id)?;
+        memory.put_catalogue(workspace.id, Arc::new(catalogue));
+    }
+    projects(conn, &memory)?;
+    catalog::load_endpoints(conn, vault)?.into_iter().for_each(|e| memory.put_endpoint(e));
+    sources::load_sources(conn, vault)?.into_iter().for_each(|source| memory.put_source(source));
+
+    let saved = checkpoint(conn)?;
+    let positions = queues(conn, &memory)?;
+    let as_of = |id: EndpointId| {
+        let own = positions.get(&id).copied().unwrap_or_default();
+        AsOf { seq: own.seq.max(saved.seq), attempt: own.attempt.max(saved.attempt) }
+    };
+    replay_journal(conn, &memory, saved, &as_of)?;
+    replay_attempts(conn, &memory, saved, &as_of)?;
+    let with_work = memory.queue_ids().into_iter().filter(|id| pending(&memory, *id));
+    memory.ready.mark(with_work);
+    Ok((memory, state(conn, saved)?))
+}
+
+fn pending(memory: &Memory, id: EndpointId) -> bool {
+    memory.queue(id).is_some_and(|queue| lock(&queue).state().pending > 0)
+}
+
+fn projects(conn: &Connection, memory: &Memory) -> Result<(), StoreError> {
+    let mut statement = conn.prepare("SELECT workspace_id, id FROM projects").map_err(failed)?;
+    let mut rows = statement.query([]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let workspace = WorkspaceId(row.get(0).map_err(failed)?);
+        memory.put_project(workspace, ProjectId(row.get(1).map_err(failed)?));
+    }
+    Ok(())
+}
+
+fn checkpoint(conn: &Connection) -> Result<AsOf, StoreError> {
+    let read = |row: &Row<'_>| Ok(AsOf { seq: unsigned(row, 0)?, attempt: unsigned(row, 1)? });
+    conn.query_row("SELECT seq, attempt_id FROM checkpoint", [], read).map_err(failed)
+}
+
+/// Puts every stored queue in memory; the answer is how far each one counts.
+fn queues(conn: &Connection, memory: &Memory) -> Result<HashMap<EndpointId, AsOf>, StoreError> {
+    let sql = "SELECT endpoint_id, cursor, next, failures, retry_ms, failing_since_ms, reflows, \
+               as_of_seq, as_of_attempt FROM queues";
+    let mut statement = conn.prepare(sql).map_err(failed)?;
+    let mut rows = statement.query([]).map_err(failed)?;
+    let mut positions = HashMap::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let id = EndpointId(row.get(0).map_err(failed)?);
+        if memory.queue(id).is_none() {
+            continue;
+        }
+        memory.put_queue(id, queue(row)?);
+        let seq = unsigned(row, 7).map_err(failed)?;
+        let attempt = unsigned(row, 8).map_err(failed)?;
+        positions.insert(id, AsOf { seq, attempt });
+    }
+    Ok(positions)
+}
+
+fn queue(row: &Row<'_>) -> Result<Backlog, StoreError> {
+    let failing = Failing {
+        failures: row.get(3).map_err(failed)?,
+        retry_at: row.get::<_, Option<i64>>(4).map_err(failed)?.map(moment),
+        since: row.get::<_, Option<i64>>(5).map_err(failed)?.map(moment),
+    };
+    let (cursor, next) = (unsigned(row, 1).map_err(failed)?, unsigned(row, 2).map_err(failed)?);
+    let reflows: String = row.get(6).map_err(failed)?;
+    if cursor > next {
+        return Err(StoreError::internal("a stored queue ends before it begins"));
+    }
+    Ok(Backlog::stored(cursor, next, from_json(&reflows)?, failing))
+}
+
+fn replay_journal(
+    conn: &Connection,
+    memory: &Memory,
+    saved: AsOf,
+    as_of: &impl Fn(EndpointId) -> AsOf,
+) -> Result<(), StoreError> {
+    let mut statement = conn
+        .prepare("SELECT seq, matched FROM journal WHERE seq > ?1 ORDER BY seq")
+        .map_err(failed)?;
+    let mut rows = statement.query([signed(saved.seq)]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let seq = unsigned(row, 0).map_err(failed)?;
+        let matched = row.get_ref(1).map_err(failed)?;
+        let matched = matched.as_blob().map_err(|error| failed(error.into()))?;
+        for id in codec::decode(matched)? {
+            let id = EndpointId(i32::try_from(id).unwrap_or(i32::MAX));
+            if seq > as_of(id).seq
+                && let Some(queue) = memory.queue(id)
+            {
+                lock(&queue).push(seq);
+                memory.mark_dirty(id);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn replay_attempts(
+    conn: &Connection,
+    memory: &Memory,
+    saved: AsOf,
+    as_of: &impl Fn(EndpointId) -> AsOf,
+) -> Result<(), StoreError> {
+    let sql = "SELECT id, endpoint_id, advance, failures, retry_ms, started_ms FROM attempts \
+               WHERE id > ?1 ORDER BY id";
+    let mut statement = conn.prepare(sql).map_err(failed)?;
+    let mut rows = statement.query([signed(saved.attempt)]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let attempt = unsigned(row, 0).map_err(failed)?;
+        let id = EndpointId(row.get(1).map_err(failed)?);
+        if attempt > as_of(id).attempt
+            && let Some(queue) = memory.queue(id)
+        {
+            let mut queue = lock(&queue);
+            queue.advance(unsigned(row, 2).map_err(failed)?);
+            let retry_at = row.get::<_, Option<i64>>(4).map_err(failed)?.map(moment);
+            let failures = row.get(3).map_err(failed)?;
+            let started = moment(row.get(5).map_err(failed)?);
+            queue.failing = queue.failing.after(failures, retry_at, started);
+            memory.mark_dirty(id);
+        }
+    }
+    Ok(())
+}
+
+fn state(conn: &Connection, saved: AsOf) -> Result<State, StoreError> {
+    let next = |sql: &str| {
+        let last: Option<i64> = conn.query_row(sql, [], |row| row.get(0)).map_err(failed)?;
+        Ok::<_, StoreError>(last.unwrap_or(0).cast_unsigned() + 1)
+    };
+    let ids = NextIds {
+        seq: next("SELECT max(seq) FROM journal")?,
+        attempt: next("SELECT max(id) FROM attempts")?,
+        row: next("SELECT max(id) FROM rows")?.max(next("SELECT max(floor) FROM datasets")?),
+    };
+    let garbage: i64 =
+        conn.query_row("SELECT count(*) FROM garbage", [], |row| row.get(0)).map_err(failed)?;
+    let checkpoint = NextIds { seq: saved.seq + 1, attempt: saved.attempt + 1, row: ids.row };
+    let mut state = State { ids, checkpoint, garbage: garbage > 0, ..State::default() };
+    load_keys(conn, saved, &mut state)?;
+    Ok(state)
+}
+
+/// Reads the identities of the newest events: runs that are stored, then the journal after them.
+fn load_keys(conn: &Connection, saved: AsOf, state: &mut State) -> Result<(), StoreError> {
+    let oldest = state.ids.seq.saturating_sub(keys::WINDOW as u64);
+    let sql = "SELECT first_seq, hashes FROM event_keys WHERE first_seq >= \
+               coalesce((SELECT max(first_seq) FROM event_keys WHERE first_seq <= ?1), 0) \
+               ORDER BY first_seq";
+    let mut statement = conn.prepare(sql).map_err(failed)?;
+    let mut runs = statement.query([signed(oldest)]).map_err(failed)?;
+    while let Some(run) = runs.next().map_err(failed)? {
+        let first = unsigned(run, 0).map_err(failed)?;
+        let hashes = run.get_ref(1).map_err(failed)?.as_blob().map_err(|e| failed(e.into()))?;
+        for (place, key) in keys::decode(hashes).enumerate() {
+            state.keys.push(first + place as u64, key);
+        }
+    }
+    let sql = "SELECT seq, workspace_id, event_id, source FROM journal WHERE seq > ?1 ORDER BY seq";
+    let mut statement = conn.prepare(sql).map_err(failed)?;
+    let mut rows = statement.query([signed(saved.seq)]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let workspace = WorkspaceId(row.get(1).map_err(failed)?);
+        let (id, source): (String, String) =
+            (row.get(2).map_err(failed)?, row.get(3).map_err(failed)?);
+        let key = keys::Key::new(workspace, &id, &source);
+        state.keys.push(unsigned(row, 0).map_err(failed)?, key);
+    }
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! Sources.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hookyard_core::entropy::Entropy;
+use hookyard_core::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
+use hookyard_core::model::{Mode, NewSource, Secret, Source, SourceChange};
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+
+use super::memory::key_hash;
+use super::rows::moment;
+use super::writer::Tx;
+use super::{SqliteStore, failed};
+use crate::vault::Vault;
+use crate::{Entity, SourceStore, StoreError};
+
+#[async_trait]
+impl SourceStore for SqliteStore {
+    async fn create_source(
+        &self,
+        new: NewSource,
+        now: Timestamp,
+    ) -> Result<Arc<Source>, StoreError> {
+        if !self.memory.has_project(new.workspace, new.project) {
+            return Err(StoreError::NotFound(Entity::Project));
+        }
+        let (vault, entropy) = (Arc::clone(&self.vault), Arc::clone(&self.entropy));
+        let job = move |tx: &mut Tx<'_>| {
+            let source = Arc::new(insert(tx.conn, &vault, &*entropy, new, now)?);
+            put_after_commit(tx, &source);
+            Ok(source)
+        };
+        self.writer.alone(job).await
+    }
+
+    async fn sources(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+    ) -> Result<Vec<Arc<Source>>, StoreError> {
+        Ok(self.memory.sources(workspace, project))
+    }
+
+    async fn source(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+        id: SourceId,
+    ) -> Result<Option<Arc<Source>>, StoreError> {
+        Ok(self.memory.source(id).filter(|source| owns(source, workspace, project)))
+    }
+
+    async fn source_by_key(&self, key: &str) -> Result<Option<Arc<Source>>, StoreError> {
+        Ok(self.memory.source_by_key(key))
+    }
+
+    async fn update_source(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+        id: SourceId,
+        change: SourceChange,
+    ) -> Result<Arc<Source>, StoreError> {
+        let (vault, entropy) = (Arc::clone(&self.vault), Arc::clone(&self.entropy));
+        let job = move |tx: &mut Tx<'_>| {
+            let before = tx.memory.source(id).filter(|source| owns(source, workspace, project));
+            let mut source = (*before.ok_or(StoreError::NotFound(Entity::Source))?).clone();
+            apply(&mut source.spec, change);
+            let spec = &source.spec;
+            let secret = seal(&vault, &*entropy, id, "secret", spec.secret.as_ref())?;
+            let sql = "UPDATE sources SET mode = ?2, origins = ?3, secret = ?4 WHERE id = ?1";
+            let row = params![id.0, spec.mode.as_str(), spec.origins, secret];
+            tx.conn.execute(sql, row).map_err(failed)?;
+            let source = Arc::new(source);
+            put_after_commit(tx, &source);
+            Ok(source)
+        };
+        self.writer.alone(job).await
+    }
+
+    async fn delete_source(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+        id: SourceId,
+    ) -> Result<bool, StoreError> {
+        let job = move |tx: &mut Tx<'_>| {
+            let there = tx.memory.source(id).is_some_and(|s| owns(&s, workspace, project));
+            if there {
+                tx.conn.execute("DELETE FROM sources WHERE id = ?1", [id.0]).map_err(failed)?;
+                tx.after_commit(move |memory| memory.remove_source(id));
+            }
+            Ok(there)
+        };
+        self.writer.alone(job).await
+    }
+}
+
+fn owns(source: &Source, workspace: WorkspaceId, project: ProjectId) -> bool {
+    source.spec.workspace == workspace && source.spec.project == project
+}
+
+fn apply(spec: &mut NewSource, change: SourceChange) {
+    let SourceChange { mode, origins, secret } = change;
+    if let Some(mode) = mode {
+        spec.mode = mode;
+    }
+    if let Some(origins) = origins {
+        spec.origins = origins;
+    }
+    if let Some(secret) = secret {
+        spec.secret = secret;
+    }
+}
+
+fn put_after_commit(tx: &mut Tx<'_>, source: &Arc<Source>) {
+    let source = Arc::clone(source);
+    tx.after_commit(move |memory| memory.put_source(source));
+}
+
+fn place(id: SourceId, secret: &str) -> String {
+    format!("source {id} {secret}")
+}
+
+fn seal(
+    vault: &Vault,
+    entropy: &dyn Entropy,
+    id: SourceId,
+    name: &str,
+    secret: Option<&Secret>,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    secret.map(|secret| vault.seal(entropy, &place(id, name), secret)).transpose()
+}
+
+fn insert(
+    conn: &Connection,
+    vault: &Vault,
+    entropy: &dyn Entropy,
+    new: NewSource,
+    now: Timestamp,
+) -> Result<Source, StoreError> {
+    let (workspace, project, at) = (new.workspace.0, new.project.0, now.as_millisecond());
+    let sql = "INSERT INTO datasets (workspace_id, project_id, name, created_ms, updated_ms, \
+               rows, bytes, floor) VALUES (?1, ?2, ?3, ?4, ?4, 0, 0, 0)";
+    conn.execute(sql, params![workspace, project, new.name, at]).map_err(failed)?;
+    let dataset = DatasetId(number(conn.last_insert_rowid())?);
+    // The number is needed to seal the secrets to, so it is taken before the row is written.
+    let next = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'sources'), 0) + 1";
+    let id = conn.query_row(next, [], |row| row.get(0)).map_err(failed)?;
+    let id = SourceId(number(id)?);
+    let key = Secret::new(new.key.as_str());
+    let sql = "INSERT INTO sources (id, workspace_id, project_id, dataset_id, created_ms, name, \
+               mode, origins, folder, secret, key, key_hash) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    let row = params![
+        id.0,
+        workspace,
+        project,
+        dataset.0,
+        at,
+        new.name,
+        new.mode.as_str(),
+        new.origins,
+        new.folder,
+        seal(vault, entropy, id, "secret", new.secret.as_ref())?,
+        seal(vault, entropy, id, "key", Some(&key))?,
+        key_hash(&new.key),
+    ];
+    conn.execute(sql, row).map_err(failed)?;
+    Ok(Source { id, dataset, created_at: moment(at), spec: new })
+}
+
+fn number(id: i64) -> Result<i32, StoreError> {
+    i32::try_from(id).map_err(|_| StoreError::internal("source or dataset numbers are used up"))
+}
+
+/// All sources of all workspaces.
+pub(super) fn load_sources(
+    conn: &Connection,
+    vault: &Vault,
+) -> Result<Vec<Arc<Source>>, StoreError> {
+    let sql = "SELECT id, workspace_id, project_id, dataset_id, created_ms, name, mode, origins, \
+               folder, secret, key FROM sources";
+    let mut statement = conn.prepare(sql).map_err(failed)?;
+    let mut rows = statement.query([]).map_err(failed)?;
+    let mut sources = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        sources.push(Arc::new(source(row, vault)?));
+    }
+    Ok(sources)
+}
+
+fn source(row: &Row<'_>, vault: &Vault) -> Result<Source, StoreError> {
+    let text = |column| row.get::<_, String>(column).map_err(failed);
+    let id = SourceId(row.get(0).map_err(failed)?);
+    let secret: Option<Vec<u8>> = row.get(9).map_err(failed)?;
+    let key: Vec<u8> = row.get(10).map_err(failed)?;
+    let mode = Mode::parse(&text(6)?)
+        .ok_or_else(|| StoreError::internal(format!("source {id} has an unknown mode")))?;
+    let spec = NewSource {
+        workspace: WorkspaceId(row.get(1).map_err(failed)?),
+        project: ProjectId(row.get(2).map_err(failed)?),
+        name: text(5)?,
+        mode,
+        origins: text(7)?,
+        secret: secret.map(|sealed| vault.open(&place(id, "secret"), &sealed)).transpose()?,
+        key: vault.open(&place(id, "key"), &key)?.expose().to_owned(),
+        folder: row.get(8).map_err(failed)?,
+    };
+    let dataset = DatasetId(row.get(3).map_err(failed)?);
+    Ok(Source { id, dataset, created_at: moment(row.get(4).map_err(failed)?), spec })
+}
