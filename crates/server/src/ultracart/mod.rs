@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, any, delete, get, post};
 use http::{HeaderName, HeaderValue};
 
 use crate::App;
@@ -55,17 +55,20 @@ pub(crate) fn router(app: &App) -> Router<App> {
     ];
     let mut router = Router::new();
     for (path, methods) in routes {
+        let path = format!("{BASE_PATH}{path}");
         // A slash at the end leads to the same place; the wildcard takes it in by itself.
         if !path.contains('*') {
             router = router.route(&format!("{path}/"), methods.clone());
         }
-        router = router.route(path, methods);
+        router = router.route(&path, methods);
     }
-    let router = router
-        .fallback(|| async { ApiError::no_route() })
+    for rest in ["", "/", "/{*rest}"] {
+        let nothing = any(|| async { ApiError::no_route() });
+        router = router.route(&format!("{BASE_PATH}{rest}"), nothing);
+    }
+    router
         .method_not_allowed_fallback(|| async { ApiError::wrong_method() })
-        .layer(middleware::from_fn_with_state(app.clone(), identify));
-    Router::new().nest(BASE_PATH, router)
+        .layer(middleware::from_fn_with_state(app.clone(), identify))
 }
 
 /// Gives every answer of the API its id.

@@ -346,7 +346,9 @@ async fn parallel_changes_are_all_kept() {
         sdk.put(&path, r#"{"merchant_comments":"c"}"#),
         sdk.put(&path, r#"{"maximum_events":7}"#),
     );
-    (a.ok(), b.ok(), c.ok());
+    for reply in [a, b, c] {
+        reply.ok();
+    }
     let webhook = sdk.get(LIST).await.ok()["webhooks"][0].take();
     assert_eq!(
         (&webhook["name"], &webhook["merchant_comments"], &webhook["maximum_events"]),
