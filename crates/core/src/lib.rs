@@ -12,4 +12,6 @@ pub mod expansion;
 pub mod id;
 pub mod json;
 pub mod model;
+pub mod origins;
 pub mod retry;
+pub mod signature;
