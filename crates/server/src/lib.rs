@@ -18,6 +18,8 @@ mod probes;
 mod problem;
 mod request_log;
 mod serve;
+#[cfg(test)]
+mod test_server;
 mod ultracart;
 
 use auth::Authenticator;
@@ -63,7 +65,7 @@ pub fn router(engine: Arc<Engine>, settings: Settings) -> Router {
     let log = RequestLog::new(Arc::clone(engine.clock()), engine.entropy().as_ref());
     let app = App { engine, auth, settings: Arc::new(settings) };
     Router::new()
-        .merge(ultracart::router())
+        .merge(ultracart::router(&app))
         .merge(mammoth::router())
         .merge(inbound::router())
         .merge(native::router())

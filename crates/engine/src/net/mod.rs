@@ -13,7 +13,9 @@ mod ranges;
 mod resolver;
 mod tls;
 
+pub(crate) use client::explain;
 pub use client::{Client, SendError};
 pub use connector::ConnectError;
+pub(crate) use policy::check_url;
 pub use policy::{Guard, Refusal, Verdict};
 pub use resolver::{Resolve, ResolveError, SystemResolver};
