@@ -13,4 +13,6 @@ pub mod expansion;
 pub mod id;
 pub mod json;
 pub mod model;
+pub mod origins;
 pub mod retry;
+pub mod signature;
