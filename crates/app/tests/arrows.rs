@@ -15,7 +15,13 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("hookyard-server", &["hookyard-engine", "hookyard-store", "hookyard-core"]),
     (
         "hookyard",
-        &["hookyard-server", "hookyard-engine", "hookyard-store", "hookyard-core", "hookyard-ruler"],
+        &[
+            "hookyard-server",
+            "hookyard-engine",
+            "hookyard-store",
+            "hookyard-core",
+            "hookyard-ruler",
+        ],
     ),
     ("hookyard-testkit", &["hookyard-core"]),
 ];
