@@ -7,7 +7,12 @@
 
 pub mod catalogue;
 pub mod clock;
+pub mod cloudevents;
 pub mod entropy;
+pub mod expansion;
 pub mod id;
+pub mod json;
 pub mod model;
+pub mod origins;
 pub mod retry;
+pub mod signature;

@@ -10,11 +10,11 @@ use crate::entropy::{self, Entropy};
 pub const FIRST_WAIT: Duration = Duration::from_secs(5);
 
 /// The longest wait that the schedule itself asks for (UltraCart spec 4.1).
-pub const LONGEST_WAIT: Duration = Duration::from_hours(1);
+pub const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 
 /// The longest wait that a receiver may ask for. A day is the longest step of the Standard Webhooks
 /// schedule; an endpoint must not be parked for years by one careless header.
-pub const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
+pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The share of a wait that is random, so that endpoints that failed together do not return together.
 const JITTER: f64 = 0.2;

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::StatusCode;
 use hookyard_engine::Engine;
 
 mod auth;
@@ -18,10 +17,12 @@ mod probes;
 mod problem;
 mod request_log;
 mod serve;
+#[cfg(test)]
+mod test_server;
 mod ultracart;
 
 use auth::Authenticator;
-use problem::Problem;
+use problem::{Code, Problem};
 use request_log::RequestLog;
 pub use serve::serve;
 
@@ -63,15 +64,15 @@ pub fn router(engine: Arc<Engine>, settings: Settings) -> Router {
     let log = RequestLog::new(Arc::clone(engine.clock()), engine.entropy().as_ref());
     let app = App { engine, auth, settings: Arc::new(settings) };
     Router::new()
-        .merge(ultracart::router())
+        .merge(ultracart::router(&app))
         .merge(mammoth::router())
         .merge(inbound::router())
         .merge(native::router())
         .merge(probes::router())
         .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
+            Problem::new(Code::MethodNotAllowed, "this path does not take this method")
         })
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path") })
+        .fallback(|| async { Problem::new(Code::NotFound, "there is nothing at this path") })
         .layer(log)
         .with_state(app)
 }

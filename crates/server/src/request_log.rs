@@ -18,11 +18,14 @@ use hookyard_core::entropy::{self, Entropy};
 use tower::{Layer, Service};
 
 use crate::probes::{LIVEZ, READYZ};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// The header that carries the request's id to the caller. Mammoth's clients put it into their
 /// exceptions (spec, section 6.5).
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id that is taken from a caller: room for a UUID or a trace id, with a prefix.
+const REQUEST_ID_LENGTH_MAX: usize = 128;
 
 /// UltraCart's own header for the same: where an answer has it, the log line names that id.
 const ULTRACART_REQUEST_ID: HeaderName = HeaderName::from_static("x-ultracart-request-id");
@@ -100,13 +103,11 @@ where
                 Ok(Err(_)) => {
                     // The panic's own message went to the standard error output already.
                     tracing::error!(request_id = ?line.id, "a handler panicked");
-                    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+                    Problem::new(Code::Internal, "the server failed; its log says why")
                         .into_response()
                 }
-                Err(_) => {
-                    Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long to arrive")
-                        .into_response()
-                }
+                Err(_) => Problem::new(Code::Timeout, "the request took too long to arrive")
+                    .into_response(),
             };
             line.end(&mut response);
             Ok(response)
@@ -136,7 +137,8 @@ impl Line {
             method: request.method().clone(),
             route: request.extensions().get().cloned(),
         });
-        Self { id: log.ids.next(), logged }
+        let id = incoming(request).unwrap_or_else(|| log.ids.next());
+        Self { id, logged }
     }
 
     /// Names the request's id in the answer and logs it. The route is the pattern that matched,
@@ -148,6 +150,16 @@ impl Line {
         }
         response.headers_mut().insert(REQUEST_ID, self.id);
     }
+}
+
+/// The caller's own id for the request, if it is short and of characters that no log or shell reads
+/// as anything else.
+fn incoming(request: &Request) -> Option<HeaderValue> {
+    let id = request.headers().get(REQUEST_ID)?;
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(byte);
+    let sane =
+        (1..=REQUEST_ID_LENGTH_MAX).contains(&id.len()) && id.as_bytes().iter().all(is_plain);
+    sane.then(|| id.clone())
 }
 
 impl Logging {

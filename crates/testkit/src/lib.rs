@@ -1,1 +1,10 @@
 //! Simulated time, seeded randomness and a receiver with scripted faults, for tests only.
+#![forbid(unsafe_code)]
+
+mod clock;
+mod entropy;
+mod receiver;
+
+pub use clock::SimClock;
+pub use entropy::SeededEntropy;
+pub use receiver::{Answer, Receiver, Recorded};

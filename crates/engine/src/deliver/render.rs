@@ -1,10 +1,40 @@
 //! Turning queued events into the body of a request.
+//!
+//! The body is `{"events":[{"<event type>":<object>},...]}` (UltraCart spec section 4). Objects go
+//! through as the text they were published with; what the subscription did not ask for is cut out.
+//! The same events, endpoint and catalogue always render to the same bytes, so the delivery log
+//! keeps no bodies: it renders them again.
 
+use std::collections::hash_map::{Entry, HashMap};
+use std::io::Write;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hookyard_core::expansion::Filter;
 use hookyard_core::id::EventTypeId;
-use hookyard_core::model::{Catalogue, Endpoint, Event};
+use hookyard_core::json::{Damaged, string_member};
+use hookyard_core::model::{
+    Catalogue, Endpoint, EndpointSettings, Event, MAXIMUM_EVENTS_DEFAULT, MAXIMUM_SIZE_DEFAULT,
+};
+use hookyard_store::HeadLimit;
+
+/// The largest body, in bytes as sent (UltraCart spec 6, rows 12 and 13).
+const SIZE_MAX: usize = 900_000;
+
+/// The most events of one bundle, however many an endpoint would take. The smallest useful events
+/// have about 90 bytes, so no more would fit; it keeps the log's row of an attempt small.
+const EVENTS_MAX: usize = 10_000;
+
+/// How many bytes of published objects are looked at for one bundle. More than [`SIZE_MAX`], because
+/// expansion and compression make them smaller.
+pub(super) const OBJECT_BYTES_MAX: usize = 2 << 20;
+
+const OPENING: &[u8] = br#"{"events":["#;
+const CLOSING: &[u8] = b"]}";
 
 /// The body of one request, with what the log keeps about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +49,246 @@ pub struct Bundle {
     pub order_ids: Vec<String>,
 }
 
-/// Renders the longest run of the events, from the first, that the endpoint's limits allow.
-pub fn bundle(_catalogue: &Catalogue, _endpoint: &Endpoint, _events: &[Arc<Event>]) -> Bundle {
-    Bundle { body: Bytes::new(), events: 0, event_types: Vec::new(), order_ids: Vec::new() }
+/// Why the first of the events given can never be sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unsendable {
+    /// Alone, and without its expansions, it makes too large a body.
+    #[error(
+        "the event alone makes a body of {bytes} bytes, more than the {SIZE_MAX} that are sent"
+    )]
+    TooLarge {
+        /// The size of that body.
+        bytes: usize,
+    },
+    /// Its type is not in the catalogue.
+    #[error("the event's type is not in the catalogue any more")]
+    UnknownType,
+    /// Its object cannot be read.
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
 }
+
+/// Renders the longest run of the events, from the first, that the endpoint's limits allow.
+///
+/// An event that is over the endpoint's `maximum_size` by itself is sent alone. One that is over
+/// 900,000 bytes is sent without what its subscription asked for beyond the base object; if that is
+/// not enough either it cannot be sent.
+pub fn bundle(
+    catalogue: &Arc<Catalogue>,
+    endpoint: &Arc<Endpoint>,
+    events: &[Arc<Event>],
+) -> Result<Bundle, Unsendable> {
+    Renderer::new(Arc::clone(catalogue), Arc::clone(endpoint)).bundle(events)
+}
+
+/// The most events that the endpoint takes in one request.
+pub(super) fn events_max(settings: &EndpointSettings) -> usize {
+    usize::try_from(settings.maximum_events).unwrap_or(0).clamp(1, EVENTS_MAX)
+}
+
+/// How much of the queue's head to ask for to fill one bundle.
+pub(super) fn head_limit(settings: &EndpointSettings) -> HeadLimit {
+    HeadLimit { events: events_max(settings), bytes: OBJECT_BYTES_MAX }
+}
+
+/// How much to ask for as long as the endpoint's settings are not known.
+pub(super) fn first_head_limit() -> HeadLimit {
+    let events = usize::try_from(MAXIMUM_EVENTS_DEFAULT).unwrap_or(1);
+    HeadLimit { events, bytes: OBJECT_BYTES_MAX }
+}
+
+fn size_max(settings: &EndpointSettings) -> usize {
+    let asked = match settings.maximum_size {
+        ..=0 => MAXIMUM_SIZE_DEFAULT,
+        asked => asked,
+    };
+    usize::try_from(asked).unwrap_or(SIZE_MAX).min(SIZE_MAX)
+}
+
+/// How one event type is rendered for one endpoint.
+#[derive(Debug)]
+struct Kind {
+    /// `{"<event type>":`.
+    opening: Vec<u8>,
+    /// What the subscription asked for.
+    asked: Filter,
+    /// Nothing beyond the base object.
+    base: Filter,
+}
+
+/// Renders for one endpoint as it is at one revision.
+#[derive(Debug)]
+pub(super) struct Renderer {
+    catalogue: Arc<Catalogue>,
+    endpoint: Arc<Endpoint>,
+    /// What was worked out so far.
+    kinds: HashMap<EventTypeId, Kind>,
+}
+
+/// Several events rendered, one after the other.
+struct Joined {
+    /// The document without its closing.
+    text: Vec<u8>,
+    /// Where each event ends.
+    ends: Vec<usize>,
+}
+
+impl Joined {
+    /// The document with the first `count` events.
+    fn plain(mut self, count: usize) -> Vec<u8> {
+        self.text.truncate(self.end(count));
+        self.text.extend_from_slice(CLOSING);
+        self.text
+    }
+
+    fn end(&self, count: usize) -> usize {
+        count.checked_sub(1).map_or(OPENING.len(), |last| self.ends[last])
+    }
+
+    /// The same, compressed as in UltraCart spec 4.2: base64 of gzip.
+    fn compressed(&self, count: usize) -> Vec<u8> {
+        // The quickest level: it is done between two requests on a thread that others wait for.
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        let written = gzip
+            .write_all(&self.text[..self.end(count)])
+            .and_then(|()| gzip.write_all(CLOSING))
+            .and_then(|()| gzip.finish());
+        // Writing into memory does not fail.
+        STANDARD.encode(written.unwrap_or_default()).into_bytes()
+    }
+
+    /// The longest run of events whose compressed document has at most `size` bytes, or the first
+    /// event alone.
+    fn longest_compressed(&self, size: usize) -> (Vec<u8>, usize) {
+        let all = self.ends.len();
+        let body = self.compressed(all);
+        if body.len() <= size || all <= 1 {
+            return (body, all);
+        }
+        let (mut fits, mut too_many) = ((self.compressed(1), 1), all);
+        while too_many - fits.1 > 1 {
+            let middle = fits.1.midpoint(too_many);
+            let body = self.compressed(middle);
+            if body.len() <= size {
+                fits = (body, middle);
+            } else {
+                too_many = middle;
+            }
+        }
+        fits
+    }
+}
+
+impl Renderer {
+    pub(super) fn new(catalogue: Arc<Catalogue>, endpoint: Arc<Endpoint>) -> Self {
+        Self { catalogue, endpoint, kinds: HashMap::new() }
+    }
+
+    /// See [`bundle()`].
+    pub(super) fn bundle(&mut self, events: &[Arc<Event>]) -> Result<Bundle, Unsendable> {
+        let count = events.len().min(events_max(&self.endpoint.settings));
+        let (body, count) = self.longest(&events[..count])?;
+        let (body, count) = match events.first() {
+            Some(first) if body.len() > SIZE_MAX => (self.without_expansion(first)?, 1),
+            _ => (body, count),
+        };
+        let (event_types, order_ids) = contents(&events[..count]);
+        Ok(Bundle { body: body.into(), events: count, event_types, order_ids })
+    }
+
+    /// The longest run that has at most the endpoint's size, or the first event alone.
+    fn longest(&mut self, events: &[Arc<Event>]) -> Result<(Vec<u8>, usize), Unsendable> {
+        let size = size_max(&self.endpoint.settings);
+        if self.endpoint.settings.compress_events {
+            return Ok(self.join(events, usize::MAX)?.longest_compressed(size));
+        }
+        let joined = self.join(events, size)?;
+        let count = joined.ends.len();
+        Ok((joined.plain(count), count))
+    }
+
+    /// Renders events until the document would have more than `size` bytes; the first whatever its
+    /// size.
+    fn join(&mut self, events: &[Arc<Event>], size: usize) -> Result<Joined, Unsendable> {
+        let mut text = OPENING.to_vec();
+        let mut ends = Vec::with_capacity(events.len());
+        for event in events {
+            let before = text.len();
+            if !ends.is_empty() {
+                text.push(b',');
+            }
+            let rendered = self.kind(event.event_type).and_then(|kind| {
+                text.extend_from_slice(&kind.opening);
+                Ok(kind.asked.apply(&event.object, &mut text)?)
+            });
+            text.push(b'}');
+            let too_much = text.len() + CLOSING.len() > size;
+            match rendered {
+                Err(error) if ends.is_empty() => return Err(error),
+                // It will be the first of the next bundle, and reported then.
+                Err(_) => text.truncate(before),
+                Ok(()) if too_much && !ends.is_empty() => text.truncate(before),
+                Ok(()) => {
+                    ends.push(text.len());
+                    continue;
+                }
+            }
+            break;
+        }
+        Ok(Joined { text, ends })
+    }
+
+    fn without_expansion(&mut self, event: &Event) -> Result<Vec<u8>, Unsendable> {
+        let compress = self.endpoint.settings.compress_events;
+        let kind = self.kind(event.event_type)?;
+        let mut text = [OPENING, &kind.opening].concat();
+        kind.base.apply(&event.object, &mut text)?;
+        text.push(b'}');
+        let joined = Joined { ends: vec![text.len()], text };
+        let body = if compress { joined.compressed(1) } else { joined.plain(1) };
+        if body.len() > SIZE_MAX {
+            return Err(Unsendable::TooLarge { bytes: body.len() });
+        }
+        Ok(body)
+    }
+
+    fn kind(&mut self, event_type: EventTypeId) -> Result<&Kind, Unsendable> {
+        let vacant = match self.kinds.entry(event_type) {
+            Entry::Occupied(known) => return Ok(known.into_mut()),
+            Entry::Vacant(vacant) => vacant,
+        };
+        let (category, kind) = self.catalogue.by_id(event_type).ok_or(Unsendable::UnknownType)?;
+        let expansion = self.endpoint.subscription(event_type);
+        let expansion = expansion.and_then(|subscription| subscription.expansion.as_deref());
+        let name = serde_json::Value::from(kind.name.as_str());
+        Ok(vacant.insert(Kind {
+            opening: format!("{{{name}:").into_bytes(),
+            asked: Filter::new(&category.expansions, expansion.unwrap_or_default()),
+            base: Filter::new(&category.expansions, ""),
+        }))
+    }
+}
+
+/// The types and the order ids of events, each once, in the order they come.
+pub(super) fn contents(events: &[Arc<Event>]) -> (Vec<EventTypeId>, Vec<String>) {
+    let mut event_types = Vec::new();
+    let mut order_ids = Vec::with_capacity(events.len());
+    for event in events {
+        if !event_types.contains(&event.event_type) {
+            event_types.push(event.event_type);
+        }
+        if let Some(id) = string_member(&event.object, "order_id") {
+            order_ids.push(id.into_owned());
+        }
+    }
+    if order_ids.len() > 1 {
+        let mut seen = std::collections::HashSet::with_capacity(order_ids.len());
+        let first: Vec<bool> = order_ids.iter().map(|id| seen.insert(id.as_str())).collect();
+        let mut first = first.into_iter();
+        order_ids.retain(|_| first.next().unwrap_or_default());
+    }
+    (event_types, order_ids)
+}
+
+#[cfg(test)]
+mod tests;

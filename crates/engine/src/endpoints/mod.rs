@@ -1,1 +1,64 @@
 //! Managing endpoints: validate, store, put the new matcher in place.
+//!
+//! Each file is one operation, as a method of [`Engine`](crate::Engine); `change` and `target` hold
+//! the rules that creating and updating share (UltraCart spec 2.4 and 6).
+
+mod change;
+mod create;
+mod delete;
+mod list;
+mod log;
+mod reflow;
+mod request;
+mod rule;
+mod target;
+mod update;
+
+pub use change::{EndpointChange, FieldNames, Patch, RequestedSubscription};
+pub use list::{EndpointPage, ListQuery, SortField, SortKey};
+pub use log::{AttemptDetail, LogPage, LogQuery};
+pub use reflow::Reflowed;
+pub use request::REQUEST_CHARS_MAX;
+pub use rule::check_rule;
+
+use std::sync::Arc;
+
+use hookyard_core::model::{Endpoint, QueueState};
+
+/// An endpoint and where its queue stands.
+#[derive(Debug, Clone)]
+pub struct EndpointView {
+    /// The endpoint.
+    pub endpoint: Arc<Endpoint>,
+    /// Where its queue stands.
+    pub state: QueueState,
+}
+
+/// What the tests of the operations share.
+#[cfg(test)]
+mod test_names {
+    use super::{FieldNames, Patch, RequestedSubscription};
+
+    pub(super) const NAMES: FieldNames = FieldNames {
+        url: "webhook_url",
+        name: "name",
+        comments: "merchant_comments",
+        basic_username: "basic_username",
+        maximum_events: "maximum_events",
+        maximum_size: "maximum_size",
+        event_type: "event_name",
+        rule: "event_ruler",
+    };
+
+    /// A plain subscription to an event type.
+    pub(super) fn subscribe(event_type: &str) -> RequestedSubscription {
+        RequestedSubscription {
+            path: "event_categories[0].events[0]".to_owned(),
+            event_type: event_type.to_owned(),
+            active: true,
+            expansion: Patch::Keep,
+            comments: Patch::Keep,
+            rule: Patch::Keep,
+        }
+    }
+}

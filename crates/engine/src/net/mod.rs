@@ -1,35 +1,21 @@
 //! Outbound connections: judge every address, then connect to a judged one.
+//!
+//! Whatever Hookyard connects to on a customer's behalf goes through [`Client`], whose connector
+//! resolves the name itself, judges each answer with the [`Guard`] and connects to an address that
+//! passed, never to a name. What was judged when an endpoint was saved is therefore judged again,
+//! with the answers of that moment, whenever a connection is made. Redirects are not followed, so
+//! there is no way around the guard. Ports are not restricted: a receiver may listen anywhere.
 
-use ipnet::IpNet;
-use url::Url;
+mod client;
+mod connector;
+mod policy;
+mod ranges;
+mod resolver;
+mod tls;
 
-/// What may be connected to.
-#[derive(Debug, Default)]
-pub struct Guard {
-    allowed: Vec<IpNet>,
-}
-
-/// What the guard says of a URL's host before anything connects to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// Every address of the host is public.
-    Public,
-    /// Every address of the host is in a range that the operator allowed by name.
-    Allowed,
-    /// An address of the host is refused; the text says which and why.
-    Refused(String),
-    /// The host has no address now. A connection will judge what it has then.
-    Unresolved,
-}
-
-impl Guard {
-    /// A guard that, beyond public addresses, lets through what the operator allowed.
-    pub fn new(allowed: Vec<IpNet>) -> Self {
-        Self { allowed }
-    }
-
-    /// Judges the host of a URL.
-    pub async fn judge(&self, _url: &Url) -> Verdict {
-        if self.allowed.is_empty() { Verdict::Public } else { Verdict::Allowed }
-    }
-}
+pub(crate) use client::explain;
+pub use client::{Client, SendError};
+pub use connector::ConnectError;
+pub(crate) use policy::check_url;
+pub use policy::{Guard, Refusal, Verdict};
+pub use resolver::{Resolve, ResolveError, SystemResolver};

@@ -1,1 +1,220 @@
-//! Managing sources and datasets.
+//! Managing sources and datasets (spec/mammoth.md sections 1.4 to 1.6, 2 and 3).
+
+use std::sync::Arc;
+
+use hookyard_core::entropy;
+use hookyard_core::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
+use hookyard_core::model::{Mode, NewSource, Secret, Source, SourceChange};
+use hookyard_store::Entity;
+
+use crate::{Engine, Error};
+
+/// Characters of a key: 143 bits, the length that existing clients and their examples show.
+pub const KEY_LENGTH: usize = 24;
+/// Characters of a generated secret: 190 bits.
+pub const SECRET_LENGTH: usize = 32;
+/// The longest name, in characters.
+pub const NAME_LENGTH_MAX: usize = 255;
+/// The longest list of origins, in characters.
+pub const ORIGINS_LENGTH_MAX: usize = 2048;
+/// What a source is called when nobody names it.
+pub const NAME_DEFAULT: &str = "Generic Webhook";
+/// The origins of a source when nobody lists any: all.
+pub const ORIGINS_DEFAULT: &str = "*";
+
+/// The most digits of a folder's number.
+const FOLDER_DIGITS_MAX: usize = 9;
+
+/// What a caller asks a new source to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Its name; blank for [`NAME_DEFAULT`].
+    pub name: String,
+    /// What its deliveries do.
+    pub mode: Mode,
+    /// The browser origins that may deliver.
+    pub origins: String,
+    /// Whether deliveries must prove to know a secret.
+    pub is_secure: bool,
+    /// The folder it is shown in, `label_` and a number; only a reference.
+    pub folder: Option<String>,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            name: NAME_DEFAULT.to_owned(),
+            mode: Mode::default(),
+            origins: ORIGINS_DEFAULT.to_owned(),
+            is_secure: false,
+            folder: None,
+        }
+    }
+}
+
+/// One change of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// What its deliveries do.
+    Mode(Mode),
+    /// The browser origins that may deliver.
+    Origins(String),
+    /// Whether deliveries must prove to know a secret. Turning it off forgets the secret; turning
+    /// it on makes one unless there is one.
+    IsSecure(bool),
+}
+
+/// Checks and tidies a name.
+pub fn check_name(name: &str) -> Result<String, String> {
+    check_text(name, NAME_LENGTH_MAX)?;
+    let name = name.trim();
+    Ok(if name.is_empty() { NAME_DEFAULT } else { name }.to_owned())
+}
+
+/// Checks a list of origins. Entries that name no origin are kept: they allow nobody.
+pub fn check_origins(origins: &str) -> Result<(), String> {
+    check_text(origins, ORIGINS_LENGTH_MAX)
+}
+
+/// Checks a reference to a folder.
+pub fn check_folder(folder: &str) -> Result<(), String> {
+    let digits = folder.strip_prefix("label_").unwrap_or_default();
+    let sound = (1..=FOLDER_DIGITS_MAX).contains(&digits.len())
+        && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if sound {
+        Ok(())
+    } else {
+        Err(format!("Expected `label_` and a number of at most {FOLDER_DIGITS_MAX} digits"))
+    }
+}
+
+fn check_text(text: &str, length_max: usize) -> Result<(), String> {
+    if text.chars().count() > length_max {
+        return Err(format!("Expected `str` of length <= {length_max}"));
+    }
+    if text.bytes().any(|byte| byte.is_ascii_control()) {
+        return Err("Expected `str` without control characters".to_owned());
+    }
+    Ok(())
+}
+
+impl Engine {
+    /// Makes a source and its dataset. [`Error::Invalid`] names the member of the draft at fault by
+    /// its name on the wire.
+    pub async fn create_source(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+        draft: Draft,
+    ) -> Result<Arc<Source>, Error> {
+        let Draft { name, mode, origins, is_secure, folder } = draft;
+        let at = |field: &'static str| move |message: String| Error::invalid(field, message);
+        let name = check_name(&name).map_err(at("name"))?;
+        check_origins(&origins).map_err(at("origins"))?;
+        folder.as_deref().map_or(Ok(()), check_folder).map_err(at("folder_resource_id"))?;
+        let new = NewSource {
+            workspace,
+            project,
+            name,
+            mode,
+            origins,
+            secret: is_secure.then(|| self.new_secret()),
+            key: entropy::alphanumeric(self.entropy().as_ref(), KEY_LENGTH),
+            folder,
+        };
+        Ok(self.store().create_source(new, self.clock().now()).await?)
+    }
+
+    /// Applies changes in order, all or none. [`Error::Invalid`] names the change at fault by its
+    /// place: `patch[0].value`.
+    pub async fn update_source(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+        id: SourceId,
+        changes: Vec<Change>,
+    ) -> Result<Arc<Source>, Error> {
+        let current = self.store().source(workspace, project, id).await?;
+        let current = current.ok_or(Error::NotFound(Entity::Source))?;
+        let mut change = SourceChange::default();
+        for (place, wanted) in changes.into_iter().enumerate() {
+            match wanted {
+                Change::Mode(mode) => change.mode = Some(mode),
+                Change::Origins(origins) => {
+                    check_origins(&origins).map_err(|message| {
+                        Error::invalid(format!("patch[{place}].value"), message)
+                    })?;
+                    change.origins = Some(origins);
+                }
+                Change::IsSecure(false) => change.secret = Some(None),
+                Change::IsSecure(true) => {
+                    let secret = change.secret.as_ref().unwrap_or(&current.spec.secret);
+                    if secret.is_none() {
+                        change.secret = Some(Some(self.new_secret()));
+                    }
+                }
+            }
+        }
+        if change == SourceChange::default() {
+            return Ok(current);
+        }
+        Ok(self.store().update_source(workspace, project, id, change).await?)
+    }
+
+    /// Removes a source; its dataset and rows stay. [`Error::NotFound`] when there is none.
+    pub async fn delete_source(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+        id: SourceId,
+    ) -> Result<(), Error> {
+        let there = self.store().delete_source(workspace, project, id).await?;
+        if there { Ok(()) } else { Err(Error::NotFound(Entity::Source)) }
+    }
+
+    /// Removes a dataset with its rows and its source. [`Error::NotFound`] when there is none.
+    pub async fn delete_dataset(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+        id: DatasetId,
+    ) -> Result<(), Error> {
+        let there = self.store().delete_dataset(workspace, project, id).await?;
+        if there { Ok(()) } else { Err(Error::NotFound(Entity::Dataset)) }
+    }
+
+    fn new_secret(&self) -> Secret {
+        Secret::new(entropy::alphanumeric(self.entropy().as_ref(), SECRET_LENGTH))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_tidied_and_bounded() {
+        assert_eq!(check_name("  a b "), Ok("a b".to_owned()));
+        assert_eq!(check_name("   "), Ok(NAME_DEFAULT.to_owned()));
+        assert!(check_name(&"é".repeat(NAME_LENGTH_MAX)).is_ok());
+        assert!(check_name(&"é".repeat(NAME_LENGTH_MAX + 1)).is_err());
+        assert!(check_name("a\n").is_err());
+        assert!(check_name("\u{7f}").is_err());
+    }
+
+    #[test]
+    fn origins_are_bounded_and_otherwise_free() {
+        assert!(check_origins("").is_ok());
+        assert!(check_origins("no origin at all").is_ok());
+        assert!(check_origins(&"x".repeat(ORIGINS_LENGTH_MAX + 1)).is_err());
+        assert!(check_origins("*\r\nX: y").is_err());
+    }
+
+    #[test]
+    fn folders_are_labels() {
+        assert!(check_folder("label_1363").is_ok());
+        for folder in ["", "label_", "label_x", "1363", "label_1234567890", "Label_1", "label_1 "] {
+            assert!(check_folder(folder).is_err(), "{folder}");
+        }
+    }
+}

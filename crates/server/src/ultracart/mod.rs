@@ -1,9 +1,82 @@
 //! The UltraCart REST v2 webhook API under `/rest/v2` (spec/ultracart.md).
+//!
+//! One file per operation; `client` decides what a caller can read, `webhook` and `attempts` are the
+//! wire models, `change` and `query` read what callers send.
 
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{MethodRouter, any, delete, get, post};
+use http::{HeaderName, HeaderValue};
 
 use crate::App;
 
-pub(crate) fn router() -> Router<App> {
-    Router::new()
+mod answer;
+mod attempts;
+mod auth;
+mod body;
+mod categories;
+mod change;
+mod client;
+mod dates;
+mod delete_by_url;
+mod delete_webhook;
+mod error;
+mod insert;
+mod list;
+mod log;
+mod log_summaries;
+mod path;
+mod query;
+mod reflow;
+#[cfg(test)]
+mod tests;
+mod update;
+mod webhook;
+
+use error::ApiError;
+
+/// Where the API is: the path of the vendor's own base URL, which every SDK keeps when it is pointed
+/// at another host.
+const BASE_PATH: &str = "/rest/v2";
+
+/// The header with the id of the exchange, on every answer.
+const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-ultracart-request-id");
+
+pub(crate) fn router(app: &App) -> Router<App> {
+    let routes: [(&str, MethodRouter<App>); 6] = [
+        ("/webhook/webhooks", get(list::handle).post(insert::handle).delete(delete_by_url::handle)),
+        ("/webhook/webhooks/{webhook_oid}", delete(delete_webhook::handle).put(update::handle)),
+        ("/webhook/webhooks/{webhook_oid}/logs", get(log_summaries::handle)),
+        ("/webhook/webhooks/{webhook_oid}/logs/{*request_id}", get(log::handle)),
+        ("/webhook/webhooks/{webhook_oid}/reflow/{event_name}", post(reflow::handle)),
+        ("/webhook/webhook_event_categories", get(categories::handle)),
+    ];
+    let mut router = Router::new();
+    for (path, methods) in routes {
+        let path = format!("{BASE_PATH}{path}");
+        // A slash at the end leads to the same place; the wildcard takes it in by itself.
+        if !path.contains('*') {
+            router = router.route(&format!("{path}/"), methods.clone());
+        }
+        router = router.route(&path, methods);
+    }
+    for rest in ["", "/", "/{*rest}"] {
+        let nothing = any(|| async { ApiError::no_route() });
+        router = router.route(&format!("{BASE_PATH}{rest}"), nothing);
+    }
+    router
+        .method_not_allowed_fallback(|| async { ApiError::wrong_method() })
+        .layer(middleware::from_fn_with_state(app.clone(), identify))
+}
+
+/// Gives every answer of the API its id.
+async fn identify(State(app): State<App>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let id = app.engine.request_id();
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(REQUEST_ID_HEADER, value);
+    }
+    response
 }

@@ -1,0 +1,310 @@
+//! Which endpoint is worked on, and when.
+//!
+//! One task ([`Loop`]) hears of endpoints that may have something to do and keeps the times at which
+//! others are to be tried again; each endpoint with work has a task of its own, which steps until the
+//! queue is empty or has to wait. The lease is claimed when the work starts, kept while the endpoint
+//! waits for its next try, and given back when there is nothing to do.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hookyard_core::id::EndpointId;
+use hookyard_store::{Lease, StoreError};
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
+
+use super::step::{Deliverer, Step, Worker};
+
+/// The longest sleep between two looks at the wall clock: it may have been set.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// The wait after the first failure of the store. It doubles with each further one.
+const STORE_WAIT: Duration = Duration::from_secs(1);
+
+/// How often that wait doubles: up to 32 seconds, so that delivery resumes soon after a long outage.
+const STORE_WAIT_DOUBLINGS: u32 = 5;
+
+/// A lease is renewed when less than this is left of it: an attempt takes up to 30 seconds, and
+/// settling it must still be inside.
+const LEASE_MARGIN: Duration = Duration::from_secs(45);
+
+/// Delivers for as long as it lives.
+///
+/// Dropping one stops it at once: bundles in flight are sent again after the next start.
+pub struct Dispatcher {
+    stop: Option<oneshot::Sender<()>>,
+    main: JoinHandle<()>,
+    deliverer: Arc<Deliverer>,
+}
+
+impl Dispatcher {
+    /// Starts delivering, on the current runtime.
+    pub fn start(deliverer: Arc<Deliverer>) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let main = tokio::spawn(Loop::new(Arc::clone(&deliverer)).run(stopped));
+        Self { stop: Some(stop), main, deliverer }
+    }
+
+    /// Waits until delivery has ended although nobody asked: that is a fault of ours, and nothing is
+    /// delivered any more.
+    pub async fn failed(&mut self) {
+        if let Err(error) = (&mut self.main).await {
+            tracing::error!(%error, "delivery has failed");
+        }
+    }
+
+    /// Starts nothing more and waits for the requests in flight, at most this long. Those that are
+    /// cut off are sent again after the next start. Answers whether all came to their end.
+    pub async fn shutdown(mut self, deadline: Duration) -> bool {
+        self.deliverer.limits.close();
+        self.stop = None;
+        tokio::time::timeout(deadline, &mut self.main).await.is_ok()
+    }
+}
+
+impl Drop for Dispatcher {
+    fn drop(&mut self) {
+        self.main.abort();
+    }
+}
+
+/// What an endpoint's task came to.
+struct Ended {
+    endpoint: EndpointId,
+    /// What it waits for; `None` when there is nothing to do and the lease was given back.
+    asleep: Option<Asleep>,
+}
+
+/// An endpoint that is to be looked at again at a moment, or when something happens to it.
+struct Asleep {
+    /// When to look at it.
+    until: Timestamp,
+    /// What to go on with; `None` when it could not be claimed.
+    worker: Option<Worker>,
+    /// How often the store has failed in a row.
+    store_failures: u32,
+}
+
+struct Loop {
+    deliverer: Arc<Deliverer>,
+    tasks: JoinSet<Ended>,
+    /// The endpoints with a task, and whether something happened to them since it started.
+    running: HashMap<EndpointId, bool>,
+    asleep: HashMap<EndpointId, Asleep>,
+    /// The same endpoints by time.
+    times: BTreeSet<(Timestamp, EndpointId)>,
+}
+
+impl Loop {
+    fn new(deliverer: Arc<Deliverer>) -> Self {
+        Self {
+            deliverer,
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            asleep: HashMap::new(),
+            times: BTreeSet::new(),
+        }
+    }
+
+    async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
+        let ready = self.deliverer.store.ready();
+        loop {
+            let sleep = self.sleep();
+            tokio::select! {
+                biased;
+                // The sender is dropped, never used.
+                _ = &mut stopped => break,
+                Some(ended) = self.tasks.join_next() => self.ended(ended),
+                () = tokio::time::sleep(sleep) => self.wake_due(),
+                marked = ready.next() => for endpoint in marked {
+                    self.look_at(endpoint);
+                },
+            }
+        }
+        self.drain().await;
+    }
+
+    /// How long until the first of the sleepers is due.
+    fn sleep(&self) -> Duration {
+        let Some((first, _)) = self.times.first() else { return LONGEST_SLEEP };
+        let wait = first.duration_since(self.deliverer.clock.now());
+        Duration::try_from(wait).unwrap_or_default().min(LONGEST_SLEEP)
+    }
+
+    fn wake_due(&mut self) {
+        let now = self.deliverer.clock.now();
+        while let Some((until, endpoint)) = self.times.first().copied()
+            && until <= now
+        {
+            self.look_at(endpoint);
+        }
+    }
+
+    /// Starts the endpoint's task, or has it start again when it is running.
+    fn look_at(&mut self, endpoint: EndpointId) {
+        if let Some(again) = self.running.get_mut(&endpoint) {
+            *again = true;
+            return;
+        }
+        let asleep = self.asleep.remove(&endpoint);
+        if let Some(asleep) = &asleep {
+            self.times.remove(&(asleep.until, endpoint));
+        }
+        self.running.insert(endpoint, false);
+        self.tasks.spawn(work(Arc::clone(&self.deliverer), endpoint, asleep));
+    }
+
+    fn ended(&mut self, ended: Result<Ended, JoinError>) {
+        let Ended { endpoint, asleep } = match ended {
+            Ok(ended) => ended,
+            // An endpoint whose task crashed would never be worked on again, and nobody would
+            // notice. So the crash goes on up, to whoever awaits `Dispatcher::failed`.
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_cancelled) => return,
+            },
+        };
+        let again = self.running.remove(&endpoint).unwrap_or_default();
+        if let Some(asleep) = asleep {
+            self.times.insert((asleep.until, endpoint));
+            self.asleep.insert(endpoint, asleep);
+        }
+        if again {
+            self.look_at(endpoint);
+        }
+    }
+
+    /// Waits for the tasks; they end with their current step. Then gives back what is held.
+    async fn drain(mut self) {
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Ok(Ended { endpoint, asleep: Some(asleep) }) = ended {
+                self.asleep.insert(endpoint, asleep);
+            }
+        }
+        for worker in self.asleep.into_values().filter_map(|asleep| asleep.worker) {
+            release(&self.deliverer, worker.lease).await;
+        }
+    }
+}
+
+/// Works on an endpoint until there is nothing to do now.
+async fn work(deliverer: Arc<Deliverer>, endpoint: EndpointId, asleep: Option<Asleep>) -> Ended {
+    let mut turn = Turn::new(&deliverer, endpoint, asleep);
+    let asleep = match turn.run().await {
+        Ok(asleep) => asleep,
+        Err(error) => {
+            let wait = STORE_WAIT * (1 << turn.store_failures.min(STORE_WAIT_DOUBLINGS));
+            tracing::warn!(%endpoint, %error, wait_ms = wait.as_millis(), "the store failed");
+            let until = deliverer.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
+            let store_failures = turn.store_failures.saturating_add(1);
+            Some(Asleep { until, worker: turn.worker, store_failures })
+        }
+    };
+    Ended { endpoint, asleep }
+}
+
+/// The work on one endpoint from a wake-up to the next wait.
+struct Turn<'a> {
+    deliverer: &'a Deliverer,
+    endpoint: EndpointId,
+    worker: Option<Worker>,
+    /// Whether the endpoint was waiting for its next try.
+    waiting: bool,
+    store_failures: u32,
+}
+
+impl<'a> Turn<'a> {
+    fn new(deliverer: &'a Deliverer, endpoint: EndpointId, asleep: Option<Asleep>) -> Self {
+        let waiting = asleep.is_some();
+        let (worker, store_failures) =
+            asleep.map_or((None, 0), |asleep| (asleep.worker, asleep.store_failures));
+        Self { deliverer, endpoint, worker, waiting, store_failures }
+    }
+
+    async fn run(&mut self) -> Result<Option<Asleep>, StoreError> {
+        if self.worker.is_none() {
+            let Some(lease) = self.deliverer.store.claim(self.endpoint).await? else {
+                return Ok(None);
+            };
+            self.worker = Some(Worker::new(lease));
+        }
+        let Some(worker) = &mut self.worker else { return Ok(None) };
+        if self.waiting
+            && let Some(until) = retry_at(self.deliverer, worker).await?
+        {
+            return self.sleep(until).await;
+        }
+        loop {
+            if !keep(self.deliverer, worker).await? {
+                return Ok(None);
+            }
+            let step = self.deliverer.step(worker).await?;
+            self.store_failures = 0;
+            match step {
+                Step::Sent { pending: 1.., .. } | Step::Dropped { pending: 1.., .. } => {}
+                Step::Failed(until) | Step::Wait(until) => return self.sleep(until).await,
+                Step::Gone => return Ok(None),
+                Step::Idle
+                | Step::Disabled
+                | Step::Stopping
+                | Step::Sent { .. }
+                | Step::Dropped { .. } => {
+                    release(self.deliverer, worker.lease).await;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Sleeps until then or, if that is earlier, until the lease must be renewed.
+    async fn sleep(&mut self, until: Timestamp) -> Result<Option<Asleep>, StoreError> {
+        let Some(mut worker) = self.worker.take() else { return Ok(None) };
+        if !keep(self.deliverer, &mut worker).await? {
+            return Ok(None);
+        }
+        let until = renewal(&worker.lease).map_or(until, |renewal| renewal.min(until));
+        Ok(Some(Asleep { until, worker: Some(worker), store_failures: 0 }))
+    }
+}
+
+/// The moment before which the endpoint must not be tried, if that is still to come. Cheaper than
+/// reading the head of a queue that nobody may send, each time an event is added to it.
+async fn retry_at(deliverer: &Deliverer, worker: &Worker) -> Result<Option<Timestamp>, StoreError> {
+    let Some(workspace) = worker.workspace() else { return Ok(None) };
+    let states = deliverer.store.queue_states(workspace, &[worker.lease.endpoint]).await?;
+    let retry_at = states.first().and_then(|state| state.retry_at);
+    Ok(retry_at.filter(|until| *until > deliverer.clock.now()))
+}
+
+/// When the lease must be renewed; `None` when it lasts.
+fn renewal(lease: &Lease) -> Option<Timestamp> {
+    let until = lease.until?;
+    Some(until.checked_sub(LEASE_MARGIN).unwrap_or(Timestamp::MIN))
+}
+
+/// Renews the lease if it is time to; whether it is still held.
+async fn keep(deliverer: &Deliverer, worker: &mut Worker) -> Result<bool, StoreError> {
+    if renewal(&worker.lease).is_none_or(|renewal| renewal > deliverer.clock.now()) {
+        return Ok(true);
+    }
+    match deliverer.store.renew(&worker.lease).await {
+        Ok(lease) => {
+            worker.lease = lease;
+            Ok(true)
+        }
+        Err(StoreError::LeaseLost | StoreError::NotFound(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives the endpoint back. A lease that could not be given back ends by itself.
+async fn release(deliverer: &Deliverer, lease: Lease) {
+    match deliverer.store.release(lease).await {
+        Ok(()) | Err(StoreError::LeaseLost | StoreError::NotFound(_)) => {}
+        Err(error) => {
+            tracing::warn!(endpoint = %lease.endpoint, %error, "the lease was not released")
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! One step of one endpoint: head, render, send, settle.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hookyard_core::clock::Clock;
+use hookyard_core::entropy::Entropy;
+use hookyard_core::id::{RequestId, WorkspaceId};
+use hookyard_core::model::{Endpoint, Event, Header, NewAttempt, Outcome, QueueState};
+use hookyard_core::retry;
+use hookyard_store::{Head, HeadLimit, Lease, Queued, SharedStore, StoreError};
+use http::HeaderMap;
+use http::header::RETRY_AFTER;
+use jiff::Timestamp;
+
+use super::limits::{Limits, Place, Stopping};
+use super::render::{self, Bundle, Renderer, Unsendable};
+use super::request::{Target, request_headers};
+use super::transport::{Answer, Outgoing, Transport};
+use crate::Engine;
+
+/// How much of an answer's body, and of its headers, the log keeps, in characters (UltraCart spec
+/// section 2.3).
+const LOGGED_CHARACTERS_MAX: usize = 100_000;
+
+/// Delivers for all endpoints. Which endpoint, and when, is up to the caller.
+pub struct Deliverer {
+    pub(super) store: SharedStore,
+    pub(super) clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    transport: Arc<dyn Transport>,
+    pub(super) limits: Limits,
+}
+
+/// The right to work on one endpoint, with what was worked out about it so far.
+#[derive(Debug)]
+pub struct Worker {
+    pub(super) lease: Lease,
+    plan: Option<Plan>,
+    limit: HeadLimit,
+    /// Whether the last attempt failed.
+    suspect: bool,
+}
+
+/// What follows from an endpoint's settings at one revision.
+#[derive(Debug)]
+struct Plan {
+    endpoint: Arc<Endpoint>,
+    renderer: Renderer,
+    target: Result<Target, String>,
+}
+
+/// What one step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The queue is empty.
+    Idle,
+    /// The endpoint is disabled; its queue stays.
+    Disabled,
+    /// Nothing may be sent before this moment.
+    Wait(Timestamp),
+    /// The receiver took a bundle.
+    Sent {
+        /// How many events.
+        events: usize,
+        /// How many are left in the queue.
+        pending: u64,
+    },
+    /// The receiver did not take the bundle; it stays at the head until this moment.
+    Failed(Timestamp),
+    /// Entries that can never be sent left the head of the queue.
+    Dropped {
+        /// How many entries.
+        entries: u32,
+        /// How many are left in the queue.
+        pending: u64,
+    },
+    /// The endpoint was deleted or has another owner.
+    Gone,
+    /// Delivery is stopping.
+    Stopping,
+}
+
+impl Worker {
+    /// A worker for the endpoint of a lease.
+    pub fn new(lease: Lease) -> Self {
+        Self { lease, plan: None, limit: render::first_head_limit(), suspect: false }
+    }
+
+    /// The lease.
+    pub fn lease(&self) -> Lease {
+        self.lease
+    }
+
+    /// The endpoint's workspace, once a step has seen the endpoint.
+    pub(super) fn workspace(&self) -> Option<WorkspaceId> {
+        self.plan.as_ref().map(|plan| plan.endpoint.workspace)
+    }
+}
+
+/// A bundle of the head of a queue, ready to be sent.
+struct Rendered<'a> {
+    plan: &'a Plan,
+    bundle: Bundle,
+    events: Vec<Arc<Event>>,
+    queued_at: Timestamp,
+    missing: u32,
+    state: QueueState,
+}
+
+impl Deliverer {
+    /// A deliverer over the engine's store.
+    pub fn new(engine: &Engine, transport: Arc<dyn Transport>) -> Self {
+        Self {
+            store: Arc::clone(engine.store()),
+            clock: Arc::clone(engine.clock()),
+            entropy: Arc::clone(engine.entropy()),
+            transport,
+            limits: Limits::new(),
+        }
+    }
+
+    /// Does the next thing there is to do for the endpoint: at most one request. When the store
+    /// fails, what it knows is unknown here; the next step starts from its head again, so a bundle
+    /// whose attempt was not recorded is sent once more.
+    pub async fn step(&self, worker: &mut Worker) -> Result<Step, StoreError> {
+        let place = match self.limits.place(worker.suspect).await {
+            Ok(place) => place,
+            Err(Stopping) => return Ok(Step::Stopping),
+        };
+        match self.deliver(worker, place).await {
+            Err(StoreError::LeaseLost | StoreError::NotFound(_)) => Ok(Step::Gone),
+            done => done,
+        }
+    }
+
+    async fn deliver(&self, worker: &mut Worker, place: Place) -> Result<Step, StoreError> {
+        let head = self.head(worker).await?;
+        let Head { endpoint: _, state, entries, missing } = head;
+        worker.suspect = state.failures > 0;
+        let Some(plan) = &mut worker.plan else { return Ok(Step::Idle) };
+        if plan.endpoint.settings.disabled {
+            return Ok(Step::Disabled);
+        }
+        if entries.is_empty() && missing == 0 {
+            return Ok(Step::Idle);
+        }
+        if let Some(until) = state.retry_at.filter(|until| *until > self.clock.now()) {
+            return Ok(Step::Wait(until));
+        }
+        let Some(queued_at) = entries.first().map(|entry| entry.queued_at) else {
+            let reason = format!("{missing} queued events are not in the journal any more");
+            return self.drop_head(worker, &[], missing, state, reason).await;
+        };
+        let events: Vec<_> = entries.into_iter().map(|Queued { event, .. }| event).collect();
+        let bundle = match self.render(plan, &events).await? {
+            Ok(bundle) => bundle,
+            Err(unsendable) => {
+                let reason = unsendable.to_string();
+                return self.drop_head(worker, &events[..1], missing + 1, state, reason).await;
+            }
+        };
+        let rendered = Rendered { plan, bundle, events, queued_at, missing, state };
+        let (attempt, sent) = self.attempt(rendered, place).await;
+        let retry_at = attempt.retry_at;
+        let state = self.store.settle(&worker.lease, attempt).await?;
+        worker.suspect = retry_at.is_some();
+        Ok(match retry_at {
+            Some(retry_at) => Step::Failed(retry_at),
+            None => Step::Sent { events: sent, pending: state.pending },
+        })
+    }
+
+    /// The head of the queue, enough for a bundle, with the worker's plan made for its endpoint.
+    async fn head(&self, worker: &mut Worker) -> Result<Head, StoreError> {
+        let asked = worker.limit;
+        let head = self.store.head(&worker.lease, asked).await?;
+        let known = worker.plan.as_ref().map(|plan| plan.endpoint.revision);
+        if known == Some(head.endpoint.revision) {
+            return Ok(head);
+        }
+        worker.limit = render::head_limit(&head.endpoint.settings);
+        worker.plan = Some(self.plan(Arc::clone(&head.endpoint)).await?);
+        if worker.limit.events > asked.events && head.entries.len() == asked.events {
+            return self.store.head(&worker.lease, worker.limit).await;
+        }
+        Ok(head)
+    }
+
+    async fn plan(&self, endpoint: Arc<Endpoint>) -> Result<Plan, StoreError> {
+        let catalogue = self.store.catalogue(endpoint.workspace).await?;
+        let target = Target::new(&endpoint.settings);
+        Ok(Plan { renderer: Renderer::new(catalogue, Arc::clone(&endpoint)), target, endpoint })
+    }
+
+    /// Renders with the plan's catalogue or, when that is too old to know a type, with the newest.
+    async fn render(
+        &self,
+        plan: &mut Plan,
+        events: &[Arc<Event>],
+    ) -> Result<Result<Bundle, Unsendable>, StoreError> {
+        let rendered = plan.renderer.bundle(events);
+        if rendered != Err(Unsendable::UnknownType) {
+            return Ok(rendered);
+        }
+        *plan = self.plan(Arc::clone(&plan.endpoint)).await?;
+        Ok(plan.renderer.bundle(events))
+    }
+
+    /// Sends the bundle. The record of the attempt and the number of events that were taken.
+    async fn attempt(&self, rendered: Rendered<'_>, place: Place) -> (NewAttempt, usize) {
+        let Rendered { plan, bundle, events, queued_at, missing, state } = rendered;
+        let Bundle { body, events: count, event_types, order_ids } = bundle;
+        let seqs = events.iter().take(count).map(|event| event.seq).collect();
+        // The objects are not needed any more, and the request may take its time.
+        drop(events);
+        let started_at = self.clock.now();
+        let request_id = RequestId::new(&*self.entropy, started_at);
+        let started = self.clock.monotonic();
+        let (body, in_flight) = place.with_body(body);
+        let answer = match &plan.target {
+            Ok(target) => {
+                let headers = target.headers(&request_id);
+                self.transport.send(Outgoing { uri: target.uri.clone(), headers, body }).await
+            }
+            Err(reason) => Err(reason.clone()),
+        };
+        let duration = self.clock.monotonic().saturating_sub(started);
+        drop(in_flight);
+        let success = matches!(&answer, Ok(answer) if (200..300).contains(&answer.status));
+        let count_taken = u32::try_from(count).unwrap_or(u32::MAX);
+        let failures = if success { 0 } else { state.failures.saturating_add(1) };
+        let attempt = NewAttempt {
+            revision: plan.endpoint.revision,
+            started_at,
+            duration,
+            queue_delay: since(queued_at, started_at),
+            events: seqs,
+            event_types,
+            order_ids,
+            advance: if success { missing.saturating_add(count_taken) } else { 0 },
+            retry_at: if success { None } else { Some(self.retry_at(failures, &answer)) },
+            failures,
+            url: plan.endpoint.settings.url.clone(),
+            request_headers: request_headers(&plan.endpoint.settings, &request_id),
+            request_id,
+            outcome: outcome(answer),
+        };
+        tracing::debug!(
+            endpoint = %plan.endpoint.id,
+            request_id = %attempt.request_id,
+            status = attempt.outcome.status,
+            error = attempt.outcome.error,
+            events = count,
+            duration_ms = duration.as_millis(),
+            "attempt"
+        );
+        (attempt, count)
+    }
+
+    /// When to try again: after the backoff or, on 429 and 503, when the receiver says if that is
+    /// later.
+    fn retry_at(&self, failures: u32, answer: &Result<Answer, String>) -> Timestamp {
+        let now = self.clock.now();
+        let asked = answer.as_ref().ok().filter(|answer| matches!(answer.status, 429 | 503));
+        let asked = asked
+            .and_then(|answer| answer.headers.get(RETRY_AFTER)?.to_str().ok())
+            .and_then(|value| retry::retry_after(value, now))
+            .unwrap_or_default();
+        let wait = retry::backoff(failures, &*self.entropy).max(asked);
+        now.checked_add(wait).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Takes entries that can never be sent off the head of the queue, with a record that says so.
+    /// The receiver is not at fault: its failures stay what they are.
+    async fn drop_head(
+        &self,
+        worker: &Worker,
+        events: &[Arc<Event>],
+        entries: u32,
+        state: QueueState,
+        reason: String,
+    ) -> Result<Step, StoreError> {
+        let Some(plan) = &worker.plan else { return Ok(Step::Idle) };
+        let now = self.clock.now();
+        let request_id = RequestId::new(&*self.entropy, now);
+        let (event_types, order_ids) = render::contents(events);
+        let queued_at = events.first().map_or(now, |event| event.accepted_at);
+        tracing::warn!(endpoint = %plan.endpoint.id, %request_id, entries, reason, "dropped");
+        let attempt = NewAttempt {
+            revision: plan.endpoint.revision,
+            started_at: now,
+            duration: Duration::ZERO,
+            queue_delay: since(queued_at, now),
+            events: events.iter().map(|event| event.seq).collect(),
+            event_types,
+            order_ids,
+            advance: entries,
+            retry_at: None,
+            failures: state.failures,
+            url: plan.endpoint.settings.url.clone(),
+            request_headers: request_headers(&plan.endpoint.settings, &request_id),
+            request_id,
+            outcome: Outcome { error: Some(reason), ..Outcome::default() },
+        };
+        let pending = self.store.settle(&worker.lease, attempt).await?.pending;
+        Ok(Step::Dropped { entries, pending })
+    }
+}
+
+fn since(earlier: Timestamp, later: Timestamp) -> Duration {
+    Duration::try_from(later.duration_since(earlier)).unwrap_or_default()
+}
+
+fn outcome(answer: Result<Answer, String>) -> Outcome {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => return Outcome { error: Some(error), ..Outcome::default() },
+    };
+    let error = match answer.status {
+        200..300 => None,
+        status @ 300..400 => {
+            Some(format!("the receiver answered {status}, and redirects are not followed"))
+        }
+        status => Some(format!("the receiver answered {status}")),
+    };
+    Outcome {
+        status: Some(answer.status),
+        response_headers: logged_headers(&answer.headers),
+        response: Some(cut(&answer.body)),
+        error,
+    }
+}
+
+/// The headers of an answer, as many as the log keeps.
+fn logged_headers(headers: &HeaderMap) -> Vec<Header> {
+    let mut room = LOGGED_CHARACTERS_MAX;
+    let mut logged = Vec::with_capacity(headers.len());
+    for (name, value) in headers {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let Some(left) = room.checked_sub(name.as_str().len() + value.len()) else { break };
+        room = left;
+        logged.push(Header { name: name.as_str().to_owned(), value });
+    }
+    logged
+}
+
+/// The first characters of a body; what is not UTF-8 is replaced.
+fn cut(body: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(body).into_owned();
+    if let Some((end, _)) = text.char_indices().nth(LOGGED_CHARACTERS_MAX) {
+        text.truncate(end);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_cut_at_characters() {
+        assert_eq!(cut("é".repeat(100_001).as_bytes()), "é".repeat(100_000));
+        assert_eq!(cut(b"a\xFFb"), "a\u{FFFD}b");
+    }
+
+    #[test]
+    fn many_headers_are_cut() {
+        let mut headers = HeaderMap::new();
+        for index in 0..30 {
+            let name = http::HeaderName::try_from(format!("h{index:02}")).unwrap();
+            headers.insert(name, "v".repeat(4_997).parse().unwrap());
+        }
+        assert_eq!(logged_headers(&headers).len(), 20);
+    }
+}

@@ -1,0 +1,447 @@
+use std::collections::BTreeMap;
+
+use hookyard_core::entropy::{self, Entropy};
+use hookyard_core::model::{
+    ApiVersion, AuthKind, Catalogue, EndpointSettings, Secret, Subscription,
+};
+
+use super::rule::check_rule;
+use crate::Error;
+
+/// The longest name, in characters. Newer clients refuse to read a longer one (UltraCart spec 2.1).
+const NAME_CHARS_MAX: usize = 80;
+
+/// The longest note, in characters. Newer clients refuse to read a longer one (UltraCart spec 2.1).
+const COMMENTS_CHARS_MAX: usize = 2_000;
+
+/// Hexadecimal digits of a generated user (UltraCart spec 6, row 9).
+const USERNAME_DIGITS: usize = 16;
+
+/// Hexadecimal digits of a generated password: 128 bits (UltraCart spec 6, row 9).
+const PASSWORD_DIGITS: usize = 32;
+
+/// What a change does to a value that may be absent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Patch<T> {
+    /// Leaves it.
+    #[default]
+    Keep,
+    /// Takes it away.
+    Clear,
+    /// Replaces it.
+    Set(T),
+}
+
+impl<T> Patch<T> {
+    /// The value after the change.
+    fn apply(self, current: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => current,
+            Self::Clear => None,
+            Self::Set(value) => Some(value),
+        }
+    }
+}
+
+impl Patch<String> {
+    /// Setting an empty text takes the text away: absent and empty are the same to every reader.
+    fn or_clear(self) -> Self {
+        match self {
+            Self::Set(text) if text.is_empty() => Self::Clear,
+            other => other,
+        }
+    }
+}
+
+/// What the caller's API calls the values of an endpoint, for errors that name them.
+#[derive(Debug, Clone, Copy)]
+pub struct FieldNames {
+    /// The target.
+    pub url: &'static str,
+    /// The name for people.
+    pub name: &'static str,
+    /// The note for people.
+    pub comments: &'static str,
+    /// The user of basic authentication.
+    pub basic_username: &'static str,
+    /// The most events of a bundle.
+    pub maximum_events: &'static str,
+    /// The most bytes of a bundle.
+    pub maximum_size: &'static str,
+    /// The event type of a subscription, below the subscription's own path.
+    pub event_type: &'static str,
+    /// The rule of a subscription, below the subscription's own path.
+    pub rule: &'static str,
+}
+
+/// What a caller asks of a new or a present endpoint; `None` and [`Patch::Keep`] leave what is
+/// there, or the default.
+#[derive(Debug, Clone)]
+pub struct EndpointChange {
+    /// What the caller calls these values.
+    pub names: &'static FieldNames,
+    /// The target.
+    pub url: Option<String>,
+    /// The name for people.
+    pub name: Patch<String>,
+    /// The note for people.
+    pub comments: Patch<String>,
+    /// How deliveries prove who sent them.
+    pub auth: Option<AuthKind>,
+    /// The user of basic authentication. Empty: one is made when it is needed.
+    pub basic_username: Option<String>,
+    /// The password of basic authentication. Empty: one is made when it is needed.
+    pub basic_password: Option<Secret>,
+    /// The key for Amazon SQS.
+    pub iam_access_key: Option<String>,
+    /// The secret for Amazon SQS.
+    pub iam_secret_key: Option<Secret>,
+    /// The date of the object model.
+    pub api_version: Option<ApiVersion>,
+    /// The most events of a bundle; kept as submitted, limited at delivery.
+    pub maximum_events: Option<i32>,
+    /// The most bytes of a bundle; kept as submitted, limited at delivery.
+    pub maximum_size: Option<i32>,
+    /// Whether bundles are compressed.
+    pub compress_events: Option<bool>,
+    /// Whether nothing is queued or sent.
+    pub disabled: Option<bool>,
+    /// The complete new set of subscriptions.
+    pub subscriptions: Option<Vec<RequestedSubscription>>,
+}
+
+impl EndpointChange {
+    /// A change of nothing.
+    pub fn none(names: &'static FieldNames) -> Self {
+        Self {
+            names,
+            url: None,
+            name: Patch::Keep,
+            comments: Patch::Keep,
+            auth: None,
+            basic_username: None,
+            basic_password: None,
+            iam_access_key: None,
+            iam_secret_key: None,
+            api_version: None,
+            maximum_events: None,
+            maximum_size: None,
+            compress_events: None,
+            disabled: None,
+            subscriptions: None,
+        }
+    }
+}
+
+/// One subscription of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestedSubscription {
+    /// Where the caller wrote it.
+    pub path: String,
+    /// The name of the event type.
+    pub event_type: String,
+    /// Whether it is wanted, or named only to say that it is not.
+    pub active: bool,
+    /// What to send beyond the base object.
+    pub expansion: Patch<String>,
+    /// A note for people.
+    pub comments: Patch<String>,
+    /// The rule that an event must match.
+    pub rule: Patch<String>,
+}
+
+/// An endpoint as a change would leave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Draft {
+    pub(super) settings: EndpointSettings,
+    pub(super) subscriptions: Vec<Subscription>,
+}
+
+impl Draft {
+    /// Whether every event that is wanted is of the one category that carries no customer data
+    /// (UltraCart spec 6, row 20).
+    pub(super) fn is_items_only(&self, catalogue: &Catalogue) -> bool {
+        self.subscriptions.iter().filter(|subscription| subscription.active).all(|subscription| {
+            catalogue
+                .by_id(subscription.event_type)
+                .is_some_and(|(category, _)| category.name == "item")
+        })
+    }
+
+    /// Applies a change, by the merge rules of the UltraCart spec, section 2.4.
+    pub(super) fn changed(
+        self,
+        change: EndpointChange,
+        catalogue: &Catalogue,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, Error> {
+        let EndpointChange {
+            names,
+            url,
+            name,
+            comments,
+            auth,
+            basic_username,
+            basic_password,
+            iam_access_key,
+            iam_secret_key,
+            api_version,
+            maximum_events,
+            maximum_size,
+            compress_events,
+            disabled,
+            subscriptions,
+        } = change;
+        let old = self.settings;
+        let mut settings = EndpointSettings {
+            url: url.unwrap_or(old.url),
+            name: name.or_clear().apply(old.name),
+            comments: comments.or_clear().apply(old.comments),
+            auth: auth.unwrap_or(old.auth),
+            basic_username: basic_username.or(old.basic_username),
+            basic_password: basic_password.or(old.basic_password),
+            iam_access_key: iam_access_key.or(old.iam_access_key),
+            iam_secret_key: iam_secret_key.or(old.iam_secret_key),
+            api_version: api_version.or(old.api_version),
+            maximum_events: maximum_events.unwrap_or(old.maximum_events),
+            maximum_size: maximum_size.unwrap_or(old.maximum_size),
+            compress_events: compress_events.unwrap_or(old.compress_events),
+            disabled: disabled.unwrap_or(old.disabled),
+        };
+        drop_empty(&mut settings);
+        generate_credentials(&mut settings, entropy);
+        check(names, &settings)?;
+        let subscriptions = match subscriptions {
+            Some(requested) => resolve(names, requested, &self.subscriptions, catalogue)?,
+            None => self.subscriptions,
+        };
+        Ok(Self { settings, subscriptions })
+    }
+}
+
+/// Empty credentials are absent ones.
+fn drop_empty(settings: &mut EndpointSettings) {
+    settings.basic_username.take_if(|text| text.is_empty());
+    settings.basic_password.take_if(|secret| secret.expose().is_empty());
+    settings.iam_access_key.take_if(|text| text.is_empty());
+    settings.iam_secret_key.take_if(|secret| secret.expose().is_empty());
+}
+
+/// Basic authentication always has a user and a password.
+fn generate_credentials(settings: &mut EndpointSettings, entropy: &dyn Entropy) {
+    if settings.auth != AuthKind::Basic {
+        return;
+    }
+    settings.basic_username.get_or_insert_with(|| entropy::hex(entropy, USERNAME_DIGITS));
+    settings
+        .basic_password
+        .get_or_insert_with(|| Secret::new(entropy::hex(entropy, PASSWORD_DIGITS)));
+}
+
+fn check(names: &FieldNames, settings: &EndpointSettings) -> Result<(), Error> {
+    check_length(names.name, settings.name.as_deref(), NAME_CHARS_MAX)?;
+    check_length(names.comments, settings.comments.as_deref(), COMMENTS_CHARS_MAX)?;
+    check_maximum(names.maximum_events, settings.maximum_events)?;
+    check_maximum(names.maximum_size, settings.maximum_size)?;
+    if settings.basic_username.as_deref().is_some_and(|user| user.contains(':')) {
+        let message = "must not contain a colon: a receiver splits user and password at the first";
+        return Err(Error::invalid(names.basic_username, message));
+    }
+    Ok(())
+}
+
+fn check_length(field: &str, text: Option<&str>, max: usize) -> Result<(), Error> {
+    let length = text.map_or(0, |text| text.chars().count());
+    if length > max {
+        let message = format!("must have at most {max} characters, not {length}");
+        return Err(Error::invalid(field, message));
+    }
+    Ok(())
+}
+
+fn check_maximum(field: &str, value: i32) -> Result<(), Error> {
+    if value < 0 {
+        return Err(Error::invalid(field, format!("must not be negative, and is {value}")));
+    }
+    Ok(())
+}
+
+/// The subscriptions that a caller's complete set asks for. What an entry leaves unsaid about a
+/// subscription that is active stays as it is; of two entries for one event type the later counts.
+fn resolve(
+    names: &FieldNames,
+    requested: Vec<RequestedSubscription>,
+    current: &[Subscription],
+    catalogue: &Catalogue,
+) -> Result<Vec<Subscription>, Error> {
+    let mut wanted = BTreeMap::new();
+    for entry in requested {
+        let at = |name: &str| format!("{}.{name}", entry.path);
+        let Some((_, kind)) = catalogue.by_name(&entry.event_type) else {
+            let message = format!("there is no event called '{}'", entry.event_type);
+            return Err(Error::invalid(at(names.event_type), message));
+        };
+        if let Patch::Set(rule) = &entry.rule {
+            check_rule(rule).map_err(|reason| Error::invalid(at(names.rule), reason))?;
+        }
+        if !entry.active {
+            wanted.remove(&kind.id);
+            continue;
+        }
+        let old = current.iter().find(|old| old.active && old.event_type == kind.id);
+        if kind.discontinued && old.is_none() {
+            let message = format!("'{}' is discontinued: it takes no new subscriptions", kind.name);
+            return Err(Error::invalid(at(names.event_type), message));
+        }
+        let subscription = Subscription {
+            event_type: kind.id,
+            active: true,
+            expansion: entry.expansion.or_clear().apply(old.and_then(|old| old.expansion.clone())),
+            comments: entry.comments.or_clear().apply(old.and_then(|old| old.comments.clone())),
+            rule: entry.rule.or_clear().apply(old.and_then(|old| old.rule.clone())),
+        };
+        wanted.insert(kind.id, subscription);
+    }
+    Ok(wanted.into_values().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_names::{NAMES, subscribe};
+    use super::*;
+    use hookyard_core::catalogue::initial;
+    use hookyard_core::entropy::SystemEntropy;
+
+    fn draft() -> Draft {
+        let settings = EndpointSettings::to_url("https://x.test/h");
+        Draft { settings, subscriptions: Vec::new() }
+    }
+
+    fn none() -> EndpointChange {
+        EndpointChange::none(&NAMES)
+    }
+
+    fn apply(draft: Draft, change: EndpointChange) -> Result<Draft, Error> {
+        draft.changed(change, initial(), &SystemEntropy)
+    }
+
+    fn field(result: Result<Draft, Error>) -> String {
+        match result {
+            Err(Error::Invalid { field, .. }) => field,
+            other => panic!("expected an invalid field, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_change_of_nothing_changes_nothing() {
+        assert_eq!(apply(draft(), none()).unwrap(), draft());
+    }
+
+    #[test]
+    fn basic_gets_credentials_once() {
+        let basic = EndpointChange { auth: Some(AuthKind::Basic), ..none() };
+        let first = apply(draft(), basic.clone()).unwrap();
+        let user = first.settings.basic_username.clone().unwrap();
+        let password = first.settings.basic_password.clone().unwrap();
+        assert_eq!((user.len(), password.expose().len()), (16, 32));
+        assert_eq!(apply(first.clone(), basic).unwrap(), first, "kept when they are there");
+
+        let reset = EndpointChange {
+            basic_password: Some(Secret::new("")),
+            basic_username: Some("me".to_owned()),
+            ..none()
+        };
+        let again = apply(first, reset).unwrap().settings;
+        assert_eq!(again.basic_username.as_deref(), Some("me"));
+        assert_ne!(again.basic_password, Some(password), "an empty password asks for a new one");
+    }
+
+    #[test]
+    fn none_gets_no_credentials() {
+        let settings = apply(draft(), none()).unwrap().settings;
+        assert_eq!((settings.basic_username, settings.basic_password), (None, None));
+    }
+
+    #[test]
+    fn limits_hold_at_their_edges() {
+        let name = |length| EndpointChange { name: Patch::Set("é".repeat(length)), ..none() };
+        assert!(apply(draft(), name(80)).is_ok());
+        assert_eq!(field(apply(draft(), name(81))), "name");
+        let note = |length| EndpointChange { comments: Patch::Set("x".repeat(length)), ..none() };
+        assert!(apply(draft(), note(2_000)).is_ok());
+        assert_eq!(field(apply(draft(), note(2_001))), "merchant_comments");
+        let events = |count| EndpointChange { maximum_events: Some(count), ..none() };
+        assert!(apply(draft(), events(i32::MAX)).is_ok());
+        assert_eq!(field(apply(draft(), events(-1))), "maximum_events");
+        let size = EndpointChange { maximum_size: Some(-1), ..none() };
+        assert_eq!(field(apply(draft(), size)), "maximum_size");
+        let user = EndpointChange { basic_username: Some("a:b".to_owned()), ..none() };
+        assert_eq!(field(apply(draft(), user)), "basic_username");
+    }
+
+    #[test]
+    fn clearing_and_empty_take_texts_away() {
+        let named = EndpointChange { name: Patch::Set("n".to_owned()), ..none() };
+        let named = apply(draft(), named).unwrap();
+        for patch in [Patch::Clear, Patch::Set(String::new())] {
+            let change = EndpointChange { name: patch, ..none() };
+            assert_eq!(apply(named.clone(), change).unwrap().settings.name, None);
+        }
+    }
+
+    #[test]
+    fn a_given_set_is_complete_and_an_absent_one_leaves() {
+        let both = EndpointChange {
+            subscriptions: Some(vec![subscribe("order_create"), subscribe("item_update")]),
+            ..none()
+        };
+        let both = apply(draft(), both).unwrap();
+        assert_eq!(both.subscriptions.len(), 2);
+        assert_eq!(apply(both.clone(), none()).unwrap(), both);
+        let one = EndpointChange { subscriptions: Some(vec![subscribe("item_update")]), ..none() };
+        let one = apply(both, one).unwrap();
+        assert_eq!(one.subscriptions.len(), 1);
+        assert!(one.is_items_only(initial()));
+    }
+
+    #[test]
+    fn an_entry_keeps_what_it_does_not_say() {
+        let with = |expansion| {
+            let entry = RequestedSubscription { expansion, ..subscribe("order_create") };
+            EndpointChange { subscriptions: Some(vec![entry]), ..none() }
+        };
+        let expanded = apply(draft(), with(Patch::Set("item,summary".to_owned()))).unwrap();
+        let kept = apply(expanded.clone(), with(Patch::Keep)).unwrap();
+        assert_eq!(kept.subscriptions[0].expansion.as_deref(), Some("item,summary"));
+        let cleared = apply(expanded, with(Patch::Clear)).unwrap();
+        assert_eq!(cleared.subscriptions[0].expansion, None);
+    }
+
+    #[test]
+    fn unknown_names_and_rules_are_refused_with_their_path() {
+        let with = |entry| EndpointChange { subscriptions: Some(vec![entry]), ..none() };
+        assert_eq!(
+            field(apply(draft(), with(subscribe("order_vanish")))),
+            "event_categories[0].events[0].event_name"
+        );
+        let rule = |text: &str| {
+            let rule = Patch::Set(text.to_owned());
+            with(RequestedSubscription { rule, ..subscribe("order_create") })
+        };
+        assert_eq!(field(apply(draft(), rule("{}"))), "event_categories[0].events[0].event_ruler");
+        assert_eq!(apply(draft(), rule("")).unwrap().subscriptions[0].rule, None);
+    }
+
+    #[test]
+    fn a_discontinued_type_takes_no_new_subscriptions_and_keeps_the_old() {
+        let mut catalogue = initial().clone();
+        let with =
+            || EndpointChange { subscriptions: Some(vec![subscribe("order_create")]), ..none() };
+        let old = draft().changed(with(), &catalogue, &SystemEntropy).unwrap();
+        for category in &mut catalogue.categories {
+            category.event_types.iter_mut().for_each(|kind| kind.discontinued = true);
+        }
+        assert!(draft().changed(with(), &catalogue, &SystemEntropy).is_err());
+        assert_eq!(old.clone().changed(with(), &catalogue, &SystemEntropy).unwrap(), old);
+    }
+}

@@ -1,0 +1,31 @@
+use hookyard_core::id::WorkspaceId;
+use hookyard_core::model::{EndpointSettings, QueueState};
+
+use super::change::Draft;
+use super::{EndpointChange, EndpointView};
+use crate::{Engine, Error};
+
+impl Engine {
+    /// Registers an endpoint. [`Error::Invalid`] names the value that cannot be used.
+    pub async fn create_endpoint(
+        &self,
+        workspace: WorkspaceId,
+        change: EndpointChange,
+    ) -> Result<EndpointView, Error> {
+        let names = change.names;
+        let Some(url) = &change.url else {
+            return Err(Error::invalid(names.url, "is required"));
+        };
+        let catalogue = self.store.catalogue(workspace).await?;
+        let settings = EndpointSettings::to_url(url);
+        let draft = Draft { settings, subscriptions: Vec::new() };
+        let draft = draft.changed(change, &catalogue, self.entropy.as_ref())?;
+        self.check_target(names, &draft, None, &catalogue).await?;
+
+        let Draft { settings, subscriptions } = draft;
+        let now = self.clock.now();
+        let endpoint = self.store.create_endpoint(workspace, settings, subscriptions, now).await?;
+        self.matchers.rebuild(&self.store, workspace).await?;
+        Ok(EndpointView { endpoint, state: QueueState::default() })
+    }
+}

@@ -1,0 +1,101 @@
+//! Showing again what an attempt sent. Bodies are not kept: the journal and the endpoint's revision
+//! make the same bytes.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
+use hookyard_core::model::{Attempt, Catalogue, Endpoint};
+
+use crate::deliver::render;
+use crate::{Engine, Error};
+
+/// The most characters of a logged request or response (UltraCart spec 2.3).
+pub const REQUEST_CHARS_MAX: usize = 100_000;
+
+/// The most bytes of a compressed request that are searched, unpacked: a bundle's objects are at
+/// most a few times the 900,000 bytes of the largest body.
+const UNPACKED_BYTES_MAX: u64 = 16 << 20;
+
+impl Engine {
+    /// The body of an attempt's request, as it was sent. `None` when some of what it was made of is
+    /// gone: part of a body would pass for the whole.
+    pub(super) async fn sent_body(
+        &self,
+        catalogue: &Arc<Catalogue>,
+        endpoint: &Arc<Endpoint>,
+        attempt: &Attempt,
+    ) -> Result<Option<String>, Error> {
+        let seqs = &attempt.record.events;
+        let events = self.store.events_by_seq(endpoint.workspace, seqs).await?;
+        if events.len() != seqs.len() {
+            return Ok(None);
+        }
+        // What cannot be rendered was not sent either.
+        let bundle = render::bundle(catalogue, endpoint, &events).ok();
+        let whole = bundle.filter(|bundle| bundle.events == events.len());
+        Ok(whole.map(|bundle| String::from_utf8_lossy(&bundle.body).into_owned()))
+    }
+
+    /// The endpoint as an attempt found it; `None` when that revision is gone.
+    pub(super) async fn sender(
+        &self,
+        endpoint: &Endpoint,
+        revision: u32,
+    ) -> Result<Option<Arc<Endpoint>>, Error> {
+        Ok(self.store.endpoint_revision(endpoint.workspace, endpoint.id, revision).await?)
+    }
+}
+
+/// The first [`REQUEST_CHARS_MAX`] characters.
+pub(super) fn cut(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(REQUEST_CHARS_MAX) {
+        text.truncate(end);
+    }
+    text
+}
+
+/// Whether a body that was sent contains a text; a compressed body is unpacked first.
+pub(super) fn contains(body: &str, compressed: bool, text: &str) -> bool {
+    if compressed && let Some(unpacked) = unpack(body) {
+        return unpacked.contains(text);
+    }
+    body.contains(text)
+}
+
+fn unpack(body: &str) -> Option<String> {
+    let packed = STANDARD.decode(body).ok()?;
+    let mut text = String::new();
+    GzDecoder::new(packed.as_slice()).take(UNPACKED_BYTES_MAX).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn bodies_are_cut_by_characters() {
+        let long = "é".repeat(REQUEST_CHARS_MAX + 1);
+        assert_eq!(cut(long).chars().count(), REQUEST_CHARS_MAX);
+        assert_eq!(cut("short".to_owned()), "short");
+    }
+
+    #[test]
+    fn compressed_bodies_are_searched_unpacked() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(br#"{"events":[{"order_create":{"order_id":"D-1"}}]}"#).unwrap();
+        let body = STANDARD.encode(encoder.finish().unwrap());
+        assert!(contains(&body, true, "D-1"));
+        assert!(!contains(&body, true, "H4sI"));
+        assert!(contains(&body, false, "H4sI"));
+        assert!(contains("plain", true, "lai"), "what is not packed is searched as it is");
+    }
+}

@@ -1,0 +1,111 @@
+use hookyard_core::model::Catalogue;
+use url::Url;
+
+use super::change::{Draft, FieldNames};
+use crate::net::Verdict;
+use crate::{Engine, Error};
+
+/// The longest target, in characters. Every attempt keeps a copy; common servers refuse request
+/// lines beyond 8,000.
+const URL_CHARS_MAX: usize = 4_096;
+
+impl Engine {
+    /// Judges the target of a draft, unless it was good enough for the endpoint as it is now: an
+    /// owner must be able to switch off an endpoint whose host went bad.
+    pub(super) async fn check_target(
+        &self,
+        names: &FieldNames,
+        draft: &Draft,
+        current: Option<&Draft>,
+        catalogue: &Catalogue,
+    ) -> Result<(), Error> {
+        let url = parse(&draft.settings.url).map_err(|reason| Error::invalid(names.url, reason))?;
+        let needs_allowance =
+            |draft: &Draft| url.scheme() == "http" && !draft.is_items_only(catalogue);
+        let settled = current.is_some_and(|current| {
+            current.settings.url == draft.settings.url
+                && (!needs_allowance(draft) || needs_allowance(current))
+        });
+        if settled {
+            return Ok(());
+        }
+        match self.guard.judge(&url).await {
+            Verdict::Refused(reason) => Err(Error::invalid(names.url, reason)),
+            Verdict::Allowed => Ok(()),
+            Verdict::Public | Verdict::Unresolved if needs_allowance(draft) => {
+                let message = "must be an https URL: only item events, which carry no customer \
+                               data, may go to a plain http one";
+                Err(Error::invalid(names.url, message))
+            }
+            Verdict::Public | Verdict::Unresolved => Ok(()),
+        }
+    }
+}
+
+/// Reads a target: absolute, http or https, a host, no credentials, exactly as written.
+fn parse(text: &str) -> Result<Url, String> {
+    let length = text.chars().count();
+    if length > URL_CHARS_MAX {
+        return Err(format!("must have at most {URL_CHARS_MAX} characters, not {length}"));
+    }
+    // The parser would drop these silently, and then deliver to another URL than the one shown.
+    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("must not contain blanks or control characters".to_owned());
+    }
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
+        return Err("must be an absolute https:// or http:// URL".to_owned());
+    }
+    // The parser would take the host from further behind.
+    if rest.starts_with(['/', '\\', '?', '#']) {
+        return Err("must name a host".to_owned());
+    }
+    let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not contain a user or password: use basic authentication".to_owned());
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absolute_web_urls_are_accepted() {
+        for text in [
+            "https://x.test/h",
+            "HTTP://x.test",
+            "https://x.test:8443/wp-admin/admin-ajax.php?action=ucwp_webhook",
+            "http://127.0.0.1:9000/hook",
+            "https://[::1]/",
+            "https://sqs.us-east-1.amazonaws.com/123456789012/orders",
+        ] {
+            assert!(parse(text).is_ok(), "{text}: {:?}", parse(text));
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        for text in [
+            "",
+            "x.test/h",
+            "/h",
+            "http:x.test",
+            "https:///h",
+            "https://",
+            "ftp://x.test/h",
+            " https://x.test/h",
+            "https://x.test/a b",
+            "https://x.test/\nh",
+            "https://me@x.test/h",
+            "https://me:secret@x.test/h",
+            "https://:secret@x.test/h",
+            "https://x.test:99999/h",
+            "javascript://x.test/%0a",
+        ] {
+            assert!(parse(text).is_err(), "{text:?}");
+        }
+        assert!(parse(&format!("https://x.test/{}", "a".repeat(URL_CHARS_MAX))).is_err());
+    }
+}

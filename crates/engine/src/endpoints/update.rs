@@ -1,0 +1,58 @@
+use std::sync::Arc;
+
+use hookyard_core::id::{EndpointId, WorkspaceId};
+use hookyard_core::model::Endpoint;
+use hookyard_store::{Entity, StoreError};
+
+use super::change::Draft;
+use super::{EndpointChange, EndpointView};
+use crate::{Engine, Error};
+
+/// How often a change is tried when others change the same endpoint meanwhile. Each failed try means
+/// that another caller's change went through, so more than this is a loop among the callers.
+const TRIES_MAX: usize = 5;
+
+impl Engine {
+    /// Changes an endpoint, wholly or not at all. [`Error::Invalid`] names the value that cannot be
+    /// used, [`Error::NotFound`] says that there is no such endpoint, [`Error::Conflict`] that
+    /// others kept changing it.
+    pub async fn update_endpoint(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+        change: EndpointChange,
+    ) -> Result<EndpointView, Error> {
+        let mut tries = 1;
+        let endpoint = loop {
+            let result = self.try_update(workspace, id, change.clone()).await;
+            match result {
+                Err(Error::Conflict(_)) if tries < TRIES_MAX => tries += 1,
+                other => break other?,
+            }
+        };
+        self.matchers.rebuild(&self.store, workspace).await?;
+        self.store.ready().mark([id]);
+        self.view(workspace, endpoint).await
+    }
+
+    async fn try_update(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+        change: EndpointChange,
+    ) -> Result<Arc<Endpoint>, Error> {
+        let catalogue = self.store.catalogue(workspace).await?;
+        let endpoint = self.store.endpoint(workspace, id).await?;
+        let endpoint = endpoint.ok_or(StoreError::NotFound(Entity::Endpoint))?;
+        let current = Draft {
+            settings: endpoint.settings.clone(),
+            subscriptions: endpoint.subscriptions.clone(),
+        };
+        let names = change.names;
+        let draft = current.clone().changed(change, &catalogue, self.entropy.as_ref())?;
+        self.check_target(names, &draft, Some(&current), &catalogue).await?;
+        let Draft { settings, subscriptions } = draft;
+        let revision = endpoint.revision;
+        Ok(self.store.update_endpoint(workspace, id, revision, settings, subscriptions).await?)
+    }
+}

@@ -1,0 +1,281 @@
+//! What may be connected to.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use url::{Host, Url};
+
+use super::connector::ConnectError;
+use super::ranges;
+use super::resolver::{Resolve, SystemResolver};
+
+/// How long [`Guard::judge`] waits for a name: it answers someone who is saving an endpoint.
+const JUDGE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Names under which clouds serve credentials to whoever asks. Whatever address they resolve to,
+/// only one that the operator allowed is connected to.
+const METADATA_NAMES: [&str; 2] = ["metadata.google.internal", "metadata"];
+
+/// What may be connected to: public addresses, and what the operator allowed.
+#[derive(Debug)]
+pub struct Guard {
+    allowed: Vec<IpNet>,
+    resolver: Arc<dyn Resolve>,
+}
+
+/// What the guard says of a URL's host before anything connects to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The host can be connected to, over public addresses only or among others.
+    Public,
+    /// Every address of the host that can be connected to is in a range that the operator allowed.
+    Allowed,
+    /// The host can not be connected to; the text says which address is refused and why.
+    Refused(String),
+    /// The host has no address now. A connection will judge what it has then.
+    Unresolved,
+}
+
+/// Why an address is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    address: IpAddr,
+    reason: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not allowed: {}", self.address, self.reason)
+    }
+}
+
+/// An address that passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Judged {
+    /// The address to connect to.
+    pub(super) address: IpAddr,
+    /// Whether the operator allowed it by name.
+    pub(super) allowed: bool,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
+impl Guard {
+    /// A guard that, beyond public addresses, lets through what the operator allowed. Names are
+    /// resolved with the system's configuration.
+    pub fn new(allowed: Vec<IpNet>) -> Self {
+        Self::with_resolver(allowed, Arc::new(SystemResolver::default()))
+    }
+
+    /// A guard with its own source of addresses.
+    pub fn with_resolver(allowed: Vec<IpNet>, resolver: Arc<dyn Resolve>) -> Self {
+        let allowed = allowed.into_iter().map(ranges::canonical_net).collect();
+        Self { allowed, resolver }
+    }
+
+    /// Judges the host of a URL, in at most 2 seconds. A URL that is not http or https, has no host
+    /// or carries a user or password is refused whatever its host.
+    pub async fn judge(&self, url: &Url) -> Verdict {
+        let host = match check_url(url) {
+            Ok(host) => host.to_owned(),
+            Err(reason) => return Verdict::Refused(reason),
+        };
+        match tokio::time::timeout(JUDGE_TIMEOUT, self.addresses(&host)).await {
+            Ok(Ok(judged)) if judged.iter().all(|judged| judged.allowed) => Verdict::Allowed,
+            Ok(Ok(_)) => Verdict::Public,
+            Ok(Err(ConnectError::Refused(refusal))) => Verdict::Refused(refusal.to_string()),
+            Ok(Err(_)) | Err(_) => Verdict::Unresolved,
+        }
+    }
+
+    /// The addresses of a host that may be connected to, at least one.
+    pub(super) async fn addresses(&self, host: &Host) -> Result<Vec<Judged>, ConnectError> {
+        let (found, named_only) = match host {
+            Host::Ipv4(address) => (vec![IpAddr::V4(*address)], false),
+            Host::Ipv6(address) => (vec![IpAddr::V6(*address)], false),
+            Host::Domain(name) => (self.resolve(name).await?, is_metadata_name(name)),
+        };
+        let mut judged = Vec::with_capacity(found.len());
+        let mut refusal = None;
+        for address in found {
+            match self.judge_address(address) {
+                Ok(passed) if named_only && !passed.allowed => {
+                    let reason = "the name serves cloud credentials".to_owned();
+                    refusal.get_or_insert(Refusal { address, reason });
+                }
+                Ok(passed) => judged.push(passed),
+                Err(refused) => {
+                    refusal.get_or_insert(refused);
+                }
+            }
+        }
+        match refusal {
+            _ if !judged.is_empty() => Ok(judged),
+            Some(refusal) => Err(ConnectError::Refused(refusal)),
+            None => Err(ConnectError::Unresolved("the name has no address".to_owned())),
+        }
+    }
+
+    async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, ConnectError> {
+        let bare = name.strip_suffix('.').unwrap_or(name);
+        // RFC 6761 section 6.3: such names are loopback, and no name server is asked.
+        if bare == "localhost" || bare.ends_with(".localhost") {
+            return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+        }
+        let found = self.resolver.resolve(name).await;
+        found.map_err(|error| ConnectError::Unresolved(error.to_string()))
+    }
+
+    /// Judges one address. An allowed range wins over the table of refused ones; an IPv4 address
+    /// inside an IPv6 one has to pass as well, because that is where the packets would end up.
+    fn judge_address(&self, address: IpAddr) -> Result<Judged, Refusal> {
+        let canonical = ranges::canonical(address);
+        let allowed = self.allowed.iter().any(|net| net.contains(&canonical));
+        if !allowed && let Some(range) = ranges::refused(canonical) {
+            let reason = format!("it is in {} ({})", range.net, range.purpose);
+            return Err(Refusal { address, reason });
+        }
+        if let IpAddr::V6(v6) = canonical
+            && let Some(inner) = ranges::embedded(v6)
+            && let Err(refusal) = self.judge_address(IpAddr::V4(inner))
+        {
+            return Err(Refusal { address, reason: format!("it stands for {refusal}") });
+        }
+        Ok(Judged { address: canonical, allowed })
+    }
+}
+
+fn is_metadata_name(name: &str) -> bool {
+    let bare = name.strip_suffix('.').unwrap_or(name);
+    METADATA_NAMES.iter().any(|metadata| metadata.eq_ignore_ascii_case(bare))
+}
+
+/// The host of a URL that may be a target at all.
+pub(crate) fn check_url(url: &Url) -> Result<Host<&str>, String> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("the scheme {} is not http or https", url.scheme()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("the url carries a user or a password".to_owned());
+    }
+    url.host().ok_or_else(|| "the url has no host".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::net::ResolveError;
+
+    #[derive(Debug, Default)]
+    struct Scripted(HashMap<&'static str, Vec<IpAddr>>);
+
+    #[async_trait::async_trait]
+    impl Resolve for Scripted {
+        async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
+            if name == "slow.test" {
+                std::future::pending::<()>().await;
+            }
+            self.0.get(name).cloned().ok_or_else(|| ResolveError("no such name".to_owned()))
+        }
+    }
+
+    fn guard(allowed: &[&str], names: &[(&'static str, &[&str])]) -> Guard {
+        let allowed = allowed.iter().map(|net| net.parse().unwrap()).collect();
+        let names = names.iter().map(|(name, found)| {
+            (*name, found.iter().map(|address| address.parse().unwrap()).collect())
+        });
+        Guard::with_resolver(allowed, Arc::new(Scripted(names.collect())))
+    }
+
+    async fn judge(guard: &Guard, url: &str) -> Verdict {
+        guard.judge(&Url::parse(url).unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn literals_are_judged_in_every_spelling() {
+        let guard = guard(&[], &[]);
+        for host in [
+            "127.0.0.1",
+            "2130706433",
+            "0x7f.1",
+            "017700000001",
+            "127.1",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "[64:ff9b::7f00:1]",
+            "localhost",
+            "LOCALHOST.",
+            "a.localhost",
+            "0",
+            "169.254.169.254",
+            "[fd00:ec2::254]",
+        ] {
+            let verdict = judge(&guard, &format!("http://{host}:8080/x")).await;
+            assert!(matches!(verdict, Verdict::Refused(_)), "{host}: {verdict:?}");
+        }
+        assert_eq!(judge(&guard, "https://8.8.8.8/").await, Verdict::Public);
+        assert_eq!(judge(&guard, "https://[::ffff:8.8.8.8]/").await, Verdict::Public);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_names_the_address_and_the_range() {
+        let guard = guard(&["64:ff9b::/96"], &[("in.test", &["10.1.2.3"])]);
+        let verdict = judge(&guard, "https://in.test/").await;
+        let reason = "10.1.2.3 is not allowed: it is in 10.0.0.0/8 (private)";
+        assert_eq!(verdict, Verdict::Refused(reason.to_owned()));
+        let verdict = judge(&guard, "https://[64:ff9b::a01:203]/").await;
+        let reason = format!("64:ff9b::a01:203 is not allowed: it stands for {reason}");
+        assert_eq!(verdict, Verdict::Refused(reason));
+    }
+
+    #[tokio::test]
+    async fn allowed_ranges_win_and_are_told_apart() {
+        let names: &[(_, &[_])] = &[
+            ("in.test", &["10.1.2.3"]),
+            ("both.test", &["8.8.8.8", "10.1.2.3"]),
+            ("half.test", &["192.168.0.1", "8.8.8.8"]),
+        ];
+        let guard = guard(&["10.0.0.0/8", "127.0.0.0/8"], names);
+        assert_eq!(judge(&guard, "http://in.test/").await, Verdict::Allowed);
+        assert_eq!(judge(&guard, "http://localhost/").await, Verdict::Allowed);
+        assert_eq!(judge(&guard, "http://both.test/").await, Verdict::Public);
+        assert_eq!(judge(&guard, "http://half.test/").await, Verdict::Public);
+        let host = Host::Domain("half.test".to_owned());
+        let passed = guard.addresses(&host).await.unwrap();
+        assert_eq!(passed, [Judged { address: "8.8.8.8".parse().unwrap(), allowed: false }]);
+    }
+
+    #[tokio::test]
+    async fn metadata_names_need_an_allowed_address() {
+        let names: &[(_, &[_])] = &[("metadata.google.internal", &["8.8.8.8"])];
+        let url = "http://metadata.google.internal/";
+        assert!(matches!(judge(&guard(&[], names), url).await, Verdict::Refused(_)));
+        assert_eq!(judge(&guard(&["8.8.8.8/32"], names), url).await, Verdict::Allowed);
+    }
+
+    #[tokio::test]
+    async fn urls_that_cannot_be_targets_are_refused() {
+        let guard = guard(&["0.0.0.0/0"], &[]);
+        for url in ["ftp://8.8.8.8/", "http://u@8.8.8.8/", "http://:p@8.8.8.8/", "data:x"] {
+            assert!(matches!(judge(&guard, url).await, Verdict::Refused(_)), "{url}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_resolve_is_left_to_the_connection() {
+        let guard = guard(&[], &[("empty.test", &[])]);
+        for name in ["none.test", "empty.test", "slow.test"] {
+            assert_eq!(judge(&guard, &format!("https://{name}/")).await, Verdict::Unresolved);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+use axum::Json;
+use hookyard_core::id::BatchId;
+use hookyard_core::model::{Batch, BatchState, Scope};
+use hookyard_store::BatchQuery;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::super::call::{Call, Place};
+use super::super::error::ApiError;
+use super::super::query::{Page, SortKey};
+
+/// What a list holds when the caller names no limit, and at most.
+const LIMIT_DEFAULT: usize = 50;
+const LIMIT_MAX: usize = 100;
+
+/// The most batches that a list may be asked for by id: as many as a page holds.
+const IDS_MAX: usize = LIMIT_MAX;
+
+/// Batches are numbered in the order of their arrival and have one row each, so all of these but
+/// the first two leave them in the order of their numbers.
+const SORT_FIELDS: [&str; 5] = ["id", "created_at", "name", "status", "row_count"];
+
+#[derive(Debug, Serialize)]
+pub(in super::super) struct List {
+    batches: Vec<Value>,
+    pending_batches: [Value; 0],
+    limit: usize,
+    offset: u64,
+    next: String,
+}
+
+/// One page of a dataset's batches.
+pub(in super::super) async fn batches(call: Call) -> Result<Json<List>, ApiError> {
+    let place = call.place(Scope::DataRead).await?;
+    let mut query = call.query();
+    let mut ids = query.ids("id").map(|ids| ids.into_iter().collect::<Vec<_>>());
+    if ids.as_ref().is_some_and(|ids| ids.len() > IDS_MAX) {
+        query.problem("id", format!("Expected at most {IDS_MAX} ids"));
+    }
+    let statuses = query.words("status");
+    query.refuse(&["created_at", "row_count"]);
+    let page = query.page(LIMIT_DEFAULT, LIMIT_MAX);
+    let newest_first = newest_first(&query.sort(&SORT_FIELDS));
+    call.checked(query)?;
+    // Nothing suspends a batch, so a list of the others is empty.
+    if statuses.is_some_and(|statuses| !statuses.iter().any(|word| word == "active")) {
+        ids = Some(Vec::new());
+    }
+    let (shown, next) = match ids {
+        Some(ids) => page.cut(by_ids(&call, place, ids, newest_first).await?),
+        None => by_page(&call, place, page, newest_first).await?,
+    };
+    Ok(Json(List {
+        batches: shown.iter().map(shape).collect(),
+        pending_batches: [],
+        limit: page.limit,
+        offset: page.offset,
+        next: next.map(|offset| call.page_at(offset)).unwrap_or_default(),
+    }))
+}
+
+/// Reads one batch.
+pub(in super::super) async fn batch(call: Call) -> Result<Json<Value>, ApiError> {
+    let place = call.place(Scope::DataRead).await?;
+    let id = call.long_id("batch_id", 0)?;
+    let found = by_ids(&call, place, vec![id], false).await?;
+    let batch = found.first().ok_or_else(ApiError::not_found)?;
+    Ok(Json(json!({"batch": shape(batch)})))
+}
+
+async fn by_page(
+    call: &Call,
+    place: Place,
+    page: Page,
+    newest_first: bool,
+) -> Result<(Vec<Batch>, Option<u64>), ApiError> {
+    // One more than is shown tells whether there is a next page.
+    let query = BatchQuery { newest_first, offset: page.offset, limit: page.limit + 1 };
+    let store = call.app.engine.store();
+    let mut batches = store.batches(place.workspace, place.project, call.dataset()?, query).await?;
+    let more = page.limit > 0 && batches.len() > page.limit;
+    batches.truncate(page.limit);
+    Ok((batches, more.then(|| page.offset.saturating_add(page.limit as u64))))
+}
+
+async fn by_ids(
+    call: &Call,
+    place: Place,
+    mut ids: Vec<i64>,
+    newest_first: bool,
+) -> Result<Vec<Batch>, ApiError> {
+    let store = call.app.engine.store();
+    let dataset = call.dataset()?;
+    if store.dataset(place.workspace, place.project, dataset).await?.is_none() {
+        return Err(ApiError::not_found());
+    }
+    ids.sort_unstable();
+    if newest_first {
+        ids.reverse();
+    }
+    let mut found = Vec::new();
+    for id in ids.into_iter().filter_map(|id| u64::try_from(id).ok()) {
+        found.extend(store.batch(place.workspace, place.project, dataset, BatchId(id)).await?);
+    }
+    Ok(found)
+}
+
+fn newest_first(sort: &[SortKey]) -> bool {
+    let decisive = sort.iter().find(|key| matches!(key.field.as_str(), "id" | "created_at"));
+    decisive.is_some_and(|key| key.descending)
+}
+
+fn shape(batch: &Batch) -> Value {
+    let Batch { id, received_at, state, bytes: _ } = batch;
+    json!({
+        "id": id,
+        "name": format!("Batch {id}"),
+        "state": match state {
+            BatchState::Active => "active",
+            BatchState::Suspended => "suspended",
+        },
+        "created_at": received_at,
+        "description": {},
+        "row_count": 1,
+        "column_count": 1,
+        "source": {"type": "webhook"},
+    })
+}

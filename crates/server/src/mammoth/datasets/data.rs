@@ -1,0 +1,127 @@
+use axum::Json;
+use hookyard_core::id::DatasetId;
+use hookyard_core::model::{Dataset, Row, Scope};
+use hookyard_store::BatchQuery;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use sha2::{Digest, Sha256};
+
+use super::super::call::{Call, Place};
+use super::super::error::{ApiError, Problem};
+use super::super::query::Page;
+use super::shape::COLUMN_ID;
+
+/// Rows when the caller names no limit (spec section 7), and at most.
+const LIMIT_DEFAULT: usize = 100;
+const LIMIT_MAX: usize = 1000;
+
+/// The most bytes of cells in one answer, unless it is a single row. Cells may have megabytes each,
+/// and an answer is in memory whole.
+const BYTES_MAX: u64 = 64 << 20;
+
+/// The name of the last column.
+const HASH: &str = "hash";
+
+#[derive(Debug, Serialize)]
+pub(in super::super) struct Data {
+    data: Rows,
+    headers: [&'static str; 2],
+    limit: usize,
+    offset: u64,
+}
+
+/// The rows, each under its number in the dataset, which starts at 1.
+#[derive(Debug)]
+struct Rows {
+    first: u64,
+    rows: Vec<Row>,
+}
+
+impl Serialize for Rows {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.rows.len()))?;
+        for (number, row) in (self.first..).zip(&self.rows) {
+            let cell = String::from_utf8_lossy(&row.cell);
+            map.serialize_entry(&number.to_string(), &[cell.as_ref(), &hash(&row.cell)])?;
+        }
+        map.end()
+    }
+}
+
+/// A number that is the same for the same cell, always and everywhere.
+fn hash(cell: &[u8]) -> String {
+    let digest = Sha256::digest(cell);
+    let head = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    head.to_string()
+}
+
+/// Reads rows, oldest first. The dataset has one column beside the hash, so `columns` has nothing
+/// to choose.
+pub(in super::super) async fn data(call: Call) -> Result<Json<Data>, ApiError> {
+    let place = call.place(Scope::DataRead).await?;
+    let id = call.dataset()?;
+    let mut query = call.query();
+    let page = query.page(LIMIT_DEFAULT, LIMIT_MAX);
+    call.checked(query)?;
+    let store = call.app.engine.store();
+    let found = store.dataset(place.workspace, place.project, id).await?;
+    let dataset = found.ok_or_else(ApiError::not_found)?;
+    check_bytes(&call, place, &dataset, page).await?;
+    let rows = rows(&call, place, id, page).await?;
+    Ok(Json(Data {
+        data: Rows { first: page.offset.saturating_add(1), rows },
+        headers: [COLUMN_ID, HASH],
+        limit: page.limit,
+        offset: page.offset,
+    }))
+}
+
+async fn rows(call: &Call, place: Place, id: DatasetId, page: Page) -> Result<Vec<Row>, ApiError> {
+    if page.limit == 0 {
+        return Ok(Vec::new());
+    }
+    let store = call.app.engine.store();
+    Ok(store.rows(place.workspace, place.project, id, page.offset, page.limit).await?)
+}
+
+/// Refuses a page that would be too large, with the limit that would do. Cutting it short instead
+/// would look like the end of the dataset.
+async fn check_bytes(
+    call: &Call,
+    place: Place,
+    dataset: &Dataset,
+    page: Page,
+) -> Result<(), ApiError> {
+    if dataset.stats.bytes <= BYTES_MAX || page.limit <= 1 {
+        return Ok(());
+    }
+    // A delivery is a batch of one row, so rows and batches have the same places.
+    let query = BatchQuery { newest_first: false, offset: page.offset, limit: page.limit };
+    let store = call.app.engine.store();
+    let batches = store.batches(place.workspace, place.project, dataset.id, query).await?;
+    let mut total = 0;
+    let fitting = batches.iter().take_while(|batch| {
+        total += batch.bytes;
+        total <= BYTES_MAX
+    });
+    let fitting = fitting.count().max(1);
+    if fitting == batches.len() {
+        return Ok(());
+    }
+    let message = format!(
+        "Expected `int` <= {fitting}: the rows here are large, and an answer holds {} MiB",
+        BYTES_MAX >> 20
+    );
+    Err(call.invalid(vec![Problem { message, key: "limit".to_owned(), source: "query" }]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_stable() {
+        // The first eight bytes of SHA-256 of nothing, e3b0c44298fc1c14, in decimal.
+        assert_eq!(hash(b""), "16406829232824261652");
+    }
+}

@@ -1,0 +1,21 @@
+use axum::Json;
+use hookyard_core::model::Scope;
+use serde_json::{Value, json};
+
+use super::super::call::Call;
+use super::super::error::ApiError;
+use super::shape::{self, Fields, Names};
+
+/// Reads one dataset.
+pub(in super::super) async fn get(call: Call) -> Result<Json<Value>, ApiError> {
+    let place = call.place(Scope::DataRead).await?;
+    let id = call.dataset()?;
+    let mut query = call.query();
+    let fields = Fields::parse(query.text("fields").as_deref());
+    call.checked(query)?;
+    let store = call.app.engine.store();
+    let found = store.dataset(place.workspace, place.project, id).await?;
+    let dataset = found.ok_or_else(ApiError::not_found)?;
+    let names = Names::read(store, place.workspace, place.project).await?;
+    Ok(Json(json!({"dataset": fields.keep(shape::dataset(&dataset, &names))})))
+}

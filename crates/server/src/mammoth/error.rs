@@ -1,0 +1,130 @@
+//! Refusals in the form that the API's clients read (spec/mammoth.md section 1.7).
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use hookyard_engine::Error;
+use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, StatusCode};
+use serde::Serialize;
+
+/// One value that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Problem {
+    /// What would be right.
+    pub(crate) message: String,
+    /// Where the value is, such as `limit` or `patch[0].path`.
+    pub(crate) key: String,
+    /// `path`, `query` or `body`.
+    pub(crate) source: &'static str,
+}
+
+/// A refusal. Clients take it for an error of theirs only if `detail` is a string and the type is
+/// exactly JSON.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    detail: String,
+    extra: Option<Vec<Problem>>,
+    header: Option<(HeaderName, &'static str)>,
+}
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    status_code: u16,
+    detail: &'a str,
+    extra: Option<&'a [Problem]>,
+    message: &'a str,
+}
+
+impl ApiError {
+    /// A refusal with these words.
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), extra: None, header: None }
+    }
+
+    /// Values of the request that cannot be used. `request` is its method, path and query.
+    pub(crate) fn validation(request: &str, problems: Vec<Problem>) -> Self {
+        let detail = format!("Validation failed for {request}");
+        Self { extra: Some(problems), ..Self::new(StatusCode::BAD_REQUEST, detail) }
+    }
+
+    /// No such thing, or no such route.
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Not Found")
+    }
+
+    /// Credentials or a proof are missing or wrong.
+    pub(crate) fn unauthorized() -> Self {
+        let challenge = (WWW_AUTHENTICATE, "Bearer");
+        Self { header: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, "Unauthorized") }
+    }
+
+    /// The caller is known and may not do this.
+    pub(crate) fn forbidden() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "Forbidden")
+    }
+
+    /// The route has no such method. The router adds `Allow`.
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+    }
+
+    /// The route has only these methods.
+    pub(crate) fn allowed_are(methods: &'static str) -> Self {
+        let allow = (ALLOW, methods);
+        Self { header: Some(allow), ..Self::method_not_allowed() }
+    }
+
+    /// The body is over the limit. What is left of it is not read, so the connection ends here.
+    pub(crate) fn too_large() -> Self {
+        let close = (CONNECTION, "close");
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        Self { header: Some(close), ..Self::new(status, "Request Entity Too Large") }
+    }
+
+    /// A fault of ours.
+    fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Invalid { field, message } => {
+                Self::new(StatusCode::BAD_REQUEST, format!("{field}: {message}"))
+            }
+            Error::NotFound(_) => Self::not_found(),
+            Error::Conflict(message) => Self::new(StatusCode::CONFLICT, message),
+            Error::Unavailable(reason) => {
+                tracing::warn!(%reason, "a request could not be served now");
+                // One second: what makes the store unavailable (a full queue, a restart) is short.
+                let wait = (RETRY_AFTER, "1");
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                Self { header: Some(wait), ..Self::new(status, "Service Unavailable") }
+            }
+            Error::Internal(error) => {
+                tracing::error!(%error, "a request failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<hookyard_store::StoreError> for ApiError {
+    fn from(error: hookyard_store::StoreError) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let wire = Wire {
+            status_code: self.status.as_u16(),
+            detail: &self.detail,
+            extra: self.extra.as_deref(),
+            message: &self.detail,
+        };
+        (self.status, self.header.map(|header| [header]), Json(wire)).into_response()
+    }
+}

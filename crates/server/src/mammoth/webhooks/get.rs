@@ -1,0 +1,19 @@
+use axum::Json;
+use hookyard_core::id::SourceId;
+use hookyard_core::model::Scope;
+
+use super::super::call::Call;
+use super::super::error::ApiError;
+use super::shape::{Details, Fields};
+
+/// Reads one webhook.
+pub(in super::super) async fn get(call: Call) -> Result<Json<Details>, ApiError> {
+    let place = call.place(Scope::DataRead).await?;
+    let id = SourceId(call.id("webhook_id", 0)?);
+    let mut query = call.query();
+    let fields = Fields::parse(query.text("fields").as_deref());
+    call.checked(query)?;
+    let found = call.app.engine.store().source(place.workspace, place.project, id).await?;
+    let source = found.ok_or_else(ApiError::not_found)?;
+    Ok(Json(Details::new(&source, fields)))
+}

@@ -1,0 +1,105 @@
+//! How a source looks on the wire (spec/mammoth.md sections 1.1 to 1.3).
+
+use hookyard_core::model::{Secret, Source};
+use serde::{Serialize, Serializer};
+
+/// Which of the optional members to show. The five others are required by generated clients, so
+/// `fields` cannot leave them out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fields {
+    origins: bool,
+    secret: bool,
+}
+
+impl Fields {
+    /// All members.
+    pub(super) const STANDARD: Self = Self { origins: true, secret: true };
+
+    /// Reads `fields`: a set (`__standard`, `__full`, `__min`) or names. Unknown names count for
+    /// nothing.
+    pub(super) fn parse(text: Option<&str>) -> Self {
+        let Some(text) = text else { return Self::STANDARD };
+        let names: Vec<_> = text.split(',').map(str::trim).collect();
+        let all = names.iter().any(|name| matches!(*name, "__standard" | "__full"));
+        Self {
+            origins: all || names.contains(&"origins"),
+            secret: all || names.contains(&"secret"),
+        }
+    }
+}
+
+/// A source as this API shows it.
+#[derive(Debug, Serialize)]
+pub(super) struct Webhook {
+    id: i32,
+    name: String,
+    mode: &'static str,
+    uri: String,
+    ds_id: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origins: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<Shown>,
+}
+
+/// A secret that the caller may see, or `null` when there is none.
+#[derive(Debug)]
+struct Shown(Option<Secret>);
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.as_ref().map(Secret::expose).serialize(serializer)
+    }
+}
+
+impl Webhook {
+    pub(super) fn new(source: &Source, fields: Fields) -> Self {
+        let spec = &source.spec;
+        Self {
+            id: source.id.0,
+            name: spec.name.clone(),
+            mode: spec.mode.as_str(),
+            uri: uri(source),
+            ds_id: source.dataset.0,
+            origins: fields.origins.then(|| spec.origins.clone()),
+            secret: fields.secret.then(|| Shown(spec.secret.clone())),
+        }
+    }
+}
+
+/// The path that a source is shown with; the singular is the documented form.
+pub(super) fn uri(source: &Source) -> String {
+    format!("/webhook/data/{}", source.spec.key)
+}
+
+/// The answer with one webhook.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct Details {
+    webhook: Webhook,
+}
+
+impl Details {
+    pub(super) fn new(source: &Source, fields: Fields) -> Self {
+        Self { webhook: Webhook::new(source, fields) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_decide_about_the_optional_members_only() {
+        let shown = |text| {
+            let fields = Fields::parse(text);
+            (fields.origins, fields.secret)
+        };
+        assert_eq!(shown(None), (true, true));
+        assert_eq!(shown(Some("__standard")), (true, true));
+        assert_eq!(shown(Some("id,__full")), (true, true));
+        assert_eq!(shown(Some("__min")), (false, false));
+        assert_eq!(shown(Some("id,name")), (false, false));
+        assert_eq!(shown(Some("url, origins")), (true, false));
+        assert_eq!(shown(Some("secret")), (false, true));
+    }
+}

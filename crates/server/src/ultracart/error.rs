@@ -1,0 +1,179 @@
+//! Errors as UltraCart clients expect them (UltraCart spec 1.4 and 3.3).
+
+use std::fmt;
+
+use axum::response::{IntoResponse, Response};
+use hookyard_core::model::Scope;
+use hookyard_engine::Error;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+
+use super::answer;
+
+/// The header that repeats the message.
+const ERROR_HEADER: HeaderName = HeaderName::from_static("uc-rest-error");
+
+/// The most characters of the header: readers give up at 8,000 for all headers together.
+const ERROR_HEADER_CHARS_MAX: usize = 1_000;
+
+/// What a client may wait for when a moment later will do, in seconds.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// An answer that says no.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    message: String,
+}
+
+/// What a request was about, for the wording when it is not there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject {
+    /// What the wire calls the kind of object.
+    pub(super) object: &'static str,
+    /// What was to be done with it.
+    pub(super) verb: &'static str,
+}
+
+impl Subject {
+    /// A webhook, and what was to be done with it.
+    pub(super) fn webhook(verb: &'static str) -> Self {
+        Self { object: "webhook", verb }
+    }
+}
+
+impl ApiError {
+    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+
+    /// A value that cannot be used, by its name or path.
+    pub(super) fn invalid(field: &str, message: impl fmt::Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, format!("{field}: {message}"))
+    }
+
+    /// A body that cannot be read at all.
+    pub(super) fn unreadable(message: impl fmt::Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, format!("the body cannot be read: {message}"))
+    }
+
+    /// Something that is not there. The status is the live server's, and so are the words.
+    pub(super) fn missing(subject: Subject) -> Self {
+        let Subject { object, verb } = subject;
+        let message =
+            format!("Server side object '{object}' could not be {verb}.  It does not exist.");
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// No credential, or one that opens nothing.
+    pub(super) fn unauthorized(message: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, message)
+    }
+
+    /// A credential without the scope.
+    pub(super) fn forbidden(scope: Scope) -> Self {
+        let message = format!("the credential lacks the scope {}", scope.as_str());
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
+    /// A path that leads nowhere.
+    pub(super) fn no_route() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "there is nothing at this path")
+    }
+
+    /// A path that does not take the method.
+    pub(super) fn wrong_method() -> Self {
+        let message = "this path does not take this method: see the Allow header";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, message)
+    }
+
+    /// A body beyond the limit, in bytes.
+    pub(super) fn too_large(max: usize) -> Self {
+        let message = format!("the body has more than {max} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    }
+
+    /// An error of the engine, about a subject.
+    pub(super) fn from_engine(error: Error, subject: Subject) -> Self {
+        match error {
+            Error::Invalid { field, message } => Self::invalid(&field, message),
+            Error::NotFound(_) => Self::missing(subject),
+            Error::Conflict(message) => Self::new(StatusCode::CONFLICT, message),
+            Error::Unavailable(message) => Self::new(StatusCode::SERVICE_UNAVAILABLE, message),
+            Error::Internal(error) => {
+                tracing::error!(%error, object = subject.object, "an ultracart request failed");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; its log says why")
+            }
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: ErrorFields<'a>,
+    success: bool,
+    metadata: Empty,
+}
+
+#[derive(Serialize)]
+struct ErrorFields<'a> {
+    developer_message: &'a str,
+    error_code: &'a str,
+    user_message: &'a str,
+}
+
+#[derive(Serialize)]
+struct Empty {}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let Self { status, message } = self;
+        let error = ErrorFields {
+            developer_message: &message,
+            error_code: status.as_str(),
+            user_message: &message,
+        };
+        let body = ErrorBody { error, success: false, metadata: Empty {} };
+        let mut response = answer::json(&body);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(ERROR_HEADER, header_line(&message));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if matches!(status, StatusCode::CONFLICT | StatusCode::SERVICE_UNAVAILABLE) {
+            headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        response
+    }
+}
+
+/// A message as one line that every header reader takes.
+fn header_line(message: &str) -> HeaderValue {
+    let safe = message.chars().take(ERROR_HEADER_CHARS_MAX).map(|c| match c {
+        ' '..='~' => c,
+        c if c.is_ascii() => ' ',
+        _ => '?',
+    });
+    HeaderValue::from_str(&safe.collect::<String>())
+        .unwrap_or_else(|_| HeaderValue::from_static("invalid request"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_is_one_short_ascii_line() {
+        assert_eq!(header_line("a\r\nSet-Cookie: b"), "a  Set-Cookie: b");
+        assert_eq!(header_line("naïve \u{7f}"), "na?ve  ");
+        assert_eq!(header_line(&"é".repeat(5_000)).len(), ERROR_HEADER_CHARS_MAX);
+    }
+}

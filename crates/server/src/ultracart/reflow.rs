@@ -1,0 +1,102 @@
+//! `POST /webhook/webhooks/{webhookOid}/reflow/{eventName}`
+//!
+//! The body is not looked at: it is empty, or `{}`, with any content type (UltraCart spec, trap 17).
+
+use axum::extract::State;
+use axum::response::Response;
+use hookyard_core::model::{AuthKind, EndpointSettings, Header, Scope};
+use hookyard_engine::endpoints::Reflowed;
+use serde::Serialize;
+
+use super::answer;
+use super::auth::Caller;
+use super::client::Class;
+use super::error::{ApiError, Subject};
+use super::path::{PathTexts, webhook_oid};
+use crate::App;
+
+/// What stands in for a credential.
+const MASK: &str = "********";
+
+#[derive(Serialize)]
+struct WebhookReflow<'a> {
+    event_name: &'a str,
+    queued: bool,
+}
+
+/// The answer of the older API: what the first delivery would send.
+#[derive(Serialize)]
+struct WebhookSampleRequest<'a> {
+    request: String,
+    request_headers: Vec<Header>,
+    request_id: String,
+    uri: &'a str,
+}
+
+/// Both answers, for clients that know either.
+#[derive(Serialize)]
+struct BothAnswers<'a> {
+    reflow: WebhookReflow<'a>,
+    webhook_sample_request: WebhookSampleRequest<'a>,
+    success: bool,
+    metadata: Metadata,
+}
+
+#[derive(Serialize)]
+struct Metadata {
+    payload_name: &'static str,
+}
+
+pub(super) async fn handle(
+    State(app): State<App>,
+    caller: Caller,
+    PathTexts((oid, event_name)): PathTexts<(String, String)>,
+) -> Result<Response, ApiError> {
+    let workspace = caller.may(Scope::WebhookWrite)?;
+    let id = webhook_oid(&oid)?;
+    let failed = |error| ApiError::from_engine(error, Subject::webhook("reflowed"));
+    let reflowed = app.engine.reflow_endpoint(workspace, id, "eventName", &event_name).await;
+    let reflowed = reflowed.map_err(failed)?;
+    let reflow = WebhookReflow { event_name: &event_name, queued: reflowed.queued };
+    if caller.client.class != Class::Legacy {
+        return Ok(answer::one("reflow", &reflow));
+    }
+    let webhook_sample_request = sample(&app, &reflowed).await.map_err(failed)?;
+    let metadata = Metadata { payload_name: "reflow" };
+    Ok(answer::json(&BothAnswers { reflow, webhook_sample_request, success: true, metadata }))
+}
+
+async fn sample<'a>(
+    app: &App,
+    reflowed: &'a Reflowed,
+) -> Result<WebhookSampleRequest<'a>, hookyard_engine::Error> {
+    let settings = &reflowed.endpoint.settings;
+    let request_id = app.engine.request_id().to_string();
+    Ok(WebhookSampleRequest {
+        request: app.engine.reflow_sample(reflowed).await?,
+        request_headers: headers(settings, &request_id),
+        request_id,
+        uri: &settings.url,
+    })
+}
+
+/// The headers of a delivery, credentials masked.
+fn headers(settings: &EndpointSettings, request_id: &str) -> Vec<Header> {
+    let content_type = if settings.compress_events {
+        "text/plain; charset=US-ASCII"
+    } else {
+        "application/json; charset=UTF-8"
+    };
+    let agent = concat!("Hookyard/", env!("CARGO_PKG_VERSION"));
+    let mut headers = vec![
+        ("Content-Type", content_type),
+        ("User-Agent", agent),
+        ("X-UltraCart-Request-Id", request_id),
+    ];
+    if settings.auth == AuthKind::Basic {
+        headers.extend([("Authorization", MASK), ("X-Authorization-Basic", MASK)]);
+    }
+    let header =
+        |(name, value): (&str, &str)| Header { name: name.to_owned(), value: value.to_owned() };
+    headers.into_iter().map(header).collect()
+}

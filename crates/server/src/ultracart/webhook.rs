@@ -1,0 +1,208 @@
+//! A webhook on the wire (UltraCart spec 2.1 and 2.2), shaped by who reads it (1.6).
+
+use std::sync::Arc;
+
+use hookyard_core::id::WorkspaceId;
+use hookyard_core::model::{
+    ApiVersion, AuthKind, Catalogue, Category, Endpoint, EventType, Subscription,
+};
+use hookyard_engine::endpoints::EndpointView;
+use hookyard_store::{Entity, StoreError};
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use super::answer::int32;
+use super::client::{Class, Client};
+use super::dates;
+use super::error::{ApiError, Subject};
+use crate::App;
+
+/// The first version with `name` and `merchant_comments`.
+const NAMES_SINCE: (u32, u32, u32) = (4, 1, 99);
+
+/// What an answer about webhooks depends on, beside the webhooks.
+pub(super) struct Shape {
+    pub(super) client: Client,
+    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) merchant: String,
+    pub(super) time_zone: TimeZone,
+    /// Whether events that are not subscribed are shown too.
+    pub(super) placeholders: bool,
+    /// The `api_version` that the body of this request carried.
+    pub(super) requested_version: Option<ApiVersion>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Webhook<'a> {
+    webhook_oid: i32,
+    merchant_id: &'a str,
+    webhook_url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merchant_comments: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authentication_type: Option<AuthKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    basic_username: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    basic_password: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iam_access_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_version: Option<ApiVersion>,
+    maximum_events: i32,
+    maximum_size: i32,
+    compress_events: bool,
+    disabled: bool,
+    consecutive_failures: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_retry_after: Option<String>,
+    pending: i32,
+    event_categories: Vec<WebhookEventCategory<'a>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct WebhookEventCategory<'a> {
+    event_category: &'a str,
+    subscribed: bool,
+    any_subscribed: bool,
+    available_expansions: &'a [String],
+    events: Vec<WebhookEventSubscription<'a>>,
+}
+
+#[derive(Serialize)]
+struct WebhookEventSubscription<'a> {
+    webhook_event_oid: i32,
+    event_name: &'a str,
+    event_description: &'a str,
+    subscribed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expansion: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_ruler: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comments: Option<&'a str>,
+    supports_reflow: bool,
+    deprecated_flag: bool,
+    discontinued_flag: bool,
+}
+
+impl Shape {
+    /// The shape of answers to a client about a workspace.
+    pub(super) async fn new(
+        app: &App,
+        workspace: WorkspaceId,
+        client: Client,
+    ) -> Result<Self, ApiError> {
+        let store = app.engine.store();
+        let failed =
+            |error: StoreError| ApiError::from_engine(error.into(), Subject::webhook("read"));
+        let catalogue = store.catalogue(workspace).await.map_err(failed)?;
+        let found = store.workspace(workspace).await.map_err(failed)?;
+        let merchant = found.ok_or(StoreError::NotFound(Entity::Workspace)).map_err(failed)?;
+        Ok(Self {
+            client,
+            catalogue,
+            merchant: merchant.merchant,
+            time_zone: app.settings.time_zone.clone(),
+            placeholders: false,
+            requested_version: None,
+        })
+    }
+
+    /// A webhook as its reader can take it. The secret key for SQS is never shown.
+    pub(super) fn webhook<'a>(&'a self, view: &'a EndpointView) -> Webhook<'a> {
+        let EndpointView { endpoint, state } = view;
+        let settings = &endpoint.settings;
+        let names =
+            |text: &'a Option<String>| text.as_deref().filter(|_| self.client.knows(NAMES_SINCE));
+        let retry_at = state.retry_at.filter(|_| state.failures > 0);
+        Webhook {
+            webhook_oid: endpoint.id.0,
+            merchant_id: &self.merchant,
+            webhook_url: &settings.url,
+            name: names(&settings.name),
+            merchant_comments: names(&settings.comments),
+            authentication_type: self.authentication_type(settings.auth),
+            basic_username: settings.basic_username.as_deref(),
+            basic_password: settings.basic_password.as_ref().map(|secret| secret.expose()),
+            iam_access_key: settings.iam_access_key.as_deref(),
+            api_version: self.api_version(),
+            maximum_events: settings.maximum_events,
+            maximum_size: settings.maximum_size,
+            compress_events: settings.compress_events,
+            disabled: settings.disabled,
+            consecutive_failures: int32(state.failures),
+            next_retry_after: retry_at.map(|at| dates::format(at, &self.time_zone)),
+            pending: int32(state.pending),
+            event_categories: self.categories(Some(endpoint)),
+        }
+    }
+
+    /// The whole catalogue, nothing of it subscribed.
+    pub(super) fn catalogue(&self) -> Vec<WebhookEventCategory<'_>> {
+        self.categories(None)
+    }
+
+    /// Older clients fail on a value that came later (UltraCart spec, trap 4).
+    fn authentication_type(&self, kind: AuthKind) -> Option<AuthKind> {
+        let old = matches!(kind, AuthKind::None | AuthKind::Basic);
+        (old || self.client.knows_new_auth_kinds()).then_some(kind)
+    }
+
+    /// Each generation fails on the other's only value, and the two cannot be told apart by what
+    /// they send, unless the request itself carries one (UltraCart spec, trap 3).
+    fn api_version(&self) -> Option<ApiVersion> {
+        match self.client.class {
+            Class::Legacy => self.requested_version,
+            Class::Strict | Class::Modern => Some(ApiVersion::V20170301),
+        }
+    }
+
+    fn categories<'a>(&'a self, endpoint: Option<&'a Endpoint>) -> Vec<WebhookEventCategory<'a>> {
+        let categories = self.catalogue.categories.iter();
+        let categories = categories.map(|category| self.category(category, endpoint));
+        categories.filter(|category| self.placeholders || category.any_subscribed).collect()
+    }
+
+    fn category<'a>(
+        &self,
+        category: &'a Category,
+        endpoint: Option<&'a Endpoint>,
+    ) -> WebhookEventCategory<'a> {
+        let events = category.event_types.iter().map(|kind| {
+            let subscription = endpoint.and_then(|endpoint| endpoint.subscription(kind.id));
+            event(kind, subscription.filter(|subscription| subscription.active))
+        });
+        let mut events: Vec<_> = events.collect();
+        let subscribed = !events.is_empty() && events.iter().all(|event| event.subscribed);
+        let any_subscribed = events.iter().any(|event| event.subscribed);
+        events.retain(|event| self.placeholders || event.subscribed);
+        WebhookEventCategory {
+            event_category: &category.name,
+            subscribed,
+            any_subscribed,
+            available_expansions: &category.expansions,
+            events,
+        }
+    }
+}
+
+fn event<'a>(
+    kind: &'a EventType,
+    subscription: Option<&'a Subscription>,
+) -> WebhookEventSubscription<'a> {
+    WebhookEventSubscription {
+        webhook_event_oid: kind.id.0,
+        event_name: &kind.name,
+        event_description: &kind.description,
+        subscribed: subscription.is_some(),
+        expansion: subscription.and_then(|subscription| subscription.expansion.as_deref()),
+        event_ruler: subscription.and_then(|subscription| subscription.rule.as_deref()),
+        comments: subscription.and_then(|subscription| subscription.comments.as_deref()),
+        supports_reflow: kind.supports_reflow,
+        deprecated_flag: kind.deprecated,
+        discontinued_flag: kind.discontinued,
+    }
+}
