@@ -17,6 +17,8 @@ pub(crate) enum Reaction {
     Refuse,
     /// The request is taken and never answered.
     Hang,
+    /// A fault of ours.
+    Panic,
 }
 
 fn answer(status: u16) -> Answer {
@@ -82,6 +84,7 @@ impl Transport for Scripted {
         };
         match reaction.unwrap_or_else(|| status(200)) {
             Reaction::Answer(answer) => Ok(answer),
+            Reaction::Panic => panic!("planned panic"),
             Reaction::Refuse => Err("connection refused".to_owned()),
             Reaction::Hang => {
                 // Longer than any test.
