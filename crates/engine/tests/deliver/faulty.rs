@@ -70,7 +70,7 @@ impl FaultyStore {
     fn now(&self, op: Op) -> Option<When> {
         let mut plan = self.plan.lock().unwrap();
         for (_, left, _) in plan.iter_mut().filter(|planned| planned.0 == op) {
-            *left -= 1;
+            *left = left.saturating_sub(1);
         }
         let due = plan.iter().position(|(planned, left, _)| *planned == op && *left == 0);
         due.map(|index| plan.remove(index).2)

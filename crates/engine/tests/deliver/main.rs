@@ -2,6 +2,8 @@
 
 // Marked as tests, as they are, so that the lints treat helpers like the cases they serve.
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod dispatching;
 #[cfg(test)]
 mod faulty;
