@@ -76,9 +76,10 @@ impl Run {
             2 => status(302),
             _ => status_with(429, "retry-after", "30"),
         };
-        let index = self.below(3);
-        self.targets[index].faults += 1;
-        self.sim.receivers.script(&self.targets[index].path, [reaction]);
+        let (index, times) = (self.below(3), 1 + self.below(4));
+        self.targets[index].faults += times;
+        let path = &self.targets[index].path;
+        self.sim.receivers.script(path, std::iter::repeat_n(reaction, times));
     }
 
     async fn round(&mut self) {
@@ -86,7 +87,7 @@ impl Run {
             0..=3 => self.publish().await,
             4 => self.fail_store(),
             5 => self.fail_receiver(),
-            6 => self.sim.clock.advance(Duration::from_secs(self.chance.number() % 20)),
+            6 => self.sim.clock.advance(Duration::from_secs(self.chance.number() % 60)),
             _ => {
                 let index = self.below(3);
                 let worker = &mut self.targets[index].worker;
