@@ -46,6 +46,8 @@ struct State {
     scripts: HashMap<String, VecDeque<Reaction>>,
     always: HashMap<String, Reaction>,
     requests: Vec<Outgoing>,
+    /// For each request, whether it was answered with 200.
+    taken: Vec<bool>,
 }
 
 impl Scripted {
@@ -65,6 +67,13 @@ impl Scripted {
         self.state.lock().unwrap().requests.clone()
     }
 
+    /// All requests with a path so far, and whether each was answered with 200.
+    pub(crate) fn requests_to(&self, path: &str) -> Vec<(Outgoing, bool)> {
+        let state = self.state.lock().unwrap();
+        let all = state.requests.iter().cloned().zip(state.taken.iter().copied());
+        all.filter(|(request, _)| request.uri.path() == path).collect()
+    }
+
     /// How many requests a path has had.
     pub(crate) fn count(&self, path: &str) -> usize {
         let state = self.state.lock().unwrap();
@@ -80,9 +89,13 @@ impl Transport for Scripted {
             let path = request.uri.path().to_owned();
             state.requests.push(request);
             let scripted = state.scripts.get_mut(&path).and_then(VecDeque::pop_front);
-            scripted.or_else(|| state.always.get(&path).cloned())
+            let reaction = scripted.or_else(|| state.always.get(&path).cloned());
+            let reaction = reaction.unwrap_or_else(|| status(200));
+            let taken = matches!(&reaction, Reaction::Answer(answer) if answer.status == 200);
+            state.taken.push(taken);
+            reaction
         };
-        match reaction.unwrap_or_else(|| status(200)) {
+        match reaction {
             Reaction::Answer(answer) => Ok(answer),
             Reaction::Panic => panic!("planned panic"),
             Reaction::Refuse => Err("connection refused".to_owned()),

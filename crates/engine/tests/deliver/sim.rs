@@ -167,13 +167,6 @@ impl Sim {
         attempts
     }
 
-    /// The order numbers of each request to one path so far.
-    pub(crate) fn delivered_to(&self, path: &str) -> Vec<Vec<u64>> {
-        let requests = self.receivers.requests();
-        let own = requests.iter().filter(|request| request.uri.path() == path);
-        own.map(|request| orders(&request.body)).collect()
-    }
-
     /// The order numbers of each request so far.
     pub(crate) fn delivered(&self) -> Vec<Vec<u64>> {
         self.receivers.requests().iter().map(|request| orders(&request.body)).collect()
