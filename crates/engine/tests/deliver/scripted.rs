@@ -17,20 +17,22 @@ pub(crate) enum Reaction {
     Refuse,
     /// The request is taken and never answered.
     Hang,
+    /// A fault of ours.
+    Panic,
 }
 
-pub(crate) fn status(status: u16) -> Reaction {
-    Reaction::Answer(Answer { status, headers: HeaderMap::new(), body: Bytes::from("text") })
+fn answer(status: u16) -> Answer {
+    Answer { status, headers: HeaderMap::new(), body: Bytes::from("text") }
+}
+
+pub(crate) fn status(code: u16) -> Reaction {
+    Reaction::Answer(answer(code))
 }
 
 pub(crate) fn status_with(code: u16, name: &'static str, value: &str) -> Reaction {
-    let Reaction::Answer(mut answer) = status(code) else { unreachable_reaction() };
+    let mut answer = answer(code);
     answer.headers.insert(HeaderName::from_static(name), value.parse().unwrap());
     Reaction::Answer(answer)
-}
-
-fn unreachable_reaction() -> ! {
-    panic!("status() always answers")
 }
 
 /// Answers as scripted, and 200 once a script has ended.
@@ -44,6 +46,8 @@ struct State {
     scripts: HashMap<String, VecDeque<Reaction>>,
     always: HashMap<String, Reaction>,
     requests: Vec<Outgoing>,
+    /// For each request, whether it was answered with 200.
+    taken: Vec<bool>,
 }
 
 impl Scripted {
@@ -63,6 +67,13 @@ impl Scripted {
         self.state.lock().unwrap().requests.clone()
     }
 
+    /// All requests with a path so far, and whether each was answered with 200.
+    pub(crate) fn requests_to(&self, path: &str) -> Vec<(Outgoing, bool)> {
+        let state = self.state.lock().unwrap();
+        let all = state.requests.iter().cloned().zip(state.taken.iter().copied());
+        all.filter(|(request, _)| request.uri.path() == path).collect()
+    }
+
     /// How many requests a path has had.
     pub(crate) fn count(&self, path: &str) -> usize {
         let state = self.state.lock().unwrap();
@@ -78,10 +89,15 @@ impl Transport for Scripted {
             let path = request.uri.path().to_owned();
             state.requests.push(request);
             let scripted = state.scripts.get_mut(&path).and_then(VecDeque::pop_front);
-            scripted.or_else(|| state.always.get(&path).cloned())
+            let reaction = scripted.or_else(|| state.always.get(&path).cloned());
+            let reaction = reaction.unwrap_or_else(|| status(200));
+            let taken = matches!(&reaction, Reaction::Answer(answer) if answer.status == 200);
+            state.taken.push(taken);
+            reaction
         };
-        match reaction.unwrap_or_else(|| status(200)) {
+        match reaction {
             Reaction::Answer(answer) => Ok(answer),
+            Reaction::Panic => panic!("planned panic"),
             Reaction::Refuse => Err("connection refused".to_owned()),
             Reaction::Hang => {
                 // Longer than any test.
