@@ -17,6 +17,8 @@ use crate::mammoth::error::ApiError;
 use crate::mammoth::{call, not_found, read_body};
 
 mod cors;
+#[cfg(test)]
+mod tests;
 
 use cors::Cors;
 
@@ -35,10 +37,12 @@ pub(crate) fn router() -> Router<App> {
             router = router.route(&format!("{prefix}/{word}/data/{{*rest}}"), any(deliver));
         }
     }
-    for word in WORDS {
-        router = router.nest(&format!("/{word}"), Router::new().fallback(not_found));
-    }
-    router.nest("/api/v1", Router::new().fallback(not_found))
+    // Whatever else is below these is refused in this API's form too.
+    ["/webhook", "/webhooks", "/api/v1"].into_iter().fold(router, |router, prefix| {
+        router
+            .nest(prefix, Router::new().fallback(not_found))
+            .route(&format!("{prefix}/"), any(not_found))
+    })
 }
 
 /// One request on a source's URL. The checks are in the order of spec section 3: method, key,
