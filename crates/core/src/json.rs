@@ -10,6 +10,30 @@ use std::borrow::Cow;
 #[error("the stored object is not valid json")]
 pub struct Damaged;
 
+/// The offset of the first bracket that opens a level beyond `levels`; `None` when no part of the
+/// text is nested so deep.
+pub fn too_deep_at(json: &[u8], levels: usize) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut in_string = false;
+    let mut escaped = false;
+    for (at, byte) in json.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                if depth > levels {
+                    return Some(at);
+                }
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
+}
+
 /// A position in JSON text.
 pub(crate) struct Scanner<'a> {
     text: &'a [u8],

@@ -7,6 +7,7 @@
 
 pub mod catalogue;
 pub mod clock;
+pub mod cloudevents;
 pub mod entropy;
 pub mod expansion;
 pub mod id;

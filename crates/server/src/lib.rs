@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::StatusCode;
 use hookyard_engine::Engine;
 
 mod auth;
@@ -23,7 +22,7 @@ mod test_server;
 mod ultracart;
 
 use auth::Authenticator;
-use problem::Problem;
+use problem::{Code, Problem};
 use request_log::RequestLog;
 pub use serve::serve;
 
@@ -71,9 +70,9 @@ pub fn router(engine: Arc<Engine>, settings: Settings) -> Router {
         .merge(native::router())
         .merge(probes::router())
         .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
+            Problem::new(Code::MethodNotAllowed, "this path does not take this method")
         })
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path") })
+        .fallback(|| async { Problem::new(Code::NotFound, "there is nothing at this path") })
         .layer(log)
         .with_state(app)
 }

@@ -2,11 +2,10 @@
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::routing::get;
 
 use crate::App;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// Answers as long as the process runs.
 pub(crate) const LIVEZ: &str = "/livez";
@@ -25,6 +24,6 @@ async fn livez() -> &'static str {
 async fn readyz(State(app): State<App>) -> Result<&'static str, Problem> {
     match app.engine.store().health().await {
         Ok(()) => Ok("ok\n"),
-        Err(error) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())),
+        Err(error) => Err(Problem::new(Code::Unavailable, error.to_string())),
     }
 }

@@ -1,31 +1,148 @@
 //! Errors outside the compatible APIs, as RFC 9457 describes them.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use hookyard_engine::Error;
+use serde::Serialize;
 
-/// An answer that says what is wrong, for programs by its status and for people in words.
-#[derive(Debug)]
+/// Seconds after which a caller who was told to come later may: a store that cannot commit now is
+/// usually back after a moment.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// What kind of problem it is, for programs. The list is closed and documented in docs/native-api.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Code {
+    /// There is nothing at this path, or no such thing.
+    NotFound,
+    /// The path does not take this method.
+    MethodNotAllowed,
+    /// No credential, or one that is not known.
+    Unauthenticated,
+    /// The credential lacks a scope.
+    MissingScope,
+    /// The body is not what its media type says.
+    MalformedBody,
+    /// A value is missing or cannot be used.
+    InvalidValue,
+    /// The event type is not in the workspace's catalogue.
+    UnknownEventType,
+    /// The body, an event or a batch is larger than allowed.
+    TooLarge,
+    /// The media type is none that is read here.
+    UnsupportedMediaType,
+    /// What it was about changed meanwhile.
+    Conflict,
+    /// The request took too long to arrive.
+    Timeout,
+    /// It cannot be done now; later it can.
+    Unavailable,
+    /// Hookyard's own fault.
+    Internal,
+}
+
+impl Code {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::MissingScope => StatusCode::FORBIDDEN,
+            Self::MalformedBody | Self::InvalidValue | Self::UnknownEventType => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// A header that goes with it.
+    fn header(self) -> Option<(HeaderName, HeaderValue)> {
+        match self {
+            Self::Unauthenticated => {
+                Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+            }
+            Self::Unavailable => Some((header::RETRY_AFTER, RETRY_AFTER_SECONDS)),
+            _ => None,
+        }
+    }
+}
+
+/// An answer that says what is wrong, for programs by its code and for people in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
-    status: StatusCode,
-    detail: String,
+    pub(crate) code: Code,
+    pub(crate) detail: String,
+    /// The parameter, attribute or header at fault.
+    pub(crate) field: Option<String>,
+    /// In a batch, which event is at fault, from 0.
+    pub(crate) index: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: Code,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<usize>,
 }
 
 impl Problem {
-    /// A problem with nothing to be said beyond its status and `detail`.
-    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into() }
+    /// A problem with nothing to be said beyond its code and `detail`.
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), field: None, index: None }
+    }
+
+    /// A problem with one parameter, attribute or header.
+    pub(crate) fn of_field(code: Code, field: &str, detail: impl Into<String>) -> Self {
+        Self { field: Some(field.to_owned()), ..Self::new(code, detail) }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Invalid { field, message } => {
+                Self::of_field(Code::InvalidValue, &field, message)
+            }
+            Error::NotFound(entity) => Self::new(Code::NotFound, format!("no such {entity}")),
+            Error::Conflict(message) => Self::new(Code::Conflict, message),
+            Error::Unavailable(message) => Self::new(Code::Unavailable, message),
+            Error::Internal(error) => {
+                tracing::error!(%error, "request failed");
+                Self::new(Code::Internal, "the server failed; its log says why")
+            }
+        }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = serde_json::json!({
-            "type": "about:blank",
-            "title": self.status.canonical_reason().unwrap_or("Error"),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
+        let status = self.code.status();
+        let body = Body {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: &self.detail,
+            code: self.code,
+            field: self.field.as_deref(),
+            index: self.index,
+        };
         let kind = HeaderValue::from_static("application/problem+json");
-        (self.status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
+        let text = serde_json::to_string(&body).unwrap_or_default();
+        let mut response = (status, [(header::CONTENT_TYPE, kind)], text).into_response();
+        if let Some((name, value)) = self.code.header() {
+            response.headers_mut().insert(name, value);
+        }
+        response
     }
 }

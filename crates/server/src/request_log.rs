@@ -18,7 +18,7 @@ use hookyard_core::entropy::{self, Entropy};
 use tower::{Layer, Service};
 
 use crate::probes::{LIVEZ, READYZ};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// The header that carries the request's id to the caller. Mammoth's clients put it into their
 /// exceptions (spec, section 6.5).
@@ -103,13 +103,11 @@ where
                 Ok(Err(_)) => {
                     // The panic's own message went to the standard error output already.
                     tracing::error!(request_id = ?line.id, "a handler panicked");
-                    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+                    Problem::new(Code::Internal, "the server failed; its log says why")
                         .into_response()
                 }
-                Err(_) => {
-                    Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long to arrive")
-                        .into_response()
-                }
+                Err(_) => Problem::new(Code::Timeout, "the request took too long to arrive")
+                    .into_response(),
             };
             line.end(&mut response);
             Ok(response)

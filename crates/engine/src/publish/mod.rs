@@ -2,4 +2,67 @@
 
 mod matcher;
 
-pub(crate) use matcher::Matchers;
+use hookyard_core::cloudevents::CloudEvent;
+use hookyard_core::id::WorkspaceId;
+use hookyard_core::model::{NewEvent, Receipt};
+
+use crate::Engine;
+pub(crate) use matcher::{Matcher, Matchers};
+
+/// The most events of one call. They are one transaction, which others wait for: this many take a few
+/// tens of milliseconds.
+pub const BATCH_EVENTS_MAX: usize = 10_000;
+
+/// Why nothing was published.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An event's type is not in the workspace's catalogue.
+    #[error("the workspace has no event type `{name}`")]
+    UnknownType {
+        /// Which event, from 0.
+        index: usize,
+        /// The type's name.
+        name: String,
+    },
+
+    /// There are more events than [`BATCH_EVENTS_MAX`].
+    #[error("the batch has {0} events, at most {BATCH_EVENTS_MAX} are accepted")]
+    TooMany(usize),
+
+    /// Something that has nothing to do with the events.
+    #[error(transparent)]
+    Other(#[from] crate::Error),
+}
+
+impl Engine {
+    /// Publishes events, all or none. When this returns they are in the journal, on disk, and queued
+    /// for the endpoints they match. Receipts are in the order of the events; one that was published
+    /// before (same id and source) is not stored again.
+    pub async fn publish(
+        &self,
+        workspace: WorkspaceId,
+        events: Vec<CloudEvent>,
+    ) -> Result<Vec<Receipt>, Error> {
+        if events.len() > BATCH_EVENTS_MAX {
+            return Err(Error::TooMany(events.len()));
+        }
+        let matcher =
+            self.matchers.get(&self.store, workspace).await.map_err(crate::Error::from)?;
+        let matched = |(index, event)| match_event(&matcher, index, event);
+        let new = events.into_iter().enumerate().map(matched).collect::<Result<Vec<_>, _>>()?;
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        let receipts = self.store.append(workspace, new, self.clock.now()).await;
+        Ok(receipts.map_err(crate::Error::from)?)
+    }
+}
+
+fn match_event(matcher: &Matcher, index: usize, event: CloudEvent) -> Result<NewEvent, Error> {
+    let CloudEvent { id, source, event_type, attributes, object } = event;
+    let Some(kind) = matcher.names.get(&event_type).copied() else {
+        return Err(Error::UnknownType { index, name: event_type });
+    };
+    let matched = matcher.matches(kind).to_vec();
+    Ok(NewEvent { event_type: kind, id, source, attributes, object, matched })
+}

@@ -1,9 +1,26 @@
-//! The native API under `/v1`.
+//! The native API under `/v1`: what the compatible APIs cannot say.
 
 use axum::Router;
+use axum::routing::{get, post};
 
 use crate::App;
 
+mod caller;
+mod event;
+mod events;
+mod publish;
+
+/// Where events are published and the journal is listed.
+pub(crate) const EVENTS: &str = "/v1/events";
+
+/// One event by its publisher's id.
+pub(crate) const EVENT: &str = "/v1/events/{id}";
+
 pub(crate) fn router() -> Router<App> {
     Router::new()
+        .route(EVENTS, post(publish::publish).get(events::events))
+        .route(EVENT, get(event::event))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! Structured and batched events: attributes and data in one JSON document.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::attributes::{Attributes, is_json};
+use super::{CloudEvent, Error, ErrorKind, checked_object, object, within};
+
+/// Reads one event from `json`, which is a part of `body`.
+pub(super) fn event(body: &Bytes, json: &[u8]) -> Result<CloudEvent, Error> {
+    let Members(members) = serde_json::from_slice(json).map_err(|error| {
+        let kind = if error.is_data() { ErrorKind::Invalid } else { ErrorKind::Malformed };
+        Error::new(kind, "", format!("the body is not a JSON event: {error}"))
+    })?;
+    let mut attributes = Attributes::default();
+    let mut data = None;
+    let mut base64 = None;
+    for (name, value) in members {
+        match name.as_ref() {
+            "data" => data = Some(value),
+            "data_base64" => base64 = Some(value),
+            _ => attribute(&mut attributes, &name, value.get())?,
+        }
+    }
+    if let Some(content_type) = attributes.content_type.as_deref().filter(|text| !is_json(text)) {
+        let message = format!("the data must be JSON, not `{content_type}`");
+        return Err(Error::invalid("datacontenttype", message));
+    }
+    let object = match (data, base64) {
+        (Some(_), Some(_)) => {
+            return Err(Error::invalid("data_base64", "send `data` or `data_base64`, not both"));
+        }
+        (Some(data), None) => checked_object(body.slice_ref(data.get().as_bytes()), "data")?,
+        (None, Some(base64)) => decoded(base64.get())?,
+        (None, None) => return Err(Error::invalid("data", "the event has no data")),
+    };
+    attributes.event(object)
+}
+
+/// Reads a batch: a JSON array of events, which may be empty.
+pub(super) fn batch(body: &Bytes, event_bytes_max: usize) -> Result<Vec<CloudEvent>, Error> {
+    let events: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| {
+        let message = format!("the body is not a JSON array of events: {error}");
+        let kind = if error.is_data() { ErrorKind::Invalid } else { ErrorKind::Malformed };
+        Error::new(kind, "", message)
+    })?;
+    let read = |(index, json): (usize, &&RawValue)| {
+        let json = json.get().as_bytes();
+        let event = within(json.len(), event_bytes_max).and_then(|()| event(body, json));
+        event.map_err(|error| error.at(index))
+    };
+    events.iter().enumerate().map(read).collect()
+}
+
+fn attribute(attributes: &mut Attributes, name: &str, json: &str) -> Result<(), Error> {
+    match json.as_bytes().first() {
+        Some(b'"') => {
+            let text = serde_json::from_str(json)
+                .map_err(|error| Error::invalid(name, format!("not a string: {error}")))?;
+            attributes.text(name, text)
+        }
+        // The JSON format takes null for an attribute that is not there.
+        Some(b'n') => Ok(()),
+        Some(b'{' | b'[') => {
+            Err(Error::invalid(name, "an attribute is a string, a number or a boolean"))
+        }
+        _ => attributes.literal(name, json),
+    }
+}
+
+fn decoded(json: &str) -> Result<Bytes, Error> {
+    let wrong = |message: String| Error::invalid("data_base64", message);
+    let text: String =
+        serde_json::from_str(json).map_err(|_| wrong("must be a string of base64".to_owned()))?;
+    let data = STANDARD.decode(text).map_err(|error| wrong(format!("not base64: {error}")))?;
+    object(&Bytes::from(data), "data_base64")
+}
+
+/// The members of a JSON object in their order, values as text.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::with_capacity(8);
+                while let Some(Key(name)) = map.next_key()? {
+                    members.push((name, map.next_value()?));
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// An object's key, borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
