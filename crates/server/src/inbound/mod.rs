@@ -10,7 +10,7 @@ use hookyard_core::model::{Scope, Source};
 use hookyard_engine::receive::{self, Head, Refusal, Standing};
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::App;
 use crate::mammoth::error::ApiError;
@@ -69,6 +69,14 @@ async fn deliver(State(app): State<App>, request: Request<Body>) -> Result<Respo
     Ok(response)
 }
 
+/// What a delivery is answered: any JSON object pleases every client, and these names none of them
+/// takes for a job.
+#[derive(Debug, Serialize)]
+struct Accepted {
+    status: &'static str,
+    rows: u32,
+}
+
 /// The last segment that is not empty.
 fn key(path: &str) -> Option<&str> {
     path.rsplit('/').find(|segment| !segment.is_empty())
@@ -99,7 +107,7 @@ async fn accept(
     let rows = app.engine.receive(source, cell).await?;
     let posted = parts.method == Method::POST;
     let status = if posted { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(json!({"status": "ok", "rows": rows}))).into_response())
+    Ok((status, Json(Accepted { status: "ok", rows })).into_response())
 }
 
 /// What the caller has proved, by the source's secret or by a credential that may write data in the
