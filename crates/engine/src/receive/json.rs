@@ -36,7 +36,8 @@ pub(super) fn locate(bytes: &[u8]) -> Result<Range<usize>, String> {
 
 /// Where in the text an error is, in bytes.
 fn offset(text: &str, error: &serde_json::Error) -> usize {
-    let before: usize = text.split_inclusive('\n').take(error.line() - 1).map(str::len).sum();
+    let before: usize =
+        text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     (before + error.column().saturating_sub(1)).min(text.len())
 }
 

@@ -10,13 +10,15 @@ use hookyard_core::model::{Scope, Source};
 use hookyard_engine::receive::{self, Head, Refusal, Standing};
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::App;
 use crate::mammoth::error::ApiError;
 use crate::mammoth::{call, not_found, read_body};
 
 mod cors;
+#[cfg(test)]
+mod tests;
 
 use cors::Cors;
 
@@ -35,10 +37,12 @@ pub(crate) fn router() -> Router<App> {
             router = router.route(&format!("{prefix}/{word}/data/{{*rest}}"), any(deliver));
         }
     }
-    for word in WORDS {
-        router = router.nest(&format!("/{word}"), Router::new().fallback(not_found));
-    }
-    router.nest("/api/v1", Router::new().fallback(not_found))
+    // Whatever else is below these is refused in this API's form too.
+    ["/webhook", "/webhooks", "/api/v1"].into_iter().fold(router, |router, prefix| {
+        router
+            .nest(prefix, Router::new().fallback(not_found))
+            .route(&format!("{prefix}/"), any(not_found))
+    })
 }
 
 /// One request on a source's URL. The checks are in the order of spec section 3: method, key,
@@ -63,6 +67,14 @@ async fn deliver(State(app): State<App>, request: Request<Body>) -> Result<Respo
     let mut response = answer.into_response();
     cors.apply(response.headers_mut());
     Ok(response)
+}
+
+/// What a delivery is answered: any JSON object pleases every client, and these names none of them
+/// takes for a job.
+#[derive(Debug, Serialize)]
+struct Accepted {
+    status: &'static str,
+    rows: u32,
 }
 
 /// The last segment that is not empty.
@@ -95,7 +107,7 @@ async fn accept(
     let rows = app.engine.receive(source, cell).await?;
     let posted = parts.method == Method::POST;
     let status = if posted { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(json!({"status": "ok", "rows": rows}))).into_response())
+    Ok((status, Json(Accepted { status: "ok", rows })).into_response())
 }
 
 /// What the caller has proved, by the source's secret or by a credential that may write data in the

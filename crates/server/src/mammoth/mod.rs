@@ -4,7 +4,7 @@
 //! the same handlers, with and without a trailing slash, and nothing redirects (section 0).
 
 use axum::Router;
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, any, get};
 
 use crate::App;
 
@@ -14,6 +14,8 @@ mod datasets;
 pub(crate) mod error;
 mod places;
 mod query;
+#[cfg(test)]
+pub(crate) mod tests;
 mod webhooks;
 
 pub(crate) use body::read as read_body;
@@ -28,6 +30,7 @@ pub(crate) fn router() -> Router<App> {
         .nest("/workspaces", workspaces().fallback(not_found))
         .route("/workspaces/", only(get(places::workspaces)))
         .nest("/api/v2", prefixed)
+        .route("/api/v2/", any(not_found))
 }
 
 /// The routes below `/workspaces`.
@@ -66,7 +69,8 @@ async fn method_not_allowed() -> ApiError {
     ApiError::method_not_allowed()
 }
 
-/// Answers for whatever has no route.
+/// Answers for whatever has no route. A nested router's fallback does not see the bare prefix with a
+/// slash, so that is a route of its own.
 pub(crate) async fn not_found() -> ApiError {
     ApiError::not_found()
 }

@@ -8,7 +8,7 @@ use super::error::Problem;
 const ID_DIGITS_MAX: usize = 15;
 
 /// The parameters of a request. An empty value counts as absent, except where a number is asked
-/// for; parameters that nobody asks for are ignored.
+/// for; parameters that nobody asks for are ignored, but one without a name is a mistake.
 pub(crate) struct Query {
     values: HashMap<String, Vec<String>>,
     problems: Vec<Problem>,
@@ -47,7 +47,12 @@ impl Query {
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             values.entry(name.into_owned()).or_default().push(value.into_owned());
         }
-        Self { values, problems: Vec::new() }
+        let nameless = values.contains_key("");
+        let mut query = Self { values, problems: Vec::new() };
+        if nameless {
+            query.problem("", "Expected a name before `=`");
+        }
+        query
     }
 
     pub(crate) fn into_problems(self) -> Vec<Problem> {
@@ -188,6 +193,12 @@ mod tests {
             assert_eq!(query.ids(name), None);
         }
         assert_eq!(faults(query), ["bad", "worse", "x"]);
+    }
+
+    #[test]
+    fn only_a_nameless_parameter_is_a_mistake_by_itself() {
+        assert_eq!(faults(Query::parse("unknown=1&&x")), [] as [&str; 0]);
+        assert_eq!(faults(Query::parse("limit=1&=x")), [""]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use axum::Json;
 use hookyard_core::id::DatasetId;
-use hookyard_core::model::{Dataset, Row, Scope};
+use hookyard_core::model::{Batch, Dataset, Row, Scope};
 use hookyard_store::BatchQuery;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -99,13 +99,8 @@ async fn check_bytes(
     let query = BatchQuery { newest_first: false, offset: page.offset, limit: page.limit };
     let store = call.app.engine.store();
     let batches = store.batches(place.workspace, place.project, dataset.id, query).await?;
-    let mut total = 0;
-    let fitting = batches.iter().take_while(|batch| {
-        total += batch.bytes;
-        total <= BYTES_MAX
-    });
-    let fitting = fitting.count().max(1);
-    if fitting == batches.len() {
+    let fitting = fitting(&batches, BYTES_MAX);
+    if fitting >= batches.len() {
         return Ok(());
     }
     let message = format!(
@@ -115,9 +110,34 @@ async fn check_bytes(
     Err(call.invalid(vec![Problem { message, key: "limit".to_owned(), source: "query" }]))
 }
 
+/// How many of these batches, from the first on, fit into an answer; one always does.
+fn fitting(batches: &[Batch], bytes_max: u64) -> usize {
+    let mut total = 0;
+    let fits = |batch: &&Batch| {
+        total += batch.bytes;
+        total <= bytes_max
+    };
+    batches.iter().take_while(fits).count().max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hookyard_core::id::BatchId;
+    use hookyard_core::model::BatchState;
+    use jiff::Timestamp;
+
+    #[test]
+    fn a_page_holds_what_fits_and_at_least_one_row() {
+        let batches = [40, 60, 1].map(|bytes| Batch {
+            id: BatchId(1),
+            received_at: Timestamp::UNIX_EPOCH,
+            state: BatchState::Active,
+            bytes,
+        });
+        let counted = [101, 100, 99, 39].map(|bytes_max| fitting(&batches, bytes_max));
+        assert_eq!(counted, [3, 2, 1, 1]);
+    }
 
     #[test]
     fn hashes_are_stable() {
