@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use hookyard_core::entropy::{Entropy, SystemEntropy};
-use hookyard_store::sqlite::{Options, SqliteStore};
+use hookyard_store::sqlite::{Options, SqliteCredentials, SqliteStore};
 
 use crate::config::KeySource;
 
@@ -71,6 +71,12 @@ impl DataDir {
     /// The key of the data: the one that is there once there is data, else maybe a new one.
     pub(crate) fn key(&self, source: &KeySource, entropy: &dyn Entropy) -> Result<[u8; 32]> {
         if self.path.join(DATABASE).exists() { source.read() } else { source.read_or_make(entropy) }
+    }
+
+    /// Opens the credentials alone, which another process may be serving from.
+    pub(crate) fn open_credentials(&self) -> Result<SqliteCredentials> {
+        SqliteCredentials::open(&self.path.join(DATABASE))
+            .with_context(|| format!("cannot open the data in {}", self.path.display()))
     }
 
     /// Opens the embedded store, and makes it if it is not there.

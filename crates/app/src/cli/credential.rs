@@ -3,7 +3,8 @@
 use anyhow::{Context, Result, bail};
 use hookyard_core::entropy::SystemEntropy;
 use hookyard_core::id::WorkspaceId;
-use hookyard_store::{CredentialStore, Store};
+use hookyard_core::model::Workspace;
+use hookyard_store::CredentialStore;
 use serde_json::{Map, Value, json};
 
 use super::output;
@@ -15,8 +16,9 @@ use crate::secrets::Secrets;
 pub(crate) async fn create(command: CredentialCreate) -> Result<()> {
     let CredentialCreate { common, workspace, kind, scopes, json } = command;
     let data = DataDir::existing(&common.data)?;
-    let store = data.open_store(common.key.read()?)?;
-    let workspace = pick_workspace(&store, workspace).await?;
+    let store = data.open_credentials()?;
+    let there = store.workspaces().await.context("cannot read the workspaces")?;
+    let workspace = pick(workspace, &there)?;
     let secrets = Secrets::new(kind, &SystemEntropy);
     let id = store
         .create_credential(workspace, secrets.hashed(scopes))
@@ -43,10 +45,10 @@ pub(crate) async fn create(command: CredentialCreate) -> Result<()> {
     Ok(())
 }
 
-async fn pick_workspace(store: &dyn Store, asked: Option<WorkspaceId>) -> Result<WorkspaceId> {
-    let there = store.workspaces().await.context("cannot read the workspaces")?;
+/// The workspace that was asked for, or the only one.
+fn pick(asked: Option<WorkspaceId>, there: &[Workspace]) -> Result<WorkspaceId> {
     let numbers: Vec<_> = there.iter().map(|workspace| workspace.id.to_string()).collect();
-    match (asked, there.as_slice()) {
+    match (asked, there) {
         (_, []) => bail!("there is no workspace yet: run `hookyard init` first"),
         (None, [only]) => Ok(only.id),
         (None, _) => bail!(

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use hookyard_core::id::{CredentialId, WorkspaceId};
-use hookyard_core::model::{Credential, CredentialKind, Scopes};
+use hookyard_core::model::{Credential, CredentialKind, Scopes, Workspace};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::readers::Readers;
@@ -45,6 +45,11 @@ impl SqliteCredentials {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         migrate::migrate(&mut connect(path)?)?;
         Ok(Self { path: path.to_owned(), readers: Readers::open(path)? })
+    }
+
+    /// All workspaces, numbers ascending.
+    pub async fn workspaces(&self) -> Result<Vec<Workspace>, StoreError> {
+        self.readers.read(catalog::workspaces).await
     }
 }
 

@@ -1,0 +1,290 @@
+"""The command line, the configuration and the life of a process."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness import BINARY, Server, command, environment, wait_until
+
+
+def test_init_prints_one_object(tmp_path):
+    made = command("init", "--data", tmp_path / "d", "--merchant", "SHOP", "--workspace-id", 7,
+                   "--project-id", 9, "--json")
+    assert made.returncode == 0 and made.stderr == ""
+    assert made.stdout.count("\n") == 1
+    body = json.loads(made.stdout)
+    assert (body["merchant_id"], body["workspace_id"], body["project_id"]) == ("SHOP", 7, 9)
+    assert re.fullmatch("[0-9a-f]{64}", body["simple_key"])
+    assert re.fullmatch("[A-Za-z0-9]{32}", body["api_key"])
+    assert re.fullmatch("[A-Za-z0-9]{48}", body["api_secret"])
+    assert set(body) == {"merchant_id", "workspace_id", "project_id", "simple_key", "api_key",
+                         "api_secret"}
+    assert oct((tmp_path / "d").stat().st_mode & 0o777) == "0o700"
+    assert oct((tmp_path / "d/key").stat().st_mode & 0o777) == "0o600"
+
+
+def test_no_secret_is_on_disk(tmp_path):
+    server = Server(tmp_path).start()
+    token = server.credential("--kind", "token")["token"]
+    assert server.stop() == 0
+    disk = b"".join(file.read_bytes() for file in server.data.iterdir())
+    assert disk
+    for secret in (server.simple_key, server.credentials["api_secret"], token):
+        assert secret.encode() not in disk
+
+
+def test_a_second_init_is_refused(tmp_path):
+    assert command("init", "--data", tmp_path).returncode == 0
+    again = command("init", "--data", tmp_path)
+    assert again.returncode == 1
+    assert again.stdout == ""
+    assert f"{tmp_path} is initialised already" in again.stderr
+
+
+def test_serve_on_an_empty_directory_prints_credentials_once(tmp_path):
+    def start():
+        process = subprocess.Popen([BINARY, "--listen", "127.0.0.1:0"], cwd=tmp_path,
+                                   env=environment(), stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("listening on http://"):
+                break
+        process.terminate()
+        process.communicate(timeout=10)
+        assert process.returncode == 0
+        return "".join(lines)
+
+    first, second = start(), start()
+    assert (tmp_path / "hookyard-data/hookyard.db").exists()
+    for name in ("HY_URL", "HY_SIMPLE_KEY", "HY_API_KEY", "HY_API_SECRET"):
+        assert f"export {name}=" in first
+    assert "export" not in second and "listening on" in second
+
+
+def test_a_directory_has_one_server(tmp_path):
+    server = Server(tmp_path).start()
+    second = command("serve", "--data", server.data, "--listen", "127.0.0.1:0")
+    assert second.returncode == 1
+    assert f"the data directory {server.data} is in use" in second.stderr
+    assert command("init", "--data", server.data).returncode == 1
+    assert server.stop() == 0
+    assert server.start().stop() == 0
+
+
+def test_a_crash_leaves_no_lock(tmp_path):
+    server = Server(tmp_path).start()
+    assert server.stop(signal.SIGKILL) == -signal.SIGKILL
+    assert server.start().stop() == 0
+
+
+def test_a_taken_port_is_named(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        tried = command("serve", "--data", tmp_path, "--listen", address)
+    assert tried.returncode == 1
+    assert address in tried.stderr and "--listen" in tried.stderr
+    assert "export" not in tried.stdout, "credentials were spent on a server that never was"
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path):
+    (tmp_path / "hookyard.toml").write_text('merchant = "FILE"\nworkspace_id = 5\nproject_id = 6\n')
+    env = {"HOOKYARD_MERCHANT": "ENV", "HOOKYARD_WORKSPACE_ID": "50"}
+    made = command("init", "--data", "d", "--merchant", "FLAG", "--json", cwd=tmp_path, env=env)
+    body = json.loads(made.stdout)
+    assert (body["merchant_id"], body["workspace_id"], body["project_id"]) == ("FLAG", 50, 6)
+
+
+def test_an_unknown_key_is_refused_with_its_line(tmp_path):
+    (tmp_path / "my.toml").write_text('listen = "127.0.0.1:0"\nlistn = "x"\n')
+    tried = command("serve", "--config", "my.toml", cwd=tmp_path)
+    assert tried.returncode == 1
+    for part in ("my.toml, line 2", "`listn`", "allow_net"):
+        assert part in tried.stderr
+    missing = command("serve", "--config", "none.toml", cwd=tmp_path)
+    assert missing.returncode == 1 and "none.toml" in missing.stderr
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "said"),
+    [
+        ("--listen", "localhost", "--listen"),
+        ("--allow-net", "10.0.0.0/99", "no range of addresses"),
+        ("--log-level", "loud", "use off, error, warn"),
+        ("--log-format", "xml", "use human or json"),
+        ("--time-zone", "Mars/Olympus", "no known time zone"),
+        ("--event-bytes-max", "1GB", "no size"),
+        ("--drain-seconds", "-1", "time to drain"),
+        ("--merchant", "shop", "no merchant code"),
+    ],
+)
+def test_bad_values_are_refused_with_what_is_right(tmp_path, flag, value, said):
+    tried = command("serve", "--data", tmp_path / "d", f"{flag}={value}")
+    assert tried.returncode == 2
+    assert said in tried.stderr
+    assert not (tmp_path / "d").exists()
+
+
+def test_another_database_is_refused_and_not_ignored(tmp_path):
+    for args, env in ((["--database-url", "postgres://x"], {}),
+                      ([], {"HOOKYARD_DATABASE_URL": "postgres://x"})):
+        tried = command("init", "--data", tmp_path / "d", *args, env=env)
+        assert tried.returncode == 1
+        assert "embedded store only" in tried.stderr
+        assert not (tmp_path / "d").exists()
+
+
+def test_the_data_needs_its_key(tmp_path):
+    key = {"HOOKYARD_ENCRYPTION_KEY": "ab" * 32}
+    assert command("init", "--data", tmp_path / "d", env=key).returncode == 0
+    assert not (tmp_path / "d/key").exists()
+    tried = command("serve", "--data", tmp_path / "d", "--listen", "127.0.0.1:0")
+    assert tried.returncode == 1 and "encryption key" in tried.stderr
+    bad = command("init", "--data", tmp_path / "e", env={"HOOKYARD_ENCRYPTION_KEY": "secret"})
+    assert bad.returncode == 1
+    assert "64 hexadecimal digits" in bad.stderr and "secret" not in bad.stderr
+
+
+def test_credentials_made_while_serving_work_at_once(tmp_path):
+    server = Server(tmp_path).start()
+    simple = server.credential()["simple_key"]
+    token = server.credential("--kind", "token")["token"]
+    assert re.fullmatch("mm_[A-Za-z0-9]{43}", token)
+    reader = server.credential("--scope", "webhook_read")
+    assert reader["scopes"] == ["webhook_read"]
+    webhooks = "/rest/v2/webhook/webhooks"
+    for headers, status in (
+        ({"x-ultracart-simple-key": simple}, 200),
+        ({"Authorization": f"Bearer {token}"}, 200),
+        ({"x-ultracart-simple-key": reader["simple_key"]}, 200),
+        ({"x-ultracart-simple-key": "0" * 64}, 401),
+    ):
+        assert server.http("GET", webhooks, headers=headers).status == status, headers
+    assert server.stop() == 0
+
+
+def test_credentials_need_a_workspace_that_is_there(tmp_path):
+    none = command("credential", "create", "--data", tmp_path / "none")
+    assert none.returncode == 1 and "hookyard init" in none.stderr
+    server = Server(tmp_path)
+    other = command("credential", "create", "--data", server.data, "--workspace", 44)
+    assert other.returncode == 1 and "there is no workspace 44: use one of 1" in other.stderr
+
+
+def test_help_and_version_succeed_and_usage_fails():
+    for args in (["--help"], ["serve", "-h"], ["credential", "create", "--help"], ["--version"]):
+        shown = command(*args)
+        assert shown.returncode == 0 and shown.stdout and not shown.stderr
+    assert "stands" in command("init", "--help").stdout
+    assert command("serve", "--nope").returncode == 2
+    assert command("vanish").returncode == 2
+
+
+def test_a_reader_that_stops_reading_is_no_failure(tmp_path):
+    script = f'"{BINARY}" init --data "{tmp_path}/d" --json | true; echo "${{PIPESTATUS[0]}}"'
+    shown = subprocess.run(["bash", "-c", script], env=environment(), capture_output=True, text=True)
+    assert shown.stdout.strip() == "0" and shown.stderr == ""
+
+
+def test_probes_answer_and_unknown_paths_are_problems(server):
+    assert server.http("GET", "/livez").status == 200
+    assert server.http("GET", "/readyz").status == 200
+    nothing = server.http("GET", "/nothing/here")
+    assert nothing.status == 404
+    assert nothing.header("content-type") == ["application/problem+json"]
+    assert nothing.json["status"] == 404
+    wrong = server.http("DELETE", "/livez")
+    assert wrong.status == 405 and wrong.json["status"] == 405
+
+
+def test_headers_are_in_title_case(server):
+    names = [name for name, _ in server.http("GET", "/livez").headers]
+    assert "Content-Type" in names and "X-Request-Id" in names
+
+
+def test_a_head_that_is_too_large_is_refused(server):
+    answer = server.http("GET", "/livez", headers={"X-Large": "x" * 100_000})
+    assert answer.status == 431
+
+
+def test_one_line_a_request_without_keys_in_it(tmp_path):
+    server = Server(tmp_path, "--log-format", "json").start()
+    server.http("POST", "/webhooks/data/" + "S" * 24 + "?secret=hush", "{}")
+    answer = server.ultracart("GET", "/webhook/webhooks")
+    assert server.stop() == 0
+    text = (tmp_path / "server.log").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    requests = [line for line in lines if line["message"] == "request"]
+    assert len(requests) == 2
+    for line in requests:
+        assert line["level"] == "INFO" and line["elapsed_ms"] >= 0 and line["request_id"]
+    assert requests[1]["route"] == "/rest/v2/webhook/webhooks" and requests[1]["status"] == 200
+    assert requests[1]["request_id"] == answer.header("x-ultracart-request-id")[0]
+    for secret in ("SSSS", "hush", server.simple_key):
+        assert secret not in text
+
+
+def test_the_request_log_can_be_turned_off(tmp_path):
+    server = Server(tmp_path, "--log-level", "warn").start()
+    assert server.http("GET", "/nothing").status == 404
+    assert server.stop() == 0
+    assert (tmp_path / "server.log").read_text() == ""
+
+
+def test_a_stop_finishes_what_is_in_flight(tmp_path):
+    server = Server(tmp_path).start()
+    address = tuple(server.url.removeprefix("http://").split(":"))
+    with socket.create_connection((address[0], int(address[1])), timeout=10) as slow:
+        head = (f"POST /rest/v2/webhook/webhooks HTTP/1.1\r\nHost: x\r\n"
+                f"x-ultracart-simple-key: {server.simple_key}\r\n"
+                "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{")
+        slow.sendall(head.encode())
+        # The server has the head once it takes another request that came later.
+        assert server.http("GET", "/livez").status == 200
+        stopped = threading.Thread(target=lambda: codes.append(server.stop()))
+        codes = []
+        stopped.start()
+        wait_until(lambda: refused(address), what="the port closing")
+        slow.sendall(b"}")
+        answer = b""
+        while chunk := slow.recv(4096):
+            answer += chunk
+    stopped.join(20)
+    assert answer.startswith(b"HTTP/1.1 4") or answer.startswith(b"HTTP/1.1 200"), answer
+    assert codes == [0]
+
+
+def refused(address):
+    try:
+        socket.create_connection((address[0], int(address[1])), timeout=1).close()
+        return False
+    except ConnectionError:
+        return True
+
+
+@pytest.mark.parametrize("by", ["a second signal", "the deadline"])
+def test_a_stop_that_does_not_end_is_aborted(tmp_path, by):
+    drain = "30" if by == "a second signal" else "1"
+    server = Server(tmp_path, "--drain-seconds", drain).start()
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as stuck:
+        stuck.sendall(f"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
+                      f"Content-Type: application/cloudevents+json\r\n"
+                      f"x-ultracart-simple-key: {server.simple_key}\r\n\r\n{{".encode())
+        assert server.http("GET", "/livez").status == 200
+        began = time.monotonic()
+        server.process.terminate()
+        if by == "a second signal":
+            wait_until(lambda: refused((host, port)), what="the port closing")
+            server.process.terminate()
+        assert server.process.wait(10) == 1
+        assert time.monotonic() - began < 10
+    server.process.stdout.close()
+    assert "aborted" in (tmp_path / "server.log").read_text()

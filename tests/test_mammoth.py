@@ -1,0 +1,102 @@
+"""The Mammoth API through the unmodified SDK, over plain HTTP, and by its OpenAPI description."""
+
+import subprocess
+import sys
+
+import pytest
+from mammoth import MammothAPIError, MammothAuthError, MammothClient
+
+from harness import SHARED, Server, environment
+
+
+@pytest.fixture
+def client(server):
+    client = MammothClient(server.credentials["api_key"], server.credentials["api_secret"],
+                           server.credentials["workspace_id"], base_url=server.url)
+    client.set_project_id(server.credentials["project_id"])
+    return client
+
+
+def cells(client, dataset):
+    data = client.datasets.get_data(dataset)["data"]
+    return [row[0] for _, row in sorted(data.items(), key=lambda item: int(item[0]))]
+
+
+def test_a_source_lives_and_its_dataset_outlives_it(client):
+    assert client.test_connection()
+    made = client.webhooks.create(name="orders", mode="combine", is_secure=True,
+                                  folder_resource_id="label_1363")["webhook"]
+    key = made["uri"].rsplit("/", 1)[-1]
+    assert made["secret"] and len(key) == 24 and key.isalnum()
+    assert [hook["id"] for hook in client.webhooks.list()] == [made["id"]]
+    assert client.webhooks.get(made["id"])["webhook"] == made
+
+    for payload in ({"a": 1}, [{"a": 2}]):
+        assert client.webhooks.send_data(key, payload) == {"status": "ok", "rows": 1}
+    assert client.webhooks.send_data(made["uri"], {"a": 3})["rows"] == 1
+    assert client.webhooks.send_data_get(key, {"q": "x"})["rows"] == 1
+    assert client.webhooks.send_data(key, {}) == {"status": "ok", "rows": 0}
+    assert cells(client, made["ds_id"]) == ['{"a": 1}', '[{"a": 2}]', '{"a": 3}', '{"q":"x"}']
+    assert len(client.batches.list(made["ds_id"])["batches"]) == 4
+    assert client.datasets.get(made["ds_id"])["dataset"]["id"] == made["ds_id"]
+
+    changed = client.webhooks.update(made["id"], mode="replace", origins="https://a.example",
+                                     is_secure=False)["webhook"]
+    assert (changed["mode"], changed["origins"], changed["secret"]) == (
+        "replace", "https://a.example", None)
+    assert client.webhooks.update(made["id"])["webhook"] == changed
+    client.webhooks.send_data(key, {"only": True})
+    assert cells(client, made["ds_id"]) == ['{"only": true}']
+
+    assert client.webhooks.delete(made["id"]) == {}
+    with pytest.raises(MammothAPIError) as gone:
+        client.webhooks.get(made["id"])
+    assert gone.value.status_code == 404
+    assert cells(client, made["ds_id"]) == ['{"only": true}']
+
+
+def test_errors_are_typed(client, server):
+    with pytest.raises(MammothAPIError) as bad:
+        client.webhooks.create(mode="bad")
+    assert bad.value.status_code == 400 and "detail" in bad.value.response_body
+    wrong = MammothClient(server.credentials["api_key"], "no", 1, base_url=server.url)
+    wrong.set_project_id(1)
+    with pytest.raises(MammothAuthError):
+        wrong.webhooks.list()
+    assert not wrong.test_connection()
+
+
+def test_another_workspace_is_forbidden(client, server):
+    path = "/workspaces/999/projects/1/webhooks"
+    assert server.http("GET", path, headers=server.pair).status == 403
+
+
+@pytest.mark.parametrize("script", ["mammoth_http.py", "mammoth_io_sdk.py"])
+def test_the_acceptance_script_passes(tmp_path, script):
+    path = SHARED / "acceptance" / script
+    if not path.exists():
+        pytest.skip("the acceptance scripts are not beside this checkout")
+    server = Server(tmp_path).start()
+    made = server.credentials
+    args = [made[name] for name in ("workspace_id", "project_id", "api_key", "api_secret")]
+    run = subprocess.run([sys.executable, path, server.url, *map(str, args)], env=environment(),
+                         capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, "\n".join(
+        line for line in (run.stdout + run.stderr).splitlines() if not line.startswith("ok "))
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("prefix", ["", "/api/v2"])
+def test_the_openapi_description_holds(tmp_path, prefix):
+    description = SHARED / "spec/mammoth_openapi.json"
+    if not description.exists():
+        pytest.skip("the OpenAPI description is not beside this checkout")
+    server = Server(tmp_path, "--log-level", "warn").start()
+    headers = [arg for name, value in server.pair.items() for arg in ("-H", f"{name}: {value}")]
+    run = subprocess.run(
+        [sys.executable, "-m", "schemathesis.cli", "run", description, "--url",
+         server.url + prefix, "--max-examples", "25", "--seed", "1", "--no-color", *headers],
+        env=environment(), cwd=tmp_path, capture_output=True, text=True, timeout=400)
+    assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
+    assert server.http("GET", "/readyz").status == 200
+    assert server.stop() == 0
