@@ -194,6 +194,10 @@ impl<'a> Search<'a> {
                 return Ok(page);
             }
         }
+        read.limit = 1;
+        if self.engine.store.attempts(workspace, id, read).await?.is_empty() {
+            return Ok(page);
+        }
         Err(Error::invalid(
             query.request_field,
             format!(

@@ -293,7 +293,7 @@ async fn a_search_through_too_much_asks_for_less() {
         };
         server.engine.attempt_log(WORKSPACE, id_of(&webhook), query).await
     };
-    assert!(search("nowhere", 6, None).await.unwrap().attempts.is_empty());
+    assert!(search("nowhere", 5, None).await.unwrap().attempts.is_empty());
     let error = search("nowhere", 4, None).await.unwrap_err().to_string();
     assert!(error.starts_with("request: at most 4 requests are searched"), "{error}");
     assert!(search("nowhere", 4, Some(false)).await.is_ok(), "narrowed to three");
