@@ -8,15 +8,15 @@ use hookyard_store::{AttemptQuery, Entity};
 use super::request::{contains, cut};
 use crate::{Engine, Error};
 
-/// The most attempts whose requests one search makes again. Each may be 900,000 bytes, so this is
-/// already seconds of work in the worst case.
-const ATTEMPTS_SEARCHED_MAX: usize = 2_000;
+/// The most attempts whose requests one search makes again, unless the caller says less. Each may be
+/// 900,000 bytes, so this is already seconds of work in the worst case.
+pub const ATTEMPTS_SEARCHED_MAX: usize = 2_000;
 
 /// How many attempts a search reads at a time.
 const SEARCH_PAGE: usize = 100;
 
 /// Which attempts to list. All conditions must hold.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct LogQuery {
     /// What the store can judge, with the page wanted. Its `event_type` is set from `event`.
     pub attempts: AttemptQuery,
@@ -28,6 +28,8 @@ pub struct LogQuery {
     pub request: Option<String>,
     /// What the caller calls `request`, for the error that asks for a narrower range.
     pub request_field: &'static str,
+    /// The most attempts whose requests are searched.
+    pub searched_max: usize,
 }
 
 /// A page of an endpoint's attempts, newest first.
@@ -168,10 +170,13 @@ impl<'a> Search<'a> {
         let now = self.engine.clock.now();
         read.until = Some(read.until.map_or(now, |until| until.min(now)));
         let mut page = LogPage::default();
-        while read.offset < ATTEMPTS_SEARCHED_MAX {
-            let (workspace, id) = (self.endpoint.workspace, self.endpoint.id);
+        let searched_max = query.searched_max;
+        let (workspace, id) = (self.endpoint.workspace, self.endpoint.id);
+        while read.offset < searched_max {
+            read.limit = SEARCH_PAGE.min(searched_max - read.offset);
             let attempts = self.engine.store.attempts(workspace, id, read.clone()).await?;
-            let last = attempts.len() < SEARCH_PAGE;
+            let last = attempts.len() < read.limit;
+            read.offset += attempts.len();
             for attempt in attempts {
                 if !self.accepts(&attempt).await? {
                     continue;
@@ -188,12 +193,15 @@ impl<'a> Search<'a> {
             if last {
                 return Ok(page);
             }
-            read.offset += SEARCH_PAGE;
+        }
+        read.limit = 1;
+        if self.engine.store.attempts(workspace, id, read).await?.is_empty() {
+            return Ok(page);
         }
         Err(Error::invalid(
             query.request_field,
             format!(
-                "at most {ATTEMPTS_SEARCHED_MAX} requests are searched for a text, and more are in \
+                "at most {searched_max} requests are searched for a text, and more are in \
                  range: narrow it by date, event or another filter"
             ),
         ))

@@ -1,7 +1,7 @@
 //! Managing endpoints: validate, store, put the new matcher in place.
 //!
-//! Each file is one operation, as a method of [`Engine`](crate::Engine); `change` and `target` hold
-//! the rules that creating and updating share (UltraCart spec 2.4 and 6).
+//! Each file is one operation, as a method of [`Engine`](crate::Engine); `change`, `subscriptions` and
+//! `target` hold the rules that creating and updating share (UltraCart spec 2.4 and 6).
 
 mod change;
 mod create;
@@ -11,15 +11,17 @@ mod log;
 mod reflow;
 mod request;
 mod rule;
+mod subscriptions;
 mod target;
 mod update;
 
-pub use change::{EndpointChange, FieldNames, Patch, RequestedSubscription};
+pub use change::{EndpointChange, FieldNames, Patch};
 pub use list::{EndpointPage, ListQuery, SortField, SortKey};
-pub use log::{AttemptDetail, LogPage, LogQuery};
+pub use log::{ATTEMPTS_SEARCHED_MAX, AttemptDetail, LogPage, LogQuery};
 pub use reflow::Reflowed;
 pub use request::REQUEST_CHARS_MAX;
 pub use rule::check_rule;
+pub use subscriptions::RequestedSubscription;
 
 use std::sync::Arc;
 

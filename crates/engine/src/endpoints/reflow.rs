@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use hookyard_core::id::{EndpointId, EventTypeId, RequestId, WorkspaceId};
+use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
 use hookyard_core::model::{Catalogue, Endpoint, Event};
 use hookyard_store::{Entity, EventQuery};
 
@@ -96,11 +96,6 @@ impl Engine {
             }
         }
         Ok(events)
-    }
-
-    /// A new id for an HTTP exchange.
-    pub fn request_id(&self) -> RequestId {
-        RequestId::new(self.entropy.as_ref(), self.clock.now())
     }
 }
 

@@ -209,4 +209,41 @@ mod tests {
         assert_eq!(change.api_version, Some(ApiVersion::V20161001));
         assert!(read(r#"{"authentication_type":""}"#).unwrap().auth.is_none());
     }
+
+    proptest::proptest! {
+        /// Whatever stands at a known key, reading it is an answer or an error.
+        #[test]
+        fn no_value_is_too_strange(key in 0_usize..15, value in json_value()) {
+            const KEYS: [&str; 15] = [
+                "webhook_url", "name", "merchant_comments", "authentication_type",
+                "basic_username", "basic_password", "iam_access_key", "iam_secret_key",
+                "api_version", "maximum_events", "maximum_size", "compress_events", "disabled",
+                "event_categories", "webhook_oid",
+            ];
+            let map = Map::from_iter([(KEYS[key].to_owned(), value)]);
+            let result = parse(&map, client(""));
+            if let Err(error) = result {
+                proptest::prop_assert!(error.to_string().starts_with(KEYS[key]), "{}", error);
+            }
+        }
+    }
+
+    fn json_value() -> impl proptest::strategy::Strategy<Value = Value> {
+        use proptest::prelude::*;
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "\\PC{0,8}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 20, 4, |inner| {
+            let keys = prop_oneof!["events", "event_name", "subscribed", "expansion"];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(keys, inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
 }

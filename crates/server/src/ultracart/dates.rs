@@ -122,4 +122,22 @@ mod tests {
         }
         assert_eq!(parse_end("9999-12-31", &zone()), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_strange(text in "\\PC{0,40}") {
+            parse_start(&text, &zone());
+            parse_end(&text, &zone());
+        }
+
+        #[test]
+        fn what_is_written_is_read_back(second in 0_i64..200_000_000_000) {
+            let moment = Timestamp::from_second(second).unwrap();
+            let text = format(moment, &zone());
+            proptest::prop_assert_eq!(parse_start(&text, &zone()), Some(moment));
+            // A `+` that was not encoded.
+            let utc = format(moment, &TimeZone::UTC).replace('+', " ");
+            proptest::prop_assert_eq!(parse_start(&utc, &zone()), Some(moment));
+        }
+    }
 }

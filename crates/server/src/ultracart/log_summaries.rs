@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use hookyard_core::model::Scope;
-use hookyard_engine::endpoints::LogQuery;
+use hookyard_engine::endpoints::{ATTEMPTS_SEARCHED_MAX, LogQuery};
 use hookyard_store::AttemptQuery;
 use jiff::tz::TimeZone;
 
@@ -65,6 +65,7 @@ fn read(query: &Query, paging: Paging, zone: &TimeZone) -> Result<LogQuery, ApiE
         event: text("event"),
         request: text("request"),
         request_field: "request",
+        searched_max: ATTEMPTS_SEARCHED_MAX,
     })
 }
 

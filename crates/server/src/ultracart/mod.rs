@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, delete, get, post};
+use hookyard_core::id::RequestId;
 use http::{HeaderName, HeaderValue};
 
 use crate::App;
@@ -74,7 +75,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
 /// Gives every answer of the API its id, and logs what went wrong inside beside it.
 async fn identify(State(app): State<App>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let id = app.engine.request_id();
+    let id = app.request_id();
     if let Some(Fault(error)) = response.extensions().get() {
         tracing::error!(request_id = id.as_str(), %error, "an ultracart request failed");
     }
@@ -82,4 +83,11 @@ async fn identify(State(app): State<App>, request: Request, next: Next) -> Respo
         response.headers_mut().insert(REQUEST_ID_HEADER, value);
     }
     response
+}
+
+impl App {
+    /// A new id for an HTTP exchange.
+    fn request_id(&self) -> RequestId {
+        RequestId::new(self.engine.entropy().as_ref(), self.engine.clock().now())
+    }
 }

@@ -69,7 +69,7 @@ async fn sample<'a>(
     reflowed: &'a Reflowed,
 ) -> Result<WebhookSampleRequest<'a>, hookyard_engine::Error> {
     let settings = &reflowed.endpoint.settings;
-    let request_id = app.engine.request_id();
+    let request_id = app.request_id();
     Ok(WebhookSampleRequest {
         request: app.engine.reflow_sample(reflowed).await?,
         request_headers: request_headers(settings, &request_id),

@@ -117,7 +117,9 @@ impl Shape {
         let settings = &endpoint.settings;
         let names =
             |text: &'a Option<String>| text.as_deref().filter(|_| self.client.knows(NAMES_SINCE));
-        let retry_at = state.retry_at.filter(|_| state.failures > 0);
+        // Nothing is tried again while the webhook is off.
+        let backing_off = state.failures > 0 && !settings.disabled;
+        let retry_at = state.retry_at.filter(|_| backing_off);
         Webhook {
             webhook_oid: endpoint.id.0,
             merchant_id: &self.merchant,

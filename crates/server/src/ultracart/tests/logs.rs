@@ -7,7 +7,8 @@ use bytes::Bytes;
 use hookyard_core::id::{EndpointId, RequestId};
 use hookyard_core::model::{Header, NewAttempt, NewEvent, Outcome};
 use hookyard_engine::deliver::render;
-use hookyard_store::HeadLimit;
+use hookyard_engine::endpoints::LogQuery;
+use hookyard_store::{AttemptQuery, HeadLimit};
 use serde_json::json;
 
 use super::*;
@@ -16,6 +17,10 @@ use crate::test_server::WORKSPACE;
 const BODY: &str = r#"{"webhook_url":"https://x.test/h","event_categories":[{"events":[
     {"event_name":"order_create"},{"event_name":"item_update"}]}]}"#;
 
+fn new_id(server: &TestServer) -> RequestId {
+    RequestId::new(server.engine.entropy().as_ref(), server.engine.clock().now())
+}
+
 /// Publishes an event to an endpoint.
 pub(super) async fn publish(server: &TestServer, endpoint: EndpointId, name: &str, object: &str) {
     let store = server.engine.store();
@@ -23,7 +28,7 @@ pub(super) async fn publish(server: &TestServer, endpoint: EndpointId, name: &st
     let (_, kind) = catalogue.by_name(name).unwrap();
     let event = NewEvent {
         event_type: kind.id,
-        id: server.engine.request_id().to_string(),
+        id: new_id(server).to_string(),
         source: "test".to_owned(),
         attributes: String::new(),
         object: Bytes::from(object.to_owned()),
@@ -54,7 +59,7 @@ async fn attempt(server: &TestServer, endpoint: EndpointId, status: Option<u16>)
         error: (!success).then(|| "no".to_owned()),
     };
     let record = NewAttempt {
-        request_id: server.engine.request_id(),
+        request_id: new_id(server),
         revision: head.endpoint.revision,
         started_at: now,
         duration: Duration::from_millis(u64::from(status.unwrap_or(30_000))),
@@ -248,6 +253,11 @@ async fn the_queue_shows_on_the_webhook() {
     let failing = sdk.get(LIST).await.ok()["webhooks"][0].take();
     assert_eq!((&failing["pending"], &failing["consecutive_failures"]), (&json!(2), &json!(1)));
     assert_eq!(failing["next_retry_after"], "2026-01-01T00:00:05+00:00");
+    let path = path(&webhook);
+    let off = sdk.put(&path, r#"{"disabled":true}"#).await.ok()["webhook"].take();
+    assert_eq!((&off["pending"], off.get("next_retry_after")), (&json!(2), None));
+    let on = sdk.put(&path, r#"{"disabled":false}"#).await.ok()["webhook"].take();
+    assert_eq!((&on["pending"], &on["consecutive_failures"]), (&json!(2), &json!(0)));
     attempt(&server, id_of(&webhook), Some(200)).await;
     let well = sdk.get(LIST).await.ok()["webhooks"][0].take();
     assert_eq!((&well["pending"], &well["consecutive_failures"]), (&json!(0), &json!(0)));
@@ -270,18 +280,24 @@ async fn dates_are_in_the_zone_of_the_settings() {
 #[tokio::test]
 async fn a_search_through_too_much_asks_for_less() {
     let server = TestServer::start().await;
-    let sdk = Sdk::new(&server, NEWEST);
-    let webhook = sdk.insert(BODY).await;
-    publish(&server, id_of(&webhook), "order_create", r#"{"order_id":"D-1"}"#).await;
-    for _ in 0..2_001 {
-        attempt(&server, id_of(&webhook), None).await;
-    }
-    let logs = format!("{}/logs", path(&webhook));
-    let message = sdk.get(&format!("{logs}?request=D-2")).await.refused(400);
-    assert!(message.starts_with("request: at most 2000 requests are searched"), "{message}");
-    for narrower in
-        ["request=D-2&endDate=2026-01-01", "request=D-2&event=item_update", "request=D-1&_limit=3"]
-    {
-        sdk.get(&format!("{logs}?{narrower}")).await.ok();
-    }
+    let (webhook, _) = history(&server).await;
+    let search = async |text: &str, searched_max, success| {
+        let attempts = AttemptQuery { limit: 1, success, ..AttemptQuery::default() };
+        let query = LogQuery {
+            attempts,
+            request_id: None,
+            event: None,
+            request: Some(text.to_owned()),
+            request_field: "request",
+            searched_max,
+        };
+        server.engine.attempt_log(WORKSPACE, id_of(&webhook), query).await
+    };
+    assert!(search("nowhere", 5, None).await.unwrap().attempts.is_empty());
+    let error = search("nowhere", 4, None).await.unwrap_err().to_string();
+    assert!(error.starts_with("request: at most 4 requests are searched"), "{error}");
+    assert!(search("nowhere", 4, Some(false)).await.is_ok(), "narrowed to three");
+    // A page that is full ends the search: the newest is the one, and the next is behind it.
+    assert_eq!(search("events", 4, None).await.unwrap().attempts.len(), 1);
+    search("D-2", 4, None).await.unwrap_err();
 }

@@ -1,0 +1,150 @@
+use std::collections::BTreeMap;
+
+use hookyard_core::model::{Catalogue, Subscription};
+
+use super::change::{FieldNames, Patch};
+use super::rule::check_rule;
+use crate::Error;
+
+/// One subscription of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestedSubscription {
+    /// Where the caller wrote it.
+    pub path: String,
+    /// The name of the event type.
+    pub event_type: String,
+    /// Whether it is wanted, or named only to say that it is not.
+    pub active: bool,
+    /// What to send beyond the base object.
+    pub expansion: Patch<String>,
+    /// A note for people.
+    pub comments: Patch<String>,
+    /// The rule that an event must match.
+    pub rule: Patch<String>,
+}
+
+/// The subscriptions that a caller's complete set asks for. What an entry leaves unsaid about a
+/// subscription that is active stays as it is; of two entries for one event type the later counts.
+pub(super) fn resolve(
+    names: &FieldNames,
+    requested: Vec<RequestedSubscription>,
+    current: &[Subscription],
+    catalogue: &Catalogue,
+) -> Result<Vec<Subscription>, Error> {
+    let mut wanted = BTreeMap::new();
+    for entry in requested {
+        let at = |name: &str| format!("{}.{name}", entry.path);
+        let Some((_, kind)) = catalogue.by_name(&entry.event_type) else {
+            let message = format!("there is no event called '{}'", entry.event_type);
+            return Err(Error::invalid(at(names.event_type), message));
+        };
+        if let Patch::Set(rule) = &entry.rule {
+            check_rule(rule).map_err(|reason| Error::invalid(at(names.rule), reason))?;
+        }
+        if !entry.active {
+            wanted.remove(&kind.id);
+            continue;
+        }
+        let old = current.iter().find(|old| old.active && old.event_type == kind.id);
+        if kind.discontinued && old.is_none() {
+            let message = format!("'{}' is discontinued: it takes no new subscriptions", kind.name);
+            return Err(Error::invalid(at(names.event_type), message));
+        }
+        let subscription = Subscription {
+            event_type: kind.id,
+            active: true,
+            expansion: entry.expansion.or_clear().apply(old.and_then(|old| old.expansion.clone())),
+            comments: entry.comments.or_clear().apply(old.and_then(|old| old.comments.clone())),
+            rule: entry.rule.or_clear().apply(old.and_then(|old| old.rule.clone())),
+        };
+        wanted.insert(kind.id, subscription);
+    }
+    Ok(wanted.into_values().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::EndpointChange;
+    use super::super::change::Draft;
+    use super::super::test_names::{NAMES, subscribe};
+    use super::*;
+    use hookyard_core::catalogue::initial;
+    use hookyard_core::entropy::SystemEntropy;
+    use hookyard_core::model::EndpointSettings;
+
+    fn draft() -> Draft {
+        let settings = EndpointSettings::to_url("https://x.test/h");
+        Draft { settings, subscriptions: Vec::new() }
+    }
+
+    fn none() -> EndpointChange {
+        EndpointChange::none(&NAMES)
+    }
+
+    fn apply(draft: Draft, change: EndpointChange) -> Result<Draft, Error> {
+        draft.changed(change, initial(), &SystemEntropy)
+    }
+
+    fn field(result: Result<Draft, Error>) -> String {
+        match result {
+            Err(Error::Invalid { field, .. }) => field,
+            other => panic!("expected an invalid field, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_given_set_is_complete_and_an_absent_one_leaves() {
+        let both = EndpointChange {
+            subscriptions: Some(vec![subscribe("order_create"), subscribe("item_update")]),
+            ..none()
+        };
+        let both = apply(draft(), both).unwrap();
+        assert_eq!(both.subscriptions.len(), 2);
+        assert_eq!(apply(both.clone(), none()).unwrap(), both);
+        let one = EndpointChange { subscriptions: Some(vec![subscribe("item_update")]), ..none() };
+        let one = apply(both, one).unwrap();
+        assert_eq!(one.subscriptions.len(), 1);
+        assert!(one.is_items_only(initial()));
+    }
+
+    #[test]
+    fn an_entry_keeps_what_it_does_not_say() {
+        let with = |expansion| {
+            let entry = RequestedSubscription { expansion, ..subscribe("order_create") };
+            EndpointChange { subscriptions: Some(vec![entry]), ..none() }
+        };
+        let expanded = apply(draft(), with(Patch::Set("item,summary".to_owned()))).unwrap();
+        let kept = apply(expanded.clone(), with(Patch::Keep)).unwrap();
+        assert_eq!(kept.subscriptions[0].expansion.as_deref(), Some("item,summary"));
+        let cleared = apply(expanded, with(Patch::Clear)).unwrap();
+        assert_eq!(cleared.subscriptions[0].expansion, None);
+    }
+
+    #[test]
+    fn unknown_names_and_rules_are_refused_with_their_path() {
+        let with = |entry| EndpointChange { subscriptions: Some(vec![entry]), ..none() };
+        assert_eq!(
+            field(apply(draft(), with(subscribe("order_vanish")))),
+            "event_categories[0].events[0].event_name"
+        );
+        let rule = |text: &str| {
+            let rule = Patch::Set(text.to_owned());
+            with(RequestedSubscription { rule, ..subscribe("order_create") })
+        };
+        assert_eq!(field(apply(draft(), rule("{}"))), "event_categories[0].events[0].event_ruler");
+        assert_eq!(apply(draft(), rule("")).unwrap().subscriptions[0].rule, None);
+    }
+
+    #[test]
+    fn a_discontinued_type_takes_no_new_subscriptions_and_keeps_the_old() {
+        let mut catalogue = initial().clone();
+        let with =
+            || EndpointChange { subscriptions: Some(vec![subscribe("order_create")]), ..none() };
+        let old = draft().changed(with(), &catalogue, &SystemEntropy).unwrap();
+        for category in &mut catalogue.categories {
+            category.event_types.iter_mut().for_each(|kind| kind.discontinued = true);
+        }
+        assert!(draft().changed(with(), &catalogue, &SystemEntropy).is_err());
+        assert_eq!(old.clone().changed(with(), &catalogue, &SystemEntropy).unwrap(), old);
+    }
+}
