@@ -179,7 +179,7 @@ class Delivery:
 
     at: float
     path: str
-    headers: dict
+    headers: http.client.HTTPMessage
     body: bytes
 
     @property
@@ -208,8 +208,8 @@ class Receiver:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                headers = dict(self.headers.items())
-                receiver.deliveries.append(Delivery(time.monotonic(), self.path, headers, body))
+                delivery = Delivery(time.monotonic(), self.path, self.headers, body)
+                receiver.deliveries.append(delivery)
                 step = 200 if script.empty() else script.get()
                 if isinstance(step, float):
                     released.wait(step)
