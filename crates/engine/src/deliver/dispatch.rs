@@ -304,7 +304,7 @@ async fn release(deliverer: &Deliverer, lease: Lease) {
     match deliverer.store.release(lease).await {
         Ok(()) | Err(StoreError::LeaseLost | StoreError::NotFound(_)) => {}
         Err(error) => {
-            tracing::warn!(endpoint = %lease.endpoint, %error, "the lease was not released")
+            tracing::warn!(endpoint = %lease.endpoint, %error, "the lease was not released");
         }
     }
 }

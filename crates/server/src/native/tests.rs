@@ -1,26 +1,21 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
-use crate::test_server::TestServer;
+use crate::test_server::{API_KEY, API_SECRET, READ_KEY, SIMPLE_KEY, TOKEN, TestServer};
 
 const EVENT: &str = r#"{"specversion":"1.0","id":"a","source":"/shop","type":"order_create","subject":"s","data":{"n": 1.0}}"#;
 const STRUCTURED: &str = "application/cloudevents+json";
 const BATCH: &str = "application/cloudevents-batch+json";
 
 async fn call(server: &TestServer, request: Request<Body>) -> (StatusCode, Value, String) {
-    let response = server.router.clone().oneshot(request).await.unwrap();
-    let status = response.status();
-    let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    let text = String::from_utf8(bytes.to_vec()).unwrap();
-    (status, serde_json::from_str(&text).unwrap_or_default(), text)
+    let answer = server.send(request).await;
+    (answer.status, serde_json::from_str(&answer.body).unwrap_or_default(), answer.body)
 }
 
 async fn publish(server: &TestServer, kind: &str, body: impl Into<Body>) -> (StatusCode, Value) {
     let request = Request::post("/v1/events")
-        .header("x-ultracart-simple-key", &server.simple_key)
+        .header("x-ultracart-simple-key", SIMPLE_KEY)
         .header(header::CONTENT_TYPE, kind)
         .body(body.into())
         .unwrap();
@@ -29,8 +24,8 @@ async fn publish(server: &TestServer, kind: &str, body: impl Into<Body>) -> (Sta
 }
 
 async fn get(server: &TestServer, path: &str) -> (StatusCode, Value, String) {
-    let request = Request::get(path).header("x-api-key", &server.api_key);
-    let request = request.header("x-api-secret", &server.api_secret);
+    let request = Request::get(path).header("x-api-key", API_KEY);
+    let request = request.header("x-api-secret", API_SECRET);
     call(server, request.body(Body::empty()).unwrap()).await
 }
 
@@ -127,16 +122,15 @@ async fn the_journal_pages_to_its_end() {
 async fn callers_need_a_credential_with_the_scope() {
     let server = TestServer::start().await;
     let anonymous = Request::post("/v1/events").body(Body::from(EVENT)).unwrap();
-    let response = server.router.clone().oneshot(anonymous).await.unwrap();
-    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
-    let token = server.token("event_read").await;
-    let bearer = format!("Bearer {token}");
-    let read_only = Request::post("/v1/events").header(header::AUTHORIZATION, &bearer);
-    let read_only = read_only.header(header::CONTENT_TYPE, STRUCTURED);
+    let answer = server.send(anonymous).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.headers[header::WWW_AUTHENTICATE], "Bearer");
+    let read_only = Request::post("/v1/events")
+        .header("x-ultracart-simple-key", READ_KEY)
+        .header(header::CONTENT_TYPE, STRUCTURED);
     let (status, problem, _) = call(&server, read_only.body(Body::from(EVENT)).unwrap()).await;
     assert_eq!((status, &problem["code"]), (StatusCode::FORBIDDEN, &json!("missing_scope")));
     assert!(problem["detail"].as_str().unwrap().contains("event_write"));
-    let read = Request::get("/v1/events").header(header::AUTHORIZATION, &bearer);
+    let read = Request::get("/v1/events").header(header::AUTHORIZATION, format!("bearer {TOKEN}"));
     assert_eq!(call(&server, read.body(Body::empty()).unwrap()).await.0, StatusCode::OK);
 }

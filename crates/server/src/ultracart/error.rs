@@ -1,10 +1,12 @@
 //! Errors as UltraCart clients expect them (UltraCart spec 1.4 and 3.3).
 
 use std::fmt;
+use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
 use hookyard_core::model::Scope;
 use hookyard_engine::Error;
+use hookyard_store::StoreError;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
@@ -25,7 +27,12 @@ const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 pub(super) struct ApiError {
     status: StatusCode,
     message: String,
+    fault: Option<Fault>,
 }
+
+/// What went wrong inside: for the log alone, where it stands beside the id that the caller gets.
+#[derive(Debug, Clone)]
+pub(super) struct Fault(pub(super) Arc<StoreError>);
 
 /// What a request was about, for the wording when it is not there.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +52,7 @@ impl Subject {
 
 impl ApiError {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), fault: None }
     }
 
     /// A value that cannot be used, by its name or path.
@@ -102,8 +109,9 @@ impl ApiError {
             Error::Conflict(message) => Self::new(StatusCode::CONFLICT, message),
             Error::Unavailable(message) => Self::new(StatusCode::SERVICE_UNAVAILABLE, message),
             Error::Internal(error) => {
-                tracing::error!(%error, object = subject.object, "an ultracart request failed");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; its log says why")
+                let message = "the server failed; its log says why";
+                let fault = Some(Fault(Arc::new(error)));
+                Self { fault, ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, message) }
             }
         }
     }
@@ -134,7 +142,7 @@ struct Empty {}
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Self { status, message } = self;
+        let Self { status, message, fault } = self;
         let error = ErrorFields {
             developer_message: &message,
             error_code: status.as_str(),
@@ -143,6 +151,9 @@ impl IntoResponse for ApiError {
         let body = ErrorBody { error, success: false, metadata: Empty {} };
         let mut response = answer::json(&body);
         *response.status_mut() = status;
+        if let Some(fault) = fault {
+            response.extensions_mut().insert(fault);
+        }
         let headers = response.headers_mut();
         headers.insert(ERROR_HEADER, header_line(&message));
         if status == StatusCode::UNAUTHORIZED {

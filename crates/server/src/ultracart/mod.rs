@@ -35,7 +35,7 @@ mod tests;
 mod update;
 mod webhook;
 
-use error::ApiError;
+use error::{ApiError, Fault};
 
 /// Where the API is: the path of the vendor's own base URL, which every SDK keeps when it is pointed
 /// at another host.
@@ -71,10 +71,13 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .layer(middleware::from_fn_with_state(app.clone(), identify))
 }
 
-/// Gives every answer of the API its id.
+/// Gives every answer of the API its id, and logs what went wrong inside beside it.
 async fn identify(State(app): State<App>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let id = app.engine.request_id();
+    if let Some(Fault(error)) = response.extensions().get() {
+        tracing::error!(request_id = id.as_str(), %error, "an ultracart request failed");
+    }
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID_HEADER, value);
     }

@@ -4,7 +4,8 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use hookyard_core::model::{AuthKind, EndpointSettings, Header, Scope};
+use hookyard_core::model::{Header, Scope};
+use hookyard_engine::deliver::request_headers;
 use hookyard_engine::endpoints::Reflowed;
 use serde::Serialize;
 
@@ -14,9 +15,6 @@ use super::client::Class;
 use super::error::{ApiError, Subject};
 use super::path::{PathTexts, webhook_oid};
 use crate::App;
-
-/// What stands in for a credential.
-const MASK: &str = "********";
 
 #[derive(Serialize)]
 struct WebhookReflow<'a> {
@@ -71,32 +69,11 @@ async fn sample<'a>(
     reflowed: &'a Reflowed,
 ) -> Result<WebhookSampleRequest<'a>, hookyard_engine::Error> {
     let settings = &reflowed.endpoint.settings;
-    let request_id = app.engine.request_id().to_string();
+    let request_id = app.engine.request_id();
     Ok(WebhookSampleRequest {
         request: app.engine.reflow_sample(reflowed).await?,
-        request_headers: headers(settings, &request_id),
-        request_id,
+        request_headers: request_headers(settings, &request_id),
+        request_id: request_id.to_string(),
         uri: &settings.url,
     })
-}
-
-/// The headers of a delivery, credentials masked.
-fn headers(settings: &EndpointSettings, request_id: &str) -> Vec<Header> {
-    let content_type = if settings.compress_events {
-        "text/plain; charset=US-ASCII"
-    } else {
-        "application/json; charset=UTF-8"
-    };
-    let agent = concat!("Hookyard/", env!("CARGO_PKG_VERSION"));
-    let mut headers = vec![
-        ("Content-Type", content_type),
-        ("User-Agent", agent),
-        ("X-UltraCart-Request-Id", request_id),
-    ];
-    if settings.auth == AuthKind::Basic {
-        headers.extend([("Authorization", MASK), ("X-Authorization-Basic", MASK)]);
-    }
-    let header =
-        |(name, value): (&str, &str)| Header { name: name.to_owned(), value: value.to_owned() };
-    headers.into_iter().map(header).collect()
 }

@@ -176,3 +176,14 @@ async fn every_spelling_of_a_parameter_is_read() {
         assert!(message.starts_with(&format!("{name}: ")), "{message}");
     }
 }
+
+#[tokio::test]
+async fn a_store_that_cannot_commit_asks_to_come_again() {
+    let server = TestServer::start().await;
+    let sdk = Sdk::new(&server, NEWEST);
+    sdk.get(LIST).await.ok();
+    server.engine.store().close().await.unwrap();
+    let reply = sdk.post(LIST, r#"{"webhook_url":"https://x.test/h"}"#).await;
+    assert_eq!(reply.headers["retry-after"], "1");
+    reply.refused(503);
+}

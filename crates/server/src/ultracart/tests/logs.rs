@@ -266,3 +266,22 @@ async fn dates_are_in_the_zone_of_the_settings() {
     let found = sdk.get(&format!("{logs}?endDate=2025-12-31")).await.ok();
     assert_eq!(found["webhook_log_summaries"].as_array().unwrap().len(), 5);
 }
+
+#[tokio::test]
+async fn a_search_through_too_much_asks_for_less() {
+    let server = TestServer::start().await;
+    let sdk = Sdk::new(&server, NEWEST);
+    let webhook = sdk.insert(BODY).await;
+    publish(&server, id_of(&webhook), "order_create", r#"{"order_id":"D-1"}"#).await;
+    for _ in 0..2_001 {
+        attempt(&server, id_of(&webhook), None).await;
+    }
+    let logs = format!("{}/logs", path(&webhook));
+    let message = sdk.get(&format!("{logs}?request=D-2")).await.refused(400);
+    assert!(message.starts_with("request: at most 2000 requests are searched"), "{message}");
+    for narrower in
+        ["request=D-2&endDate=2026-01-01", "request=D-2&event=item_update", "request=D-1&_limit=3"]
+    {
+        sdk.get(&format!("{logs}?{narrower}")).await.ok();
+    }
+}

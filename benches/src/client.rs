@@ -1,0 +1,135 @@
+//! A load generator that costs little: requests are prepared bytes, answers are read to their length.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::MissedTickBehavior;
+
+use crate::latency::now_ns;
+
+/// Makes the request that has this number.
+pub(crate) type MakeRequest = Arc<dyn Fn(u64) -> Vec<u8> + Send + Sync>;
+
+/// One keep-alive connection.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    #[expect(clippy::disallowed_methods, reason = "the load generator is no part of the product")]
+    pub(crate) async fn open(to: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(to).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: Vec::with_capacity(4096) })
+    }
+
+    /// Sends a request; the answer's status and body.
+    pub(crate) async fn call(&mut self, request: &[u8]) -> Result<(u16, &[u8])> {
+        self.stream.write_all(request).await?;
+        self.buffer.clear();
+        loop {
+            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+                bail!("the server closed the connection");
+            }
+            if let Some((status, body, end)) = answer(&self.buffer)?
+                && self.buffer.len() >= end
+            {
+                return Ok((status, &self.buffer[body..end]));
+            }
+        }
+    }
+}
+
+/// The status of an answer whose head is there, where its body starts and where it ends.
+fn answer(bytes: &[u8]) -> Result<Option<(u16, usize, usize)>> {
+    let Some(head) = memchr::memmem::find(bytes, b"\r\n\r\n") else { return Ok(None) };
+    let text = std::str::from_utf8(&bytes[..head])?.to_ascii_lowercase();
+    let status = text.get(9..12).context("no status line")?.parse()?;
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let length: usize = length.map_or(Ok(0), |value| value.trim().parse())?;
+    Ok(Some((status, head + 4, head + 4 + length)))
+}
+
+/// A POST request with a body.
+pub(crate) fn post(path: &str, headers: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("POST {path} HTTP/1.1\r\nhost: x\r\n{headers}content-length: {length}\r\n\r\n{body}")
+        .into_bytes()
+}
+
+/// Sends `count` requests over `connections`, each as soon as the one before it is answered. How long
+/// each took, in nanoseconds.
+pub(crate) async fn closed_loop(
+    to: SocketAddr,
+    connections: usize,
+    count: u64,
+    make: MakeRequest,
+) -> Result<Vec<u64>> {
+    let next = Arc::new(AtomicU64::new(0));
+    let worker = || {
+        let (next, make) = (Arc::clone(&next), Arc::clone(&make));
+        tokio::spawn(async move {
+            let mut connection = Connection::open(to).await?;
+            let mut took = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= count {
+                    return Ok::<_, anyhow::Error>(took);
+                }
+                let request = make(number);
+                let start = now_ns();
+                accepted(connection.call(&request).await?)?;
+                took.push(now_ns() - start);
+            }
+        })
+    };
+    let workers: Vec<_> = (0..connections).map(|_| worker()).collect();
+    let mut all = Vec::new();
+    for worker in workers {
+        all.extend(worker.await??);
+    }
+    Ok(all)
+}
+
+/// Sends `count` requests, `rate` a second, whatever the answers take.
+pub(crate) async fn open_loop(
+    to: SocketAddr,
+    rate: u32,
+    count: u64,
+    make: MakeRequest,
+) -> Result<()> {
+    const CONNECTIONS: u64 = 16;
+    let period = Duration::from_secs(1) / rate;
+    let worker = |offset: u64| {
+        let make = Arc::clone(&make);
+        tokio::spawn(async move {
+            let mut connection = Connection::open(to).await?;
+            let mut ticks = tokio::time::interval(period * CONNECTIONS as u32);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+            tokio::time::sleep(period * offset as u32).await;
+            for number in (offset..count).step_by(CONNECTIONS as usize) {
+                ticks.tick().await;
+                accepted(connection.call(&make(number)).await?)?;
+            }
+            Ok::<_, anyhow::Error>(())
+        })
+    };
+    let workers: Vec<_> = (0..CONNECTIONS).map(worker).collect();
+    for worker in workers {
+        worker.await??;
+    }
+    Ok(())
+}
+
+fn accepted((status, body): (u16, &[u8])) -> Result<()> {
+    if (200..300).contains(&status) {
+        return Ok(());
+    }
+    bail!("answered {status}: {}", String::from_utf8_lossy(body))
+}

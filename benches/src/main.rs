@@ -1,0 +1,30 @@
+//! Drives the real `hookyard` binary, and next to it a bare server that only reads bodies, with the
+//! same load from the same machine, and prints what both did. Figures are for comparing within one
+//! run; docs/performance.md has some with their machine.
+//!
+//! ```text
+//! cargo build --release && cargo run --release -p hookyard-bench [-- target/release/hookyard]
+//! ```
+#![expect(clippy::print_stdout, reason = "the report is the program's output")]
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+mod bare;
+mod client;
+mod hookyard;
+mod latency;
+mod phases;
+mod receiver;
+
+/// The first argument that makes this program the bare server.
+const BARE: &str = "bare-server";
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match std::env::args().nth(1) {
+        Some(word) if word == BARE => bare::serve().await,
+        binary => phases::run(binary.map_or("target/release/hookyard".into(), PathBuf::from)).await,
+    }
+}

@@ -1,0 +1,186 @@
+//! A store that fails when it is told to.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hookyard_core::id::*;
+use hookyard_core::model::*;
+use hookyard_store::*;
+use jiff::Timestamp;
+
+/// A method that can be told to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Op {
+    Claim,
+    Head,
+    Settle,
+}
+
+/// Whether the transaction happens before the caller is told that it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    BeforeCommit,
+    AfterCommit,
+}
+
+/// A store whose `n`th call of a method fails.
+pub(crate) struct FaultyStore {
+    inner: SharedStore,
+    plan: Mutex<Vec<(Op, usize, When)>>,
+}
+
+impl FaultyStore {
+    pub(crate) fn over(inner: SharedStore) -> Arc<Self> {
+        Arc::new(Self { inner, plan: Mutex::default() })
+    }
+
+    /// Plans that the `nth` next call of the method, from 1, fails.
+    pub(crate) fn fail(&self, op: Op, nth: usize, when: When) {
+        self.plan.lock().unwrap().push((op, nth, when));
+    }
+
+    fn now(&self, op: Op) -> Option<When> {
+        let mut plan = self.plan.lock().unwrap();
+        for (_, left, _) in plan.iter_mut().filter(|planned| planned.0 == op) {
+            *left -= 1;
+        }
+        let due = plan.iter().position(|(planned, left, _)| *planned == op && *left == 0);
+        due.map(|index| plan.remove(index).2)
+    }
+
+    async fn faulty<T>(
+        &self,
+        op: Op,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let failure = || Err(StoreError::Unavailable(format!("planned failure of {op:?}")));
+        match self.now(op) {
+            Some(When::BeforeCommit) => failure(),
+            Some(When::AfterCommit) => {
+                call.await?;
+                failure()
+            }
+            None => call.await,
+        }
+    }
+}
+
+#[async_trait]
+impl QueueStore for FaultyStore {
+    fn ready(&self) -> Arc<Ready> {
+        self.inner.ready()
+    }
+
+    async fn claim(&self, endpoint: EndpointId) -> Result<Option<Lease>, StoreError> {
+        self.faulty(Op::Claim, self.inner.claim(endpoint)).await
+    }
+
+    async fn renew(&self, lease: &Lease) -> Result<Lease, StoreError> {
+        self.inner.renew(lease).await
+    }
+
+    async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+        self.inner.release(lease).await
+    }
+
+    async fn head(&self, lease: &Lease, limit: HeadLimit) -> Result<Head, StoreError> {
+        self.faulty(Op::Head, self.inner.head(lease, limit)).await
+    }
+
+    async fn settle(&self, lease: &Lease, attempt: NewAttempt) -> Result<QueueState, StoreError> {
+        self.faulty(Op::Settle, self.inner.settle(lease, attempt)).await
+    }
+
+    async fn reflow(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        event_type: EventTypeId,
+        now: Timestamp,
+    ) -> Result<Reflow, StoreError> {
+        self.inner.reflow(workspace, endpoint, event_type, now).await
+    }
+
+    async fn queue_states(
+        &self,
+        workspace: WorkspaceId,
+        endpoints: &[EndpointId],
+    ) -> Result<Vec<QueueState>, StoreError> {
+        self.inner.queue_states(workspace, endpoints).await
+    }
+}
+
+/// Passes calls on.
+macro_rules! delegate {
+    ($($role:ident { $(fn $name:ident($($arg:ident: $kind:ty),*) -> $answer:ty;)* })*) => {$(
+        #[async_trait]
+        impl $role for FaultyStore {$(
+            async fn $name(&self, $($arg: $kind),*) -> Result<$answer, StoreError> {
+                self.inner.$name($($arg),*).await
+            }
+        )*}
+    )*};
+}
+
+delegate! {
+    Store {
+        fn health() -> ();
+        fn close() -> ();
+    }
+    CatalogStore {
+        fn create_workspace(new: NewWorkspace) -> ();
+        fn workspaces() -> Vec<Workspace>;
+        fn workspace(id: WorkspaceId) -> Option<Workspace>;
+        fn projects(workspace: WorkspaceId) -> Vec<Project>;
+        fn has_project(workspace: WorkspaceId, project: ProjectId) -> bool;
+        fn catalogue(workspace: WorkspaceId) -> Arc<Catalogue>;
+        fn create_endpoint(workspace: WorkspaceId, settings: EndpointSettings,
+            subscriptions: Vec<Subscription>, now: Timestamp) -> Arc<Endpoint>;
+        fn update_endpoint(workspace: WorkspaceId, id: EndpointId, revision: u32,
+            settings: EndpointSettings, subscriptions: Vec<Subscription>) -> Arc<Endpoint>;
+        fn delete_endpoint(workspace: WorkspaceId, id: EndpointId) -> Option<Arc<Endpoint>>;
+        fn endpoint(workspace: WorkspaceId, id: EndpointId) -> Option<Arc<Endpoint>>;
+        fn endpoints(workspace: WorkspaceId) -> Vec<Arc<Endpoint>>;
+        fn endpoint_revision(workspace: WorkspaceId, id: EndpointId, revision: u32)
+            -> Option<Arc<Endpoint>>;
+    }
+    CredentialStore {
+        fn create_credential(workspace: WorkspaceId, new: NewCredential) -> CredentialId;
+        fn credential(kind: CredentialKind, lookup: [u8; 32]) -> Option<StoredCredential>;
+    }
+    JournalStore {
+        fn append(workspace: WorkspaceId, events: Vec<NewEvent>, now: Timestamp) -> Vec<Receipt>;
+        fn events(workspace: WorkspaceId, query: EventQuery) -> Vec<Arc<Event>>;
+        fn event(workspace: WorkspaceId, id: &str, source: Option<&str>) -> Option<Arc<Event>>;
+        fn events_by_seq(workspace: WorkspaceId, seqs: &[Seq]) -> Vec<Arc<Event>>;
+    }
+    AttemptStore {
+        fn attempts(workspace: WorkspaceId, endpoint: EndpointId, query: AttemptQuery)
+            -> Vec<Attempt>;
+        fn attempt(workspace: WorkspaceId, endpoint: EndpointId, request_id: &RequestId)
+            -> Option<Attempt>;
+    }
+    SourceStore {
+        fn create_source(new: NewSource, now: Timestamp) -> Arc<Source>;
+        fn sources(workspace: WorkspaceId, project: ProjectId) -> Vec<Arc<Source>>;
+        fn source(workspace: WorkspaceId, project: ProjectId, id: SourceId)
+            -> Option<Arc<Source>>;
+        fn source_by_key(key: &str) -> Option<Arc<Source>>;
+        fn update_source(workspace: WorkspaceId, project: ProjectId, id: SourceId,
+            change: SourceChange) -> Arc<Source>;
+        fn delete_source(workspace: WorkspaceId, project: ProjectId, id: SourceId) -> bool;
+    }
+    DatasetStore {
+        fn receive(source: SourceId, cell: Bytes, now: Timestamp) -> Received;
+        fn datasets(workspace: WorkspaceId, project: ProjectId) -> Vec<Dataset>;
+        fn dataset(workspace: WorkspaceId, project: ProjectId, id: DatasetId) -> Option<Dataset>;
+        fn delete_dataset(workspace: WorkspaceId, project: ProjectId, id: DatasetId) -> bool;
+        fn rows(workspace: WorkspaceId, project: ProjectId, dataset: DatasetId, offset: u64,
+            limit: usize) -> Vec<Row>;
+        fn batches(workspace: WorkspaceId, project: ProjectId, dataset: DatasetId,
+            query: BatchQuery) -> Vec<Batch>;
+        fn batch(workspace: WorkspaceId, project: ProjectId, dataset: DatasetId, id: BatchId)
+            -> Option<Batch>;
+    }
+}

@@ -1,0 +1,93 @@
+//! Receivers in memory: each path of a URL is one.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hookyard_engine::deliver::{Answer, Outgoing, Transport};
+use http::{HeaderMap, HeaderName};
+
+/// What a receiver does with one request.
+#[derive(Debug, Clone)]
+pub(crate) enum Reaction {
+    Answer(Answer),
+    /// There is no connection.
+    Refuse,
+    /// The request is taken and never answered.
+    Hang,
+}
+
+pub(crate) fn status(status: u16) -> Reaction {
+    Reaction::Answer(Answer { status, headers: HeaderMap::new(), body: Bytes::from("text") })
+}
+
+pub(crate) fn status_with(code: u16, name: &'static str, value: &str) -> Reaction {
+    let Reaction::Answer(mut answer) = status(code) else { unreachable_reaction() };
+    answer.headers.insert(HeaderName::from_static(name), value.parse().unwrap());
+    Reaction::Answer(answer)
+}
+
+fn unreachable_reaction() -> ! {
+    panic!("status() always answers")
+}
+
+/// Answers as scripted, and 200 once a script has ended.
+#[derive(Debug, Default)]
+pub(crate) struct Scripted {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    scripts: HashMap<String, VecDeque<Reaction>>,
+    always: HashMap<String, Reaction>,
+    requests: Vec<Outgoing>,
+}
+
+impl Scripted {
+    /// Adds reactions to the next requests with this path.
+    pub(crate) fn script(&self, path: &str, reactions: impl IntoIterator<Item = Reaction>) {
+        let mut state = self.state.lock().unwrap();
+        state.scripts.entry(path.to_owned()).or_default().extend(reactions);
+    }
+
+    /// How to react to requests with this path once its script has ended.
+    pub(crate) fn always(&self, path: &str, reaction: Reaction) {
+        self.state.lock().unwrap().always.insert(path.to_owned(), reaction);
+    }
+
+    /// All requests so far.
+    pub(crate) fn requests(&self) -> Vec<Outgoing> {
+        self.state.lock().unwrap().requests.clone()
+    }
+
+    /// How many requests a path has had.
+    pub(crate) fn count(&self, path: &str) -> usize {
+        let state = self.state.lock().unwrap();
+        state.requests.iter().filter(|request| request.uri.path() == path).count()
+    }
+}
+
+#[async_trait]
+impl Transport for Scripted {
+    async fn send(&self, request: Outgoing) -> Result<Answer, String> {
+        let reaction = {
+            let mut state = self.state.lock().unwrap();
+            let path = request.uri.path().to_owned();
+            state.requests.push(request);
+            let scripted = state.scripts.get_mut(&path).and_then(VecDeque::pop_front);
+            scripted.or_else(|| state.always.get(&path).cloned())
+        };
+        match reaction.unwrap_or_else(|| status(200)) {
+            Reaction::Answer(answer) => Ok(answer),
+            Reaction::Refuse => Err("connection refused".to_owned()),
+            Reaction::Hang => {
+                // Longer than any test.
+                tokio::time::sleep(Duration::from_secs(3_600)).await;
+                Err("there was no whole answer within 30 s".to_owned())
+            }
+        }
+    }
+}
