@@ -40,11 +40,8 @@ impl Server {
             .kill_on_drop(true)
             .spawn()?;
         let text = |name: &str| init[name].as_str().unwrap_or_default().to_owned();
-        let pair = format!(
-            "x-api-key: {}\r\nx-api-secret: {}\r\n",
-            text("api_key"),
-            text("api_secret")
-        );
+        let pair =
+            format!("x-api-key: {}\r\nx-api-secret: {}\r\n", text("api_key"), text("api_secret"));
         let key = format!("x-ultracart-simple-key: {}\r\n", text("simple_key"));
         let number = |name: &str| init[name].as_i64().unwrap_or_default();
         let ids = (number("workspace_id"), number("project_id"));

@@ -60,6 +60,14 @@ pub struct NewAttempt {
     pub outcome: Outcome,
 }
 
+impl NewAttempt {
+    /// Whether the receiver answered 2xx. An attempt can have failed and yet not be repeated: its
+    /// events could never be sent.
+    pub fn success(&self) -> bool {
+        matches!(self.outcome.status, Some(200..300))
+    }
+}
+
 /// One try to deliver a bundle, as the log shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {

@@ -26,10 +26,6 @@ const STORE_WAIT: Duration = Duration::from_secs(1);
 /// How often that wait doubles: up to 32 seconds, so that delivery resumes soon after a long outage.
 const STORE_WAIT_DOUBLINGS: u32 = 5;
 
-/// A lease is renewed when less than this is left of it: an attempt takes up to 30 seconds, and
-/// settling it must still be inside.
-const LEASE_MARGIN: Duration = Duration::from_secs(45);
-
 /// Delivers for as long as it lives.
 ///
 /// Dropping one stops it at once: bundles in flight are sent again after the next start.
@@ -237,9 +233,6 @@ impl<'a> Turn<'a> {
             return self.sleep(until).await;
         }
         loop {
-            if !keep(self.deliverer, worker).await? {
-                return Ok(None);
-            }
             let step = self.deliverer.step(worker).await?;
             self.store_failures = 0;
             match step {
@@ -261,10 +254,10 @@ impl<'a> Turn<'a> {
     /// Sleeps until then or, if that is earlier, until the lease must be renewed.
     async fn sleep(&mut self, until: Timestamp) -> Result<Option<Asleep>, StoreError> {
         let Some(mut worker) = self.worker.take() else { return Ok(None) };
-        if !keep(self.deliverer, &mut worker).await? {
+        if !self.deliverer.keep(&mut worker).await? {
             return Ok(None);
         }
-        let until = renewal(&worker.lease).map_or(until, |renewal| renewal.min(until));
+        let until = worker.renewal().map_or(until, |renewal| renewal.min(until));
         Ok(Some(Asleep { until, worker: Some(worker), store_failures: 0 }))
     }
 }
@@ -276,27 +269,6 @@ async fn retry_at(deliverer: &Deliverer, worker: &Worker) -> Result<Option<Times
     let states = deliverer.store.queue_states(workspace, &[worker.lease.endpoint]).await?;
     let retry_at = states.first().and_then(|state| state.retry_at);
     Ok(retry_at.filter(|until| *until > deliverer.clock.now()))
-}
-
-/// When the lease must be renewed; `None` when it lasts.
-fn renewal(lease: &Lease) -> Option<Timestamp> {
-    let until = lease.until?;
-    Some(until.checked_sub(LEASE_MARGIN).unwrap_or(Timestamp::MIN))
-}
-
-/// Renews the lease if it is time to; whether it is still held.
-async fn keep(deliverer: &Deliverer, worker: &mut Worker) -> Result<bool, StoreError> {
-    if renewal(&worker.lease).is_none_or(|renewal| renewal > deliverer.clock.now()) {
-        return Ok(true);
-    }
-    match deliverer.store.renew(&worker.lease).await {
-        Ok(lease) => {
-            worker.lease = lease;
-            Ok(true)
-        }
-        Err(StoreError::LeaseLost | StoreError::NotFound(_)) => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 /// Gives the endpoint back. A lease that could not be given back ends by itself.

@@ -23,6 +23,10 @@ use crate::Engine;
 /// section 2.3).
 const LOGGED_CHARACTERS_MAX: usize = 100_000;
 
+/// A lease is renewed when less than this is left of it: an attempt takes up to 30 seconds, and
+/// settling it must still be inside.
+const LEASE_MARGIN: Duration = Duration::from_secs(45);
+
 /// Delivers for all endpoints. Which endpoint, and when, is up to the caller.
 pub struct Deliverer {
     pub(super) store: SharedStore,
@@ -92,6 +96,12 @@ impl Worker {
         self.lease
     }
 
+    /// When the lease must be renewed; `None` when it lasts.
+    pub(super) fn renewal(&self) -> Option<Timestamp> {
+        let until = self.lease.until?;
+        Some(until.checked_sub(LEASE_MARGIN).unwrap_or(Timestamp::MIN))
+    }
+
     /// The endpoint's workspace, once a step has seen the endpoint.
     pub(super) fn workspace(&self) -> Option<WorkspaceId> {
         self.plan.as_ref().map(|plan| plan.endpoint.workspace)
@@ -128,9 +138,27 @@ impl Deliverer {
             Ok(place) => place,
             Err(Stopping) => return Ok(Step::Stopping),
         };
+        if !self.keep(worker).await? {
+            return Ok(Step::Gone);
+        }
         match self.deliver(worker, place).await {
             Err(StoreError::LeaseLost | StoreError::NotFound(_)) => Ok(Step::Gone),
             done => done,
+        }
+    }
+
+    /// Renews the lease if it is time to; whether it is still held.
+    pub(super) async fn keep(&self, worker: &mut Worker) -> Result<bool, StoreError> {
+        if worker.renewal().is_none_or(|renewal| renewal > self.clock.now()) {
+            return Ok(true);
+        }
+        match self.store.renew(&worker.lease).await {
+            Ok(lease) => {
+                worker.lease = lease;
+                Ok(true)
+            }
+            Err(StoreError::LeaseLost | StoreError::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

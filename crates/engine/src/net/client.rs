@@ -81,3 +81,135 @@ pub(crate) fn explain(error: &(dyn Error + 'static)) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use rustls::{RootCertStore, ServerConfig};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+    use crate::net::{Resolve, ResolveError};
+
+    // Made with openssl for a hundred years; the root's key was thrown away.
+    const ROOT: &[u8] = include_bytes!("testdata/ca.pem");
+    const RECEIVER: &[u8] = include_bytes!("testdata/receiver.pem");
+    const RECEIVER_KEY: &[u8] = include_bytes!("testdata/receiver.key");
+
+    /// Everything is on this machine.
+    #[derive(Debug)]
+    struct Here;
+
+    #[async_trait::async_trait]
+    impl Resolve for Here {
+        async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
+            match name {
+                // Nothing listens on the first address; the second is tried then.
+                "receiver.test" => Ok(vec![[127, 9, 9, 9].into(), Ipv4Addr::LOCALHOST.into()]),
+                "other.test" => Ok(vec![Ipv4Addr::LOCALHOST.into()]),
+                _ => Err(ResolveError("no such name".to_owned())),
+            }
+        }
+    }
+
+    fn here() -> Arc<Guard> {
+        Arc::new(Guard::with_resolver(vec!["127.0.0.0/8".parse().unwrap()], Arc::new(Here)))
+    }
+
+    fn trusting(root: &[u8]) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(root).unwrap()).unwrap();
+        tls::config(roots).unwrap()
+    }
+
+    /// Answers each connection's first request with the name it was asked for by SNI.
+    async fn serve_tls() -> u16 {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let chain = vec![CertificateDer::from_pem_slice(RECEIVER).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(RECEIVER_KEY).unwrap();
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let _ = stream.read(&mut [0; 4096]).await;
+                let name = stream.get_ref().1.server_name().unwrap_or_default().to_owned();
+                let head =
+                    format!("HTTP/1.1 200 OK\r\nX-Name: {name}\r\nContent-Length: 0\r\n\r\n");
+                let _ = stream.write_all(head.as_bytes()).await;
+            }
+        });
+        port
+    }
+
+    async fn get(client: &Client, uri: String) -> Result<Response<Incoming>, SendError> {
+        client.send(Request::get(uri).body(Full::default()).unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn tls_asks_for_the_name_and_checks_it() {
+        let port = serve_tls().await;
+        let client = Client::with_tls(here(), trusting(ROOT));
+        let answer = get(&client, format!("https://receiver.test:{port}/")).await.unwrap();
+        assert_eq!(answer.headers()["x-name"], "receiver.test");
+        for host in ["other.test", "127.0.0.1"] {
+            let error = get(&client, format!("https://{host}:{port}/")).await.unwrap_err();
+            assert!(error.to_string().contains("tls"), "{host}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn unknown_roots_are_not_trusted() {
+        let port = serve_tls().await;
+        let client = Client::new(here()).unwrap();
+        let error = get(&client, format!("https://receiver.test:{port}/")).await.unwrap_err();
+        assert!(error.to_string().contains("tls"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn headers_are_in_title_case() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = vec![0; 4096];
+            let length = stream.read(&mut head).await.unwrap();
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+            String::from_utf8(head[..length].to_vec()).unwrap()
+        };
+        let client = Client::with_tls(here(), trusting(ROOT));
+        let request = Request::get(format!("http://other.test:{port}/a?b=c#d"))
+            .header("x-ultracart-request-id", "1")
+            .body(Full::default())
+            .unwrap();
+        let (head, answer) = tokio::join!(server, client.send(request));
+        assert_eq!(answer.unwrap().status(), 204);
+        assert!(head.starts_with("GET /a?b=c HTTP/1.1\r\n"), "{head}");
+        assert!(head.contains("\r\nX-Ultracart-Request-Id: 1\r\n"), "{head}");
+        assert!(head.contains(&format!("\r\nHost: other.test:{port}\r\n")), "{head}");
+    }
+
+    #[tokio::test]
+    async fn refusals_name_the_reason() {
+        let client = Client::with_tls(Arc::new(Guard::default()), trusting(ROOT));
+        for host in ["127.0.0.1:9", "localhost:9", "[::ffff:127.0.0.1]:9"] {
+            let error = get(&client, format!("http://{host}/")).await.unwrap_err().to_string();
+            assert!(error.contains("127.0.0.0/8 (loopback)"), "{host}: {error}");
+        }
+        let client = Client::with_tls(here(), trusting(ROOT));
+        let error = get(&client, "http://none.test/".to_owned()).await.unwrap_err();
+        assert_eq!(error.to_string(), "the name did not resolve: no such name");
+    }
+}

@@ -102,3 +102,15 @@ async fn shutdown_starts_nothing_new_and_gives_leases_back() {
     sim.publish(1, &[endpoint]).await;
     assert_eq!((sim.receivers.count("/a"), sim.state(endpoint).await.pending), (1, 2));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_is_noticed() {
+    let (sim, mut dispatcher) = start().await;
+    let endpoint = sim.endpoint("/a", |_| {}).await.id;
+    sim.receivers.script("/a", [Reaction::Panic]);
+    let quiet = tokio::time::timeout(Duration::from_millis(50), dispatcher.failed()).await;
+    assert!(quiet.is_err());
+    sim.publish(1, &[endpoint]).await;
+    assert!(tokio::time::timeout(PATIENCE, dispatcher.failed()).await.is_ok());
+    assert_eq!(sim.state(endpoint).await.pending, 1);
+}

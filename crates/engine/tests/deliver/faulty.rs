@@ -1,5 +1,6 @@
 //! A store that fails when it is told to.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -28,11 +29,37 @@ pub(crate) enum When {
 pub(crate) struct FaultyStore {
     inner: SharedStore,
     plan: Mutex<Vec<(Op, usize, When)>>,
+    /// How many events at the next head are gone from the journal.
+    gone: Mutex<usize>,
+    /// When leases end, if they do.
+    leases_until: Mutex<Option<Timestamp>>,
+    renewals: AtomicUsize,
 }
 
 impl FaultyStore {
     pub(crate) fn over(inner: SharedStore) -> Arc<Self> {
-        Arc::new(Self { inner, plan: Mutex::default() })
+        let (plan, gone, leases_until) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let renewals = AtomicUsize::new(0);
+        Arc::new(Self { inner, plan, gone, leases_until, renewals })
+    }
+
+    /// Makes the first events of the next head look as if they were gone from the journal.
+    pub(crate) fn forget(&self, events: usize) {
+        *self.gone.lock().unwrap() = events;
+    }
+
+    /// Lets leases that are claimed or renewed from now on end then.
+    pub(crate) fn leases_until(&self, until: Timestamp) {
+        *self.leases_until.lock().unwrap() = Some(until);
+    }
+
+    /// How many leases were renewed.
+    pub(crate) fn renewals(&self) -> usize {
+        self.renewals.load(Ordering::Relaxed)
+    }
+
+    fn limited(&self, lease: Lease) -> Lease {
+        Lease { until: *self.leases_until.lock().unwrap(), ..lease }
     }
 
     /// Plans that the `nth` next call of the method, from 1, fails.
@@ -73,11 +100,13 @@ impl QueueStore for FaultyStore {
     }
 
     async fn claim(&self, endpoint: EndpointId) -> Result<Option<Lease>, StoreError> {
-        self.faulty(Op::Claim, self.inner.claim(endpoint)).await
+        let claimed = self.faulty(Op::Claim, self.inner.claim(endpoint)).await?;
+        Ok(claimed.map(|lease| self.limited(lease)))
     }
 
     async fn renew(&self, lease: &Lease) -> Result<Lease, StoreError> {
-        self.inner.renew(lease).await
+        self.renewals.fetch_add(1, Ordering::Relaxed);
+        Ok(self.limited(self.inner.renew(lease).await?))
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {
@@ -85,7 +114,11 @@ impl QueueStore for FaultyStore {
     }
 
     async fn head(&self, lease: &Lease, limit: HeadLimit) -> Result<Head, StoreError> {
-        self.faulty(Op::Head, self.inner.head(lease, limit)).await
+        let mut head = self.faulty(Op::Head, self.inner.head(lease, limit)).await?;
+        let gone = std::mem::take(&mut *self.gone.lock().unwrap()).min(head.entries.len());
+        head.entries.drain(..gone);
+        head.missing += u32::try_from(gone).unwrap();
+        Ok(head)
     }
 
     async fn settle(&self, lease: &Lease, attempt: NewAttempt) -> Result<QueueState, StoreError> {

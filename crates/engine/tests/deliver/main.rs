@@ -1,8 +1,15 @@
 //! Delivery over the real store, with planned failures of the store and of the receivers.
 
+// Marked as tests, as they are, so that the lints treat helpers like the cases they serve.
+#[cfg(test)]
 mod dispatching;
+#[cfg(test)]
 mod faulty;
+#[cfg(test)]
 mod order;
+#[cfg(test)]
 mod retries;
+#[cfg(test)]
 mod scripted;
+#[cfg(test)]
 mod sim;

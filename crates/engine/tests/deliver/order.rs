@@ -1,6 +1,10 @@
 //! Order, bundles, and what a lost answer of the store costs.
 
+use std::time::Duration;
+
+use hookyard_core::clock::Clock;
 use hookyard_engine::deliver::Step;
+use jiff::SignedDuration;
 
 use crate::faulty::{Op, When};
 use crate::scripted::{Reaction, status};
@@ -178,4 +182,54 @@ async fn oversized_events_are_cut_down_or_dropped_with_a_record() {
     assert_eq!(dropped.record.order_ids, ["2"]);
     assert!(dropped.record.outcome.error.as_ref().unwrap().contains("900000"));
     assert_eq!(sim.state(endpoint).await.failures, 0);
+}
+
+#[tokio::test]
+async fn events_gone_from_the_journal_are_passed_over() {
+    let sim = Sim::start().await;
+    let endpoint = sim.endpoint("/a", |settings| settings.maximum_events = 3).await.id;
+    sim.publish(9, &[endpoint]).await;
+    let mut worker = sim.worker(endpoint).await;
+    sim.store.forget(2);
+    assert_eq!(sim.step(&mut worker).await, Step::Sent { events: 3, pending: 4 });
+    sim.store.forget(3);
+    assert_eq!(sim.step(&mut worker).await, Step::Dropped { entries: 3, pending: 1 });
+    assert_eq!(sim.step(&mut worker).await, SENT_ALL);
+    assert_eq!(sim.delivered(), [vec![2, 3, 4], vec![8]]);
+    let attempts = sim.attempts(endpoint).await;
+    let success: Vec<_> = attempts.iter().map(|attempt| attempt.success).collect();
+    assert_eq!(success, [true, false, true]);
+}
+
+#[tokio::test]
+async fn reflowed_events_come_after_what_is_queued() {
+    let sim = Sim::start().await;
+    let endpoint = sim.endpoint("/a", |settings| settings.maximum_events = 2).await.id;
+    sim.publish(3, &[endpoint]).await;
+    let order_create = crate::sim::type_id("order_create");
+    let now = sim.clock.now();
+    let reflow = sim.shared().reflow(crate::sim::WORKSPACE, endpoint, order_create, now).await;
+    assert_eq!(reflow.unwrap().queued, 3);
+    sim.publish(1, &[endpoint]).await;
+    sim.clock.advance(Duration::from_secs(9));
+    sim.run_until_idle(&mut sim.worker(endpoint).await).await;
+    assert_eq!(sim.delivered(), [vec![0, 1], vec![2, 0], vec![1, 2], vec![3]]);
+}
+
+#[tokio::test]
+async fn leases_are_renewed_before_they_end() {
+    let sim = Sim::start().await;
+    let endpoint = sim.endpoint("/a", |settings| settings.maximum_events = 1).await.id;
+    sim.publish(3, &[endpoint]).await;
+    let in_two_minutes = sim.clock.now() + SignedDuration::from_mins(2);
+    sim.store.leases_until(in_two_minutes);
+    let mut worker = sim.worker(endpoint).await;
+    sim.step(&mut worker).await;
+    assert_eq!(sim.store.renewals(), 0);
+    sim.clock.advance(Duration::from_secs(80));
+    sim.store.leases_until(in_two_minutes + SignedDuration::from_mins(2));
+    sim.step(&mut worker).await;
+    assert_eq!((sim.store.renewals(), worker.lease().until.is_some()), (1, true));
+    sim.step(&mut worker).await;
+    assert_eq!(sim.store.renewals(), 1);
 }

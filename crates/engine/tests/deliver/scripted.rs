@@ -17,20 +17,22 @@ pub(crate) enum Reaction {
     Refuse,
     /// The request is taken and never answered.
     Hang,
+    /// A fault of ours.
+    Panic,
 }
 
-pub(crate) fn status(status: u16) -> Reaction {
-    Reaction::Answer(Answer { status, headers: HeaderMap::new(), body: Bytes::from("text") })
+fn answer(status: u16) -> Answer {
+    Answer { status, headers: HeaderMap::new(), body: Bytes::from("text") }
+}
+
+pub(crate) fn status(code: u16) -> Reaction {
+    Reaction::Answer(answer(code))
 }
 
 pub(crate) fn status_with(code: u16, name: &'static str, value: &str) -> Reaction {
-    let Reaction::Answer(mut answer) = status(code) else { unreachable_reaction() };
+    let mut answer = answer(code);
     answer.headers.insert(HeaderName::from_static(name), value.parse().unwrap());
     Reaction::Answer(answer)
-}
-
-fn unreachable_reaction() -> ! {
-    panic!("status() always answers")
 }
 
 /// Answers as scripted, and 200 once a script has ended.
@@ -82,6 +84,7 @@ impl Transport for Scripted {
         };
         match reaction.unwrap_or_else(|| status(200)) {
             Reaction::Answer(answer) => Ok(answer),
+            Reaction::Panic => panic!("planned panic"),
             Reaction::Refuse => Err("connection refused".to_owned()),
             Reaction::Hang => {
                 // Longer than any test.

@@ -65,7 +65,7 @@ pub(super) fn insert(
         millis(attempt.duration),
         millis(attempt.queue_delay),
         attempt.outcome.status,
-        attempt.retry_at.is_none(),
+        attempt.success(),
         attempt.advance,
         attempt.failures,
         attempt.retry_at.map(Timestamp::as_millisecond),

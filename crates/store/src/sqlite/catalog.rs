@@ -191,8 +191,10 @@ fn with_cancelled(before: &Endpoint, mut new: Vec<Subscription>) -> Vec<Subscrip
 fn put_after_commit(tx: &mut Tx<'_>, endpoint: &Arc<Endpoint>) {
     let endpoint = Arc::clone(endpoint);
     tx.after_commit(move |memory| {
-        memory.ready.mark([endpoint.id]);
+        let id = endpoint.id;
         memory.put_endpoint(endpoint);
+        // Last: whoever looks because of it must see the change.
+        memory.ready.mark([id]);
     });
 }
 
