@@ -7,9 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use hookyard_core::clock::SystemClock;
 use hookyard_core::entropy::SystemEntropy;
-use hookyard_engine::Engine;
-use hookyard_engine::deliver::{Deliverer, Dispatcher, HttpTransport};
 use hookyard_engine::net::Guard;
+use hookyard_engine::{Engine, deliver};
 use hookyard_server::Settings;
 use hookyard_store::{SharedStore, Store};
 use tokio::net::TcpListener;
@@ -77,8 +76,7 @@ async fn parts(
     stop: &Stop,
     drain: Duration,
 ) -> Result<()> {
-    let transport = HttpTransport::new(Arc::clone(engine.guard())).context("cannot set up TLS")?;
-    let mut dispatcher = Dispatcher::start(Arc::new(Deliverer::new(&engine, Arc::new(transport))));
+    let mut dispatcher = deliver::start(&engine).context("cannot set up TLS")?;
     let router = hookyard_server::router(engine, settings);
     let requests = async {
         hookyard_server::serve(listener, router, stop.said()).await;
