@@ -22,7 +22,7 @@ use crate::{first, telemetry};
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(command: Serve) -> Result<()> {
     let Serve { common, first, listen, allow_net, settings, drain } = command;
-    telemetry::start(&common);
+    let _flush = telemetry::start(&common).context("cannot start the log")?;
     let signals = Signals::listen().context("cannot listen for signals")?;
     let (store, _lock) = open(&common)?;
     // The port is taken before anything is printed: what is printed must be usable.
