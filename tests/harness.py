@@ -179,7 +179,7 @@ class Delivery:
 
     at: float
     path: str
-    headers: dict
+    headers: http.client.HTTPMessage
     body: bytes
 
     @property
@@ -208,8 +208,8 @@ class Receiver:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                headers = dict(self.headers.items())
-                receiver.deliveries.append(Delivery(time.monotonic(), self.path, headers, body))
+                delivery = Delivery(time.monotonic(), self.path, self.headers, body)
+                receiver.deliveries.append(delivery)
                 step = 200 if script.empty() else script.get()
                 if isinstance(step, float):
                     released.wait(step)
@@ -228,7 +228,7 @@ class Receiver:
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.http.server_port}/hook"
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(self, *_):

@@ -104,16 +104,16 @@ pub(crate) async fn open_loop(
     count: u64,
     make: MakeRequest,
 ) -> Result<()> {
-    const CONNECTIONS: u64 = 16;
+    const CONNECTIONS: u32 = 16;
     let period = Duration::from_secs(1) / rate;
-    let worker = |offset: u64| {
+    let worker = |offset: u32| {
         let make = Arc::clone(&make);
         tokio::spawn(async move {
             let mut connection = Connection::open(to).await?;
-            let mut ticks = tokio::time::interval(period * CONNECTIONS as u32);
+            let mut ticks = tokio::time::interval(period * CONNECTIONS);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-            tokio::time::sleep(period * offset as u32).await;
-            for number in (offset..count).step_by(CONNECTIONS as usize) {
+            tokio::time::sleep(period * offset).await;
+            for number in (u64::from(offset)..count).step_by(CONNECTIONS as usize) {
                 ticks.tick().await;
                 accepted(connection.call(&make(number)).await?)?;
             }

@@ -179,3 +179,59 @@ impl Logging {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::get;
+    use hookyard_testkit::{SeededEntropy, SimClock};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn call(request: Request) -> Response {
+        let clock = Arc::new(SimClock::default());
+        Router::new()
+            .route("/fine", get(|| async { "fine" }))
+            .route("/panic", get(crash))
+            .route("/stuck", get(std::future::pending::<()>))
+            .layer(RequestLog::new(clock, &SeededEntropy::new(1)))
+            .oneshot(request)
+            .await
+            .unwrap()
+    }
+
+    async fn crash() -> &'static str {
+        panic!("a bug")
+    }
+
+    fn request(path: &str) -> Request {
+        Request::get(path).body(Body::empty()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered() {
+        let response = call(request("/panic")).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert!(response.headers().contains_key(REQUEST_ID));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_takes_too_long_is_answered() {
+        let response = call(request("/stuck")).await;
+        assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn every_answer_names_a_request_id() {
+        let own = call(request("/fine")).await;
+        assert_eq!(own.headers()[REQUEST_ID].len(), PROCESS_DIGITS + 8);
+        for (sent, kept) in [("abc-1", true), ("a b", false), (&"x".repeat(1000), false)] {
+            let mut request = request("/fine");
+            request.headers_mut().insert(REQUEST_ID, HeaderValue::from_str(sent).unwrap());
+            assert_eq!(call(request).await.headers()[REQUEST_ID] == sent, kept, "{sent}");
+        }
+    }
+}

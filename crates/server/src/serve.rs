@@ -23,9 +23,10 @@ const CONNECTIONS_MAX: usize = 10_000;
 /// ones do not hold the places of others.
 const HEAD_MAX: Duration = Duration::from_secs(75);
 
-/// The largest head of a request, in bytes. The longest that a known client sends is a list with
-/// all filters, below 4 KiB; proxies commonly let 32 KiB through.
-const HEAD_BYTES_MAX: usize = 64 << 10;
+/// A request's head with more bytes is refused with 431, at the latest at twice as many: hyper looks
+/// after each read, and a read may bring as much again. The longest that a known client sends is a
+/// list with all filters, below 4 KiB; proxies commonly let 32 KiB through.
+const HEAD_BYTES_MAX: usize = 32 << 10;
 
 /// The most headers of a request: hyper's own default, named here because it is a promise.
 const HEADERS_MAX: usize = 100;

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use hookyard_core::clock::SystemClock;
 use hookyard_core::entropy::SystemEntropy;
-use hookyard_engine::Engine;
 use hookyard_engine::net::Guard;
+use hookyard_engine::{Engine, deliver};
 use hookyard_server::Settings;
 use hookyard_store::{SharedStore, Store};
 use tokio::net::TcpListener;
@@ -22,7 +22,7 @@ use crate::{first, telemetry};
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(command: Serve) -> Result<()> {
     let Serve { common, first, listen, allow_net, settings, drain } = command;
-    telemetry::start(&common);
+    let _flush = telemetry::start(&common).context("cannot start the log")?;
     let signals = Signals::listen().context("cannot listen for signals")?;
     let (store, _lock) = open(&common)?;
     // The port is taken before anything is printed: what is printed must be usable.
@@ -42,8 +42,8 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
         Arc::new(Guard::new(allow_net)),
     ));
     let stop = Stop::new();
-    let result =
-        lifecycle::run(parts(engine, settings, listener, &stop), &stop, signals, drain).await;
+    let parts = parts(engine, settings, listener, &stop, drain);
+    let result = lifecycle::run(parts, &stop, signals, drain).await;
     close(store.as_ref()).await;
     if result.is_ok() {
         tracing::info!("stopped");
@@ -74,10 +74,23 @@ async fn parts(
     settings: Settings,
     listener: TcpListener,
     stop: &Stop,
+    drain: Duration,
 ) -> Result<()> {
+    let mut dispatcher = deliver::start(&engine).context("cannot set up TLS")?;
     let router = hookyard_server::router(engine, settings);
-    hookyard_server::serve(listener, router, stop.said()).await;
-    Ok(())
+    let requests = async {
+        hookyard_server::serve(listener, router, stop.said()).await;
+        Ok(())
+    };
+    let deliveries = async {
+        tokio::select! {
+            () = dispatcher.failed() => bail!("delivery has failed; the log says why"),
+            () = stop.said() => {}
+        }
+        dispatcher.shutdown(drain).await;
+        Ok(())
+    };
+    tokio::try_join!(requests, deliveries).map(|_| ())
 }
 
 /// How long the store may take to write what makes the next start quick. Skipping it loses nothing.

@@ -9,8 +9,6 @@ use tokio::sync::Mutex;
 /// Who wants which event type in one workspace, at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Matcher {
-    /// The workspace's event types.
-    pub(crate) catalogue: Arc<Catalogue>,
     /// The event types by name.
     pub(crate) names: HashMap<String, EventTypeId>,
     /// The endpoints of each event type, ascending.
@@ -18,7 +16,7 @@ pub(crate) struct Matcher {
 }
 
 impl Matcher {
-    fn new(catalogue: Arc<Catalogue>, endpoints: &[Arc<Endpoint>]) -> Self {
+    fn new(catalogue: &Catalogue, endpoints: &[Arc<Endpoint>]) -> Self {
         let mut wanted: HashMap<EventTypeId, Vec<EndpointId>> = HashMap::new();
         for endpoint in endpoints {
             for subscription in &endpoint.subscriptions {
@@ -29,7 +27,7 @@ impl Matcher {
         }
         wanted.values_mut().for_each(|endpoints| endpoints.sort());
         let names = catalogue.iter().map(|(_, kind)| (kind.name.clone(), kind.id)).collect();
-        Self { catalogue, names, wanted }
+        Self { names, wanted }
     }
 
     /// The endpoints that want an event of this type, ascending.
@@ -71,7 +69,7 @@ impl Matchers {
         let _turn = self.rebuild.lock().await;
         let catalogue = store.catalogue(workspace).await?;
         let endpoints = store.endpoints(workspace).await?;
-        let matcher = Arc::new(Matcher::new(catalogue, &endpoints));
+        let matcher = Arc::new(Matcher::new(&catalogue, &endpoints));
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         current.insert(workspace, Arc::clone(&matcher));
         Ok(matcher)
