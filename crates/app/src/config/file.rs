@@ -103,9 +103,12 @@ impl File {
             Some(entry) => format!("{}, line {}", self.path.display(), entry.line),
             None => self.path.display().to_string(),
         };
+        // What the value's own parser said; without one, the first line of clap's report.
+        let report = error.to_string();
+        let first = report.lines().next().unwrap_or_default().trim_start_matches("error: ");
         let reason =
-            std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-        anyhow!("{place}: {key}: {}", reason.trim_end())
+            std::error::Error::source(error).map_or_else(|| first.to_owned(), ToString::to_string);
+        anyhow!("{place}: {key}: {reason}")
     }
 }
 
@@ -188,6 +191,11 @@ mod tests {
             message,
             "dir/hookyard.toml, line 2: allow_net: `localhost` is no range of addresses: write one \
              such as 10.0.0.0/8 or fd00::/8"
+        );
+        assert_eq!(
+            refused("drain_seconds = 'soon'"),
+            "dir/hookyard.toml, line 1: drain_seconds: `soon` is no time to drain: use whole \
+             seconds from 0 to 3600"
         );
         assert!(refused("drain_seconds = 1.5").contains("line 1: `drain_seconds` takes a string"));
         assert!(refused("listen = ").starts_with("dir/hookyard.toml: TOML parse error at line 1"));
