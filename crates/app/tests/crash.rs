@@ -1,6 +1,11 @@
 //! Kills the real binary with SIGKILL, again and again, while events are published and deliveries are
 //! received, and then looks for what was promised: nothing that was acknowledged is lost, the order
 //! of each endpoint holds, and what came twice was in flight at a kill.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what goes wrong here fails the test, as it should"
+)]
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
