@@ -23,9 +23,9 @@ pub(crate) struct Paths {
     free_nodes: Vec<NodeId>,
     field_count: u32,
     free_fields: Vec<FieldId>,
-    /// Some rule names the empty path. Only then do empty keys of events count, as in the
-    /// original.
-    empty_path: bool,
+    /// How many paths have a step that is empty ([`has_empty_step`]). Only when some do, the
+    /// empty keys of events count, as in the original.
+    empty_steps: usize,
 }
 
 #[derive(Default)]
@@ -105,7 +105,7 @@ impl Paths {
             free_nodes: Vec::new(),
             field_count: 0,
             free_fields: Vec::new(),
-            empty_path: false,
+            empty_steps: 0,
         }
     }
 
@@ -135,7 +135,7 @@ impl Paths {
     pub(crate) fn follow(&self, from: NodeId, key: &[u8]) -> Option<NodeId> {
         let children = &self.node(from)?.children;
         match children.get(key) {
-            Some(_) if key.is_empty() && !self.empty_path => None,
+            Some(_) if key.is_empty() && self.empty_steps == 0 => None,
             None if children.may_lead_on(key) => self.walk(from, key),
             found => found,
         }
@@ -168,7 +168,7 @@ impl Paths {
         if let Some(node) = self.nodes.get_mut(at as usize) {
             node.field = Some(field);
         }
-        self.empty_path |= path.is_empty();
+        self.empty_steps += usize::from(has_empty_step(path));
         field
     }
 
@@ -194,8 +194,9 @@ impl Paths {
         }
         let leaf = trail.pop().and_then(|id| self.nodes.get_mut(id as usize).map(|node| (id, node)));
         let Some((mut id, node)) = leaf else { return };
-        self.free_fields.extend(node.field.take());
-        self.empty_path &= !path.is_empty();
+        let Some(field) = node.field.take() else { return };
+        self.free_fields.push(field);
+        self.empty_steps -= usize::from(has_empty_step(path));
         for step in steps.iter().rev() {
             let unused = self
                 .node(id)
@@ -208,6 +209,12 @@ impl Paths {
             id = parent;
         }
     }
+}
+
+/// Whether a path has an empty step, other than those at its end.
+fn has_empty_step(path: &str) -> bool {
+    let kept = path.trim_end_matches('.');
+    path.is_empty() || !kept.is_empty() && kept.split('.').any(str::is_empty)
 }
 
 #[cfg(test)]
