@@ -139,10 +139,8 @@ fn failures(core: &Core, event: &[u8], scratch: &Scratch, sub_rule: &SubRule) ->
         let list = core.field(&field.path).and_then(|id| scratch.leaves.of(id));
         list.is_some_and(|list| list.in_arrays)
     };
-    let failure = |field: &Field| Failure {
-        path: field.path.to_string(),
-        reason: Reason::DifferentElements,
-    };
+    let failure =
+        |field: &Field| Failure { path: field.path.to_string(), reason: Reason::DifferentElements };
     sub_rule.fields.iter().filter(in_arrays).map(failure).collect()
 }
 
@@ -167,7 +165,10 @@ fn reason(core: &Core, event: &[u8], scratch: &Scratch, field: &Field) -> Option
         return None;
     }
     let values = leaves.iter(list).map(|(_, leaf)| leaves.value(event, leaf));
-    Some(Reason::Unwanted { found: values.take(MAX_VALUES).map(show).collect(), expected: expected() })
+    Some(Reason::Unwanted {
+        found: values.take(MAX_VALUES).map(show).collect(),
+        expected: expected(),
+    })
 }
 
 /// A value as JSON, cut when long.

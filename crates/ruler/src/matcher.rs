@@ -185,8 +185,8 @@ pub(crate) fn satisfied(alternatives: &[Matcher], value: Value<'_>) -> bool {
         return alternatives.iter().any(|one| one.matches(value));
     }
     let split = |list: &[Matcher], leading: fn(&Matcher) -> bool| list.partition_point(leading);
-    let (texts, rest) = alternatives
-        .split_at(split(alternatives, |one| matches!(one, Matcher::Text(_))));
+    let (texts, rest) =
+        alternatives.split_at(split(alternatives, |one| matches!(one, Matcher::Text(_))));
     let (numbers, rest) = rest.split_at(split(rest, |one| matches!(one, Matcher::Number(_))));
     let (addresses, rest) = rest.split_at(split(rest, |one| matches!(one, Matcher::Ip(_))));
     let found = match value {

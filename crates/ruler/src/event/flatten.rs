@@ -46,7 +46,11 @@ pub(crate) fn flatten(
     let mut pass = Pass { paths, scanner, leaves, buffers };
     pass.run()?;
     let end = pass.scanner.pos;
-    match std::str::from_utf8(event.get(..end).unwrap_or_default()) {
+    let read = event.get(..end).unwrap_or_default();
+    if read.is_ascii() {
+        return Ok(());
+    }
+    match std::str::from_utf8(read) {
         Ok(_) => Ok(()),
         Err(error) => Err(JsonError::new(error.valid_up_to(), "text is not UTF-8").into()),
     }

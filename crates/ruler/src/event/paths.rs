@@ -192,15 +192,15 @@ impl Paths {
             let Some(next) = self.node(at).and_then(|node| node.children.get(step)) else { return };
             trail.push(next);
         }
-        let leaf = trail.pop().and_then(|id| self.nodes.get_mut(id as usize).map(|node| (id, node)));
+        let leaf =
+            trail.pop().and_then(|id| self.nodes.get_mut(id as usize).map(|node| (id, node)));
         let Some((mut id, node)) = leaf else { return };
         let Some(field) = node.field.take() else { return };
         self.free_fields.push(field);
         self.empty_steps -= usize::from(has_empty_step(path));
         for step in steps.iter().rev() {
-            let unused = self
-                .node(id)
-                .is_some_and(|node| node.field.is_none() && node.children.is_empty());
+            let unused =
+                self.node(id).is_some_and(|node| node.field.is_none() && node.children.is_empty());
             let Some(parent) = trail.pop().filter(|_| unused) else { return };
             self.free_nodes.push(id);
             if let Some(node) = self.nodes.get_mut(parent as usize) {

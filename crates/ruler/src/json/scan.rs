@@ -19,6 +19,9 @@ pub(crate) struct Span {
 }
 
 /// A position in a JSON text.
+///
+/// What is off the hot path is a function of the bytes and the position, by value: a method that
+/// is not inlined would force the position out of its register.
 pub(crate) struct Scanner<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) pos: usize,
@@ -35,23 +38,19 @@ impl<'a> Scanner<'a> {
         self.bytes.get(self.pos).copied().unwrap_or(0)
     }
 
+    #[inline(always)]
     pub(crate) fn fail<T>(&self, problem: &'static str) -> Result<T, JsonError> {
-        let problem = if self.pos >= self.bytes.len() { "text ends too early" } else { problem };
-        Err(JsonError::new(self.pos, problem))
+        Err(failure(self.bytes, self.pos, problem))
     }
 
     /// Skips white space and returns the byte after it.
     #[inline(always)]
     pub(crate) fn next_token(&mut self) -> u8 {
         let byte = self.peek();
-        if byte > b' ' { byte } else { self.skip_white_space() }
-    }
-
-    #[cold]
-    fn skip_white_space(&mut self) -> u8 {
-        while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
-            self.pos += 1;
+        if byte > b' ' {
+            return byte;
         }
+        self.pos = after_white_space(self.bytes, self.pos);
         self.peek()
     }
 
@@ -83,7 +82,7 @@ impl<'a> Scanner<'a> {
                 }
                 b'\\' => {
                     escaped = true;
-                    self.escape()?;
+                    self.pos = after_escape(self.bytes, self.pos)?;
                 }
                 0..0x20 => return self.fail("control character in a string"),
                 _ => self.pos += 1,
@@ -100,42 +99,13 @@ impl<'a> Scanner<'a> {
         self.pos += 1;
         let key = self.string()?;
         if key.end - key.start > MAX_KEY_CHARS {
-            self.check_key_length(key)?;
+            check_key_length(self.bytes, key)?;
         }
         if self.next_token() != b':' {
             return self.fail("expected a colon after the key");
         }
         self.pos += 1;
         Ok(key)
-    }
-
-    #[cold]
-    fn check_key_length(&self, key: Span) -> Result<(), JsonError> {
-        let text = self.bytes.get(key.start..key.end).unwrap_or_default();
-        match std::str::from_utf8(text).map(|text| text.chars().count()) {
-            Ok(0..=MAX_KEY_CHARS) => Ok(()),
-            Ok(_) => Err(JsonError::new(key.start, "key longer than 50,000 characters")),
-            Err(_) => Err(JsonError::new(key.start, "text is not UTF-8")),
-        }
-    }
-
-    #[cold]
-    fn escape(&mut self) -> Result<(), JsonError> {
-        self.pos += 1;
-        match self.peek() {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.pos += 1,
-            b'u' => {
-                self.pos += 1;
-                for _ in 0..4 {
-                    if !self.peek().is_ascii_hexdigit() {
-                        return self.fail("expected four hexadecimal digits after \\u");
-                    }
-                    self.pos += 1;
-                }
-            }
-            _ => return self.fail("unknown escape in a string"),
-        }
-        Ok(())
     }
 
     /// Reads a number; `self` stands at its first byte. The text is `bytes[start..pos]`.
@@ -145,10 +115,15 @@ impl<'a> Scanner<'a> {
         if self.peek() == b'-' {
             self.pos += 1;
         }
-        if self.peek() == b'0' {
-            self.pos += 1;
-        } else {
-            self.digits()?;
+        match self.peek() {
+            b'0' => self.pos += 1,
+            b'1'..=b'9' => {
+                self.pos += 1;
+                while self.peek().is_ascii_digit() {
+                    self.pos += 1;
+                }
+            }
+            _ => return self.fail("expected a digit"),
         }
         if self.peek() == b'.' {
             self.pos += 1;
@@ -171,12 +146,7 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     fn digits(&mut self) -> Result<(), JsonError> {
         let start = self.pos;
-        while let Some(word) = self.word() {
-            let others = non_digits(word);
-            if others != 0 {
-                self.pos += first_byte(others);
-                return if self.pos > start { Ok(()) } else { self.fail("expected a digit") };
-            }
+        while self.word().is_some_and(|word| non_digits(word) == 0) {
             self.pos += 8;
         }
         while self.peek().is_ascii_digit() {
@@ -186,7 +156,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads `true`, `false` or `null`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn literal(&mut self) -> Result<(), JsonError> {
         let word: &[u8] = match self.peek() {
             b't' => b"true",
@@ -205,7 +175,10 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     pub(crate) fn skip_value(&mut self, depth: usize) -> Result<(), JsonError> {
         match self.next_token() {
-            b'{' | b'[' => self.skip_container(depth),
+            b'{' | b'[' => {
+                self.pos = after_container(self.bytes, self.pos, depth)?;
+                Ok(())
+            }
             _ => self.skip_scalar(),
         }
     }
@@ -219,34 +192,6 @@ impl<'a> Scanner<'a> {
             }
             b'-' | b'0'..=b'9' => self.number(),
             _ => self.literal(),
-        }
-    }
-
-    fn skip_container(&mut self, depth: usize) -> Result<(), JsonError> {
-        let mut open = Containers::new(depth);
-        loop {
-            // At a value.
-            match self.next_token() {
-                b'{' => {
-                    self.pos += 1;
-                    open.push(true, self.pos)?;
-                    if self.next_token() != b'}' {
-                        self.key()?;
-                        continue;
-                    }
-                }
-                b'[' => {
-                    self.pos += 1;
-                    open.push(false, self.pos)?;
-                    if self.next_token() != b']' {
-                        continue;
-                    }
-                }
-                _ => self.skip_scalar()?,
-            }
-            if self.after_value(&mut open)? {
-                return Ok(());
-            }
         }
     }
 
@@ -270,6 +215,73 @@ impl<'a> Scanner<'a> {
                 return Ok(true);
             }
         }
+    }
+}
+
+/// Checks the object or array at `pos`, below `depth` open ones, and returns the position after it.
+fn after_container(bytes: &[u8], pos: usize, depth: usize) -> Result<usize, JsonError> {
+    let mut scanner = Scanner { bytes, pos };
+    let mut open = Containers::new(depth);
+    loop {
+        // At a value.
+        match scanner.next_token() {
+            b'{' => {
+                scanner.pos += 1;
+                open.push(true, scanner.pos)?;
+                if scanner.next_token() != b'}' {
+                    scanner.key()?;
+                    continue;
+                }
+            }
+            b'[' => {
+                scanner.pos += 1;
+                open.push(false, scanner.pos)?;
+                if scanner.next_token() != b']' {
+                    continue;
+                }
+            }
+            _ => scanner.skip_scalar()?,
+        }
+        if scanner.after_value(&mut open)? {
+            return Ok(scanner.pos);
+        }
+    }
+}
+
+#[cold]
+fn failure(bytes: &[u8], pos: usize, problem: &'static str) -> JsonError {
+    JsonError::new(pos, if pos >= bytes.len() { "text ends too early" } else { problem })
+}
+
+#[inline(never)]
+fn after_white_space(bytes: &[u8], pos: usize) -> usize {
+    let rest = bytes.get(pos..).unwrap_or_default();
+    pos + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count()
+}
+
+/// The position after the escape that starts at `pos`.
+#[inline(never)]
+fn after_escape(bytes: &[u8], pos: usize) -> Result<usize, JsonError> {
+    match bytes.get(pos + 1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(pos + 2),
+        Some(b'u') => {
+            let digits = bytes.get(pos + 2..pos + 6).unwrap_or_default();
+            if digits.len() == 4 && digits.iter().all(u8::is_ascii_hexdigit) {
+                return Ok(pos + 6);
+            }
+            Err(failure(bytes, pos, "expected four hexadecimal digits after \\u"))
+        }
+        _ => Err(failure(bytes, pos, "unknown escape in a string")),
+    }
+}
+
+#[cold]
+fn check_key_length(bytes: &[u8], key: Span) -> Result<(), JsonError> {
+    let text = bytes.get(key.start..key.end).unwrap_or_default();
+    match std::str::from_utf8(text).map(|text| text.chars().count()) {
+        Ok(0..=MAX_KEY_CHARS) => Ok(()),
+        Ok(_) => Err(JsonError::new(key.start, "key longer than 50,000 characters")),
+        Err(_) => Err(JsonError::new(key.start, "text is not UTF-8")),
     }
 }
 
@@ -355,8 +367,15 @@ mod tests {
     #[test]
     fn accepts_json() {
         for text in [
-            "0", "-0", "12345678901234567890", "1.5e+10", "0.0E-0", r#""""#, r#""\u00e9\n\\\"/""#,
-            r#"{"a":[1,{"b":null},[],{}],"c":"longer than eight bytes"}"#, " [ true , false ] ",
+            "0",
+            "-0",
+            "12345678901234567890",
+            "1.5e+10",
+            "0.0E-0",
+            r#""""#,
+            r#""\u00e9\n\\\"/""#,
+            r#"{"a":[1,{"b":null},[],{}],"c":"longer than eight bytes"}"#,
+            " [ true , false ] ",
             "\"caf\u{e9} \u{1f600}\"",
         ] {
             assert!(skips(text), "{text}");
@@ -366,9 +385,31 @@ mod tests {
     #[test]
     fn refuses_what_is_not_json() {
         for text in [
-            "", "01", "+1", ".5", "5.", "1e", "--1", "nul", "tru", "[1,]", "[,1]", "{\"a\"}",
-            "{\"a\":}", "{\"a\":1,}", "{a:1}", "[1}", "{\"a\":1]", "\"\\x\"", "\"\\u12g4\"",
-            "\"tab\there\"", "\"open", "NaN", "[1 2]", "{\"a\" 1}", "\u{0}",
+            "",
+            "01",
+            "+1",
+            ".5",
+            "5.",
+            "1e",
+            "--1",
+            "nul",
+            "tru",
+            "[1,]",
+            "[,1]",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{a:1}",
+            "[1}",
+            "{\"a\":1]",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            "\"tab\there\"",
+            "\"open",
+            "NaN",
+            "[1 2]",
+            "{\"a\" 1}",
+            "\u{0}",
         ] {
             assert!(!skips(text), "{text}");
         }

@@ -91,12 +91,8 @@ impl FieldIndex {
             }
             Place::Prefix(key) => patterns.get_or_insert_default().prefixes.entry(key),
             Place::Suffix(key) => patterns.get_or_insert_default().suffixes.entry(key),
-            Place::FoldedPrefix(key) => {
-                patterns.get_or_insert_default().folded_prefixes.entry(key)
-            }
-            Place::FoldedSuffix(key) => {
-                patterns.get_or_insert_default().folded_suffixes.entry(key)
-            }
+            Place::FoldedPrefix(key) => patterns.get_or_insert_default().folded_prefixes.entry(key),
+            Place::FoldedSuffix(key) => patterns.get_or_insert_default().folded_suffixes.entry(key),
             Place::Range(low, high, end) => {
                 patterns.get_or_insert_default().ranges.get_or_insert(*low, *high, *end)
             }

@@ -312,4 +312,3 @@ fn slot<T: Default>(list: &mut Vec<(FieldId, T)>, field: FieldId) -> &mut T {
     };
     &mut list[at].1
 }
-

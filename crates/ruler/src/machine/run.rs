@@ -109,9 +109,7 @@ fn any(
         return start < end;
     }
     let leaves = &scratch.leaves;
-    leaves
-        .iter(list)
-        .any(|(_, leaf)| satisfied(&condition.alternatives, leaves.value(event, leaf)))
+    leaves.iter(list).any(|(_, leaf)| satisfied(&condition.alternatives, leaves.value(event, leaf)))
 }
 
 /// The leaves that satisfy the condition, as a range of the arena.
@@ -161,9 +159,8 @@ fn together(core: &Core, event: &[u8], scratch: &mut Scratch) -> Result<bool, ev
         possible &= condition.absent || !satisfying.is_empty();
         // A leaf outside arrays agrees with every other choice, so it is always a good one,
         // unless a choice could help by ruling out the leaves of an absent field.
-        let outside = |leaf: &u32| {
-            scratch.leaves.leaf(*leaf).is_some_and(|leaf| leaf.context == OUTSIDE)
-        };
+        let outside =
+            |leaf: &u32| scratch.leaves.leaf(*leaf).is_some_and(|leaf| leaf.context == OUTSIDE);
         if !any_absent && satisfying.iter().any(outside) {
             continue;
         }

@@ -149,9 +149,10 @@ impl<'a> Attempt<'a> {
         let number = u32::try_from(at + 1).unwrap_or(u32::MAX);
         let mut state = vec![number];
         for context in &self.search.trail {
-            let last = self.leaves.context(*context).and_then(|element| {
-                self.search.last_use.get(element.array as usize)
-            });
+            let last = self
+                .leaves
+                .context(*context)
+                .and_then(|element| self.search.last_use.get(element.array as usize));
             if last.is_some_and(|last| *last >= number) {
                 state.push(*context);
             }
@@ -183,8 +184,7 @@ impl<'a> Attempt<'a> {
         self.step()?;
         while let Some(element) = self.leaves.context(context) {
             self.step()?;
-            let chosen =
-                self.search.chosen.get(element.array as usize).copied().unwrap_or(OUTSIDE);
+            let chosen = self.search.chosen.get(element.array as usize).copied().unwrap_or(OUTSIDE);
             if chosen == context {
                 return Ok(None); // and so it is for the arrays around
             }

@@ -137,7 +137,12 @@ fn wildcard(path: &str, argument: &Json) -> Result<Wildcard, Error> {
         }
         WildcardError::Escape(place) => {
             let problem = format!("a backslash before neither * nor backslash at byte {place}");
-            at(path, argument, &problem, "write \\\\\\\\ for a backslash (both are escaped in JSON)")
+            at(
+                path,
+                argument,
+                &problem,
+                "write \\\\\\\\ for a backslash (both are escaped in JSON)",
+            )
         }
     })?;
     if read.stars() > MAX_WILDCARDS_PER_PATTERN {
@@ -154,9 +159,10 @@ fn cidr(path: &str, argument: &Json) -> Result<Matcher, Error> {
         Err(CidrError::Slash) => {
             ("a block without exactly one slash", "write address/bits, such as \"10.0.0.0/8\"")
         }
-        Err(CidrError::Address) => {
-            ("a block whose address is not an IPv4 or IPv6 literal", "write it as in \"10.0.0.0/8\"")
-        }
+        Err(CidrError::Address) => (
+            "a block whose address is not an IPv4 or IPv6 literal",
+            "write it as in \"10.0.0.0/8\"",
+        ),
         Err(CidrError::Bits) => {
             ("a block whose size is not a number", "write address/bits, such as \"10.0.0.0/8\"")
         }
@@ -223,7 +229,12 @@ fn bound(path: &str, whole: &Json, operator: &str, number: &Json) -> Result<Boun
 fn comparable(path: &str, value: &Json) -> Result<Number, Error> {
     let Json::Number(text) = value else {
         let problem = "the bound of a numeric range is not a number";
-        return Err(at(path, value, problem, "write a number after the operator, such as [\">\", 5]"));
+        return Err(at(
+            path,
+            value,
+            problem,
+            "write a number after the operator, such as [\">\", 5]",
+        ));
     };
     Number::parse(text.as_bytes()).ok_or_else(|| {
         let problem = "a number that cannot be compared, as no double is written so";
@@ -261,7 +272,8 @@ fn excluded_values(path: &str, list: &Json, values: &[Json]) -> Result<Excluded,
         }
     }
     if !texts.is_empty() && !numbers.is_empty() {
-        let fix = "write two alternatives only if you mean either; a list is all strings or all numbers";
+        let fix =
+            "write two alternatives only if you mean either; a list is all strings or all numbers";
         return Err(at(path, list, "anything-but with strings and numbers mixed", fix));
     }
     if texts.is_empty() {

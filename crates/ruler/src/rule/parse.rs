@@ -6,9 +6,7 @@ use super::display::{excerpt, quoted};
 use super::matchers::alternatives;
 use super::{Error, Field, Rule, SubRule, path_order};
 use crate::json::{Json, parse_object};
-use crate::limits::{
-    MAX_FIELDS_PER_RULE, MAX_FIELDS_PER_SUB_RULE, MAX_RULE_BYTES, MAX_SUB_RULES,
-};
+use crate::limits::{MAX_FIELDS_PER_RULE, MAX_FIELDS_PER_SUB_RULE, MAX_RULE_BYTES, MAX_SUB_RULES};
 
 const OR: &str = "$or";
 
@@ -65,9 +63,7 @@ pub(super) fn rule(text: &str) -> Result<Rule, Error> {
 
 fn uses_or(tree: &Json) -> bool {
     match tree {
-        Json::Object(members) => {
-            members.iter().any(|(key, value)| &**key == OR || uses_or(value))
-        }
+        Json::Object(members) => members.iter().any(|(key, value)| &**key == OR || uses_or(value)),
         _ => false,
     }
 }
@@ -152,10 +148,8 @@ impl Reading {
         match value {
             Json::Object(_) => self.members(value, &path, in_branch, partial),
             Json::Array(values) => {
-                let field = Field {
-                    alternatives: alternatives(&path, value, values)?,
-                    path: path.into(),
-                };
+                let field =
+                    Field { alternatives: alternatives(&path, value, values)?, path: path.into() };
                 self.with_field(partial, &field)
             }
             _ => Err(at(
@@ -168,14 +162,14 @@ impl Reading {
     }
 
     /// Multiplies the sub-rules by the branches of an `$or`.
-    fn branches(
-        &mut self,
-        path: &str,
-        value: &Json,
-        partial: &Partial,
-    ) -> Result<Partial, Error> {
+    fn branches(&mut self, path: &str, value: &Json, partial: &Partial) -> Result<Partial, Error> {
         let Json::Array(branches) = value else {
-            return Err(at(path, value, "$or is not a list", "write a list of two or more objects"));
+            return Err(at(
+                path,
+                value,
+                "$or is not a list",
+                "write a list of two or more objects",
+            ));
         };
         if branches.len() < 2 {
             let fix = "write a list of two or more objects, or leave $or out";

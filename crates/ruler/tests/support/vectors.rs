@@ -63,9 +63,10 @@ fn check(vector: &Value) -> Result<(), String> {
             let explanation =
                 hookyard_ruler::explain(&rule, event).map_err(|error| error.to_string())?;
             same(&Value::from(explanation.matched()), answer(vector, "matches"))?;
-            let silent = explanation.sub_rules().iter().any(|sub_rule| {
-                !sub_rule.matched() && sub_rule.failures().is_empty()
-            });
+            let silent = explanation
+                .sub_rules()
+                .iter()
+                .any(|sub_rule| !sub_rule.matched() && sub_rule.failures().is_empty());
             if silent { Err("no reason given".into()) } else { Ok(()) }
         }
         "rule_error" => match Rule::parse(text("rule")?) {
