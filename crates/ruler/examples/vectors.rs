@@ -1,4 +1,5 @@
 //! Runs a file of test vectors: `cargo run --release -p hookyard-ruler --example vectors -- FILE`.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command")]
 
 #[path = "../tests/support/vectors.rs"]
 mod vectors;

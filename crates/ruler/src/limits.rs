@@ -41,10 +41,10 @@ pub const MAX_WILDCARDS_PER_PATTERN: usize = 128;
 /// Sub-rules in one machine: they are numbered with 32 bits, and this many take gigabytes.
 pub const MAX_MACHINE_SUB_RULES: usize = 20_000_000;
 
-/// Steps that one sub-rule may take to find array elements that agree. An event with 20,000
-/// elements in one array takes about 100,000; only an event built to be ambiguous (a key
-/// repeated with large arrays below it) comes near, and it is refused after about a second.
-pub const MAX_SEARCH_STEPS: u64 = 20_000_000;
+/// Steps that one sub-rule may take to find array elements that agree. Two fields in an array of
+/// 20,000 elements take about 300,000; only an event built to be ambiguous (a key repeated with
+/// large arrays below it) comes near, and it is refused after about a second and 100 MB.
+pub const MAX_SEARCH_STEPS: u64 = 10_000_000;
 
 /// Narrows a count that the limits above keep below 2^32.
 pub(crate) fn narrow(count: usize) -> u32 {

@@ -2,6 +2,7 @@
 //! arrays) is bounded here. Work is counted where it can be; elsewhere the bound is a time so
 //! generous that only a change of complexity exceeds it.
 #![expect(clippy::disallowed_methods, reason = "it bounds time")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure is the point")]
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
 //! The language by example, and the interface of the library.
+#![expect(clippy::panic, reason = "a failure is the point")]
 
 use hookyard_ruler::{Machine, Reason, Rule, Scratch, explain};
 

@@ -1,4 +1,5 @@
 //! The recorded vectors, which are kept beside the checkout and not in it.
+#![expect(clippy::print_stdout, reason = "says what it did not run")]
 
 mod support {
     pub(crate) mod vectors;

@@ -18,7 +18,7 @@ pub(super) struct FieldIndex {
     exact: HashedMap<Posting>,
     /// The [`Kind`]s that `exact` holds or held.
     kinds: u8,
-    /// Conditions to evaluate for every value.
+    /// Conditions to evaluate for every value, sorted.
     scans: Vec<(ConditionId, Posting)>,
     /// What most fields do without.
     patterns: Option<Box<Patterns>>,
@@ -67,7 +67,10 @@ impl FieldIndex {
             Place::FoldedPrefix(key) => patterns?.folded_prefixes.0.get(key),
             Place::FoldedSuffix(key) => patterns?.folded_suffixes.0.get(key),
             Place::Range(low, high, end) => patterns?.ranges.get(*low, *high, *end),
-            Place::Scan(id) => self.scans.iter().find(|(at, _)| at == id).map(|(_, to)| to),
+            Place::Scan(id) => {
+                let at = self.scans.binary_search_by_key(id, |(id, _)| *id).ok()?;
+                self.scans.get(at).map(|(_, posting)| posting)
+            }
             Place::Absent => None,
         }
     }
@@ -97,10 +100,13 @@ impl FieldIndex {
                 patterns.get_or_insert_default().ranges.get_or_insert(*low, *high, *end)
             }
             Place::Scan(id) => {
-                let at = self.scans.iter().position(|(at, _)| at == id).unwrap_or_else(|| {
-                    self.scans.push((*id, Posting::default()));
-                    self.scans.len() - 1
-                });
+                let at = match self.scans.binary_search_by_key(id, |(id, _)| *id) {
+                    Ok(at) => at,
+                    Err(at) => {
+                        self.scans.insert(at, (*id, Posting::default()));
+                        at
+                    }
+                };
                 return self.scans.get_mut(at).map(|(_, posting)| posting);
             }
             Place::Absent => return None,

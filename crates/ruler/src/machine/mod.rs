@@ -63,6 +63,9 @@ struct Owner<Id> {
 /// Scratches kept for calls that bring none; more threads than this at once allocate their own.
 const MAX_POOLED: usize = 16;
 
+/// A scratch that has seen a larger event than this is not kept, as it has grown with it.
+const MAX_POOLED_EVENT: usize = 1 << 20;
+
 impl<Id: Clone + Eq + Hash> Machine<Id> {
     /// A machine without rules; it matches nothing.
     pub fn new() -> Self {
@@ -180,7 +183,7 @@ impl<Id: Clone + Eq + Hash> Machine<Id> {
         let mut ids = Vec::new();
         let outcome = self.matches_with(event, &mut scratch, |id| ids.push(id.clone()));
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        if pool.len() < MAX_POOLED {
+        if pool.len() < MAX_POOLED && event.len() <= MAX_POOLED_EVENT {
             pool.push(scratch);
         }
         outcome.map(|()| ids)

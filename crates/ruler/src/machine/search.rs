@@ -12,6 +12,12 @@ use std::collections::HashSet;
 use crate::event::{Leaves, OUTSIDE};
 use crate::limits::MAX_SEARCH_STEPS;
 
+/// What a state counts for: it may have to be remembered, so this bounds memory as well.
+const STATE_STEPS: u64 = 4;
+
+/// More states than this are not worth keeping room for until the next search.
+const MAX_KEPT_STATES: usize = 1 << 16;
+
 /// The search for one sub-rule took more than [`MAX_SEARCH_STEPS`].
 pub(super) struct TooManySteps;
 
@@ -60,6 +66,9 @@ impl Search {
             per_array.resize(leaves.array_count(), OUTSIDE);
         }
         self.trail.clear();
+        if self.failed.capacity() > MAX_KEPT_STATES {
+            self.failed = HashSet::default();
+        }
         self.failed.clear();
         self.steps = 0;
         let mut attempt = Attempt { leaves, arena, positions, search: self };
@@ -157,7 +166,7 @@ impl<'a> Attempt<'a> {
                 state.push(*context);
             }
         }
-        self.search.steps += state.len() as u64;
+        self.search.steps += STATE_STEPS + state.len() as u64;
         state.sort_unstable();
         self.step()?;
         Ok(state.into())

@@ -33,14 +33,14 @@ pub(crate) fn run(text: &str) -> Report {
         };
         match check(&vector) {
             Ok(()) => report.passed += 1,
-            Err(problem) => report.depart(&vector, problem),
+            Err(problem) => report.depart(&vector, &problem),
         }
     }
     report
 }
 
 impl Report {
-    fn depart(&mut self, vector: &Value, problem: String) {
+    fn depart(&mut self, vector: &Value, problem: &str) {
         let quirk = vector["quirk"].as_str().unwrap_or_default();
         // Where the original contradicts itself, `reference` is the answer, and no excuse.
         if DEPARTED.contains(&quirk) && vector.get("reference").is_none() {
