@@ -3,6 +3,7 @@
 mod scan;
 mod text;
 mod tree;
+mod words;
 
 pub(crate) use scan::{Scanner, Span};
 pub(crate) use text::decode;

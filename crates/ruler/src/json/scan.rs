@@ -4,10 +4,8 @@
 //! anywhere refuses the event), so the speed of skipping is the speed of the library.
 
 use super::JsonError;
+use super::words::{first_byte, non_digits, string_specials};
 use crate::limits::{MAX_DEPTH, MAX_KEY_CHARS, MAX_NUMBER_CHARS};
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
 
 /// The text between the quotes of a string token.
 #[derive(Clone, Copy, Debug)]
@@ -329,30 +327,6 @@ impl Containers {
         self.in_object = word >> (outer % 64) & 1 == 1;
         false
     }
-}
-
-/// Marks the quotes, backslashes and control characters of eight bytes with their high bit.
-/// Marks above the lowest may be wrong (borrows carry upwards); the lowest is exact.
-#[inline(always)]
-fn string_specials(word: u64) -> u64 {
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    (quote.wrapping_sub(ONES) & !quote
-        | backslash.wrapping_sub(ONES) & !backslash
-        | word.wrapping_sub(ONES * 0x20) & !word)
-        & HIGHS
-}
-
-/// Marks the bytes that are not ASCII digits; again only the lowest mark is exact.
-#[inline(always)]
-fn non_digits(word: u64) -> u64 {
-    let value = word ^ (ONES * b'0' as u64);
-    (value.wrapping_add(ONES * (0x80 - 10)) | value) & HIGHS
-}
-
-#[inline(always)]
-fn first_byte(marks: u64) -> usize {
-    marks.trailing_zeros() as usize / 8
 }
 
 #[cfg(test)]

@@ -166,7 +166,7 @@ impl Index {
         }
     }
 
-    /// Collects the sub-rules that the leaves lead to. `scan` evaluates a condition for a leaf.
+    /// Collects the sub-rules that the leaves lead to.
     pub(super) fn candidates(
         &self,
         conditions: &Conditions,
