@@ -25,7 +25,7 @@ pub(crate) struct Server {
 impl Server {
     /// The real binary on a fresh data directory.
     pub(crate) async fn hookyard(binary: &Path) -> Result<Self> {
-        let directory = TempDir::new_in(".")?;
+        let directory = TempDir::new_in("target")?;
         let data = directory.path().join("data");
         let output =
             Command::new(binary).args(["init", "--json", "--data"]).arg(&data).output().await?;

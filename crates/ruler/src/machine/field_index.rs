@@ -1,0 +1,332 @@
+//! The index of one field: from a value to the sub-rules that may want it.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use super::conditions::{ConditionId, HashedMap};
+use super::places::{Keys, Kind, Place};
+use super::posting::Posting;
+use super::ranges::Ranges;
+use crate::fold::fold;
+use crate::ip::{Address, Cidr};
+use crate::matcher::Value;
+use crate::number::Number;
+
+/// From values of one field to postings.
+#[derive(Default)]
+pub(super) struct FieldIndex {
+    exact: HashedMap<Posting>,
+    /// The [`Kind`]s that `exact` holds or held.
+    kinds: u8,
+    /// Conditions to evaluate for every value, sorted.
+    scans: Vec<(ConditionId, Posting)>,
+    /// What most fields do without.
+    patterns: Option<Box<Patterns>>,
+}
+
+#[derive(Default)]
+struct Patterns {
+    prefixes: Affixes,
+    suffixes: Affixes,
+    folded_prefixes: Affixes,
+    folded_suffixes: Affixes,
+    ranges: Ranges,
+    /// The sizes of the blocks in use, bit n for n bits. Their postings are in `exact`.
+    v4_bits: u32,
+    v6_bits: u128,
+}
+
+impl Patterns {
+    fn is_empty(&self) -> bool {
+        self.prefixes.0.is_empty()
+            && self.suffixes.0.is_empty()
+            && self.folded_prefixes.0.is_empty()
+            && self.folded_suffixes.0.is_empty()
+            && self.ranges.is_empty()
+    }
+}
+
+impl FieldIndex {
+    pub(super) fn scans(&self) -> &[(ConditionId, Posting)] {
+        &self.scans
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.exact.is_empty()
+            && self.scans.is_empty()
+            && self.patterns.as_ref().is_none_or(|patterns| patterns.is_empty())
+    }
+
+    /// The posting at a place of this field.
+    pub(super) fn get(&self, place: &Place) -> Option<&Posting> {
+        let patterns = self.patterns.as_deref();
+        match place {
+            Place::Exact(hash, _) | Place::Block(hash, _) => self.exact.get(hash),
+            Place::Prefix(key) => patterns?.prefixes.0.get(key),
+            Place::Suffix(key) => patterns?.suffixes.0.get(key),
+            Place::FoldedPrefix(key) => patterns?.folded_prefixes.0.get(key),
+            Place::FoldedSuffix(key) => patterns?.folded_suffixes.0.get(key),
+            Place::Range(low, high, end) => patterns?.ranges.get(*low, *high, *end),
+            Place::Scan(id) => {
+                let at = self.scans.binary_search_by_key(id, |(id, _)| *id).ok()?;
+                self.scans.get(at).map(|(_, posting)| posting)
+            }
+            Place::Absent => None,
+        }
+    }
+
+    /// The posting at a place of this field, made if need be; `None` for [`Place::Absent`], which
+    /// is not a place of a field.
+    pub(super) fn get_or_insert(&mut self, place: &Place) -> Option<&mut Posting> {
+        let patterns = &mut self.patterns;
+        Some(match place {
+            Place::Exact(hash, kind) => {
+                self.kinds |= *kind as u8;
+                self.exact.entry(*hash).or_default()
+            }
+            Place::Block(hash, block) => {
+                let patterns = patterns.get_or_insert_default();
+                match block.base {
+                    Address::V4(_) => patterns.v4_bits |= 1 << block.bits,
+                    Address::V6(_) => patterns.v6_bits |= 1 << block.bits,
+                }
+                self.exact.entry(*hash).or_default()
+            }
+            Place::Prefix(key) => patterns.get_or_insert_default().prefixes.entry(key),
+            Place::Suffix(key) => patterns.get_or_insert_default().suffixes.entry(key),
+            Place::FoldedPrefix(key) => patterns.get_or_insert_default().folded_prefixes.entry(key),
+            Place::FoldedSuffix(key) => patterns.get_or_insert_default().folded_suffixes.entry(key),
+            Place::Range(low, high, end) => {
+                patterns.get_or_insert_default().ranges.get_or_insert(*low, *high, *end)
+            }
+            Place::Scan(id) => {
+                let at = match self.scans.binary_search_by_key(id, |(id, _)| *id) {
+                    Ok(at) => at,
+                    Err(at) => {
+                        self.scans.insert(at, (*id, Posting::default()));
+                        at
+                    }
+                };
+                return self.scans.get_mut(at).map(|(_, posting)| posting);
+            }
+            Place::Absent => return None,
+        })
+    }
+
+    /// Forgets the posting at a place.
+    pub(super) fn remove(&mut self, place: &Place) {
+        let Some(patterns) = &mut self.patterns else {
+            match place {
+                Place::Exact(hash, _) => drop(self.exact.remove(hash)),
+                Place::Scan(id) => self.scans.retain(|(at, _)| at != id),
+                _ => {}
+            }
+            return;
+        };
+        match place {
+            Place::Exact(hash, _) | Place::Block(hash, _) => drop(self.exact.remove(hash)),
+            Place::Prefix(key) => drop(patterns.prefixes.0.remove(key)),
+            Place::Suffix(key) => drop(patterns.suffixes.0.remove(key)),
+            Place::FoldedPrefix(key) => drop(patterns.folded_prefixes.0.remove(key)),
+            Place::FoldedSuffix(key) => drop(patterns.folded_suffixes.0.remove(key)),
+            Place::Range(low, high, end) => patterns.ranges.remove(*low, *high, *end),
+            Place::Scan(id) => self.scans.retain(|(at, _)| at != id),
+            Place::Absent => {}
+        }
+    }
+
+    fn has(&self, kind: Kind) -> bool {
+        self.kinds & kind as u8 != 0
+    }
+
+    /// Visits the postings that a value leads to, other than those to scan.
+    #[inline]
+    pub(super) fn visit<'a>(
+        &'a self,
+        keys: &Keys,
+        value: Value<'_>,
+        buffer: &mut Vec<u8>,
+        mut found: impl FnMut(&'a Posting),
+    ) {
+        let literal = |kind| self.exact.get(&keys.literal(kind));
+        match value {
+            Value::Text(text) => self.visit_text(keys, text, buffer, found),
+            Value::Number(text, number) => self.visit_number(keys, text, number, found),
+            Value::True if self.has(Kind::True) => literal(Kind::True).into_iter().for_each(found),
+            Value::False if self.has(Kind::False) => {
+                literal(Kind::False).into_iter().for_each(found);
+            }
+            Value::Null if self.has(Kind::Null) => {
+                literal(Kind::Null).into_iter().for_each(&mut found);
+            }
+            _ => {}
+        }
+    }
+
+    fn visit_text<'a>(
+        &'a self,
+        keys: &Keys,
+        text: &[u8],
+        buffer: &mut Vec<u8>,
+        mut found: impl FnMut(&'a Posting),
+    ) {
+        if self.has(Kind::Text) {
+            let hash = keys.bytes(Kind::Text, text);
+            self.exact.get(&hash).into_iter().for_each(&mut found);
+        }
+        if self.has(Kind::Folded) {
+            buffer.clear();
+            fold(text, buffer);
+            let hash = keys.bytes(Kind::Folded, buffer);
+            self.exact.get(&hash).into_iter().for_each(&mut found);
+        }
+        let has_blocks =
+            self.patterns.as_ref().is_some_and(|all| all.v4_bits != 0 || all.v6_bits != 0);
+        if (self.has(Kind::Address) || has_blocks)
+            && let Some(address) = Address::parse(text)
+        {
+            let hash = keys.address(address);
+            self.exact.get(&hash).into_iter().for_each(&mut found);
+            self.visit_blocks(keys, address, &mut found);
+        }
+        if let Some(patterns) = &self.patterns {
+            patterns.visit_affixes(text, buffer, &mut found);
+        }
+    }
+
+    fn visit_blocks<'a>(
+        &'a self,
+        keys: &Keys,
+        address: Address,
+        mut found: impl FnMut(&'a Posting),
+    ) {
+        let Some(patterns) = &self.patterns else { return };
+        let mut sizes = match address {
+            Address::V4(_) => u128::from(patterns.v4_bits),
+            Address::V6(_) => patterns.v6_bits,
+        };
+        while sizes != 0 {
+            let block = Cidr::around(address, sizes.trailing_zeros());
+            sizes &= sizes - 1;
+            self.exact.get(&keys.block(block)).into_iter().for_each(&mut found);
+        }
+    }
+
+    fn visit_number<'a>(
+        &'a self,
+        keys: &Keys,
+        text: &[u8],
+        number: Option<Number>,
+        mut found: impl FnMut(&'a Posting),
+    ) {
+        let Some(number) = number else {
+            if self.has(Kind::NumberText) {
+                let hash = keys.bytes(Kind::NumberText, text);
+                self.exact.get(&hash).into_iter().for_each(found);
+            }
+            return;
+        };
+        if self.has(Kind::Number) {
+            self.exact.get(&keys.number(number)).into_iter().for_each(&mut found);
+        }
+        if let Some(patterns) = &self.patterns {
+            patterns.ranges.visit(number.key(), found);
+        }
+    }
+}
+
+impl Patterns {
+    fn visit_affixes<'a>(
+        &'a self,
+        text: &[u8],
+        buffer: &mut Vec<u8>,
+        mut found: impl FnMut(&'a Posting),
+    ) {
+        self.prefixes.visit(text, &mut found);
+        if !self.suffixes.0.is_empty() {
+            buffer.clear();
+            buffer.extend(text.iter().rev());
+            self.suffixes.visit(buffer, &mut found);
+        }
+        if self.folded_prefixes.0.is_empty() && self.folded_suffixes.0.is_empty() {
+            return;
+        }
+        buffer.clear();
+        fold(text, buffer);
+        self.folded_prefixes.visit(buffer, &mut found);
+        if !self.folded_suffixes.0.is_empty() {
+            buffer.reverse();
+            self.folded_suffixes.visit(buffer, &mut found);
+        }
+    }
+}
+
+/// Texts, found by any text that starts with them.
+#[derive(Default)]
+struct Affixes(BTreeMap<Box<[u8]>, Posting>);
+
+impl Affixes {
+    fn entry(&mut self, key: &[u8]) -> &mut Posting {
+        if !self.0.contains_key(key) {
+            self.0.insert(key.into(), Posting::default());
+        }
+        self.0.entry(key.into()).or_default()
+    }
+
+    fn last_up_to(&self, text: &[u8]) -> Option<(&[u8], &Posting)> {
+        let (key, posting) =
+            self.0.range::<[u8], _>((Bound::Unbounded, Bound::Included(text))).next_back()?;
+        Some((key, posting))
+    }
+
+    /// Visits the keys that `text` starts with, the longest first.
+    ///
+    /// All of them sort at or before `text`. The last key at or before it either is one of them,
+    /// or shows by its common start with `text` how long the next can be at most. Each step
+    /// shortens that length, and most texts take one or two.
+    fn visit<'a>(&'a self, text: &[u8], mut found: impl FnMut(&'a Posting)) {
+        let mut bound = text;
+        while let Some((key, posting)) = self.last_up_to(bound) {
+            let common = common_prefix(key, bound);
+            let is_prefix = common == key.len();
+            if is_prefix {
+                found(posting);
+                if common == 0 {
+                    return;
+                }
+            }
+            bound = bound.get(..common - usize::from(is_prefix)).unwrap_or_default();
+        }
+    }
+}
+
+fn common_prefix(one: &[u8], other: &[u8]) -> usize {
+    one.iter().zip(other).take_while(|(a, b)| a == b).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn affixes_are_found_by_texts_that_start_with_them() {
+        let mut affixes = Affixes::default();
+        let keys = ["", "a", "ab", "abc", "abd", "b", "ba", "abcde", "ac"];
+        for (id, key) in (0..).zip(keys) {
+            let Posting::List(list) = affixes.entry(key.as_bytes()) else { panic!("a list") };
+            list.push(id);
+        }
+        for text in ["", "a", "abcd", "abcdef", "abx", "aa", "zz", "b", "bab", "ad"] {
+            let mut found = Vec::new();
+            affixes.visit(text.as_bytes(), |posting| {
+                let Posting::List(list) = posting else { panic!("a list") };
+                found.extend(list.as_slice().iter().map(|id| keys[*id as usize]));
+            });
+            found.sort_unstable();
+            let mut expected: Vec<_> =
+                keys.into_iter().filter(|key| text.starts_with(key)).collect();
+            expected.sort_unstable();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What matching one event needs for a while, kept to be used again.
+
+use std::collections::HashMap;
+
+use super::conditions::{ConditionId, Conditions};
+use super::posting::Posting;
+use super::search::Search;
+use crate::event::{Buffers, FieldId, Leaves};
+use crate::matcher::satisfied;
+
+/// The working memory of a match. Matching with the same one again allocates nothing once it has
+/// grown to the size of the events. Any machine can use it.
+#[derive(Default)]
+pub struct Scratch {
+    pub(crate) leaves: Leaves,
+    pub(super) buffers: Buffers,
+    pub(super) sink: Sink,
+    /// The rules that have matched.
+    pub(super) owners: Marks,
+    /// For conditions over many leaves: the leaves that satisfy them, as a range of `arena`.
+    pub(super) satisfying: HashMap<ConditionId, (usize, usize), foldhash::fast::RandomState>,
+    /// For fields whose absence may be wanted: all their leaves, as a range of `arena`.
+    pub(super) all: HashMap<FieldId, (usize, usize), foldhash::fast::RandomState>,
+    pub(super) arena: Vec<u32>,
+    pub(super) search: Search,
+    /// The conditions of the sub-rule at hand that are about leaves in arrays.
+    pub(super) open: Vec<ConditionId>,
+}
+
+impl Scratch {
+    /// An empty scratch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl std::fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scratch").finish_non_exhaustive()
+    }
+}
+
+/// A set of small numbers that is emptied at no cost.
+#[derive(Default)]
+pub(super) struct Marks {
+    round: u32,
+    marks: Vec<u32>,
+}
+
+impl Marks {
+    /// Empties the set, for numbers below `bound`.
+    pub(super) fn reset(&mut self, bound: usize) {
+        self.round = self.round.wrapping_add(1);
+        if self.round == 0 {
+            self.marks.clear();
+            self.round = 1;
+        }
+        if self.marks.len() < bound {
+            self.marks.resize(bound, 0);
+        }
+    }
+
+    /// Adds a number; true when it was not there.
+    #[inline]
+    pub(super) fn add(&mut self, number: u32) -> bool {
+        match self.marks.get_mut(number as usize) {
+            Some(mark) if *mark != self.round => {
+                *mark = self.round;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn has(&self, number: u32) -> bool {
+        self.marks.get(number as usize) == Some(&self.round)
+    }
+}
+
+/// Collects candidates, each once.
+#[derive(Default)]
+pub(super) struct Sink {
+    pub(super) sub_rules: Vec<u32>,
+    /// Nodes of the index still to visit.
+    pub(super) nodes: Vec<u32>,
+    seen_sub_rules: Marks,
+    seen_nodes: Marks,
+    /// Scanned conditions that a leaf has satisfied.
+    scanned: Marks,
+    /// For texts that are folded or reversed.
+    pub(super) buffer: Vec<u8>,
+}
+
+impl Sink {
+    pub(super) fn reset(&mut self, sub_rules: usize, nodes: usize, conditions: usize) {
+        self.sub_rules.clear();
+        self.nodes.clear();
+        self.seen_sub_rules.reset(sub_rules);
+        self.seen_nodes.reset(nodes);
+        self.scanned.reset(conditions);
+    }
+
+    #[inline]
+    pub(super) fn take(&mut self, posting: &Posting) {
+        match posting {
+            Posting::List(list) => self.take_all(list.as_slice()),
+            Posting::Node(node) => {
+                if self.seen_nodes.add(*node) {
+                    self.nodes.push(*node);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn take_all(&mut self, sub_rules: &[u32]) {
+        for id in sub_rules {
+            if self.seen_sub_rules.add(*id) {
+                self.sub_rules.push(*id);
+            }
+        }
+    }
+
+    /// Evaluates conditions that cannot be looked up.
+    #[inline]
+    pub(super) fn scan(
+        &mut self,
+        conditions: &Conditions,
+        scans: &[(ConditionId, Posting)],
+        value: crate::matcher::Value<'_>,
+    ) {
+        for (id, posting) in scans {
+            if self.scanned.has(*id) {
+                continue;
+            }
+            let Some(condition) = conditions.get(*id) else { continue };
+            if satisfied(&condition.alternatives, value) {
+                self.scanned.add(*id);
+                self.take(posting);
+            }
+        }
+    }
+}
