@@ -13,6 +13,7 @@ use hookyard_store::SharedStore;
 pub mod deliver;
 pub mod endpoints;
 mod error;
+pub mod event_types;
 pub mod net;
 pub mod publish;
 pub mod receive;

@@ -31,8 +31,10 @@ pub(crate) enum Code {
     TooLarge,
     /// The media type is none that is read here.
     UnsupportedMediaType,
-    /// What it was about changed meanwhile.
+    /// It would contradict what is there, or what it was about changed meanwhile.
     Conflict,
+    /// `if-match` names a revision that is no longer the newest.
+    PreconditionFailed,
     /// The request took too long to arrive.
     Timeout,
     /// It cannot be done now; later it can.
@@ -54,6 +56,7 @@ impl Code {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Conflict => StatusCode::CONFLICT,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -116,6 +119,9 @@ impl From<Error> for Problem {
             }
             Error::NotFound(entity) => Self::new(Code::NotFound, format!("no such {entity}")),
             Error::Conflict(message) => Self::new(Code::Conflict, message),
+            error @ Error::Stale { .. } => {
+                Self::of_field(Code::PreconditionFailed, "if-match", error.to_string())
+            }
             Error::Unavailable(message) => Self::new(Code::Unavailable, message),
             Error::Internal(error) => {
                 tracing::error!(%error, "request failed");

@@ -12,6 +12,10 @@ pub enum Entity {
     EventType,
     /// An endpoint.
     Endpoint,
+    /// A subscription.
+    Subscription,
+    /// An attempt.
+    Attempt,
     /// A source.
     Source,
     /// A dataset.
@@ -27,6 +31,8 @@ impl fmt::Display for Entity {
             Self::Project => "project",
             Self::EventType => "event type",
             Self::Endpoint => "endpoint",
+            Self::Subscription => "subscription",
+            Self::Attempt => "attempt",
             Self::Source => "source",
             Self::Dataset => "dataset",
             Self::Batch => "batch",

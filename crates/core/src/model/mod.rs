@@ -16,7 +16,7 @@ pub use endpoint::{
     Subscription,
 };
 pub use event::{Event, NewEvent, Receipt};
-pub use event_type::{Catalogue, Category, EventType};
+pub use event_type::{Catalogue, Category, EventType, NewEventType};
 pub use secret::Secret;
 pub use source::{
     Batch, BatchState, Dataset, DatasetStats, Mode, NewSource, Row, Source, SourceChange,

@@ -106,6 +106,8 @@ pub struct EndpointChange {
     pub disabled: Option<bool>,
     /// The complete new set of subscriptions.
     pub subscriptions: Option<Vec<RequestedSubscription>>,
+    /// Change only this revision; `None` changes whichever is the newest.
+    pub if_revision: Option<u32>,
 }
 
 impl EndpointChange {
@@ -127,6 +129,7 @@ impl EndpointChange {
             compress_events: None,
             disabled: None,
             subscriptions: None,
+            if_revision: None,
         }
     }
 }
@@ -172,6 +175,7 @@ impl Draft {
             compress_events,
             disabled,
             subscriptions,
+            if_revision: _,
         } = change;
         let old = self.settings;
         let mut settings = EndpointSettings {

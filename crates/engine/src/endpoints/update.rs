@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use hookyard_core::id::{EndpointId, WorkspaceId};
 use hookyard_core::model::Endpoint;
-use hookyard_store::{Entity, StoreError};
 
 use super::change::Draft;
 use super::{EndpointChange, EndpointView};
@@ -10,12 +9,12 @@ use crate::{Engine, Error};
 
 /// How often a change is tried when others change the same endpoint meanwhile. Each failed try means
 /// that another caller's change went through, so more than this is a loop among the callers.
-const TRIES_MAX: usize = 5;
+pub(super) const TRIES_MAX: usize = 5;
 
 impl Engine {
     /// Changes an endpoint, wholly or not at all. [`Error::Invalid`] names the value that cannot be
     /// used, [`Error::NotFound`] says that there is no such endpoint, [`Error::Conflict`] that
-    /// others kept changing it.
+    /// others kept changing it, [`Error::Stale`] that it is not the revision the caller named.
     pub async fn update_endpoint(
         &self,
         workspace: WorkspaceId,
@@ -42,8 +41,11 @@ impl Engine {
         change: EndpointChange,
     ) -> Result<Arc<Endpoint>, Error> {
         let catalogue = self.store.catalogue(workspace).await?;
-        let endpoint = self.store.endpoint(workspace, id).await?;
-        let endpoint = endpoint.ok_or(StoreError::NotFound(Entity::Endpoint))?;
+        let endpoint = self.existing(workspace, id).await?;
+        let revision = endpoint.revision;
+        if change.if_revision.is_some_and(|wanted| wanted != revision) {
+            return Err(Error::Stale { revision });
+        }
         let current = Draft {
             settings: endpoint.settings.clone(),
             subscriptions: endpoint.subscriptions.clone(),
@@ -52,7 +54,6 @@ impl Engine {
         let draft = current.clone().changed(change, &catalogue, self.entropy.as_ref())?;
         self.check_target(names, &draft, Some(&current), &catalogue).await?;
         let Draft { settings, subscriptions } = draft;
-        let revision = endpoint.revision;
         Ok(self.store.update_endpoint(workspace, id, revision, settings, subscriptions).await?)
     }
 }

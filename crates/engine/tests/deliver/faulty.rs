@@ -168,6 +168,7 @@ delegate! {
         fn projects(workspace: WorkspaceId) -> Vec<Project>;
         fn has_project(workspace: WorkspaceId, project: ProjectId) -> bool;
         fn catalogue(workspace: WorkspaceId) -> Arc<Catalogue>;
+        fn add_event_type(workspace: WorkspaceId, new: NewEventType) -> EventType;
         fn create_endpoint(workspace: WorkspaceId, settings: EndpointSettings,
             subscriptions: Vec<Subscription>, now: Timestamp) -> Arc<Endpoint>;
         fn update_endpoint(workspace: WorkspaceId, id: EndpointId, revision: u32,

@@ -13,8 +13,8 @@ use hookyard_core::catalogue;
 use hookyard_core::entropy::SystemEntropy;
 use hookyard_core::id::{EndpointId, EventTypeId, ProjectId, RequestId, Seq, WorkspaceId};
 use hookyard_core::model::{
-    CredentialKind, Endpoint, EndpointSettings, Header, Mode, NewAttempt, NewEvent, NewSource,
-    Outcome, Project, Receipt, Scopes, Secret, Subscription, Workspace,
+    CredentialKind, Endpoint, EndpointSettings, Header, Mode, NewAttempt, NewEvent, NewEventType,
+    NewSource, Outcome, Project, Receipt, Scopes, Secret, Subscription, Workspace,
 };
 use jiff::Timestamp;
 
@@ -42,7 +42,8 @@ macro_rules! suite {
             catalog: workspaces_are_unique, endpoints_live_and_survive,
                 credentials_are_found_by_kind_and_hash, stale_revisions_are_refused,
                 cancelled_subscriptions_stay, revisions_are_kept_without_secrets,
-                foreign_workspaces_see_nothing_of_endpoints;
+                foreign_workspaces_see_nothing_of_endpoints,
+                event_types_are_added_for_good;
             datasets: combine_appends_and_replace_replaces, switching_to_replace_hides_many_rows,
                 sources_and_datasets_live_apart, deleting_a_dataset_takes_its_source,
                 rows_survive, foreign_projects_see_nothing;

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, EventTypeId, ProjectId, WorkspaceId};
 use hookyard_core::model::{
-    Catalogue, Category, Endpoint, EndpointSettings, EventType, Project, Secret, Subscription,
-    Workspace,
+    Catalogue, Category, Endpoint, EndpointSettings, EventType, NewEventType, Project, Secret,
+    Subscription, Workspace,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::memory::lock;
-use super::rows::{from_json, moment, to_json};
+use super::rows::{count, from_json, moment, to_json};
 use super::writer::Tx;
-use super::{SqliteStore, checkpoint, credentials, failed};
+use super::{SqliteStore, checkpoint, credentials, event_types, failed};
 use crate::vault::Vault;
 use crate::{CatalogStore, Entity, NewWorkspace, StoreError};
 
@@ -47,6 +47,14 @@ impl CatalogStore for SqliteStore {
 
     async fn catalogue(&self, workspace: WorkspaceId) -> Result<Arc<Catalogue>, StoreError> {
         self.memory.catalogue(workspace).ok_or(StoreError::NotFound(Entity::Workspace))
+    }
+
+    async fn add_event_type(
+        &self,
+        workspace: WorkspaceId,
+        new: NewEventType,
+    ) -> Result<EventType, StoreError> {
+        self.writer.alone(move |tx| event_types::add(tx, workspace, new)).await
     }
 
     async fn create_endpoint(
@@ -244,26 +252,14 @@ fn insert_catalogue(
     workspace: WorkspaceId,
     catalogue: &Catalogue,
 ) -> Result<(), StoreError> {
-    for (position, category) in (0_i64..).zip(&catalogue.categories) {
+    for (position, category) in catalogue.categories.iter().enumerate() {
         let sql = "INSERT INTO categories (workspace_id, position, name, expansions) \
                    VALUES (?1, ?2, ?3, ?4)";
-        let row = params![workspace.0, position, category.name, to_json(&category.expansions)?];
+        let row =
+            params![workspace.0, count(position), category.name, to_json(&category.expansions)?];
         conn.execute(sql, row).map_err(failed)?;
         for kind in &category.event_types {
-            let sql = "INSERT INTO event_types (workspace_id, id, category, name, description, \
-                       supports_reflow, deprecated, discontinued) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-            let row = params![
-                workspace.0,
-                kind.id.0,
-                position,
-                kind.name,
-                kind.description,
-                kind.supports_reflow,
-                kind.deprecated,
-                kind.discontinued,
-            ];
-            conn.execute(sql, row).map_err(failed)?;
+            event_types::insert(conn, workspace, position, kind)?;
         }
     }
     Ok(())

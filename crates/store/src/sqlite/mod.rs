@@ -21,6 +21,7 @@ mod checkpoint;
 mod codec;
 mod credentials;
 mod datasets;
+mod event_types;
 mod journal;
 mod keys;
 mod memory;
