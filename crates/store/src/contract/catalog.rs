@@ -1,3 +1,7 @@
+use hookyard_core::model::{
+    ContentEncoding, CustomHeader, EndpointOptions, NativeAuth, Signing, SigningKey,
+};
+
 use super::*;
 use crate::StoreError;
 
@@ -81,12 +85,31 @@ pub(crate) async fn event_types_are_added_for_good(fixture: &dyn Fixture) {
     assert_eq!(*store.catalogue(OTHER_WS).await.unwrap(), *catalogue::initial());
 }
 
+/// Options with each kind of secret.
+fn options() -> EndpointOptions {
+    let key = |text, expires_at| SigningKey { secret: Secret::new(text), expires_at };
+    EndpointOptions {
+        signing: Signing {
+            prefix: "svix-".to_owned(),
+            keys: vec![key("whsec_new", None), key("whsec_old", Some(at(9)))],
+        },
+        headers: vec![CustomHeader {
+            name: "x-key".to_owned(),
+            value: Some(Secret::new("s3cret")),
+        }],
+        encoding: ContentEncoding::Gzip,
+        auth: Some(NativeAuth::Bearer { token: Some(Secret::new("token")) }),
+        danger_accept_invalid_certs: true,
+    }
+}
+
 pub(crate) async fn endpoints_live_and_survive(fixture: &dyn Fixture) {
     let store = open(fixture).await;
     let mut settings = EndpointSettings::to_url("https://x.test/h");
     settings.basic_username = Some("user".to_owned());
     settings.basic_password = Some(Secret::new("pass"));
     settings.iam_secret_key = Some(Secret::new("iam"));
+    settings.options = options();
     let subscriptions = vec![subscribed(ORDER_CREATE)];
     let made = store.create_endpoint(WS, settings, subscriptions, at(0)).await.unwrap();
     assert_eq!(made.revision, 1);
@@ -132,6 +155,7 @@ pub(crate) async fn revisions_are_kept_without_secrets(fixture: &dyn Fixture) {
     let before = endpoint(&store).await;
     let mut settings = before.settings.clone();
     settings.basic_password = Some(Secret::new("pass"));
+    settings.options = options();
     settings.url = "https://y.test/".to_owned();
     let subscriptions = before.subscriptions.clone();
     store.update_endpoint(WS, before.id, 1, settings, subscriptions).await.unwrap();
@@ -140,6 +164,10 @@ pub(crate) async fn revisions_are_kept_without_secrets(fixture: &dyn Fixture) {
     let second = store.endpoint_revision(WS, before.id, 2).await.unwrap().unwrap();
     assert_eq!(second.settings.url, "https://y.test/");
     assert_eq!(second.settings.basic_password, None);
+    assert_eq!(second.settings.options.signing.prefix, "svix-");
+    assert!(second.settings.options.signing.keys.is_empty());
+    assert!(second.settings.clone().split().1.headers.iter().all(Option::is_none));
+    assert_eq!(second.settings.clone().split().1.auth, None);
     assert!(store.endpoint_revision(WS, before.id, 3).await.unwrap().is_none());
 }
 

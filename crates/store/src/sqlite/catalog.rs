@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, EventTypeId, ProjectId, WorkspaceId};
 use hookyard_core::model::{
-    Catalogue, Category, Endpoint, EndpointSettings, EventType, NewEventType, Project, Secret,
-    Subscription, Workspace,
+    Catalogue, Category, Endpoint, EndpointSecrets, EndpointSettings, EventType, NewEventType,
+    Project, Secret, Subscription, Workspace,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -327,9 +327,9 @@ fn event_type(row: &Row<'_>) -> rusqlite::Result<EventType> {
     })
 }
 
-/// Where an endpoint's secret is sealed to.
-fn place(id: EndpointId, secret: &str) -> String {
-    format!("endpoint {id} {secret}")
+/// Where an endpoint's secrets are sealed to.
+fn place(id: EndpointId) -> String {
+    format!("endpoint {id}")
 }
 
 /// Writes an endpoint's row and its revision.
@@ -339,22 +339,19 @@ fn save_endpoint(
     entropy: &dyn hookyard_core::entropy::Entropy,
     endpoint: &Endpoint,
 ) -> Result<(), StoreError> {
-    let seal = |secret: &Option<Secret>, name| {
-        let sealed = secret.as_ref().map(|s| vault.seal(entropy, &place(endpoint.id, name), s));
-        sealed.transpose()
-    };
-    let password = seal(&endpoint.settings.basic_password, "basic_password")?;
-    let iam_secret = seal(&endpoint.settings.iam_secret_key, "iam_secret_key")?;
-    let open = EndpointSettings {
-        basic_password: None,
-        iam_secret_key: None,
-        ..endpoint.settings.clone()
+    let (open, secrets) = endpoint.settings.clone().split();
+    let sealed = match secrets.is_empty() {
+        true => None,
+        false => {
+            let secrets = Secret::new(to_json(&secrets)?);
+            Some(vault.seal(entropy, &place(endpoint.id), &secrets)?)
+        }
     };
     let (settings, subscriptions) = (to_json(&open)?, to_json(&endpoint.subscriptions)?);
     let sql = "UPDATE endpoints SET revision = ?2, settings = ?3, subscriptions = ?4, \
-               basic_password = ?5, iam_secret_key = ?6 WHERE id = ?1";
+               secrets = ?5 WHERE id = ?1";
     let id = endpoint.id.0;
-    let row = params![id, endpoint.revision, settings, subscriptions, password, iam_secret];
+    let row = params![id, endpoint.revision, settings, subscriptions, sealed];
     tx.conn.execute(sql, row).map_err(failed)?;
     let sql = "INSERT INTO endpoint_revisions (endpoint_id, revision, settings, subscriptions) \
                VALUES (?1, ?2, ?3, ?4)";
@@ -370,7 +367,7 @@ pub(super) fn load_endpoints(
     vault: &Vault,
 ) -> Result<Vec<Arc<Endpoint>>, StoreError> {
     let sql = "SELECT id, workspace_id, revision, created_ms, settings, subscriptions, \
-               basic_password, iam_secret_key FROM endpoints";
+               secrets FROM endpoints";
     let mut statement = conn.prepare(sql).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
     let mut endpoints = Vec::new();
@@ -383,19 +380,18 @@ pub(super) fn load_endpoints(
 fn endpoint(row: &Row<'_>, vault: &Vault) -> Result<Endpoint, StoreError> {
     let text = |column| row.get::<_, String>(column).map_err(failed);
     let id = EndpointId(row.get(0).map_err(failed)?);
-    let open = |column, name| {
-        let sealed: Option<Vec<u8>> = row.get(column).map_err(failed)?;
-        sealed.map(|sealed| vault.open(&place(id, name), &sealed)).transpose()
+    let sealed: Option<Vec<u8>> = row.get(6).map_err(failed)?;
+    let secrets: EndpointSecrets = match sealed {
+        Some(sealed) => from_json(vault.open(&place(id), &sealed)?.expose())?,
+        None => EndpointSecrets::default(),
     };
-    let mut settings: EndpointSettings = from_json(&text(4)?)?;
-    settings.basic_password = open(6, "basic_password")?;
-    settings.iam_secret_key = open(7, "iam_secret_key")?;
+    let settings: EndpointSettings = from_json(&text(4)?)?;
     Ok(Endpoint {
         id,
         workspace: WorkspaceId(row.get(1).map_err(failed)?),
         revision: row.get(2).map_err(failed)?,
         created_at: moment(row.get(3).map_err(failed)?),
-        settings,
+        settings: settings.join(secrets),
         subscriptions: from_json(&text(5)?)?,
     })
 }

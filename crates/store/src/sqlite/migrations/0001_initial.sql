@@ -55,8 +55,7 @@ CREATE TABLE endpoints (
     created_ms     INTEGER NOT NULL,
     settings       TEXT NOT NULL,         -- JSON, without secrets
     subscriptions  TEXT NOT NULL,         -- JSON list
-    basic_password BLOB,                  -- sealed
-    iam_secret_key BLOB                   -- sealed
+    secrets        BLOB                   -- JSON, sealed
 ) STRICT;
 
 CREATE TABLE endpoint_revisions (
