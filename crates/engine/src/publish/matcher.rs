@@ -161,7 +161,9 @@ impl Matchers {
         self.rebuild(store, workspace).await
     }
 
-    /// Builds the workspace's matcher anew.
+    /// Builds the workspace's matcher anew, all of it but the machines of event types whose rules are
+    /// as they were. In a workspace of 10,000 endpoints an unoptimised build takes 15 ms for that,
+    /// and 125 ms to make one machine of 10,000 rules again; so nothing finer is kept.
     pub(crate) async fn rebuild(
         &self,
         store: &SharedStore,

@@ -4,6 +4,7 @@
 mod single;
 mod trial;
 
+pub use hookyard_ruler::{Explanation, Failure, Rule, SubRuleExplanation, explain};
 pub use trial::{TRIAL_EVENTS_MAX, Trial};
 
 pub(crate) use single::Single;
@@ -11,7 +12,7 @@ pub(crate) use single::Single;
 use std::cell::RefCell;
 use std::hash::Hash;
 
-use hookyard_ruler::{Machine, Rule, Scratch, event};
+use hookyard_ruler::{Machine, Scratch, event};
 
 /// The longest rule, in bytes. The AWS services that speak the language take 2 KiB to 128 KiB.
 pub const RULE_BYTES_MAX: usize = 128 << 10;

@@ -57,7 +57,8 @@ fn answer(ids: &[String], receipts: &[Receipt], is_batch: bool) -> String {
     if is_batch { format!("[{}]", bodies.join(",")) } else { bodies.concat() }
 }
 
-async fn read(body: Body, max: usize) -> Result<Bytes, Problem> {
+/// The whole body, if it has at most `max` bytes.
+pub(super) async fn read(body: Body, max: usize) -> Result<Bytes, Problem> {
     match Limited::new(body, max).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
