@@ -17,6 +17,10 @@ mod telemetry;
 
 use config::Command;
 
+/// Measured on the benchmark: see docs/performance.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let command = match config::read(std::env::args_os()) {
         Ok(command) => command,
