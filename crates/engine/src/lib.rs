@@ -17,6 +17,7 @@ pub mod event_types;
 pub mod net;
 pub mod publish;
 pub mod receive;
+pub mod rules;
 pub mod sources;
 
 pub use error::Error;

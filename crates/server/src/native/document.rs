@@ -13,7 +13,7 @@ use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, OpenApiB
 use utoipa::{PartialSchema, ToSchema};
 
 use super::input::{self, Nothing};
-use super::{endpoints, event_types, publish};
+use super::{endpoints, event_types, publish, rules_test};
 use crate::problem::{Code, Problem, ProblemBody};
 
 /// The methods of a path that are operations.
@@ -59,6 +59,7 @@ pub(super) fn base() -> OpenApi {
         ("events", "Publishing, and the journal"),
         ("endpoints", "Outbound targets, their subscriptions and their attempts"),
         ("event types", "What can be published"),
+        ("rules", "Trying out what subscriptions filter by"),
         ("installation", "This process, for whoever runs it"),
     ];
     let tags =
@@ -100,7 +101,9 @@ pub(super) fn whole() -> Value {
 
 /// Examples of schemas, by name.
 fn samples() -> impl Iterator<Item = (&'static str, Value)> {
-    publish::samples().into_iter().chain(endpoints::samples()).chain(event_types::samples())
+    let all =
+        [publish::samples(), endpoints::samples(), event_types::samples(), rules_test::samples()];
+    all.into_iter().flatten()
 }
 
 /// Every operation of a description.

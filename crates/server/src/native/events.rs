@@ -21,6 +21,9 @@ const LIMIT_DEFAULT: usize = 100;
 /// The most events of a page: at the usual kilobyte an answer stays within a megabyte.
 const LIMIT_MAX: usize = 1_000;
 
+/// The largest journal number that a database holds.
+const SEQ_MAX: u64 = i64::MAX.unsigned_abs();
+
 /// Which events to list; all conditions must hold.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -107,8 +110,8 @@ fn query(catalogue: &Catalogue, params: &Params) -> Result<EventQuery, Problem> 
     });
     Ok(EventQuery {
         event_type: event_type.transpose()?,
-        after: params.after.map(Seq),
-        before: params.before.map(Seq),
+        after: input::at_most("after", params.after, SEQ_MAX)?.map(Seq),
+        before: input::at_most("before", params.before, SEQ_MAX)?.map(Seq),
         newest_first: params.order != Some(Order::Asc),
         limit,
     })

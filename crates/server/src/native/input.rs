@@ -2,6 +2,7 @@
 //! says which one is not.
 
 use std::collections::HashSet;
+use std::fmt::Display;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Path};
@@ -50,17 +51,27 @@ pub(super) async fn json<T: DeserializeOwned>(
     body: Body,
     kinds: &[&str],
 ) -> Result<T, Problem> {
+    check_kind(headers, kinds)?;
+    parse(&whole(body, BODY_BYTES_MAX).await?)
+}
+
+/// Checks that the body is of one of the media types.
+pub(super) fn check_kind(headers: &HeaderMap, kinds: &[&str]) -> Result<(), Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.map_or("", |kind| kind.split(';').next().unwrap_or_default().trim());
     if !kinds.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
         let detail = format!("send the body as {}", kinds.join(" or "));
         return Err(Problem::of_field(Code::UnsupportedMediaType, "content-type", detail));
     }
-    let bytes = whole(body, BODY_BYTES_MAX).await?;
+    Ok(())
+}
+
+/// Reads JSON; members that `T` does not know are refused.
+pub(super) fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Problem> {
     // First whether it is JSON at all, so that what is wrong with it as such is told apart.
-    serde_json::from_slice::<IgnoredAny>(&bytes)
+    serde_json::from_slice::<IgnoredAny>(bytes)
         .map_err(|error| Problem::new(Code::MalformedBody, format!("not JSON: {error}")))?;
-    let mut reader = serde_json::Deserializer::from_slice(&bytes);
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
     serde_path_to_error::deserialize(&mut reader).map_err(|error| refused(&error))
 }
 
@@ -79,7 +90,7 @@ pub(super) async fn whole(body: Body, max: usize) -> Result<Bytes, Problem> {
     }
 }
 
-fn refused<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>) -> Problem {
+fn refused<E: Display>(error: &serde_path_to_error::Error<E>) -> Problem {
     let (field, detail) = (error.path().to_string(), error.inner().to_string());
     // A value of the wrong type that is all there is has no name.
     match field.as_str() {
@@ -122,6 +133,21 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
         let detail = "must be the etag of an earlier answer, such as \"3\", or *";
         Problem::of_field(Code::InvalidValue, "if-match", detail)
     })
+}
+
+/// A number within its bounds.
+pub(super) fn at_most<N: PartialOrd + Display>(
+    field: &str,
+    value: Option<N>,
+    max: N,
+) -> Result<Option<N>, Problem> {
+    match value {
+        Some(value) if value > max => {
+            let detail = format!("must be at most {max}, not {value}");
+            Err(Problem::of_field(Code::InvalidValue, field, detail))
+        }
+        value => Ok(value),
+    }
 }
 
 /// A page's limit within its bounds.

@@ -18,6 +18,7 @@ mod event_types;
 mod events;
 mod input;
 mod publish;
+mod rules_test;
 
 /// Where events are published and the journal is listed.
 const EVENTS: &str = "/v1/events";
@@ -29,6 +30,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(event::get_event))
         .merge(endpoints::router())
         .merge(event_types::router())
+        .routes(routes!(rules_test::test_rule))
         .routes(routes!(document::get_openapi))
         .merge(probes::router())
 }

@@ -131,6 +131,10 @@ fn refused(error: Error, is_batch: bool) -> Problem {
             index: is_batch.then_some(index),
             ..Problem::of_field(Code::UnknownEventType, "type", detail)
         },
+        Error::Unmatchable { index, .. } => Problem {
+            index: is_batch.then_some(index),
+            ..Problem::of_field(Code::InvalidValue, "data", detail)
+        },
         Error::TooMany(_) => Problem::new(Code::TooLarge, detail),
         Error::Other(error) => error.into(),
     }

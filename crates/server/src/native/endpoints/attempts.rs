@@ -55,7 +55,7 @@ pub(super) struct Params {
     #[param(nullable = false)]
     order_id: Option<String>,
     /// Took at least this many milliseconds.
-    #[param(nullable = false, minimum = 0, maximum = 2147483647)]
+    #[param(nullable = false, minimum = 0, maximum = 4294967295_i64)]
     duration_ms_min: Option<u32>,
     /// Older than the attempt with this request id.
     #[param(nullable = false, pattern = "^[0-9A-F]{26}80011$")]

@@ -39,7 +39,7 @@ pub(super) struct Params {
     disabled: Option<bool>,
     /// With a higher number than this.
     #[param(nullable = false, minimum = 0, maximum = 2147483647)]
-    after: Option<i32>,
+    after: Option<u32>,
     /// The most endpoints of the page; 100 unless said.
     #[param(nullable = false, minimum = 1, maximum = 200)]
     limit: Option<usize>,
@@ -73,11 +73,13 @@ pub(super) async fn list_endpoints(
     let workspace = caller::workspace(&app, &headers, Scope::WebhookRead).await?;
     let params: Params = input::query(raw.as_deref())?;
     let limit = input::limit(params.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
+    let after = input::at_most("after", params.after, i32::MAX.unsigned_abs())?;
+    let after = after.map(|id| EndpointId(i32::try_from(id).unwrap_or(i32::MAX)));
     let query = PageQuery {
         url: params.url.clone(),
         name: params.name.clone(),
         disabled: params.disabled,
-        after: params.after.map(EndpointId),
+        after,
         limit,
     };
     let (views, more) = app.engine.endpoints_page(workspace, query).await?;

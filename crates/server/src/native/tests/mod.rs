@@ -4,6 +4,7 @@ mod endpoints;
 mod event_types;
 mod events;
 mod openapi;
+mod rules;
 mod scopes;
 
 use axum::body::Body;
