@@ -27,21 +27,22 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     match run(command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => fail(&error),
     }
 }
 
-fn run(command: Command) -> Result<()> {
+fn run(command: Command) -> Result<ExitCode> {
     let runtime = Runtime::new().context("cannot start the runtime")?;
     let done = match command {
         Command::Init(command) => runtime.block_on(cli::init(command)),
         Command::Serve(command) => runtime.block_on(cli::serve(command)),
         Command::CredentialCreate(command) => runtime.block_on(cli::credential_create(command)),
+        Command::RuleTest(command) => return Ok(cli::rule_test(&command)),
     };
     // Tasks that were given up on are not waited for.
     runtime.shutdown_background();
-    done
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Ends with clap's own text and code (0 for `--help`, 2 for wrong usage) where it is clap's.
