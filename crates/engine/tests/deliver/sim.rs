@@ -33,6 +33,7 @@ pub(crate) struct Sim {
     pub(crate) clock: Arc<SimClock>,
     pub(crate) store: Arc<FaultyStore>,
     pub(crate) receivers: Arc<Scripted>,
+    pub(crate) engine: Engine,
     pub(crate) deliverer: Arc<Deliverer>,
     published: AtomicU64,
     _directory: TempDir,
@@ -64,7 +65,8 @@ impl Sim {
             deliver::Options::default(),
         ));
         let published = AtomicU64::new(0);
-        let sim = Self { clock, store, receivers, deliverer, published, _directory: directory };
+        let sim =
+            Self { clock, store, receivers, engine, deliverer, published, _directory: directory };
         sim.create_workspace().await;
         sim
     }
