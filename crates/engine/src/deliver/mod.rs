@@ -7,13 +7,18 @@
 
 use std::sync::Arc;
 
+use hookyard_core::id::WorkspaceId;
+use hookyard_core::model::Secret;
+
 use crate::Engine;
 
 mod dispatch;
 mod limits;
+mod oauth;
 pub mod render;
 mod request;
 mod step;
+mod trace;
 mod transport;
 
 pub use dispatch::Dispatcher;
@@ -21,9 +26,25 @@ pub use request::request_headers;
 pub use step::{Deliverer, Step, Worker};
 pub use transport::{Answer, HttpTransport, Outgoing, Transport};
 
+/// The API user whose credentials [`AuthKind::ApiUser`](hookyard_core::model::AuthKind) sends.
+#[derive(Debug, Clone)]
+pub struct ApiUser {
+    /// The user.
+    pub name: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// What the operator decides about delivering.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The API user, and the one workspace it belongs to: endpoints of others never see it.
+    pub api_user: Option<(WorkspaceId, ApiUser)>,
+}
+
 /// Starts delivering what is queued in the engine's store, over HTTP, on the current runtime. Fails
 /// when TLS cannot be set up.
-pub fn start(engine: &Engine) -> Result<Dispatcher, rustls::Error> {
-    let transport = Arc::new(HttpTransport::new(Arc::clone(engine.guard()))?);
-    Ok(Dispatcher::start(Arc::new(Deliverer::new(engine, transport))))
+pub fn start(engine: &Engine, options: Options) -> Result<Dispatcher, rustls::Error> {
+    let transport = HttpTransport::new(Arc::clone(engine.guard()), Arc::clone(engine.clock()))?;
+    Ok(Dispatcher::start(Arc::new(Deliverer::new(engine, Arc::new(transport), options))))
 }

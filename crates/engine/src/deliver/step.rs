@@ -13,10 +13,12 @@ use http::HeaderMap;
 use http::header::RETRY_AFTER;
 use jiff::Timestamp;
 
+use super::Options;
 use super::limits::{Limits, Place, Stopping};
 use super::render::{self, Bundle, Renderer, Unsendable};
-use super::request::{Target, request_headers};
-use super::transport::{Answer, Outgoing, Transport};
+use super::request::{Message, Target, message_id};
+use super::trace::Trace;
+use super::transport::{Answer, Transport};
 use crate::Engine;
 
 /// How much of an answer's body, and of its headers, the log keeps, in characters (UltraCart spec
@@ -33,6 +35,7 @@ pub struct Deliverer {
     pub(super) clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     transport: Arc<dyn Transport>,
+    options: Options,
     pub(super) limits: Limits,
 }
 
@@ -120,12 +123,13 @@ struct Rendered<'a> {
 
 impl Deliverer {
     /// A deliverer over the engine's store.
-    pub fn new(engine: &Engine, transport: Arc<dyn Transport>) -> Self {
+    pub fn new(engine: &Engine, transport: Arc<dyn Transport>, options: Options) -> Self {
         Self {
             store: Arc::clone(engine.store()),
             clock: Arc::clone(engine.clock()),
             entropy: Arc::clone(engine.entropy()),
             transport,
+            options,
             limits: Limits::new(),
         }
     }
@@ -217,7 +221,9 @@ impl Deliverer {
 
     async fn plan(&self, endpoint: Arc<Endpoint>) -> Result<Plan, StoreError> {
         let catalogue = self.store.catalogue(endpoint.workspace).await?;
-        let target = Target::new(&endpoint.settings);
+        let api_user = self.options.api_user.as_ref();
+        let api_user = api_user.filter(|(workspace, _)| *workspace == endpoint.workspace);
+        let target = Target::new(&endpoint.settings, api_user.map(|(_, user)| user));
         Ok(Plan { renderer: Renderer::new(catalogue, Arc::clone(&endpoint)), target, endpoint })
     }
 
@@ -239,19 +245,22 @@ impl Deliverer {
     async fn attempt(&self, rendered: Rendered<'_>, place: Place) -> (NewAttempt, usize) {
         let Rendered { plan, bundle, events, queued_at, missing, state } = rendered;
         let Bundle { body, events: count, event_types, order_ids } = bundle;
-        let seqs = events.iter().take(count).map(|event| event.seq).collect();
+        let seqs: Vec<_> = events.iter().take(count).map(|event| event.seq).collect();
+        let trace = Trace::of(&events[..count]);
         // The objects are not needed any more, and the request may take its time.
         drop(events);
         let started_at = self.clock.now();
         let request_id = RequestId::new(&*self.entropy, started_at);
         let started = self.clock.monotonic();
         let (body, in_flight) = place.with_body(body);
-        let answer = match &plan.target {
+        let id = message_id(plan.endpoint.id, &seqs, queued_at);
+        let message = Message { request_id: &request_id, id: &id, at: started_at, trace, body };
+        let (logged, answer) = match &plan.target {
             Ok(target) => {
-                let headers = target.headers(&request_id);
-                self.transport.send(Outgoing { uri: target.uri.clone(), headers, body }).await
+                let outgoing = target.request(message);
+                (outgoing.logged_headers(), self.transport.send(outgoing).await)
             }
-            Err(reason) => Err(reason.clone()),
+            Err(reason) => (Vec::new(), Err(reason.clone())),
         };
         let duration = self.clock.monotonic().saturating_sub(started);
         drop(in_flight);
@@ -270,7 +279,7 @@ impl Deliverer {
             retry_at: if success { None } else { Some(self.retry_at(failures, &answer)) },
             failures,
             url: plan.endpoint.settings.url.clone(),
-            request_headers: request_headers(&plan.endpoint.settings, &request_id),
+            request_headers: logged,
             request_id,
             outcome: outcome(answer),
         };
@@ -327,7 +336,7 @@ impl Deliverer {
             retry_at: None,
             failures: state.failures,
             url: plan.endpoint.settings.url.clone(),
-            request_headers: request_headers(&plan.endpoint.settings, &request_id),
+            request_headers: Vec::new(),
             request_id,
             outcome: Outcome { error: Some(reason), ..Outcome::default() },
         };

@@ -3,6 +3,7 @@ use hookyard_core::model::{
     ApiVersion, AuthKind, Catalogue, EndpointSettings, Secret, Subscription,
 };
 
+use super::options::OptionsChange;
 use super::subscriptions::{RequestedSubscription, resolve};
 use crate::Error;
 
@@ -108,6 +109,8 @@ pub struct EndpointChange {
     pub subscriptions: Option<Vec<RequestedSubscription>>,
     /// Change only this revision; `None` changes whichever is the newest.
     pub if_revision: Option<u32>,
+    /// What only the native API can say.
+    pub options: OptionsChange,
 }
 
 impl EndpointChange {
@@ -130,6 +133,7 @@ impl EndpointChange {
             disabled: None,
             subscriptions: None,
             if_revision: None,
+            options: OptionsChange::default(),
         }
     }
 }
@@ -152,7 +156,7 @@ impl Draft {
         })
     }
 
-    /// Applies a change, by the merge rules of the UltraCart spec, section 2.4.
+    /// Applies a change but for its options, by the merge rules of the UltraCart spec, section 2.4.
     pub(super) fn changed(
         self,
         change: EndpointChange,
@@ -176,6 +180,7 @@ impl Draft {
             disabled,
             subscriptions,
             if_revision: _,
+            options: _,
         } = change;
         let old = self.settings;
         let mut settings = EndpointSettings {

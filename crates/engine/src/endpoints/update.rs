@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use hookyard_core::id::{EndpointId, WorkspaceId};
-use hookyard_core::model::Endpoint;
+use hookyard_core::model::{Catalogue, Endpoint};
 
 use super::change::Draft;
 use super::{EndpointChange, EndpointView};
@@ -34,6 +34,21 @@ impl Engine {
         self.view(workspace, endpoint).await
     }
 
+    /// The endpoint as a change would leave it, options and all.
+    pub(super) fn changed(
+        &self,
+        before: Draft,
+        mut change: EndpointChange,
+        catalogue: &Catalogue,
+    ) -> Result<Draft, Error> {
+        let options = std::mem::take(&mut change.options);
+        let mut draft = before.changed(change, catalogue, self.entropy.as_ref())?;
+        let now = self.clock.now();
+        draft.settings.options =
+            options.apply(draft.settings.options, now, self.entropy.as_ref())?;
+        Ok(draft)
+    }
+
     async fn try_update(
         &self,
         workspace: WorkspaceId,
@@ -51,7 +66,7 @@ impl Engine {
             subscriptions: endpoint.subscriptions.clone(),
         };
         let names = change.names;
-        let draft = current.clone().changed(change, &catalogue, self.entropy.as_ref())?;
+        let draft = self.changed(current.clone(), change, &catalogue)?;
         self.check_target(names, &draft, Some(&current), &catalogue).await?;
         let Draft { settings, subscriptions } = draft;
         Ok(self.store.update_endpoint(workspace, id, revision, settings, subscriptions).await?)

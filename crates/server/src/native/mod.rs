@@ -19,6 +19,7 @@ mod events;
 mod input;
 mod publish;
 mod rules_test;
+mod trace;
 
 /// Where events are published and the journal is listed.
 const EVENTS: &str = "/v1/events";

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::input::{self, Nothing};
+use super::trace::TraceContext;
 use super::{EVENTS, caller};
 use crate::App;
 use crate::problem::{Code, Problem};
@@ -84,7 +85,11 @@ pub(super) async fn publish_events(
     let workspace = caller::workspace(&app, &parts.headers, Scope::EventWrite).await?;
     input::query::<Nothing>(raw.as_deref())?;
     let body = input::whole(body, app.settings.batch_bytes_max).await?;
-    let events = cloudevents::read(&parts.headers, &body, app.settings.event_bytes_max)?;
+    let mut events = cloudevents::read(&parts.headers, &body, app.settings.event_bytes_max)?;
+    let trace = TraceContext::of(&parts.headers);
+    for event in &mut events {
+        trace.add_to(event);
+    }
     let is_batch = parts
         .headers
         .get(header::CONTENT_TYPE)
