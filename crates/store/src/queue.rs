@@ -35,7 +35,8 @@ pub struct HeadLimit {
 pub struct Queued {
     /// The event.
     pub event: Arc<Event>,
-    /// When it was queued: its acceptance, or the reflow that queued it again.
+    /// When it was queued: its acceptance, or the reflow that queued it again. A dead letter that
+    /// is redelivered counts from its acceptance.
     pub queued_at: Timestamp,
 }
 
@@ -82,7 +83,8 @@ pub trait QueueStore: Send + Sync {
     async fn head(&self, lease: &Lease, limit: HeadLimit) -> Result<Head, StoreError>;
 
     /// Records an attempt and, in the same transaction, takes `attempt.advance` entries off the head
-    /// of the queue and keeps the failure state. The answer is where the queue stands then.
+    /// of the queue and keeps the failure state. With `attempt.park` its events become dead letters.
+    /// The answer is where the queue stands then.
     async fn settle(&self, lease: &Lease, attempt: NewAttempt) -> Result<QueueState, StoreError>;
 
     /// Queues every event of the type that is in the journal, oldest first, behind what is queued

@@ -3,6 +3,7 @@
 mod attempt;
 mod credential;
 mod endpoint;
+mod endpoint_options;
 mod event;
 mod event_type;
 mod failure;
@@ -17,6 +18,10 @@ pub use credential::{Credential, CredentialKind, ParseScopeError, Scope, Scopes}
 pub use endpoint::{
     ApiVersion, AuthKind, Endpoint, EndpointSettings, MAXIMUM_EVENTS_DEFAULT, MAXIMUM_SIZE_DEFAULT,
     Subscription,
+};
+pub use endpoint_options::{
+    ContentEncoding, CustomHeader, EndpointOptions, EndpointSecrets, NativeAuth, OAuth2Client,
+    SIGNING_PREFIX_DEFAULT, Signing, SigningKey,
 };
 pub use event::{Event, NewEvent, Receipt};
 pub use event_type::{Catalogue, Category, EventType};

@@ -188,6 +188,7 @@ impl Draft {
             maximum_size: maximum_size.unwrap_or(old.maximum_size),
             compress_events: compress_events.unwrap_or(old.compress_events),
             disabled: disabled.unwrap_or(old.disabled),
+            options: old.options,
         };
         drop_empty(&mut settings);
         generate_credentials(&mut settings, entropy);
@@ -277,6 +278,16 @@ mod tests {
     #[test]
     fn a_change_of_nothing_changes_nothing() {
         assert_eq!(apply(draft(), none()).unwrap(), draft());
+    }
+
+    #[test]
+    fn what_a_change_cannot_say_stays() {
+        let mut before = draft();
+        before.settings.options.danger_accept_invalid_certs = true;
+        before.settings.options.signing.prefix = "svix-".to_owned();
+        let moved = EndpointChange { url: Some("https://y.test/".to_owned()), ..none() };
+        let after = apply(before.clone(), moved).unwrap();
+        assert_eq!(after.settings.options, before.settings.options);
     }
 
     #[test]
