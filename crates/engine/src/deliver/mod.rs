@@ -14,7 +14,10 @@ mod limits;
 pub mod render;
 mod request;
 mod step;
+mod throttle;
 mod transport;
+mod verdict;
+mod warn;
 
 pub use dispatch::Dispatcher;
 pub use request::request_headers;

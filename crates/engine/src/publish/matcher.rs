@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 /// Who wants which event type in one workspace, at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Matcher {
-    /// The event types by name.
+    /// The event types that may be published, by name.
     pub(crate) names: HashMap<String, EventTypeId>,
     /// The endpoints of each event type, ascending.
     wanted: HashMap<EventTypeId, Vec<EndpointId>>,
@@ -26,7 +26,8 @@ impl Matcher {
             }
         }
         wanted.values_mut().for_each(|endpoints| endpoints.sort());
-        let names = catalogue.iter().map(|(_, kind)| (kind.name.clone(), kind.id)).collect();
+        let public = catalogue.iter().filter(|(category, _)| !category.system);
+        let names = public.map(|(_, kind)| (kind.name.clone(), kind.id)).collect();
         Self { names, wanted }
     }
 

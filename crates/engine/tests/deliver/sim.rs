@@ -33,6 +33,7 @@ pub(crate) struct Sim {
     pub(crate) clock: Arc<SimClock>,
     pub(crate) store: Arc<FaultyStore>,
     pub(crate) receivers: Arc<Scripted>,
+    pub(crate) engine: Engine,
     pub(crate) deliverer: Arc<Deliverer>,
     published: AtomicU64,
     _directory: TempDir,
@@ -60,7 +61,8 @@ impl Sim {
         let engine = Engine::new(shared, shown, entropy, Arc::new(Guard::default()));
         let deliverer = Arc::new(Deliverer::new(&engine, Arc::clone(&receivers) as _));
         let published = AtomicU64::new(0);
-        let sim = Self { clock, store, receivers, deliverer, published, _directory: directory };
+        let _directory = directory;
+        let sim = Self { clock, store, receivers, engine, deliverer, published, _directory };
         sim.create_workspace().await;
         sim
     }
@@ -147,7 +149,9 @@ impl Sim {
             match self.deliverer.step(worker).await {
                 Ok(Step::Idle) => return,
                 Ok(Step::Wait(until) | Step::Failed(until)) => self.clock.advance_to(until),
-                Ok(Step::Sent { .. } | Step::Dropped { .. }) => {}
+                Ok(
+                    Step::Sent { .. } | Step::Dropped { .. } | Step::Parked { .. } | Step::Halved,
+                ) => {}
                 Ok(other) => panic!("{other:?}"),
                 Err(_planned) => self.clock.advance(Duration::from_secs(1)),
             }
