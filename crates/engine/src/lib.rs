@@ -5,7 +5,6 @@
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use hookyard_core::clock::Clock;
 use hookyard_core::entropy::Entropy;
@@ -23,10 +22,6 @@ pub use error::Error;
 use net::Guard;
 use publish::Matchers;
 
-/// How long an endpoint may fail before it is disabled, unless the installation says otherwise: five
-/// days, a long weekend and a working day to notice.
-pub const DISABLE_AFTER_DEFAULT: Duration = Duration::from_secs(5 * 24 * 60 * 60);
-
 /// What every operation works with.
 #[derive(Clone)]
 pub struct Engine {
@@ -35,7 +30,6 @@ pub struct Engine {
     entropy: Arc<dyn Entropy>,
     guard: Arc<Guard>,
     matchers: Arc<Matchers>,
-    disable_after: Option<Duration>,
 }
 
 impl Engine {
@@ -46,14 +40,7 @@ impl Engine {
         entropy: Arc<dyn Entropy>,
         guard: Arc<Guard>,
     ) -> Self {
-        let disable_after = Some(DISABLE_AFTER_DEFAULT);
-        Self { store, clock, entropy, guard, matchers: Arc::default(), disable_after }
-    }
-
-    /// The same engine, which disables endpoints that took nothing for so long; `None` never does.
-    #[must_use]
-    pub fn disabling_after(self, failing: Option<Duration>) -> Self {
-        Self { disable_after: failing, ..self }
+        Self { store, clock, entropy, guard, matchers: Arc::default() }
     }
 
     /// The store, for reads that need no more than it gives.

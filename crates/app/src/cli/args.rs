@@ -191,6 +191,30 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_RECEIVE_BYTES_MAX", default_value = "10MiB")]
     pub(crate) receive_bytes_max: ByteSize,
 
+    /// The user that deliveries to endpoints with authentication `api user` name
+    ///
+    /// The API user belongs to the workspace that --workspace-id numbers; endpoints of others are
+    /// sent without. Needs --api-user-password-file.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "HOOKYARD_API_USER_NAME",
+        requires = "api_user_password_file"
+    )]
+    pub(crate) api_user_name: Option<String>,
+
+    /// The file with the password of --api-user-name
+    ///
+    /// Its text without the line break at its end. The password has no flag, since anyone on the
+    /// machine can read a command line.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "HOOKYARD_API_USER_PASSWORD_FILE",
+        requires = "api_user_name"
+    )]
+    pub(crate) api_user_password_file: Option<PathBuf>,
+
     /// How long a stopping server may take to finish what is in flight
     ///
     /// One delivery may take 30 seconds, so the default waits a little longer. What is not finished

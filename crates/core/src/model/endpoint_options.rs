@@ -1,4 +1,4 @@
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{RateLimit, RetryRule, Secret};
@@ -52,6 +52,23 @@ pub const SIGNING_PREFIX_DEFAULT: &str = "webhook-";
 impl Default for Signing {
     fn default() -> Self {
         Self { prefix: SIGNING_PREFIX_DEFAULT.to_owned(), keys: Vec::new() }
+    }
+}
+
+/// The most keys that sign at a time. More make headers that servers refuse.
+const KEYS_MAX: usize = 4;
+
+impl Signing {
+    /// Signs with a new secret from `now`. The present key goes on signing for `overlap`, so that
+    /// the receiver can change over; keys that have expired go, and so do the oldest of too many.
+    pub fn rotate(&mut self, secret: Secret, now: Timestamp, overlap: SignedDuration) {
+        let until = now.checked_add(overlap).unwrap_or(Timestamp::MAX);
+        for key in &mut self.keys {
+            key.expires_at = Some(key.expires_at.map_or(until, |earlier| earlier.min(until)));
+        }
+        self.keys.retain(|key| key.expires_at.is_none_or(|expiry| expiry > now));
+        self.keys.insert(0, SigningKey { secret, expires_at: None });
+        self.keys.truncate(KEYS_MAX);
     }
 }
 
@@ -182,5 +199,50 @@ impl EndpointOptions {
         if let Some(native) = &mut self.auth {
             *native.secret_mut() = auth;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn rotation_overlaps_and_forgets() {
+        let mut signing = Signing::default();
+        let mut rotate = |name: &str, second, overlap| {
+            signing.rotate(Secret::new(name), at(second), SignedDuration::from_secs(overlap));
+            let keys = signing.keys.iter();
+            keys.map(|key| (key.secret.expose().to_owned(), key.expires_at)).collect::<Vec<_>>()
+        };
+        assert_eq!(rotate("a", 0, 100), [("a".to_owned(), None)]);
+        assert_eq!(rotate("b", 10, 100), [("b".to_owned(), None), ("a".to_owned(), Some(at(110)))]);
+        let expected = [("b", Some(at(70))), ("a", Some(at(70)))];
+        let expected = expected.map(|(name, until)| (name.to_owned(), until));
+        assert_eq!(rotate("c", 20, 50)[1..], expected);
+        assert_eq!(rotate("d", 80, 0), [("d".to_owned(), None)], "no overlap leaves the new one");
+        for round in 0..9 {
+            assert!(rotate(&round.to_string(), 100, 100).len() <= KEYS_MAX);
+        }
+    }
+
+    #[test]
+    fn the_serialised_form_has_no_secrets() {
+        let secret = || Some(Secret::new("s3cret"));
+        let options = EndpointOptions {
+            signing: Signing {
+                keys: vec![SigningKey { secret: Secret::new("s3cret"), expires_at: None }],
+                ..Signing::default()
+            },
+            headers: vec![CustomHeader { name: "x-key".to_owned(), value: secret() }],
+            auth: Some(NativeAuth::Bearer { token: secret() }),
+            ..EndpointOptions::default()
+        };
+        let text = serde_json::to_string(&options).unwrap();
+        assert!(!text.contains("s3cret") && text.contains("x-key"), "{text}");
+        let _: EndpointOptions = serde_json::from_str("{}").unwrap();
     }
 }

@@ -15,11 +15,13 @@ use http::HeaderMap;
 use http::header::RETRY_AFTER;
 use jiff::Timestamp;
 
+use super::Options;
 use super::limits::{Limits, Place, Stopping};
 use super::render::{self, Bundle, Renderer, Unsendable};
-use super::request::{Target, request_headers};
+use super::request::{Message, Target, message_id};
 use super::throttle::{self, Throttle};
-use super::transport::{Answer, Outgoing, Transport};
+use super::trace::Trace;
+use super::transport::{Answer, Transport};
 use super::verdict::{Bisection, Verdict, verdict};
 use super::warn::{Told, has_passed};
 use crate::Engine;
@@ -39,6 +41,7 @@ pub struct Deliverer {
     pub(super) clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     transport: Arc<dyn Transport>,
+    options: Options,
     pub(super) limits: Limits,
     throttle: Throttle,
 }
@@ -158,13 +161,14 @@ struct Sent {
 
 impl Deliverer {
     /// A deliverer over the engine's store.
-    pub fn new(engine: &Engine, transport: Arc<dyn Transport>) -> Self {
+    pub fn new(engine: &Engine, transport: Arc<dyn Transport>, options: Options) -> Self {
         Self {
             engine: engine.clone(),
             store: Arc::clone(engine.store()),
             clock: Arc::clone(engine.clock()),
             entropy: Arc::clone(engine.entropy()),
             transport,
+            options,
             limits: Limits::new(),
             throttle: Throttle::default(),
         }
@@ -267,7 +271,7 @@ impl Deliverer {
         let Some(plan) = &mut worker.plan else { return Ok(false) };
         self.warn_failing(&plan.endpoint, &mut worker.told, state, &last).await;
         let now = self.clock.now();
-        let too_long = self.engine.disable_after.zip(state.failing_since);
+        let too_long = self.options.disable_after.zip(state.failing_since);
         let kind = match verdict {
             Verdict::Disable(kind) => kind,
             _ if too_long.is_some_and(|(after, since)| has_passed(after, since, now)) => {
@@ -328,7 +332,9 @@ impl Deliverer {
 
     async fn plan(&self, endpoint: Arc<Endpoint>) -> Result<Plan, StoreError> {
         let catalogue = self.store.catalogue(endpoint.workspace).await?;
-        let target = Target::new(&endpoint.settings);
+        let api_user = self.options.api_user.as_ref();
+        let api_user = api_user.filter(|(workspace, _)| *workspace == endpoint.workspace);
+        let target = Target::new(&endpoint.settings, api_user.map(|(_, user)| user));
         Ok(Plan { renderer: Renderer::new(catalogue, Arc::clone(&endpoint)), target, endpoint })
     }
 
@@ -350,19 +356,22 @@ impl Deliverer {
     async fn attempt(&self, rendered: Rendered<'_>, place: Place) -> Sent {
         let Rendered { plan, bundle, events, queued_at, missing, state } = rendered;
         let Bundle { body, events: count, event_types, order_ids } = bundle;
-        let seqs = events.iter().take(count).map(|event| event.seq).collect();
+        let seqs: Vec<_> = events.iter().take(count).map(|event| event.seq).collect();
+        let trace = Trace::of(&events[..count]);
         // The objects are not needed any more, and the request may take its time.
         drop(events);
         let started_at = self.clock.now();
         let request_id = RequestId::new(&*self.entropy, started_at);
         let started = self.clock.monotonic();
         let (body, in_flight) = place.with_body(body);
-        let answer = match &plan.target {
+        let id = message_id(plan.endpoint.id, &seqs, queued_at);
+        let message = Message { request_id: &request_id, id: &id, at: started_at, trace, body };
+        let (logged, answer) = match &plan.target {
             Ok(target) => {
-                let headers = target.headers(&request_id);
-                self.transport.send(Outgoing { uri: target.uri.clone(), headers, body }).await
+                let outgoing = target.request(message);
+                (outgoing.logged_headers(), self.transport.send(outgoing).await)
             }
-            Err(reason) => Err(reason.clone()),
+            Err(reason) => (Vec::new(), Err(reason.clone())),
         };
         let duration = self.clock.monotonic().saturating_sub(started);
         drop(in_flight);
@@ -391,7 +400,7 @@ impl Deliverer {
             failures,
             refusals,
             url: plan.endpoint.settings.url.clone(),
-            request_headers: request_headers(&plan.endpoint.settings, &request_id),
+            request_headers: logged,
             request_id,
             outcome: outcome(answer),
         };
@@ -460,7 +469,7 @@ impl Deliverer {
             failures: state.failures,
             refusals: 0,
             url: plan.endpoint.settings.url.clone(),
-            request_headers: request_headers(&plan.endpoint.settings, &request_id),
+            request_headers: Vec::new(),
             request_id,
             outcome: Outcome { error: Some(reason), ..Outcome::default() },
         };

@@ -3,6 +3,7 @@ use hookyard_core::model::{
     ApiVersion, AuthKind, Catalogue, EndpointSettings, Secret, Subscription,
 };
 
+use super::options::OptionsChange;
 use super::subscriptions::{RequestedSubscription, resolve};
 use crate::Error;
 
@@ -106,6 +107,8 @@ pub struct EndpointChange {
     pub disabled: Option<bool>,
     /// The complete new set of subscriptions.
     pub subscriptions: Option<Vec<RequestedSubscription>>,
+    /// What only the native API can say.
+    pub options: OptionsChange,
 }
 
 impl EndpointChange {
@@ -127,6 +130,7 @@ impl EndpointChange {
             compress_events: None,
             disabled: None,
             subscriptions: None,
+            options: OptionsChange::default(),
         }
     }
 }
@@ -149,7 +153,7 @@ impl Draft {
         })
     }
 
-    /// Applies a change, by the merge rules of the UltraCart spec, section 2.4.
+    /// Applies a change but for its options, by the merge rules of the UltraCart spec, section 2.4.
     pub(super) fn changed(
         self,
         change: EndpointChange,
@@ -172,6 +176,7 @@ impl Draft {
             compress_events,
             disabled,
             subscriptions,
+            options: _,
         } = change;
         let old = self.settings;
         let mut settings = EndpointSettings {

@@ -9,7 +9,7 @@ use hookyard_core::id::{EndpointId, Seq};
 use hookyard_core::model::{
     Attempt, DisabledKind, Endpoint, EndpointSettings, RetryAction, RetryRule, Subscription,
 };
-use hookyard_engine::deliver::{Deliverer, Outgoing, Step, Worker};
+use hookyard_engine::deliver::{Deliverer, Options, Outgoing, Step, Worker};
 use hookyard_engine::publish;
 use hookyard_store::{DeadLetterQuery, DeadLetters, EventQuery};
 use serde_json::Value;
@@ -336,6 +336,11 @@ async fn an_owner_who_changed_the_endpoint_meanwhile_wins() {
     assert!(!sim.read(endpoint).await.settings.disabled);
 }
 
+fn disabling_after(sim: &Sim, disable_after: Option<Duration>) -> Deliverer {
+    let options = Options { disable_after, ..Options::default() };
+    Deliverer::new(&sim.engine, std::sync::Arc::clone(&sim.receivers) as _, options)
+}
+
 /// Steps until the endpoint is disabled; how long that took.
 async fn until_disabled(sim: &Sim, deliverer: &Deliverer, worker: &mut Worker) -> Duration {
     let started = sim.clock.now();
@@ -373,8 +378,7 @@ async fn a_success_starts_the_five_days_anew_and_zero_never_disables() {
     let endpoint = sim.endpoint("/a", |_| {}).await.id;
     sim.publish(2, &[endpoint]).await;
     sim.receivers.always("/a", status(500));
-    let engine = sim.engine.clone().disabling_after(None);
-    let patient = Deliverer::new(&engine, std::sync::Arc::clone(&sim.receivers) as _);
+    let patient = disabling_after(&sim, None);
     let mut worker = sim.worker(endpoint).await;
     let started = sim.clock.now();
     while sim.clock.now().duration_since(started).as_hours() < 24 * 7 {
@@ -399,8 +403,7 @@ async fn parking_is_no_success() {
     let endpoint = sim.endpoint("/a", |_| {}).await.id;
     sim.publish(500, &[endpoint]).await;
     sim.receivers.always("/a", status(422));
-    let engine = sim.engine.clone().disabling_after(Some(DAY));
-    let deliverer = Deliverer::new(&engine, std::sync::Arc::clone(&sim.receivers) as _);
+    let deliverer = disabling_after(&sim, Some(DAY));
     let took = until_disabled(&sim, &deliverer, &mut sim.worker(endpoint).await).await;
     assert!(took >= DAY && took < DAY + DAY / 12, "{took:?}");
     let dead = sim.dead(endpoint).await.len();

@@ -9,6 +9,7 @@ mod dispatching;
 mod failures;
 #[cfg(test)]
 mod faulty;
+mod formats;
 #[cfg(test)]
 mod order;
 #[cfg(test)]

@@ -13,7 +13,7 @@ use hookyard_core::model::{
     Attempt, Endpoint, EndpointSettings, NewEvent, Project, QueueState, Subscription, Workspace,
 };
 use hookyard_engine::Engine;
-use hookyard_engine::deliver::{Deliverer, Step, Worker};
+use hookyard_engine::deliver::{self, Deliverer, Step, Worker};
 use hookyard_engine::net::Guard;
 use hookyard_store::sqlite::{Options, SqliteStore};
 use hookyard_store::{AttemptQuery, NewWorkspace, SharedStore};
@@ -59,7 +59,11 @@ impl Sim {
         let entropy = Arc::new(SeededEntropy::from_environment());
         let shared: SharedStore = Arc::clone(&store) as _;
         let engine = Engine::new(shared, shown, entropy, Arc::new(Guard::default()));
-        let deliverer = Arc::new(Deliverer::new(&engine, Arc::clone(&receivers) as _));
+        let deliverer = Arc::new(Deliverer::new(
+            &engine,
+            Arc::clone(&receivers) as _,
+            deliver::Options::default(),
+        ));
         let published = AtomicU64::new(0);
         let _directory = directory;
         let sim = Self { clock, store, receivers, engine, deliverer, published, _directory };

@@ -9,6 +9,7 @@ mod caller;
 mod event;
 mod events;
 mod publish;
+mod trace;
 
 /// Where events are published and the journal is listed.
 pub(crate) const EVENTS: &str = "/v1/events";
