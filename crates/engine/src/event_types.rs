@@ -23,8 +23,8 @@ pub const EXPANSION_CHARS_MAX: usize = 200;
 /// The most event types of a workspace. All of them are in memory and in every listing.
 const EVENT_TYPES_MAX: usize = 5_000;
 
-/// What Hookyard's own event types begin with.
-const RESERVED_PREFIX: &str = "hookyard.";
+/// The category of Hookyard's own event types, and what their names begin with.
+const RESERVED: &str = "hookyard";
 
 impl Engine {
     /// Adds an event type to the workspace's catalogue, and its category when there is none so
@@ -81,8 +81,8 @@ fn check_name(field: &str, name: &str) -> Result<(), Error> {
         );
         return Err(Error::invalid(field, message));
     }
-    if name.starts_with(RESERVED_PREFIX) {
-        let message = format!("names beginning with `{RESERVED_PREFIX}` are Hookyard's own");
+    if name.split('.').next() == Some(RESERVED) {
+        let message = format!("`{RESERVED}` and names beginning with `{RESERVED}.` are taken");
         return Err(Error::invalid(field, message));
     }
     Ok(())
@@ -128,7 +128,9 @@ mod tests {
         for name in ["parcel_lost", "com.example.order-created", "7", &"x".repeat(100)] {
             assert_eq!(field(&new(name)), None, "{name}");
         }
-        for name in ["", "_x", ".x", "a b", "a/b", "a,b", "é", "hookyard.x", &"x".repeat(101)] {
+        for name in
+            ["", "_x", ".x", "a b", "a/b", "a,b", "é", "hookyard.x", "hookyard", &"x".repeat(101)]
+        {
             assert_eq!(field(&new(name)).as_deref(), Some("name"), "{name}");
         }
         let odd = NewEventType { category: "a b".to_owned(), ..new("x") };

@@ -22,6 +22,8 @@ pub enum Entity {
     Dataset,
     /// A batch.
     Batch,
+    /// A dead letter.
+    DeadLetter,
 }
 
 impl fmt::Display for Entity {
@@ -36,6 +38,7 @@ impl fmt::Display for Entity {
             Self::Source => "source",
             Self::Dataset => "dataset",
             Self::Batch => "batch",
+            Self::DeadLetter => "dead letter",
         })
     }
 }

@@ -181,6 +181,7 @@ impl Serve {
             receive_bytes_max,
             api_user_name,
             api_user_password_file,
+            disable_after_days,
             drain_seconds,
         } = args;
         if event_bytes_max.0 > batch_bytes_max.0 {
@@ -192,7 +193,10 @@ impl Serve {
         }
         let first = FirstWorkspace::from(first);
         let api_user = api_user(api_user_name, api_user_password_file)?;
-        let deliver = deliver::Options { api_user: api_user.map(|user| (first.id, user)) };
+        let deliver = deliver::Options {
+            api_user: api_user.map(|user| (first.id, user)),
+            disable_after: disable_after_days.duration(),
+        };
         Ok(Self {
             common: Common::new(common)?,
             first,

@@ -6,6 +6,7 @@
 //! here can be lost at any moment, and then at most the bundles in flight are sent twice.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::Secret;
@@ -18,8 +19,11 @@ mod oauth;
 pub mod render;
 mod request;
 mod step;
+mod throttle;
 mod trace;
 mod transport;
+mod verdict;
+mod warn;
 
 pub use dispatch::Dispatcher;
 pub use request::request_headers;
@@ -35,11 +39,23 @@ pub struct ApiUser {
     pub password: Secret,
 }
 
+/// How long an endpoint may take nothing before it is disabled, unless the operator says otherwise:
+/// five days, a long weekend and a working day to notice.
+pub const DISABLE_AFTER_DEFAULT: Duration = Duration::from_secs(5 * 24 * 60 * 60);
+
 /// What the operator decides about delivering.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// The API user, and the one workspace it belongs to: endpoints of others never see it.
     pub api_user: Option<(WorkspaceId, ApiUser)>,
+    /// How long an endpoint may take nothing before it is disabled; `None` for ever.
+    pub disable_after: Option<Duration>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { api_user: None, disable_after: Some(DISABLE_AFTER_DEFAULT) }
+    }
 }
 
 /// Starts delivering what is queued in the engine's store, over HTTP, on the current runtime. Fails

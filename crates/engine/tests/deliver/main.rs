@@ -6,10 +6,14 @@ mod chaos;
 #[cfg(test)]
 mod dispatching;
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod faulty;
 mod formats;
 #[cfg(test)]
 mod order;
+#[cfg(test)]
+mod pace;
 #[cfg(test)]
 mod retries;
 #[cfg(test)]

@@ -61,11 +61,12 @@ fn category(
     }
     let position = catalogue.categories.len();
     let expansions = new.expansions.clone().unwrap_or_default();
-    let sql = "INSERT INTO categories (workspace_id, position, name, expansions) \
-               VALUES (?1, ?2, ?3, ?4)";
+    let sql = "INSERT INTO categories (workspace_id, position, name, expansions, system) \
+               VALUES (?1, ?2, ?3, ?4, FALSE)";
     let row = params![workspace.0, count(position), new.category, to_json(&expansions)?];
     tx.conn.execute(sql, row).map_err(failed)?;
-    let category = Category { name: new.category.clone(), expansions, event_types: Vec::new() };
+    let name = new.category.clone();
+    let category = Category { name, expansions, system: false, event_types: Vec::new() };
     catalogue.categories.push(category);
     Ok(position)
 }

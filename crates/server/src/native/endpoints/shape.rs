@@ -226,6 +226,7 @@ fn sample() -> EndpointView {
         workspace: WorkspaceId(1),
         revision: 3,
         created_at: Timestamp::UNIX_EPOCH,
+        disabled_reason: None,
         settings,
         subscriptions: vec![subscription],
     };
