@@ -58,6 +58,7 @@ pub(super) fn base() -> OpenApi {
     let tags = [
         ("events", "Publishing, and the journal"),
         ("endpoints", "Outbound targets, their subscriptions and their attempts"),
+        ("dead letters", "Events that a receiver refused for good"),
         ("event types", "What can be published"),
         ("rules", "Trying out what subscriptions filter by"),
         ("installation", "This process, for whoever runs it"),

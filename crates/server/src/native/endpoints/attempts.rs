@@ -67,7 +67,7 @@ pub(super) struct Params {
 
 /// One try to deliver a bundle.
 #[derive(Serialize, ToSchema)]
-struct Attempt<'a> {
+pub(super) struct Attempt<'a> {
     /// The id that the receiver saw in `x-ultracart-request-id`.
     request_id: &'a str,
     /// The endpoint's revision that the bundle was made with.
@@ -139,7 +139,7 @@ struct AttemptPage<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    fn new(catalogue: &'a Catalogue, attempt: &'a CoreAttempt) -> Self {
+    pub(super) fn new(catalogue: &'a Catalogue, attempt: &'a CoreAttempt) -> Self {
         let record = &attempt.record;
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let types = record.event_types.iter().filter_map(|id| catalogue.by_id(*id));

@@ -1,14 +1,18 @@
 //! From a body to what the engine is asked for.
 
 use hookyard_core::model::{
-    EndpointSettings, MAXIMUM_EVENTS_DEFAULT, MAXIMUM_SIZE_DEFAULT, Secret,
+    AuthKind, ContentEncoding, EndpointSettings, MAXIMUM_EVENTS_DEFAULT, MAXIMUM_SIZE_DEFAULT,
+    RateLimit, RetryRule,
 };
 use hookyard_engine::endpoints::{EndpointChange, FieldNames, Patch, RequestedSubscription};
 use serde::Deserialize;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::shape::Kind;
+use super::options::{
+    AuthPatch, EncodingBody, HeaderEntry, OptionFields, RateLimitBody, RetryRuleBody, SigningPatch,
+    apply_auth,
+};
 use crate::native::input::Field;
 use crate::problem::{Code, Problem};
 
@@ -65,31 +69,31 @@ pub(super) struct EndpointPatch {
     #[serde(default)]
     #[schema(value_type = Option<Vec<SubscriptionEntry>>)]
     subscriptions: Field<Vec<SubscriptionEntry>>,
-}
-
-/// How deliveries shall prove who sent them. Secrets are written here and never shown.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct AuthPatch {
+    /// How deliveries are signed (Standard Webhooks).
     #[serde(default)]
-    #[schema(value_type = Kind, required = false)]
-    kind: Field<Kind>,
-    /// The user of `basic`, without a colon.
+    #[schema(value_type = Option<SigningPatch>)]
+    signing: Field<SigningPatch>,
+    /// The complete list of headers that deliveries carry beyond ours; null for none.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    username: Field<String>,
-    /// The password of `basic`.
+    #[schema(value_type = Option<Vec<HeaderEntry>>, max_items = 20)]
+    headers: Field<Vec<HeaderEntry>>,
+    /// The `Content-Encoding` of deliveries; `identity` unless said. Not with `compress_events`.
     #[serde(default)]
-    #[schema(value_type = Option<String>, write_only)]
-    password: Field<Secret>,
-    /// The key of `aws_iam`.
+    #[schema(value_type = Option<EncodingBody>)]
+    encoding: Field<ContentEncoding>,
+    /// Whether any certificate is taken for the receiver's, so that whoever sits between can read
+    /// and answer deliveries. For receivers under test only.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    access_key: Field<String>,
-    /// The secret of `aws_iam`.
+    #[schema(value_type = Option<bool>)]
+    danger_accept_invalid_certs: Field<bool>,
+    /// The complete list of retry rules; null for none.
     #[serde(default)]
-    #[schema(value_type = Option<String>, write_only)]
-    secret_key: Field<Secret>,
+    #[schema(value_type = Option<Vec<RetryRuleBody>>, max_items = 20)]
+    retry: Field<Vec<RetryRule>>,
+    /// How fast the receiver takes deliveries; null for no limit.
+    #[serde(default)]
+    #[schema(value_type = Option<RateLimitBody>)]
+    rate_limit: Field<RateLimit>,
 }
 
 /// One subscription of a complete set.
@@ -157,8 +161,22 @@ impl EndpointPatch {
             compress_events,
             disabled,
             subscriptions,
+            signing,
+            headers,
+            encoding,
+            danger_accept_invalid_certs,
+            retry,
+            rate_limit,
         } = self;
         let subscriptions = subscriptions.or_default(Vec::new());
+        let options = OptionFields {
+            signing,
+            headers,
+            encoding,
+            danger_accept_invalid_certs,
+            retry,
+            rate_limit,
+        };
         let change = EndpointChange {
             url: url.required("url")?,
             name: name.patch(),
@@ -168,30 +186,12 @@ impl EndpointPatch {
             compress_events: compress_events.or_default(false),
             disabled: disabled.or_default(false),
             subscriptions: subscriptions.map(complete).transpose()?,
+            options: options.change(),
             ..EndpointChange::none(&NAMES)
         };
-        let change = match auth {
-            Field::Absent => change,
-            Field::Null => EndpointChange { auth: Some(Kind::None.core()), ..change },
-            Field::Value(auth) => auth.apply(change)?,
-        };
+        let change = apply_auth(auth, change, current)?;
         check_password(&change, current)?;
         Ok(change)
-    }
-}
-
-impl AuthPatch {
-    fn apply(self, change: EndpointChange) -> Result<EndpointChange, Problem> {
-        let Self { kind, username, password, access_key, secret_key } = self;
-        // An empty text takes a credential away.
-        Ok(EndpointChange {
-            auth: kind.required("auth.kind")?.map(Kind::core),
-            basic_username: username.or_default(String::new()),
-            basic_password: password.or_default(Secret::new("")),
-            iam_access_key: access_key.or_default(String::new()),
-            iam_secret_key: secret_key.or_default(Secret::new("")),
-            ..change
-        })
     }
 }
 
@@ -201,7 +201,7 @@ fn check_password(
     current: Option<&EndpointSettings>,
 ) -> Result<(), Problem> {
     let current_kind = current.map(|settings| settings.auth).unwrap_or_default();
-    let is_basic = change.auth.unwrap_or(current_kind) == Kind::Basic.core();
+    let is_basic = change.auth.unwrap_or(current_kind) == AuthKind::Basic;
     let given = change.basic_password.as_ref();
     let known = given.or_else(|| current.and_then(|settings| settings.basic_password.as_ref()));
     if is_basic && known.is_none_or(|secret| secret.expose().is_empty()) {

@@ -5,7 +5,6 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hookyard_core::model::Scope;
-use hookyard_engine::Error;
 
 use super::ENDPOINTS;
 use super::change::NewEndpoint;
@@ -42,7 +41,6 @@ pub(super) async fn create_endpoint(
     input::query::<Nothing>(raw.as_deref())?;
     let NewEndpoint(new) = input::json(&headers, body, &[input::JSON]).await?;
     let view = app.engine.create_endpoint(workspace, new.change(None)?).await?;
-    let catalogue = app.engine.store().catalogue(workspace).await.map_err(Error::from)?;
     let location = [(header::LOCATION, format!("{ENDPOINTS}/{}", view.endpoint.id))];
-    Ok((location, shape::answer(StatusCode::CREATED, &catalogue, &view)).into_response())
+    Ok((location, shape::answer(&app, StatusCode::CREATED, &view).await?).into_response())
 }

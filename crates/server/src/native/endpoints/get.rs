@@ -4,7 +4,6 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use hookyard_core::model::Scope;
-use hookyard_engine::Error;
 
 use super::shape::{self, Endpoint};
 use crate::App;
@@ -36,6 +35,5 @@ pub(super) async fn get_endpoint(
     let workspace = caller::workspace(&app, &headers, Scope::WebhookRead).await?;
     input::query::<Nothing>(raw.as_deref())?;
     let view = app.engine.endpoint_view(workspace, input::endpoint_id(&id)?).await?;
-    let catalogue = app.engine.store().catalogue(workspace).await.map_err(Error::from)?;
-    Ok(shape::answer(StatusCode::OK, &catalogue, &view))
+    shape::answer(&app, StatusCode::OK, &view).await
 }

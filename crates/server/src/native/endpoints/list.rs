@@ -85,8 +85,9 @@ pub(super) async fn list_endpoints(
     let (views, more) = app.engine.endpoints_page(workspace, query).await?;
     let catalogue = app.engine.store().catalogue(workspace).await.map_err(Error::from)?;
     let last = views.last().filter(|_| more).map(|view| view.endpoint.id);
+    let now = app.engine.clock().now();
     let page = EndpointPage {
-        endpoints: views.iter().map(|view| Endpoint::new(&catalogue, view)).collect(),
+        endpoints: views.iter().map(|view| Endpoint::new(&catalogue, view, now)).collect(),
         next: last.map(|last| next(&params, last, limit)),
     };
     Ok(Json(page).into_response())

@@ -3,9 +3,12 @@
 mod attempts;
 mod change;
 mod create;
+mod dead_letters;
 mod delete;
 mod get;
 mod list;
+mod options;
+mod secret;
 mod shape;
 mod subscriptions;
 mod update;
@@ -15,7 +18,10 @@ use utoipa_axum::routes;
 
 use crate::App;
 
-pub(super) use shape::samples;
+/// Examples of the schemas of this folder, by name.
+pub(super) fn samples() -> Vec<(&'static str, serde_json::Value)> {
+    [shape::samples(), secret::samples()].concat()
+}
 
 /// Where endpoints are listed and registered.
 const ENDPOINTS: &str = "/v1/endpoints";
@@ -28,4 +34,10 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(subscriptions::put_subscription, subscriptions::delete_subscription))
         .routes(routes!(attempts::list_attempts))
         .routes(routes!(attempts::get_attempt))
+        .routes(routes!(secret::get_secret))
+        .routes(routes!(secret::rotate_secret))
+        .routes(routes!(dead_letters::list_dead_letters, dead_letters::drop_dead_letters))
+        .routes(routes!(dead_letters::redeliver_dead_letters))
+        .routes(routes!(dead_letters::get_dead_letter, dead_letters::drop_dead_letter))
+        .routes(routes!(dead_letters::redeliver_dead_letter))
 }

@@ -6,13 +6,20 @@ use axum::response::{IntoResponse, Response};
 use hookyard_core::catalogue::initial;
 use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
 use hookyard_core::model::{
-    AuthKind, Catalogue, EndpointSettings, QueueState, Secret, Subscription as CoreSubscription,
+    AuthKind, Catalogue, Circuit, ContentEncoding, DisabledReason, EndpointOptions,
+    EndpointSettings, NativeAuth, QueueState, RateLimit, RetryRule, Secret,
+    Subscription as CoreSubscription,
 };
+use hookyard_engine::Error;
 use hookyard_engine::endpoints::EndpointView;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
+
+use super::options::{EncodingBody, RateLimitBody, RetryRuleBody};
+use crate::App;
+use crate::problem::Problem;
 
 /// An outbound target.
 #[derive(Serialize, ToSchema)]
@@ -41,6 +48,29 @@ pub(super) struct Endpoint<'a> {
     compress_events: bool,
     /// Whether nothing is queued or sent.
     disabled: bool,
+    /// Why Hookyard, and not its owner, disabled it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DisabledReasonBody>)]
+    disabled_reason: Option<&'a DisabledReason>,
+    /// How deliveries are signed. The secret has a path of its own.
+    signing: SigningBody<'a>,
+    /// The headers that deliveries carry beyond ours. Values are never shown.
+    headers: Vec<HeaderName<'a>>,
+    /// The `Content-Encoding` of deliveries.
+    #[schema(value_type = EncodingBody)]
+    encoding: ContentEncoding,
+    /// Whether any certificate is taken for the receiver's.
+    danger_accept_invalid_certs: bool,
+    /// What to do about answers that are no success.
+    #[schema(value_type = Vec<RetryRuleBody>)]
+    retry: &'a [RetryRule],
+    /// How fast the receiver takes deliveries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<RateLimitBody>)]
+    rate_limit: Option<RateLimit>,
+    /// Whether it is tried: `closed` when all is well, `open` until the next try, `half_open` when
+    /// that decides.
+    circuit: CircuitBody,
     /// Where its queue stands.
     queue: Queue,
     /// What it subscribes to, event types in the order of the catalogue's numbers.
@@ -57,6 +87,26 @@ struct Auth<'a> {
     /// The key of `aws_iam`.
     #[serde(skip_serializing_if = "Option::is_none")]
     access_key: Option<&'a str>,
+    #[serde(flatten)]
+    #[schema(inline)]
+    client: Client<'a>,
+}
+
+/// The client of `oauth2`.
+#[derive(Serialize, ToSchema, Default)]
+struct Client<'a> {
+    /// Where `oauth2` fetches its tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_url: Option<&'a str>,
+    /// The client of `oauth2`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
+    /// What `oauth2` asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a str>,
+    /// Whether client and secret go into the form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credentials_in_body: Option<bool>,
 }
 
 /// A way to prove who sent a delivery.
@@ -72,6 +122,48 @@ pub(super) enum Kind {
     ApiUser,
     /// Amazon SQS with the endpoint's IAM keys.
     AwsIam,
+    /// A bearer token that stays the same.
+    Bearer,
+    /// A bearer token that is fetched by OAuth2 client credentials (RFC 6749 section 4.4).
+    Oauth2,
+}
+
+/// Why Hookyard disabled an endpoint.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DisabledReason)]
+struct DisabledReasonBody {
+    /// `gone`: the receiver answered 410. `failing`: nothing was taken for too long. `rule`: one of
+    /// the retry rules says so.
+    kind: String,
+    at: Timestamp,
+    /// The status of the last answer.
+    status: Option<u16>,
+    /// What the log says about the last attempt.
+    error: Option<String>,
+}
+
+/// How deliveries are signed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Signing)]
+struct SigningBody<'a> {
+    /// What the names of the three headers start with.
+    prefix: &'a str,
+}
+
+/// A header without its value.
+#[derive(Serialize, ToSchema)]
+struct HeaderName<'a> {
+    name: &'a str,
+}
+
+/// The state of a circuit breaker.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Circuit)]
+#[serde(rename_all = "snake_case")]
+enum CircuitBody {
+    Closed,
+    Open,
+    HalfOpen,
 }
 
 /// Where an endpoint's queue stands.
@@ -87,6 +179,8 @@ struct Queue {
     /// When the first of the failures in a row was.
     #[serde(skip_serializing_if = "Option::is_none")]
     failing_since: Option<Timestamp>,
+    /// Dead letters beside the queue. Exact.
+    dead_letters: u64,
 }
 
 /// Endpoint x event type.
@@ -106,8 +200,14 @@ pub(super) struct Subscription<'a> {
 }
 
 impl Kind {
-    fn of(auth: AuthKind) -> Self {
-        match auth {
+    /// The kind of an endpoint.
+    pub(super) fn of(settings: &EndpointSettings) -> Self {
+        match &settings.options.auth {
+            Some(NativeAuth::Bearer { .. }) => return Self::Bearer,
+            Some(NativeAuth::OAuth2(_)) => return Self::Oauth2,
+            None => {}
+        }
+        match settings.auth {
             AuthKind::None => Self::None,
             AuthKind::Basic => Self::Basic,
             AuthKind::ApiUser => Self::ApiUser,
@@ -115,9 +215,10 @@ impl Kind {
         }
     }
 
+    /// What the settings that the UltraCart API shares say of it.
     pub(super) fn core(self) -> AuthKind {
         match self {
-            Self::None => AuthKind::None,
+            Self::None | Self::Bearer | Self::Oauth2 => AuthKind::None,
             Self::Basic => AuthKind::Basic,
             Self::ApiUser => AuthKind::ApiUser,
             Self::AwsIam => AuthKind::AwsIam,
@@ -126,9 +227,18 @@ impl Kind {
 }
 
 impl<'a> Endpoint<'a> {
-    pub(super) fn new(catalogue: &'a Catalogue, view: &'a EndpointView) -> Self {
+    pub(super) fn new(catalogue: &'a Catalogue, view: &'a EndpointView, now: Timestamp) -> Self {
         let EndpointView { endpoint, state } = view;
         let settings = &endpoint.settings;
+        let EndpointOptions {
+            signing,
+            headers,
+            encoding,
+            auth: _,
+            danger_accept_invalid_certs,
+            retry,
+            rate_limit,
+        } = &settings.options;
         Self {
             id: endpoint.id.0,
             revision: endpoint.revision,
@@ -141,6 +251,14 @@ impl<'a> Endpoint<'a> {
             maximum_size: settings.maximum_size,
             compress_events: settings.compress_events,
             disabled: settings.disabled,
+            disabled_reason: endpoint.disabled_reason.as_ref(),
+            signing: SigningBody { prefix: &signing.prefix },
+            headers: headers.iter().map(|header| HeaderName { name: &header.name }).collect(),
+            encoding: *encoding,
+            danger_accept_invalid_certs: *danger_accept_invalid_certs,
+            retry,
+            rate_limit: *rate_limit,
+            circuit: CircuitBody::of(state.circuit(now)),
             queue: Queue::new(*state),
             subscriptions: subscriptions(catalogue, &endpoint.subscriptions),
         }
@@ -149,13 +267,32 @@ impl<'a> Endpoint<'a> {
 
 impl<'a> Auth<'a> {
     fn new(settings: &'a EndpointSettings) -> Self {
-        let kind = Kind::of(settings.auth);
+        let kind = Kind::of(settings);
         let of =
             |wanted: Kind, text: &'a Option<String>| text.as_deref().filter(|_| kind == wanted);
         Self {
             kind,
             username: of(Kind::Basic, &settings.basic_username),
             access_key: of(Kind::AwsIam, &settings.iam_access_key),
+            client: match &settings.options.auth {
+                Some(NativeAuth::OAuth2(client)) => Client {
+                    token_url: Some(&client.token_url),
+                    client_id: Some(&client.client_id),
+                    scope: client.scope.as_deref(),
+                    credentials_in_body: Some(client.credentials_in_body),
+                },
+                _ => Client::default(),
+            },
+        }
+    }
+}
+
+impl CircuitBody {
+    fn of(circuit: Circuit) -> Self {
+        match circuit {
+            Circuit::Closed => Self::Closed,
+            Circuit::Open(_) => Self::Open,
+            Circuit::HalfOpen => Self::HalfOpen,
         }
     }
 }
@@ -167,6 +304,7 @@ impl Queue {
             failures: state.failures,
             retry_at: state.retry_at,
             failing_since: state.failing_since,
+            dead_letters: state.dead_letters,
         }
     }
 }
@@ -195,9 +333,15 @@ pub(super) fn subscription_of<'a>(
 }
 
 /// The answer that is one endpoint, with its revision as `etag`.
-pub(super) fn answer(status: StatusCode, catalogue: &Catalogue, view: &EndpointView) -> Response {
-    let etag = [(header::ETAG, etag(view.endpoint.revision))];
-    (status, etag, Json(Endpoint::new(catalogue, view))).into_response()
+pub(super) async fn answer(
+    app: &App,
+    status: StatusCode,
+    view: &EndpointView,
+) -> Result<Response, Problem> {
+    let catalogue = app.engine.store().catalogue(view.endpoint.workspace).await;
+    let catalogue = catalogue.map_err(Error::from)?;
+    let body = Endpoint::new(&catalogue, view, app.engine.clock().now());
+    Ok((status, [(header::ETAG, etag(view.endpoint.revision))], Json(body)).into_response())
 }
 
 /// A revision as a validator.
@@ -236,10 +380,10 @@ fn sample() -> EndpointView {
     }
 }
 
-/// Examples of the schemas of this folder, by name, made as answers are made.
-pub(in crate::native) fn samples() -> Vec<(&'static str, Value)> {
+/// Examples of the schemas of an endpoint, by name, made as answers are made.
+pub(super) fn samples() -> Vec<(&'static str, Value)> {
     let view = sample();
-    let endpoint = json!(Endpoint::new(initial(), &view));
+    let endpoint = json!(Endpoint::new(initial(), &view, Timestamp::UNIX_EPOCH));
     let subscription = endpoint["subscriptions"][0].clone();
     let mut new = json!({"url": view.endpoint.settings.url, "name": "Warehouse"});
     new["subscriptions"] = json!([subscription]);

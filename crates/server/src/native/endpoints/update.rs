@@ -5,7 +5,6 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use hookyard_core::model::Scope;
-use hookyard_engine::Error;
 use hookyard_engine::endpoints::EndpointChange;
 
 use super::change::EndpointPatch;
@@ -57,6 +56,5 @@ pub(super) async fn update_endpoint(
     let change = patch.change(Some(&current.endpoint.settings))?;
     let change = EndpointChange { if_revision, ..change };
     let view = app.engine.update_endpoint(workspace, id, change).await?;
-    let catalogue = app.engine.store().catalogue(workspace).await.map_err(Error::from)?;
-    Ok(shape::answer(StatusCode::OK, &catalogue, &view))
+    shape::answer(&app, StatusCode::OK, &view).await
 }

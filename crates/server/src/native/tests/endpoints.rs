@@ -275,6 +275,8 @@ async fn attempts(server: &TestServer, count: u32) -> Vec<String> {
             event_types: Vec::new(),
             order_ids: Vec::new(),
             advance: 0,
+            park: false,
+            refusals: 0,
             retry_at: Some(now),
             failures: n,
             url: "https://x.test/".to_owned(),

@@ -1,9 +1,11 @@
 //! The native API over the real router.
 
+mod dead_letters;
 mod endpoints;
 mod event_types;
 mod events;
 mod openapi;
+mod options;
 mod rules;
 mod scopes;
 
