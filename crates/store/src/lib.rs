@@ -36,7 +36,7 @@ pub use dead_letters::{
 };
 pub use error::{Entity, StoreError};
 pub use journal::{EventQuery, JournalStore};
-pub use queue::{Head, HeadLimit, Lease, QueueStore, Queued, Reflow};
+pub use queue::{EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Reflow};
 pub use ready::Ready;
 pub use sources::SourceStore;
 

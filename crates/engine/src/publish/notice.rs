@@ -1,5 +1,5 @@
 use hookyard_core::model::{Endpoint, NewEvent};
-use hookyard_store::Entity;
+use hookyard_store::{Entity, StoreError};
 
 use crate::{Engine, Error};
 
@@ -19,14 +19,16 @@ impl Engine {
         let catalogue = self.store.catalogue(about.workspace).await?;
         let (_, kind) = catalogue.by_name(event_type).ok_or(Error::NotFound(Entity::Workspace))?;
         let matcher = self.matchers.get(&self.store, about.workspace).await?;
-        let matched = matcher.matches(kind.id).iter().copied();
+        let matched = matcher
+            .matches(kind.id, object.as_bytes())
+            .map_err(|error| Error::Internal(StoreError::Internal(error.into())))?;
         let event = NewEvent {
             event_type: kind.id,
             id,
             source: SOURCE.to_owned(),
             attributes: String::new(),
             object: object.into(),
-            matched: matched.filter(|endpoint| *endpoint != about.id).collect(),
+            matched: matched.into_iter().filter(|endpoint| *endpoint != about.id).collect(),
         };
         self.store.append(about.workspace, vec![event], self.clock.now()).await?;
         Ok(())
