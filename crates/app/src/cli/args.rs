@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use hookyard_core::model::{CredentialKind, Scope};
 
 use crate::config::values::{
-    ByteSize, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number, Zone,
+    ByteSize, DisableDays, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number, Zone,
 };
 
 /// Send and receive webhooks from one binary
@@ -193,6 +193,37 @@ pub(crate) struct ServeArgs {
     /// A number, or a number with KiB or MiB behind it. GitHub sends up to 25 MiB.
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_RECEIVE_BYTES_MAX", default_value = "10MiB")]
     pub(crate) receive_bytes_max: ByteSize,
+
+    /// The user that deliveries to endpoints with authentication `api user` name
+    ///
+    /// The API user belongs to the workspace that --workspace-id numbers; endpoints of others are
+    /// sent without. Needs --api-user-password-file.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "HOOKYARD_API_USER_NAME",
+        requires = "api_user_password_file"
+    )]
+    pub(crate) api_user_name: Option<String>,
+
+    /// The file with the password of --api-user-name
+    ///
+    /// Its text without the line break at its end. The password has no flag, since anyone on the
+    /// machine can read a command line.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "HOOKYARD_API_USER_PASSWORD_FILE",
+        requires = "api_user_name"
+    )]
+    pub(crate) api_user_password_file: Option<PathBuf>,
+
+    /// How many days an endpoint may take nothing before it is disabled; 0 for no end
+    ///
+    /// The endpoint says why it was disabled, and an event of the type hookyard.endpoint.disabled is
+    /// published. Its queue stays, and goes out when it is enabled again.
+    #[arg(long, value_name = "DAYS", env = "HOOKYARD_DISABLE_AFTER_DAYS", default_value = "5")]
+    pub(crate) disable_after_days: DisableDays,
 
     /// How long a stopping server may take to finish what is in flight
     ///
