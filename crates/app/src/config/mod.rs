@@ -214,13 +214,6 @@ impl Serve {
     }
 }
 
-impl From<RuleTestArgs> for RuleTest {
-    fn from(args: RuleTestArgs) -> Self {
-        let RuleTestArgs { rule, event } = args;
-        Self { rule, event }
-    }
-}
-
 /// The API user, when both parts are given; clap sees to it that one does not come alone.
 fn api_user(name: Option<String>, file: Option<PathBuf>) -> Result<Option<ApiUser>> {
     let (Some(name), Some(file)) = (name, file) else { return Ok(None) };
@@ -234,6 +227,13 @@ fn api_user(name: Option<String>, file: Option<PathBuf>) -> Result<Option<ApiUse
         bail!("the API user's password in {} is empty", file.display());
     }
     Ok(Some(ApiUser { name, password: Secret::new(password) }))
+}
+
+impl From<RuleTestArgs> for RuleTest {
+    fn from(args: RuleTestArgs) -> Self {
+        let RuleTestArgs { rule, event } = args;
+        Self { rule, event }
+    }
 }
 
 impl CredentialCreate {

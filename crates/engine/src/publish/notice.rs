@@ -1,5 +1,5 @@
 use hookyard_core::model::{Endpoint, NewEvent};
-use hookyard_store::Entity;
+use hookyard_store::{Entity, StoreError};
 
 use crate::{Engine, Error};
 
@@ -19,8 +19,9 @@ impl Engine {
         let catalogue = self.store.catalogue(about.workspace).await?;
         let (_, kind) = catalogue.by_name(event_type).ok_or(Error::NotFound(Entity::Workspace))?;
         let matcher = self.matchers.get(&self.store, about.workspace).await?;
-        // Our own objects are flat and short: they can always be searched.
-        let matched = matcher.matches(kind.id, object.as_bytes()).unwrap_or_default();
+        let matched = matcher
+            .matches(kind.id, object.as_bytes())
+            .map_err(|error| Error::Internal(StoreError::Internal(error.into())))?;
         let event = NewEvent {
             event_type: kind.id,
             id,

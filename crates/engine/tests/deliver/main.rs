@@ -9,6 +9,7 @@ mod dispatching;
 mod failures;
 #[cfg(test)]
 mod faulty;
+#[cfg(test)]
 mod formats;
 #[cfg(test)]
 mod order;

@@ -47,7 +47,9 @@ async fn an_endpoint_lives() {
         "id": 1, "revision": 1, "created_at": made["created_at"], "url": "https://x.test/h",
         "name": "Shop", "auth": {"kind": "basic", "username": "me"}, "maximum_events": 100,
         "maximum_size": 900000, "compress_events": false, "disabled": false,
-        "queue": {"pending": 0, "failures": 0},
+        "queue": {"pending": 0, "failures": 0, "dead_letters": 0},
+        "circuit": "closed", "danger_accept_invalid_certs": false, "encoding": "identity",
+        "headers": [], "retry": [], "signing": {"prefix": "webhook-"},
         "subscriptions": [{"event_type": "order_create", "expansion": "item"}],
     });
     assert_eq!(made, expected);

@@ -23,7 +23,7 @@ async fn options_are_set_shown_and_taken_back() {
         "encoding": "gzip", "danger_accept_invalid_certs": true,
         "retry": [{"status": "404", "action": "drop", "after": 3}],
         "rate_limit": {"unit": "events", "count": 5},
-        "auth": {"kind": "bearer", "token": "hidden too"},
+        "auth": {"kind": "bearer", "token": "hidden-too"},
     });
     let (status, shown) = patch(&server, options.clone()).await;
     assert_eq!(status, StatusCode::OK, "{shown}");
