@@ -53,6 +53,10 @@ pub struct Head {
     pub missing: u32,
 }
 
+/// Judges whether an event is to be queued again. It is asked on a thread that may block, for the
+/// newest events on the writing one, so it must be quick and must not wait.
+pub type Wanted = Arc<dyn Fn(&Event) -> bool + Send + Sync>;
+
 /// What a reflow did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reflow {
@@ -85,14 +89,15 @@ pub trait QueueStore: Send + Sync {
     /// of the queue and keeps the failure state. The answer is where the queue stands then.
     async fn settle(&self, lease: &Lease, attempt: NewAttempt) -> Result<QueueState, StoreError>;
 
-    /// Queues every event of the type that is in the journal, oldest first, behind what is queued
-    /// now and before anything published later. While an earlier one of the same type has not been
-    /// delivered whole, nothing is queued.
+    /// Queues every event of the type that is in the journal and is wanted (all when nothing
+    /// judges), oldest first, behind what is queued now and before anything published later. While
+    /// an earlier one of the same type has not been delivered whole, nothing is queued.
     async fn reflow(
         &self,
         workspace: WorkspaceId,
         endpoint: EndpointId,
         event_type: EventTypeId,
+        wanted: Option<Wanted>,
         now: Timestamp,
     ) -> Result<Reflow, StoreError>;
 

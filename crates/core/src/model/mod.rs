@@ -5,6 +5,7 @@ mod credential;
 mod endpoint;
 mod event;
 mod event_type;
+mod replay;
 mod secret;
 mod source;
 mod workspace;
@@ -17,6 +18,7 @@ pub use endpoint::{
 };
 pub use event::{Event, NewEvent, Receipt};
 pub use event_type::{Catalogue, Category, EventType};
+pub use replay::{Replay, ReplayProgress, ReplayScope, ReplayState};
 pub use secret::Secret;
 pub use source::{
     Batch, BatchState, Dataset, DatasetStats, Mode, NewSource, Row, Source, SourceChange,

@@ -49,7 +49,7 @@ impl Engine {
         let queued = !endpoint.settings.disabled;
         if queued {
             let now = self.clock.now();
-            self.store.reflow(workspace, id, event_type, now).await?;
+            self.store.reflow(workspace, id, event_type, None, now).await?;
             self.store.ready().mark([id]);
         }
         Ok(Reflowed { endpoint, event_type, queued })

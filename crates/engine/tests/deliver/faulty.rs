@@ -130,9 +130,10 @@ impl QueueStore for FaultyStore {
         workspace: WorkspaceId,
         endpoint: EndpointId,
         event_type: EventTypeId,
+        wanted: Option<Wanted>,
         now: Timestamp,
     ) -> Result<Reflow, StoreError> {
-        self.inner.reflow(workspace, endpoint, event_type, now).await
+        self.inner.reflow(workspace, endpoint, event_type, wanted, now).await
     }
 
     async fn queue_states(

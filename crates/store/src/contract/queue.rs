@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::StoreError;
+use crate::{StoreError, Wanted};
 
 pub(crate) async fn events_are_queued_in_order(fixture: &dyn Fixture) {
     let store = open(fixture).await;
@@ -78,7 +78,7 @@ pub(crate) async fn reflow_keeps_one_order(fixture: &dyn Fixture) {
     let mut other_type = event(3, &[]);
     other_type.event_type = ITEM_UPDATE;
     store.append(WS, vec![other_type, event(4, &[])], at(1)).await.unwrap();
-    let reflow = store.reflow(WS, id, ORDER_CREATE, at(60)).await.unwrap();
+    let reflow = store.reflow(WS, id, ORDER_CREATE, None, at(60)).await.unwrap();
     assert_eq!((reflow.queued, reflow.coalesced), (4, false));
     publish(&store, 5..7, id).await;
     let expected = ids([2, 0, 1, 2, 4, 5, 6]);
@@ -98,15 +98,15 @@ pub(crate) async fn reflow_keeps_one_order(fixture: &dyn Fixture) {
 pub(crate) async fn reflow_is_coalesced(fixture: &dyn Fixture) {
     let store = open(fixture).await;
     let id = endpoint(&store).await.id;
-    let nothing = store.reflow(WS, id, ORDER_CREATE, at(1)).await.unwrap();
+    let nothing = store.reflow(WS, id, ORDER_CREATE, None, at(1)).await.unwrap();
     assert_eq!((nothing.queued, nothing.coalesced), (0, false));
     publish(&store, 0..2, id).await;
-    assert!(!store.reflow(WS, id, ORDER_CREATE, at(1)).await.unwrap().coalesced);
+    assert!(!store.reflow(WS, id, ORDER_CREATE, None, at(1)).await.unwrap().coalesced);
     let store = fixture.open().await;
-    let again = store.reflow(WS, id, ORDER_CREATE, at(2)).await.unwrap();
+    let again = store.reflow(WS, id, ORDER_CREATE, None, at(2)).await.unwrap();
     assert_eq!((again.queued, again.coalesced), (0, true));
     deliver(&store, &claim(&store, id).await, 4).await;
-    assert_eq!(store.reflow(WS, id, ORDER_CREATE, at(3)).await.unwrap().queued, 2);
+    assert_eq!(store.reflow(WS, id, ORDER_CREATE, None, at(3)).await.unwrap().queued, 2);
 }
 
 pub(crate) async fn an_old_lease_is_fenced_off(fixture: &dyn Fixture) {
@@ -183,7 +183,7 @@ pub(crate) async fn a_crash_at_any_point_keeps_the_queue(fixture: &dyn Fixture) 
             expected.drain(..count);
         }
         if round % 11 == 10 {
-            let reflow = store.reflow(WS, id, ORDER_CREATE, at(1)).await.unwrap();
+            let reflow = store.reflow(WS, id, ORDER_CREATE, None, at(1)).await.unwrap();
             if !reflow.coalesced {
                 expected.extend(0..published);
             }
@@ -196,5 +196,18 @@ pub(crate) async fn a_crash_at_any_point_keeps_the_queue(fixture: &dyn Fixture) 
         }
         let lease = claim(&store, id).await;
         assert_eq!(queued(&store, &lease).await, ids(expected.iter().copied()), "round {round}");
+    }
+}
+
+pub(crate) async fn reflow_queues_what_is_wanted(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let id = endpoint(&store).await.id;
+    publish(&store, 0..6, id).await;
+    deliver(&store, &claim(&store, id).await, 6).await;
+    let wanted: Wanted = Arc::new(|event| event.id != "event-1" && event.id != "event-4");
+    let reflow = store.reflow(WS, id, ORDER_CREATE, Some(wanted), at(60)).await.unwrap();
+    assert_eq!((reflow.queued, reflow.coalesced), (4, false));
+    for store in [store, fixture.open().await] {
+        assert_eq!(queued(&store, &claim(&store, id).await).await, ids([0, 2, 3, 5]));
     }
 }

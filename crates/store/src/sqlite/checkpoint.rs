@@ -110,7 +110,7 @@ pub(super) fn save_position(
     ids: NextIds,
 ) -> Result<(), StoreError> {
     let sql = "INSERT OR REPLACE INTO queues (endpoint_id, cursor, next, failures, retry_ms, \
-               failing_since_ms, reflows, as_of_seq, as_of_attempt) \
+               failing_since_ms, again, as_of_seq, as_of_attempt) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let row = params![
         id.0,
@@ -119,7 +119,7 @@ pub(super) fn save_position(
         queue.failing.failures,
         queue.failing.retry_at.map(|at| at.as_millisecond()),
         queue.failing.since.map(|at| at.as_millisecond()),
-        to_json(queue.reflows())?,
+        to_json(queue.again())?,
         signed(last(ids.seq)),
         signed(last(ids.attempt)),
     ];

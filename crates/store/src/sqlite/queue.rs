@@ -11,9 +11,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::memory::lock;
 use super::rows::{signed, unsigned};
 use super::writer::Tx;
-use super::{SqliteStore, attempts, checkpoint, codec, failed};
-use crate::backlog::{Backlog, Peek, ReflowRange};
-use crate::{Entity, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Reflow, StoreError};
+use super::{SqliteStore, attempts, checkpoint, codec, failed, journal};
+use crate::backlog::{Again, Backlog, Origin, Peek};
+use crate::{
+    Entity, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Reflow, StoreError, Wanted,
+};
 
 #[async_trait]
 impl QueueStore for SqliteStore {
@@ -79,14 +81,16 @@ impl QueueStore for SqliteStore {
         workspace: WorkspaceId,
         endpoint: EndpointId,
         event_type: EventTypeId,
+        wanted: Option<Wanted>,
         now: Timestamp,
     ) -> Result<Reflow, StoreError> {
         let owner = self.memory.endpoint(endpoint).filter(|e| e.workspace == workspace);
         owner.ok_or(StoreError::NotFound(Entity::Endpoint))?;
         // The bulk is read beside the writer; what is published meanwhile is read by it.
-        let history = move |conn: &Connection| history(conn, workspace, event_type, 0);
-        let seqs = self.readers.read(history).await?;
-        let job = move |tx: &mut Tx<'_>| reflow(tx, workspace, endpoint, event_type, now, seqs);
+        let history = History { workspace, event_type, wanted, examined: 0, seqs: Vec::new() };
+        let read = move |conn: &Connection| history.read_on(conn);
+        let history = self.readers.read(read).await?;
+        let job = move |tx: &mut Tx<'_>| reflow(tx, endpoint, history, now);
         self.writer.alone(job).await
     }
 
@@ -168,53 +172,88 @@ fn settle(tx: &mut Tx<'_>, lease: Lease, attempt: &NewAttempt) -> Result<(), Sto
     Ok(())
 }
 
-/// The numbers of a workspace's events of one type, after a number, ascending.
-fn history(
-    conn: &Connection,
+/// The wanted events of one type, up to a number.
+struct History {
     workspace: WorkspaceId,
     event_type: EventTypeId,
-    after: u64,
-) -> Result<Vec<u64>, StoreError> {
-    let sql = "SELECT seq FROM journal WHERE workspace_id = ?1 AND type_id = ?2 AND seq > ?3 \
-               ORDER BY seq";
-    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    let bounds = params![workspace.0, event_type.0, signed(after)];
-    let seqs = statement.query_map(bounds, |row| unsigned(row, 0)).map_err(failed)?;
-    seqs.collect::<Result<_, _>>().map_err(failed)
+    wanted: Option<Wanted>,
+    /// The number of the last event that was looked at.
+    examined: u64,
+    /// The numbers of those that are wanted, ascending.
+    seqs: Vec<u64>,
+}
+
+impl History {
+    /// Goes on to the newest event.
+    fn read_on(mut self, conn: &Connection) -> Result<Self, StoreError> {
+        let sql = "SELECT seq FROM journal WHERE workspace_id = ?1 AND type_id = ?2 AND seq > ?3 \
+                   ORDER BY seq";
+        let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+        let bounds = params![self.workspace.0, self.event_type.0, signed(self.examined)];
+        for seq in statement.query_map(bounds, |row| unsigned(row, 0)).map_err(failed)? {
+            self.examined = seq.map_err(failed)?;
+            if wants(conn, self.wanted.as_ref(), self.examined)? {
+                self.seqs.push(self.examined);
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// Whether the event with this number is wanted.
+pub(super) fn wants(
+    conn: &Connection,
+    wanted: Option<&Wanted>,
+    seq: u64,
+) -> Result<bool, StoreError> {
+    match wanted {
+        None => Ok(true),
+        Some(wanted) => Ok(journal::by_seq(conn, seq)?.is_some_and(|event| wanted(&event))),
+    }
 }
 
 fn reflow(
     tx: &mut Tx<'_>,
-    workspace: WorkspaceId,
     endpoint: EndpointId,
-    event_type: EventTypeId,
-    at: Timestamp,
-    mut seqs: Vec<u64>,
+    history: History,
+    now: Timestamp,
 ) -> Result<Reflow, StoreError> {
     let queue = tx.memory.queue(endpoint).ok_or(StoreError::NotFound(Entity::Endpoint))?;
-    let mut after = lock(&queue).clone();
-    if after.reflows().iter().any(|reflow| reflow.event_type == event_type) {
+    let origin = Origin::Reflow(history.event_type);
+    if lock(&queue).again().iter().any(|again| again.origin == origin) {
         return Ok(Reflow { queued: 0, coalesced: true });
     }
-    let newest = seqs.last().copied().unwrap_or_default();
-    seqs.extend(history(tx.conn, workspace, event_type, newest)?);
-    let queued = seqs.len() as u64;
-    if queued == 0 {
-        return Ok(Reflow { queued, coalesced: false });
+    let seqs = history.read_on(tx.conn)?.seqs;
+    queue_again(tx, endpoint, origin, &seqs, now)?;
+    Ok(Reflow { queued: seqs.len() as u64, coalesced: false })
+}
+
+/// Queues events of the journal behind what is queued now, in the order given.
+pub(super) fn queue_again(
+    tx: &mut Tx<'_>,
+    endpoint: EndpointId,
+    origin: Origin,
+    seqs: &[u64],
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let queue = tx.memory.queue(endpoint).ok_or(StoreError::NotFound(Entity::Endpoint))?;
+    if seqs.is_empty() {
+        return Ok(());
     }
-    let from = after.next();
-    let range = ReflowRange { event_type, from, until: from + queued, at };
+    let mut after = lock(&queue).clone();
+    let (from, count) = (after.next(), seqs.len() as u64);
+    let again = Again { origin, from, until: from + count, at };
     checkpoint::save_queue(tx.conn, endpoint, &after, tx.state.ids)?;
-    checkpoint::save_chunks(tx.conn, endpoint, from, &seqs)?;
+    checkpoint::save_chunks(tx.conn, endpoint, from, seqs)?;
     after.saved();
-    after.push_stored(queued, range);
+    after.push_stored(count, again);
     checkpoint::save_position(tx.conn, endpoint, &after, tx.state.ids)?;
     tx.after_commit(move |memory| {
         let mut queue = lock(&queue);
         queue.saved();
-        queue.push_stored(queued, range);
+        queue.push_stored(count, again);
         drop(queue);
         memory.ready.mark([endpoint]);
     });
-    Ok(Reflow { queued, coalesced: false })
+    Ok(())
 }

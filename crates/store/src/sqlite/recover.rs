@@ -70,7 +70,7 @@ fn checkpoint(conn: &Connection) -> Result<AsOf, StoreError> {
 
 /// Puts every stored queue in memory; the answer is how far each one counts.
 fn queues(conn: &Connection, memory: &Memory) -> Result<HashMap<EndpointId, AsOf>, StoreError> {
-    let sql = "SELECT endpoint_id, cursor, next, failures, retry_ms, failing_since_ms, reflows, \
+    let sql = "SELECT endpoint_id, cursor, next, failures, retry_ms, failing_since_ms, again, \
                as_of_seq, as_of_attempt FROM queues";
     let mut statement = conn.prepare(sql).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
@@ -95,11 +95,11 @@ fn queue(row: &Row<'_>) -> Result<Backlog, StoreError> {
         since: row.get::<_, Option<i64>>(5).map_err(failed)?.map(moment),
     };
     let (cursor, next) = (unsigned(row, 1).map_err(failed)?, unsigned(row, 2).map_err(failed)?);
-    let reflows: String = row.get(6).map_err(failed)?;
+    let again: String = row.get(6).map_err(failed)?;
     if cursor > next {
         return Err(StoreError::internal("a stored queue ends before it begins"));
     }
-    Ok(Backlog::stored(cursor, next, from_json(&reflows)?, failing))
+    Ok(Backlog::stored(cursor, next, from_json(&again)?, failing))
 }
 
 fn replay_journal(

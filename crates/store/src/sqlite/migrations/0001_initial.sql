@@ -117,7 +117,7 @@ CREATE TABLE queues (
     failures         INTEGER NOT NULL,
     retry_ms         INTEGER,
     failing_since_ms INTEGER,
-    reflows          TEXT NOT NULL,       -- JSON list
+    again            TEXT NOT NULL,       -- JSON list: what was queued again
     as_of_seq        INTEGER NOT NULL,    -- later journal rows are not counted in
     as_of_attempt    INTEGER NOT NULL     -- later attempts are not counted in
 ) STRICT;
