@@ -105,6 +105,12 @@ impl Backlog {
         &self.again
     }
 
+    /// How many entries of a replay are still to be delivered.
+    pub(crate) fn undelivered(&self, replay: ReplayId) -> u64 {
+        let own = self.again.iter().filter(|again| again.origin == Origin::Replay(replay));
+        own.map(|again| again.until - again.from.max(self.cursor)).sum()
+    }
+
     /// Whether some of a replay's entries are still to be delivered.
     pub(crate) fn replays(&self) -> bool {
         self.again.iter().any(|again| matches!(again.origin, Origin::Replay(_)))

@@ -22,6 +22,7 @@ mod error;
 mod journal;
 mod queue;
 mod ready;
+mod replays;
 mod sources;
 pub mod sqlite;
 pub mod vault;
@@ -34,6 +35,9 @@ pub use error::{Entity, StoreError};
 pub use journal::{EventQuery, JournalStore};
 pub use queue::{Head, HeadLimit, Lease, QueueStore, Queued, Reflow, Wanted};
 pub use ready::Ready;
+pub use replays::{
+    REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX, ReplayChange, ReplayStore, Slice, Span, SpanLimit,
+};
 pub use sources::SourceStore;
 
 /// Everything that a backend does.
@@ -44,6 +48,7 @@ pub trait Store:
     + JournalStore
     + QueueStore
     + AttemptStore
+    + ReplayStore
     + SourceStore
     + DatasetStore
 {

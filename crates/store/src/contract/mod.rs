@@ -25,6 +25,7 @@ pub(crate) mod catalog;
 pub(crate) mod datasets;
 pub(crate) mod journal;
 pub(crate) mod queue;
+pub(crate) mod replays;
 
 /// A place where a backend keeps its data.
 #[async_trait]
@@ -53,6 +54,10 @@ macro_rules! suite {
                 reflow_keeps_one_order, reflow_is_coalesced, reflow_queues_what_is_wanted, an_old_lease_is_fenced_off,
                 a_deleted_endpoint_has_no_queue, work_is_announced, enabling_clears_failures,
                 a_crash_at_any_point_keeps_the_queue;
+            replays: slices_take_turns_with_live_events, replays_run_one_after_another,
+                paused_and_cancelled_ones_stop_within_a_slice, only_the_next_slice_is_queued,
+                scopes_select_what_they_say, what_was_missed_is_recovered_once,
+                open_replays_are_bounded, foreign_workspaces_see_no_replays;
         );
     };
     (@ $fixture:expr, $($module:ident: $($case:ident),+;)+) => {

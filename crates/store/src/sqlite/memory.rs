@@ -29,6 +29,8 @@ pub(super) struct Memory {
     /// Endpoints whose queue changed since the last checkpoint.
     dirty: Mutex<HashSet<EndpointId>>,
     pub(super) ready: Arc<Ready>,
+    /// Endpoints whose replay may have a slice to queue.
+    pub(super) replays: Arc<Ready>,
 }
 
 impl Memory {

@@ -21,6 +21,7 @@ mod checkpoint;
 mod codec;
 mod credentials;
 mod datasets;
+mod gaps;
 mod journal;
 mod keys;
 mod memory;
@@ -28,8 +29,10 @@ mod migrate;
 mod queue;
 mod readers;
 mod recover;
+mod replays;
 mod rows;
 mod sources;
+mod span;
 mod writer;
 
 pub use credentials::SqliteCredentials;

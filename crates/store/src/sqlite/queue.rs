@@ -165,7 +165,9 @@ fn settle(tx: &mut Tx<'_>, lease: Lease, attempt: &NewAttempt) -> Result<(), Sto
     let (retry_at, started_at) = (attempt.retry_at, attempt.started_at);
     tx.after_commit(move |memory| {
         let mut queue = lock(&queue);
-        queue.advance(advance.into());
+        if queue.advance(advance.into()) {
+            memory.replays.mark([lease.endpoint]);
+        }
         queue.failing = queue.failing.after(failures, retry_at, started_at);
         memory.mark_dirty(lease.endpoint);
     });

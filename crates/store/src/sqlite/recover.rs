@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row};
 use super::memory::{Memory, lock};
 use super::rows::{from_json, moment, signed, unsigned};
 use super::writer::{NextIds, State};
-use super::{catalog, codec, failed, keys, sources};
+use super::{catalog, codec, failed, keys, replays, sources};
 use crate::StoreError;
 use crate::backlog::{Backlog, Failing};
 use crate::vault::Vault;
@@ -46,6 +46,7 @@ pub(super) fn recover(conn: &Connection, vault: &Vault) -> Result<(Memory, State
     replay_attempts(conn, &memory, saved, &as_of)?;
     let with_work = memory.queue_ids().into_iter().filter(|id| pending(&memory, *id));
     memory.ready.mark(with_work);
+    memory.replays.mark(replays::running(conn)?);
     Ok((memory, state(conn, saved)?))
 }
 

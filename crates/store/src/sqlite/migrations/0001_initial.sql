@@ -181,3 +181,27 @@ CREATE TABLE garbage (
     dataset_id INTEGER PRIMARY KEY,
     below      INTEGER NOT NULL
 ) STRICT;
+
+-- Replays: ranges of the journal that are queued again, slice by slice.
+CREATE TABLE replays (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    endpoint_id  INTEGER NOT NULL,
+    created_ms   INTEGER NOT NULL,
+    state        TEXT NOT NULL,           -- running, paused, cancelled, queued
+    scope        TEXT NOT NULL,           -- JSON
+    position     INTEGER NOT NULL,        -- the last journal number that was looked at
+    last         INTEGER NOT NULL,        -- the last one to look at
+    total        INTEGER NOT NULL,
+    examined     INTEGER NOT NULL,
+    queued       INTEGER NOT NULL
+) STRICT;
+CREATE INDEX replays_by_endpoint ON replays (endpoint_id, id);
+
+-- Journal numbers during which an endpoint was disabled and that were not recovered.
+CREATE TABLE endpoint_gaps (
+    endpoint_id INTEGER NOT NULL,
+    first_seq   INTEGER NOT NULL,
+    until_seq   INTEGER,                  -- absent while it is disabled
+    PRIMARY KEY (endpoint_id, first_seq)
+) STRICT, WITHOUT ROWID;
