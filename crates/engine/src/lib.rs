@@ -16,6 +16,8 @@ mod error;
 pub mod net;
 pub mod publish;
 pub mod receive;
+pub mod replays;
+pub mod rules;
 pub mod sources;
 
 pub use error::Error;

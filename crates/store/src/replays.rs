@@ -5,7 +5,7 @@ use hookyard_core::id::{EndpointId, EventTypeId, ReplayId, Seq, WorkspaceId};
 use hookyard_core::model::{Replay, ReplayScope};
 use jiff::Timestamp;
 
-use crate::{Ready, StoreError, Wanted};
+use crate::{EventFilter, Ready, StoreError};
 
 /// The most replays of one endpoint that are neither done nor cancelled. They run one after another,
 /// so more would only wait longer.
@@ -78,15 +78,15 @@ pub trait ReplayStore: Send + Sync {
         scope: &ReplayScope,
     ) -> Result<Span, StoreError>;
 
-    /// Looks at the events of a scope after a number and up to another one. A `wanted` that is absent
-    /// wants all. When nothing is left, the slice ends with `last`.
+    /// Looks at the events of a scope after a number and up to another one. Without `only`, all are
+    /// wanted. When nothing is left, the slice ends with `last`.
     async fn examine(
         &self,
         workspace: WorkspaceId,
         endpoint: EndpointId,
         scope: &ReplayScope,
         span: Span,
-        wanted: Option<Wanted>,
+        only: Option<EventFilter>,
         limit: SpanLimit,
     ) -> Result<Slice, StoreError>;
 

@@ -16,6 +16,9 @@ pub(crate) enum Op {
     Claim,
     Head,
     Settle,
+    DueReplay,
+    Examine,
+    QueueSlice,
 }
 
 /// Whether the transaction happens before the caller is told that it failed.
@@ -130,10 +133,10 @@ impl QueueStore for FaultyStore {
         workspace: WorkspaceId,
         endpoint: EndpointId,
         event_type: EventTypeId,
-        wanted: Option<Wanted>,
+        only: Option<EventFilter>,
         now: Timestamp,
     ) -> Result<Reflow, StoreError> {
-        self.inner.reflow(workspace, endpoint, event_type, wanted, now).await
+        self.inner.reflow(workspace, endpoint, event_type, only, now).await
     }
 
     async fn queue_states(
@@ -142,6 +145,89 @@ impl QueueStore for FaultyStore {
         endpoints: &[EndpointId],
     ) -> Result<Vec<QueueState>, StoreError> {
         self.inner.queue_states(workspace, endpoints).await
+    }
+}
+
+#[async_trait]
+impl ReplayStore for FaultyStore {
+    fn replays_due(&self) -> Arc<Ready> {
+        self.inner.replays_due()
+    }
+
+    async fn replay_span(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        scope: &ReplayScope,
+    ) -> Result<Span, StoreError> {
+        self.inner.replay_span(workspace, endpoint, scope).await
+    }
+
+    async fn examine(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        scope: &ReplayScope,
+        span: Span,
+        only: Option<EventFilter>,
+        limit: SpanLimit,
+    ) -> Result<Slice, StoreError> {
+        let slice = self.inner.examine(workspace, endpoint, scope, span, only, limit);
+        self.faulty(Op::Examine, slice).await
+    }
+
+    async fn start_replay(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        scope: ReplayScope,
+        now: Timestamp,
+    ) -> Result<Replay, StoreError> {
+        self.inner.start_replay(workspace, endpoint, scope, now).await
+    }
+
+    async fn recover(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        event_types: Vec<EventTypeId>,
+        now: Timestamp,
+    ) -> Result<Vec<Replay>, StoreError> {
+        self.inner.recover(workspace, endpoint, event_types, now).await
+    }
+
+    async fn replays(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+    ) -> Result<Vec<Replay>, StoreError> {
+        self.inner.replays(workspace, endpoint).await
+    }
+
+    async fn change_replay(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        id: ReplayId,
+        change: ReplayChange,
+    ) -> Result<Replay, StoreError> {
+        self.inner.change_replay(workspace, endpoint, id, change).await
+    }
+
+    async fn due_replay(
+        &self,
+        endpoint: EndpointId,
+    ) -> Result<Option<(WorkspaceId, Replay)>, StoreError> {
+        self.faulty(Op::DueReplay, self.inner.due_replay(endpoint)).await
+    }
+
+    async fn queue_slice(
+        &self,
+        id: ReplayId,
+        slice: Slice,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.faulty(Op::QueueSlice, self.inner.queue_slice(id, slice, now)).await
     }
 }
 

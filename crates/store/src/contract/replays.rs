@@ -52,13 +52,11 @@ pub(crate) async fn slices_take_turns_with_live_events(fixture: &dyn Fixture) {
     let replay = store.start_replay(WS, id, orders(), at(50)).await.unwrap();
     assert_eq!((replay.state, replay.progress.total), (ReplayState::Running, 10));
     assert_eq!(store.replays_due().take(), [id]);
-    let mut live = 10;
     let expected: [&[u64]; 4] = [&[0, 1, 2, 3], &[10, 4, 5, 6, 7], &[11, 8, 9], &[12]];
     for (round, expected) in expected.into_iter().enumerate() {
         assert_eq!(go_on(&store, id).await, round < 3);
         assert!(!go_on(&store, id).await, "one slice at a time");
-        publish(&store, [live], id).await;
-        live += 1;
+        publish(&store, [10 + round as u64], id).await;
         // Once at every step of the replay: a crash, and a stop.
         if round % 2 == 1 {
             store.close().await.unwrap();
@@ -165,7 +163,7 @@ pub(crate) async fn scopes_select_what_they_say(fixture: &dyn Fixture) {
         }
         store.append(WS, vec![new], at(second)).await.unwrap();
     }
-    let select = async |scope: ReplayScope, wanted: Option<crate::Wanted>| {
+    let select = async |scope: ReplayScope, wanted: Option<crate::EventFilter>| {
         let span = store.replay_span(WS, id, &scope).await.unwrap();
         let mut slice =
             Slice { after: span.after, position: span.after, examined: 0, wanted: vec![] };
@@ -198,7 +196,7 @@ pub(crate) async fn scopes_select_what_they_say(fixture: &dyn Fixture) {
     assert_eq!(select(range, None).await, ids([1, 2]));
     let late = ReplayScope { from: Some(at(9_999)), ..both.clone() };
     assert_eq!(select(late, None).await, ids([]));
-    let odd: crate::Wanted = Arc::new(|event| event.seq.0 % 2 == 1);
+    let odd = crate::EventFilter::new(|event| event.seq.0 % 2 == 1);
     assert_eq!(select(both, Some(odd)).await.len(), 3);
 }
 

@@ -9,13 +9,17 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::memory::lock;
-use super::rows::{signed, unsigned};
+use super::rows::{count, signed, unsigned};
 use super::writer::Tx;
 use super::{SqliteStore, attempts, checkpoint, codec, failed, journal};
 use crate::backlog::{Again, Backlog, Origin, Peek};
 use crate::{
-    Entity, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Reflow, StoreError, Wanted,
+    Entity, EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Reflow, StoreError,
 };
+
+/// Events that a reflow looks at in one read. A read holds a connection and keeps the WAL from being
+/// reset; this many one-kilobyte events take some tens of milliseconds.
+const HISTORY_PAGE: usize = 10_000;
 
 #[async_trait]
 impl QueueStore for SqliteStore {
@@ -81,17 +85,22 @@ impl QueueStore for SqliteStore {
         workspace: WorkspaceId,
         endpoint: EndpointId,
         event_type: EventTypeId,
-        wanted: Option<Wanted>,
+        only: Option<EventFilter>,
         now: Timestamp,
     ) -> Result<Reflow, StoreError> {
         let owner = self.memory.endpoint(endpoint).filter(|e| e.workspace == workspace);
         owner.ok_or(StoreError::NotFound(Entity::Endpoint))?;
         // The bulk is read beside the writer; what is published meanwhile is read by it.
-        let history = History { workspace, event_type, wanted, examined: 0, seqs: Vec::new() };
-        let read = move |conn: &Connection| history.read_on(conn);
-        let history = self.readers.read(read).await?;
-        let job = move |tx: &mut Tx<'_>| reflow(tx, endpoint, history, now);
-        self.writer.alone(job).await
+        let mut history = History { workspace, event_type, only, seqs: Vec::new(), read_to: 0 };
+        loop {
+            let read = move |conn: &Connection| history.read_on(conn).map(|more| (history, more));
+            let more;
+            (history, more) = self.readers.read(read).await?;
+            if !more {
+                break;
+            }
+        }
+        self.writer.alone(move |tx| reflow(tx, endpoint, now, history)).await
     }
 
     async fn queue_states(
@@ -174,58 +183,58 @@ fn settle(tx: &mut Tx<'_>, lease: Lease, attempt: &NewAttempt) -> Result<(), Sto
     Ok(())
 }
 
-/// The wanted events of one type, up to a number.
+/// What a reflow queues, read page by page.
 struct History {
     workspace: WorkspaceId,
     event_type: EventTypeId,
-    wanted: Option<Wanted>,
-    /// The number of the last event that was looked at.
-    examined: u64,
-    /// The numbers of those that are wanted, ascending.
+    only: Option<EventFilter>,
+    /// The numbers found so far, ascending.
     seqs: Vec<u64>,
+    /// The last event that was looked at.
+    read_to: u64,
 }
 
 impl History {
-    /// Goes on to the newest event.
-    fn read_on(mut self, conn: &Connection) -> Result<Self, StoreError> {
-        let sql = "SELECT seq FROM journal WHERE workspace_id = ?1 AND type_id = ?2 AND seq > ?3 \
-                   ORDER BY seq";
-        let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-        let bounds = params![self.workspace.0, self.event_type.0, signed(self.examined)];
-        for seq in statement.query_map(bounds, |row| unsigned(row, 0)).map_err(failed)? {
-            self.examined = seq.map_err(failed)?;
-            if wants(conn, self.wanted.as_ref(), self.examined)? {
-                self.seqs.push(self.examined);
+    /// Reads another page; whether there may be more.
+    fn read_on(&mut self, conn: &Connection) -> Result<bool, StoreError> {
+        let columns = if self.only.is_some() { journal::COLUMNS } else { "seq" };
+        let sql = format!(
+            "SELECT {columns} FROM journal WHERE workspace_id = ?1 AND type_id = ?2 AND seq > ?3 \
+             ORDER BY seq LIMIT ?4"
+        );
+        let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+        let after = signed(self.read_to);
+        let bounds = params![self.workspace.0, self.event_type.0, after, count(HISTORY_PAGE)];
+        let mut rows = statement.query(bounds).map_err(failed)?;
+        let mut read = 0;
+        while let Some(row) = rows.next().map_err(failed)? {
+            read += 1;
+            self.read_to = unsigned(row, 0).map_err(failed)?;
+            let wanted = match &self.only {
+                Some(only) => only.wants(&journal::event(row).map_err(failed)?),
+                None => true,
+            };
+            if wanted {
+                self.seqs.push(self.read_to);
             }
         }
-        Ok(self)
-    }
-}
-
-/// Whether the event with this number is wanted.
-pub(super) fn wants(
-    conn: &Connection,
-    wanted: Option<&Wanted>,
-    seq: u64,
-) -> Result<bool, StoreError> {
-    match wanted {
-        None => Ok(true),
-        Some(wanted) => Ok(journal::by_seq(conn, seq)?.is_some_and(|event| wanted(&event))),
+        Ok(read == HISTORY_PAGE)
     }
 }
 
 fn reflow(
     tx: &mut Tx<'_>,
     endpoint: EndpointId,
-    history: History,
     now: Timestamp,
+    mut history: History,
 ) -> Result<Reflow, StoreError> {
     let queue = tx.memory.queue(endpoint).ok_or(StoreError::NotFound(Entity::Endpoint))?;
     let origin = Origin::Reflow(history.event_type);
     if lock(&queue).again().iter().any(|again| again.origin == origin) {
         return Ok(Reflow { queued: 0, coalesced: true });
     }
-    let seqs = history.read_on(tx.conn)?.seqs;
+    while history.read_on(tx.conn)? {}
+    let seqs = history.seqs;
     queue_again(tx, endpoint, origin, &seqs, now)?;
     Ok(Reflow { queued: seqs.len() as u64, coalesced: false })
 }

@@ -15,7 +15,9 @@ use super::writer::Tx;
 use super::{SqliteStore, failed, gaps, queue};
 use crate::backlog::Origin;
 use crate::replays::{REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX};
-use crate::{Entity, Ready, ReplayChange, ReplayStore, Slice, Span, SpanLimit, StoreError, Wanted};
+use crate::{
+    Entity, EventFilter, Ready, ReplayChange, ReplayStore, Slice, Span, SpanLimit, StoreError,
+};
 
 /// Columns that [`stored`] reads.
 const COLUMNS: &str = "id, workspace_id, endpoint_id, created_ms, state, scope, position, last, total, examined, queued";
@@ -61,13 +63,13 @@ impl ReplayStore for SqliteStore {
         endpoint: EndpointId,
         scope: &ReplayScope,
         span: Span,
-        wanted: Option<Wanted>,
+        only: Option<EventFilter>,
         limit: SpanLimit,
     ) -> Result<Slice, StoreError> {
         let scope = scope.clone();
         let read = move |conn: &Connection| {
             let search = Search { workspace, endpoint, scope: &scope };
-            search.examine(conn, span, wanted.as_ref(), limit)
+            search.examine(conn, span, only.as_ref(), limit)
         };
         self.readers.read(read).await
     }

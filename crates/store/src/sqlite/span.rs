@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rows::{count, signed, unsigned};
-use super::{codec, failed, queue};
-use crate::{Slice, Span, SpanLimit, StoreError, Wanted};
+use super::{codec, failed, journal};
+use crate::{EventFilter, Slice, Span, SpanLimit, StoreError};
 
 /// How far the order of the journal's numbers and that of the times of acceptance may differ: the
 /// time is taken before the event waits for its transaction, and a clock may be set back. Events that
@@ -87,7 +87,7 @@ impl Search<'_> {
         &self,
         conn: &Connection,
         span: Span,
-        wanted: Option<&Wanted>,
+        only: Option<&EventFilter>,
         limit: SpanLimit,
     ) -> Result<Slice, StoreError> {
         let candidates = self.candidates(conn, span, limit.examined)?;
@@ -102,7 +102,11 @@ impl Search<'_> {
                 continue;
             }
             slice.examined += 1;
-            if queue::wants(conn, wanted, *seq)? {
+            let passes = match only {
+                Some(only) => journal::by_seq(conn, *seq)?.is_some_and(|event| only.wants(&event)),
+                None => true,
+            };
+            if passes {
                 slice.wanted.push(Seq(*seq));
             }
             if slice.wanted.len() == limit.wanted && place + 1 < candidates.len() {
