@@ -10,6 +10,8 @@ mod faulty;
 #[cfg(test)]
 mod order;
 #[cfg(test)]
+mod replays;
+#[cfg(test)]
 mod retries;
 #[cfg(test)]
 mod scripted;

@@ -62,6 +62,13 @@ impl Scripted {
         self.state.lock().unwrap().always.insert(path.to_owned(), reaction);
     }
 
+    /// Forgets the requests so far.
+    pub(crate) fn forget(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.requests.clear();
+        state.taken.clear();
+    }
+
     /// All requests so far.
     pub(crate) fn requests(&self) -> Vec<Outgoing> {
         self.state.lock().unwrap().requests.clone()

@@ -57,7 +57,10 @@ impl Search<'_> {
             None => after,
         };
         let high = match self.scope.until {
-            Some(until) => first_since(conn, JOURNAL, earlier(until))?.clamp(low, last),
+            Some(until) => {
+                let first = first_since(conn, JOURNAL, earlier(until))?;
+                first.saturating_sub(1).clamp(low, last)
+            }
             None => last,
         };
         let edges = self.count_rows(conn, after, low)? + self.count_rows(conn, high, last)?;
