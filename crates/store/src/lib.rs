@@ -23,6 +23,7 @@ mod journal;
 mod queue;
 mod ready;
 mod replays;
+mod retention;
 mod sources;
 pub mod sqlite;
 pub mod vault;
@@ -38,6 +39,7 @@ pub use ready::Ready;
 pub use replays::{
     REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX, ReplayChange, ReplayStore, Slice, Span, SpanLimit,
 };
+pub use retention::{Expired, Expiry, Keep, Retention, RetentionStore, Surplus};
 pub use sources::SourceStore;
 
 /// Everything that a backend does.
@@ -49,6 +51,7 @@ pub trait Store:
     + QueueStore
     + AttemptStore
     + ReplayStore
+    + RetentionStore
     + SourceStore
     + DatasetStore
 {

@@ -26,6 +26,7 @@ pub(crate) mod datasets;
 pub(crate) mod journal;
 pub(crate) mod queue;
 pub(crate) mod replays;
+pub(crate) mod retention;
 
 /// A place where a backend keeps its data.
 #[async_trait]
@@ -60,6 +61,9 @@ macro_rules! suite {
                 paused_and_cancelled_ones_stop_within_a_slice, only_the_next_slice_is_queued,
                 scopes_select_what_they_say, what_was_missed_is_recovered_once,
                 open_replays_are_bounded, foreign_workspaces_see_no_replays;
+            retention: old_events_go_and_are_forgotten, queued_events_are_pinned,
+                awaited_events_are_pinned, bytes_are_bounded, old_attempts_go,
+                a_crash_between_slices_is_harmless, nothing_goes_unless_asked;
         );
     };
     (@ $fixture:expr, $($module:ident: $($case:ident),+;)+) => {

@@ -105,6 +105,11 @@ impl Memory {
         seqs.map(|seq| recent.get(seq)).collect()
     }
 
+    /// Lets go of events below this number: the journal has some of them no more.
+    pub(super) fn forget_recent(&self, below: u64) {
+        write(&self.recent).forget(below);
+    }
+
     pub(super) fn source(&self, id: SourceId) -> Option<Arc<Source>> {
         read(&self.sources).by_id.get(&id).map(Arc::clone)
     }
@@ -191,6 +196,14 @@ impl Recent {
         while self.bytes > RECENT_BYTES_MAX {
             let Some(oldest) = self.events.pop_front() else { break };
             self.bytes -= weight(&oldest);
+        }
+    }
+
+    fn forget(&mut self, below: u64) {
+        while self.events.front().is_some_and(|event| event.seq.0 < below) {
+            if let Some(event) = self.events.pop_front() {
+                self.bytes -= weight(&event);
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row};
 use super::memory::{Memory, lock};
 use super::rows::{from_json, moment, signed, unsigned};
 use super::writer::{NextIds, State};
-use super::{catalog, codec, failed, keys, replays, sources};
+use super::{catalog, codec, failed, keys, replays, retention, sources};
 use crate::StoreError;
 use crate::backlog::{Backlog, Failing};
 use crate::vault::Vault;
@@ -163,14 +163,24 @@ fn state(conn: &Connection, saved: AsOf) -> Result<State, StoreError> {
         let last: Option<i64> = conn.query_row(sql, [], |row| row.get(0)).map_err(failed)?;
         Ok::<_, StoreError>(last.unwrap_or(0).cast_unsigned() + 1)
     };
+    let (journal_bytes, attempt_bytes) = retention::since(conn, saved.seq, saved.attempt)?;
+    // The newest rows may be deleted, but none after the checkpoint is; no number is used again.
     let ids = NextIds {
-        seq: next("SELECT max(seq) FROM journal")?,
-        attempt: next("SELECT max(id) FROM attempts")?,
+        seq: next("SELECT max(seq) FROM journal")?.max(saved.seq + 1),
+        attempt: next("SELECT max(id) FROM attempts")?.max(saved.attempt + 1),
+        journal_bytes,
+        attempt_bytes,
         row: next("SELECT max(id) FROM rows")?.max(next("SELECT max(floor) FROM datasets")?),
     };
     let garbage: i64 =
         conn.query_row("SELECT count(*) FROM garbage", [], |row| row.get(0)).map_err(failed)?;
-    let checkpoint = NextIds { seq: saved.seq + 1, attempt: saved.attempt + 1, row: ids.row };
+    let checkpoint = NextIds {
+        seq: saved.seq + 1,
+        attempt: saved.attempt + 1,
+        row: ids.row,
+        journal_bytes: 0,
+        attempt_bytes: 0,
+    };
     let mut state = State { ids, checkpoint, garbage: garbage > 0, ..State::default() };
     load_keys(conn, saved, &mut state)?;
     Ok(state)

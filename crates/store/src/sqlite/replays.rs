@@ -313,6 +313,14 @@ pub(super) fn running(conn: &Connection) -> Result<Vec<EndpointId>, StoreError> 
     ids.collect::<Result<_, _>>().map_err(failed)
 }
 
+/// The lowest number that a running replay has still to look at.
+pub(super) fn first_awaited(conn: &Connection) -> Result<Option<u64>, StoreError> {
+    let sql = "SELECT min(position) + 1 FROM replays WHERE state = ?1";
+    let first: Option<i64> =
+        conn.query_row(sql, [state::RUNNING], |row| row.get(0)).map_err(failed)?;
+    Ok(first.map(i64::cast_unsigned))
+}
+
 /// An endpoint's replays, newest first.
 fn list(conn: &Connection, endpoint: EndpointId) -> Result<Vec<Stored>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM replays WHERE endpoint_id = ?1 ORDER BY id DESC");

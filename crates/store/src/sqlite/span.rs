@@ -198,9 +198,9 @@ pub(super) fn newest(conn: &Connection) -> Result<u64, StoreError> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timeline {
     /// The lowest and the highest number.
-    ends: &'static str,
+    pub(super) ends: &'static str,
     /// The first row from a number on, with its time.
-    row: &'static str,
+    pub(super) row: &'static str,
 }
 
 /// Events by their acceptance.

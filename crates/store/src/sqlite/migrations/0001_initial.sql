@@ -126,6 +126,8 @@ CREATE TABLE queue_chunks (
     endpoint_id INTEGER NOT NULL,
     first       INTEGER NOT NULL,         -- ordinal
     count       INTEGER NOT NULL,
+    lowest      INTEGER NOT NULL,         -- of the journal numbers
+    highest     INTEGER NOT NULL,
     seqs        BLOB NOT NULL,            -- see codec.rs
     PRIMARY KEY (endpoint_id, first)
 ) STRICT, WITHOUT ROWID;
@@ -205,3 +207,10 @@ CREATE TABLE endpoint_gaps (
     until_seq   INTEGER,                  -- absent while it is disabled
     PRIMARY KEY (endpoint_id, first_seq)
 ) STRICT, WITHOUT ROWID;
+
+-- Bytes of the journal (kind 0) and of the attempts (kind 1), up to the last checkpoint.
+CREATE TABLE retained (
+    kind  INTEGER PRIMARY KEY,
+    bytes INTEGER NOT NULL
+) STRICT;
+INSERT INTO retained (kind, bytes) VALUES (0, 0), (1, 0);
