@@ -96,7 +96,9 @@ def test_rule_test_without_an_answer_ends_with_2(tmp_path):
     assert invalid.stderr.startswith("error: the rule: a: ") and "in 1" in invalid.stderr
     rule.write_text('{"a":[1]}')
     event.write_text("[]")
-    assert "not a JSON object" in command(*files).stderr
+    message = command(*files).stderr
+    assert message.startswith("error: the event cannot be read as a JSON object: "), message
+    assert message.count("at byte") == 1, message
     event.unlink()
     assert f"the event: cannot read {event}" in command(*files).stderr
     rule.write_text(json.dumps({"a": ["x" * (128 << 10)]}))

@@ -35,8 +35,12 @@ const KILLS: usize = 6;
 /// Milliseconds of load before each kill: long enough for queues to build up, and not the same.
 const LOAD_MS: [u64; 3] = [350, 700, 500];
 
-/// A reflow is asked for in one round of so many.
-const REFLOW_EVERY: usize = 4;
+/// The wait of a publisher after each event: the history must stay one that can be sent again and
+/// again, one event a request, in the time of the test.
+const PACE: Duration = Duration::from_millis(5);
+
+/// How many reflows are asked for, spread over the rounds.
+const REFLOWS: usize = 5;
 
 /// A receiver fails one request of so many. Each failure costs the endpoint a wait of five seconds.
 const FAULT_EVERY: usize = 1_000;
@@ -142,7 +146,10 @@ impl Api {
             });
             let kind = "application/cloudevents+json";
             match self.call("POST", "/v1/events", kind, &event.to_string()).await {
-                Some((202, _)) => acknowledged.push(id),
+                Some((202, _)) => {
+                    acknowledged.push(id);
+                    tokio::time::sleep(PACE).await;
+                }
                 Some((status, problem)) => panic!("publish was answered {status}: {problem}"),
                 None => return acknowledged,
             }
@@ -358,7 +365,7 @@ impl Soak {
     }
 
     /// Load, a kill in the middle of it, a new start.
-    async fn round(&mut self, round: usize, numbers: &[Arc<AtomicU64>; 2]) {
+    async fn round(&mut self, round: usize, kills: usize, numbers: &[Arc<AtomicU64>; 2]) {
         let (mut publishers, mut senders) = (JoinSet::new(), JoinSet::new());
         for _ in 0..PUBLISHERS {
             publishers.spawn(self.api.clone().publish_until_gone(Arc::clone(&numbers[0])));
@@ -369,8 +376,9 @@ impl Soak {
         }
         let load = Duration::from_millis(LOAD_MS[round % LOAD_MS.len()]);
         tokio::time::sleep(load / 2).await;
-        if round % REFLOW_EVERY == 1 {
-            let endpoint = self.endpoints[round / REFLOW_EVERY % self.endpoints.len()];
+        let every = kills.div_ceil(REFLOWS);
+        if round % every == every - 1 {
+            let endpoint = self.endpoints[round / every % self.endpoints.len()];
             let path = format!("/rest/v2/webhook/webhooks/{endpoint}/reflow/item_update");
             self.api.ok("POST", &path, "").await;
         }
@@ -420,7 +428,7 @@ async fn a_crash_loses_nothing_that_was_acknowledged() {
     let mut soak = Soak::start().await;
     let numbers = [Arc::default(), Arc::default()];
     for round in 0..kills {
-        soak.round(round, &numbers).await;
+        soak.round(round, kills, &numbers).await;
     }
     assert!(soak.events.len() > 100 && soak.rows.len() > 100, "there was hardly any load");
     soak.api.until_delivered().await;

@@ -49,7 +49,8 @@ fn explain(rule: &Path, event: &Path) -> Result<Explanation> {
     let text = String::from_utf8(text).context("the rule is not UTF-8")?;
     let parsed = rules::parse(&text).map_err(|reason| anyhow!(reason)).context("the rule")?;
     let event = read(event, EVENT_BYTES_MAX).context("the event")?;
-    rules::explain(&parsed, &event).map_err(Into::into)
+    // Its text has its cause in it.
+    rules::explain(&parsed, &event).map_err(|error| anyhow!(error.to_string()))
 }
 
 /// A whole file, or the standard input, of at most `max` bytes.

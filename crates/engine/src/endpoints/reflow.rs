@@ -97,8 +97,9 @@ impl Engine {
     }
 
     /// The body of the first request that a reflow makes: the oldest events of the type that match
-    /// the subscription's rule, as many as the endpoint takes at once; an empty bundle when there are none that can be sent. Its text
-    /// has at most [`REQUEST_CHARS_MAX`](super::REQUEST_CHARS_MAX) characters.
+    /// the subscription's rule, as many as the endpoint takes at once; an empty bundle when there are
+    /// none that can be sent. Its text has at most
+    /// [`REQUEST_CHARS_MAX`](super::REQUEST_CHARS_MAX) characters.
     pub async fn reflow_sample(&self, reflowed: &Reflowed) -> Result<String, Error> {
         let Reflowed { endpoint, event_type, queued: _ } = reflowed;
         let rule = rule_of(endpoint, *event_type).ok().flatten();

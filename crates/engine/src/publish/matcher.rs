@@ -184,3 +184,71 @@ impl Matchers {
         current.get(&workspace).map(Arc::clone)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hookyard_core::catalogue::initial;
+    use hookyard_core::model::{EndpointSettings, Subscription};
+    use jiff::Timestamp;
+
+    use super::*;
+
+    const ORDERS: EventTypeId = EventTypeId(22);
+    const ITEMS: EventTypeId = EventTypeId(20);
+
+    fn endpoint(id: i32, wants: &[(EventTypeId, Option<&str>)]) -> Arc<Endpoint> {
+        let subscription = |(event_type, rule): &(EventTypeId, Option<&str>)| Subscription {
+            event_type: *event_type,
+            active: true,
+            expansion: None,
+            comments: None,
+            rule: rule.map(str::to_owned),
+        };
+        Arc::new(Endpoint {
+            id: EndpointId(id),
+            workspace: WorkspaceId(1),
+            revision: 1,
+            created_at: Timestamp::UNIX_EPOCH,
+            settings: EndpointSettings::to_url("https://x.test/h"),
+            subscriptions: wants.iter().map(subscription).collect(),
+        })
+    }
+
+    fn some(matcher: &Matcher, event_type: EventTypeId) -> &Arc<Ruled> {
+        matcher.wanted[&event_type].some.as_ref().unwrap()
+    }
+
+    #[test]
+    fn matches_come_ascending_whether_by_rule_or_not() {
+        let (one, two) = (Some(r#"{"n":[1]}"#), Some(r#"{"n":[2]}"#));
+        let wants = [None, one, None, two, one, None];
+        let endpoints: Vec<_> =
+            (1..).zip(wants).map(|(id, rule)| endpoint(id, &[(ORDERS, rule)])).collect();
+        let matcher = Matcher::new(initial(), &endpoints, None);
+        let ids = |object: &str| -> Vec<_> {
+            let matched = matcher.matches(ORDERS, object.as_bytes()).unwrap();
+            matched.into_iter().map(|id| id.0).collect()
+        };
+        assert_eq!(ids(r#"{"n":1}"#), [1, 2, 3, 5, 6]);
+        assert_eq!(ids(r#"{"n":[2,1]}"#), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(ids("{}"), [1, 3, 6]);
+        assert!(matcher.matches(ITEMS, b"{}").unwrap().is_empty());
+    }
+
+    #[test]
+    fn only_the_machines_of_changed_rules_are_made_again() {
+        let rule = Some(r#"{"n":[1]}"#);
+        let first = endpoint(1, &[(ITEMS, rule), (ORDERS, rule)]);
+        let second = endpoint(2, &[(ITEMS, rule)]);
+        let old = Matcher::new(initial(), &[Arc::clone(&first), second], None);
+        let second = endpoint(2, &[(ITEMS, Some(r#"{"n":[2]}"#))]);
+        let third = endpoint(3, &[(ORDERS, None)]);
+        let new = Matcher::new(initial(), &[first, second, third], Some(&old));
+        assert!(Arc::ptr_eq(some(&old, ORDERS), some(&new, ORDERS)));
+        assert!(!Arc::ptr_eq(some(&old, ITEMS), some(&new, ITEMS)));
+        let ids = new.matches(ITEMS, br#"{"n":2}"#).unwrap();
+        assert_eq!(ids, [EndpointId(2)]);
+        let none = Matcher::new(initial(), &[], Some(&new));
+        assert!(none.wanted.is_empty());
+    }
+}
