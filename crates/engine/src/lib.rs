@@ -17,6 +17,7 @@ pub mod net;
 pub mod publish;
 pub mod receive;
 pub mod replays;
+pub mod retention;
 pub mod rules;
 pub mod sources;
 

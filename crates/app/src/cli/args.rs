@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use hookyard_core::model::{CredentialKind, Scope};
 
 use crate::config::values::{
-    ByteSize, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number, Zone,
+    ByteSize, Days, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number, Zone,
 };
 
 /// Send and receive webhooks from one binary
@@ -193,6 +193,33 @@ pub(crate) struct ServeArgs {
     /// A number, or a number with KiB or MiB behind it. GitHub sends up to 25 MiB.
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_RECEIVE_BYTES_MAX", default_value = "10MiB")]
     pub(crate) receive_bytes_max: ByteSize,
+
+    /// How long published events are kept, in days
+    ///
+    /// A whole number, or `forever`. Only what is kept can be sent again. An event stays while it
+    /// is queued anywhere or a replay has still to come to it.
+    #[arg(long, value_name = "DAYS", env = "HOOKYARD_JOURNAL_DAYS", default_value = "forever")]
+    pub(crate) journal_days: Days,
+
+    /// The most bytes of published events that are kept
+    ///
+    /// A number, or a number with KiB, MiB or GiB behind it; without this flag there is no limit.
+    /// The oldest go first.
+    #[arg(long, value_name = "BYTES", env = "HOOKYARD_JOURNAL_BYTES")]
+    pub(crate) journal_bytes: Option<ByteSize>,
+
+    /// How long the log of deliveries is kept, in days
+    ///
+    /// A whole number, or `forever`.
+    #[arg(long, value_name = "DAYS", env = "HOOKYARD_ATTEMPT_DAYS", default_value = "30")]
+    pub(crate) attempt_days: Days,
+
+    /// The most bytes of the log of deliveries that are kept
+    ///
+    /// A number, or a number with KiB, MiB or GiB behind it; without this flag there is no limit.
+    /// The oldest go first.
+    #[arg(long, value_name = "BYTES", env = "HOOKYARD_ATTEMPT_BYTES")]
+    pub(crate) attempt_bytes: Option<ByteSize>,
 
     /// How long a stopping server may take to finish what is in flight
     ///

@@ -14,7 +14,9 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use hookyard_core::id::{ProjectId, WorkspaceId};
 use hookyard_core::model::{CredentialKind, Scopes};
 use hookyard_server::Settings;
+use hookyard_store::{Keep, Retention};
 use ipnet::IpNet;
+use jiff::SignedDuration;
 use tracing::level_filters::LevelFilter;
 
 use crate::cli::args::{
@@ -23,7 +25,7 @@ use crate::cli::args::{
 };
 use file::File;
 pub(crate) use key::KeySource;
-use values::LogFormat;
+use values::{ByteSize, Days, LogFormat};
 
 /// What to do.
 #[derive(Debug)]
@@ -67,6 +69,7 @@ pub(crate) struct Serve {
     pub(crate) listen: SocketAddr,
     pub(crate) allow_net: Vec<IpNet>,
     pub(crate) settings: Settings,
+    pub(crate) retention: Retention,
     pub(crate) drain: Duration,
 }
 
@@ -177,6 +180,10 @@ impl Serve {
             event_bytes_max,
             batch_bytes_max,
             receive_bytes_max,
+            journal_days,
+            journal_bytes,
+            attempt_days,
+            attempt_bytes,
             drain_seconds,
         } = args;
         if event_bytes_max.0 > batch_bytes_max.0 {
@@ -197,6 +204,10 @@ impl Serve {
                 batch_bytes_max: batch_bytes_max.0,
                 receive_bytes_max: receive_bytes_max.0,
             },
+            retention: Retention {
+                journal: keep(journal_days, journal_bytes),
+                attempts: keep(attempt_days, attempt_bytes),
+            },
             drain: Duration::from_secs(drain_seconds.0),
         })
     }
@@ -206,6 +217,13 @@ impl From<RuleTestArgs> for RuleTest {
     fn from(args: RuleTestArgs) -> Self {
         let RuleTestArgs { rule, event } = args;
         Self { rule, event }
+    }
+}
+
+fn keep(days: Days, bytes: Option<ByteSize>) -> Keep {
+    Keep {
+        age: days.0.map(|days| SignedDuration::from_hours(24 * days)),
+        bytes: bytes.map(|bytes| bytes.0 as u64),
     }
 }
 

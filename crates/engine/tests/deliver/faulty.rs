@@ -275,6 +275,10 @@ delegate! {
         fn event(workspace: WorkspaceId, id: &str, source: Option<&str>) -> Option<Arc<Event>>;
         fn events_by_seq(workspace: WorkspaceId, seqs: &[Seq]) -> Vec<Arc<Event>>;
     }
+    RetentionStore {
+        fn expiry(keep: Retention, now: Timestamp) -> Expiry;
+        fn expire(expiry: Expiry) -> Expired;
+    }
     AttemptStore {
         fn attempts(workspace: WorkspaceId, endpoint: EndpointId, query: AttemptQuery)
             -> Vec<Attempt>;

@@ -12,6 +12,8 @@ mod order;
 #[cfg(test)]
 mod replays;
 #[cfg(test)]
+mod retention;
+#[cfg(test)]
 mod retries;
 #[cfg(test)]
 mod scripted;
