@@ -22,6 +22,8 @@ pub struct Swept {
     pub events: u64,
     /// Attempts.
     pub attempts: u64,
+    /// Dead letters.
+    pub dead_letters: u64,
     /// Pages that were given back to the file system.
     pub pages: u64,
 }
@@ -43,8 +45,14 @@ impl Sweeper {
         loop {
             match self.sweep().await {
                 Ok(swept) if swept == Swept::default() => {}
-                Ok(Swept { events, attempts, pages }) => {
-                    tracing::info!(events, attempts, pages, "what is old was deleted");
+                Ok(Swept { events, attempts, dead_letters, pages }) => {
+                    tracing::info!(
+                        events,
+                        attempts,
+                        dead_letters,
+                        pages,
+                        "what is old was deleted"
+                    );
                 }
                 Err(error) => tracing::warn!(%error, "what is old was not deleted"),
             }
@@ -58,7 +66,9 @@ impl Sweeper {
         let mut swept = Swept::default();
         let mut rest = Some(store.expiry(self.keep, self.engine.clock().now()).await?);
         while let Some(expiry) = rest {
-            let Expired { events, attempts, pages, rest: more } = store.expire(expiry).await?;
+            let done = store.expire(expiry).await?;
+            let Expired { events, attempts, dead_letters, pages, rest: more } = done;
+            swept.dead_letters += dead_letters;
             swept.events += events;
             swept.attempts += attempts;
             swept.pages += pages;

@@ -18,6 +18,8 @@ pub enum Entity {
     Dataset,
     /// A batch.
     Batch,
+    /// A dead letter.
+    DeadLetter,
     /// A replay.
     Replay,
 }
@@ -32,6 +34,7 @@ impl fmt::Display for Entity {
             Self::Source => "source",
             Self::Dataset => "dataset",
             Self::Batch => "batch",
+            Self::DeadLetter => "dead letter",
             Self::Replay => "replay",
         })
     }

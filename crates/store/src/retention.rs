@@ -19,6 +19,8 @@ pub struct Retention {
     pub journal: Keep,
     /// Of the delivery log.
     pub attempts: Keep,
+    /// Dead letters for this long; `None` is for ever. Their number is bounded in any case.
+    pub dead_letters: Option<SignedDuration>,
 }
 
 /// What of one kind may go.
@@ -41,6 +43,8 @@ pub struct Expiry {
     pub journal: Surplus,
     /// Of the delivery log.
     pub attempts: Surplus,
+    /// Dead letters that were parked before this moment; `None`: none.
+    pub dead_letters: Option<Timestamp>,
 }
 
 /// What one slice did.
@@ -50,6 +54,8 @@ pub struct Expired {
     pub events: u64,
     /// Attempts that were deleted.
     pub attempts: u64,
+    /// Dead letters that were dropped.
+    pub dead_letters: u64,
     /// Pages that were given back to the file system.
     pub pages: u64,
     /// What is left to do; `None` when nothing is.
@@ -58,8 +64,8 @@ pub struct Expired {
 
 /// Deleting what is old.
 ///
-/// An event stays while any endpoint has it in its queue, and while a running replay has still to
-/// look at it. What is deleted is forgotten whole: an event with the same id and source is a new one.
+/// An event stays while any endpoint has it in its queue or among its dead letters, and while a
+/// running replay has still to look at it. What is deleted is forgotten whole: an event with the same id and source is a new one.
 #[async_trait]
 pub trait RetentionStore: Send + Sync {
     /// What may go now.

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use hookyard_core::model::{CredentialKind, Scope};
 
 use crate::config::values::{
-    ByteSize, Days, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number, Zone,
+    ByteSize, Days, DisableDays, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number, Zone,
 };
 
 /// Send and receive webhooks from one binary
@@ -37,7 +37,7 @@ pub(crate) enum Action {
     /// On a directory without data, this does what `init` does first. SIGTERM or SIGINT drains:
     /// nothing new is accepted, what is in flight is finished. A second signal, or the end of
     /// --drain-seconds, aborts; what was accepted is safe either way.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Manage credentials
     #[command(subcommand)]
     Credential(CredentialAction),
@@ -194,6 +194,37 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_RECEIVE_BYTES_MAX", default_value = "10MiB")]
     pub(crate) receive_bytes_max: ByteSize,
 
+    /// The user that deliveries to endpoints with authentication `api user` name
+    ///
+    /// The API user belongs to the workspace that --workspace-id numbers; endpoints of others are
+    /// sent without. Needs --api-user-password-file.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "HOOKYARD_API_USER_NAME",
+        requires = "api_user_password_file"
+    )]
+    pub(crate) api_user_name: Option<String>,
+
+    /// The file with the password of --api-user-name
+    ///
+    /// Its text without the line break at its end. The password has no flag, since anyone on the
+    /// machine can read a command line.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "HOOKYARD_API_USER_PASSWORD_FILE",
+        requires = "api_user_name"
+    )]
+    pub(crate) api_user_password_file: Option<PathBuf>,
+
+    /// How many days an endpoint may take nothing before it is disabled; 0 for no end
+    ///
+    /// The endpoint says why it was disabled, and an event of the type hookyard.endpoint.disabled is
+    /// published. Its queue stays, and goes out when it is enabled again.
+    #[arg(long, value_name = "DAYS", env = "HOOKYARD_DISABLE_AFTER_DAYS", default_value = "5")]
+    pub(crate) disable_after_days: DisableDays,
+
     /// How long published events are kept, in days
     ///
     /// A whole number, or `forever`. Only what is kept can be sent again. An event stays while it
@@ -220,6 +251,12 @@ pub(crate) struct ServeArgs {
     /// The oldest go first.
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_ATTEMPT_BYTES")]
     pub(crate) attempt_bytes: Option<ByteSize>,
+
+    /// How long dead letters are kept, in days
+    ///
+    /// A whole number, or `forever`. An endpoint keeps 10,000 at most in any case.
+    #[arg(long, value_name = "DAYS", env = "HOOKYARD_DEAD_LETTER_DAYS", default_value = "30")]
+    pub(crate) dead_letter_days: Days,
 
     /// How long a stopping server may take to finish what is in flight
     ///

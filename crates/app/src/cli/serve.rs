@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use hookyard_core::clock::SystemClock;
 use hookyard_core::entropy::SystemEntropy;
+use hookyard_engine::Engine;
+use hookyard_engine::deliver::{self, Dispatcher};
 use hookyard_engine::net::Guard;
 use hookyard_engine::replays::Replayer;
 use hookyard_engine::retention::Sweeper;
-use hookyard_engine::{Engine, deliver};
 use hookyard_server::Settings;
 use hookyard_store::{Retention, SharedStore, Store};
 use tokio::net::TcpListener;
@@ -23,7 +24,7 @@ use crate::{first, telemetry};
 
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(command: Serve) -> Result<()> {
-    let Serve { common, first, listen, allow_net, settings, retention, drain } = command;
+    let Serve { common, first, listen, allow_net, settings, deliver, retention, drain } = command;
     let _flush = telemetry::start(&common).context("cannot start the log")?;
     let signals = Signals::listen().context("cannot listen for signals")?;
     let (store, _lock) = open(&common)?;
@@ -44,8 +45,9 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
         Arc::new(Guard::new(allow_net)),
     ));
     let stop = Stop::new();
+    let dispatcher = deliver::start(&engine, deliver).context("cannot set up TLS")?;
     let upkeep = upkeep(Arc::clone(&engine), retention);
-    let parts = parts(engine, settings, listener, upkeep, &stop, drain);
+    let parts = parts(engine, dispatcher, settings, listener, upkeep, &stop, drain);
     let result = lifecycle::run(parts, &stop, signals, drain).await;
     close(store.as_ref()).await;
     if result.is_ok() {
@@ -82,13 +84,13 @@ async fn upkeep(engine: Arc<Engine>, retention: Retention) {
 /// Everything that runs until it is told to stop, or fails.
 async fn parts(
     engine: Arc<Engine>,
+    mut dispatcher: Dispatcher,
     settings: Settings,
     listener: TcpListener,
     upkeep: impl Future<Output = ()>,
     stop: &Stop,
     drain: Duration,
 ) -> Result<()> {
-    let mut dispatcher = deliver::start(&engine).context("cannot set up TLS")?;
     let router = hookyard_server::router(engine, settings);
     let requests = async {
         hookyard_server::serve(listener, router, stop.said()).await;

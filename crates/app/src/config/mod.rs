@@ -9,10 +9,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use hookyard_core::id::{ProjectId, WorkspaceId};
-use hookyard_core::model::{CredentialKind, Scopes};
+use hookyard_core::model::{CredentialKind, Scopes, Secret};
+use hookyard_engine::deliver::{self, ApiUser};
 use hookyard_server::Settings;
 use hookyard_store::{Keep, Retention};
 use ipnet::IpNet;
@@ -31,7 +32,7 @@ use values::{ByteSize, Days, LogFormat};
 #[derive(Debug)]
 pub(crate) enum Command {
     Init(Init),
-    Serve(Serve),
+    Serve(Box<Serve>),
     CredentialCreate(CredentialCreate),
     RuleTest(RuleTest),
 }
@@ -70,6 +71,7 @@ pub(crate) struct Serve {
     pub(crate) allow_net: Vec<IpNet>,
     pub(crate) settings: Settings,
     pub(crate) retention: Retention,
+    pub(crate) deliver: deliver::Options,
     pub(crate) drain: Duration,
 }
 
@@ -105,7 +107,7 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> 
     let matches = file.parse_over(Cli::command(), &args)?;
     match Cli::from_arg_matches(&matches)?.action {
         Action::Init(args) => Init::new(args).map(Command::Init),
-        Action::Serve(args) => Serve::new(args).map(Command::Serve),
+        Action::Serve(args) => Serve::new(*args).map(Box::new).map(Command::Serve),
         Action::Credential(CredentialAction::Create(args)) => {
             CredentialCreate::new(args).map(Command::CredentialCreate)
         }
@@ -184,6 +186,10 @@ impl Serve {
             journal_bytes,
             attempt_days,
             attempt_bytes,
+            dead_letter_days,
+            api_user_name,
+            api_user_password_file,
+            disable_after_days,
             drain_seconds,
         } = args;
         if event_bytes_max.0 > batch_bytes_max.0 {
@@ -193,9 +199,15 @@ impl Serve {
                 batch_bytes_max.0,
             );
         }
+        let first = FirstWorkspace::from(first);
+        let api_user = api_user(api_user_name, api_user_password_file)?;
+        let deliver = deliver::Options {
+            api_user: api_user.map(|user| (first.id, user)),
+            disable_after: disable_after_days.duration(),
+        };
         Ok(Self {
             common: Common::new(common)?,
-            first: first.into(),
+            first,
             listen,
             allow_net: allow_net.into_iter().map(|net| net.0).collect(),
             settings: Settings {
@@ -207,10 +219,27 @@ impl Serve {
             retention: Retention {
                 journal: keep(journal_days, journal_bytes),
                 attempts: keep(attempt_days, attempt_bytes),
+                dead_letters: age(dead_letter_days),
             },
+            deliver,
             drain: Duration::from_secs(drain_seconds.0),
         })
     }
+}
+
+/// The API user, when both parts are given; clap sees to it that one does not come alone.
+fn api_user(name: Option<String>, file: Option<PathBuf>) -> Result<Option<ApiUser>> {
+    let (Some(name), Some(file)) = (name, file) else { return Ok(None) };
+    if name.is_empty() || name.contains(':') {
+        bail!("--api-user-name must not be empty or contain a colon");
+    }
+    let text = std::fs::read_to_string(&file)
+        .with_context(|| format!("cannot read the API user's password in {}", file.display()))?;
+    let password = text.trim_end_matches(['\n', '\r']);
+    if password.is_empty() {
+        bail!("the API user's password in {} is empty", file.display());
+    }
+    Ok(Some(ApiUser { name, password: Secret::new(password) }))
 }
 
 impl From<RuleTestArgs> for RuleTest {
@@ -221,10 +250,11 @@ impl From<RuleTestArgs> for RuleTest {
 }
 
 fn keep(days: Days, bytes: Option<ByteSize>) -> Keep {
-    Keep {
-        age: days.0.map(|days| SignedDuration::from_hours(24 * days)),
-        bytes: bytes.map(|bytes| bytes.0 as u64),
-    }
+    Keep { age: age(days), bytes: bytes.map(|bytes| bytes.0 as u64) }
+}
+
+fn age(days: Days) -> Option<SignedDuration> {
+    days.0.map(|days| SignedDuration::from_hours(24 * days))
 }
 
 impl CredentialCreate {
@@ -263,6 +293,28 @@ mod tests {
         let args = ["hookyard", "init", "--database-url", "postgres://db/x"].map(OsString::from);
         let message = read(args).unwrap_err().to_string();
         assert!(message.contains("embedded store only"), "{message}");
+    }
+
+    #[test]
+    fn the_api_user_comes_with_a_password() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("password");
+        let given = |name: &str| {
+            let file = file.to_str().unwrap();
+            let args = ["--api-user-name", name, "--api-user-password-file", file];
+            let args = ["hookyard", "serve"].into_iter().chain(args).map(OsString::from);
+            read(args)
+        };
+        assert!(given("user").unwrap_err().to_string().contains("cannot read"));
+        std::fs::write(&file, "\n").unwrap();
+        assert!(given("user").unwrap_err().to_string().contains("is empty"));
+        std::fs::write(&file, " p4ss\r\n").unwrap();
+        assert!(given("a:b").unwrap_err().to_string().contains("colon"));
+        let Command::Serve(serve) = given("user").unwrap() else { panic!() };
+        let (workspace, user) = serve.deliver.api_user.unwrap();
+        assert_eq!((workspace.0, user.name.as_str(), user.password.expose()), (1, "user", " p4ss"));
+        let alone = ["hookyard", "serve", "--api-user-name", "x"].map(OsString::from);
+        assert!(read(alone).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
+use super::{DisabledReason, EndpointOptions, EndpointSecrets, Secret};
 use crate::id::{EndpointId, EventTypeId, WorkspaceId};
 
 /// The `maximum_events` of an endpoint that does not say (UltraCart spec 6, row 11).
@@ -77,6 +77,9 @@ pub struct EndpointSettings {
     pub compress_events: bool,
     /// Whether nothing is queued or sent.
     pub disabled: bool,
+    /// What the UltraCart API cannot say.
+    #[serde(default)]
+    pub options: EndpointOptions,
 }
 
 impl EndpointSettings {
@@ -96,7 +99,28 @@ impl EndpointSettings {
             maximum_size: MAXIMUM_SIZE_DEFAULT,
             compress_events: false,
             disabled: false,
+            options: EndpointOptions::default(),
         }
+    }
+
+    /// The settings without their secrets, and the secrets.
+    pub fn split(mut self) -> (Self, EndpointSecrets) {
+        let mut secrets = EndpointSecrets {
+            basic_password: self.basic_password.take(),
+            iam_secret_key: self.iam_secret_key.take(),
+            ..EndpointSecrets::default()
+        };
+        self.options.take_secrets(&mut secrets);
+        (self, secrets)
+    }
+
+    /// What [`EndpointSettings::split`] took apart.
+    pub fn join(mut self, secrets: EndpointSecrets) -> Self {
+        let EndpointSecrets { basic_password, iam_secret_key, signing, headers, auth } = secrets;
+        self.basic_password = basic_password;
+        self.iam_secret_key = iam_secret_key;
+        self.options.put_secrets(signing, headers, auth);
+        self
     }
 }
 
@@ -133,6 +157,8 @@ pub struct Endpoint {
     pub revision: u32,
     /// When it was registered.
     pub created_at: Timestamp,
+    /// Why Hookyard disabled it; `None` while it is enabled, or when its owner disabled it.
+    pub disabled_reason: Option<DisabledReason>,
     /// What its owner decided.
     pub settings: EndpointSettings,
     /// Its subscriptions, event types ascending.

@@ -3,9 +3,13 @@
 mod attempt;
 mod credential;
 mod endpoint;
+mod endpoint_options;
 mod event;
 mod event_type;
+mod failure;
+mod rate_limit;
 mod replay;
+mod retry_rule;
 mod secret;
 mod source;
 mod workspace;
@@ -16,9 +20,18 @@ pub use endpoint::{
     ApiVersion, AuthKind, Endpoint, EndpointSettings, MAXIMUM_EVENTS_DEFAULT, MAXIMUM_SIZE_DEFAULT,
     Subscription,
 };
+pub use endpoint_options::{
+    ContentEncoding, CustomHeader, EndpointOptions, EndpointSecrets, NativeAuth, OAuth2Client,
+    SIGNING_PREFIX_DEFAULT, Signing, SigningKey,
+};
 pub use event::{Event, NewEvent, Receipt};
 pub use event_type::{Catalogue, Category, EventType};
+pub use failure::{Circuit, DisabledKind, DisabledReason};
+pub use rate_limit::{Bucket, RATE_COUNT_MAX, RATE_SECONDS_MAX, RateLimit, RateUnit};
 pub use replay::{Replay, ReplayProgress, ReplayScope, ReplayState};
+pub use retry_rule::{
+    RETRY_RULE_AFTER_MAX, RETRY_RULES_MAX, RetryAction, RetryRule, StatusRange, check_retry_rules,
+};
 pub use secret::Secret;
 pub use source::{
     Batch, BatchState, Dataset, DatasetStats, Mode, NewSource, Row, Source, SourceChange,

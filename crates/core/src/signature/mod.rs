@@ -1,6 +1,7 @@
-//! Proofs that a delivery comes from someone who knows a source's secret.
+//! Proofs that a delivery comes from someone who knows a secret: checking those of others, and
+//! [`signer`] making our own.
 //!
-//! One file per scheme, each a pure function of the request's headers, its body exactly as it came
+//! One file per scheme that is checked, each a pure function of the request's headers, its body exactly as it came
 //! over the wire (before any content decoding), the secret and, where the scheme has a timestamp,
 //! the time. None says why a proof fails: missing and wrong must look the same to the caller
 //! (spec/mammoth.md section 3). All comparisons take constant time.
@@ -14,6 +15,7 @@ use subtle::ConstantTimeEq;
 pub mod github;
 pub mod shared_secret;
 pub mod shopify;
+pub mod signer;
 pub mod slack;
 pub mod standard_webhooks;
 pub mod stripe;

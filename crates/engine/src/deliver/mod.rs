@@ -6,24 +6,61 @@
 //! here can be lost at any moment, and then at most the bundles in flight are sent twice.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use hookyard_core::id::WorkspaceId;
+use hookyard_core::model::Secret;
 
 use crate::Engine;
 
 mod dispatch;
 mod limits;
+mod oauth;
 pub mod render;
 mod request;
 mod step;
+mod throttle;
+mod trace;
 mod transport;
+mod verdict;
+mod warn;
 
 pub use dispatch::Dispatcher;
 pub use request::request_headers;
 pub use step::{Deliverer, Step, Worker};
 pub use transport::{Answer, HttpTransport, Outgoing, Transport};
 
+/// The API user whose credentials [`AuthKind::ApiUser`](hookyard_core::model::AuthKind) sends.
+#[derive(Debug, Clone)]
+pub struct ApiUser {
+    /// The user.
+    pub name: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// How long an endpoint may take nothing before it is disabled, unless the operator says otherwise:
+/// five days, a long weekend and a working day to notice.
+pub const DISABLE_AFTER_DEFAULT: Duration = Duration::from_secs(5 * 24 * 60 * 60);
+
+/// What the operator decides about delivering.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The API user, and the one workspace it belongs to: endpoints of others never see it.
+    pub api_user: Option<(WorkspaceId, ApiUser)>,
+    /// How long an endpoint may take nothing before it is disabled; `None` for ever.
+    pub disable_after: Option<Duration>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { api_user: None, disable_after: Some(DISABLE_AFTER_DEFAULT) }
+    }
+}
+
 /// Starts delivering what is queued in the engine's store, over HTTP, on the current runtime. Fails
 /// when TLS cannot be set up.
-pub fn start(engine: &Engine) -> Result<Dispatcher, rustls::Error> {
-    let transport = Arc::new(HttpTransport::new(Arc::clone(engine.guard()))?);
-    Ok(Dispatcher::start(Arc::new(Deliverer::new(engine, transport))))
+pub fn start(engine: &Engine, options: Options) -> Result<Dispatcher, rustls::Error> {
+    let transport = HttpTransport::new(Arc::clone(engine.guard()), Arc::clone(engine.clock()))?;
+    Ok(Dispatcher::start(Arc::new(Deliverer::new(engine, Arc::new(transport), options))))
 }

@@ -18,7 +18,8 @@ use hookyard_core::expansion::Filter;
 use hookyard_core::id::EventTypeId;
 use hookyard_core::json::{Damaged, string_member};
 use hookyard_core::model::{
-    Catalogue, Endpoint, EndpointSettings, Event, MAXIMUM_EVENTS_DEFAULT, MAXIMUM_SIZE_DEFAULT,
+    Catalogue, ContentEncoding, Endpoint, EndpointSettings, Event, MAXIMUM_EVENTS_DEFAULT,
+    MAXIMUM_SIZE_DEFAULT,
 };
 use hookyard_store::HeadLimit;
 
@@ -97,6 +98,26 @@ pub(super) fn first_head_limit() -> HeadLimit {
     HeadLimit { events, bytes: OBJECT_BYTES_MAX }
 }
 
+/// How a document becomes a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coding {
+    /// It is the body.
+    Plain,
+    /// Base64 of gzip, as text (UltraCart spec 4.2).
+    GzipText,
+    /// Gzip, as a content encoding.
+    Gzip,
+}
+
+/// The coding that an endpoint asks for. Text that is compressed already is not compressed again.
+pub(super) fn coding(settings: &EndpointSettings) -> Coding {
+    match (settings.compress_events, settings.options.encoding) {
+        (true, _) => Coding::GzipText,
+        (false, ContentEncoding::Gzip) => Coding::Gzip,
+        (false, ContentEncoding::Identity) => Coding::Plain,
+    }
+}
+
 fn size_max(settings: &EndpointSettings) -> usize {
     let asked = match settings.maximum_size {
         ..=0 => MAXIMUM_SIZE_DEFAULT,
@@ -145,8 +166,8 @@ impl Joined {
         count.checked_sub(1).map_or(OPENING.len(), |last| self.ends[last])
     }
 
-    /// The same, compressed as in UltraCart spec 4.2: base64 of gzip.
-    fn compressed(&self, count: usize) -> Vec<u8> {
+    /// The same, compressed.
+    fn compressed(&self, count: usize, coding: Coding) -> Vec<u8> {
         // The quickest level: it is done between two requests on a thread that others wait for.
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         let written = gzip
@@ -154,21 +175,22 @@ impl Joined {
             .and_then(|()| gzip.write_all(CLOSING))
             .and_then(|()| gzip.finish());
         // Writing into memory does not fail.
-        STANDARD.encode(written.unwrap_or_default()).into_bytes()
+        let packed = written.unwrap_or_default();
+        if coding == Coding::GzipText { STANDARD.encode(packed).into_bytes() } else { packed }
     }
 
     /// The longest run of events whose compressed document has at most `size` bytes, or the first
     /// event alone.
-    fn longest_compressed(&self, size: usize) -> (Vec<u8>, usize) {
+    fn longest_compressed(&self, size: usize, coding: Coding) -> (Vec<u8>, usize) {
         let all = self.ends.len();
-        let body = self.compressed(all);
+        let body = self.compressed(all, coding);
         if body.len() <= size || all <= 1 {
             return (body, all);
         }
-        let (mut fits, mut too_many) = ((self.compressed(1), 1), all);
+        let (mut fits, mut too_many) = ((self.compressed(1, coding), 1), all);
         while too_many - fits.1 > 1 {
             let middle = fits.1.midpoint(too_many);
-            let body = self.compressed(middle);
+            let body = self.compressed(middle, coding);
             if body.len() <= size {
                 fits = (body, middle);
             } else {
@@ -199,8 +221,9 @@ impl Renderer {
     /// The longest run that has at most the endpoint's size, or the first event alone.
     fn longest(&mut self, events: &[Arc<Event>]) -> Result<(Vec<u8>, usize), Unsendable> {
         let size = size_max(&self.endpoint.settings);
-        if self.endpoint.settings.compress_events {
-            return Ok(self.join(events, usize::MAX)?.longest_compressed(size));
+        let coding = coding(&self.endpoint.settings);
+        if coding != Coding::Plain {
+            return Ok(self.join(events, usize::MAX)?.longest_compressed(size, coding));
         }
         let joined = self.join(events, size)?;
         let count = joined.ends.len();
@@ -239,13 +262,16 @@ impl Renderer {
     }
 
     fn without_expansion(&mut self, event: &Event) -> Result<Vec<u8>, Unsendable> {
-        let compress = self.endpoint.settings.compress_events;
+        let coding = coding(&self.endpoint.settings);
         let kind = self.kind(event.event_type)?;
         let mut text = [OPENING, &kind.opening].concat();
         kind.base.apply(&event.object, &mut text)?;
         text.push(b'}');
         let joined = Joined { ends: vec![text.len()], text };
-        let body = if compress { joined.compressed(1) } else { joined.plain(1) };
+        let body = match coding {
+            Coding::Plain => joined.plain(1),
+            Coding::Gzip | Coding::GzipText => joined.compressed(1, coding),
+        };
         if body.len() > SIZE_MAX {
             return Err(Unsendable::TooLarge { bytes: body.len() });
         }

@@ -1,13 +1,24 @@
-//! What a delivery's request looks like, apart from its body (UltraCart spec 4.1).
+//! What a delivery's request looks like, apart from its body (UltraCart spec 4.1, conventions 3.1).
+
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hookyard_core::id::RequestId;
-use hookyard_core::model::{AuthKind, EndpointSettings, Header, Secret};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use bytes::Bytes;
+use hookyard_core::id::{EndpointId, RequestId, Seq};
+use hookyard_core::model::{
+    AuthKind, CustomHeader, EndpointSettings, Header, NativeAuth, OAuth2Client, Secret,
+};
+use hookyard_core::signature::signer::Signer;
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use jiff::Timestamp;
 use url::Url;
 
+use super::ApiUser;
+use super::render::{Coding, coding};
+use super::trace::Trace;
+use super::transport::Outgoing;
 use crate::net;
 
 const JSON: &str = "application/json; charset=UTF-8";
@@ -21,63 +32,198 @@ const BASIC: HeaderName = HeaderName::from_static("x-authorization-basic");
 /// What the log shows in place of a credential.
 const MASK: &str = "***";
 
-/// The headers of a delivery as its log shows them: credentials are masked.
+/// The headers of a delivery to an endpoint with these settings as its log shows them, without those
+/// that depend on what is sent. Credentials are masked.
 pub fn request_headers(settings: &EndpointSettings, request_id: &RequestId) -> Vec<Header> {
-    let mut headers = vec![
-        ("Content-Type", content_type(settings)),
-        ("User-Agent", PRODUCT),
-        ("X-UltraCart-Request-Id", request_id.as_str()),
-    ];
-    if settings.auth == AuthKind::Basic {
-        headers.extend([("Authorization", MASK), ("X-Authorization-Basic", MASK)]);
+    let mut headers = constant_headers(settings, None).unwrap_or_default();
+    insert_request_id(&mut headers, request_id);
+    logged(&headers, oauth2(settings).is_some())
+}
+
+/// Headers as the log shows them.
+fn logged(headers: &HeaderMap, fetched_token: bool) -> Vec<Header> {
+    let mut logged = Vec::with_capacity(headers.len() + 1);
+    for (name, value) in headers {
+        let value = match value.to_str() {
+            Ok(text) if !value.is_sensitive() => text.to_owned(),
+            _ => MASK.to_owned(),
+        };
+        logged.push(Header { name: written(name), value });
     }
-    let header = |(name, value): (&str, &str)| Header { name: name.into(), value: value.into() };
-    headers.into_iter().map(header).collect()
+    if fetched_token {
+        logged.push(Header { name: written(&AUTHORIZATION), value: MASK.to_owned() });
+    }
+    logged
+}
+
+/// A header's name as it goes over the wire: each word with a capital. Ours keeps the vendor's
+/// spelling, which is the same to every receiver.
+fn written(name: &HeaderName) -> String {
+    if *name == REQUEST_ID {
+        return "X-UltraCart-Request-Id".to_owned();
+    }
+    let mut capital = true;
+    let letters = name.as_str().chars().map(|letter| {
+        let shown = if capital { letter.to_ascii_uppercase() } else { letter };
+        capital = letter == '-';
+        shown
+    });
+    letters.collect()
 }
 
 fn content_type(settings: &EndpointSettings) -> &'static str {
     if settings.compress_events { COMPRESSED } else { JSON }
 }
 
+/// What is different in each request to an endpoint.
+#[derive(Debug)]
+pub(super) struct Message<'a> {
+    /// The attempt.
+    pub(super) request_id: &'a RequestId,
+    /// The message, the same in each attempt to deliver the same bundle.
+    pub(super) id: &'a str,
+    /// When the attempt is made.
+    pub(super) at: Timestamp,
+    /// The trace that all its events belong to.
+    pub(super) trace: Option<Trace>,
+    /// The body.
+    pub(super) body: Bytes,
+}
+
+/// The id of a bundle. The same events queued at the same moment always make the same one, so that
+/// a receiver knows a repetition; a reflow queues them anew, and so makes another.
+pub(super) fn message_id(endpoint: EndpointId, events: &[Seq], queued_at: Timestamp) -> String {
+    let first = events.first().copied().unwrap_or_default();
+    format!("msg_{endpoint}_{first}_{}_{}", queued_at.as_millisecond(), events.len())
+}
+
 /// Where an endpoint's requests go and what is the same in all of them.
 #[derive(Debug)]
 pub(super) struct Target {
-    pub(super) uri: Uri,
+    uri: Uri,
     headers: HeaderMap,
+    signer: Signer,
+    oauth2: Option<Arc<OAuth2Client>>,
+    danger_accept_invalid_certs: bool,
 }
 
 impl Target {
     /// Fails when nothing can be sent with these settings; the text is for the delivery log.
-    pub(super) fn new(settings: &EndpointSettings) -> Result<Self, String> {
+    pub(super) fn new(
+        settings: &EndpointSettings,
+        api_user: Option<&ApiUser>,
+    ) -> Result<Self, String> {
         if settings.auth == AuthKind::AwsIam {
             return Err("delivery to amazon sqs is not available".to_owned());
         }
         let url = Url::parse(&settings.url).map_err(|error| format!("the url: {error}"))?;
         net::check_url(&url)?;
         let uri = Uri::try_from(url.as_str()).map_err(|error| format!("the url: {error}"))?;
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(settings)));
-        headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
-        if settings.auth == AuthKind::Basic {
-            insert_basic(&mut headers, settings);
-        }
-        Ok(Self { uri, headers })
+        let signer = Signer::new(&settings.options.signing)
+            .map_err(|error| format!("the signing settings: {error}"))?;
+        Ok(Self {
+            uri,
+            headers: constant_headers(settings, api_user)?,
+            signer,
+            oauth2: oauth2(settings).cloned().map(Arc::new),
+            danger_accept_invalid_certs: settings.options.danger_accept_invalid_certs,
+        })
     }
 
-    /// All headers of one request.
-    pub(super) fn headers(&self, request_id: &RequestId) -> HeaderMap {
+    /// One request.
+    pub(super) fn request(&self, message: Message<'_>) -> Outgoing {
         let mut headers = self.headers.clone();
-        // The id is hexadecimal digits, which every header value may hold.
-        if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
-            headers.insert(REQUEST_ID, value);
+        insert_request_id(&mut headers, message.request_id);
+        if let Some(trace) = message.trace {
+            trace.insert(&mut headers);
         }
-        headers
+        self.signer.sign(&mut headers, message.id, message.at, &message.body);
+        Outgoing {
+            uri: self.uri.clone(),
+            headers,
+            body: message.body,
+            oauth2: self.oauth2.clone(),
+            danger_accept_invalid_certs: self.danger_accept_invalid_certs,
+        }
     }
 }
 
-fn insert_basic(headers: &mut HeaderMap, settings: &EndpointSettings) {
-    let user = settings.basic_username.as_deref().unwrap_or_default();
-    let password = settings.basic_password.as_ref().map_or("", Secret::expose);
+impl Outgoing {
+    /// The headers as the log shows them: credentials are masked.
+    pub(super) fn logged_headers(&self) -> Vec<Header> {
+        logged(&self.headers, self.oauth2.is_some())
+    }
+}
+
+fn insert_request_id(headers: &mut HeaderMap, request_id: &RequestId) {
+    // The id is hexadecimal digits, which every header value may hold.
+    if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
+        headers.insert(REQUEST_ID, value);
+    }
+}
+
+fn oauth2(settings: &EndpointSettings) -> Option<&OAuth2Client> {
+    match &settings.options.auth {
+        Some(NativeAuth::OAuth2(client)) => Some(client),
+        Some(NativeAuth::Bearer { .. }) | None => None,
+    }
+}
+
+/// The headers that all requests of an endpoint have.
+fn constant_headers(
+    settings: &EndpointSettings,
+    api_user: Option<&ApiUser>,
+) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for header in &settings.options.headers {
+        insert_custom(&mut headers, header)?;
+    }
+    // Ours come last, so that no custom header takes their place whatever was saved.
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(settings)));
+    headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
+    if coding(settings) == Coding::Gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    match (&settings.options.auth, settings.auth) {
+        (Some(NativeAuth::Bearer { token }), _) => {
+            insert_bearer(&mut headers, token.as_ref().map_or("", Secret::expose))?;
+        }
+        (Some(NativeAuth::OAuth2(_)), _) | (None, AuthKind::None | AuthKind::AwsIam) => {}
+        (None, AuthKind::Basic) => {
+            let user = settings.basic_username.as_deref().unwrap_or_default();
+            let password = settings.basic_password.as_ref().map_or("", Secret::expose);
+            insert_basic(&mut headers, user, password);
+        }
+        (None, AuthKind::ApiUser) => {
+            // Without credentials the receiver says what it thinks of that.
+            if let Some(ApiUser { name, password }) = api_user {
+                insert_basic(&mut headers, name, password.expose());
+            }
+        }
+    }
+    Ok(headers)
+}
+
+fn insert_custom(headers: &mut HeaderMap, header: &CustomHeader) -> Result<(), String> {
+    let wrong = |_| format!("the header {} cannot be sent", header.name.escape_debug());
+    let name = HeaderName::try_from(&header.name).map_err(|_| wrong(()))?;
+    let value = header.value.as_ref().map_or("", Secret::expose);
+    let mut value = HeaderValue::from_str(value).map_err(|_| wrong(()))?;
+    value.set_sensitive(true);
+    headers.append(name, value);
+    Ok(())
+}
+
+/// Sets `Authorization: Bearer`. Fails when the token is no header value; the text is for the log.
+pub(super) fn insert_bearer(headers: &mut HeaderMap, token: &str) -> Result<(), String> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+        .map_err(|_| "the bearer token has characters that no header may have".to_owned())?;
+    value.set_sensitive(true);
+    headers.insert(AUTHORIZATION, value);
+    Ok(())
+}
+
+fn insert_basic(headers: &mut HeaderMap, user: &str, password: &str) {
     let credentials = STANDARD.encode(format!("{user}:{password}"));
     for (name, scheme) in [(AUTHORIZATION, "Basic "), (BASIC, "")] {
         // Base64 is always a header value.
@@ -89,60 +235,5 @@ fn insert_basic(headers: &mut HeaderMap, settings: &EndpointSettings) {
 }
 
 #[cfg(test)]
-mod tests {
-    use hookyard_core::entropy::SystemEntropy;
-    use jiff::Timestamp;
-
-    use super::*;
-
-    fn settings(url: &str) -> EndpointSettings {
-        EndpointSettings {
-            auth: AuthKind::Basic,
-            basic_username: Some("u".to_owned()),
-            basic_password: Some(Secret::new("p:ö")),
-            ..EndpointSettings::to_url(url)
-        }
-    }
-
-    #[test]
-    fn the_log_shows_what_is_sent_without_credentials() {
-        let id = RequestId::new(&SystemEntropy, Timestamp::UNIX_EPOCH);
-        for change in [
-            |_: &mut EndpointSettings| {},
-            |settings: &mut EndpointSettings| settings.auth = AuthKind::None,
-            |settings: &mut EndpointSettings| settings.auth = AuthKind::ApiUser,
-            |settings: &mut EndpointSettings| settings.compress_events = true,
-        ] {
-            let mut settings = settings("https://a.test/h?x=y|z");
-            change(&mut settings);
-            let target = Target::new(&settings).unwrap();
-            assert_eq!(target.uri, "https://a.test/h?x=y|z");
-            let sent = target.headers(&id);
-            let logged = request_headers(&settings, &id);
-            assert_eq!(sent.len(), logged.len());
-            for header in logged {
-                let value = sent[header.name.as_str()].to_str().unwrap();
-                assert!(
-                    header.value == value || (header.value == MASK && value.contains("dTpwOsO2"))
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn basic_credentials_go_out_twice() {
-        let target = Target::new(&settings("http://a.test/")).unwrap();
-        assert_eq!(target.headers["authorization"], "Basic dTpwOsO2");
-        assert_eq!(target.headers["x-authorization-basic"], "dTpwOsO2");
-        assert!(!format!("{target:?}").contains("dTpwOsO2"));
-    }
-
-    #[test]
-    fn what_cannot_be_sent_says_why() {
-        let sqs = EndpointSettings { auth: AuthKind::AwsIam, ..settings("https://a.test/") };
-        assert!(Target::new(&sqs).unwrap_err().contains("sqs"));
-        for url in ["", "a.test", "ftp://a.test/", "https://u:p@a.test/"] {
-            assert!(Target::new(&settings(url)).is_err(), "{url}");
-        }
-    }
-}
+#[path = "request_tests.rs"]
+mod tests;

@@ -6,17 +6,24 @@ use std::time::Duration;
 use hookyard_core::clock::Clock;
 use hookyard_core::entropy::Entropy;
 use hookyard_core::id::{RequestId, WorkspaceId};
-use hookyard_core::model::{Endpoint, Event, Header, NewAttempt, Outcome, QueueState};
+use hookyard_core::model::{
+    DisabledKind, DisabledReason, Endpoint, Event, Header, NewAttempt, Outcome, QueueState,
+};
 use hookyard_core::retry;
 use hookyard_store::{Head, HeadLimit, Lease, Queued, SharedStore, StoreError};
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
 use jiff::Timestamp;
 
+use super::Options;
 use super::limits::{Limits, Place, Stopping};
 use super::render::{self, Bundle, Renderer, Unsendable};
-use super::request::{Target, request_headers};
-use super::transport::{Answer, Outgoing, Transport};
+use super::request::{Message, Target, message_id};
+use super::throttle::{self, Throttle};
+use super::trace::Trace;
+use super::transport::{Answer, Transport};
+use super::verdict::{Bisection, Verdict, verdict};
+use super::warn::{Told, has_passed};
 use crate::Engine;
 
 /// How much of an answer's body, and of its headers, the log keeps, in characters (UltraCart spec
@@ -29,11 +36,14 @@ const LEASE_MARGIN: Duration = Duration::from_secs(45);
 
 /// Delivers for all endpoints. Which endpoint, and when, is up to the caller.
 pub struct Deliverer {
+    pub(super) engine: Engine,
     pub(super) store: SharedStore,
     pub(super) clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     transport: Arc<dyn Transport>,
+    options: Options,
     pub(super) limits: Limits,
+    throttle: Throttle,
 }
 
 /// The right to work on one endpoint, with what was worked out about it so far.
@@ -44,6 +54,12 @@ pub struct Worker {
     limit: HeadLimit,
     /// Whether the last attempt failed.
     suspect: bool,
+    /// Where the event is that the receiver refuses.
+    bisection: Bisection,
+    /// What was told about the endpoint.
+    told: Told,
+    /// Until when the endpoint's rate limit lets nothing through.
+    throttled_until: Option<Timestamp>,
 }
 
 /// What follows from an endpoint's settings at one revision.
@@ -79,6 +95,13 @@ pub enum Step {
         /// How many are left in the queue.
         pending: u64,
     },
+    /// The receiver did not take a bundle of several events; the next one has fewer.
+    Halved,
+    /// The receiver has refused an event alone for the last time: it is a dead letter now.
+    Parked {
+        /// How many entries are left in the queue.
+        pending: u64,
+    },
     /// The endpoint was deleted or has another owner.
     Gone,
     /// Delivery is stopping.
@@ -88,7 +111,15 @@ pub enum Step {
 impl Worker {
     /// A worker for the endpoint of a lease.
     pub fn new(lease: Lease) -> Self {
-        Self { lease, plan: None, limit: render::first_head_limit(), suspect: false }
+        Self {
+            lease,
+            plan: None,
+            limit: render::first_head_limit(),
+            suspect: false,
+            bisection: Bisection::default(),
+            told: Told::default(),
+            throttled_until: None,
+        }
     }
 
     /// The lease.
@@ -118,15 +149,28 @@ struct Rendered<'a> {
     state: QueueState,
 }
 
+/// A bundle that was sent.
+struct Sent {
+    attempt: NewAttempt,
+    verdict: Verdict,
+    /// How many events it had.
+    events: usize,
+    /// How it ended, where that may have consequences for the endpoint.
+    last: Option<Outcome>,
+}
+
 impl Deliverer {
     /// A deliverer over the engine's store.
-    pub fn new(engine: &Engine, transport: Arc<dyn Transport>) -> Self {
+    pub fn new(engine: &Engine, transport: Arc<dyn Transport>, options: Options) -> Self {
         Self {
+            engine: engine.clone(),
             store: Arc::clone(engine.store()),
             clock: Arc::clone(engine.clock()),
             entropy: Arc::clone(engine.entropy()),
             transport,
+            options,
             limits: Limits::new(),
+            throttle: Throttle::default(),
         }
     }
 
@@ -168,6 +212,7 @@ impl Deliverer {
         worker.suspect = state.failures > 0;
         let Some(plan) = &mut worker.plan else { return Ok(Step::Idle) };
         if plan.endpoint.settings.disabled {
+            self.tell_disabled(&plan.endpoint, &mut worker.told, state).await;
             return Ok(Step::Disabled);
         }
         if entries.is_empty() && missing == 0 {
@@ -180,7 +225,12 @@ impl Deliverer {
             let reason = format!("{missing} queued events are not in the journal any more");
             return self.drop_head(worker, &[], missing, state, reason).await;
         };
-        let events: Vec<_> = entries.into_iter().map(|Queued { event, .. }| event).collect();
+        let mut events: Vec<_> = entries.into_iter().map(|Queued { event, .. }| event).collect();
+        events.truncate(worker.bisection.most(state));
+        worker.throttled_until = self.throttle(&plan.endpoint, &mut events);
+        if let Some(until) = worker.throttled_until {
+            return Ok(Step::Wait(until));
+        }
         let bundle = match self.render(plan, &events).await? {
             Ok(bundle) => bundle,
             Err(unsendable) => {
@@ -189,14 +239,79 @@ impl Deliverer {
             }
         };
         let rendered = Rendered { plan, bundle, events, queued_at, missing, state };
-        let (attempt, sent) = self.attempt(rendered, place).await;
-        let retry_at = attempt.retry_at;
+        let Sent { attempt, verdict, events, last } = self.attempt(rendered, place).await;
+        let (retry_at, entries) = (attempt.retry_at, attempt.advance);
         let state = self.store.settle(&worker.lease, attempt).await?;
-        worker.suspect = retry_at.is_some();
-        Ok(match retry_at {
-            Some(retry_at) => Step::Failed(retry_at),
-            None => Step::Sent { events: sent, pending: state.pending },
+        worker.suspect = state.failures > 0;
+        worker.bisection.learn(verdict, events);
+        let pending = state.pending;
+        if let Some(last) = last
+            && self.disabled_by_failure(worker, verdict, state, last).await?
+        {
+            return Ok(Step::Disabled);
+        }
+        Ok(match (verdict, retry_at) {
+            (Verdict::Taken, _) => Step::Sent { events, pending },
+            (Verdict::Drop, _) => Step::Dropped { entries, pending },
+            (Verdict::Park, _) => Step::Parked { pending },
+            (_, Some(retry_at)) => Step::Failed(retry_at),
+            (_, None) => Step::Halved,
         })
+    }
+
+    /// Draws the consequences of an attempt that failed: whoever wants to know is told, and the
+    /// endpoint may be disabled. Whether it was.
+    async fn disabled_by_failure(
+        &self,
+        worker: &mut Worker,
+        verdict: Verdict,
+        state: QueueState,
+        last: Outcome,
+    ) -> Result<bool, StoreError> {
+        let Some(plan) = &mut worker.plan else { return Ok(false) };
+        self.warn_failing(&plan.endpoint, &mut worker.told, state, &last).await;
+        let now = self.clock.now();
+        let too_long = self.options.disable_after.zip(state.failing_since);
+        let kind = match verdict {
+            Verdict::Disable(kind) => kind,
+            _ if too_long.is_some_and(|(after, since)| has_passed(after, since, now)) => {
+                DisabledKind::Failing
+            }
+            _ => return Ok(false),
+        };
+        let Outcome { status, error, .. } = last;
+        tracing::warn!(endpoint = %plan.endpoint.id, reason = kind.as_str(), status, "disabled");
+        let reason = DisabledReason { kind, at: now, status, error };
+        let disabled = self.engine.disable_endpoint(&plan.endpoint, reason).await;
+        let disabled = disabled.map_err(|error| match error {
+            crate::Error::Internal(error) => error,
+            other => StoreError::Unavailable(other.to_string()),
+        })?;
+        let Some(endpoint) = disabled else { return Ok(false) };
+        self.tell_disabled(&endpoint, &mut worker.told, state).await;
+        Ok(true)
+    }
+
+    /// Cuts the events to what the endpoint's rate limit lets through at once; until when it lets
+    /// nothing through.
+    fn throttle(&self, endpoint: &Endpoint, events: &mut Vec<Arc<Event>>) -> Option<Timestamp> {
+        let limit = endpoint.settings.options.rate_limit.as_ref()?;
+        events.truncate(throttle::events_max(limit));
+        let wait = self.throttle.wait(endpoint.id, limit, events.len(), self.clock.monotonic());
+        if wait.is_zero() {
+            return None;
+        }
+        Some(self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX))
+    }
+
+    /// Until when the endpoint's rate limit lets nothing through, as the last step found; `None`
+    /// when that is over or the endpoint changed since.
+    pub(super) async fn throttled(&self, worker: &Worker) -> Result<Option<Timestamp>, StoreError> {
+        let until = worker.throttled_until.filter(|until| *until > self.clock.now());
+        let (Some(until), Some(plan)) = (until, &worker.plan) else { return Ok(None) };
+        let Endpoint { workspace, id, revision, .. } = &*plan.endpoint;
+        let endpoint = self.store.endpoint(*workspace, *id).await?;
+        Ok(endpoint.filter(|endpoint| endpoint.revision == *revision).map(|_| until))
     }
 
     /// The head of the queue, enough for a bundle, with the worker's plan made for its endpoint.
@@ -217,7 +332,9 @@ impl Deliverer {
 
     async fn plan(&self, endpoint: Arc<Endpoint>) -> Result<Plan, StoreError> {
         let catalogue = self.store.catalogue(endpoint.workspace).await?;
-        let target = Target::new(&endpoint.settings);
+        let api_user = self.options.api_user.as_ref();
+        let api_user = api_user.filter(|(workspace, _)| *workspace == endpoint.workspace);
+        let target = Target::new(&endpoint.settings, api_user.map(|(_, user)| user));
         Ok(Plan { renderer: Renderer::new(catalogue, Arc::clone(&endpoint)), target, endpoint })
     }
 
@@ -235,29 +352,36 @@ impl Deliverer {
         Ok(plan.renderer.bundle(events))
     }
 
-    /// Sends the bundle. The record of the attempt and the number of events that were taken.
-    async fn attempt(&self, rendered: Rendered<'_>, place: Place) -> (NewAttempt, usize) {
+    /// Sends the bundle.
+    async fn attempt(&self, rendered: Rendered<'_>, place: Place) -> Sent {
         let Rendered { plan, bundle, events, queued_at, missing, state } = rendered;
         let Bundle { body, events: count, event_types, order_ids } = bundle;
-        let seqs = events.iter().take(count).map(|event| event.seq).collect();
+        let seqs: Vec<_> = events.iter().take(count).map(|event| event.seq).collect();
+        let trace = Trace::of(&events[..count]);
         // The objects are not needed any more, and the request may take its time.
         drop(events);
         let started_at = self.clock.now();
         let request_id = RequestId::new(&*self.entropy, started_at);
         let started = self.clock.monotonic();
         let (body, in_flight) = place.with_body(body);
-        let answer = match &plan.target {
+        let id = message_id(plan.endpoint.id, &seqs, queued_at);
+        let message = Message { request_id: &request_id, id: &id, at: started_at, trace, body };
+        let (logged, answer) = match &plan.target {
             Ok(target) => {
-                let headers = target.headers(&request_id);
-                self.transport.send(Outgoing { uri: target.uri.clone(), headers, body }).await
+                let outgoing = target.request(message);
+                (outgoing.logged_headers(), self.transport.send(outgoing).await)
             }
-            Err(reason) => Err(reason.clone()),
+            Err(reason) => (Vec::new(), Err(reason.clone())),
         };
         let duration = self.clock.monotonic().saturating_sub(started);
         drop(in_flight);
-        let success = matches!(&answer, Ok(answer) if (200..300).contains(&answer.status));
-        let count_taken = u32::try_from(count).unwrap_or(u32::MAX);
-        let failures = if success { 0 } else { state.failures.saturating_add(1) };
+        let options = &plan.endpoint.settings.options;
+        if let Some(limit) = &options.rate_limit {
+            self.throttle.take(plan.endpoint.id, limit, count, started);
+        }
+        let status = answer.as_ref().ok().map(|answer| answer.status);
+        let verdict = verdict(status, count, state, &options.retry);
+        let Settled { advance, failures, refusals } = settled(verdict, state, missing, count);
         let attempt = NewAttempt {
             revision: plan.endpoint.revision,
             started_at,
@@ -266,11 +390,17 @@ impl Deliverer {
             events: seqs,
             event_types,
             order_ids,
-            advance: if success { missing.saturating_add(count_taken) } else { 0 },
-            retry_at: if success { None } else { Some(self.retry_at(failures, &answer)) },
+            advance,
+            park: verdict == Verdict::Park,
+            retry_at: match verdict {
+                Verdict::Taken | Verdict::Drop | Verdict::Park | Verdict::Halve => None,
+                Verdict::Refused => Some(self.retry_at(refusals, &answer)),
+                Verdict::Retry | Verdict::Disable(_) => Some(self.retry_at(failures, &answer)),
+            },
             failures,
+            refusals,
             url: plan.endpoint.settings.url.clone(),
-            request_headers: request_headers(&plan.endpoint.settings, &request_id),
+            request_headers: logged,
             request_id,
             outcome: outcome(answer),
         };
@@ -283,7 +413,15 @@ impl Deliverer {
             duration_ms = duration.as_millis(),
             "attempt"
         );
-        (attempt, count)
+        let last = match verdict {
+            Verdict::Taken | Verdict::Drop | Verdict::Halve => None,
+            _ => {
+                let Outcome { status, error, .. } = &attempt.outcome;
+                let (status, error) = (*status, error.clone());
+                Some(Outcome { status, error, ..Outcome::default() })
+            }
+        };
+        Sent { attempt, verdict, events: count, last }
     }
 
     /// When to try again: after the backoff or, on 429 and 503, when the receiver says if that is
@@ -300,6 +438,7 @@ impl Deliverer {
     }
 
     /// Takes entries that can never be sent off the head of the queue, with a record that says so.
+    /// An event that is there is parked.
     /// The receiver is not at fault: its failures stay what they are.
     async fn drop_head(
         &self,
@@ -324,15 +463,40 @@ impl Deliverer {
             event_types,
             order_ids,
             advance: entries,
+            // What is not in the journal any more cannot be kept for anybody.
+            park: !events.is_empty(),
             retry_at: None,
             failures: state.failures,
+            refusals: 0,
             url: plan.endpoint.settings.url.clone(),
-            request_headers: request_headers(&plan.endpoint.settings, &request_id),
+            request_headers: Vec::new(),
             request_id,
             outcome: Outcome { error: Some(reason), ..Outcome::default() },
         };
         let pending = self.store.settle(&worker.lease, attempt).await?.pending;
         Ok(Step::Dropped { entries, pending })
+    }
+}
+
+/// What an attempt does to the queue.
+struct Settled {
+    advance: u32,
+    failures: u32,
+    refusals: u32,
+}
+
+fn settled(verdict: Verdict, before: QueueState, missing: u32, events: usize) -> Settled {
+    let leaves = missing.saturating_add(u32::try_from(events).unwrap_or(u32::MAX));
+    let failures = before.failures.saturating_add(1);
+    let refusals = before.refusals;
+    match verdict {
+        Verdict::Taken | Verdict::Drop => Settled { advance: leaves, failures: 0, refusals: 0 },
+        // The receiver has still taken nothing: if it goes on so, the endpoint is disabled.
+        Verdict::Park => Settled { advance: leaves, failures, refusals: 0 },
+        Verdict::Refused => Settled { advance: 0, failures, refusals: refusals.saturating_add(1) },
+        Verdict::Retry | Verdict::Halve | Verdict::Disable(_) => {
+            Settled { advance: 0, failures, refusals }
+        }
     }
 }
 

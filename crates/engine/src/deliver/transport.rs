@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use hookyard_core::clock::Clock;
+use hookyard_core::model::OAuth2Client;
 use http::{HeaderMap, Request, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 
+use super::oauth::Tokens;
+use super::request::insert_bearer;
 use crate::net::{Client, Guard, explain};
 
 /// From the first look-up to the end of the answer (UltraCart spec 4.1: "total 30 s").
@@ -28,6 +32,10 @@ pub struct Outgoing {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
+    /// What to fetch a bearer token with.
+    pub oauth2: Option<Arc<OAuth2Client>>,
+    /// Whether any certificate is taken for the receiver's.
+    pub danger_accept_invalid_certs: bool,
 }
 
 /// What came back.
@@ -53,37 +61,70 @@ pub trait Transport: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub struct HttpTransport {
     client: Client,
+    /// For receivers whose certificates are not looked at.
+    trusting_client: Client,
+    tokens: Tokens,
     timeout: Duration,
 }
 
 impl HttpTransport {
     /// A transport that connects to what the guard lets through. Fails when TLS cannot be set up.
-    pub fn new(guard: Arc<Guard>) -> Result<Self, rustls::Error> {
-        Ok(Self { client: Client::new(guard)?, timeout: EXCHANGE_TIMEOUT })
+    pub fn new(guard: Arc<Guard>, clock: Arc<dyn Clock>) -> Result<Self, rustls::Error> {
+        let client = Client::new(Arc::clone(&guard))?;
+        Ok(Self {
+            trusting_client: Client::danger_accepting_invalid_certs(guard)?,
+            tokens: Tokens::new(client.clone(), clock),
+            client,
+            timeout: EXCHANGE_TIMEOUT,
+        })
+    }
+
+    /// Sends a request with the token it needs. One that was kept and is refused is fetched anew,
+    /// once.
+    async fn authorized(&self, mut outgoing: Outgoing) -> Result<Answer, String> {
+        let Some(oauth2) = outgoing.oauth2.take() else { return self.exchange(outgoing).await };
+        let token = self.tokens.token(&oauth2).await?;
+        insert_bearer(&mut outgoing.headers, token.secret.expose())?;
+        if !token.kept {
+            return self.exchange(outgoing).await;
+        }
+        let answer = self.exchange(outgoing.clone()).await?;
+        if answer.status != 401 {
+            return Ok(answer);
+        }
+        self.tokens.forget(&oauth2, &token.secret);
+        let token = self.tokens.token(&oauth2).await?;
+        insert_bearer(&mut outgoing.headers, token.secret.expose())?;
+        self.exchange(outgoing).await
     }
 
     async fn exchange(&self, outgoing: Outgoing) -> Result<Answer, String> {
+        let client = match outgoing.danger_accept_invalid_certs {
+            true => &self.trusting_client,
+            false => &self.client,
+        };
         let mut request = Request::new(Full::new(outgoing.body));
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = outgoing.uri;
         *request.headers_mut() = outgoing.headers;
-        let response = self.client.send(request).await.map_err(|error| error.to_string())?;
+        let response = client.send(request).await.map_err(|error| error.to_string())?;
         let (head, body) = response.into_parts();
         let status = head.status.as_u16();
-        let body = read(body).await.map_err(|error| {
+        let body = read(body, ANSWER_BYTES_MAX).await.map_err(|error| {
             format!("the answer broke off after status {status}: {}", explain(&error))
         })?;
         Ok(Answer { status, headers: head.headers, body })
     }
 }
 
-async fn read(mut body: Incoming) -> Result<Bytes, hyper::Error> {
+/// A body up to a bound; what is over it is left unread.
+pub(super) async fn read(mut body: Incoming, bytes_max: usize) -> Result<Bytes, hyper::Error> {
     let mut whole = BytesMut::new();
-    while whole.len() < ANSWER_BYTES_MAX
+    while whole.len() < bytes_max
         && let Some(frame) = body.frame().await
     {
         if let Ok(data) = frame?.into_data() {
-            let room = ANSWER_BYTES_MAX - whole.len();
+            let room = bytes_max - whole.len();
             whole.extend_from_slice(&data[..data.len().min(room)]);
         }
     }
@@ -93,7 +134,7 @@ async fn read(mut body: Incoming) -> Result<Bytes, hyper::Error> {
 #[async_trait]
 impl Transport for HttpTransport {
     async fn send(&self, request: Outgoing) -> Result<Answer, String> {
-        let exchanged = tokio::time::timeout(self.timeout, self.exchange(request)).await;
+        let exchanged = tokio::time::timeout(self.timeout, self.authorized(request)).await;
         exchanged.unwrap_or_else(|_| {
             Err(format!("there was no whole answer within {} s", self.timeout.as_secs_f64()))
         })
@@ -102,19 +143,30 @@ impl Transport for HttpTransport {
 
 #[cfg(test)]
 mod tests {
-    use hookyard_testkit::{Answer as Scripted, Receiver};
+    use hookyard_core::model::Secret;
+    use hookyard_testkit::{Answer as Scripted, Receiver, SimClock};
 
     use super::*;
 
+    fn guarded_by(guard: Guard) -> HttpTransport {
+        HttpTransport::new(Arc::new(guard), Arc::new(SimClock::default())).unwrap()
+    }
+
     fn transport() -> HttpTransport {
-        let guard = Arc::new(Guard::new(vec!["127.0.0.0/8".parse().unwrap()]));
-        HttpTransport { timeout: Duration::from_secs(5), ..HttpTransport::new(guard).unwrap() }
+        let guard = Guard::new(vec!["127.0.0.0/8".parse().unwrap()]);
+        HttpTransport { timeout: Duration::from_secs(5), ..guarded_by(guard) }
     }
 
     fn outgoing(url: &str) -> Outgoing {
         let mut headers = HeaderMap::new();
         headers.insert("x-test", "1".parse().unwrap());
-        Outgoing { uri: url.parse().unwrap(), headers, body: Bytes::from("{}") }
+        Outgoing {
+            uri: url.parse().unwrap(),
+            headers,
+            body: Bytes::from("{}"),
+            oauth2: None,
+            danger_accept_invalid_certs: false,
+        }
     }
 
     #[tokio::test]
@@ -129,6 +181,40 @@ mod tests {
         assert_eq!((requests[0].method.as_str(), requests[0].path.as_str()), ("POST", "/h?a=b"));
         assert_eq!((requests[0].header("x-test"), &requests[0].body[..]), ("1", &b"{}"[..]));
         assert_eq!(requests[0].header("content-length"), "2");
+    }
+
+    #[tokio::test]
+    async fn a_refused_token_is_fetched_anew_once() {
+        let receiver = Receiver::start().await.unwrap();
+        let token = |name: &str| Scripted::ok().body(format!(r#"{{"access_token":"{name}"}}"#));
+        let client = OAuth2Client {
+            token_url: receiver.url("/token"),
+            client_id: "c".to_owned(),
+            client_secret: Some(Secret::new("s")),
+            scope: None,
+            credentials_in_body: false,
+        };
+        let oauth2 = Some(Arc::new(client));
+        let outgoing = || Outgoing { oauth2: oauth2.clone(), ..outgoing(&receiver.url("/h")) };
+        let refused = || Scripted::status(401);
+        receiver.script([token("a"), Scripted::ok(), refused(), token("b"), refused()]);
+        let transport = transport();
+        assert_eq!(transport.send(outgoing()).await.unwrap().status, 200);
+        assert_eq!(transport.send(outgoing()).await.unwrap().status, 401, "tried twice, not more");
+        let seen = receiver.requests();
+        let seen: Vec<_> = seen
+            .iter()
+            .map(|request| (request.path.as_str(), request.header("authorization")))
+            .collect();
+        let basic = "Basic Yzpz";
+        let expected = [
+            ("/token", basic),
+            ("/h", "Bearer a"),
+            ("/h", "Bearer a"),
+            ("/token", basic),
+            ("/h", "Bearer b"),
+        ];
+        assert_eq!(seen, expected);
     }
 
     #[tokio::test]
@@ -179,7 +265,7 @@ mod tests {
     #[tokio::test]
     async fn the_guard_judges_at_the_connection() {
         let receiver = Receiver::start().await.unwrap();
-        let transport = HttpTransport::new(Arc::new(Guard::default())).unwrap();
+        let transport = guarded_by(Guard::default());
         let error = transport.send(outgoing(&receiver.url("/"))).await.unwrap_err();
         assert_eq!(error, "127.0.0.1 is not allowed: it is in 127.0.0.0/8 (loopback)");
         assert_eq!(receiver.count(), 0);

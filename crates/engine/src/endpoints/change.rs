@@ -3,6 +3,7 @@ use hookyard_core::model::{
     ApiVersion, AuthKind, Catalogue, EndpointSettings, Secret, Subscription,
 };
 
+use super::options::OptionsChange;
 use super::subscriptions::{RequestedSubscription, resolve};
 use crate::Error;
 
@@ -106,6 +107,8 @@ pub struct EndpointChange {
     pub disabled: Option<bool>,
     /// The complete new set of subscriptions.
     pub subscriptions: Option<Vec<RequestedSubscription>>,
+    /// What only the native API can say.
+    pub options: OptionsChange,
 }
 
 impl EndpointChange {
@@ -127,6 +130,7 @@ impl EndpointChange {
             compress_events: None,
             disabled: None,
             subscriptions: None,
+            options: OptionsChange::default(),
         }
     }
 }
@@ -149,7 +153,7 @@ impl Draft {
         })
     }
 
-    /// Applies a change, by the merge rules of the UltraCart spec, section 2.4.
+    /// Applies a change but for its options, by the merge rules of the UltraCart spec, section 2.4.
     pub(super) fn changed(
         self,
         change: EndpointChange,
@@ -172,6 +176,7 @@ impl Draft {
             compress_events,
             disabled,
             subscriptions,
+            options: _,
         } = change;
         let old = self.settings;
         let mut settings = EndpointSettings {
@@ -188,6 +193,7 @@ impl Draft {
             maximum_size: maximum_size.unwrap_or(old.maximum_size),
             compress_events: compress_events.unwrap_or(old.compress_events),
             disabled: disabled.unwrap_or(old.disabled),
+            options: old.options,
         };
         drop_empty(&mut settings);
         generate_credentials(&mut settings, entropy);
@@ -277,6 +283,16 @@ mod tests {
     #[test]
     fn a_change_of_nothing_changes_nothing() {
         assert_eq!(apply(draft(), none()).unwrap(), draft());
+    }
+
+    #[test]
+    fn what_a_change_cannot_say_stays() {
+        let mut before = draft();
+        before.settings.options.danger_accept_invalid_certs = true;
+        before.settings.options.signing.prefix = "svix-".to_owned();
+        let moved = EndpointChange { url: Some("https://y.test/".to_owned()), ..none() };
+        let after = apply(before.clone(), moved).unwrap();
+        assert_eq!(after.settings.options, before.settings.options);
     }
 
     #[test]

@@ -19,7 +19,7 @@ impl Engine {
         let catalogue = self.store.catalogue(workspace).await?;
         let settings = EndpointSettings::to_url(url);
         let draft = Draft { settings, subscriptions: Vec::new() };
-        let draft = draft.changed(change, &catalogue, self.entropy.as_ref())?;
+        let draft = self.changed(draft, change, &catalogue)?;
         self.check_target(names, &draft, None, &catalogue).await?;
 
         let Draft { settings, subscriptions } = draft;

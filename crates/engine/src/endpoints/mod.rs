@@ -5,22 +5,29 @@
 
 mod change;
 mod create;
+mod dead_letters;
 mod delete;
+mod disable;
 mod list;
 mod log;
+mod options;
 mod reflow;
 mod request;
 mod rule;
+mod signing;
 mod subscriptions;
 mod target;
 mod update;
 
 pub use change::{EndpointChange, FieldNames, Patch};
+pub use dead_letters::DeadLetterDetail;
 pub use list::{EndpointPage, ListQuery, SortField, SortKey};
 pub use log::{ATTEMPTS_SEARCHED_MAX, AttemptDetail, LogPage, LogQuery};
+pub use options::OptionsChange;
 pub use reflow::Reflowed;
 pub use request::REQUEST_CHARS_MAX;
 pub use rule::check_rule;
+pub use signing::{NewSecret, OVERLAP_DEFAULT, OVERLAP_MAX};
 pub use subscriptions::RequestedSubscription;
 
 use std::sync::Arc;

@@ -20,7 +20,7 @@ pub const REQUEST_CHARS_MAX: usize = 100_000;
 const UNPACKED_BYTES_MAX: u64 = 16 << 20;
 
 impl Engine {
-    /// The body of an attempt's request, as it was sent. `None` when some of what it was made of is
+    /// The body of an attempt's request, as it was sent but without its content encoding. `None` when some of what it was made of is
     /// gone: part of a body would pass for the whole.
     pub(super) async fn sent_body(
         &self,
@@ -36,7 +36,7 @@ impl Engine {
         // What cannot be rendered was not sent either.
         let bundle = render::bundle(catalogue, endpoint, &events).ok();
         let whole = bundle.filter(|bundle| bundle.events == events.len());
-        Ok(whole.map(|bundle| String::from_utf8_lossy(&bundle.body).into_owned()))
+        Ok(whole.and_then(|bundle| shown(&bundle.body)))
     }
 
     /// The endpoint as an attempt found it; `None` when that revision is gone.
@@ -65,10 +65,22 @@ pub(super) fn contains(body: &str, compressed: bool, text: &str) -> bool {
     body.contains(text)
 }
 
+/// A body as text. One that starts like gzip was sent with that content encoding: JSON and base64
+/// start otherwise.
+fn shown(body: &[u8]) -> Option<String> {
+    if body.starts_with(&[0x1f, 0x8b]) {
+        return gunzip(body);
+    }
+    Some(String::from_utf8_lossy(body).into_owned())
+}
+
 fn unpack(body: &str) -> Option<String> {
-    let packed = STANDARD.decode(body).ok()?;
+    gunzip(&STANDARD.decode(body).ok()?)
+}
+
+fn gunzip(packed: &[u8]) -> Option<String> {
     let mut text = String::new();
-    GzDecoder::new(packed.as_slice()).take(UNPACKED_BYTES_MAX).read_to_string(&mut text).ok()?;
+    GzDecoder::new(packed).take(UNPACKED_BYTES_MAX).read_to_string(&mut text).ok()?;
     Some(text)
 }
 

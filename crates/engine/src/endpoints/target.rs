@@ -1,4 +1,4 @@
-use hookyard_core::model::Catalogue;
+use hookyard_core::model::{Catalogue, NativeAuth};
 use url::Url;
 
 use super::change::{Draft, FieldNames};
@@ -19,6 +19,7 @@ impl Engine {
         current: Option<&Draft>,
         catalogue: &Catalogue,
     ) -> Result<(), Error> {
+        self.check_token_url(draft, current).await?;
         let url = parse(&draft.settings.url).map_err(|reason| Error::invalid(names.url, reason))?;
         let needs_allowance =
             |draft: &Draft| url.scheme() == "http" && !draft.is_items_only(catalogue);
@@ -39,6 +40,33 @@ impl Engine {
             }
             Verdict::Public | Verdict::Unresolved => Ok(()),
         }
+    }
+}
+
+impl Engine {
+    /// Judges where a draft fetches its tokens, unless the endpoint does so now. The client's secret
+    /// goes there, so it must be https but for what the operator allowed.
+    async fn check_token_url(&self, draft: &Draft, current: Option<&Draft>) -> Result<(), Error> {
+        let Some(text) = token_url(draft) else { return Ok(()) };
+        if current.and_then(token_url) == Some(text) {
+            return Ok(());
+        }
+        let invalid = |reason| Error::invalid("auth.token_url", reason);
+        let url = parse(text).map_err(invalid)?;
+        match self.guard.judge(&url).await {
+            Verdict::Refused(reason) => Err(invalid(reason)),
+            Verdict::Public | Verdict::Unresolved if url.scheme() == "http" => {
+                Err(invalid("must be an https url: the client's secret goes there".to_owned()))
+            }
+            Verdict::Allowed | Verdict::Public | Verdict::Unresolved => Ok(()),
+        }
+    }
+}
+
+fn token_url(draft: &Draft) -> Option<&str> {
+    match &draft.settings.options.auth {
+        Some(NativeAuth::OAuth2(client)) => Some(&client.token_url),
+        Some(NativeAuth::Bearer { .. }) | None => None,
     }
 }
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use hookyard_core::id::{EndpointId, WorkspaceId};
-use hookyard_core::model::Endpoint;
+use hookyard_core::model::{Catalogue, Endpoint};
 use hookyard_store::{Entity, StoreError};
 
 use super::change::Draft;
@@ -10,7 +10,7 @@ use crate::{Engine, Error};
 
 /// How often a change is tried when others change the same endpoint meanwhile. Each failed try means
 /// that another caller's change went through, so more than this is a loop among the callers.
-const TRIES_MAX: usize = 5;
+pub(super) const TRIES_MAX: usize = 5;
 
 impl Engine {
     /// Changes an endpoint, wholly or not at all. [`Error::Invalid`] names the value that cannot be
@@ -35,6 +35,21 @@ impl Engine {
         self.view(workspace, endpoint).await
     }
 
+    /// The endpoint as a change would leave it, options and all.
+    pub(super) fn changed(
+        &self,
+        before: Draft,
+        mut change: EndpointChange,
+        catalogue: &Catalogue,
+    ) -> Result<Draft, Error> {
+        let options = std::mem::take(&mut change.options);
+        let mut draft = before.changed(change, catalogue, self.entropy.as_ref())?;
+        let now = self.clock.now();
+        draft.settings.options =
+            options.apply(draft.settings.options, now, self.entropy.as_ref())?;
+        Ok(draft)
+    }
+
     async fn try_update(
         &self,
         workspace: WorkspaceId,
@@ -49,7 +64,7 @@ impl Engine {
             subscriptions: endpoint.subscriptions.clone(),
         };
         let names = change.names;
-        let draft = current.clone().changed(change, &catalogue, self.entropy.as_ref())?;
+        let draft = self.changed(current.clone(), change, &catalogue)?;
         self.check_target(names, &draft, Some(&current), &catalogue).await?;
         let Draft { settings, subscriptions } = draft;
         let revision = endpoint.revision;

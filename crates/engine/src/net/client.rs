@@ -49,6 +49,11 @@ impl Client {
         Ok(Self::with_tls(guard, tls::system_config()?))
     }
 
+    /// A client that takes any certificate for a server's, for receivers under test.
+    pub fn danger_accepting_invalid_certs(guard: Arc<Guard>) -> Result<Self, rustls::Error> {
+        Ok(Self::with_tls(guard, tls::danger_any_certificate_config()?))
+    }
+
     fn with_tls(guard: Arc<Guard>, tls: Arc<ClientConfig>) -> Self {
         let inner = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
@@ -176,6 +181,18 @@ mod tests {
         let client = Client::new(here()).unwrap();
         let error = get(&client, format!("https://receiver.test:{port}/")).await.unwrap_err();
         assert!(error.to_string().contains("tls"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_danger_is_taken_only_by_name() {
+        let port = serve_tls().await;
+        let client = Client::danger_accepting_invalid_certs(here()).unwrap();
+        for host in ["receiver.test", "other.test", "127.0.0.1"] {
+            assert!(get(&client, format!("https://{host}:{port}/")).await.is_ok(), "{host}");
+        }
+        let guarded = Client::danger_accepting_invalid_certs(Arc::new(Guard::default())).unwrap();
+        let error = get(&guarded, format!("https://127.0.0.1:{port}/")).await.unwrap_err();
+        assert!(error.to_string().contains("loopback"), "addresses are judged all the same");
     }
 
     #[tokio::test]

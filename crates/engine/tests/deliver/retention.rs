@@ -15,7 +15,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn days(journal: i64, attempts: i64) -> Retention {
     let keep = |days| Keep { age: Some(SignedDuration::from_hours(24 * days)), bytes: None };
-    Retention { journal: keep(journal), attempts: keep(attempts) }
+    Retention { journal: keep(journal), attempts: keep(attempts), dead_letters: None }
 }
 
 async fn sweep(sim: &Sim, keep: Retention) -> Swept {
@@ -54,7 +54,8 @@ async fn what_is_queued_is_delivered_however_old_it_is() {
     let mut worker = sim.worker(endpoint).await;
     for _ in 0..4 {
         sim.step(&mut worker).await;
-        sim.clock.advance(DAY * 10);
+        // Old enough to go, and not yet so long that the endpoint is disabled.
+        sim.clock.advance(DAY + DAY / 12);
         sweep(&sim, days(1, 1)).await;
         sim = sim.crash();
         worker = sim.worker(endpoint).await;

@@ -13,7 +13,7 @@ use hookyard_core::model::{
     Attempt, Endpoint, EndpointSettings, NewEvent, Project, QueueState, Subscription, Workspace,
 };
 use hookyard_engine::Engine;
-use hookyard_engine::deliver::{Deliverer, Step, Worker};
+use hookyard_engine::deliver::{self, Deliverer, Step, Worker};
 use hookyard_engine::net::Guard;
 use hookyard_store::sqlite::{Options, SqliteStore};
 use hookyard_store::{AttemptQuery, NewWorkspace, SharedStore};
@@ -76,7 +76,11 @@ impl Sim {
         let entropy = Arc::new(SeededEntropy::from_environment());
         let shared: SharedStore = Arc::clone(&store) as _;
         let engine = Arc::new(Engine::new(shared, shown, entropy, Arc::new(Guard::default())));
-        let deliverer = Arc::new(Deliverer::new(&engine, Arc::clone(&receivers) as _));
+        let deliverer = Arc::new(Deliverer::new(
+            &engine,
+            Arc::clone(&receivers) as _,
+            deliver::Options::default(),
+        ));
         Self { clock, store, receivers, deliverer, engine, published, directory }
     }
 
@@ -181,7 +185,9 @@ impl Sim {
             match self.deliverer.step(worker).await {
                 Ok(Step::Idle) => return,
                 Ok(Step::Wait(until) | Step::Failed(until)) => self.clock.advance_to(until),
-                Ok(Step::Sent { .. } | Step::Dropped { .. }) => {}
+                Ok(
+                    Step::Sent { .. } | Step::Dropped { .. } | Step::Parked { .. } | Step::Halved,
+                ) => {}
                 Ok(other) => panic!("{other:?}"),
                 Err(_planned) => self.clock.advance(Duration::from_secs(1)),
             }

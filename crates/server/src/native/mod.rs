@@ -10,6 +10,7 @@ mod event;
 mod events;
 mod publish;
 mod rules_test;
+mod trace;
 
 /// Where events are published and the journal is listed.
 pub(crate) const EVENTS: &str = "/v1/events";

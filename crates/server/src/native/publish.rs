@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
 
 use super::caller;
+use super::trace::TraceContext;
 use crate::App;
 use crate::problem::{Code, Problem};
 
@@ -30,7 +31,11 @@ pub(super) async fn publish(State(app): State<App>, request: Request) -> Result<
     let (parts, body) = request.into_parts();
     let workspace = caller::workspace(&app, &parts.headers, Scope::EventWrite).await?;
     let body = read(body, app.settings.batch_bytes_max).await?;
-    let events = cloudevents::read(&parts.headers, &body, app.settings.event_bytes_max)?;
+    let mut events = cloudevents::read(&parts.headers, &body, app.settings.event_bytes_max)?;
+    let trace = TraceContext::of(&parts.headers);
+    for event in &mut events {
+        trace.add_to(event);
+    }
     let is_batch = parts
         .headers
         .get(header::CONTENT_TYPE)

@@ -1,3 +1,8 @@
+use hookyard_core::model::{
+    ContentEncoding, CustomHeader, DisabledKind, DisabledReason, EndpointOptions, NativeAuth,
+    RateLimit, RateUnit, RetryAction, RetryRule, Signing, SigningKey,
+};
+
 use super::*;
 use crate::StoreError;
 
@@ -36,12 +41,37 @@ pub(crate) async fn credentials_are_found_by_kind_and_hash(fixture: &dyn Fixture
     assert!(store.credential(CredentialKind::Simple, [6; 32]).await.unwrap().is_none());
 }
 
+/// Options with each kind of secret.
+fn options() -> EndpointOptions {
+    let key = |text, expires_at| SigningKey { secret: Secret::new(text), expires_at };
+    EndpointOptions {
+        signing: Signing {
+            prefix: "svix-".to_owned(),
+            keys: vec![key("whsec_new", None), key("whsec_old", Some(at(9)))],
+        },
+        headers: vec![CustomHeader {
+            name: "x-key".to_owned(),
+            value: Some(Secret::new("s3cret")),
+        }],
+        encoding: ContentEncoding::Gzip,
+        auth: Some(NativeAuth::Bearer { token: Some(Secret::new("token")) }),
+        danger_accept_invalid_certs: true,
+        retry: vec![RetryRule {
+            status: "500-599".parse().unwrap(),
+            action: RetryAction::Drop,
+            after: Some(3),
+        }],
+        rate_limit: Some(RateLimit { unit: RateUnit::Events, count: 5, seconds: 1, burst: None }),
+    }
+}
+
 pub(crate) async fn endpoints_live_and_survive(fixture: &dyn Fixture) {
     let store = open(fixture).await;
     let mut settings = EndpointSettings::to_url("https://x.test/h");
     settings.basic_username = Some("user".to_owned());
     settings.basic_password = Some(Secret::new("pass"));
     settings.iam_secret_key = Some(Secret::new("iam"));
+    settings.options = options();
     let subscriptions = vec![subscribed(ORDER_CREATE)];
     let made = store.create_endpoint(WS, settings, subscriptions, at(0)).await.unwrap();
     assert_eq!(made.revision, 1);
@@ -87,6 +117,7 @@ pub(crate) async fn revisions_are_kept_without_secrets(fixture: &dyn Fixture) {
     let before = endpoint(&store).await;
     let mut settings = before.settings.clone();
     settings.basic_password = Some(Secret::new("pass"));
+    settings.options = options();
     settings.url = "https://y.test/".to_owned();
     let subscriptions = before.subscriptions.clone();
     store.update_endpoint(WS, before.id, 1, settings, subscriptions).await.unwrap();
@@ -95,6 +126,10 @@ pub(crate) async fn revisions_are_kept_without_secrets(fixture: &dyn Fixture) {
     let second = store.endpoint_revision(WS, before.id, 2).await.unwrap().unwrap();
     assert_eq!(second.settings.url, "https://y.test/");
     assert_eq!(second.settings.basic_password, None);
+    assert_eq!(second.settings.options.signing.prefix, "svix-");
+    assert!(second.settings.options.signing.keys.is_empty());
+    assert!(second.settings.clone().split().1.headers.iter().all(Option::is_none));
+    assert_eq!(second.settings.clone().split().1.auth, None);
     assert!(store.endpoint_revision(WS, before.id, 3).await.unwrap().is_none());
 }
 
@@ -111,4 +146,32 @@ pub(crate) async fn foreign_workspaces_see_nothing_of_endpoints(fixture: &dyn Fi
     assert_eq!(store.queue_states(OTHER_WS, &[own.id]).await.unwrap()[0].pending, 0);
     assert!(store.reflow(OTHER_WS, own.id, ORDER_CREATE, None, at(1)).await.is_err());
     assert_eq!(store.endpoint(WS, own.id).await.unwrap(), Some(own));
+}
+
+pub(crate) async fn disabling_keeps_its_reason(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let made = endpoint(&store).await;
+    let error = Some("the receiver answered 410".to_owned());
+    let reason = DisabledReason { kind: DisabledKind::Gone, at: at(5), status: Some(410), error };
+    let disable =
+        |workspace, revision| store.disable_endpoint(workspace, made.id, revision, reason.clone());
+    assert!(disable(OTHER_WS, 1).await.unwrap().is_none(), "of another workspace");
+    assert!(disable(WS, 2).await.unwrap().is_none(), "it is about another revision");
+    let disabled = disable(WS, 1).await.unwrap().unwrap();
+    assert!(disabled.settings.disabled);
+    assert_eq!((disabled.revision, disabled.disabled_reason.as_ref()), (2, Some(&reason)));
+    assert!(disable(WS, 2).await.unwrap().is_none(), "it is disabled already");
+
+    let store = fixture.open().await;
+    let read = store.endpoint(WS, made.id).await.unwrap().unwrap();
+    assert_eq!(read, disabled);
+    let (mut settings, subscriptions) = (read.settings.clone(), read.subscriptions.clone());
+    settings.name = Some("still off".to_owned());
+    let update = store.update_endpoint(WS, made.id, 2, settings.clone(), subscriptions.clone());
+    assert_eq!(update.await.unwrap().disabled_reason, Some(reason));
+    settings.disabled = false;
+    let update = store.update_endpoint(WS, made.id, 3, settings, subscriptions);
+    assert_eq!(update.await.unwrap().disabled_reason, None);
+    let read = fixture.open().await.endpoint(WS, made.id).await.unwrap().unwrap();
+    assert_eq!(read.disabled_reason, None);
 }

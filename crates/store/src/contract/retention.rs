@@ -12,7 +12,7 @@ fn seconds(age: i64) -> Keep {
 }
 
 fn journal(keep: Keep) -> Retention {
-    Retention { journal: keep, attempts: Keep::default() }
+    Retention { journal: keep, ..Retention::default() }
 }
 
 /// Deletes all that may go; how much that was.
@@ -20,7 +20,9 @@ async fn expire(store: &SharedStore, keep: Retention, now: Timestamp) -> Expired
     let mut sum = Expired::default();
     let mut rest = Some(store.expiry(keep, now).await.unwrap());
     while let Some(expiry) = rest {
-        let Expired { events, attempts, pages, rest: more } = store.expire(expiry).await.unwrap();
+        let done = store.expire(expiry).await.unwrap();
+        let Expired { events, attempts, dead_letters, pages, rest: more } = done;
+        sum.dead_letters += dead_letters;
         sum.events += events;
         sum.attempts += attempts;
         sum.pages += pages;
@@ -113,6 +115,29 @@ pub(crate) async fn awaited_events_are_pinned(fixture: &dyn Fixture) {
     assert_eq!(kept(&store).await, ids([]));
 }
 
+pub(crate) async fn dead_letters_pin_their_events(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let id = endpoint(&store).await.id;
+    let seqs: Vec<_> = publish(&store, 0..10, id).await.iter().map(|r| r.seq).collect();
+    let lease = claim(&store, id).await;
+    for (second, seq) in [(0, seqs[0]), (50, seqs[1])] {
+        let attempt = failed(&[seq], at(second), 1);
+        let parked = NewAttempt { advance: 1, park: true, retry_at: None, ..attempt };
+        store.settle(&lease, parked).await.unwrap();
+    }
+    deliver(&store, &lease, 8).await;
+    let letters = Some(SignedDuration::from_secs(30));
+    let keep = Retention { dead_letters: letters, ..journal(seconds(1)) };
+    for (now, dropped, events, left) in [(20, 0, 8, 2), (60, 1, 1, 1), (60, 0, 0, 1), (90, 1, 1, 0)]
+    {
+        let expired = expire(&store, keep, at(now)).await;
+        assert_eq!((expired.dead_letters, expired.events), (dropped, events), "at {now}");
+        let state = store.queue_states(WS, &[id]).await.unwrap()[0];
+        assert_eq!(state.dead_letters, left);
+        assert_eq!(fixture.open().await.queue_states(WS, &[id]).await.unwrap()[0], state);
+    }
+}
+
 pub(crate) async fn bytes_are_bounded(fixture: &dyn Fixture) {
     let mut store = open(fixture).await;
     let large = |number: u64| {
@@ -147,7 +172,7 @@ pub(crate) async fn old_attempts_go(fixture: &dyn Fixture) {
         let all = AttemptQuery { limit: 100, ..AttemptQuery::default() };
         store.attempts(WS, id, all).await.unwrap().len()
     };
-    let attempts = |keep| Retention { journal: Keep::default(), attempts: keep };
+    let attempts = |keep| Retention { attempts: keep, ..Retention::default() };
     let expired = expire(&store, attempts(seconds(5)), at(15)).await;
     assert_eq!((expired.attempts, count(&store).await), (10, 5));
     expire(&store, attempts(Keep { age: None, bytes: Some(0) }), at(15)).await;

@@ -16,7 +16,7 @@ use super::memory::lock;
 use super::rows::{count, signed, unsigned};
 use super::span::{self, Timeline};
 use super::writer::Tx;
-use super::{SqliteStore, codec, failed, replays};
+use super::{SqliteStore, codec, dead_letters, failed, replays};
 use crate::{Expired, Expiry, Keep, Retention, RetentionStore, StoreError, Surplus};
 
 /// Numbers that one slice looks at: some milliseconds of the writing thread.
@@ -73,9 +73,10 @@ const ATTEMPTS: Kind = Kind {
 #[async_trait]
 impl RetentionStore for SqliteStore {
     async fn expiry(&self, keep: Retention, now: Timestamp) -> Result<Expiry, StoreError> {
-        let Retention { journal, attempts } = keep;
+        let Retention { journal, attempts, dead_letters } = keep;
+        let dead_letters = dead_letters.and_then(|age| now.checked_sub(age).ok());
         if [journal, attempts].iter().all(|keep| *keep == Keep::default()) {
-            return Ok(Expiry::default());
+            return Ok(Expiry { dead_letters, ..Expiry::default() });
         }
         // What is newer than the last checkpoint stays, so there is one now.
         self.writer.checkpoint().await?;
@@ -85,6 +86,7 @@ impl RetentionStore for SqliteStore {
             Ok(Expiry {
                 journal: surplus(conn, JOURNAL, journal, (seq + 1).min(replayed), now)?,
                 attempts: surplus(conn, ATTEMPTS, attempts, attempt + 1, now)?,
+                dead_letters,
             })
         };
         self.readers.read(read).await
@@ -152,7 +154,13 @@ pub(super) fn since(conn: &Connection, seq: u64, attempt: u64) -> Result<(u64, u
 fn expire(tx: &mut Tx<'_>, expiry: Expiry) -> Result<Expired, StoreError> {
     let mut rest = expiry;
     let mut expired = Expired::default();
-    if let Some(window) = window(tx.conn, JOURNAL, &rest.journal)? {
+    if let Some(before) = rest.dead_letters {
+        // First, so that what they pinned goes in the same sweep.
+        expired.dead_letters = dead_letters::drop_old(tx, before, SLICE)?;
+        if expired.dead_letters < SLICE {
+            rest.dead_letters = None;
+        }
+    } else if let Some(window) = window(tx.conn, JOURNAL, &rest.journal)? {
         let pinned = pinned(tx, &window)?;
         expired.events = delete(tx.conn, JOURNAL, &mut rest.journal, &window, &pinned)?;
         forget_keys(tx.conn, &window)?;
@@ -238,15 +246,20 @@ fn expendable(
     Ok(range.end)
 }
 
-/// The numbers of a window that some queue has. Whatever else holds on to events of the journal adds
-/// its numbers here.
+/// The numbers of a window that some queue or dead letter has.
 fn pinned(tx: &Tx<'_>, window: &Range<u64>) -> Result<BTreeSet<u64>, StoreError> {
+    let mut pinned = BTreeSet::new();
+    let sql = "SELECT seq FROM dead_letters WHERE seq >= ?1 AND seq < ?2";
+    let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
+    let bounds = params![signed(window.start), signed(window.end)];
+    for seq in statement.query_map(bounds, |row| unsigned(row, 0)).map_err(failed)? {
+        pinned.insert(seq.map_err(failed)?);
+    }
     let sql =
         "SELECT endpoint_id, first, seqs FROM queue_chunks WHERE lowest < ?2 AND highest >= ?1";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     let bounds = params![signed(window.start), signed(window.end)];
     let mut chunks = statement.query(bounds).map_err(failed)?;
-    let mut pinned = BTreeSet::new();
     while let Some(chunk) = chunks.next().map_err(failed)? {
         let endpoint = EndpointId(chunk.get(0).map_err(failed)?);
         let Some(queue) = tx.memory.queue(endpoint) else { continue };

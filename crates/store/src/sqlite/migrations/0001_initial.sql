@@ -31,6 +31,7 @@ CREATE TABLE categories (
     position     INTEGER NOT NULL,
     name         TEXT NOT NULL,
     expansions   TEXT NOT NULL,           -- JSON list
+    system       INTEGER NOT NULL,
     PRIMARY KEY (workspace_id, position),
     UNIQUE (workspace_id, name)
 ) STRICT, WITHOUT ROWID;
@@ -55,8 +56,8 @@ CREATE TABLE endpoints (
     created_ms     INTEGER NOT NULL,
     settings       TEXT NOT NULL,         -- JSON, without secrets
     subscriptions  TEXT NOT NULL,         -- JSON list
-    basic_password BLOB,                  -- sealed
-    iam_secret_key BLOB                   -- sealed
+    secrets        BLOB,                  -- JSON, sealed
+    disabled       TEXT                   -- JSON: why Hookyard disabled it
 ) STRICT;
 
 CREATE TABLE endpoint_revisions (
@@ -95,7 +96,9 @@ CREATE TABLE attempts (
     status           INTEGER,
     success          INTEGER NOT NULL,
     advance          INTEGER NOT NULL,    -- entries taken off the queue's head
+    parked           INTEGER NOT NULL,    -- whether they became dead letters
     failures         INTEGER NOT NULL,
+    refusals         INTEGER NOT NULL,
     retry_ms         INTEGER,
     revision         INTEGER NOT NULL,
     request_id       TEXT NOT NULL,
@@ -117,6 +120,7 @@ CREATE TABLE queues (
     failures         INTEGER NOT NULL,
     retry_ms         INTEGER,
     failing_since_ms INTEGER,
+    refusals         INTEGER NOT NULL,    -- of the event at the head, sent alone
     again            TEXT NOT NULL,       -- JSON list: what was queued again
     as_of_seq        INTEGER NOT NULL,    -- later journal rows are not counted in
     as_of_attempt    INTEGER NOT NULL     -- later attempts are not counted in
@@ -183,6 +187,17 @@ CREATE TABLE garbage (
     dataset_id INTEGER PRIMARY KEY,
     below      INTEGER NOT NULL
 ) STRICT;
+
+-- Events that were given up on, one row for an endpoint and event.
+CREATE TABLE dead_letters (
+    endpoint_id INTEGER NOT NULL,
+    seq         INTEGER NOT NULL,         -- the event
+    type_id     INTEGER NOT NULL,
+    parked_ms   INTEGER NOT NULL,
+    request_id  TEXT NOT NULL,            -- the last attempt
+    PRIMARY KEY (endpoint_id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX dead_letters_by_seq ON dead_letters (seq);
 
 -- Replays: ranges of the journal that are queued again, slice by slice.
 CREATE TABLE replays (

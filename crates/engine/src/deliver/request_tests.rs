@@ -1,0 +1,146 @@
+use hookyard_core::entropy::SystemEntropy;
+use hookyard_core::model::{ContentEncoding, EndpointOptions, Signing, SigningKey};
+use hookyard_core::signature::standard_webhooks;
+
+use super::*;
+
+fn settings(url: &str) -> EndpointSettings {
+    EndpointSettings {
+        auth: AuthKind::Basic,
+        basic_username: Some("u".to_owned()),
+        basic_password: Some(Secret::new("p:ö")),
+        ..EndpointSettings::to_url(url)
+    }
+}
+
+fn native(auth: NativeAuth) -> EndpointSettings {
+    let options = EndpointOptions { auth: Some(auth), ..EndpointOptions::default() };
+    EndpointSettings { options, ..settings("https://a.test/") }
+}
+
+fn request(settings: &EndpointSettings) -> Outgoing {
+    let request_id = RequestId::new(&SystemEntropy, Timestamp::UNIX_EPOCH);
+    let user = ApiUser { name: "api".to_owned(), password: Secret::new("api-p4ss") };
+    Target::new(settings, Some(&user)).unwrap().request(Message {
+        request_id: &request_id,
+        id: "msg_1",
+        at: Timestamp::UNIX_EPOCH,
+        trace: None,
+        body: Bytes::from_static(b"{}"),
+    })
+}
+
+fn with_header(name: &str, value: &str) -> EndpointSettings {
+    let value = Some(Secret::new(value));
+    let headers = vec![CustomHeader { name: name.to_owned(), value }];
+    let options = EndpointOptions { headers, ..EndpointOptions::default() };
+    EndpointSettings { options, ..settings("https://a.test/") }
+}
+
+#[test]
+fn the_log_shows_what_is_sent_without_credentials() {
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    for change in [
+        |_: &mut EndpointSettings| {},
+        |settings: &mut EndpointSettings| settings.auth = AuthKind::None,
+        |settings: &mut EndpointSettings| settings.auth = AuthKind::ApiUser,
+        |settings: &mut EndpointSettings| settings.compress_events = true,
+        |settings: &mut EndpointSettings| settings.options.encoding = ContentEncoding::Gzip,
+    ] {
+        let mut settings = with_header("x-key", "s3cret");
+        let key = SigningKey { secret: Secret::new(secret), expires_at: None };
+        settings.options.signing = Signing { keys: vec![key], ..Signing::default() };
+        change(&mut settings);
+        let sent = request(&settings);
+        let logged = sent.logged_headers();
+        assert_eq!(sent.headers.len(), logged.len());
+        for header in logged {
+            let value = &sent.headers[header.name.as_str()];
+            assert!(header.value == *value || (header.value == MASK && value.is_sensitive()));
+            for secret in ["dTpwOsO2", "s3cret", "YXBpOmFwaS1wNHNz"] {
+                assert!(!header.value.contains(secret), "{header:?}");
+            }
+        }
+        assert!(standard_webhooks::verify(&sent.headers, b"{}", secret, Timestamp::UNIX_EPOCH));
+        assert!(!format!("{sent:?}").contains("s3cret"));
+    }
+}
+
+#[test]
+fn names_are_logged_as_they_are_sent() {
+    let sent = request(&with_header("x-acme-key", "v"));
+    let names: Vec<_> = sent.logged_headers().into_iter().map(|header| header.name).collect();
+    let expected = [
+        "X-Acme-Key",
+        "Content-Type",
+        "User-Agent",
+        "Authorization",
+        "X-Authorization-Basic",
+        "X-UltraCart-Request-Id",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn basic_credentials_go_out_twice() {
+    let sent = request(&settings("http://a.test/"));
+    assert_eq!(sent.headers["authorization"], "Basic dTpwOsO2");
+    assert_eq!(sent.headers["x-authorization-basic"], "dTpwOsO2");
+    let user = EndpointSettings { auth: AuthKind::ApiUser, ..settings("http://a.test/") };
+    assert_eq!(request(&user).headers["authorization"], "Basic YXBpOmFwaS1wNHNz");
+}
+
+#[test]
+fn native_auth_takes_the_place_of_the_other() {
+    let sent = request(&native(NativeAuth::Bearer { token: Some(Secret::new("t0ken")) }));
+    assert_eq!(sent.headers["authorization"], "Bearer t0ken");
+    assert!(!sent.headers.contains_key("x-authorization-basic"));
+    let client = OAuth2Client {
+        token_url: "https://t.test/".to_owned(),
+        client_id: "c".to_owned(),
+        client_secret: Some(Secret::new("s")),
+        scope: None,
+        credentials_in_body: false,
+    };
+    let sent = request(&native(NativeAuth::OAuth2(client)));
+    assert!(sent.oauth2.is_some() && !sent.headers.contains_key("authorization"));
+    assert!(sent.logged_headers().iter().any(|header| header.name == "Authorization"));
+    let bad = native(NativeAuth::Bearer { token: Some(Secret::new("a\r\nX-Evil: 1")) });
+    assert!(Target::new(&bad, None).unwrap_err().contains("bearer"));
+}
+
+#[test]
+fn what_cannot_be_sent_says_why() {
+    let sqs = EndpointSettings { auth: AuthKind::AwsIam, ..settings("https://a.test/") };
+    assert!(Target::new(&sqs, None).unwrap_err().contains("sqs"));
+    for url in ["", "a.test", "ftp://a.test/", "https://u:p@a.test/"] {
+        assert!(Target::new(&settings(url), None).is_err(), "{url}");
+    }
+}
+
+#[test]
+fn headers_cannot_be_injected() {
+    for (name, value) in [
+        ("x-a\r\nX-Evil", "1"),
+        ("x-a: 1\r\nx-b", "1"),
+        ("x a", "1"),
+        ("", "1"),
+        ("x-a", "1\r\nX-Evil: 1"),
+        ("x-a", "1\nX-Evil: 1"),
+        ("x-a", "1\0"),
+    ] {
+        let error = Target::new(&with_header(name, value), None).unwrap_err();
+        assert!(!error.contains(['\r', '\n', '\0']), "{error:?}");
+    }
+    // What was saved before a name was reserved does not take the place of ours.
+    let sent = request(&with_header("content-type", "text/evil"));
+    assert_eq!(sent.headers.get_all("content-type").iter().count(), 1);
+    assert_eq!(sent.headers["content-type"], JSON);
+}
+
+#[test]
+fn a_message_id_tells_bundles_apart() {
+    let at = Timestamp::from_millisecond(1_700_000_000_123).unwrap();
+    let id = message_id(EndpointId(7), &[Seq(42), Seq(43)], at);
+    assert_eq!(id, "msg_7_42_1700000000123_2");
+}
