@@ -36,7 +36,7 @@ fn run(command: Command) -> Result<ExitCode> {
     let runtime = Runtime::new().context("cannot start the runtime")?;
     let done = match command {
         Command::Init(command) => runtime.block_on(cli::init(command)),
-        Command::Serve(command) => runtime.block_on(cli::serve(command)),
+        Command::Serve(command) => runtime.block_on(cli::serve(*command)),
         Command::CredentialCreate(command) => runtime.block_on(cli::credential_create(command)),
         Command::RuleTest(command) => return Ok(cli::rule_test(&command)),
     };

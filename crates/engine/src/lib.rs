@@ -17,6 +17,8 @@ pub mod event_types;
 pub mod net;
 pub mod publish;
 pub mod receive;
+pub mod replays;
+pub mod retention;
 pub mod rules;
 pub mod sources;
 

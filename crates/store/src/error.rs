@@ -24,6 +24,8 @@ pub enum Entity {
     Batch,
     /// A dead letter.
     DeadLetter,
+    /// A replay.
+    Replay,
 }
 
 impl fmt::Display for Entity {
@@ -39,6 +41,7 @@ impl fmt::Display for Entity {
             Self::Dataset => "dataset",
             Self::Batch => "batch",
             Self::DeadLetter => "dead letter",
+            Self::Replay => "replay",
         })
     }
 }

@@ -26,6 +26,8 @@ pub(crate) mod datasets;
 pub(crate) mod dead_letters;
 pub(crate) mod journal;
 pub(crate) mod queue;
+pub(crate) mod replays;
+pub(crate) mod retention;
 
 /// A place where a backend keeps its data.
 #[async_trait]
@@ -60,6 +62,13 @@ macro_rules! suite {
                 an_old_lease_is_fenced_off,
                 a_deleted_endpoint_has_no_queue, work_is_announced, enabling_clears_failures,
                 a_crash_at_any_point_keeps_the_queue;
+            replays: slices_take_turns_with_live_events, replays_run_one_after_another,
+                paused_and_cancelled_ones_stop_within_a_slice, only_the_next_slice_is_queued,
+                scopes_select_what_they_say, what_was_missed_is_recovered_once,
+                open_replays_are_bounded, foreign_workspaces_see_no_replays;
+            retention: old_events_go_and_are_forgotten, queued_events_are_pinned,
+                awaited_events_are_pinned, dead_letters_pin_their_events, bytes_are_bounded, old_attempts_go,
+                a_crash_between_slices_is_harmless, nothing_goes_unless_asked;
         );
     };
     (@ $fixture:expr, $($module:ident: $($case:ident),+;)+) => {

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::memory::lock;
 use super::rows::{count, from_json, moment, to_json};
 use super::writer::Tx;
-use super::{SqliteStore, checkpoint, credentials, event_types, failed};
+use super::{SqliteStore, checkpoint, credentials, event_types, failed, gaps};
 use crate::vault::Vault;
 use crate::{CatalogStore, Entity, NewWorkspace, StoreError};
 
@@ -82,6 +82,7 @@ impl CatalogStore for SqliteStore {
             let id = i32::try_from(tx.conn.last_insert_rowid())
                 .map_err(|_| StoreError::internal("endpoint numbers are used up"))?;
             let endpoint = Arc::new(Endpoint { id: EndpointId(id), ..endpoint });
+            gaps::note(tx, endpoint.id, false, endpoint.settings.disabled)?;
             save_endpoint(tx, &vault, &*entropy, &endpoint)?;
             put_after_commit(tx, &endpoint);
             Ok(endpoint)
@@ -104,6 +105,7 @@ impl CatalogStore for SqliteStore {
             if before.revision != revision {
                 return Err(StoreError::Conflict("the endpoint changed meanwhile".to_owned()));
             }
+            gaps::note(tx, id, before.settings.disabled, settings.disabled)?;
             let enabled = before.settings.disabled && !settings.disabled;
             let disabled_reason = before.disabled_reason.clone().filter(|_| settings.disabled);
             let endpoint = Arc::new(Endpoint {
@@ -146,6 +148,7 @@ impl CatalogStore for SqliteStore {
             endpoint.settings.disabled = true;
             endpoint.disabled_reason = Some(reason);
             let endpoint = Arc::new(endpoint);
+            gaps::note(tx, id, false, true)?;
             save_endpoint(tx, &vault, &*entropy, &endpoint)?;
             put_after_commit(tx, &endpoint);
             Ok(Some(endpoint))
@@ -166,6 +169,8 @@ impl CatalogStore for SqliteStore {
                     "DELETE FROM endpoint_revisions WHERE endpoint_id = ?1",
                     "DELETE FROM queues WHERE endpoint_id = ?1",
                     "DELETE FROM queue_chunks WHERE endpoint_id = ?1",
+                    "DELETE FROM replays WHERE endpoint_id = ?1",
+                    "DELETE FROM endpoint_gaps WHERE endpoint_id = ?1",
                     "DELETE FROM dead_letters WHERE endpoint_id = ?1",
                 ] {
                     tx.conn.execute(sql, [id.0]).map_err(failed)?;
