@@ -33,7 +33,10 @@ def test_the_description_is_of_3_1(server):
 
 def test_the_description_holds(tmp_path):
     server = Server(tmp_path, "--log-level", "warn").start()
-    code, said = checked(server, tmp_path)
-    assert code == 0, said
-    assert server.http("GET", "/readyz").status == 200
-    assert server.stop() == 0
+    try:
+        code, said = checked(server, tmp_path)
+        assert code == 0, said
+        assert server.http("GET", "/readyz").status == 200
+    finally:
+        stopped = server.stop()
+    assert stopped == 0

@@ -59,6 +59,7 @@ pub(super) fn base() -> OpenApi {
         ("events", "Publishing, and the journal"),
         ("endpoints", "Outbound targets, their subscriptions and their attempts"),
         ("dead letters", "Events that a receiver refused for good"),
+        ("replays", "Sending history again"),
         ("event types", "What can be published"),
         ("rules", "Trying out what subscriptions filter by"),
         ("installation", "This process, for whoever runs it"),

@@ -2,7 +2,8 @@
 //! says which one is not.
 
 use std::collections::HashSet;
-use std::fmt::Display;
+use std::fmt::{self, Display};
+use std::marker::PhantomData;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Path};
@@ -12,7 +13,8 @@ use bytes::Bytes;
 use hookyard_core::id::EndpointId;
 use hookyard_engine::endpoints::Patch;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::problem::{Code, Problem};
@@ -72,7 +74,9 @@ pub(super) fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Pro
     serde_json::from_slice::<IgnoredAny>(bytes)
         .map_err(|error| Problem::new(Code::MalformedBody, format!("not JSON: {error}")))?;
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    serde_path_to_error::deserialize(&mut reader).map_err(|error| refused(&error))
+    let Object(value) =
+        serde_path_to_error::deserialize(&mut reader).map_err(|error| refused(&error))?;
+    Ok(value)
 }
 
 /// A body to its end.
@@ -169,6 +173,30 @@ pub(super) fn next_page(path: &str, parameters: &[(&str, Option<String>)]) -> St
         }
     }
     format!("{path}?{}", pairs.finish())
+}
+
+/// A JSON object. By itself a structure is read from a list of its members' values too.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Object<T>(pub(super) T);
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
 }
 
 /// A member of a merge patch (RFC 7396).

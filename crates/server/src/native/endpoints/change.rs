@@ -13,7 +13,7 @@ use super::options::{
     AuthPatch, EncodingBody, HeaderEntry, OptionFields, RateLimitBody, RetryRuleBody, SigningPatch,
     apply_auth,
 };
-use crate::native::input::Field;
+use crate::native::input::{Field, Object};
 use crate::problem::{Code, Problem};
 
 /// What the wire calls the values of an endpoint.
@@ -48,7 +48,7 @@ pub(super) struct EndpointPatch {
     /// How deliveries prove who sent them; null for not at all.
     #[serde(default)]
     #[schema(value_type = Option<AuthPatch>)]
-    auth: Field<AuthPatch>,
+    auth: Field<Object<AuthPatch>>,
     /// The most events of one bundle; 100 unless said.
     #[serde(default)]
     #[schema(value_type = Option<i32>, minimum = 0, maximum = 2147483647)]
@@ -68,15 +68,15 @@ pub(super) struct EndpointPatch {
     /// The complete set of subscriptions, each event type once; null for none.
     #[serde(default)]
     #[schema(value_type = Option<Vec<SubscriptionEntry>>)]
-    subscriptions: Field<Vec<SubscriptionEntry>>,
+    subscriptions: Field<Vec<Object<SubscriptionEntry>>>,
     /// How deliveries are signed (Standard Webhooks).
     #[serde(default)]
     #[schema(value_type = Option<SigningPatch>)]
-    signing: Field<SigningPatch>,
+    signing: Field<Object<SigningPatch>>,
     /// The complete list of headers that deliveries carry beyond ours; null for none.
     #[serde(default)]
     #[schema(value_type = Option<Vec<HeaderEntry>>, max_items = 20)]
-    headers: Field<Vec<HeaderEntry>>,
+    headers: Field<Vec<Object<HeaderEntry>>>,
     /// The `Content-Encoding` of deliveries; `identity` unless said. Not with `compress_events`.
     #[serde(default)]
     #[schema(value_type = Option<EncodingBody>)]
@@ -89,11 +89,11 @@ pub(super) struct EndpointPatch {
     /// The complete list of retry rules; null for none.
     #[serde(default)]
     #[schema(value_type = Option<Vec<RetryRuleBody>>, max_items = 20)]
-    retry: Field<Vec<RetryRule>>,
+    retry: Field<Vec<Object<RetryRule>>>,
     /// How fast the receiver takes deliveries; null for no limit.
     #[serde(default)]
     #[schema(value_type = Option<RateLimitBody>)]
-    rate_limit: Field<RateLimit>,
+    rate_limit: Field<Object<RateLimit>>,
 }
 
 /// One subscription of a complete set.
@@ -211,9 +211,11 @@ fn check_password(
     Ok(())
 }
 
-fn complete(entries: Vec<SubscriptionEntry>) -> Result<Vec<RequestedSubscription>, Problem> {
+fn complete(
+    entries: Vec<Object<SubscriptionEntry>>,
+) -> Result<Vec<RequestedSubscription>, Problem> {
     let mut requested: Vec<RequestedSubscription> = Vec::with_capacity(entries.len());
-    for (index, entry) in entries.into_iter().enumerate() {
+    for (index, Object(entry)) in entries.into_iter().enumerate() {
         let SubscriptionEntry { event_type, expansion, comments, rule } = entry;
         let path = format!("subscriptions[{index}]");
         if requested.iter().any(|other| other.event_type == event_type) {

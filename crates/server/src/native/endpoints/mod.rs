@@ -8,6 +8,7 @@ mod delete;
 mod get;
 mod list;
 mod options;
+mod replays;
 mod secret;
 mod shape;
 mod subscriptions;
@@ -20,7 +21,7 @@ use crate::App;
 
 /// Examples of the schemas of this folder, by name.
 pub(super) fn samples() -> Vec<(&'static str, serde_json::Value)> {
-    [shape::samples(), secret::samples()].concat()
+    [shape::samples(), secret::samples(), replays::samples()].concat()
 }
 
 /// Where endpoints are listed and registered.
@@ -34,6 +35,12 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(subscriptions::put_subscription, subscriptions::delete_subscription))
         .routes(routes!(attempts::list_attempts))
         .routes(routes!(attempts::get_attempt))
+        .routes(routes!(replays::list_replays, replays::start_replay))
+        .routes(routes!(replays::get_replay))
+        .routes(routes!(replays::pause_replay))
+        .routes(routes!(replays::resume_replay))
+        .routes(routes!(replays::cancel_replay))
+        .routes(routes!(replays::recover))
         .routes(routes!(secret::get_secret))
         .routes(routes!(secret::rotate_secret))
         .routes(routes!(dead_letters::list_dead_letters, dead_letters::drop_dead_letters))

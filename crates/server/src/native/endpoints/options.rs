@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::shape::Kind;
-use crate::native::input::Field;
+use crate::native::input::{Field, Object};
 use crate::problem::{Code, Problem};
 
 /// How deliveries shall prove who sent them: the members of the kind, and what is absent stays.
@@ -140,12 +140,12 @@ pub(super) enum EncodingBody {
 
 /// What a patch says of the options beside `auth`.
 pub(super) struct OptionFields {
-    pub(super) signing: Field<SigningPatch>,
-    pub(super) headers: Field<Vec<HeaderEntry>>,
+    pub(super) signing: Field<Object<SigningPatch>>,
+    pub(super) headers: Field<Vec<Object<HeaderEntry>>>,
     pub(super) encoding: Field<ContentEncoding>,
     pub(super) danger_accept_invalid_certs: Field<bool>,
-    pub(super) retry: Field<Vec<RetryRule>>,
-    pub(super) rate_limit: Field<RateLimit>,
+    pub(super) retry: Field<Vec<Object<RetryRule>>>,
+    pub(super) rate_limit: Field<Object<RateLimit>>,
 }
 
 impl OptionFields {
@@ -153,12 +153,13 @@ impl OptionFields {
         let (signing_prefix, signing_secret) = match self.signing {
             Field::Absent => (None, None),
             Field::Null => (Some(SIGNING_PREFIX_DEFAULT.to_owned()), None),
-            Field::Value(signing) => {
+            Field::Value(Object(signing)) => {
                 (signing.prefix.or_default(SIGNING_PREFIX_DEFAULT.to_owned()), signing.secret)
             }
         };
-        let header = |entry: HeaderEntry| CustomHeader { name: entry.name, value: entry.value };
+        let header = |Object(HeaderEntry { name, value })| CustomHeader { name, value };
         let headers = self.headers.or_default(Vec::new());
+        let retry = self.retry.or_default(Vec::new());
         OptionsChange {
             signing_secret,
             signing_prefix,
@@ -166,22 +167,26 @@ impl OptionFields {
             encoding: self.encoding.or_default(ContentEncoding::Identity),
             auth: Patch::Keep,
             danger_accept_invalid_certs: self.danger_accept_invalid_certs.or_default(false),
-            retry: self.retry.or_default(Vec::new()),
-            rate_limit: self.rate_limit.patch(),
+            retry: retry.map(|all| all.into_iter().map(|Object(rule)| rule).collect()),
+            rate_limit: match self.rate_limit.patch() {
+                Patch::Keep => Patch::Keep,
+                Patch::Clear => Patch::Clear,
+                Patch::Set(Object(limit)) => Patch::Set(limit),
+            },
         }
     }
 }
 
 /// What `auth` says, as a part of a change.
 pub(super) fn apply_auth(
-    auth: Field<AuthPatch>,
+    auth: Field<Object<AuthPatch>>,
     change: EndpointChange,
     current: Option<&EndpointSettings>,
 ) -> Result<EndpointChange, Problem> {
     match auth {
         Field::Absent => Ok(change),
         Field::Null => Ok(with_kind(change, AuthKind::None, Patch::Clear)),
-        Field::Value(auth) => auth.apply(change, current),
+        Field::Value(Object(auth)) => auth.apply(change, current),
     }
 }
 

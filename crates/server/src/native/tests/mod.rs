@@ -6,6 +6,7 @@ mod event_types;
 mod events;
 mod openapi;
 mod options;
+mod replays;
 mod rules;
 mod scopes;
 

@@ -77,6 +77,11 @@ async fn bad_options_are_refused_by_name() {
         (json!({"headers": [{"name": "host", "value": "x"}]}), "headers[0].name"),
         (json!({"headers": [{"name": "x", "value": "a\nb"}]}), "headers[0].value"),
         (json!({"encoding": "br"}), "encoding"),
+        // Not read as a list of the members' values.
+        (json!([]), ""),
+        (json!({"signing": [null, null]}), "signing"),
+        (json!({"headers": [["x", "y"]]}), "headers[0]"),
+        (json!({"rate_limit": ["events", 1, 1, 1]}), "rate_limit"),
         (json!({"retry": [{"status": 200, "action": "retry"}]}), "retry[0].status"),
         (json!({"rate_limit": {"unit": "bytes", "count": 1}}), "rate_limit.unit"),
         (json!({"auth": {"kind": "bearer"}}), "auth.token"),

@@ -29,6 +29,7 @@ fn calls(endpoint: &Value) -> Vec<Call> {
             .replace("{id}", &endpoint.to_string())
             .replace("{event_type}", "order_create")
             .replace("{seq}", "1")
+            .replace("{replay}", "1")
             .replace("{request_id}", "AAAAAAAAAAAAAA0199D2A3B4C5D80011");
         let content = operation["requestBody"]["content"].as_object();
         let (content_type, body) = match content.and_then(|content| content.iter().next()) {
