@@ -13,6 +13,7 @@ use hookyard_core::model::Secret;
 
 use crate::Engine;
 
+mod consequences;
 mod dispatch;
 mod limits;
 mod oauth;

@@ -6,24 +6,21 @@ use std::time::Duration;
 use hookyard_core::clock::Clock;
 use hookyard_core::entropy::Entropy;
 use hookyard_core::id::{RequestId, WorkspaceId};
-use hookyard_core::model::{
-    DisabledKind, DisabledReason, Endpoint, Event, Header, NewAttempt, Outcome, QueueState,
-};
-use hookyard_core::retry;
+use hookyard_core::model::{Endpoint, Event, Header, NewAttempt, Outcome, QueueState};
 use hookyard_store::{Head, HeadLimit, Lease, Queued, SharedStore, StoreError};
 use http::HeaderMap;
-use http::header::RETRY_AFTER;
 use jiff::Timestamp;
 
 use super::Options;
+use super::consequences::{Settled, settled};
 use super::limits::{Limits, Place, Stopping};
 use super::render::{self, Bundle, Renderer, Unsendable};
 use super::request::{Message, Target, message_id};
-use super::throttle::{self, Throttle};
+use super::throttle::Throttle;
 use super::trace::Trace;
 use super::transport::{Answer, Transport};
 use super::verdict::{Bisection, Verdict, verdict};
-use super::warn::{Told, has_passed};
+use super::warn::Told;
 use crate::Engine;
 
 /// How much of an answer's body, and of its headers, the log keeps, in characters (UltraCart spec
@@ -39,33 +36,33 @@ pub struct Deliverer {
     pub(super) engine: Engine,
     pub(super) store: SharedStore,
     pub(super) clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    pub(super) entropy: Arc<dyn Entropy>,
     transport: Arc<dyn Transport>,
-    options: Options,
+    pub(super) options: Options,
     pub(super) limits: Limits,
-    throttle: Throttle,
+    pub(super) throttle: Throttle,
 }
 
 /// The right to work on one endpoint, with what was worked out about it so far.
 #[derive(Debug)]
 pub struct Worker {
     pub(super) lease: Lease,
-    plan: Option<Plan>,
+    pub(super) plan: Option<Plan>,
     limit: HeadLimit,
     /// Whether the last attempt failed.
     suspect: bool,
     /// Where the event is that the receiver refuses.
     bisection: Bisection,
     /// What was told about the endpoint.
-    told: Told,
+    pub(super) told: Told,
     /// Until when the endpoint's rate limit lets nothing through.
-    throttled_until: Option<Timestamp>,
+    pub(super) throttled_until: Option<Timestamp>,
 }
 
 /// What follows from an endpoint's settings at one revision.
 #[derive(Debug)]
-struct Plan {
-    endpoint: Arc<Endpoint>,
+pub(super) struct Plan {
+    pub(super) endpoint: Arc<Endpoint>,
     renderer: Renderer,
     target: Result<Target, String>,
 }
@@ -245,6 +242,9 @@ impl Deliverer {
         worker.suspect = state.failures > 0;
         worker.bisection.learn(verdict, events);
         let pending = state.pending;
+        if verdict == Verdict::Park {
+            tracing::warn!(endpoint = %worker.lease.endpoint, "an event became a dead letter");
+        }
         if let Some(last) = last
             && self.disabled_by_failure(worker, verdict, state, last).await?
         {
@@ -257,61 +257,6 @@ impl Deliverer {
             (_, Some(retry_at)) => Step::Failed(retry_at),
             (_, None) => Step::Halved,
         })
-    }
-
-    /// Draws the consequences of an attempt that failed: whoever wants to know is told, and the
-    /// endpoint may be disabled. Whether it was.
-    async fn disabled_by_failure(
-        &self,
-        worker: &mut Worker,
-        verdict: Verdict,
-        state: QueueState,
-        last: Outcome,
-    ) -> Result<bool, StoreError> {
-        let Some(plan) = &mut worker.plan else { return Ok(false) };
-        self.warn_failing(&plan.endpoint, &mut worker.told, state, &last).await;
-        let now = self.clock.now();
-        let too_long = self.options.disable_after.zip(state.failing_since);
-        let kind = match verdict {
-            Verdict::Disable(kind) => kind,
-            _ if too_long.is_some_and(|(after, since)| has_passed(after, since, now)) => {
-                DisabledKind::Failing
-            }
-            _ => return Ok(false),
-        };
-        let Outcome { status, error, .. } = last;
-        tracing::warn!(endpoint = %plan.endpoint.id, reason = kind.as_str(), status, "disabled");
-        let reason = DisabledReason { kind, at: now, status, error };
-        let disabled = self.engine.disable_endpoint(&plan.endpoint, reason).await;
-        let disabled = disabled.map_err(|error| match error {
-            crate::Error::Internal(error) => error,
-            other => StoreError::Unavailable(other.to_string()),
-        })?;
-        let Some(endpoint) = disabled else { return Ok(false) };
-        self.tell_disabled(&endpoint, &mut worker.told, state).await;
-        Ok(true)
-    }
-
-    /// Cuts the events to what the endpoint's rate limit lets through at once; until when it lets
-    /// nothing through.
-    fn throttle(&self, endpoint: &Endpoint, events: &mut Vec<Arc<Event>>) -> Option<Timestamp> {
-        let limit = endpoint.settings.options.rate_limit.as_ref()?;
-        events.truncate(throttle::events_max(limit));
-        let wait = self.throttle.wait(endpoint.id, limit, events.len(), self.clock.monotonic());
-        if wait.is_zero() {
-            return None;
-        }
-        Some(self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX))
-    }
-
-    /// Until when the endpoint's rate limit lets nothing through, as the last step found; `None`
-    /// when that is over or the endpoint changed since.
-    pub(super) async fn throttled(&self, worker: &Worker) -> Result<Option<Timestamp>, StoreError> {
-        let until = worker.throttled_until.filter(|until| *until > self.clock.now());
-        let (Some(until), Some(plan)) = (until, &worker.plan) else { return Ok(None) };
-        let Endpoint { workspace, id, revision, .. } = &*plan.endpoint;
-        let endpoint = self.store.endpoint(*workspace, *id).await?;
-        Ok(endpoint.filter(|endpoint| endpoint.revision == *revision).map(|_| until))
     }
 
     /// The head of the queue, enough for a bundle, with the worker's plan made for its endpoint.
@@ -392,11 +337,7 @@ impl Deliverer {
             order_ids,
             advance,
             park: verdict == Verdict::Park,
-            retry_at: match verdict {
-                Verdict::Taken | Verdict::Drop | Verdict::Park | Verdict::Halve => None,
-                Verdict::Refused => Some(self.retry_at(refusals, &answer)),
-                Verdict::Retry | Verdict::Disable(_) => Some(self.retry_at(failures, &answer)),
-            },
+            retry_at: self.retry_at(verdict, failures, refusals, &answer),
             failures,
             refusals,
             url: plan.endpoint.settings.url.clone(),
@@ -422,19 +363,6 @@ impl Deliverer {
             }
         };
         Sent { attempt, verdict, events: count, last }
-    }
-
-    /// When to try again: after the backoff or, on 429 and 503, when the receiver says if that is
-    /// later.
-    fn retry_at(&self, failures: u32, answer: &Result<Answer, String>) -> Timestamp {
-        let now = self.clock.now();
-        let asked = answer.as_ref().ok().filter(|answer| matches!(answer.status, 429 | 503));
-        let asked = asked
-            .and_then(|answer| answer.headers.get(RETRY_AFTER)?.to_str().ok())
-            .and_then(|value| retry::retry_after(value, now))
-            .unwrap_or_default();
-        let wait = retry::backoff(failures, &*self.entropy).max(asked);
-        now.checked_add(wait).unwrap_or(Timestamp::MAX)
     }
 
     /// Takes entries that can never be sent off the head of the queue, with a record that says so.
@@ -475,28 +403,6 @@ impl Deliverer {
         };
         let pending = self.store.settle(&worker.lease, attempt).await?.pending;
         Ok(Step::Dropped { entries, pending })
-    }
-}
-
-/// What an attempt does to the queue.
-struct Settled {
-    advance: u32,
-    failures: u32,
-    refusals: u32,
-}
-
-fn settled(verdict: Verdict, before: QueueState, missing: u32, events: usize) -> Settled {
-    let leaves = missing.saturating_add(u32::try_from(events).unwrap_or(u32::MAX));
-    let failures = before.failures.saturating_add(1);
-    let refusals = before.refusals;
-    match verdict {
-        Verdict::Taken | Verdict::Drop => Settled { advance: leaves, failures: 0, refusals: 0 },
-        // The receiver has still taken nothing: if it goes on so, the endpoint is disabled.
-        Verdict::Park => Settled { advance: leaves, failures, refusals: 0 },
-        Verdict::Refused => Settled { advance: 0, failures, refusals: refusals.saturating_add(1) },
-        Verdict::Retry | Verdict::Halve | Verdict::Disable(_) => {
-            Settled { advance: 0, failures, refusals }
-        }
     }
 }
 

@@ -15,7 +15,7 @@ use hookyard_store::{DeadLetterQuery, DeadLetters, EventQuery};
 use serde_json::Value;
 
 use crate::faulty::{Op, When};
-use crate::scripted::{Reaction, status};
+use crate::scripted::{Reaction, status, status_with};
 use crate::sim::{Sim, WORKSPACE, orders, type_id};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -27,7 +27,7 @@ impl Sim {
     }
 
     /// The order numbers of the dead letters.
-    async fn dead(&self, id: EndpointId) -> Vec<u64> {
+    pub(crate) async fn dead(&self, id: EndpointId) -> Vec<u64> {
         let letters = self.shared().dead_letters(WORKSPACE, id, EVERYTHING).await.unwrap();
         assert_eq!(self.state(id).await.dead_letters, letters.len() as u64);
         let order = |object: &[u8]| {
@@ -165,6 +165,21 @@ async fn a_bundle_that_is_too_large_for_the_receiver_gets_smaller() {
     sim.run_until_idle(&mut sim.worker(endpoint).await).await;
     assert_eq!(sim.taken("/a"), (0..60).collect::<Vec<_>>());
     assert!(sim.dead(endpoint).await.is_empty());
+}
+
+/// A rule that blames events for a 503 does not make the next request come earlier than asked.
+#[tokio::test]
+async fn a_half_waits_when_the_receiver_asks_for_it() {
+    let sim = Sim::start().await;
+    let park = rule("503", RetryAction::Park, None);
+    let endpoint = sim.endpoint("/a", |settings| settings.options.retry = vec![park]).await.id;
+    sim.publish(4, &[endpoint]).await;
+    sim.receivers.script("/a", [status_with(503, "retry-after", "60")]);
+    let mut worker = sim.worker(endpoint).await;
+    let until = sim.clock.now() + Duration::from_secs(60);
+    assert_eq!(sim.step(&mut worker).await, Step::Failed(until));
+    sim.clock.advance_to(until);
+    assert_eq!(sim.step(&mut worker).await, Step::Sent { events: 2, pending: 2 });
 }
 
 #[tokio::test]
