@@ -23,8 +23,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The real binary on a fresh data directory.
-    pub(crate) async fn hookyard(binary: &Path) -> Result<Self> {
+    /// The real binary on a fresh data directory, with these flags besides.
+    pub(crate) async fn hookyard(binary: &Path, flags: &[&str]) -> Result<Self> {
         let directory = TempDir::new_in("target")?;
         let data = directory.path().join("data");
         let output =
@@ -36,6 +36,7 @@ impl Server {
             .args(["serve", "--log-level", "warn", "--allow-net", "127.0.0.0/8", "--data"])
             .arg(&data)
             .args(["--listen", &address.to_string()])
+            .args(flags)
             .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! cargo build --release && cargo run --release -p hookyard-bench [-- target/release/hookyard]
+//! cargo run --release -p hookyard-bench -- retention [target/release/hookyard]
 //! ```
 #![expect(clippy::print_stdout, reason = "the report is the program's output")]
 
@@ -17,6 +18,13 @@ mod hookyard;
 mod latency;
 mod phases;
 mod receiver;
+mod retention;
+
+/// The binary under measurement when none is named.
+const BINARY: &str = "target/release/hookyard";
+
+/// The first argument that measures publishing while old events are deleted.
+const RETENTION: &str = "retention";
 
 /// The first argument that makes this program the bare server.
 const BARE: &str = "bare-server";
@@ -25,6 +33,10 @@ const BARE: &str = "bare-server";
 async fn main() -> Result<()> {
     match std::env::args().nth(1) {
         Some(word) if word == BARE => bare::serve().await,
-        binary => phases::run(binary.map_or("target/release/hookyard".into(), PathBuf::from)).await,
+        Some(word) if word == RETENTION => {
+            let binary = std::env::args().nth(2).map_or(BINARY.into(), PathBuf::from);
+            retention::run(&binary).await
+        }
+        binary => phases::run(binary.map_or(BINARY.into(), PathBuf::from)).await,
     }
 }

@@ -26,9 +26,9 @@ pub(crate) async fn run(binary: PathBuf) -> Result<()> {
     println!("| what | per second | CPU ms per 1,000 | p50 ms | p99 ms |");
     println!("| --- | --- | --- | --- | --- |");
     bare().await?;
-    let server = Arc::new(Server::hookyard(&binary).await?);
+    let server = Arc::new(Server::hookyard(&binary, &[]).await?);
     let receiver = Receiver::start().await?;
-    publish_only(&server).await?;
+    publish_only("published, nobody subscribed", &server).await?;
     receive(&server).await?;
     for (name, endpoints, maximum_events) in [
         ("delivered to 1 endpoint, bundles of up to 100", 1, 100),
@@ -89,8 +89,9 @@ async fn bare() -> Result<()> {
     throughput("bare axum server, body read", &server, make).await
 }
 
-async fn publish_only(server: &Arc<Server>) -> Result<()> {
-    throughput("published, nobody subscribed", server, publishing(server, UNWANTED, 1)).await
+/// Publishes events that nobody wants.
+pub(crate) async fn publish_only(name: &str, server: &Arc<Server>) -> Result<()> {
+    throughput(name, server, publishing(server, UNWANTED, 1)).await
 }
 
 async fn receive(server: &Arc<Server>) -> Result<()> {

@@ -247,3 +247,20 @@ async fn what_was_missed_while_disabled_is_recovered_by_the_rules_of_now() {
     assert_eq!(only(&sim, endpoint).await.progress, progress);
     assert!(sim.receivers.requests().iter().all(|request| !orders(&request.body).is_empty()));
 }
+
+#[tokio::test]
+async fn what_was_missed_while_hookyard_had_disabled_it_is_recovered_too() {
+    let sim = Sim::start().await;
+    let endpoint = served(&sim, 1).await;
+    sim.receivers.script("/a", [crate::scripted::status(410)]);
+    sim.publish(1, &[endpoint]).await;
+    sim.step(&mut sim.worker(endpoint).await).await;
+    let found = sim.shared().endpoint(WORKSPACE, endpoint).await.unwrap().unwrap();
+    assert!(found.settings.disabled);
+    sim.publish(3, &[]).await;
+    sim.update(endpoint, |settings| settings.disabled = false).await;
+    assert_eq!(sim.engine.recover(WORKSPACE, endpoint).await.unwrap().len(), 1);
+    sim.receivers.forget();
+    run(&sim, endpoint).await;
+    assert_eq!(delivered(&sim), [1, 2, 3, 4]);
+}

@@ -120,12 +120,13 @@ impl ReplayStore for SqliteStore {
         endpoint: EndpointId,
     ) -> Result<Vec<Replay>, StoreError> {
         self.own_endpoint(workspace, endpoint)?;
-        let memory = Arc::clone(&self.memory);
-        let read = move |conn: &Connection| {
-            let all = list(conn, endpoint)?.into_iter();
-            Ok(all.map(|stored| shown(&memory, stored)).collect())
+        // On the writing thread: elsewhere a slice could be seen in the row before it is in the
+        // queue, and would pass for delivered.
+        let read = move |tx: &mut Tx<'_>| {
+            let all = list(tx.conn, endpoint)?.into_iter();
+            Ok(all.map(|stored| shown(tx.memory, stored)).collect())
         };
-        self.readers.read(read).await
+        self.writer.alone(read).await
     }
 
     async fn change_replay(
