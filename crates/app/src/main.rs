@@ -32,7 +32,7 @@ fn run(command: Command) -> Result<()> {
     let runtime = Runtime::new().context("cannot start the runtime")?;
     let done = match command {
         Command::Init(command) => runtime.block_on(cli::init(command)),
-        Command::Serve(command) => runtime.block_on(cli::serve(command)),
+        Command::Serve(command) => runtime.block_on(cli::serve(*command)),
         Command::CredentialCreate(command) => runtime.block_on(cli::credential_create(command)),
     };
     // Tasks that were given up on are not waited for.

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use hookyard_core::model::{CredentialKind, Scope};
 
 use crate::config::values::{
-    ByteSize, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number, Zone,
+    ByteSize, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number, WebUrl, Zone,
 };
 
 /// Send and receive webhooks from one binary
@@ -37,7 +37,7 @@ pub(crate) enum Action {
     /// On a directory without data, this does what `init` does first. SIGTERM or SIGINT drains:
     /// nothing new is accepted, what is in flight is finished. A second signal, or the end of
     /// --drain-seconds, aborts; what was accepted is safe either way.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Manage credentials
     #[command(subcommand)]
     Credential(CredentialAction),
@@ -214,6 +214,13 @@ pub(crate) struct ServeArgs {
         requires = "api_user_name"
     )]
     pub(crate) api_user_password_file: Option<PathBuf>,
+
+    /// Send what is for Amazon SQS here instead of to the queues' own hosts
+    ///
+    /// For a server that speaks the same protocol, such as one for tests. Like every target it must
+    /// be public or in a range of --allow-net.
+    #[arg(long, value_name = "URL", env = "HOOKYARD_SQS_ENDPOINT_URL")]
+    pub(crate) sqs_endpoint_url: Option<WebUrl>,
 
     /// How long a stopping server may take to finish what is in flight
     ///

@@ -153,7 +153,7 @@ mod tests {
         let args: Vec<_> = ["hookyard", "serve"].iter().chain(args).map(OsString::from).collect();
         let matches = file.parse_over(Cli::command(), &args)?;
         match Cli::from_arg_matches(&matches)?.action {
-            Action::Serve(args) => Ok(args),
+            Action::Serve(args) => Ok(*args),
             other => panic!("{other:?}"),
         }
     }

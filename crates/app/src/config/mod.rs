@@ -29,7 +29,7 @@ use values::LogFormat;
 #[derive(Debug)]
 pub(crate) enum Command {
     Init(Init),
-    Serve(Serve),
+    Serve(Box<Serve>),
     CredentialCreate(CredentialCreate),
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> 
     let matches = file.parse_over(Cli::command(), &args)?;
     match Cli::from_arg_matches(&matches)?.action {
         Action::Init(args) => Init::new(args).map(Command::Init),
-        Action::Serve(args) => Serve::new(args).map(Command::Serve),
+        Action::Serve(args) => Serve::new(*args).map(Box::new).map(Command::Serve),
         Action::Credential(CredentialAction::Create(args)) => {
             CredentialCreate::new(args).map(Command::CredentialCreate)
         }
@@ -165,6 +165,7 @@ impl Serve {
             receive_bytes_max,
             api_user_name,
             api_user_password_file,
+            sqs_endpoint_url,
             drain_seconds,
         } = args;
         if event_bytes_max.0 > batch_bytes_max.0 {
@@ -176,7 +177,10 @@ impl Serve {
         }
         let first = FirstWorkspace::from(first);
         let api_user = api_user(api_user_name, api_user_password_file)?;
-        let deliver = deliver::Options { api_user: api_user.map(|user| (first.id, user)) };
+        let deliver = deliver::Options {
+            api_user: api_user.map(|user| (first.id, user)),
+            sqs_endpoint_url: sqs_endpoint_url.map(|url| url.0),
+        };
         Ok(Self {
             common: Common::new(common)?,
             first,

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::Secret;
 
+use url::Url;
+
 use crate::Engine;
 
 mod dispatch;
@@ -17,6 +19,7 @@ mod limits;
 mod oauth;
 pub mod render;
 mod request;
+mod sqs;
 mod step;
 mod trace;
 mod transport;
@@ -40,11 +43,17 @@ pub struct ApiUser {
 pub struct Options {
     /// The API user, and the one workspace it belongs to: endpoints of others never see it.
     pub api_user: Option<(WorkspaceId, ApiUser)>,
+    /// Where all requests to Amazon SQS go instead of the queues' own hosts.
+    pub sqs_endpoint_url: Option<Url>,
 }
 
 /// Starts delivering what is queued in the engine's store, over HTTP, on the current runtime. Fails
 /// when TLS cannot be set up.
 pub fn start(engine: &Engine, options: Options) -> Result<Dispatcher, rustls::Error> {
-    let transport = HttpTransport::new(Arc::clone(engine.guard()), Arc::clone(engine.clock()))?;
+    let transport = HttpTransport::new(
+        Arc::clone(engine.guard()),
+        Arc::clone(engine.clock()),
+        options.sqs_endpoint_url.clone(),
+    )?;
     Ok(Dispatcher::start(Arc::new(Deliverer::new(engine, Arc::new(transport), options))))
 }
