@@ -69,6 +69,57 @@ def test_serve_on_an_empty_directory_prints_credentials_once(tmp_path):
     assert "export" not in second and "listening on" in second
 
 
+def test_rule_test_says_match_or_why_not(tmp_path):
+    rule, event = tmp_path / "rule.json", tmp_path / "event.json"
+    rule.write_text('{"stage":["Shipping"],"total":[{"numeric":[">",100]}]}\n')
+    event.write_text('{"stage":"Shipping","total":120.50}\n')
+    files = ("rule", "test", "--rule", rule, "--event", event)
+    # What is configured, however badly, is not its business.
+    (tmp_path / "hookyard.toml").write_text("nonsense = ")
+    match = command(*files, cwd=tmp_path)
+    assert (match.returncode, match.stdout, match.stderr) == (0, "match\n", "")
+    event.write_text('{"stage":"Accounts"}')
+    other = command(*files)
+    assert other.returncode == 1 and other.stderr == ""
+    assert other.stdout == ('no match\n  stage: "Accounts" is not "Shipping"\n'
+                            '  total: the event has no such field, wanted '
+                            '{"numeric": [">", 100]}\n')
+
+
+def test_rule_test_without_an_answer_ends_with_2(tmp_path):
+    rule, event = tmp_path / "rule.json", tmp_path / "event.json"
+    rule.write_text('{"a":1}')
+    event.write_text("{}")
+    files = ("rule", "test", "--rule", rule, "--event", event)
+    invalid = command(*files)
+    assert invalid.returncode == 2 and invalid.stdout == ""
+    assert invalid.stderr.startswith("error: the rule: a: ") and "in 1" in invalid.stderr
+    rule.write_text('{"a":[1]}')
+    event.write_text("[]")
+    message = command(*files).stderr
+    assert message.startswith("error: the event cannot be read as a JSON object: "), message
+    assert message.count("at byte") == 1, message
+    event.unlink()
+    assert f"the event: cannot read {event}" in command(*files).stderr
+    rule.write_text(json.dumps({"a": ["x" * (128 << 10)]}))
+    assert "more than the 131072 bytes" in command(*files).stderr
+    for args in (files, ("rule", "test", "--rule", rule), ("rule",),
+                 ("rule", "test", "--rule", "-", "--event", "-")):
+        assert command(*args).returncode == 2, args
+
+
+@pytest.mark.parametrize("piped", ["rule", "event"])
+def test_rule_test_reads_the_standard_input(tmp_path, piped):
+    texts = {"rule": '{"a":[1]}', "event": '{"a":1.0}'}
+    args = []
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+        args += [f"--{name}", "-" if name == piped else str(tmp_path / name)]
+    run = subprocess.run([BINARY, "rule", "test", *args], input=texts[piped], capture_output=True,
+                         text=True, env=environment(), timeout=30)
+    assert (run.returncode, run.stdout) == (0, "match\n"), run.stderr
+
+
 def test_a_directory_has_one_server(tmp_path):
     server = Server(tmp_path).start()
     second = command("serve", "--data", server.data, "--listen", "127.0.0.1:0")

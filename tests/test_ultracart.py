@@ -262,13 +262,36 @@ def test_21_to_23_credentials(server):
         assert answer.status == 200, value
 
 
-def test_a_rule_is_refused_until_there_is_a_language_for_it(client):
+def test_44_only_what_matches_the_rule_is_delivered(fresh):
+    client = api(fresh)
     rule = '{"current_stage":["Shipping Department"]}'
+    stages = ["Accounts Receivable", "Shipping Department", "Completed Order"]
+    orders = [("order_create", {**ORDER, "order_id": f"DEMO-{n}", "current_stage": stage}, f"o{n}")
+              for n, stage in enumerate(stages)]
+    with Receiver() as receiver, Receiver() as everything:
+        hook = client.insert_webhook(Webhook(
+            webhook_url=receiver.url,
+            event_categories=[category("order", "order_create", event_ruler=rule)])).webhook
+        client.insert_webhook(Webhook(webhook_url=everything.url,
+                                      event_categories=[category("order", "order_create")]))
+        assert subscribed(hook)["order_create"].event_ruler == rule
+        assert [receipt["matched"] for receipt in fresh.publish_all(orders)] == [1, 2, 1]
+        wait_until(lambda: len(everything.events()) == 3, what="the endpoint without a rule")
+        wait_until(lambda: receiver.events(), what="the order that matches")
+        assert client.resend_event(hook.webhook_oid, "order_create").reflow.queued
+        wait_until(lambda: len(receiver.events()) == 2, what="the reflow")
+        wait_until(lambda: find(client, hook.webhook_oid).pending == 0, what="the end of the queue")
+        assert [event["order_create"]["order_id"] for event in receiver.events()] == ["DEMO-1"] * 2
+
+
+def test_44_an_invalid_rule_is_refused_with_its_reason(client):
     with pytest.raises(ApiException) as refused:
         client.insert_webhook(Webhook(
             webhook_url="https://hooks.example.com/r",
-            event_categories=[category("order", "order_create", event_ruler=rule)]))
+            event_categories=[category("order", "order_create", event_ruler='{"a":1}')]))
     assert refused.value.status == 400
+    message = refused.value.headers["UC-REST-ERROR"]
+    assert message.startswith("event_categories[0].events[0].event_ruler: a: "), message
 
 
 @pytest.mark.parametrize(

@@ -17,27 +17,32 @@ mod telemetry;
 
 use config::Command;
 
+/// Measured on the benchmark: see docs/performance.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let command = match config::read(std::env::args_os()) {
         Ok(command) => command,
         Err(error) => return refuse(&error),
     };
     match run(command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => fail(&error),
     }
 }
 
-fn run(command: Command) -> Result<()> {
+fn run(command: Command) -> Result<ExitCode> {
     let runtime = Runtime::new().context("cannot start the runtime")?;
     let done = match command {
         Command::Init(command) => runtime.block_on(cli::init(command)),
         Command::Serve(command) => runtime.block_on(cli::serve(*command)),
         Command::CredentialCreate(command) => runtime.block_on(cli::credential_create(command)),
+        Command::RuleTest(command) => return Ok(cli::rule_test(&command)),
     };
     // Tasks that were given up on are not waited for.
     runtime.shutdown_background();
-    done
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Ends with clap's own text and code (0 for `--help`, 2 for wrong usage) where it is clap's.

@@ -1,9 +1,14 @@
-//! Kills the real binary with SIGKILL, again and again, while events are published and deliveries are
-//! received, and then looks for what was promised: nothing that was acknowledged is lost, the order
-//! of each endpoint holds, and what came twice was in flight at a kill.
+//! Kills the real binary with SIGKILL, again and again, while events are published, deliveries are
+//! received, receivers fail and history is sent again; then looks for what was promised: nothing that
+//! was acknowledged is lost, the order of each endpoint holds, and what came twice was in flight at a
+//! kill.
+//!
+//! `HOOKYARD_KILLS=200 cargo test --release -p hookyard --test crash -- --nocapture` is the long run
+//! of docs/reliability.md.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "what goes wrong here fails the test, as it should"
 )]
 
@@ -15,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hookyard_testkit::Receiver;
+use hookyard_testkit::{Answer, Receiver};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -24,11 +29,21 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-/// How often the server is killed.
-const KILLS: u64 = 6;
+/// How often the server is killed, unless `HOOKYARD_KILLS` says otherwise.
+const KILLS: usize = 6;
 
 /// Milliseconds of load before each kill: long enough for queues to build up, and not the same.
 const LOAD_MS: [u64; 3] = [350, 700, 500];
+
+/// The wait of a publisher after each event: the history must stay one that can be sent again and
+/// again, one event a request, in the time of the test.
+const PACE: Duration = Duration::from_millis(5);
+
+/// How many reflows are asked for, spread over the rounds.
+const REFLOWS: usize = 5;
+
+/// A receiver fails one request of so many. Each failure costs the endpoint a wait of five seconds.
+const FAULT_EVERY: usize = 1_000;
 
 const PUBLISHERS: u64 = 8;
 const SENDERS: u64 = 4;
@@ -131,7 +146,10 @@ impl Api {
             });
             let kind = "application/cloudevents+json";
             match self.call("POST", "/v1/events", kind, &event.to_string()).await {
-                Some((202, _)) => acknowledged.push(id),
+                Some((202, _)) => {
+                    acknowledged.push(id);
+                    tokio::time::sleep(PACE).await;
+                }
                 Some((status, problem)) => panic!("publish was answered {status}: {problem}"),
                 None => return acknowledged,
             }
@@ -217,88 +235,203 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// The ids that each path of the receiver got, in the order they came.
-fn delivered(receiver: &Receiver) -> HashMap<String, Vec<String>> {
-    let mut all: HashMap<String, Vec<String>> = HashMap::new();
-    for request in receiver.requests() {
-        let body: Value = serde_json::from_slice(&request.body).unwrap();
-        let events = body["events"].as_array().unwrap().iter();
-        let ids = events.map(|e| e["item_update"]["merchant_item_id"].as_str().unwrap().to_owned());
-        all.entry(request.path).or_default().extend(ids);
+/// What the receiver answers on a path, request by request: every now and then it fails, in one of
+/// three manners.
+fn faults(requests: usize) -> Vec<(bool, Answer)> {
+    let answer = |number: usize| match number % (3 * FAULT_EVERY) {
+        20 => (false, Answer::status(500)),
+        1_020 => (false, Answer::close()),
+        2_020 => (false, Answer::status(503).header("retry-after", "1")),
+        _ => (true, Answer::ok()),
+    };
+    (0..requests).map(answer).collect()
+}
+
+/// The journal places of the events that a path answered with success, in the order they came.
+fn taken(receiver: &Receiver, path: &str, places: &HashMap<&String, usize>) -> Vec<Vec<usize>> {
+    let requests = receiver.requests().into_iter().filter(|request| request.path == path);
+    let answered = requests
+        .zip(faults(SCRIPTED).into_iter().chain(std::iter::repeat_with(|| (true, Answer::ok()))));
+    let bundle = |body: &[u8]| -> Vec<usize> {
+        let body: Value = serde_json::from_slice(body).unwrap();
+        let ids = body["events"].as_array().unwrap().iter();
+        ids.map(|e| places[&e["item_update"]["merchant_item_id"].as_str().unwrap().to_owned()])
+            .collect()
+    };
+    answered.filter(|(_, (taken, _))| *taken).map(|(request, _)| bundle(&request.body)).collect()
+}
+
+/// Answers scripted for each path; later requests are all taken.
+const SCRIPTED: usize = 50_000;
+
+/// What came of checking one endpoint.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Order {
+    events: usize,
+    reflows: usize,
+    repeats: usize,
+}
+
+/// Checks the order of one endpoint's events: each follows the one before it in the journal. Only a
+/// reflow goes back, to the first event, and only the bundle that came last may come again.
+fn check_order(bundles: &[Vec<usize>], maximum_events: usize) -> Result<Order, String> {
+    let mut order = Order::default();
+    let (mut next, mut before_last) = (0, 0);
+    let mut last: &[usize] = &[];
+    for bundle in bundles {
+        if bundle.len() > maximum_events {
+            return Err(format!("a bundle of {} came", bundle.len()));
+        }
+        if bundle.first() != Some(&next) && bundle.first() == last.first() {
+            order.repeats += last.len();
+            next = before_last;
+        }
+        (before_last, last) = (next, bundle);
+        for place in bundle {
+            if *place == 0 && next > 0 {
+                order.reflows += 1;
+            } else if *place != next {
+                return Err(format!("event {place} came where event {next} was to come"));
+            }
+            next = place + 1;
+        }
+        order.events += bundle.len();
     }
-    all
+    Ok(order)
+}
+
+#[test]
+fn the_check_sees_what_is_wrong() {
+    let good = [vec![0, 1], vec![2, 3], vec![2, 3], vec![4, 0], vec![4, 0], vec![1, 2]];
+    assert_eq!(check_order(&good, 2), Ok(Order { events: 12, reflows: 2, repeats: 4 }));
+    let gap = [vec![0], vec![2]];
+    let older = [vec![0, 1], vec![2, 3], vec![4], vec![2, 3]];
+    for wrong in [&gap[..], &older[..], &[vec![1]], &[vec![0, 1, 2]]] {
+        assert!(check_order(wrong, 2).is_err(), "{wrong:?}");
+    }
+}
+
+/// The server under load, what was acknowledged, and where it was delivered.
+struct Soak {
+    api: Api,
+    server: Server,
+    receiver: Receiver,
+    endpoints: Vec<i64>,
+    source: String,
+    dataset: String,
+    events: Vec<String>,
+    rows: Vec<u64>,
+    _directory: TempDir,
+}
+
+impl Soak {
+    async fn start() -> Self {
+        let directory = TempDir::new().unwrap();
+        let data = directory.path().join("data");
+        let init = Arc::new(init(&data));
+        let server = Server::start(&data, free_port());
+        let http = Client::builder(TokioExecutor::new()).build_http();
+        let api = Api { http, base: server.base.clone(), init };
+        server.until_ready(&api.http).await;
+        let receiver = Receiver::start().await.unwrap();
+        let mut endpoints = Vec::new();
+        for (path, maximum_events) in ENDPOINTS {
+            receiver.script_path(path, faults(SCRIPTED).into_iter().map(|(_, answer)| answer));
+            let webhook = json!({
+                "webhook_url": receiver.url(path),
+                "maximum_events": maximum_events,
+                "event_categories": [{"events": [{"event_name": "item_update"}]}],
+            });
+            let made = api.ok("POST", "/rest/v2/webhook/webhooks", &webhook.to_string()).await;
+            endpoints.push(made["webhook"]["webhook_oid"].as_i64().unwrap());
+        }
+        let (workspace, project) = (&api.init["workspace_id"], &api.init["project_id"]);
+        let base = format!("/workspaces/{workspace}/projects/{project}");
+        let made = api.ok("POST", &format!("{base}/webhooks"), r#"{"mode":"combine"}"#).await;
+        let source = made["webhook"]["uri"].as_str().unwrap().to_owned();
+        let dataset = format!("{base}/datasets/{}/data", made["webhook"]["ds_id"]);
+        let (events, rows) = (Vec::new(), Vec::new());
+        Self {
+            api,
+            server,
+            receiver,
+            endpoints,
+            source,
+            dataset,
+            events,
+            rows,
+            _directory: directory,
+        }
+    }
+
+    /// Load, a kill in the middle of it, a new start.
+    async fn round(&mut self, round: usize, kills: usize, numbers: &[Arc<AtomicU64>; 2]) {
+        let (mut publishers, mut senders) = (JoinSet::new(), JoinSet::new());
+        for _ in 0..PUBLISHERS {
+            publishers.spawn(self.api.clone().publish_until_gone(Arc::clone(&numbers[0])));
+        }
+        for _ in 0..SENDERS {
+            let number = Arc::clone(&numbers[1]);
+            senders.spawn(self.api.clone().send_until_gone(self.source.clone(), number));
+        }
+        let load = Duration::from_millis(LOAD_MS[round % LOAD_MS.len()]);
+        tokio::time::sleep(load / 2).await;
+        let every = kills.div_ceil(REFLOWS);
+        if round % every == every - 1 {
+            let endpoint = self.endpoints[round / every % self.endpoints.len()];
+            let path = format!("/rest/v2/webhook/webhooks/{endpoint}/reflow/item_update");
+            self.api.ok("POST", &path, "").await;
+        }
+        tokio::time::sleep(load / 2).await;
+        self.server.crash(&self.api.http).await;
+        self.events.extend(publishers.join_all().await.into_iter().flatten());
+        self.rows.extend(senders.join_all().await.into_iter().flatten());
+    }
+
+    async fn check_events(&self, kills: usize) {
+        let journal = self.api.journal().await;
+        let places: HashMap<_, _> = journal.iter().enumerate().map(|(at, id)| (id, at)).collect();
+        assert_eq!(places.len(), journal.len(), "an event is in the journal twice");
+        for id in &self.events {
+            assert!(places.contains_key(id), "{id} was acknowledged and is not in the journal");
+        }
+        println!(
+            "{kills} kills, {} events acknowledged, {} in the journal",
+            self.events.len(),
+            journal.len()
+        );
+        for (path, maximum_events) in ENDPOINTS {
+            let bundles = taken(&self.receiver, path, &places);
+            let order = check_order(&bundles, maximum_events).unwrap();
+            println!("{path}: {order:?}");
+            let seen: HashSet<_> = bundles.iter().flatten().collect();
+            assert_eq!(seen.len(), journal.len(), "{path} did not get every event");
+            let in_flight = kills * maximum_events;
+            assert!(order.repeats <= in_flight, "{path}: {order:?}, {in_flight} were in flight");
+        }
+    }
+
+    async fn check_rows(&self) {
+        let stored = self.api.rows(&self.dataset).await;
+        let unique: HashSet<_> = stored.iter().collect();
+        assert_eq!(unique.len(), stored.len(), "a row is there twice");
+        for number in &self.rows {
+            assert!(unique.contains(number), "row {number} was acknowledged and is not there");
+        }
+        println!("{} rows acknowledged, {} stored", self.rows.len(), stored.len());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_loses_nothing_that_was_acknowledged() {
-    let directory = TempDir::new().unwrap();
-    let data = directory.path().join("data");
-    let api = Api {
-        http: Client::builder(TokioExecutor::new()).build_http(),
-        base: String::new(),
-        init: Arc::new(init(&data)),
-    };
-    let mut server = Server::start(&data, free_port());
-    let api = Api { base: server.base.clone(), ..api };
-    server.until_ready(&api.http).await;
-
-    let receiver = Receiver::start().await.unwrap();
-    for (path, maximum_events) in ENDPOINTS {
-        let webhook = json!({
-            "webhook_url": receiver.url(path),
-            "maximum_events": maximum_events,
-            "event_categories": [{"event_category": "item", "events": [{"event_name": "item_update"}]}],
-        });
-        api.ok("POST", "/rest/v2/webhook/webhooks", &webhook.to_string()).await;
+    let kills = std::env::var("HOOKYARD_KILLS").map_or(KILLS, |text| text.parse().unwrap());
+    let mut soak = Soak::start().await;
+    let numbers = [Arc::default(), Arc::default()];
+    for round in 0..kills {
+        soak.round(round, kills, &numbers).await;
     }
-    let (workspace, project) = (&api.init["workspace_id"], &api.init["project_id"]);
-    let base = format!("/workspaces/{workspace}/projects/{project}");
-    let source = api.ok("POST", &format!("{base}/webhooks"), r#"{"mode":"combine"}"#).await;
-    let uri = source["webhook"]["uri"].as_str().unwrap().to_owned();
-    let dataset = format!("{base}/datasets/{}/data", source["webhook"]["ds_id"]);
-
-    let (event_numbers, row_numbers) = (Arc::default(), Arc::default());
-    let (mut events, mut rows) = (Vec::new(), Vec::new());
-    for round in 0..KILLS {
-        let (mut publishers, mut senders) = (JoinSet::new(), JoinSet::new());
-        for _ in 0..PUBLISHERS {
-            publishers.spawn(api.clone().publish_until_gone(Arc::clone(&event_numbers)));
-        }
-        for _ in 0..SENDERS {
-            let numbers = Arc::clone(&row_numbers);
-            senders.spawn(api.clone().send_until_gone(uri.clone(), numbers));
-        }
-        let load = LOAD_MS[usize::try_from(round).unwrap() % LOAD_MS.len()];
-        tokio::time::sleep(Duration::from_millis(load)).await;
-        server.crash(&api.http).await;
-        events.extend(publishers.join_all().await.into_iter().flatten());
-        rows.extend(senders.join_all().await.into_iter().flatten());
-    }
-    assert!(events.len() > 100 && rows.len() > 100, "{} events, {} rows", events.len(), rows.len());
-    api.until_delivered().await;
-
-    let journal = api.journal().await;
-    let places: HashMap<_, _> = journal.iter().enumerate().map(|(at, id)| (id, at)).collect();
-    assert_eq!(places.len(), journal.len(), "an event is in the journal twice");
-    for id in &events {
-        assert!(places.contains_key(id), "{id} was acknowledged and is not in the journal");
-    }
-    let delivered = delivered(&receiver);
-    for (path, maximum_events) in ENDPOINTS {
-        let ids = &delivered[path];
-        let mut seen = HashSet::new();
-        let firsts: Vec<_> =
-            ids.iter().filter(|id| seen.insert(*id)).map(|id| places[id]).collect();
-        assert_eq!(firsts.len(), journal.len(), "{path} did not get every event");
-        assert!(firsts.is_sorted(), "{path} got events out of order");
-        let repeats = ids.len() - firsts.len();
-        let in_flight = usize::try_from(KILLS).unwrap() * maximum_events;
-        assert!(repeats <= in_flight, "{path} got {repeats} events twice, {in_flight} may be");
-    }
-    let stored = api.rows(&dataset).await;
-    let unique: HashSet<_> = stored.iter().collect();
-    assert_eq!(unique.len(), stored.len(), "a row is there twice");
-    for number in &rows {
-        assert!(unique.contains(number), "row {number} was acknowledged and is not there");
-    }
+    assert!(soak.events.len() > 100 && soak.rows.len() > 100, "there was hardly any load");
+    soak.api.until_delivered().await;
+    soak.check_events(kills).await;
+    soak.check_rows().await;
 }

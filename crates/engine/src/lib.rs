@@ -16,6 +16,7 @@ mod error;
 pub mod net;
 pub mod publish;
 pub mod receive;
+pub mod rules;
 pub mod sources;
 
 pub use error::Error;

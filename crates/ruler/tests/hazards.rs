@@ -1,19 +1,12 @@
 //! What is slow or unbounded in the original (its exponential wildcards, `$or` products, sibling
-//! arrays) is bounded here. Work is counted where it can be; elsewhere the bound is a time so
-//! generous that only a change of complexity exceeds it.
-#![expect(clippy::disallowed_methods, reason = "it bounds time")]
+//! arrays) is bounded here. Nothing is timed: each case is so large that with the original's
+//! complexity its test would not end.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure is the point")]
-
-use std::time::{Duration, Instant};
 
 use hookyard_ruler::limits::{
     MAX_DEPTH, MAX_FIELDS_PER_SUB_RULE, MAX_RULE_BYTES, MAX_SUB_RULES, MAX_WILDCARDS_PER_PATTERN,
 };
 use hookyard_ruler::{Machine, Rule, Scratch, event};
-
-/// The original takes from seconds to minutes for each case; an unoptimised build of this on a
-/// busy machine takes a fraction of this.
-const GENEROUS: Duration = Duration::from_secs(10);
 
 fn rule(text: &str) -> Rule {
     Rule::parse(text).unwrap_or_else(|error| panic!("{error}"))
@@ -26,27 +19,23 @@ fn matches(text: &str, event: &str) -> bool {
 /// 16 such rules take the original 99 s to add.
 #[test]
 fn wildcards_that_share_their_start() {
-    let start = Instant::now();
     let mut machine = Machine::new();
     for id in 0..1_000 {
         machine.add(id, &rule(&format!(r#"{{"a":[{{"wildcard":"*a*b{id}*c"}}]}}"#))).unwrap();
     }
     let event = format!(r#"{{"a":"{}b7x{}c"}}"#, "a".repeat(200), "ab".repeat(100));
     assert_eq!(machine.matches(event.as_bytes()).unwrap(), [7]);
-    assert!(start.elapsed() < GENEROUS);
 }
 
 /// Backtracking would take the length of the text to the power of the stars.
 #[test]
 fn wildcards_do_not_backtrack() {
-    let start = Instant::now();
     let pattern = "a*".repeat(MAX_WILDCARDS_PER_PATTERN) + "b";
     let text = "a".repeat(1 << 20);
     assert!(!matches(
         &format!(r#"{{"k":[{{"wildcard":"{pattern}"}}]}}"#),
         &format!(r#"{{"k":"{text}"}}"#)
     ));
-    assert!(start.elapsed() < GENEROUS);
     let error = Rule::parse(&format!(r#"{{"k":[{{"wildcard":"*{pattern}"}}]}}"#)).unwrap_err();
     assert!(error.problem().contains("more than 128 *"), "{error}");
 }
@@ -87,7 +76,6 @@ fn elements(count: usize, key: &str) -> String {
 /// Three arrays of 150 take the original 4.8 s: it tries their product.
 #[test]
 fn sibling_arrays_do_not_multiply() {
-    let start = Instant::now();
     let list = |key| elements(1_000, key);
     let event = format!(
         r#"{{"a":{},"b":{},"c":{},"d":[{{"x":1}},{{"y":1}}]}}"#,
@@ -101,13 +89,11 @@ fn sibling_arrays_do_not_multiply() {
     assert!(!matches(text, &event));
     let text = r#"{"a":{"k":[{"exists":true}]},"b":{"k":[{"exists":true}]},"d":{"x":[2]}}"#;
     assert!(!matches(text, &event));
-    assert!(start.elapsed() < GENEROUS);
 }
 
 /// 5,000 elements take the older finder of the original 16.7 s: it is quadratic.
 #[test]
 fn long_arrays_are_linear() {
-    let start = Instant::now();
     let element = |nth: u32| format!(r#"{{"a":{nth},"b":{}}}"#, nth + 1);
     let list = (0..20_000).map(element).collect::<Vec<_>>().join(",");
     let event = format!(r#"{{"l":[{list}]}}"#);
@@ -117,7 +103,6 @@ fn long_arrays_are_linear() {
     assert!(!matches(never, &event));
     let absent = r#"{"l":{"a":[{"exists":true}],"b":[{"exists":false}]}}"#;
     assert!(!matches(absent, &event));
-    assert!(start.elapsed() < GENEROUS);
 }
 
 /// One key again and again, with an array each time: the choices really are a product.
@@ -180,7 +165,6 @@ fn fields_and_bytes_are_bounded() {
 /// Repeating one key costs a comparison with every field of every sub-rule each time.
 #[test]
 fn repeated_keys_over_a_large_product_are_bounded() {
-    let start = Instant::now();
     let wide: Vec<String> = (0..50).map(|nth| format!(r#""w{nth}":[1]"#)).collect();
     let again = r#""z":[1],"#.repeat(60_000);
     let ors = ors(10);
@@ -188,29 +172,25 @@ fn repeated_keys_over_a_large_product_are_bounded() {
     assert!(Rule::parse(&text).is_ok(), "before the product it is one comparison each");
     let text = format!("{{{},{},{again}\"y\":[1]}}", wide.join(","), &ors[1..ors.len() - 1]);
     assert!(Rule::parse(&text).is_err());
-    assert!(start.elapsed() < GENEROUS);
 }
 
 /// All rules share a value that is in every event, and differ in another.
 #[test]
 fn rules_that_cannot_match_are_not_touched() {
-    let start = Instant::now();
     let mut machine = Machine::new();
     for id in 0..20_000 {
         let (row, column) = (id / 150, id % 150);
         let text = format!(r#"{{"account":["acme"],"x":["{row}"],"y":["{column}"]}}"#);
         machine.add(id, &rule(&text)).unwrap();
     }
-    let added = start.elapsed();
     let event = br#"{"account":"acme","x":"77","y":"33"}"#;
     let mut scratch = Scratch::new();
     let mut count = 0;
-    for _ in 0..2_000 {
+    // Touching every rule would make these four thousand million tests.
+    for _ in 0..200_000 {
         machine
             .matches_with(event, &mut scratch, |id| count += usize::from(*id == 77 * 150 + 33))
             .unwrap();
     }
-    assert_eq!(count, 2_000);
-    // Touching every rule would make these 40 million tests; adding was 20,000.
-    assert!(start.elapsed() - added < added.max(Duration::from_secs(1)) * 5);
+    assert_eq!(count, 200_000);
 }

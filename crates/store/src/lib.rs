@@ -32,7 +32,7 @@ pub use credentials::{CredentialStore, NewCredential, StoredCredential};
 pub use datasets::{BatchQuery, DatasetStore, Received};
 pub use error::{Entity, StoreError};
 pub use journal::{EventQuery, JournalStore};
-pub use queue::{Head, HeadLimit, Lease, QueueStore, Queued, Reflow};
+pub use queue::{EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Reflow};
 pub use ready::Ready;
 pub use sources::SourceStore;
 

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -53,6 +54,30 @@ pub struct Head {
     pub missing: u32,
 }
 
+/// Which events of the journal to queue again, told one by one. The store knows nothing of rules; its
+/// caller brings the test. It is asked on threads that may block, and must answer the same whenever
+/// it is asked.
+#[derive(Clone)]
+pub struct EventFilter(Arc<dyn Fn(&Event) -> bool + Send + Sync>);
+
+impl EventFilter {
+    /// The events for which this is true.
+    pub fn new(wanted: impl Fn(&Event) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(wanted))
+    }
+
+    /// Whether the event is wanted.
+    pub fn wants(&self, event: &Event) -> bool {
+        (self.0)(event)
+    }
+}
+
+impl fmt::Debug for EventFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EventFilter")
+    }
+}
+
 /// What a reflow did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reflow {
@@ -85,14 +110,15 @@ pub trait QueueStore: Send + Sync {
     /// of the queue and keeps the failure state. The answer is where the queue stands then.
     async fn settle(&self, lease: &Lease, attempt: NewAttempt) -> Result<QueueState, StoreError>;
 
-    /// Queues every event of the type that is in the journal, oldest first, behind what is queued
-    /// now and before anything published later. While an earlier one of the same type has not been
-    /// delivered whole, nothing is queued.
+    /// Queues every event of the type that is in the journal (with `only`: that passes it), oldest
+    /// first, behind what is queued now and before anything published later. While an earlier one of
+    /// the same type has not been delivered whole, nothing is queued.
     async fn reflow(
         &self,
         workspace: WorkspaceId,
         endpoint: EndpointId,
         event_type: EventTypeId,
+        only: Option<EventFilter>,
         now: Timestamp,
     ) -> Result<Reflow, StoreError>;
 

@@ -41,6 +41,9 @@ pub(crate) enum Action {
     /// Manage credentials
     #[command(subcommand)]
     Credential(CredentialAction),
+    /// Work on rules, without a server
+    #[command(subcommand)]
+    Rule(RuleAction),
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,17 +55,17 @@ pub(crate) enum CredentialAction {
     Create(CredentialCreateArgs),
 }
 
-impl Cli {
-    /// The flags that every command has.
-    pub(crate) fn common(&self) -> &CommonArgs {
-        match &self.action {
-            Action::Init(args) => &args.common,
-            Action::Serve(args) => &args.common,
-            Action::Credential(CredentialAction::Create(args)) => &args.common,
-        }
-    }
+#[derive(Debug, Subcommand)]
+pub(crate) enum RuleAction {
+    /// Say whether a rule matches an event, and if not, why
+    ///
+    /// Prints `match` and ends with code 0, or prints `no match` with the fields that failed and
+    /// ends with code 1. When there is no answer (the rule is not valid, a file cannot be read) it
+    /// ends with code 2.
+    Test(RuleTestArgs),
 }
 
+/// What every command has that works on a data directory.
 #[derive(Debug, Args)]
 pub(crate) struct CommonArgs {
     /// The directory that keeps everything
@@ -261,6 +264,21 @@ pub(crate) struct CredentialCreateArgs {
     /// with api_secret, or token.
     #[arg(long, env = "HOOKYARD_JSON")]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RuleTestArgs {
+    /// The file with the rule, or - for the standard input
+    ///
+    /// It is the text that a subscription has as its event_ruler.
+    #[arg(long, value_name = "FILE", env = "HOOKYARD_RULE")]
+    pub(crate) rule: PathBuf,
+
+    /// The file with the event, or - for the standard input
+    ///
+    /// It is the published object: what is called data when it is published.
+    #[arg(long, value_name = "FILE", env = "HOOKYARD_EVENT")]
+    pub(crate) event: PathBuf,
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@ pub(crate) mod args;
 mod credential;
 mod init;
 mod output;
+mod rule;
 mod serve;
 
 pub(crate) use credential::create as credential_create;
 pub(crate) use init::run as init;
+pub(crate) use rule::test as rule_test;
 pub(crate) use serve::run as serve;

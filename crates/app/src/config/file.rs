@@ -13,8 +13,9 @@ use toml::{Spanned, Value};
 /// The file that is read when none is named and this one is there.
 pub(crate) const DEFAULT_PATH: &str = "hookyard.toml";
 
-/// The flags that cannot be in the file: the one that names it, and what clap adds.
-const FLAGS_ONLY: [&str; 3] = ["config", "help", "version"];
+/// The flags that cannot be in the file: the one that names it, what clap adds, and those of
+/// `rule test`, which reads no configuration.
+const FLAGS_ONLY: [&str; 5] = ["config", "help", "version", "rule", "event"];
 
 /// What the file says. A key is named like its flag, with `_` for `-`, so that a flag needs no
 /// second definition to be in the file.

@@ -19,7 +19,8 @@ use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
 
 use crate::cli::args::{
-    Action, Cli, CommonArgs, CredentialAction, CredentialCreateArgs, FirstArgs, InitArgs, ServeArgs,
+    Action, Cli, CommonArgs, CredentialAction, CredentialCreateArgs, FirstArgs, InitArgs,
+    RuleAction, RuleTestArgs, ServeArgs,
 };
 use file::File;
 pub(crate) use key::KeySource;
@@ -31,9 +32,10 @@ pub(crate) enum Command {
     Init(Init),
     Serve(Box<Serve>),
     CredentialCreate(CredentialCreate),
+    RuleTest(RuleTest),
 }
 
-/// What every command needs.
+/// What every command needs that works on a data directory.
 #[derive(Debug)]
 pub(crate) struct Common {
     pub(crate) data: PathBuf,
@@ -80,11 +82,24 @@ pub(crate) struct CredentialCreate {
     pub(crate) json: bool,
 }
 
+/// `rule test`.
+#[derive(Debug)]
+pub(crate) struct RuleTest {
+    pub(crate) rule: PathBuf,
+    pub(crate) event: PathBuf,
+}
+
 /// Reads the command line, the environment and the configuration file, in this order of precedence.
 /// A [`clap::Error`] inside the error is to be shown by clap itself; `--help` is one.
 pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> {
     let args = with_command(args.into_iter().collect());
-    let named = Cli::try_parse_from(&args)?.common().config.clone();
+    let named = match Cli::try_parse_from(&args)?.action {
+        Action::Init(args) => args.common.config,
+        Action::Serve(args) => args.common.config,
+        Action::Credential(CredentialAction::Create(args)) => args.common.config,
+        // It is about two files and nothing else, and its codes must not depend on a third.
+        Action::Rule(RuleAction::Test(args)) => return Ok(Command::RuleTest(args.into())),
+    };
     let file = File::load(named.as_deref(), &Cli::command())?;
     let matches = file.parse_over(Cli::command(), &args)?;
     match Cli::from_arg_matches(&matches)?.action {
@@ -93,6 +108,7 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> 
         Action::Credential(CredentialAction::Create(args)) => {
             CredentialCreate::new(args).map(Command::CredentialCreate)
         }
+        Action::Rule(RuleAction::Test(args)) => Ok(Command::RuleTest(args.into())),
     }
 }
 
@@ -211,6 +227,13 @@ fn api_user(name: Option<String>, file: Option<PathBuf>) -> Result<Option<ApiUse
         bail!("the API user's password in {} is empty", file.display());
     }
     Ok(Some(ApiUser { name, password: Secret::new(password) }))
+}
+
+impl From<RuleTestArgs> for RuleTest {
+    fn from(args: RuleTestArgs) -> Self {
+        let RuleTestArgs { rule, event } = args;
+        Self { rule, event }
+    }
 }
 
 impl CredentialCreate {

@@ -1,15 +1,21 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
 use hookyard_core::model::{Catalogue, Endpoint, Event};
-use hookyard_store::{Entity, EventQuery};
+use hookyard_store::{Entity, EventFilter, EventQuery};
 
 use super::request::cut;
+use super::rule::rule_of;
 use crate::deliver::render;
+use crate::rules::Single;
 use crate::{Engine, Error};
 
 /// The most events of the sample that a reflow shows: a bundle of the default size.
 const SAMPLE_EVENTS_MAX: usize = 100;
+
+/// No more than this many events are looked at for a sample when a rule wants few of them.
+const SAMPLE_SEARCHED_MAX: usize = 1_000;
 
 /// How many events a sample reads at a time.
 const SAMPLE_PAGE: usize = 10;
@@ -31,9 +37,10 @@ pub struct Reflowed {
 }
 
 impl Engine {
-    /// Queues the history of an event type for an endpoint again. `field` is what the caller calls
-    /// the name of the event type. [`Error::Invalid`] when there is no such type, it has no reflow
-    /// or the endpoint does not subscribe to it (UltraCart spec 6, rows 17 to 19).
+    /// Queues the history of an event type for an endpoint again: the events that match the
+    /// subscription's rule as it is now. `field` is what the caller calls the name of the event type.
+    /// [`Error::Invalid`] when there is no such type, it has no reflow, the endpoint does not
+    /// subscribe to it (UltraCart spec 6, rows 17 to 19), or its rule cannot be read.
     pub async fn reflow_endpoint(
         &self,
         workspace: WorkspaceId,
@@ -46,21 +53,57 @@ impl Engine {
         let catalogue = self.store.catalogue(workspace).await?;
         let event_type = reflowable(&catalogue, &endpoint, name)
             .map_err(|reason| Error::invalid(field, reason))?;
+        let rule = rule_of(&endpoint, event_type);
+        let rule = rule.map_err(|reason| Error::invalid(field, reason))?;
         let queued = !endpoint.settings.disabled;
         if queued {
-            let now = self.clock.now();
-            self.store.reflow(workspace, id, event_type, now).await?;
-            self.store.ready().mark([id]);
+            self.reflow_history(&endpoint, event_type, rule).await?;
         }
         Ok(Reflowed { endpoint, event_type, queued })
     }
 
-    /// The body of the first request that a reflow makes: the oldest events of the type, as many as
-    /// the endpoint takes at once; an empty bundle when there are none that can be sent. Its text
-    /// has at most [`REQUEST_CHARS_MAX`](super::REQUEST_CHARS_MAX) characters.
+    /// An event that cannot be searched is left out, and counted in the log: publishing would refuse
+    /// it under this rule, and it stays in the journal.
+    async fn reflow_history(
+        &self,
+        endpoint: &Endpoint,
+        event_type: EventTypeId,
+        rule: Option<Single>,
+    ) -> Result<(), Error> {
+        let Endpoint { workspace, id, .. } = *endpoint;
+        let refused = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&refused);
+        let only = rule.map(|rule| {
+            EventFilter::new(move |event| {
+                rule.matches(&event.object).unwrap_or_else(|_| {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    false
+                })
+            })
+        });
+        self.store.reflow(workspace, id, event_type, only, self.clock.now()).await?;
+        self.store.ready().mark([id]);
+        let refused = refused.load(Ordering::Relaxed);
+        if refused > 0 {
+            tracing::warn!(
+                workspace_id = %workspace,
+                endpoint_id = %id,
+                event_type_id = %event_type,
+                events = refused,
+                "a reflow left out events that the rule cannot be matched against"
+            );
+        }
+        Ok(())
+    }
+
+    /// The body of the first request that a reflow makes: the oldest events of the type that match
+    /// the subscription's rule, as many as the endpoint takes at once; an empty bundle when there are
+    /// none that can be sent. Its text has at most
+    /// [`REQUEST_CHARS_MAX`](super::REQUEST_CHARS_MAX) characters.
     pub async fn reflow_sample(&self, reflowed: &Reflowed) -> Result<String, Error> {
         let Reflowed { endpoint, event_type, queued: _ } = reflowed;
-        let events = self.oldest_events(endpoint.workspace, *event_type).await?;
+        let rule = rule_of(endpoint, *event_type).ok().flatten();
+        let events = self.oldest_events(endpoint.workspace, *event_type, rule).await?;
         let catalogue = self.store.catalogue(endpoint.workspace).await?;
         match render::bundle(&catalogue, endpoint, &events) {
             Ok(bundle) if bundle.events > 0 => {
@@ -75,6 +118,7 @@ impl Engine {
         &self,
         workspace: WorkspaceId,
         event_type: EventTypeId,
+        rule: Option<Single>,
     ) -> Result<Vec<Arc<Event>>, Error> {
         let mut query = EventQuery {
             event_type: Some(event_type),
@@ -83,14 +127,23 @@ impl Engine {
             newest_first: false,
             limit: SAMPLE_PAGE,
         };
+        let matches = |event: &Arc<Event>| match &rule {
+            Some(rule) => rule.matches(&event.object).unwrap_or(false),
+            None => true,
+        };
         let mut events = Vec::new();
-        let mut bytes = 0;
-        while events.len() < SAMPLE_EVENTS_MAX && bytes < SAMPLE_BYTES_MAX {
+        let (mut bytes, mut searched) = (0, 0);
+        while events.len() < SAMPLE_EVENTS_MAX
+            && bytes < SAMPLE_BYTES_MAX
+            && searched < SAMPLE_SEARCHED_MAX
+        {
             let page = self.store.events(workspace, query.clone()).await?;
             query.after = page.last().map(|event| event.seq);
-            bytes += page.iter().map(|event| event.object.len()).sum::<usize>();
+            searched += page.len();
             let last = page.len() < SAMPLE_PAGE;
-            events.extend(page);
+            let wanted: Vec<_> = page.into_iter().filter(matches).collect();
+            bytes += wanted.iter().map(|event| event.object.len()).sum::<usize>();
+            events.extend(wanted);
             if last {
                 break;
             }

@@ -3,36 +3,137 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
 use hookyard_core::model::{Catalogue, Endpoint};
+use hookyard_ruler::{Machine, event};
 use hookyard_store::{SharedStore, StoreError};
 use tokio::sync::Mutex;
+
+use crate::rules;
 
 /// Who wants which event type in one workspace, at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Matcher {
     /// The event types by name.
     pub(crate) names: HashMap<String, EventTypeId>,
-    /// The endpoints of each event type, ascending.
-    wanted: HashMap<EventTypeId, Vec<EndpointId>>,
+    wanted: HashMap<EventTypeId, Wanted>,
+}
+
+/// Who wants the events of one type.
+#[derive(Debug, Default)]
+struct Wanted {
+    /// The endpoints that want all of them, ascending.
+    all: Vec<EndpointId>,
+    /// The endpoints that have a rule; `None` when there are none, so that nothing is matched.
+    some: Option<Arc<Ruled>>,
+}
+
+/// The endpoints that want some events of one type.
+#[derive(Debug)]
+struct Ruled {
+    /// What the machine was made of, endpoints ascending.
+    rules: Vec<OwnRule>,
+    machine: Machine<EndpointId>,
+}
+
+/// An endpoint with a rule for the event type at hand. It holds the endpoint and not a copy of the
+/// rule, which may be long.
+#[derive(Debug)]
+struct OwnRule {
+    endpoint: Arc<Endpoint>,
+    /// Which of its subscriptions.
+    index: usize,
+}
+
+impl OwnRule {
+    fn text(&self) -> &str {
+        let own = self.endpoint.subscriptions.get(self.index);
+        own.and_then(|own| own.rule.as_deref()).unwrap_or_default()
+    }
+
+    fn is_as(&self, other: &Self) -> bool {
+        self.endpoint.id == other.endpoint.id
+            && (Arc::ptr_eq(&self.endpoint, &other.endpoint) || self.text() == other.text())
+    }
 }
 
 impl Matcher {
-    fn new(catalogue: &Catalogue, endpoints: &[Arc<Endpoint>]) -> Self {
-        let mut wanted: HashMap<EventTypeId, Vec<EndpointId>> = HashMap::new();
-        for endpoint in endpoints {
-            for subscription in &endpoint.subscriptions {
-                if endpoint.wants(subscription.event_type) {
-                    wanted.entry(subscription.event_type).or_default().push(endpoint.id);
+    /// The machines of event types for which no rule has changed are those of `old`.
+    fn new(catalogue: &Catalogue, endpoints: &[Arc<Endpoint>], old: Option<&Self>) -> Self {
+        let mut ruled: HashMap<EventTypeId, Vec<OwnRule>> = HashMap::new();
+        let mut wanted: HashMap<EventTypeId, Wanted> = HashMap::new();
+        // Endpoints come ascending, so every list is.
+        for endpoint in endpoints.iter().filter(|endpoint| !endpoint.settings.disabled) {
+            for (index, own) in endpoint.subscriptions.iter().enumerate() {
+                if !own.active {
+                    continue;
+                }
+                match own.rule {
+                    None => wanted.entry(own.event_type).or_default().all.push(endpoint.id),
+                    Some(_) => {
+                        let rule = OwnRule { endpoint: Arc::clone(endpoint), index };
+                        ruled.entry(own.event_type).or_default().push(rule);
+                    }
                 }
             }
         }
-        wanted.values_mut().for_each(|endpoints| endpoints.sort());
+        for (event_type, rules) in ruled {
+            let before = old.and_then(|old| old.wanted.get(&event_type)?.some.as_ref());
+            let same = before.filter(|before| before.is_made_of(&rules)).map(Arc::clone);
+            let some = same.unwrap_or_else(|| Arc::new(Ruled::new(event_type, rules)));
+            wanted.entry(event_type).or_default().some = Some(some);
+        }
         let names = catalogue.iter().map(|(_, kind)| (kind.name.clone(), kind.id)).collect();
         Self { names, wanted }
     }
 
-    /// The endpoints that want an event of this type, ascending.
-    pub(crate) fn matches(&self, event_type: EventTypeId) -> &[EndpointId] {
-        self.wanted.get(&event_type).map_or(&[], Vec::as_slice)
+    /// The endpoints that want an event of this type with this object, ascending. An error means
+    /// that the object cannot be searched for what the rules ask for.
+    pub(crate) fn matches(
+        &self,
+        event_type: EventTypeId,
+        object: &[u8],
+    ) -> Result<Vec<EndpointId>, event::Error> {
+        let Some(Wanted { all, some }) = self.wanted.get(&event_type) else {
+            return Ok(Vec::new());
+        };
+        let mut matched = all.clone();
+        if let Some(ruled) = some {
+            rules::run(&ruled.machine, object, |id| matched.push(*id))?;
+            if matched.len() > all.len() {
+                matched.sort_unstable();
+            }
+        }
+        Ok(matched)
+    }
+}
+
+impl Ruled {
+    /// A rule that cannot be read matches nothing: a newer version wrote it, or checked it less
+    /// strictly. The other endpoints must not suffer for it, and to send its endpoint everything
+    /// would send what its owner wanted held back, which cannot be undone. What the endpoint misses
+    /// is in the journal, and a reflow sends it once the rule is mended.
+    fn new(event_type: EventTypeId, rules: Vec<OwnRule>) -> Self {
+        let mut machine = Machine::new();
+        for rule in &rules {
+            let id = rule.endpoint.id;
+            let parsed = rules::parse(rule.text());
+            let added = parsed
+                .and_then(|parsed| machine.add(id, &parsed).map_err(|error| error.to_string()));
+            if let Err(reason) = added {
+                tracing::error!(
+                    workspace_id = %rule.endpoint.workspace,
+                    endpoint_id = %id,
+                    event_type_id = %event_type,
+                    reason,
+                    "a stored rule cannot be read, its endpoint gets no events of the type"
+                );
+            }
+        }
+        Self { rules, machine }
+    }
+
+    fn is_made_of(&self, rules: &[OwnRule]) -> bool {
+        self.rules.len() == rules.len()
+            && self.rules.iter().zip(rules).all(|(one, other)| one.is_as(other))
     }
 }
 
@@ -60,7 +161,9 @@ impl Matchers {
         self.rebuild(store, workspace).await
     }
 
-    /// Builds the workspace's matcher anew.
+    /// Builds the workspace's matcher anew, all of it but the machines of event types whose rules are
+    /// as they were. In a workspace of 10,000 endpoints an unoptimised build takes 15 ms for that,
+    /// and 125 ms to make one machine of 10,000 rules again; so nothing finer is kept.
     pub(crate) async fn rebuild(
         &self,
         store: &SharedStore,
@@ -69,7 +172,8 @@ impl Matchers {
         let _turn = self.rebuild.lock().await;
         let catalogue = store.catalogue(workspace).await?;
         let endpoints = store.endpoints(workspace).await?;
-        let matcher = Arc::new(Matcher::new(&catalogue, &endpoints));
+        let old = self.cached(workspace);
+        let matcher = Arc::new(Matcher::new(&catalogue, &endpoints, old.as_deref()));
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         current.insert(workspace, Arc::clone(&matcher));
         Ok(matcher)
@@ -78,5 +182,73 @@ impl Matchers {
     fn cached(&self, workspace: WorkspaceId) -> Option<Arc<Matcher>> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         current.get(&workspace).map(Arc::clone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hookyard_core::catalogue::initial;
+    use hookyard_core::model::{EndpointSettings, Subscription};
+    use jiff::Timestamp;
+
+    use super::*;
+
+    const ORDERS: EventTypeId = EventTypeId(22);
+    const ITEMS: EventTypeId = EventTypeId(20);
+
+    fn endpoint(id: i32, wants: &[(EventTypeId, Option<&str>)]) -> Arc<Endpoint> {
+        let subscription = |(event_type, rule): &(EventTypeId, Option<&str>)| Subscription {
+            event_type: *event_type,
+            active: true,
+            expansion: None,
+            comments: None,
+            rule: rule.map(str::to_owned),
+        };
+        Arc::new(Endpoint {
+            id: EndpointId(id),
+            workspace: WorkspaceId(1),
+            revision: 1,
+            created_at: Timestamp::UNIX_EPOCH,
+            settings: EndpointSettings::to_url("https://x.test/h"),
+            subscriptions: wants.iter().map(subscription).collect(),
+        })
+    }
+
+    fn some(matcher: &Matcher, event_type: EventTypeId) -> &Arc<Ruled> {
+        matcher.wanted[&event_type].some.as_ref().unwrap()
+    }
+
+    #[test]
+    fn matches_come_ascending_whether_by_rule_or_not() {
+        let (one, two) = (Some(r#"{"n":[1]}"#), Some(r#"{"n":[2]}"#));
+        let wants = [None, one, None, two, one, None];
+        let endpoints: Vec<_> =
+            (1..).zip(wants).map(|(id, rule)| endpoint(id, &[(ORDERS, rule)])).collect();
+        let matcher = Matcher::new(initial(), &endpoints, None);
+        let ids = |object: &str| -> Vec<_> {
+            let matched = matcher.matches(ORDERS, object.as_bytes()).unwrap();
+            matched.into_iter().map(|id| id.0).collect()
+        };
+        assert_eq!(ids(r#"{"n":1}"#), [1, 2, 3, 5, 6]);
+        assert_eq!(ids(r#"{"n":[2,1]}"#), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(ids("{}"), [1, 3, 6]);
+        assert!(matcher.matches(ITEMS, b"{}").unwrap().is_empty());
+    }
+
+    #[test]
+    fn only_the_machines_of_changed_rules_are_made_again() {
+        let rule = Some(r#"{"n":[1]}"#);
+        let first = endpoint(1, &[(ITEMS, rule), (ORDERS, rule)]);
+        let second = endpoint(2, &[(ITEMS, rule)]);
+        let old = Matcher::new(initial(), &[Arc::clone(&first), second], None);
+        let second = endpoint(2, &[(ITEMS, Some(r#"{"n":[2]}"#))]);
+        let third = endpoint(3, &[(ORDERS, None)]);
+        let new = Matcher::new(initial(), &[first, second, third], Some(&old));
+        assert!(Arc::ptr_eq(some(&old, ORDERS), some(&new, ORDERS)));
+        assert!(!Arc::ptr_eq(some(&old, ITEMS), some(&new, ITEMS)));
+        let ids = new.matches(ITEMS, br#"{"n":2}"#).unwrap();
+        assert_eq!(ids, [EndpointId(2)]);
+        let none = Matcher::new(initial(), &[], Some(&new));
+        assert!(none.wanted.is_empty());
     }
 }

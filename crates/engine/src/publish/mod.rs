@@ -25,6 +25,22 @@ pub enum Error {
         name: String,
     },
 
+    /// A rule of the workspace cannot be decided for an event: its arrays are too ambiguous, or a
+    /// number, a key or the whole is too large to be searched.
+    ///
+    /// Such an event is refused, not accepted with a guess. Counted as matching, it would reach
+    /// endpoints whose rules may hold it back; counted as not matching, it would be missed by
+    /// endpoints that were promised it, and nobody told. Refused, nothing is lost, and the one who
+    /// can mend it hears of it. Only an event built for it comes this far (a key repeated with large
+    /// arrays below it), and only where an endpoint has a rule for its type.
+    #[error("the rules for this event type cannot be matched: {source}")]
+    Unmatchable {
+        /// Which event, from 0.
+        index: usize,
+        /// What is in the way.
+        source: hookyard_ruler::event::Error,
+    },
+
     /// There are more events than [`BATCH_EVENTS_MAX`].
     #[error("the batch has {0} events, at most {BATCH_EVENTS_MAX} are accepted")]
     TooMany(usize),
@@ -63,6 +79,7 @@ fn match_event(matcher: &Matcher, index: usize, event: CloudEvent) -> Result<New
     let Some(kind) = matcher.names.get(&event_type).copied() else {
         return Err(Error::UnknownType { index, name: event_type });
     };
-    let matched = matcher.matches(kind).to_vec();
+    let matched =
+        matcher.matches(kind, &object).map_err(|source| Error::Unmatchable { index, source })?;
     Ok(NewEvent { event_type: kind, id, source, attributes, object, matched })
 }

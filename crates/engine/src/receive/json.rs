@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use hookyard_core::json::too_deep_at;
 use serde::de::IgnoredAny;
 
 /// The deepest nesting of arrays and objects that is taken. Readers of the rows recurse: Python's
@@ -25,7 +26,7 @@ pub(super) fn locate(bytes: &[u8]) -> Result<Range<usize>, String> {
         let reason = words.split_once(" at line ").map_or(words.as_str(), |(reason, _)| reason);
         return Err(malformed(reason, start + offset(&text[start..end], &error)));
     }
-    match too_deep_at(&text.as_bytes()[start..end]) {
+    match too_deep_at(&text.as_bytes()[start..end], NESTING_MAX) {
         Some(byte) => {
             let reason = format!("nested more than {NESTING_MAX} deep");
             Err(malformed(&reason, start + byte))
@@ -39,29 +40,6 @@ fn offset(text: &str, error: &serde_json::Error) -> usize {
     let before: usize =
         text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     (before + error.column().saturating_sub(1)).min(text.len())
-}
-
-/// The first bracket, in text that is known to be JSON, that opens a level too many.
-fn too_deep_at(json: &[u8]) -> Option<usize> {
-    let mut depth = 0_usize;
-    let mut in_string = false;
-    let mut escaped = false;
-    for (at, byte) in json.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                depth += 1;
-                if depth > NESTING_MAX {
-                    return Some(at);
-                }
-            }
-            b']' | b'}' if !in_string => depth -= 1,
-            _ => {}
-        }
-    }
-    None
 }
 
 #[cfg(test)]

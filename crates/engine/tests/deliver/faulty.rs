@@ -130,9 +130,10 @@ impl QueueStore for FaultyStore {
         workspace: WorkspaceId,
         endpoint: EndpointId,
         event_type: EventTypeId,
+        only: Option<EventFilter>,
         now: Timestamp,
     ) -> Result<Reflow, StoreError> {
-        self.inner.reflow(workspace, endpoint, event_type, now).await
+        self.inner.reflow(workspace, endpoint, event_type, only, now).await
     }
 
     async fn queue_states(

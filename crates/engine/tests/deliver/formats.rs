@@ -32,7 +32,7 @@ async fn a_bundle_keeps_its_id_and_a_reflow_makes_another() {
     sim.run_until_idle(&mut worker).await;
     sim.clock.advance(std::time::Duration::from_secs(1));
     let now = sim.clock.now();
-    sim.shared().reflow(WORKSPACE, endpoint.id, type_id("order_create"), now).await.unwrap();
+    sim.shared().reflow(WORKSPACE, endpoint.id, type_id("order_create"), None, now).await.unwrap();
     sim.run_until_idle(&mut worker).await;
 
     let requests = sim.receivers.requests();

@@ -208,7 +208,8 @@ async fn reflowed_events_come_after_what_is_queued() {
     sim.publish(3, &[endpoint]).await;
     let order_create = crate::sim::type_id("order_create");
     let now = sim.clock.now();
-    let reflow = sim.shared().reflow(crate::sim::WORKSPACE, endpoint, order_create, now).await;
+    let reflow =
+        sim.shared().reflow(crate::sim::WORKSPACE, endpoint, order_create, None, now).await;
     assert_eq!(reflow.unwrap().queued, 3);
     sim.publish(1, &[endpoint]).await;
     sim.clock.advance(Duration::from_secs(9));

@@ -20,7 +20,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Json(error) => write!(f, "the event is not a JSON object: {error}"),
+            Error::Json(error) => write!(f, "the event cannot be read as a JSON object: {error}"),
             Error::TooLarge => write!(f, "the event is larger than {MAX_EVENT_BYTES} bytes"),
             Error::TooAmbiguous => write!(
                 f,

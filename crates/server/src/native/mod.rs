@@ -9,6 +9,7 @@ mod caller;
 mod event;
 mod events;
 mod publish;
+mod rules_test;
 mod trace;
 
 /// Where events are published and the journal is listed.
@@ -17,11 +18,17 @@ pub(crate) const EVENTS: &str = "/v1/events";
 /// One event by its publisher's id.
 pub(crate) const EVENT: &str = "/v1/events/{id}";
 
+/// Where rules are tried out.
+pub(crate) const RULES_TEST: &str = "/v1/rules/test";
+
 pub(crate) fn router() -> Router<App> {
     Router::new()
         .route(EVENTS, post(publish::publish).get(events::events))
         .route(EVENT, get(event::event))
+        .route(RULES_TEST, post(rules_test::test))
 }
 
+#[cfg(test)]
+mod rules_tests;
 #[cfg(test)]
 mod tests;

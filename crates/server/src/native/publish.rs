@@ -62,7 +62,8 @@ fn answer(ids: &[String], receipts: &[Receipt], is_batch: bool) -> String {
     if is_batch { format!("[{}]", bodies.join(",")) } else { bodies.concat() }
 }
 
-async fn read(body: Body, max: usize) -> Result<Bytes, Problem> {
+/// The whole body, if it has at most `max` bytes.
+pub(super) async fn read(body: Body, max: usize) -> Result<Bytes, Problem> {
     match Limited::new(body, max).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
@@ -95,6 +96,10 @@ fn refused(error: Error, is_batch: bool) -> Problem {
         Error::UnknownType { index, .. } => Problem {
             index: is_batch.then_some(index),
             ..Problem::of_field(Code::UnknownEventType, "type", detail)
+        },
+        Error::Unmatchable { index, .. } => Problem {
+            index: is_batch.then_some(index),
+            ..Problem::of_field(Code::InvalidValue, "data", detail)
         },
         Error::TooMany(_) => Problem::new(Code::TooLarge, detail),
         Error::Other(error) => error.into(),

@@ -23,6 +23,16 @@ async fn publish(server: &TestServer, kind: &str, body: impl Into<Body>) -> (Sta
     (status, json)
 }
 
+/// Publishes an `order_create` event; its receipt.
+pub(super) async fn publish_order(server: &TestServer, id: &str, object: &Value) -> Value {
+    let event = json!({
+        "specversion": "1.0", "id": id, "source": "/shop", "type": "order_create", "data": object,
+    });
+    let (status, receipt) = publish(server, STRUCTURED, event.to_string()).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{receipt}");
+    receipt
+}
+
 async fn get(server: &TestServer, path: &str) -> (StatusCode, Value, String) {
     let request = Request::get(path).header("x-api-key", API_KEY);
     let request = request.header("x-api-secret", API_SECRET);
@@ -85,6 +95,30 @@ async fn bad_requests_say_what_is_wrong() {
         assert_eq!((got.as_u16(), problem["code"].as_str()), (status, Some(code)));
         assert!(!problem["detail"].as_str().unwrap().is_empty());
     }
+}
+
+/// An event that no rule can be matched against, here for a number of 2,000 digits.
+#[tokio::test]
+async fn an_event_that_cannot_be_matched_is_refused() {
+    let server = TestServer::start().await;
+    let webhook = json!({
+        "webhook_url": "https://x.test/h",
+        "event_categories": [{"events": [
+            {"event_name": "order_create", "event_ruler": r#"{"n":["x"]}"#},
+        ]}],
+    });
+    let request = Request::post("/rest/v2/webhook/webhooks")
+        .header("x-ultracart-simple-key", SIMPLE_KEY)
+        .body(Body::from(webhook.to_string()));
+    assert_eq!(call(&server, request.unwrap()).await.0, StatusCode::OK);
+    let endless = EVENT.replace("1.0}", &format!("{}}}", "9".repeat(2_000)));
+    let (status, problem) = publish(&server, STRUCTURED, endless.clone()).await;
+    let at_fault = (&problem["code"], &problem["field"], &problem["index"]);
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(at_fault, (&json!("invalid_value"), &json!("data"), &Value::Null));
+    let (_, problem) = publish(&server, BATCH, format!("[{EVENT},{endless}]")).await;
+    assert_eq!(problem["index"], 1);
+    assert_eq!(get(&server, "/v1/events").await.1["events"], json!([]));
 }
 
 #[tokio::test]

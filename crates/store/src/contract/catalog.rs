@@ -137,6 +137,6 @@ pub(crate) async fn foreign_workspaces_see_nothing_of_endpoints(fixture: &dyn Fi
     let update = store.update_endpoint(OTHER_WS, own.id, 1, own.settings.clone(), Vec::new()).await;
     assert!(matches!(update, Err(StoreError::NotFound(_))));
     assert_eq!(store.queue_states(OTHER_WS, &[own.id]).await.unwrap()[0].pending, 0);
-    assert!(store.reflow(OTHER_WS, own.id, ORDER_CREATE, at(1)).await.is_err());
+    assert!(store.reflow(OTHER_WS, own.id, ORDER_CREATE, None, at(1)).await.is_err());
     assert_eq!(store.endpoint(WS, own.id).await.unwrap(), Some(own));
 }

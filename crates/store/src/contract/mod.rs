@@ -50,7 +50,9 @@ macro_rules! suite {
                 events_are_found_by_id, foreign_workspaces_see_no_events;
             queue: events_are_queued_in_order, a_settled_bundle_is_gone_for_good,
                 failures_are_kept_and_cleared, long_queues_survive_a_crash,
-                reflow_keeps_one_order, reflow_is_coalesced, an_old_lease_is_fenced_off,
+                reflow_keeps_one_order, reflow_takes_only_what_is_wanted,
+                reflow_misses_nothing_published_meanwhile, reflow_is_coalesced,
+                an_old_lease_is_fenced_off,
                 a_deleted_endpoint_has_no_queue, work_is_announced, enabling_clears_failures,
                 a_crash_at_any_point_keeps_the_queue;
         );

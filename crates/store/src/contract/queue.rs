@@ -1,7 +1,8 @@
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
-use crate::StoreError;
+use crate::{EventFilter, StoreError};
 
 pub(crate) async fn events_are_queued_in_order(fixture: &dyn Fixture) {
     let store = open(fixture).await;
@@ -78,7 +79,7 @@ pub(crate) async fn reflow_keeps_one_order(fixture: &dyn Fixture) {
     let mut other_type = event(3, &[]);
     other_type.event_type = ITEM_UPDATE;
     store.append(WS, vec![other_type, event(4, &[])], at(1)).await.unwrap();
-    let reflow = store.reflow(WS, id, ORDER_CREATE, at(60)).await.unwrap();
+    let reflow = store.reflow(WS, id, ORDER_CREATE, None, at(60)).await.unwrap();
     assert_eq!((reflow.queued, reflow.coalesced), (4, false));
     publish(&store, 5..7, id).await;
     let expected = ids([2, 0, 1, 2, 4, 5, 6]);
@@ -95,18 +96,58 @@ pub(crate) async fn reflow_keeps_one_order(fixture: &dyn Fixture) {
     assert_eq!(queued(&store, &claim(&store, id).await).await, expected[3..]);
 }
 
+pub(crate) async fn reflow_takes_only_what_is_wanted(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let id = endpoint(&store).await.id;
+    publish(&store, 0..3, id).await;
+    store.append(WS, vec![event(3, &[])], at(1)).await.unwrap();
+    let even = EventFilter::new(|event| event.seq.0 % 2 == 0);
+    let reflow = store.reflow(WS, id, ORDER_CREATE, Some(even), at(60)).await.unwrap();
+    assert_eq!((reflow.queued, reflow.coalesced), (2, false));
+    assert_eq!(store.queue_states(WS, &[id]).await.unwrap()[0].pending, 5);
+    for store in [store, fixture.open().await] {
+        let lease = claim(&store, id).await;
+        assert_eq!(queued(&store, &lease).await, ids([0, 1, 2, 1, 3]));
+    }
+    let store = fixture.open().await;
+    deliver(&store, &claim(&store, id).await, 5).await;
+    let none = EventFilter::new(|_| false);
+    let reflow = store.reflow(WS, id, ORDER_CREATE, Some(none), at(61)).await.unwrap();
+    assert_eq!((reflow.queued, reflow.coalesced), (0, false));
+    assert_eq!(store.queue_states(WS, &[id]).await.unwrap()[0].pending, 0);
+}
+
+/// An event that is published while the journal is read is looked at, too, and once.
+pub(crate) async fn reflow_misses_nothing_published_meanwhile(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let id = endpoint(&store).await.id;
+    store.append(WS, (0..3).map(|n| event(n, &[])).collect(), at(1)).await.unwrap();
+    let runtime = tokio::runtime::Handle::current();
+    let (publisher, first) = (Arc::clone(&store), AtomicBool::new(true));
+    let meanwhile = EventFilter::new(move |seen| {
+        if first.swap(false, Ordering::Relaxed) {
+            let new = (3..6).map(|n| event(n, &[])).collect();
+            runtime.block_on(publisher.append(WS, new, at(2))).unwrap();
+        }
+        seen.id != "event-1" && seen.id != "event-4"
+    });
+    store.reflow(WS, id, ORDER_CREATE, Some(meanwhile), at(60)).await.unwrap();
+    publish(&store, 6..7, id).await;
+    assert_eq!(queued(&store, &claim(&store, id).await).await, ids([0, 2, 3, 5, 6]));
+}
+
 pub(crate) async fn reflow_is_coalesced(fixture: &dyn Fixture) {
     let store = open(fixture).await;
     let id = endpoint(&store).await.id;
-    let nothing = store.reflow(WS, id, ORDER_CREATE, at(1)).await.unwrap();
+    let nothing = store.reflow(WS, id, ORDER_CREATE, None, at(1)).await.unwrap();
     assert_eq!((nothing.queued, nothing.coalesced), (0, false));
     publish(&store, 0..2, id).await;
-    assert!(!store.reflow(WS, id, ORDER_CREATE, at(1)).await.unwrap().coalesced);
+    assert!(!store.reflow(WS, id, ORDER_CREATE, None, at(1)).await.unwrap().coalesced);
     let store = fixture.open().await;
-    let again = store.reflow(WS, id, ORDER_CREATE, at(2)).await.unwrap();
+    let again = store.reflow(WS, id, ORDER_CREATE, None, at(2)).await.unwrap();
     assert_eq!((again.queued, again.coalesced), (0, true));
     deliver(&store, &claim(&store, id).await, 4).await;
-    assert_eq!(store.reflow(WS, id, ORDER_CREATE, at(3)).await.unwrap().queued, 2);
+    assert_eq!(store.reflow(WS, id, ORDER_CREATE, None, at(3)).await.unwrap().queued, 2);
 }
 
 pub(crate) async fn an_old_lease_is_fenced_off(fixture: &dyn Fixture) {
@@ -183,7 +224,7 @@ pub(crate) async fn a_crash_at_any_point_keeps_the_queue(fixture: &dyn Fixture) 
             expected.drain(..count);
         }
         if round % 11 == 10 {
-            let reflow = store.reflow(WS, id, ORDER_CREATE, at(1)).await.unwrap();
+            let reflow = store.reflow(WS, id, ORDER_CREATE, None, at(1)).await.unwrap();
             if !reflow.coalesced {
                 expected.extend(0..published);
             }

@@ -15,8 +15,8 @@ use super::{SqliteStore, codec, failed, keys};
 use crate::{EventQuery, JournalStore, StoreError};
 
 /// Columns that [`event`] reads.
-const COLUMNS: &str = "seq, workspace_id, type_id, accepted_ms, event_id, source, attributes, \
-                       object, matched";
+pub(super) const COLUMNS: &str = "seq, workspace_id, type_id, accepted_ms, event_id, source, \
+                                  attributes, object, matched";
 
 #[async_trait]
 impl JournalStore for SqliteStore {
@@ -256,7 +256,8 @@ pub(super) fn by_seq(conn: &Connection, seq: u64) -> Result<Option<Event>, Store
     statement.query_row([signed(seq)], event).optional().map_err(failed)
 }
 
-fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+/// An event from its [`COLUMNS`].
+pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
     let matched = codec::decode(row.get_ref(8)?.as_blob()?).unwrap_or_default();
     Ok(Event {
         seq: Seq(unsigned(row, 0)?),

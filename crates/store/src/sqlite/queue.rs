@@ -9,11 +9,17 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::memory::lock;
-use super::rows::{signed, unsigned};
+use super::rows::{count, signed, unsigned};
 use super::writer::Tx;
-use super::{SqliteStore, attempts, checkpoint, codec, failed};
+use super::{SqliteStore, attempts, checkpoint, codec, failed, journal};
 use crate::backlog::{Backlog, Peek, ReflowRange};
-use crate::{Entity, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Reflow, StoreError};
+use crate::{
+    Entity, EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Reflow, StoreError,
+};
+
+/// Events that a reflow looks at in one read. A read holds a connection and keeps the WAL from being
+/// reset; this many one-kilobyte events take some tens of milliseconds.
+const HISTORY_PAGE: usize = 10_000;
 
 #[async_trait]
 impl QueueStore for SqliteStore {
@@ -79,15 +85,22 @@ impl QueueStore for SqliteStore {
         workspace: WorkspaceId,
         endpoint: EndpointId,
         event_type: EventTypeId,
+        only: Option<EventFilter>,
         now: Timestamp,
     ) -> Result<Reflow, StoreError> {
         let owner = self.memory.endpoint(endpoint).filter(|e| e.workspace == workspace);
         owner.ok_or(StoreError::NotFound(Entity::Endpoint))?;
         // The bulk is read beside the writer; what is published meanwhile is read by it.
-        let history = move |conn: &Connection| history(conn, workspace, event_type, 0);
-        let seqs = self.readers.read(history).await?;
-        let job = move |tx: &mut Tx<'_>| reflow(tx, workspace, endpoint, event_type, now, seqs);
-        self.writer.alone(job).await
+        let mut history = History { workspace, event_type, only, seqs: Vec::new(), read_to: 0 };
+        loop {
+            let read = move |conn: &Connection| history.read_on(conn).map(|more| (history, more));
+            let more;
+            (history, more) = self.readers.read(read).await?;
+            if !more {
+                break;
+            }
+        }
+        self.writer.alone(move |tx| reflow(tx, endpoint, now, history)).await
     }
 
     async fn queue_states(
@@ -168,36 +181,59 @@ fn settle(tx: &mut Tx<'_>, lease: Lease, attempt: &NewAttempt) -> Result<(), Sto
     Ok(())
 }
 
-/// The numbers of a workspace's events of one type, after a number, ascending.
-fn history(
-    conn: &Connection,
+/// What a reflow queues, read page by page.
+struct History {
     workspace: WorkspaceId,
     event_type: EventTypeId,
-    after: u64,
-) -> Result<Vec<u64>, StoreError> {
-    let sql = "SELECT seq FROM journal WHERE workspace_id = ?1 AND type_id = ?2 AND seq > ?3 \
-               ORDER BY seq";
-    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    let bounds = params![workspace.0, event_type.0, signed(after)];
-    let seqs = statement.query_map(bounds, |row| unsigned(row, 0)).map_err(failed)?;
-    seqs.collect::<Result<_, _>>().map_err(failed)
+    only: Option<EventFilter>,
+    /// The numbers found so far, ascending.
+    seqs: Vec<u64>,
+    /// The last event that was looked at.
+    read_to: u64,
+}
+
+impl History {
+    /// Reads another page; whether there may be more.
+    fn read_on(&mut self, conn: &Connection) -> Result<bool, StoreError> {
+        let columns = if self.only.is_some() { journal::COLUMNS } else { "seq" };
+        let sql = format!(
+            "SELECT {columns} FROM journal WHERE workspace_id = ?1 AND type_id = ?2 AND seq > ?3 \
+             ORDER BY seq LIMIT ?4"
+        );
+        let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+        let after = signed(self.read_to);
+        let bounds = params![self.workspace.0, self.event_type.0, after, count(HISTORY_PAGE)];
+        let mut rows = statement.query(bounds).map_err(failed)?;
+        let mut read = 0;
+        while let Some(row) = rows.next().map_err(failed)? {
+            read += 1;
+            self.read_to = unsigned(row, 0).map_err(failed)?;
+            let wanted = match &self.only {
+                Some(only) => only.wants(&journal::event(row).map_err(failed)?),
+                None => true,
+            };
+            if wanted {
+                self.seqs.push(self.read_to);
+            }
+        }
+        Ok(read == HISTORY_PAGE)
+    }
 }
 
 fn reflow(
     tx: &mut Tx<'_>,
-    workspace: WorkspaceId,
     endpoint: EndpointId,
-    event_type: EventTypeId,
     at: Timestamp,
-    mut seqs: Vec<u64>,
+    mut history: History,
 ) -> Result<Reflow, StoreError> {
+    let event_type = history.event_type;
     let queue = tx.memory.queue(endpoint).ok_or(StoreError::NotFound(Entity::Endpoint))?;
     let mut after = lock(&queue).clone();
     if after.reflows().iter().any(|reflow| reflow.event_type == event_type) {
         return Ok(Reflow { queued: 0, coalesced: true });
     }
-    let newest = seqs.last().copied().unwrap_or_default();
-    seqs.extend(history(tx.conn, workspace, event_type, newest)?);
+    while history.read_on(tx.conn)? {}
+    let seqs = history.seqs;
     let queued = seqs.len() as u64;
     if queued == 0 {
         return Ok(Reflow { queued, coalesced: false });

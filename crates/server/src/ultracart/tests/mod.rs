@@ -3,6 +3,7 @@
 mod conventions;
 mod logs;
 mod reflow;
+mod rules;
 mod webhooks;
 
 use axum::body::Body;

@@ -218,8 +218,8 @@ async fn errors_name_the_field_at_fault() {
     for (body, start) in [
         (events(r#"{"event_name":"nope"}"#), "event_categories[0].events[0].event_name: "),
         (
-            events(r#"{"event_name":"user_login","event_ruler":"{\"a\":[1]}"}"#),
-            "event_categories[0].events[0].event_ruler: rules are not supported yet",
+            events(r#"{"event_name":"user_login","event_ruler":"{\"a\":1}"}"#),
+            "event_categories[0].events[0].event_ruler: a: ",
         ),
         (with(&format!(r#""name":"{}""#, "n".repeat(81))), "name: "),
         (with(&format!(r#""merchant_comments":"{}""#, "n".repeat(2_001))), "merchant_comments: "),

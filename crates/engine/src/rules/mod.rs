@@ -1,0 +1,99 @@
+//! Rules in the AWS Event Ruler language: what a subscription may say, matched against the published
+//! object as it was published, without expansion.
+
+mod single;
+mod trial;
+
+pub use hookyard_ruler::{Explanation, Failure, Rule, SubRuleExplanation, explain};
+pub use trial::{TRIAL_EVENTS_MAX, Trial};
+
+pub(crate) use single::Single;
+
+use std::cell::RefCell;
+use std::hash::Hash;
+
+use hookyard_ruler::{Machine, Scratch, event};
+
+/// The longest rule, in bytes. The AWS services that speak the language take 2 KiB to 128 KiB.
+pub const RULE_BYTES_MAX: usize = 128 << 10;
+
+/// The most combinations of `$or` branches of one rule. Each is matched like a rule of its own, so
+/// this keeps one subscription from weighing as much as thousands; a person's rule has a handful.
+pub const RULE_BRANCHES_MAX: usize = 256;
+
+/// A scratch that has seen a larger event than this is not kept, as it has grown with it. It is the
+/// size of the largest event unless the operator allows more.
+const SCRATCH_EVENT_BYTES_MAX: usize = 1 << 20;
+
+thread_local! {
+    /// The working memory of the matches on this thread, so that an event allocates none.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Parses the text of a rule. The error names the path, the value at fault and how to mend it.
+pub fn parse(text: &str) -> Result<Rule, String> {
+    if text.len() > RULE_BYTES_MAX {
+        let bytes = text.len();
+        return Err(format!("the rule has {bytes} bytes, at most {RULE_BYTES_MAX} are accepted"));
+    }
+    let rule = Rule::parse(text).map_err(|error| error.to_string())?;
+    let branches = rule.sub_rule_count();
+    if branches > RULE_BRANCHES_MAX {
+        return Err(format!(
+            "the `$or`s of the rule make {branches} combinations, at most {RULE_BRANCHES_MAX} are \
+             accepted (use fewer, or list the values of one field in one array)"
+        ));
+    }
+    Ok(rule)
+}
+
+/// Calls `found` with the id of each rule that the object matches, once, in no particular order.
+///
+/// On an error nothing is known: what was found before it may be incomplete.
+pub(crate) fn run<Id: Clone + Eq + Hash>(
+    machine: &Machine<Id>,
+    object: &[u8],
+    found: impl FnMut(&Id),
+) -> Result<(), event::Error> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let outcome = machine.matches_with(object, scratch, found);
+        if outcome.is_err() || object.len() > SCRATCH_EVENT_BYTES_MAX {
+            *scratch = Scratch::new();
+        }
+        outcome
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_path_the_value_and_the_fix() {
+        let message = parse(r#"{"a":1}"#).unwrap_err();
+        assert!(message.starts_with("a: ") && message.contains("in 1"), "{message}");
+        assert!(message.contains('[') && message.ends_with(')'), "{message}");
+        assert!(parse("").is_err() && parse(" ").is_err() && parse("{").is_err());
+        assert!(parse(r#"{"current_stage":["Shipping Department"]}"#).is_ok());
+    }
+
+    #[test]
+    fn long_rules_are_refused() {
+        let rule = |length: usize| format!(r#"{{"a":["{}"]}}"#, "x".repeat(length));
+        assert!(parse(&rule(RULE_BYTES_MAX - 10)).is_ok());
+        let message = parse(&rule(RULE_BYTES_MAX - 9)).unwrap_err();
+        assert!(message.contains("131073 bytes, at most 131072"), "{message}");
+    }
+
+    #[test]
+    fn combinations_are_bounded() {
+        let rule = |fields: usize| {
+            let or = |n: usize| format!(r#""f{n}":{{"$or":[{{"a":[1]}},{{"b":[2]}}]}}"#);
+            format!("{{{}}}", (0..fields).map(or).collect::<Vec<_>>().join(","))
+        };
+        assert_eq!(parse(&rule(8)).unwrap().sub_rule_count(), RULE_BRANCHES_MAX);
+        let message = parse(&rule(9)).unwrap_err();
+        assert!(message.contains("make 512 combinations, at most 256"), "{message}");
+        assert!(parse(&rule(40)).is_err(), "without making them");
+    }
+}

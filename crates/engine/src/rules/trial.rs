@@ -1,0 +1,83 @@
+use std::sync::Arc;
+
+use hookyard_core::id::{EventTypeId, WorkspaceId};
+use hookyard_core::model::Event;
+use hookyard_ruler::Rule;
+use hookyard_store::EventQuery;
+
+use super::Single;
+use crate::{Engine, Error};
+
+/// The most events that one trial looks at: at the usual kilobyte, 10 MB are read.
+pub const TRIAL_EVENTS_MAX: usize = 10_000;
+
+/// How many matching events a trial shows.
+const SAMPLES_MAX: usize = 10;
+
+/// Events that a trial reads at once; the largest are 1 MiB each.
+const PAGE: usize = 100;
+
+/// A trial ends early once this many events could not be searched: each takes up to a second.
+const REFUSED_MAX: usize = 5;
+
+/// What a rule would have done with the last events of a type.
+#[derive(Debug, Clone, Default)]
+pub struct Trial {
+    /// How many events were looked at.
+    pub tested: usize,
+    /// How many of them match.
+    pub matched: usize,
+    /// How many could not be searched; publishing refuses such an event while the rule is in use.
+    pub refused: usize,
+    /// The newest events that match, newest first.
+    pub samples: Vec<Arc<Event>>,
+}
+
+impl Engine {
+    /// Tries a rule on the last events of a type, at most [`TRIAL_EVENTS_MAX`].
+    pub async fn try_rule(
+        &self,
+        workspace: WorkspaceId,
+        rule: &Rule,
+        event_type: EventTypeId,
+        last: usize,
+    ) -> Result<Trial, Error> {
+        let single = Single::new(rule).map_err(|reason| Error::invalid("rule", reason))?;
+        let last = last.min(TRIAL_EVENTS_MAX);
+        let mut trial = Trial::default();
+        let mut before = None;
+        while trial.tested < last && trial.refused < REFUSED_MAX {
+            let limit = PAGE.min(last - trial.tested);
+            let query = EventQuery {
+                event_type: Some(event_type),
+                after: None,
+                before,
+                newest_first: true,
+                limit,
+            };
+            let page = self.store.events(workspace, query).await?;
+            before = page.last().map(|event| event.seq);
+            page.iter().for_each(|event| trial.look_at(&single, event));
+            if page.len() < limit {
+                break;
+            }
+        }
+        Ok(trial)
+    }
+}
+
+impl Trial {
+    fn look_at(&mut self, single: &Single, event: &Arc<Event>) {
+        self.tested += 1;
+        match single.matches(&event.object) {
+            Ok(false) => {}
+            Ok(true) => {
+                self.matched += 1;
+                if self.samples.len() < SAMPLES_MAX {
+                    self.samples.push(Arc::clone(event));
+                }
+            }
+            Err(_) => self.refused += 1,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! `POST /v1/rules/test`: what a rule says of one event, or would have done with the last events of
+//! a type.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::response::IntoResponse;
+use hookyard_core::id::WorkspaceId;
+use hookyard_core::model::{Event, Scope};
+use hookyard_engine::rules::{self, Explanation, RULE_BYTES_MAX, Rule, TRIAL_EVENTS_MAX};
+use hookyard_engine::{Engine, Error};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::caller;
+use super::publish::read;
+use crate::App;
+use crate::problem::{Code, Problem};
+
+/// Events of a trial that does not say.
+const LAST_DEFAULT: usize = 1_000;
+
+/// Bytes of a body beyond its event: the rule, which takes more room as a string with escapes, and
+/// the names.
+const BODY_EXTRA_BYTES: usize = 4 * RULE_BYTES_MAX;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Question<'a> {
+    #[serde(borrow)]
+    rule: &'a RawValue,
+    #[serde(borrow, default)]
+    event: Option<&'a RawValue>,
+    #[serde(default)]
+    event_type: Option<String>,
+    #[serde(default)]
+    last: Option<usize>,
+}
+
+/// What a rule says of one event.
+#[derive(Serialize)]
+struct Verdict {
+    matched: bool,
+    explanation: String,
+    branches: Vec<Branch>,
+}
+
+/// One combination of `$or` branches; a rule without any has one.
+#[derive(Serialize)]
+struct Branch {
+    matched: bool,
+    failures: Vec<Failure>,
+}
+
+#[derive(Serialize)]
+struct Failure {
+    path: String,
+    reason: String,
+}
+
+/// What a rule would have done.
+#[derive(Serialize)]
+struct TrialBody<'a> {
+    event_type: &'a str,
+    tested: usize,
+    matched: usize,
+    refused: usize,
+    samples: Vec<Sample<'a>>,
+}
+
+#[derive(Serialize)]
+struct Sample<'a> {
+    seq: u64,
+    id: &'a str,
+    source: &'a str,
+}
+
+/// Tests a rule and stores nothing.
+pub(super) async fn test(
+    State(app): State<App>,
+    request: Request<Body>,
+) -> Result<impl IntoResponse, Problem> {
+    let (parts, body) = request.into_parts();
+    let workspace = caller::workspace(&app, &parts.headers, Scope::EventRead).await?;
+    let body = read(body, app.settings.event_bytes_max + BODY_EXTRA_BYTES).await?;
+    let question: Question<'_> = serde_json::from_slice(&body)
+        .map_err(|error| Problem::new(Code::MalformedBody, error.to_string()))?;
+    let rule = rule(question.rule)?;
+    let answer = match (question.event, &question.event_type) {
+        (Some(event), None) if question.last.is_none() => on_event(&rule, event)?,
+        (None, Some(name)) => {
+            let last = question.last.unwrap_or(LAST_DEFAULT);
+            on_journal(&app.engine, workspace, &rule, name, last).await?
+        }
+        _ => {
+            let detail = "send `rule` with `event`, or `rule` with `event_type` and, if not the \
+                          last 1000 events are meant, `last`";
+            return Err(Problem::new(Code::InvalidValue, detail));
+        }
+    };
+    Ok(([(header::CONTENT_TYPE, "application/json")], answer))
+}
+
+/// The rule, which may be an object, or a string that holds one as `event_ruler` does.
+fn rule(value: &RawValue) -> Result<Rule, Problem> {
+    let refused = |reason: String| Problem::of_field(Code::InvalidValue, "rule", reason);
+    let parsed = match serde_json::from_str::<String>(value.get()) {
+        Ok(text) => rules::parse(&text),
+        Err(_not_a_string) => rules::parse(value.get()),
+    };
+    parsed.map_err(refused)
+}
+
+fn on_event(rule: &Rule, event: &RawValue) -> Result<String, Problem> {
+    let explanation = rules::explain(rule, event.get().as_bytes())
+        .map_err(|error| Problem::of_field(Code::InvalidValue, "event", error.to_string()))?;
+    Ok(text(&Verdict::from(&explanation)))
+}
+
+impl From<&Explanation> for Verdict {
+    fn from(explanation: &Explanation) -> Self {
+        let failure = |failure: &rules::Failure| Failure {
+            path: failure.path().to_owned(),
+            reason: failure.reason().to_string(),
+        };
+        let branch = |branch: &rules::SubRuleExplanation| Branch {
+            matched: branch.matched(),
+            failures: branch.failures().iter().map(failure).collect(),
+        };
+        Self {
+            matched: explanation.matched(),
+            explanation: explanation.to_string(),
+            branches: explanation.sub_rules().iter().map(branch).collect(),
+        }
+    }
+}
+
+async fn on_journal(
+    engine: &Engine,
+    workspace: WorkspaceId,
+    rule: &Rule,
+    name: &str,
+    last: usize,
+) -> Result<String, Problem> {
+    if !(1..=TRIAL_EVENTS_MAX).contains(&last) {
+        let detail = format!("must be 1 to {TRIAL_EVENTS_MAX}, not {last}");
+        return Err(Problem::of_field(Code::InvalidValue, "last", detail));
+    }
+    let catalogue = engine.store().catalogue(workspace).await.map_err(Error::from)?;
+    let Some((_, kind)) = catalogue.by_name(name) else {
+        let detail = format!("the workspace has no event type `{name}`");
+        return Err(Problem::of_field(Code::UnknownEventType, "event_type", detail));
+    };
+    let trial = engine.try_rule(workspace, rule, kind.id, last).await?;
+    Ok(text(&TrialBody {
+        event_type: name,
+        tested: trial.tested,
+        matched: trial.matched,
+        refused: trial.refused,
+        samples: trial.samples.iter().map(|event| Sample::from(event.as_ref())).collect(),
+    }))
+}
+
+impl<'a> From<&'a Event> for Sample<'a> {
+    fn from(event: &'a Event) -> Self {
+        Self { seq: event.seq.0, id: &event.id, source: &event.source }
+    }
+}
+
+/// These are structures of texts and numbers, which always have a text.
+fn text(answer: &impl Serialize) -> String {
+    serde_json::to_string(answer).unwrap_or_default()
+}
