@@ -7,6 +7,7 @@ mod chaos;
 mod dispatching;
 #[cfg(test)]
 mod faulty;
+#[cfg(test)]
 mod formats;
 #[cfg(test)]
 mod order;
