@@ -1,5 +1,6 @@
 //! The event types that a new workspace starts with: 10 categories and 43 types, with the names,
-//! grouping, expansions and numbers of the UltraCart event catalogue (spec section 5).
+//! grouping, expansions and numbers of the UltraCart event catalogue (spec section 5), and a category
+//! of Hookyard's own, which clients of that API do not see.
 
 use std::sync::LazyLock;
 
@@ -27,8 +28,38 @@ static INITIAL: LazyLock<Catalogue> = LazyLock::new(|| {
     // The file is part of the program and a test reads it, so it always parses.
     let categories: Vec<CategoryFile> =
         serde_json::from_str(include_str!("catalogue.json")).unwrap_or_default();
-    Catalogue { categories: categories.into_iter().map(category).collect() }
+    let categories = categories.into_iter().map(category);
+    Catalogue { categories: categories.chain([system()]).collect() }
 });
+
+/// The type of the event that says that an endpoint keeps failing.
+pub const ENDPOINT_FAILING: &str = "hookyard.endpoint.failing";
+
+/// The type of the event that says that Hookyard disabled an endpoint.
+pub const ENDPOINT_DISABLED: &str = "hookyard.endpoint.disabled";
+
+/// The events about the installation itself. Their numbers follow those of the UltraCart catalogue.
+fn system() -> Category {
+    let kind = |id, name: &str, description: &str| EventType {
+        id: EventTypeId(id),
+        name: name.to_owned(),
+        description: description.to_owned(),
+        supports_reflow: false,
+        deprecated: false,
+        discontinued: false,
+    };
+    let disabled = "Fired when an endpoint was disabled because of its receiver's answers";
+    let failing = "Fired when deliveries to an endpoint keep failing";
+    Category {
+        name: "hookyard".to_owned(),
+        expansions: Vec::new(),
+        system: true,
+        event_types: vec![
+            kind(44, ENDPOINT_DISABLED, disabled),
+            kind(45, ENDPOINT_FAILING, failing),
+        ],
+    }
+}
 
 fn category(file: CategoryFile) -> Category {
     let event_types = file.event_types.into_iter().map(|kind| EventType {
@@ -39,7 +70,12 @@ fn category(file: CategoryFile) -> Category {
         deprecated: false,
         discontinued: false,
     });
-    Category { name: file.name, expansions: file.expansions, event_types: event_types.collect() }
+    Category {
+        name: file.name,
+        expansions: file.expansions,
+        system: false,
+        event_types: event_types.collect(),
+    }
 }
 
 /// The catalogue of a new workspace.
@@ -54,8 +90,15 @@ mod tests {
     #[test]
     fn the_initial_catalogue_has_43_types_in_10_categories() {
         let catalogue = initial();
-        assert_eq!(catalogue.categories.len(), 10);
-        assert_eq!(catalogue.iter().count(), 43);
+        let shown = || catalogue.categories.iter().filter(|category| !category.system);
+        assert_eq!(shown().count(), 10);
+        assert_eq!(shown().map(|category| category.event_types.len()).sum::<usize>(), 43);
+        let own: Vec<_> = catalogue
+            .iter()
+            .filter(|(category, _)| category.system)
+            .map(|(_, k)| &k.name)
+            .collect();
+        assert_eq!(own, [ENDPOINT_DISABLED, ENDPOINT_FAILING]);
         let reflow: Vec<_> = catalogue
             .iter()
             .filter(|(_, kind)| kind.supports_reflow)

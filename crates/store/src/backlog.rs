@@ -35,15 +35,23 @@ pub(crate) struct Failing {
     pub(crate) failures: u32,
     pub(crate) retry_at: Option<Timestamp>,
     pub(crate) since: Option<Timestamp>,
+    /// Of the event at the head, sent alone.
+    pub(crate) refusals: u32,
 }
 
 impl Failing {
     /// The state after an attempt that was started at `at`.
-    pub(crate) fn after(self, failures: u32, retry_at: Option<Timestamp>, at: Timestamp) -> Self {
+    pub(crate) fn after(
+        self,
+        failures: u32,
+        refusals: u32,
+        retry_at: Option<Timestamp>,
+        at: Timestamp,
+    ) -> Self {
         if failures == 0 {
             return Self::default();
         }
-        Self { failures, retry_at, since: self.since.or(Some(at)) }
+        Self { failures, refusals, retry_at, since: self.since.or(Some(at)) }
     }
 }
 
@@ -70,6 +78,8 @@ pub(crate) struct Backlog {
     tail: VecDeque<u64>,
     reflows: Vec<ReflowRange>,
     pub(crate) failing: Failing,
+    /// How many dead letters there are beside the queue.
+    pub(crate) dead_letters: u64,
     /// Counts the owners (see `Lease`).
     pub(crate) epoch: u64,
 }
@@ -106,6 +116,8 @@ impl Backlog {
             failures: self.failing.failures,
             retry_at: self.failing.retry_at,
             failing_since: self.failing.since,
+            refusals: self.failing.refusals,
+            dead_letters: self.dead_letters,
         }
     }
 
@@ -121,12 +133,17 @@ impl Backlog {
 
     /// Queues entries that are in chunks already.
     pub(crate) fn push_stored(&mut self, count: u64, reflow: ReflowRange) {
+        self.push_again(count);
+        self.reflows.push(reflow);
+    }
+
+    /// Queues entries again that are in chunks already.
+    pub(crate) fn push_again(&mut self, count: u64) {
         debug_assert_eq!(self.persisted, self.next, "what is queued before them is stored");
         self.forget_tail();
         self.gap += count;
         self.next += count;
         self.persisted = self.next;
-        self.reflows.push(reflow);
     }
 
     /// Up to `count` entries of the head.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, ProjectId, WorkspaceId};
 use hookyard_core::model::{
-    Catalogue, Endpoint, EndpointSettings, Project, Subscription, Workspace,
+    Catalogue, DisabledReason, Endpoint, EndpointSettings, Project, Subscription, Workspace,
 };
 use jiff::Timestamp;
 
@@ -59,7 +59,8 @@ pub trait CatalogStore: Send + Sync {
     ) -> Result<Arc<Endpoint>, StoreError>;
 
     /// Replaces an endpoint's settings and subscriptions, if `revision` is still its revision, else
-    /// [`StoreError::Conflict`]. Enabling an endpoint that was disabled clears its failures.
+    /// [`StoreError::Conflict`]. Enabling an endpoint that was disabled clears its failures, and the
+    /// reason why Hookyard disabled it.
     /// Subscriptions that are no longer named stay, inactive.
     async fn update_endpoint(
         &self,
@@ -70,7 +71,17 @@ pub trait CatalogStore: Send + Sync {
         subscriptions: Vec<Subscription>,
     ) -> Result<Arc<Endpoint>, StoreError>;
 
-    /// Removes an endpoint and drops its queue; what it was stays as the answer. `None` when there
+    /// Disables an endpoint for a reason of Hookyard's own, if `revision` is still its revision and
+    /// it is enabled; what it is then. `None` when nothing was done. Its queue stays.
+    async fn disable_endpoint(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+        revision: u32,
+        reason: DisabledReason,
+    ) -> Result<Option<Arc<Endpoint>>, StoreError>;
+
+    /// Removes an endpoint and drops its queue and dead letters; what it was stays as the answer. `None` when there
     /// is none.
     async fn delete_endpoint(
         &self,

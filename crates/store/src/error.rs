@@ -18,6 +18,8 @@ pub enum Entity {
     Dataset,
     /// A batch.
     Batch,
+    /// A dead letter.
+    DeadLetter,
 }
 
 impl fmt::Display for Entity {
@@ -30,6 +32,7 @@ impl fmt::Display for Entity {
             Self::Source => "source",
             Self::Dataset => "dataset",
             Self::Batch => "batch",
+            Self::DeadLetter => "dead letter",
         })
     }
 }

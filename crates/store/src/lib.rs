@@ -18,6 +18,7 @@ mod catalog;
 mod contract;
 mod credentials;
 mod datasets;
+mod dead_letters;
 mod error;
 mod journal;
 mod queue;
@@ -30,6 +31,9 @@ pub use attempts::{AttemptQuery, AttemptStore};
 pub use catalog::{CatalogStore, NewWorkspace};
 pub use credentials::{CredentialStore, NewCredential, StoredCredential};
 pub use datasets::{BatchQuery, DatasetStore, Received};
+pub use dead_letters::{
+    DEAD_LETTERS_MAX, DeadLetter, DeadLetterQuery, DeadLetterStore, DeadLetters,
+};
 pub use error::{Entity, StoreError};
 pub use journal::{EventQuery, JournalStore};
 pub use queue::{EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Reflow};
@@ -44,6 +48,7 @@ pub trait Store:
     + JournalStore
     + QueueStore
     + AttemptStore
+    + DeadLetterStore
     + SourceStore
     + DatasetStore
 {

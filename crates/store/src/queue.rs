@@ -36,7 +36,8 @@ pub struct HeadLimit {
 pub struct Queued {
     /// The event.
     pub event: Arc<Event>,
-    /// When it was queued: its acceptance, or the reflow that queued it again.
+    /// When it was queued: its acceptance, or the reflow that queued it again. A dead letter that
+    /// is redelivered counts from its acceptance.
     pub queued_at: Timestamp,
 }
 
@@ -107,7 +108,8 @@ pub trait QueueStore: Send + Sync {
     async fn head(&self, lease: &Lease, limit: HeadLimit) -> Result<Head, StoreError>;
 
     /// Records an attempt and, in the same transaction, takes `attempt.advance` entries off the head
-    /// of the queue and keeps the failure state. The answer is where the queue stands then.
+    /// of the queue and keeps the failure state. With `attempt.park` its events become dead letters.
+    /// The answer is where the queue stands then.
     async fn settle(&self, lease: &Lease, attempt: NewAttempt) -> Result<QueueState, StoreError>;
 
     /// Queues every event of the type that is in the journal (with `only`: that passes it), oldest

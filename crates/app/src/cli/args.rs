@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use hookyard_core::model::{CredentialKind, Scope};
 
 use crate::config::values::{
-    ByteSize, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number, WebUrl, Zone,
+    ByteSize, DisableDays, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number, WebUrl, Zone,
 };
 
 /// Send and receive webhooks from one binary
@@ -224,6 +224,13 @@ pub(crate) struct ServeArgs {
     /// be public or in a range of --allow-net.
     #[arg(long, value_name = "URL", env = "HOOKYARD_SQS_ENDPOINT_URL")]
     pub(crate) sqs_endpoint_url: Option<WebUrl>,
+
+    /// How many days an endpoint may take nothing before it is disabled; 0 for no end
+    ///
+    /// The endpoint says why it was disabled, and an event of the type hookyard.endpoint.disabled is
+    /// published. Its queue stays, and goes out when it is enabled again.
+    #[arg(long, value_name = "DAYS", env = "HOOKYARD_DISABLE_AFTER_DAYS", default_value = "5")]
+    pub(crate) disable_after_days: DisableDays,
 
     /// How long a stopping server may take to finish what is in flight
     ///

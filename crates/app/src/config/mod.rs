@@ -182,6 +182,7 @@ impl Serve {
             api_user_name,
             api_user_password_file,
             sqs_endpoint_url,
+            disable_after_days,
             drain_seconds,
         } = args;
         if event_bytes_max.0 > batch_bytes_max.0 {
@@ -196,6 +197,7 @@ impl Serve {
         let deliver = deliver::Options {
             api_user: api_user.map(|user| (first.id, user)),
             sqs_endpoint_url: sqs_endpoint_url.map(|url| url.0),
+            disable_after: disable_after_days.duration(),
         };
         Ok(Self {
             common: Common::new(common)?,

@@ -1,6 +1,7 @@
 //! The values that settings take, each read from text that a person wrote.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
@@ -181,6 +182,31 @@ impl FromStr for DrainSeconds {
     }
 }
 
+/// The longest time until an endpoint is disabled: a year. Whoever wants more wants no end.
+const DISABLE_DAYS_MAX: u64 = 365;
+
+/// After how many days of failure an endpoint is disabled; 0 for never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DisableDays(u64);
+
+impl DisableDays {
+    /// The same as a time, if there is one.
+    pub(crate) fn duration(self) -> Option<Duration> {
+        (self.0 > 0).then(|| Duration::from_secs(self.0 * 24 * 60 * 60))
+    }
+}
+
+impl FromStr for DisableDays {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let days = text.parse().ok().filter(|days| *days <= DISABLE_DAYS_MAX);
+        days.map(Self).ok_or_else(|| {
+            format!("`{text}` is no time to fail: use whole days from 0 to {DISABLE_DAYS_MAX}")
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,6 +237,16 @@ mod tests {
         assert!("1".parse::<Number>().is_ok());
         for text in ["0", "-3", "2147483648", "x"] {
             assert!(text.parse::<Number>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_days_are_no_end() {
+        assert_eq!("0".parse::<DisableDays>().unwrap().duration(), None);
+        let five = "5".parse::<DisableDays>().unwrap();
+        assert_eq!(five.duration(), Some(hookyard_engine::deliver::DISABLE_AFTER_DEFAULT));
+        for text in ["366", "-1", "1.5", "x"] {
+            assert!(text.parse::<DisableDays>().is_err(), "{text}");
         }
     }
 

@@ -48,10 +48,15 @@ pub struct NewAttempt {
     pub order_ids: Vec<String>,
     /// How many entries leave the head of the queue: all of the bundle's, or none.
     pub advance: u32,
+    /// Whether the events leave the queue as dead letters. Only together with `advance`.
+    pub park: bool,
     /// When to try again; `None` for a success.
     pub retry_at: Option<Timestamp>,
     /// The failures in a row, this one counted; 0 for a success.
     pub failures: u32,
+    /// How often the event at the head of the queue was refused alone, this time counted. It stays
+    /// until that event leaves the queue.
+    pub refusals: u32,
     /// The target.
     pub url: String,
     /// The request's headers; credentials are masked.
@@ -90,4 +95,8 @@ pub struct QueueState {
     pub retry_at: Option<Timestamp>,
     /// When the first of the failures in a row was.
     pub failing_since: Option<Timestamp>,
+    /// How often the event at the head was refused alone.
+    pub refusals: u32,
+    /// Dead letters. Exact.
+    pub dead_letters: u64,
 }

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{EndpointOptions, EndpointSecrets, Secret};
+use super::{DisabledReason, EndpointOptions, EndpointSecrets, Secret};
 use crate::id::{EndpointId, EventTypeId, WorkspaceId};
 
 /// The `maximum_events` of an endpoint that does not say (UltraCart spec 6, row 11).
@@ -157,6 +157,8 @@ pub struct Endpoint {
     pub revision: u32,
     /// When it was registered.
     pub created_at: Timestamp,
+    /// Why Hookyard disabled it; `None` while it is enabled, or when its owner disabled it.
+    pub disabled_reason: Option<DisabledReason>,
     /// What its owner decided.
     pub settings: EndpointSettings,
     /// Its subscriptions, event types ascending.

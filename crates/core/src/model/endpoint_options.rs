@@ -1,7 +1,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
+use super::{RateLimit, RetryRule, Secret};
 
 /// What an endpoint's owner decides through the native API alone: the UltraCart API cannot say it
 /// and leaves it as it is.
@@ -26,6 +26,13 @@ pub struct EndpointOptions {
     /// Whether any certificate is taken for the receiver's, so that whoever sits between can read
     /// and answer deliveries. For receivers under test only.
     pub danger_accept_invalid_certs: bool,
+    /// What to do about answers that are no success, where that is not the usual. The first rule
+    /// that names the status counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub retry: Vec<RetryRule>,
+    /// How fast the receiver takes deliveries; absent when it says so itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// How deliveries are signed (Standard Webhooks 1.0.0).
@@ -165,7 +172,15 @@ impl NativeAuth {
 impl EndpointOptions {
     pub(super) fn take_secrets(&mut self, secrets: &mut EndpointSecrets) {
         // Whoever adds an option decides here whether it is a secret.
-        let Self { signing, headers, encoding: _, auth, danger_accept_invalid_certs: _ } = self;
+        let Self {
+            signing,
+            headers,
+            encoding: _,
+            auth,
+            danger_accept_invalid_certs: _,
+            retry: _,
+            rate_limit: _,
+        } = self;
         secrets.signing = std::mem::take(&mut signing.keys);
         secrets.headers = headers.iter_mut().map(|header| header.value.take()).collect();
         secrets.auth = auth.as_mut().and_then(|auth| auth.secret_mut().take());

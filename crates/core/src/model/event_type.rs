@@ -25,6 +25,9 @@ pub struct Category {
     /// The parts of the object that a subscription gets only when it asks: dotted paths. Whatever is
     /// at none of these paths is always sent.
     pub expansions: Vec<String>,
+    /// Whether its events are Hookyard's own: nobody else publishes them, and clients of the
+    /// UltraCart API see it only where it is subscribed.
+    pub system: bool,
     /// Its event types, names ascending.
     pub event_types: Vec<EventType>,
 }

@@ -6,6 +6,9 @@ mod endpoint;
 mod endpoint_options;
 mod event;
 mod event_type;
+mod failure;
+mod rate_limit;
+mod retry_rule;
 mod secret;
 mod source;
 mod workspace;
@@ -22,6 +25,11 @@ pub use endpoint_options::{
 };
 pub use event::{Event, NewEvent, Receipt};
 pub use event_type::{Catalogue, Category, EventType};
+pub use failure::{Circuit, DisabledKind, DisabledReason};
+pub use rate_limit::{Bucket, RATE_COUNT_MAX, RATE_SECONDS_MAX, RateLimit, RateUnit};
+pub use retry_rule::{
+    RETRY_RULE_AFTER_MAX, RETRY_RULES_MAX, RetryAction, RetryRule, StatusRange, check_retry_rules,
+};
 pub use secret::Secret;
 pub use source::{
     Batch, BatchState, Dataset, DatasetStats, Mode, NewSource, Row, Source, SourceChange,

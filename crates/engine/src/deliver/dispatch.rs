@@ -236,14 +236,18 @@ impl<'a> Turn<'a> {
             let step = self.deliverer.step(worker).await?;
             self.store_failures = 0;
             match step {
-                Step::Sent { pending: 1.., .. } | Step::Dropped { pending: 1.., .. } => {}
+                Step::Sent { pending: 1.., .. }
+                | Step::Dropped { pending: 1.., .. }
+                | Step::Parked { pending: 1.. }
+                | Step::Halved => {}
                 Step::Failed(until) | Step::Wait(until) => return self.sleep(until).await,
                 Step::Gone => return Ok(None),
                 Step::Idle
                 | Step::Disabled
                 | Step::Stopping
                 | Step::Sent { .. }
-                | Step::Dropped { .. } => {
+                | Step::Dropped { .. }
+                | Step::Parked { .. } => {
                     release(self.deliverer, worker.lease).await;
                     return Ok(None);
                 }
@@ -266,6 +270,9 @@ impl<'a> Turn<'a> {
 /// reading the head of a queue that nobody may send, each time an event is added to it.
 async fn retry_at(deliverer: &Deliverer, worker: &Worker) -> Result<Option<Timestamp>, StoreError> {
     let Some(workspace) = worker.workspace() else { return Ok(None) };
+    if let Some(until) = deliverer.throttled(worker).await? {
+        return Ok(Some(until));
+    }
     let states = deliverer.store.queue_states(workspace, &[worker.lease.endpoint]).await?;
     let retry_at = states.first().and_then(|state| state.retry_at);
     Ok(retry_at.filter(|until| *until > deliverer.clock.now()))

@@ -6,14 +6,15 @@
 //! here can be lost at any moment, and then at most the bundles in flight are sent twice.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::Secret;
-
 use url::Url;
 
 use crate::Engine;
 
+mod consequences;
 mod dispatch;
 mod limits;
 mod oauth;
@@ -21,8 +22,11 @@ pub mod render;
 mod request;
 mod sqs;
 mod step;
+mod throttle;
 mod trace;
 mod transport;
+mod verdict;
+mod warn;
 
 pub use dispatch::Dispatcher;
 pub use request::request_headers;
@@ -38,13 +42,25 @@ pub struct ApiUser {
     pub password: Secret,
 }
 
+/// How long an endpoint may take nothing before it is disabled, unless the operator says otherwise:
+/// five days, a long weekend and a working day to notice.
+pub const DISABLE_AFTER_DEFAULT: Duration = Duration::from_secs(5 * 24 * 60 * 60);
+
 /// What the operator decides about delivering.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// The API user, and the one workspace it belongs to: endpoints of others never see it.
     pub api_user: Option<(WorkspaceId, ApiUser)>,
     /// Where all requests to Amazon SQS go instead of the queues' own hosts.
     pub sqs_endpoint_url: Option<Url>,
+    /// How long an endpoint may take nothing before it is disabled; `None` for ever.
+    pub disable_after: Option<Duration>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { api_user: None, sqs_endpoint_url: None, disable_after: Some(DISABLE_AFTER_DEFAULT) }
+    }
 }
 
 /// Starts delivering what is queued in the engine's store, over HTTP, on the current runtime. Fails

@@ -7,18 +7,20 @@ use hookyard_core::clock::Clock;
 use hookyard_core::entropy::Entropy;
 use hookyard_core::id::{RequestId, WorkspaceId};
 use hookyard_core::model::{Endpoint, Event, Header, NewAttempt, Outcome, QueueState};
-use hookyard_core::retry;
 use hookyard_store::{Head, HeadLimit, Lease, Queued, SharedStore, StoreError};
 use http::HeaderMap;
-use http::header::RETRY_AFTER;
 use jiff::Timestamp;
 
 use super::Options;
+use super::consequences::{Settled, settled};
 use super::limits::{Limits, Place, Stopping};
 use super::render::{self, Bundle, Renderer, Unsendable};
 use super::request::{Message, Target, message_id};
+use super::throttle::Throttle;
 use super::trace::Trace;
 use super::transport::{Answer, Transport};
+use super::verdict::{Bisection, Verdict, verdict};
+use super::warn::Told;
 use crate::Engine;
 
 /// How much of an answer's body, and of its headers, the log keeps, in characters (UltraCart spec
@@ -31,28 +33,36 @@ const LEASE_MARGIN: Duration = Duration::from_secs(45);
 
 /// Delivers for all endpoints. Which endpoint, and when, is up to the caller.
 pub struct Deliverer {
+    pub(super) engine: Engine,
     pub(super) store: SharedStore,
     pub(super) clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    pub(super) entropy: Arc<dyn Entropy>,
     transport: Arc<dyn Transport>,
-    options: Options,
+    pub(super) options: Options,
     pub(super) limits: Limits,
+    pub(super) throttle: Throttle,
 }
 
 /// The right to work on one endpoint, with what was worked out about it so far.
 #[derive(Debug)]
 pub struct Worker {
     pub(super) lease: Lease,
-    plan: Option<Plan>,
+    pub(super) plan: Option<Plan>,
     limit: HeadLimit,
     /// Whether the last attempt failed.
     suspect: bool,
+    /// Where the event is that the receiver refuses.
+    bisection: Bisection,
+    /// What was told about the endpoint.
+    pub(super) told: Told,
+    /// Until when the endpoint's rate limit lets nothing through.
+    pub(super) throttled_until: Option<Timestamp>,
 }
 
 /// What follows from an endpoint's settings at one revision.
 #[derive(Debug)]
-struct Plan {
-    endpoint: Arc<Endpoint>,
+pub(super) struct Plan {
+    pub(super) endpoint: Arc<Endpoint>,
     renderer: Renderer,
     target: Result<Target, String>,
 }
@@ -82,6 +92,13 @@ pub enum Step {
         /// How many are left in the queue.
         pending: u64,
     },
+    /// The receiver did not take a bundle of several events; the next one has fewer.
+    Halved,
+    /// The receiver has refused an event alone for the last time: it is a dead letter now.
+    Parked {
+        /// How many entries are left in the queue.
+        pending: u64,
+    },
     /// The endpoint was deleted or has another owner.
     Gone,
     /// Delivery is stopping.
@@ -91,7 +108,15 @@ pub enum Step {
 impl Worker {
     /// A worker for the endpoint of a lease.
     pub fn new(lease: Lease) -> Self {
-        Self { lease, plan: None, limit: render::first_head_limit(), suspect: false }
+        Self {
+            lease,
+            plan: None,
+            limit: render::first_head_limit(),
+            suspect: false,
+            bisection: Bisection::default(),
+            told: Told::default(),
+            throttled_until: None,
+        }
     }
 
     /// The lease.
@@ -121,16 +146,28 @@ struct Rendered<'a> {
     state: QueueState,
 }
 
+/// A bundle that was sent.
+struct Sent {
+    attempt: NewAttempt,
+    verdict: Verdict,
+    /// How many events it had.
+    events: usize,
+    /// How it ended, where that may have consequences for the endpoint.
+    last: Option<Outcome>,
+}
+
 impl Deliverer {
     /// A deliverer over the engine's store.
     pub fn new(engine: &Engine, transport: Arc<dyn Transport>, options: Options) -> Self {
         Self {
+            engine: engine.clone(),
             store: Arc::clone(engine.store()),
             clock: Arc::clone(engine.clock()),
             entropy: Arc::clone(engine.entropy()),
             transport,
             options,
             limits: Limits::new(),
+            throttle: Throttle::default(),
         }
     }
 
@@ -172,6 +209,7 @@ impl Deliverer {
         worker.suspect = state.failures > 0;
         let Some(plan) = &mut worker.plan else { return Ok(Step::Idle) };
         if plan.endpoint.settings.disabled {
+            self.tell_disabled(&plan.endpoint, &mut worker.told, state).await;
             return Ok(Step::Disabled);
         }
         if entries.is_empty() && missing == 0 {
@@ -184,7 +222,12 @@ impl Deliverer {
             let reason = format!("{missing} queued events are not in the journal any more");
             return self.drop_head(worker, &[], missing, state, reason).await;
         };
-        let events: Vec<_> = entries.into_iter().map(|Queued { event, .. }| event).collect();
+        let mut events: Vec<_> = entries.into_iter().map(|Queued { event, .. }| event).collect();
+        events.truncate(worker.bisection.most(state));
+        worker.throttled_until = self.throttle(&plan.endpoint, &mut events);
+        if let Some(until) = worker.throttled_until {
+            return Ok(Step::Wait(until));
+        }
         let bundle = match self.render(plan, &events).await? {
             Ok(bundle) => bundle,
             Err(unsendable) => {
@@ -193,13 +236,26 @@ impl Deliverer {
             }
         };
         let rendered = Rendered { plan, bundle, events, queued_at, missing, state };
-        let (attempt, sent) = self.attempt(rendered, place).await;
-        let retry_at = attempt.retry_at;
+        let Sent { attempt, verdict, events, last } = self.attempt(rendered, place).await;
+        let (retry_at, entries) = (attempt.retry_at, attempt.advance);
         let state = self.store.settle(&worker.lease, attempt).await?;
-        worker.suspect = retry_at.is_some();
-        Ok(match retry_at {
-            Some(retry_at) => Step::Failed(retry_at),
-            None => Step::Sent { events: sent, pending: state.pending },
+        worker.suspect = state.failures > 0;
+        worker.bisection.learn(verdict, events);
+        let pending = state.pending;
+        if verdict == Verdict::Park {
+            tracing::warn!(endpoint = %worker.lease.endpoint, "an event became a dead letter");
+        }
+        if let Some(last) = last
+            && self.disabled_by_failure(worker, verdict, state, last).await?
+        {
+            return Ok(Step::Disabled);
+        }
+        Ok(match (verdict, retry_at) {
+            (Verdict::Taken, _) => Step::Sent { events, pending },
+            (Verdict::Drop, _) => Step::Dropped { entries, pending },
+            (Verdict::Park, _) => Step::Parked { pending },
+            (_, Some(retry_at)) => Step::Failed(retry_at),
+            (_, None) => Step::Halved,
         })
     }
 
@@ -241,8 +297,8 @@ impl Deliverer {
         Ok(plan.renderer.bundle(events))
     }
 
-    /// Sends the bundle. The record of the attempt and the number of events that were taken.
-    async fn attempt(&self, rendered: Rendered<'_>, place: Place) -> (NewAttempt, usize) {
+    /// Sends the bundle.
+    async fn attempt(&self, rendered: Rendered<'_>, place: Place) -> Sent {
         let Rendered { plan, bundle, events, queued_at, missing, state } = rendered;
         let Bundle { body, events: count, event_types, order_ids } = bundle;
         let seqs: Vec<_> = events.iter().take(count).map(|event| event.seq).collect();
@@ -264,9 +320,13 @@ impl Deliverer {
         };
         let duration = self.clock.monotonic().saturating_sub(started);
         drop(in_flight);
-        let success = matches!(&answer, Ok(answer) if (200..300).contains(&answer.status));
-        let count_taken = u32::try_from(count).unwrap_or(u32::MAX);
-        let failures = if success { 0 } else { state.failures.saturating_add(1) };
+        let options = &plan.endpoint.settings.options;
+        if let Some(limit) = &options.rate_limit {
+            self.throttle.take(plan.endpoint.id, limit, count, started);
+        }
+        let status = answer.as_ref().ok().map(|answer| answer.status);
+        let verdict = verdict(status, count, state, &options.retry);
+        let Settled { advance, failures, refusals } = settled(verdict, state, missing, count);
         let attempt = NewAttempt {
             revision: plan.endpoint.revision,
             started_at,
@@ -275,9 +335,11 @@ impl Deliverer {
             events: seqs,
             event_types,
             order_ids,
-            advance: if success { missing.saturating_add(count_taken) } else { 0 },
-            retry_at: if success { None } else { Some(self.retry_at(failures, &answer)) },
+            advance,
+            park: verdict == Verdict::Park,
+            retry_at: self.retry_at(verdict, failures, refusals, &answer),
             failures,
+            refusals,
             url: plan.endpoint.settings.url.clone(),
             request_headers: logged,
             request_id,
@@ -292,23 +354,19 @@ impl Deliverer {
             duration_ms = duration.as_millis(),
             "attempt"
         );
-        (attempt, count)
-    }
-
-    /// When to try again: after the backoff or, on 429 and 503, when the receiver says if that is
-    /// later.
-    fn retry_at(&self, failures: u32, answer: &Result<Answer, String>) -> Timestamp {
-        let now = self.clock.now();
-        let asked = answer.as_ref().ok().filter(|answer| matches!(answer.status, 429 | 503));
-        let asked = asked
-            .and_then(|answer| answer.headers.get(RETRY_AFTER)?.to_str().ok())
-            .and_then(|value| retry::retry_after(value, now))
-            .unwrap_or_default();
-        let wait = retry::backoff(failures, &*self.entropy).max(asked);
-        now.checked_add(wait).unwrap_or(Timestamp::MAX)
+        let last = match verdict {
+            Verdict::Taken | Verdict::Drop | Verdict::Halve => None,
+            _ => {
+                let Outcome { status, error, .. } = &attempt.outcome;
+                let (status, error) = (*status, error.clone());
+                Some(Outcome { status, error, ..Outcome::default() })
+            }
+        };
+        Sent { attempt, verdict, events: count, last }
     }
 
     /// Takes entries that can never be sent off the head of the queue, with a record that says so.
+    /// An event that is there is parked.
     /// The receiver is not at fault: its failures stay what they are.
     async fn drop_head(
         &self,
@@ -333,8 +391,11 @@ impl Deliverer {
             event_types,
             order_ids,
             advance: entries,
+            // What is not in the journal any more cannot be kept for anybody.
+            park: !events.is_empty(),
             retry_at: None,
             failures: state.failures,
+            refusals: 0,
             url: plan.endpoint.settings.url.clone(),
             request_headers: Vec::new(),
             request_id,

@@ -5,7 +5,9 @@
 
 mod change;
 mod create;
+mod dead_letters;
 mod delete;
+mod disable;
 mod list;
 mod log;
 mod options;
@@ -18,6 +20,7 @@ mod target;
 mod update;
 
 pub use change::{EndpointChange, FieldNames, Patch};
+pub use dead_letters::DeadLetterDetail;
 pub use list::{EndpointPage, ListQuery, SortField, SortKey};
 pub use log::{ATTEMPTS_SEARCHED_MAX, AttemptDetail, LogPage, LogQuery};
 pub use options::OptionsChange;

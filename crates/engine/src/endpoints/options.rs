@@ -2,7 +2,8 @@
 
 use hookyard_core::entropy::Entropy;
 use hookyard_core::model::{
-    ContentEncoding, CustomHeader, EndpointOptions, NativeAuth, OAuth2Client, Secret,
+    ContentEncoding, CustomHeader, EndpointOptions, NativeAuth, OAuth2Client, RateLimit, RetryRule,
+    Secret, check_retry_rules,
 };
 use hookyard_core::signature::signer;
 use http::{HeaderName, HeaderValue};
@@ -73,6 +74,10 @@ pub struct OptionsChange {
     pub auth: Patch<NativeAuth>,
     /// Whether any certificate is taken for the receiver's.
     pub danger_accept_invalid_certs: Option<bool>,
+    /// The complete new list of retry rules.
+    pub retry: Option<Vec<RetryRule>>,
+    /// How fast the receiver takes deliveries.
+    pub rate_limit: Patch<RateLimit>,
 }
 
 impl OptionsChange {
@@ -91,6 +96,8 @@ impl OptionsChange {
             encoding,
             auth,
             danger_accept_invalid_certs,
+            retry,
+            rate_limit,
         } = self;
         if let Some(prefix) = signing_prefix {
             signer::check_prefix(&prefix)
@@ -112,7 +119,10 @@ impl OptionsChange {
         options.auth = changed_auth(auth, options.auth);
         options.danger_accept_invalid_certs =
             danger_accept_invalid_certs.unwrap_or(options.danger_accept_invalid_certs);
+        options.retry = retry.unwrap_or(options.retry);
+        options.rate_limit = rate_limit.apply(options.rate_limit);
         check_headers(&options)?;
+        check_flow(&options)?;
         check_auth(options.auth.as_ref())?;
         Ok(options)
     }
@@ -145,6 +155,12 @@ fn changed_auth(patch: Patch<NativeAuth>, before: Option<NativeAuth>) -> Option<
         _ => {}
     }
     Some(after)
+}
+
+fn check_flow(options: &EndpointOptions) -> Result<(), Error> {
+    check_retry_rules(&options.retry).map_err(|message| Error::invalid("retry", message))?;
+    let limit = options.rate_limit.as_ref().map_or(Ok(()), RateLimit::check);
+    limit.map_err(|message| Error::invalid("rate_limit", message))
 }
 
 fn check_headers(options: &EndpointOptions) -> Result<(), Error> {
@@ -356,5 +372,45 @@ mod tests {
         let token = apply(auth(NativeAuth::Bearer { token: None }), before);
         assert!(matches!(token, Err(Error::Invalid { field, .. }) if field == "auth.token"));
         assert_eq!(field(auth(client("ftp://t.test/", Some("s")))), "auth.token_url");
+    }
+
+    #[test]
+    fn rules_and_limits_are_checked_and_replaced_whole() {
+        let rule = |after| RetryRule {
+            status: "404".parse().unwrap(),
+            action: hookyard_core::model::RetryAction::Drop,
+            after,
+        };
+        let limit = |count| RateLimit {
+            unit: hookyard_core::model::RateUnit::Events,
+            count,
+            seconds: 1,
+            burst: None,
+        };
+        let change = |after, count| OptionsChange {
+            retry: Some(vec![rule(after)]),
+            rate_limit: Patch::Set(limit(count)),
+            ..OptionsChange::default()
+        };
+        let entropy = SystemEntropy;
+        let apply =
+            |change: OptionsChange, options| change.apply(options, Timestamp::UNIX_EPOCH, &entropy);
+        let both = apply(change(Some(2), 5), EndpointOptions::default()).unwrap();
+        assert_eq!((&*both.retry, both.rate_limit), (&[rule(Some(2))][..], Some(limit(5))));
+        assert_eq!(apply(OptionsChange::default(), both.clone()).unwrap(), both);
+        for (after, count, at) in [(Some(0), 5, "retry"), (None, 0, "rate_limit")] {
+            let refused = apply(change(after, count), both.clone());
+            assert!(
+                matches!(&refused, Err(Error::Invalid { field, .. }) if field == at),
+                "{refused:?}"
+            );
+        }
+        let none = OptionsChange {
+            retry: Some(Vec::new()),
+            rate_limit: Patch::Clear,
+            ..OptionsChange::default()
+        };
+        let cleared = apply(none, both).unwrap();
+        assert_eq!((cleared.retry.len(), cleared.rate_limit), (0, None));
     }
 }

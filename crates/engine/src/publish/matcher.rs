@@ -12,7 +12,7 @@ use crate::rules;
 /// Who wants which event type in one workspace, at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Matcher {
-    /// The event types by name.
+    /// The event types that may be published, by name.
     pub(crate) names: HashMap<String, EventTypeId>,
     wanted: HashMap<EventTypeId, Wanted>,
 }
@@ -81,7 +81,8 @@ impl Matcher {
             let some = same.unwrap_or_else(|| Arc::new(Ruled::new(event_type, rules)));
             wanted.entry(event_type).or_default().some = Some(some);
         }
-        let names = catalogue.iter().map(|(_, kind)| (kind.name.clone(), kind.id)).collect();
+        let public = catalogue.iter().filter(|(category, _)| !category.system);
+        let names = public.map(|(_, kind)| (kind.name.clone(), kind.id)).collect();
         Self { names, wanted }
     }
 
@@ -209,6 +210,7 @@ mod tests {
             workspace: WorkspaceId(1),
             revision: 1,
             created_at: Timestamp::UNIX_EPOCH,
+            disabled_reason: None,
             settings: EndpointSettings::to_url("https://x.test/h"),
             subscriptions: wants.iter().map(subscription).collect(),
         })

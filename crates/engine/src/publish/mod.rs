@@ -1,6 +1,7 @@
 //! Publishing: validate, match, append.
 
 mod matcher;
+mod notice;
 
 use hookyard_core::cloudevents::CloudEvent;
 use hookyard_core::id::WorkspaceId;

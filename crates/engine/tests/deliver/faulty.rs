@@ -16,6 +16,8 @@ pub(crate) enum Op {
     Claim,
     Head,
     Settle,
+    Append,
+    Disable,
 }
 
 /// Whether the transaction happens before the caller is told that it failed.
@@ -147,11 +149,15 @@ impl QueueStore for FaultyStore {
 
 /// Passes calls on.
 macro_rules! delegate {
-    ($($role:ident { $(fn $name:ident($($arg:ident: $kind:ty),*) -> $answer:ty;)* })*) => {$(
+    ($($role:ident {
+        $(fn $name:ident($($arg:ident: $kind:ty),*) -> $answer:ty $(as $op:path)?;)*
+    })*) => {$(
         #[async_trait]
         impl $role for FaultyStore {$(
             async fn $name(&self, $($arg: $kind),*) -> Result<$answer, StoreError> {
-                self.inner.$name($($arg),*).await
+                let call = self.inner.$name($($arg),*);
+                $(let call = self.faulty($op, call);)?
+                call.await
             }
         )*}
     )*};
@@ -169,6 +175,8 @@ delegate! {
         fn projects(workspace: WorkspaceId) -> Vec<Project>;
         fn has_project(workspace: WorkspaceId, project: ProjectId) -> bool;
         fn catalogue(workspace: WorkspaceId) -> Arc<Catalogue>;
+        fn disable_endpoint(workspace: WorkspaceId, id: EndpointId, revision: u32,
+            reason: DisabledReason) -> Option<Arc<Endpoint>> as Op::Disable;
         fn create_endpoint(workspace: WorkspaceId, settings: EndpointSettings,
             subscriptions: Vec<Subscription>, now: Timestamp) -> Arc<Endpoint>;
         fn update_endpoint(workspace: WorkspaceId, id: EndpointId, revision: u32,
@@ -184,7 +192,8 @@ delegate! {
         fn credential(kind: CredentialKind, lookup: [u8; 32]) -> Option<StoredCredential>;
     }
     JournalStore {
-        fn append(workspace: WorkspaceId, events: Vec<NewEvent>, now: Timestamp) -> Vec<Receipt>;
+        fn append(workspace: WorkspaceId, events: Vec<NewEvent>, now: Timestamp) -> Vec<Receipt>
+            as Op::Append;
         fn events(workspace: WorkspaceId, query: EventQuery) -> Vec<Arc<Event>>;
         fn event(workspace: WorkspaceId, id: &str, source: Option<&str>) -> Option<Arc<Event>>;
         fn events_by_seq(workspace: WorkspaceId, seqs: &[Seq]) -> Vec<Arc<Event>>;
@@ -194,6 +203,14 @@ delegate! {
             -> Vec<Attempt>;
         fn attempt(workspace: WorkspaceId, endpoint: EndpointId, request_id: &RequestId)
             -> Option<Attempt>;
+    }
+    DeadLetterStore {
+        fn dead_letters(workspace: WorkspaceId, endpoint: EndpointId, query: DeadLetterQuery)
+            -> Vec<DeadLetter>;
+        fn redeliver_dead_letters(workspace: WorkspaceId, endpoint: EndpointId,
+            which: DeadLetters) -> u64;
+        fn drop_dead_letters(workspace: WorkspaceId, endpoint: EndpointId,
+            which: DeadLetters) -> u64;
     }
     SourceStore {
         fn create_source(new: NewSource, now: Timestamp) -> Arc<Source>;

@@ -6,11 +6,15 @@ mod chaos;
 #[cfg(test)]
 mod dispatching;
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod faulty;
 #[cfg(test)]
 mod formats;
 #[cfg(test)]
 mod order;
+#[cfg(test)]
+mod pace;
 #[cfg(test)]
 mod retries;
 #[cfg(test)]

@@ -41,10 +41,21 @@ pub(crate) struct Scripted {
     state: Mutex<State>,
 }
 
+/// What a receiver cannot stand.
+struct Offence(Box<dyn Fn(&Outgoing) -> bool + Send + Sync>);
+
+impl std::fmt::Debug for Offence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Offence")
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     scripts: HashMap<String, VecDeque<Reaction>>,
     always: HashMap<String, Reaction>,
+    /// Statuses for requests that a path takes offence at.
+    refusals: HashMap<String, Vec<(u16, Offence)>>,
     requests: Vec<Outgoing>,
     /// For each request, whether it was answered with 200.
     taken: Vec<bool>,
@@ -60,6 +71,24 @@ impl Scripted {
     /// How to react to requests with this path once its script has ended.
     pub(crate) fn always(&self, path: &str, reaction: Reaction) {
         self.state.lock().unwrap().always.insert(path.to_owned(), reaction);
+    }
+
+    /// Answers requests with this path with the status when they are offensive, before anything
+    /// else.
+    pub(crate) fn refuse(
+        &self,
+        path: &str,
+        status: u16,
+        offence: impl Fn(&Outgoing) -> bool + Send + Sync + 'static,
+    ) {
+        let mut state = self.state.lock().unwrap();
+        let refusals = state.refusals.entry(path.to_owned()).or_default();
+        refusals.push((status, Offence(Box::new(offence))));
+    }
+
+    /// Takes offence at nothing any more.
+    pub(crate) fn forgive(&self, path: &str) {
+        self.state.lock().unwrap().refusals.remove(path);
     }
 
     /// All requests so far.
@@ -87,8 +116,12 @@ impl Transport for Scripted {
         let reaction = {
             let mut state = self.state.lock().unwrap();
             let path = request.uri.path().to_owned();
+            let refusals = state.refusals.get(&path).into_iter().flatten();
+            let refused = refusals.into_iter().find(|(_, offence)| (offence.0)(&request));
+            let refused = refused.map(|(code, _)| status(*code));
             state.requests.push(request);
-            let scripted = state.scripts.get_mut(&path).and_then(VecDeque::pop_front);
+            let scripted = state.scripts.get_mut(&path);
+            let scripted = refused.or_else(|| scripted.and_then(VecDeque::pop_front));
             let reaction = scripted.or_else(|| state.always.get(&path).cloned());
             let reaction = reaction.unwrap_or_else(|| status(200));
             let taken = matches!(&reaction, Reaction::Answer(answer) if answer.status == 200);

@@ -65,8 +65,8 @@ impl Sim {
             deliver::Options::default(),
         ));
         let published = AtomicU64::new(0);
-        let sim =
-            Self { clock, store, receivers, engine, deliverer, published, _directory: directory };
+        let _directory = directory;
+        let sim = Self { clock, store, receivers, engine, deliverer, published, _directory };
         sim.create_workspace().await;
         sim
     }
@@ -153,7 +153,9 @@ impl Sim {
             match self.deliverer.step(worker).await {
                 Ok(Step::Idle) => return,
                 Ok(Step::Wait(until) | Step::Failed(until)) => self.clock.advance_to(until),
-                Ok(Step::Sent { .. } | Step::Dropped { .. }) => {}
+                Ok(
+                    Step::Sent { .. } | Step::Dropped { .. } | Step::Parked { .. } | Step::Halved,
+                ) => {}
                 Ok(other) => panic!("{other:?}"),
                 Err(_planned) => self.clock.advance(Duration::from_secs(1)),
             }

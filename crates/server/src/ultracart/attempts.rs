@@ -141,6 +141,8 @@ mod tests {
             event_types: vec![kind.id],
             order_ids: vec!["DEMO-1".to_owned()],
             advance: 1,
+            park: false,
+            refusals: 0,
             retry_at: None,
             failures: 0,
             url: "https://x.test/h".to_owned(),

@@ -164,8 +164,13 @@ impl Shape {
 
     fn categories<'a>(&'a self, endpoint: Option<&'a Endpoint>) -> Vec<WebhookEventCategory<'a>> {
         let categories = self.catalogue.categories.iter();
-        let categories = categories.map(|category| self.category(category, endpoint));
-        categories.filter(|category| self.placeholders || category.any_subscribed).collect()
+        let categories = categories.map(|category| {
+            let shown = self.category(category, endpoint);
+            // UltraCart has no such category: who never asked for it gets what UltraCart answers.
+            let placeholder = self.placeholders && !category.system;
+            (placeholder || shown.any_subscribed).then_some(shown)
+        });
+        categories.flatten().collect()
     }
 
     fn category<'a>(

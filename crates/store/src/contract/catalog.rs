@@ -1,5 +1,6 @@
 use hookyard_core::model::{
-    ContentEncoding, CustomHeader, EndpointOptions, NativeAuth, Signing, SigningKey,
+    ContentEncoding, CustomHeader, DisabledKind, DisabledReason, EndpointOptions, NativeAuth,
+    RateLimit, RateUnit, RetryAction, RetryRule, Signing, SigningKey,
 };
 
 use super::*;
@@ -55,6 +56,12 @@ fn options() -> EndpointOptions {
         encoding: ContentEncoding::Gzip,
         auth: Some(NativeAuth::Bearer { token: Some(Secret::new("token")) }),
         danger_accept_invalid_certs: true,
+        retry: vec![RetryRule {
+            status: "500-599".parse().unwrap(),
+            action: RetryAction::Drop,
+            after: Some(3),
+        }],
+        rate_limit: Some(RateLimit { unit: RateUnit::Events, count: 5, seconds: 1, burst: None }),
     }
 }
 
@@ -139,4 +146,32 @@ pub(crate) async fn foreign_workspaces_see_nothing_of_endpoints(fixture: &dyn Fi
     assert_eq!(store.queue_states(OTHER_WS, &[own.id]).await.unwrap()[0].pending, 0);
     assert!(store.reflow(OTHER_WS, own.id, ORDER_CREATE, None, at(1)).await.is_err());
     assert_eq!(store.endpoint(WS, own.id).await.unwrap(), Some(own));
+}
+
+pub(crate) async fn disabling_keeps_its_reason(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let made = endpoint(&store).await;
+    let error = Some("the receiver answered 410".to_owned());
+    let reason = DisabledReason { kind: DisabledKind::Gone, at: at(5), status: Some(410), error };
+    let disable =
+        |workspace, revision| store.disable_endpoint(workspace, made.id, revision, reason.clone());
+    assert!(disable(OTHER_WS, 1).await.unwrap().is_none(), "of another workspace");
+    assert!(disable(WS, 2).await.unwrap().is_none(), "it is about another revision");
+    let disabled = disable(WS, 1).await.unwrap().unwrap();
+    assert!(disabled.settings.disabled);
+    assert_eq!((disabled.revision, disabled.disabled_reason.as_ref()), (2, Some(&reason)));
+    assert!(disable(WS, 2).await.unwrap().is_none(), "it is disabled already");
+
+    let store = fixture.open().await;
+    let read = store.endpoint(WS, made.id).await.unwrap().unwrap();
+    assert_eq!(read, disabled);
+    let (mut settings, subscriptions) = (read.settings.clone(), read.subscriptions.clone());
+    settings.name = Some("still off".to_owned());
+    let update = store.update_endpoint(WS, made.id, 2, settings.clone(), subscriptions.clone());
+    assert_eq!(update.await.unwrap().disabled_reason, Some(reason));
+    settings.disabled = false;
+    let update = store.update_endpoint(WS, made.id, 3, settings, subscriptions);
+    assert_eq!(update.await.unwrap().disabled_reason, None);
+    let read = fixture.open().await.endpoint(WS, made.id).await.unwrap().unwrap();
+    assert_eq!(read.disabled_reason, None);
 }

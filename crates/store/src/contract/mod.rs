@@ -23,6 +23,7 @@ use crate::{HeadLimit, Lease, NewCredential, NewWorkspace, SharedStore};
 pub(crate) mod attempts;
 pub(crate) mod catalog;
 pub(crate) mod datasets;
+pub(crate) mod dead_letters;
 pub(crate) mod journal;
 pub(crate) mod queue;
 
@@ -42,10 +43,13 @@ macro_rules! suite {
             catalog: workspaces_are_unique, endpoints_live_and_survive,
                 credentials_are_found_by_kind_and_hash, stale_revisions_are_refused,
                 cancelled_subscriptions_stay, revisions_are_kept_without_secrets,
-                foreign_workspaces_see_nothing_of_endpoints;
+                foreign_workspaces_see_nothing_of_endpoints, disabling_keeps_its_reason;
             datasets: combine_appends_and_replace_replaces, switching_to_replace_hides_many_rows,
                 sources_and_datasets_live_apart, deleting_a_dataset_takes_its_source,
                 rows_survive, foreign_projects_see_nothing;
+            dead_letters: a_parked_event_leaves_the_queue, parking_is_bounded,
+                redelivered_letters_are_queued_last_in_one_order, letters_are_dropped_by_number,
+                foreign_workspaces_see_no_letters, refusals_survive_until_the_event_leaves;
             journal: events_read_back, duplicates_are_recognised, pages_go_both_ways,
                 events_are_found_by_id, foreign_workspaces_see_no_events;
             queue: events_are_queued_in_order, a_settled_bundle_is_gone_for_good,
@@ -160,6 +164,8 @@ pub(crate) fn delivered(seqs: &[Seq], started_at: Timestamp) -> NewAttempt {
         event_types: vec![ORDER_CREATE],
         order_ids: vec!["DEMO-1".to_owned()],
         advance: u32::try_from(seqs.len()).unwrap(),
+        park: false,
+        refusals: 0,
         retry_at: None,
         failures: 0,
         url: "https://x.test/h".to_owned(),

@@ -18,7 +18,8 @@ use crate::{AttemptQuery, AttemptStore, Entity, StoreError};
 /// Columns that [`attempt`] reads.
 const COLUMNS: &str = "endpoint_id, started_ms, duration_ms, queue_delay_ms, status, success, \
                        advance, failures, retry_ms, revision, request_id, seqs, event_types, \
-                       order_ids, url, request_headers, response_headers, response, error";
+                       order_ids, url, request_headers, response_headers, response, error, \
+                       parked, refusals";
 
 #[async_trait]
 impl AttemptStore for SqliteStore {
@@ -56,7 +57,7 @@ pub(super) fn insert(
 ) -> Result<(), StoreError> {
     let sql = format!(
         "INSERT INTO attempts (id, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
-         ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
+         ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
     );
     let row = params![
         signed(tx.state.ids.attempt),
@@ -79,6 +80,8 @@ pub(super) fn insert(
         to_json(&attempt.outcome.response_headers)?,
         attempt.outcome.response,
         attempt.outcome.error,
+        attempt.park,
+        attempt.refusals,
     ];
     tx.conn.prepare_cached(&sql).and_then(|mut insert| insert.execute(row)).map_err(failed)?;
     tx.state.ids.attempt += 1;
@@ -172,6 +175,8 @@ fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
         event_types: text(12)?.split(',').filter_map(|id| id.parse().ok()).collect(),
         order_ids: from_json(&text(13)?)?,
         advance: row.get(6).map_err(failed)?,
+        park: row.get(19).map_err(failed)?,
+        refusals: row.get(20).map_err(failed)?,
         retry_at: row.get::<_, Option<i64>>(8).map_err(failed)?.map(moment),
         failures: row.get(7).map_err(failed)?,
         url: text(14)?,

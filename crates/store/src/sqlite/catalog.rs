@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, EventTypeId, ProjectId, WorkspaceId};
 use hookyard_core::model::{
-    Catalogue, Category, Endpoint, EndpointSecrets, EndpointSettings, EventType, Project, Secret,
-    Subscription, Workspace,
+    Catalogue, Category, DisabledReason, Endpoint, EndpointSecrets, EndpointSettings, EventType,
+    Project, Secret, Subscription, Workspace,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -64,6 +64,7 @@ impl CatalogStore for SqliteStore {
                 workspace,
                 revision: 1,
                 created_at: moment(now.as_millisecond()),
+                disabled_reason: None,
                 settings,
                 subscriptions: sorted(subscriptions),
             };
@@ -96,11 +97,13 @@ impl CatalogStore for SqliteStore {
                 return Err(StoreError::Conflict("the endpoint changed meanwhile".to_owned()));
             }
             let enabled = before.settings.disabled && !settings.disabled;
+            let disabled_reason = before.disabled_reason.clone().filter(|_| settings.disabled);
             let endpoint = Arc::new(Endpoint {
                 id,
                 workspace,
                 revision: revision + 1,
                 created_at: before.created_at,
+                disabled_reason,
                 settings,
                 subscriptions: with_cancelled(&before, subscriptions),
             });
@@ -112,6 +115,34 @@ impl CatalogStore for SqliteStore {
             Ok(endpoint)
         };
         self.writer.alone(update).await
+    }
+
+    async fn disable_endpoint(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+        revision: u32,
+        reason: DisabledReason,
+    ) -> Result<Option<Arc<Endpoint>>, StoreError> {
+        let (vault, entropy) = (Arc::clone(&self.vault), Arc::clone(&self.entropy));
+        let disable = move |tx: &mut Tx<'_>| {
+            let before = tx.memory.endpoint(id).filter(|endpoint| endpoint.workspace == workspace);
+            let Some(before) = before.filter(|before| before.revision == revision) else {
+                return Ok(None);
+            };
+            if before.settings.disabled {
+                return Ok(None);
+            }
+            let mut endpoint = (*before).clone();
+            endpoint.revision += 1;
+            endpoint.settings.disabled = true;
+            endpoint.disabled_reason = Some(reason);
+            let endpoint = Arc::new(endpoint);
+            save_endpoint(tx, &vault, &*entropy, &endpoint)?;
+            put_after_commit(tx, &endpoint);
+            Ok(Some(endpoint))
+        };
+        self.writer.alone(disable).await
     }
 
     async fn delete_endpoint(
@@ -127,6 +158,7 @@ impl CatalogStore for SqliteStore {
                     "DELETE FROM endpoint_revisions WHERE endpoint_id = ?1",
                     "DELETE FROM queues WHERE endpoint_id = ?1",
                     "DELETE FROM queue_chunks WHERE endpoint_id = ?1",
+                    "DELETE FROM dead_letters WHERE endpoint_id = ?1",
                 ] {
                     tx.conn.execute(sql, [id.0]).map_err(failed)?;
                 }
@@ -166,6 +198,7 @@ impl CatalogStore for SqliteStore {
                 revision,
                 settings: from_json(&settings)?,
                 subscriptions: from_json(&subscriptions)?,
+                disabled_reason: None,
                 ..(*now).clone()
             })))
         };
@@ -245,9 +278,10 @@ fn insert_catalogue(
     catalogue: &Catalogue,
 ) -> Result<(), StoreError> {
     for (position, category) in (0_i64..).zip(&catalogue.categories) {
-        let sql = "INSERT INTO categories (workspace_id, position, name, expansions) \
-                   VALUES (?1, ?2, ?3, ?4)";
-        let row = params![workspace.0, position, category.name, to_json(&category.expansions)?];
+        let sql = "INSERT INTO categories (workspace_id, position, name, expansions, system) \
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
+        let expansions = to_json(&category.expansions)?;
+        let row = params![workspace.0, position, category.name, expansions, category.system];
         conn.execute(sql, row).map_err(failed)?;
         for kind in &category.event_types {
             let sql = "INSERT INTO event_types (workspace_id, id, category, name, description, \
@@ -293,7 +327,8 @@ pub(super) fn catalogue(
     conn: &Connection,
     workspace: WorkspaceId,
 ) -> Result<Catalogue, StoreError> {
-    let sql = "SELECT name, expansions FROM categories WHERE workspace_id = ?1 ORDER BY position";
+    let sql =
+        "SELECT name, expansions, system FROM categories WHERE workspace_id = ?1 ORDER BY position";
     let mut statement = conn.prepare(sql).map_err(failed)?;
     let mut rows = statement.query([workspace.0]).map_err(failed)?;
     let mut categories = Vec::new();
@@ -302,6 +337,7 @@ pub(super) fn catalogue(
         categories.push(Category {
             name: row.get(0).map_err(failed)?,
             expansions: from_json(&expansions)?,
+            system: row.get(2).map_err(failed)?,
             event_types: Vec::new(),
         });
     }
@@ -352,10 +388,11 @@ fn save_endpoint(
         }
     };
     let (settings, subscriptions) = (to_json(&open)?, to_json(&endpoint.subscriptions)?);
+    let reason = endpoint.disabled_reason.as_ref().map(to_json).transpose()?;
     let sql = "UPDATE endpoints SET revision = ?2, settings = ?3, subscriptions = ?4, \
-               secrets = ?5 WHERE id = ?1";
+               secrets = ?5, disabled = ?6 WHERE id = ?1";
     let id = endpoint.id.0;
-    let row = params![id, endpoint.revision, settings, subscriptions, sealed];
+    let row = params![id, endpoint.revision, settings, subscriptions, sealed, reason];
     tx.conn.execute(sql, row).map_err(failed)?;
     let sql = "INSERT INTO endpoint_revisions (endpoint_id, revision, settings, subscriptions) \
                VALUES (?1, ?2, ?3, ?4)";
@@ -371,7 +408,7 @@ pub(super) fn load_endpoints(
     vault: &Vault,
 ) -> Result<Vec<Arc<Endpoint>>, StoreError> {
     let sql = "SELECT id, workspace_id, revision, created_ms, settings, subscriptions, \
-               secrets FROM endpoints";
+               secrets, disabled FROM endpoints";
     let mut statement = conn.prepare(sql).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
     let mut endpoints = Vec::new();
@@ -390,11 +427,13 @@ fn endpoint(row: &Row<'_>, vault: &Vault) -> Result<Endpoint, StoreError> {
         None => EndpointSecrets::default(),
     };
     let settings: EndpointSettings = from_json(&text(4)?)?;
+    let reason: Option<String> = row.get(7).map_err(failed)?;
     Ok(Endpoint {
         id,
         workspace: WorkspaceId(row.get(1).map_err(failed)?),
         revision: row.get(2).map_err(failed)?,
         created_at: moment(row.get(3).map_err(failed)?),
+        disabled_reason: reason.as_deref().map(from_json).transpose()?,
         settings: settings.join(secrets),
         subscriptions: from_json(&text(5)?)?,
     })

@@ -110,8 +110,8 @@ pub(super) fn save_position(
     ids: NextIds,
 ) -> Result<(), StoreError> {
     let sql = "INSERT OR REPLACE INTO queues (endpoint_id, cursor, next, failures, retry_ms, \
-               failing_since_ms, reflows, as_of_seq, as_of_attempt) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+               failing_since_ms, reflows, as_of_seq, as_of_attempt, refusals) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     let row = params![
         id.0,
         signed(queue.cursor()),
@@ -122,6 +122,7 @@ pub(super) fn save_position(
         to_json(queue.reflows())?,
         signed(last(ids.seq)),
         signed(last(ids.attempt)),
+        queue.failing.refusals,
     ];
     conn.prepare_cached(sql).and_then(|mut sql| sql.execute(row)).map_err(failed)?;
     Ok(())

@@ -71,20 +71,50 @@ impl JournalStore for SqliteStore {
 impl SqliteStore {
     /// The events with these numbers, from memory where they are there.
     pub(super) async fn load(&self, seqs: Vec<u64>) -> Result<Vec<Option<Arc<Event>>>, StoreError> {
+        self.load_up_to(seqs, usize::MAX).await
+    }
+
+    /// The first events with these numbers, up to the one whose object fills `bytes`.
+    pub(super) async fn load_up_to(
+        &self,
+        seqs: Vec<u64>,
+        bytes: usize,
+    ) -> Result<Vec<Option<Arc<Event>>>, StoreError> {
         let mut events = self.memory.recent(seqs.iter().copied());
         if events.iter().all(Option::is_some) {
+            cut(&mut events, bytes);
             return Ok(events);
         }
         let read = move |conn: &Connection| {
-            for (event, seq) in events.iter_mut().zip(seqs) {
-                if event.is_none() {
-                    *event = by_seq(conn, seq)?.map(Arc::new);
+            let mut room = bytes;
+            for (place, seq) in seqs.into_iter().enumerate() {
+                if events[place].is_none() {
+                    events[place] = by_seq(conn, seq)?.map(Arc::new);
+                }
+                room = room.saturating_sub(object_bytes(events[place].as_ref()));
+                if room == 0 {
+                    events.truncate(place + 1);
+                    break;
                 }
             }
             Ok(events)
         };
         self.readers.read(read).await
     }
+}
+
+fn object_bytes(event: Option<&Arc<Event>>) -> usize {
+    event.map_or(0, |event| event.object.len())
+}
+
+/// Leaves the first events, up to the one whose object fills `bytes`.
+fn cut(events: &mut Vec<Option<Arc<Event>>>, bytes: usize) {
+    let mut room = bytes;
+    let last = events.iter().position(|event| {
+        room = room.saturating_sub(object_bytes(event.as_ref()));
+        room == 0
+    });
+    events.truncate(last.map_or(events.len(), |last| last + 1));
 }
 
 fn append(
@@ -270,4 +300,53 @@ pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
         object: row.get::<_, Raw>(7)?.0,
         matched: u32::try_from(matched.len()).unwrap_or(u32::MAX),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use hookyard_core::catalogue;
+    use hookyard_core::entropy::SystemEntropy;
+    use hookyard_core::id::ProjectId;
+    use hookyard_core::model::{Project, Workspace};
+
+    use super::super::Options;
+    use super::*;
+    use crate::{CatalogStore, NewWorkspace};
+
+    #[tokio::test]
+    async fn no_more_is_loaded_than_was_asked_for() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let open = || {
+            let path = directory.path().join("hookyard.db");
+            let entropy = Arc::new(SystemEntropy);
+            SqliteStore::open(Options { path, key: [7; 32], entropy }).unwrap()
+        };
+        let id = WorkspaceId(1);
+        let new = NewWorkspace {
+            workspace: Workspace { id, merchant: "DEMO".into(), name: "demo".into() },
+            project: Project { id: ProjectId(1), name: "demo".into() },
+            catalogue: catalogue::initial().clone(),
+            credentials: Vec::new(),
+        };
+        let store = open();
+        store.create_workspace(new).await.unwrap();
+        let event = |number| NewEvent {
+            event_type: EventTypeId(22),
+            id: format!("{number}"),
+            source: "/shop".into(),
+            attributes: String::new(),
+            object: format!(r#"{{"text":"{}"}}"#, "x".repeat(989)).into(),
+            matched: Vec::new(),
+        };
+        let receipts = store.append(id, (0..9).map(event).collect(), Timestamp::UNIX_EPOCH).await;
+        let seqs: Vec<_> = receipts.unwrap().iter().map(|receipt| receipt.seq.0).collect();
+        // From memory, and after a start from the file.
+        for store in [store, open()] {
+            for (bytes, loaded) in [(0, 1), (1_000, 1), (1_001, 2), (3_500, 4), (usize::MAX, 9)] {
+                let events = store.load_up_to(seqs.clone(), bytes).await.unwrap();
+                assert_eq!(events.len(), loaded, "{bytes}");
+                assert!(events.iter().all(Option::is_some));
+            }
+        }
+    }
 }

@@ -21,6 +21,7 @@ mod checkpoint;
 mod codec;
 mod credentials;
 mod datasets;
+mod dead_letters;
 mod journal;
 mod keys;
 mod memory;

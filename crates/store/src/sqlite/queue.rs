@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::memory::lock;
 use super::rows::{count, signed, unsigned};
 use super::writer::Tx;
-use super::{SqliteStore, attempts, checkpoint, codec, failed, journal};
+use super::{SqliteStore, attempts, checkpoint, codec, dead_letters, failed, journal};
 use crate::backlog::{Backlog, Peek, ReflowRange};
 use crate::{
     Entity, EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Reflow, StoreError,
@@ -49,14 +49,9 @@ impl QueueStore for SqliteStore {
         let queue = self.owned(lease)?;
         let entries = self.peek(lease.endpoint, &queue, limit.events).await?;
         let endpoint = self.memory.endpoint(lease.endpoint).ok_or(StoreError::LeaseLost)?;
-        let events = self.load(entries.iter().map(|(seq, _)| *seq).collect()).await?;
+        let seqs = entries.iter().map(|(seq, _)| *seq).collect();
+        let events = self.load_up_to(seqs, limit.bytes).await?;
         let missing = events.iter().take_while(|event| event.is_none()).count();
-        let mut bytes = 0;
-        let fits = |queued: &Queued| {
-            let fits = bytes < limit.bytes;
-            bytes += queued.event.object.len();
-            fits
-        };
         let present = events.into_iter().zip(entries).skip(missing);
         let queued = present.map_while(|(event, (_, reflowed))| {
             let event = event?;
@@ -65,7 +60,7 @@ impl QueueStore for SqliteStore {
         });
         Ok(Head {
             endpoint,
-            entries: queued.take_while(fits).collect(),
+            entries: queued.collect(),
             missing: u32::try_from(missing).unwrap_or(u32::MAX),
             state: lock(&queue).state(),
         })
@@ -170,12 +165,17 @@ fn settle(tx: &mut Tx<'_>, lease: Lease, attempt: &NewAttempt) -> Result<(), Sto
         return Err(StoreError::LeaseLost);
     }
     attempts::insert(tx, lease.endpoint, attempt)?;
-    let (advance, failures) = (attempt.advance, attempt.failures);
+    let dead = match attempt.park {
+        true => Some(dead_letters::park(tx, lease.endpoint, attempt)?),
+        false => None,
+    };
+    let (advance, failures, refusals) = (attempt.advance, attempt.failures, attempt.refusals);
     let (retry_at, started_at) = (attempt.retry_at, attempt.started_at);
     tx.after_commit(move |memory| {
         let mut queue = lock(&queue);
         queue.advance(advance.into());
-        queue.failing = queue.failing.after(failures, retry_at, started_at);
+        queue.failing = queue.failing.after(failures, refusals, retry_at, started_at);
+        queue.dead_letters = dead.unwrap_or(queue.dead_letters);
         memory.mark_dirty(lease.endpoint);
     });
     Ok(())

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row};
 use super::memory::{Memory, lock};
 use super::rows::{from_json, moment, signed, unsigned};
 use super::writer::{NextIds, State};
-use super::{catalog, codec, failed, keys, sources};
+use super::{catalog, codec, dead_letters, failed, keys, sources};
 use crate::StoreError;
 use crate::backlog::{Backlog, Failing};
 use crate::vault::Vault;
@@ -44,6 +44,7 @@ pub(super) fn recover(conn: &Connection, vault: &Vault) -> Result<(Memory, State
     };
     replay_journal(conn, &memory, saved, &as_of)?;
     replay_attempts(conn, &memory, saved, &as_of)?;
+    dead_letters::count_all(conn, &memory)?;
     let with_work = memory.queue_ids().into_iter().filter(|id| pending(&memory, *id));
     memory.ready.mark(with_work);
     Ok((memory, state(conn, saved)?))
@@ -71,7 +72,7 @@ fn checkpoint(conn: &Connection) -> Result<AsOf, StoreError> {
 /// Puts every stored queue in memory; the answer is how far each one counts.
 fn queues(conn: &Connection, memory: &Memory) -> Result<HashMap<EndpointId, AsOf>, StoreError> {
     let sql = "SELECT endpoint_id, cursor, next, failures, retry_ms, failing_since_ms, reflows, \
-               as_of_seq, as_of_attempt FROM queues";
+               as_of_seq, as_of_attempt, refusals FROM queues";
     let mut statement = conn.prepare(sql).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
     let mut positions = HashMap::new();
@@ -93,6 +94,7 @@ fn queue(row: &Row<'_>) -> Result<Backlog, StoreError> {
         failures: row.get(3).map_err(failed)?,
         retry_at: row.get::<_, Option<i64>>(4).map_err(failed)?.map(moment),
         since: row.get::<_, Option<i64>>(5).map_err(failed)?.map(moment),
+        refusals: row.get(9).map_err(failed)?,
     };
     let (cursor, next) = (unsigned(row, 1).map_err(failed)?, unsigned(row, 2).map_err(failed)?);
     let reflows: String = row.get(6).map_err(failed)?;
@@ -135,7 +137,7 @@ fn replay_attempts(
     saved: AsOf,
     as_of: &impl Fn(EndpointId) -> AsOf,
 ) -> Result<(), StoreError> {
-    let sql = "SELECT id, endpoint_id, advance, failures, retry_ms, started_ms FROM attempts \
+    let sql = "SELECT id, endpoint_id, advance, failures, retry_ms, started_ms, refusals FROM attempts \
                WHERE id > ?1 ORDER BY id";
     let mut statement = conn.prepare(sql).map_err(failed)?;
     let mut rows = statement.query([signed(saved.attempt)]).map_err(failed)?;
@@ -149,8 +151,9 @@ fn replay_attempts(
             queue.advance(unsigned(row, 2).map_err(failed)?);
             let retry_at = row.get::<_, Option<i64>>(4).map_err(failed)?.map(moment);
             let failures = row.get(3).map_err(failed)?;
+            let refusals = row.get(6).map_err(failed)?;
             let started = moment(row.get(5).map_err(failed)?);
-            queue.failing = queue.failing.after(failures, retry_at, started);
+            queue.failing = queue.failing.after(failures, refusals, retry_at, started);
             memory.mark_dirty(id);
         }
     }

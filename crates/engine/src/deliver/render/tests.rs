@@ -31,6 +31,7 @@ fn endpoint(change: impl FnOnce(&mut EndpointSettings), expansion: &str) -> Arc<
         workspace: WorkspaceId(1),
         revision: 1,
         created_at: Timestamp::UNIX_EPOCH,
+        disabled_reason: None,
         settings,
         subscriptions: vec![subscription],
     })

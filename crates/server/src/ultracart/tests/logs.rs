@@ -68,6 +68,8 @@ async fn attempt(server: &TestServer, endpoint: EndpointId, status: Option<u16>)
         event_types: bundle.event_types,
         order_ids: bundle.order_ids,
         advance: if success { u32::try_from(bundle.events).unwrap() } else { 0 },
+        park: false,
+        refusals: 0,
         retry_at: (!success).then_some(now + Duration::from_secs(5)),
         failures,
         url: head.endpoint.settings.url.clone(),

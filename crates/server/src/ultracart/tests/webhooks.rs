@@ -188,6 +188,31 @@ async fn categories_say_whether_all_or_any_is_subscribed() {
     assert_eq!(flags, [(&item, &json!(true), &json!(true)), (&user, &json!(false), &json!(true))]);
 }
 
+/// UltraCart has 10 categories with 43 events; a client that counts them must not find more.
+#[tokio::test]
+async fn hookyards_own_events_are_shown_only_where_they_are_subscribed() {
+    let server = TestServer::start().await;
+    let sdk = Sdk::new(&server, NEWEST);
+    sdk.insert(FULL).await;
+    let body = r#"{"webhook_url":"https://z.test/w","event_categories":[{"events":[
+        {"event_name":"hookyard.endpoint.failing"}]}]}"#;
+    let watcher = sdk.insert(body).await;
+    assert_eq!(subscribed(&watcher), ["hookyard.endpoint.failing"]);
+    let all = sdk.get(&format!("{LIST}?_placeholders=true")).await.ok()["webhooks"].take();
+    for (webhook, categories, events) in [(&all[0], 10, 43), (&all[1], 11, 45)] {
+        assert_eq!(webhook["event_categories"].as_array().unwrap().len(), categories);
+        assert_eq!(event_count(webhook), events);
+        let written =
+            sdk.put(&format!("{}?_placeholders=true", path(webhook)), &webhook.to_string()).await;
+        assert_eq!(&written.ok()["webhook"], webhook, "what is read can be written");
+    }
+    let catalogue = sdk.get("/rest/v2/webhook/webhook_event_categories").await;
+    let catalogue = catalogue.ok();
+    let categories = catalogue["event_categories"].as_array().unwrap();
+    assert_eq!(categories.len(), 10);
+    assert_eq!(event_count(&catalogue), 43);
+}
+
 #[tokio::test]
 async fn the_catalogue_has_no_merchant_data() {
     let server = TestServer::start().await;

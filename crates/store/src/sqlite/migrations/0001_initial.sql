@@ -31,6 +31,7 @@ CREATE TABLE categories (
     position     INTEGER NOT NULL,
     name         TEXT NOT NULL,
     expansions   TEXT NOT NULL,           -- JSON list
+    system       INTEGER NOT NULL,
     PRIMARY KEY (workspace_id, position),
     UNIQUE (workspace_id, name)
 ) STRICT, WITHOUT ROWID;
@@ -55,7 +56,8 @@ CREATE TABLE endpoints (
     created_ms     INTEGER NOT NULL,
     settings       TEXT NOT NULL,         -- JSON, without secrets
     subscriptions  TEXT NOT NULL,         -- JSON list
-    secrets        BLOB                   -- JSON, sealed
+    secrets        BLOB,                  -- JSON, sealed
+    disabled       TEXT                   -- JSON: why Hookyard disabled it
 ) STRICT;
 
 CREATE TABLE endpoint_revisions (
@@ -94,7 +96,9 @@ CREATE TABLE attempts (
     status           INTEGER,
     success          INTEGER NOT NULL,
     advance          INTEGER NOT NULL,    -- entries taken off the queue's head
+    parked           INTEGER NOT NULL,    -- whether they became dead letters
     failures         INTEGER NOT NULL,
+    refusals         INTEGER NOT NULL,
     retry_ms         INTEGER,
     revision         INTEGER NOT NULL,
     request_id       TEXT NOT NULL,
@@ -116,6 +120,7 @@ CREATE TABLE queues (
     failures         INTEGER NOT NULL,
     retry_ms         INTEGER,
     failing_since_ms INTEGER,
+    refusals         INTEGER NOT NULL,    -- of the event at the head, sent alone
     reflows          TEXT NOT NULL,       -- JSON list
     as_of_seq        INTEGER NOT NULL,    -- later journal rows are not counted in
     as_of_attempt    INTEGER NOT NULL     -- later attempts are not counted in
@@ -180,3 +185,13 @@ CREATE TABLE garbage (
     dataset_id INTEGER PRIMARY KEY,
     below      INTEGER NOT NULL
 ) STRICT;
+
+-- Events that were given up on, one row for an endpoint and event.
+CREATE TABLE dead_letters (
+    endpoint_id INTEGER NOT NULL,
+    seq         INTEGER NOT NULL,         -- the event
+    type_id     INTEGER NOT NULL,
+    parked_ms   INTEGER NOT NULL,
+    request_id  TEXT NOT NULL,            -- the last attempt
+    PRIMARY KEY (endpoint_id, seq)
+) STRICT, WITHOUT ROWID;

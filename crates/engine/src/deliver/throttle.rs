@@ -1,0 +1,93 @@
+//! How fast endpoints are sent to that ask for a limit.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hookyard_core::id::EndpointId;
+use hookyard_core::model::{Bucket, RateLimit, RateUnit};
+
+/// Full buckets are forgotten when there are twice as many as the last time, and at least this many:
+/// so it costs next to nothing, and memory is bounded by the endpoints that were sent to lately.
+const SWEEP_AT: usize = 1_024;
+
+/// The buckets of endpoints with a rate limit. They outlive the work on an endpoint: a queue that is
+/// emptied event by event must not start each time with a full bucket. A restart fills them.
+#[derive(Debug, Default)]
+pub(super) struct Throttle {
+    buckets: Mutex<Buckets>,
+}
+
+#[derive(Debug, Default)]
+struct Buckets {
+    of: HashMap<EndpointId, Bucket>,
+    sweep_at: usize,
+}
+
+/// How many units a bundle takes.
+fn units(limit: &RateLimit, events: usize) -> u32 {
+    match limit.unit {
+        RateUnit::Requests => 1,
+        RateUnit::Events => u32::try_from(events).unwrap_or(u32::MAX),
+    }
+}
+
+/// The most events of a bundle that the limit ever lets through at once.
+pub(super) fn events_max(limit: &RateLimit) -> usize {
+    match limit.unit {
+        RateUnit::Requests => usize::MAX,
+        RateUnit::Events => usize::try_from(limit.burst()).unwrap_or(usize::MAX),
+    }
+}
+
+impl Throttle {
+    /// How long until so many events may be sent in one request. `now` is a monotonic reading.
+    pub(super) fn wait(
+        &self,
+        endpoint: EndpointId,
+        limit: &RateLimit,
+        events: usize,
+        now: Duration,
+    ) -> Duration {
+        let bucket = self.lock().of.get(&endpoint).copied().unwrap_or_default();
+        bucket.wait(limit, units(limit, events), now)
+    }
+
+    /// Counts a request.
+    pub(super) fn take(
+        &self,
+        endpoint: EndpointId,
+        limit: &RateLimit,
+        events: usize,
+        now: Duration,
+    ) {
+        let mut buckets = self.lock();
+        buckets.of.entry(endpoint).or_default().take(limit, units(limit, events), now);
+        if buckets.of.len() > buckets.sweep_at.max(SWEEP_AT) {
+            buckets.of.retain(|_, bucket| !bucket.is_full(now));
+            buckets.sweep_at = buckets.of.len() * 2;
+        }
+    }
+
+    /// A poisoned lock is taken all the same: a bucket is changed by one assignment.
+    fn lock(&self) -> MutexGuard<'_, Buckets> {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_buckets_are_forgotten() {
+        let throttle = Throttle::default();
+        let limit = RateLimit { unit: RateUnit::Requests, count: 1, seconds: 1, burst: None };
+        for id in 0..100_000 {
+            let now = Duration::from_secs(u64::try_from(id).unwrap());
+            throttle.take(EndpointId(id), &limit, 1, now);
+            assert_eq!(throttle.wait(EndpointId(id), &limit, 1, now), Duration::from_secs(1));
+        }
+        assert!(throttle.lock().of.len() <= SWEEP_AT + 1);
+    }
+}

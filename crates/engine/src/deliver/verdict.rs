@@ -1,0 +1,187 @@
+//! What an answer means for the bundle and for the endpoint.
+
+use hookyard_core::model::{DisabledKind, QueueState, RetryAction, RetryRule};
+
+/// How often an event is refused alone before it is parked, unless a rule says otherwise. By the
+/// schedule that takes three quarters of an hour: time enough to roll back a receiver's release.
+const PARK_AFTER: u32 = 10;
+
+/// What to do after an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The receiver took the bundle.
+    Taken,
+    /// The endpoint is at fault, or nobody knows: the same again later.
+    Retry,
+    /// One of the events is at fault: fewer of them, at once.
+    Halve,
+    /// The event, which was sent alone, is at fault: again later.
+    Refused,
+    /// The event, which was sent alone, has been refused often enough.
+    Park,
+    /// The bundle is not sent again.
+    Drop,
+    /// Nothing is sent any more.
+    Disable(DisabledKind),
+}
+
+/// Judges an answer's status (`None` without an answer) to a bundle of `events`, when the queue stood
+/// at `before`.
+pub(super) fn verdict(
+    status: Option<u16>,
+    events: usize,
+    before: QueueState,
+    rules: &[RetryRule],
+) -> Verdict {
+    let Some(status) = status else { return Verdict::Retry };
+    if (200..300).contains(&status) {
+        return Verdict::Taken;
+    }
+    let Some(rule) = rules.iter().find(|rule| rule.status.contains(status)) else {
+        return match status {
+            410 => Verdict::Disable(DisabledKind::Gone),
+            status if is_about_events(status) => at_fault(events, before, PARK_AFTER),
+            _ => Verdict::Retry,
+        };
+    };
+    let enough = before.failures.saturating_add(1) >= rule.after.unwrap_or(1);
+    match rule.action {
+        RetryAction::Park => at_fault(events, before, rule.after.unwrap_or(PARK_AFTER)),
+        RetryAction::Drop if enough => Verdict::Drop,
+        RetryAction::Disable if enough => Verdict::Disable(DisabledKind::Rule),
+        RetryAction::Retry | RetryAction::Drop | RetryAction::Disable => Verdict::Retry,
+    }
+}
+
+/// Whether a status says that the receiver will never take these events, while it may well take
+/// others. A 4xx is about them unless it is about who asks, where, or when: taking one of those for a
+/// verdict on the events would empty the queue into the dead letters while a password is wrong.
+fn is_about_events(status: u16) -> bool {
+    match status {
+        // Who asks: 401, 402, 403, 407, 451. Where: 404, 405, 410, 414, 421. In which manner, which
+        // is the same for every bundle: 406, 411, 412, 415, 416, 417, 426, 428, 431. When: 408, 423,
+        // 425, 429.
+        401..=408 | 410..=412 | 414..=417 | 421 | 423 | 425 | 426 | 428 | 429 | 431 | 451 => false,
+        status => (400..500).contains(&status),
+    }
+}
+
+fn at_fault(events: usize, before: QueueState, park_after: u32) -> Verdict {
+    match events {
+        2.. => Verdict::Halve,
+        _ if before.refusals.saturating_add(1) >= park_after => Verdict::Park,
+        _ => Verdict::Refused,
+    }
+}
+
+/// Finds the event at fault among those at the head of a queue. What it knows can be lost at any
+/// moment: then a whole bundle is refused once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Bisection {
+    /// How many events at the head have one among them that is refused; 0 when nothing is known.
+    suspects: usize,
+}
+
+impl Bisection {
+    /// The most events of the next bundle.
+    pub(super) fn most(self, state: QueueState) -> usize {
+        match self.suspects {
+            _ if state.refusals > 0 => 1,
+            0 => usize::MAX,
+            suspects => (suspects / 2).max(1),
+        }
+    }
+
+    /// Takes in what became of a bundle of `events`.
+    pub(super) fn learn(&mut self, verdict: Verdict, events: usize) {
+        self.suspects = match verdict {
+            Verdict::Halve | Verdict::Refused => events,
+            Verdict::Taken => self.suspects.saturating_sub(events),
+            Verdict::Park | Verdict::Drop => 0,
+            Verdict::Retry | Verdict::Disable(_) => self.suspects,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(status: u16, events: usize) -> Verdict {
+        verdict(Some(status), events, QueueState::default(), &[])
+    }
+
+    fn rule(status: &str, action: RetryAction, after: Option<u32>) -> RetryRule {
+        RetryRule { status: status.parse().unwrap(), action, after }
+    }
+
+    #[test]
+    fn statuses_mean_what_the_table_says() {
+        for status in [200, 204, 299] {
+            assert_eq!(judge(status, 5), Verdict::Taken, "{status}");
+        }
+        let later =
+            [100, 301, 307, 401, 403, 404, 405, 407, 408, 415, 421, 425, 429, 451, 500, 503, 599];
+        for status in later {
+            assert_eq!(judge(status, 5), Verdict::Retry, "{status}");
+            assert_eq!(judge(status, 1), Verdict::Retry, "{status}");
+        }
+        for status in [400, 409, 413, 418, 422, 499] {
+            assert_eq!(judge(status, 2), Verdict::Halve, "{status}");
+            assert_eq!(judge(status, 1), Verdict::Refused, "{status}");
+        }
+        assert_eq!(judge(410, 5), Verdict::Disable(DisabledKind::Gone));
+        assert_eq!(verdict(None, 5, QueueState::default(), &[]), Verdict::Retry);
+    }
+
+    #[test]
+    fn the_tenth_refusal_alone_parks() {
+        let refused = |refusals| QueueState { refusals, ..QueueState::default() };
+        assert_eq!(verdict(Some(422), 1, refused(8), &[]), Verdict::Refused);
+        assert_eq!(verdict(Some(422), 1, refused(9), &[]), Verdict::Park);
+        let rules = [rule("422", RetryAction::Park, Some(2))];
+        assert_eq!(verdict(Some(422), 1, refused(0), &rules), Verdict::Refused);
+        assert_eq!(verdict(Some(422), 1, refused(1), &rules), Verdict::Park);
+    }
+
+    #[test]
+    fn rules_come_first_and_the_first_of_them_counts() {
+        let rules = [
+            rule("410", RetryAction::Retry, None),
+            rule("404", RetryAction::Drop, Some(3)),
+            rule("400-499", RetryAction::Disable, None),
+            rule("503", RetryAction::Park, None),
+        ];
+        let failed = |failures| QueueState { failures, ..QueueState::default() };
+        assert_eq!(verdict(Some(410), 1, failed(99), &rules), Verdict::Retry);
+        assert_eq!(verdict(Some(404), 1, failed(1), &rules), Verdict::Retry);
+        assert_eq!(verdict(Some(404), 1, failed(2), &rules), Verdict::Drop);
+        assert_eq!(verdict(Some(422), 1, failed(0), &rules), Verdict::Disable(DisabledKind::Rule));
+        assert_eq!(verdict(Some(503), 4, failed(0), &rules), Verdict::Halve);
+        assert_eq!(verdict(Some(200), 4, failed(0), &rules), Verdict::Taken);
+    }
+
+    #[test]
+    fn any_offender_is_found_alone() {
+        let state = QueueState::default();
+        for total in 1..70_usize {
+            for offender in 0..total {
+                let (mut bisection, mut head, mut requests) = (Bisection::default(), 0, 0);
+                loop {
+                    let sent = bisection.most(state).min(total - head);
+                    requests += 1;
+                    let refused = (head..head + sent).contains(&offender);
+                    let verdict = match (refused, sent) {
+                        (true, 1) => break,
+                        (true, _) => Verdict::Halve,
+                        (false, _) => Verdict::Taken,
+                    };
+                    bisection.learn(verdict, sent);
+                    head += if refused { 0 } else { sent };
+                }
+                assert_eq!(head, offender);
+                assert!(requests <= 14, "{requests} requests for {offender} of {total}");
+            }
+        }
+    }
+}

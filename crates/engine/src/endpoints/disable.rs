@@ -1,0 +1,22 @@
+use std::sync::Arc;
+
+use hookyard_core::model::{DisabledReason, Endpoint};
+
+use crate::{Engine, Error};
+
+impl Engine {
+    /// Disables an endpoint for a reason of Hookyard's own; what it is then. `None` when it changed
+    /// meanwhile, is gone or is disabled already: then the reason is not about what it is now.
+    pub(crate) async fn disable_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        reason: DisabledReason,
+    ) -> Result<Option<Arc<Endpoint>>, Error> {
+        let (workspace, id, revision) = (endpoint.workspace, endpoint.id, endpoint.revision);
+        let disabled = self.store.disable_endpoint(workspace, id, revision, reason).await?;
+        if disabled.is_some() {
+            self.matchers.rebuild(&self.store, workspace).await?;
+        }
+        Ok(disabled)
+    }
+}

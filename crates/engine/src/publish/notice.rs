@@ -1,0 +1,36 @@
+use hookyard_core::model::{Endpoint, NewEvent};
+use hookyard_store::{Entity, StoreError};
+
+use crate::{Engine, Error};
+
+/// The CloudEvents source of Hookyard's own events.
+const SOURCE: &str = "hookyard";
+
+impl Engine {
+    /// Publishes an event of Hookyard's own about an endpoint, to whoever subscribes to its type
+    /// except that endpoint. One with the same id that was published before is not published again.
+    pub(crate) async fn publish_notice(
+        &self,
+        about: &Endpoint,
+        event_type: &str,
+        id: String,
+        object: String,
+    ) -> Result<(), Error> {
+        let catalogue = self.store.catalogue(about.workspace).await?;
+        let (_, kind) = catalogue.by_name(event_type).ok_or(Error::NotFound(Entity::Workspace))?;
+        let matcher = self.matchers.get(&self.store, about.workspace).await?;
+        let matched = matcher
+            .matches(kind.id, object.as_bytes())
+            .map_err(|error| Error::Internal(StoreError::Internal(error.into())))?;
+        let event = NewEvent {
+            event_type: kind.id,
+            id,
+            source: SOURCE.to_owned(),
+            attributes: String::new(),
+            object: object.into(),
+            matched: matched.into_iter().filter(|endpoint| *endpoint != about.id).collect(),
+        };
+        self.store.append(about.workspace, vec![event], self.clock.now()).await?;
+        Ok(())
+    }
+}
