@@ -49,6 +49,8 @@ int32_id! {
     DatasetId;
     /// A credential.
     CredentialId;
+    /// A replay.
+    ReplayId;
 }
 
 /// The number of an event in the journal. Unique in an installation and never used again; a later

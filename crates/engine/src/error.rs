@@ -21,6 +21,13 @@ pub enum Error {
     #[error("{0}")]
     Conflict(String),
 
+    /// The caller wanted to change a revision that is no longer the newest.
+    #[error("the endpoint is at revision {revision} now")]
+    Stale {
+        /// The newest revision.
+        revision: u32,
+    },
+
     /// It cannot be done now; trying again later helps.
     #[error("{0}")]
     Unavailable(String),

@@ -13,9 +13,12 @@ use hookyard_store::SharedStore;
 pub mod deliver;
 pub mod endpoints;
 mod error;
+pub mod event_types;
 pub mod net;
 pub mod publish;
 pub mod receive;
+pub mod replays;
+pub mod retention;
 pub mod rules;
 pub mod sources;
 

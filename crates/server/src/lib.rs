@@ -68,7 +68,6 @@ pub fn router(engine: Arc<Engine>, settings: Settings) -> Router {
         .merge(mammoth::router())
         .merge(inbound::router())
         .merge(native::router())
-        .merge(probes::router())
         .method_not_allowed_fallback(|| async {
             Problem::new(Code::MethodNotAllowed, "this path does not take this method")
         })

@@ -1,8 +1,8 @@
 //! What a supervisor asks: is the process alive, can it take work.
 
-use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::App;
 use crate::problem::{Code, Problem};
@@ -13,14 +13,33 @@ pub(crate) const LIVEZ: &str = "/livez";
 /// Answers 200 while a transaction can be committed, else 503 with the reason.
 pub(crate) const READYZ: &str = "/readyz";
 
-pub(crate) fn router() -> Router<App> {
-    Router::new().route(LIVEZ, get(livez)).route(READYZ, get(readyz))
+pub(crate) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(livez)).routes(routes!(readyz))
 }
 
+/// Ask whether the process runs
+#[utoipa::path(
+    get,
+    path = LIVEZ,
+    tag = "installation",
+    responses((status = 200, description = "It runs", body = String, content_type = "text/plain")),
+)]
 async fn livez() -> &'static str {
     "ok\n"
 }
 
+/// Ask whether it takes work
+///
+/// It does while a transaction can be committed.
+#[utoipa::path(
+    get,
+    path = READYZ,
+    tag = "installation",
+    responses(
+        (status = 200, description = "It does", body = String, content_type = "text/plain"),
+        (status = 503, description = "It does not now, for the reason said"),
+    ),
+)]
 async fn readyz(State(app): State<App>) -> Result<&'static str, Problem> {
     match app.engine.store().health().await {
         Ok(()) => Ok("ok\n"),

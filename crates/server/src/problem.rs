@@ -4,14 +4,16 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hookyard_engine::Error;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Seconds after which a caller who was told to come later may: a store that cannot commit now is
 /// usually back after a moment.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
 /// What kind of problem it is, for programs. The list is closed and documented in docs/native-api.md.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ProblemCode)]
 pub(crate) enum Code {
     /// There is nothing at this path, or no such thing.
     NotFound,
@@ -31,8 +33,10 @@ pub(crate) enum Code {
     TooLarge,
     /// The media type is none that is read here.
     UnsupportedMediaType,
-    /// What it was about changed meanwhile.
+    /// It would contradict what is there, or what it was about changed meanwhile.
     Conflict,
+    /// `if-match` names a revision that is no longer the newest.
+    PreconditionFailed,
     /// The request took too long to arrive.
     Timeout,
     /// It cannot be done now; later it can.
@@ -42,7 +46,25 @@ pub(crate) enum Code {
 }
 
 impl Code {
-    fn status(self) -> StatusCode {
+    /// The whole list.
+    pub(crate) const ALL: [Self; 14] = [
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Unauthenticated,
+        Self::MissingScope,
+        Self::MalformedBody,
+        Self::InvalidValue,
+        Self::UnknownEventType,
+        Self::TooLarge,
+        Self::UnsupportedMediaType,
+        Self::Conflict,
+        Self::PreconditionFailed,
+        Self::Timeout,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+
+    pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -54,6 +76,7 @@ impl Code {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Conflict => StatusCode::CONFLICT,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -61,7 +84,7 @@ impl Code {
     }
 
     /// A header that goes with it.
-    fn header(self) -> Option<(HeaderName, HeaderValue)> {
+    pub(crate) fn header(self) -> Option<(HeaderName, HeaderValue)> {
         match self {
             Self::Unauthenticated => {
                 Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
@@ -83,15 +106,23 @@ pub(crate) struct Problem {
     pub(crate) index: Option<usize>,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// What is wrong, as RFC 9457 describes it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody<'a> {
+    /// Always `about:blank`: `code` says what kind of problem it is.
     r#type: &'static str,
+    /// The status in words.
     title: &'a str,
+    /// The status.
     status: u16,
+    /// What is wrong and what would be right, for people.
     detail: &'a str,
     code: Code,
+    /// The parameter, member or header at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
+    /// In a batch, which event is at fault, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<usize>,
 }
@@ -106,6 +137,42 @@ impl Problem {
     pub(crate) fn of_field(code: Code, field: &str, detail: impl Into<String>) -> Self {
         Self { field: Some(field.to_owned()), ..Self::new(code, detail) }
     }
+
+    /// A problem as it is written.
+    pub(crate) fn body(&self) -> ProblemBody<'_> {
+        let status = self.code.status();
+        ProblemBody {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: &self.detail,
+            code: self.code,
+            field: self.field.as_deref(),
+            index: self.index,
+        }
+    }
+
+    /// A problem of each kind as it may be, for the description of the API.
+    pub(crate) fn sample(code: Code) -> Self {
+        let (field, detail) = match code {
+            Code::NotFound => ("", "no such endpoint"),
+            Code::MethodNotAllowed => ("", "this path does not take this method"),
+            Code::Unauthenticated => ("", "send a known credential"),
+            Code::MissingScope => ("", "the credential lacks the scope `webhook_write`"),
+            Code::MalformedBody => ("", "not JSON: expected value at line 1 column 1"),
+            Code::InvalidValue => ("url", "must be an absolute https:// or http:// URL"),
+            Code::UnknownEventType => ("type", "the workspace has no event type `order_vanish`"),
+            Code::TooLarge => ("", "the body has more than the 1048576 bytes that are accepted"),
+            Code::UnsupportedMediaType => ("content-type", "send the body as application/json"),
+            Code::Conflict => ("", "the workspace has an event type `parcel_lost` already"),
+            Code::PreconditionFailed => ("if-match", "the endpoint is at revision 4 now"),
+            Code::Timeout => ("", "the request took too long to arrive"),
+            Code::Unavailable => ("", "the store is stopping"),
+            Code::Internal => ("", "the server failed; its log says why"),
+        };
+        let field = Some(field.to_owned()).filter(|field| !field.is_empty());
+        Self { field, ..Self::new(code, detail) }
+    }
 }
 
 impl From<Error> for Problem {
@@ -116,6 +183,9 @@ impl From<Error> for Problem {
             }
             Error::NotFound(entity) => Self::new(Code::NotFound, format!("no such {entity}")),
             Error::Conflict(message) => Self::new(Code::Conflict, message),
+            error @ Error::Stale { .. } => {
+                Self::of_field(Code::PreconditionFailed, "if-match", error.to_string())
+            }
             Error::Unavailable(message) => Self::new(Code::Unavailable, message),
             Error::Internal(error) => {
                 tracing::error!(%error, "request failed");
@@ -128,17 +198,8 @@ impl From<Error> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.code.status();
-        let body = Body {
-            r#type: "about:blank",
-            title: status.canonical_reason().unwrap_or("Error"),
-            status: status.as_u16(),
-            detail: &self.detail,
-            code: self.code,
-            field: self.field.as_deref(),
-            index: self.index,
-        };
         let kind = HeaderValue::from_static("application/problem+json");
-        let text = serde_json::to_string(&body).unwrap_or_default();
+        let text = serde_json::to_string(&self.body()).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, kind)], text).into_response();
         if let Some((name, value)) = self.code.header() {
             response.headers_mut().insert(name, value);

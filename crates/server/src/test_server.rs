@@ -124,7 +124,7 @@ fn workspace(id: WorkspaceId, merchant: &str, [simple, pair, token]: [&str; 3]) 
 }
 
 /// Every pair has the same secret.
-fn credential(kind: CredentialKind, text: &str, scopes: Scopes) -> NewCredential {
+pub(crate) fn credential(kind: CredentialKind, text: &str, scopes: Scopes) -> NewCredential {
     let hash = |text: &str| Sha256::digest(text.as_bytes()).into();
     let secret = (kind == CredentialKind::Pair).then(|| hash(API_SECRET));
     NewCredential { kind, scopes, lookup: hash(text), secret }

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use hookyard_core::id::EventTypeId;
+use hookyard_core::id::{EventTypeId, ReplayId};
 use hookyard_core::model::QueueState;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,10 +17,19 @@ use serde::{Deserialize, Serialize};
 /// usual 100, at 8 bytes each, so that ten thousand stuck endpoints take 80 MB.
 const HEAD_KEPT: usize = 1_024;
 
-/// The entries that one reflow queued.
+/// Who queued entries again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ReflowRange {
-    pub(crate) event_type: EventTypeId,
+pub(crate) enum Origin {
+    /// A reflow of an event type.
+    Reflow(EventTypeId),
+    /// A slice of a replay.
+    Replay(ReplayId),
+}
+
+/// Entries that were queued again together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Again {
+    pub(crate) origin: Origin,
     /// Ordinal of the first entry.
     pub(crate) from: u64,
     /// Ordinal after the last entry.
@@ -58,7 +67,7 @@ impl Failing {
 /// Entries at the head of a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Peek {
-    /// The entries, with the moment of the reflow that queued them, if one did.
+    /// The entries, with the moment at which they were queued again, if they were.
     Entries(Vec<(u64, Option<Timestamp>)>),
     /// Entries from this ordinal on must be read from the chunks first.
     Read {
@@ -76,7 +85,7 @@ pub(crate) struct Backlog {
     head: VecDeque<u64>,
     gap: u64,
     tail: VecDeque<u64>,
-    reflows: Vec<ReflowRange>,
+    again: Vec<Again>,
     pub(crate) failing: Failing,
     /// How many dead letters there are beside the queue.
     pub(crate) dead_letters: u64,
@@ -86,15 +95,10 @@ pub(crate) struct Backlog {
 
 impl Backlog {
     /// A queue of which all entries are in chunks.
-    pub(crate) fn stored(
-        cursor: u64,
-        next: u64,
-        reflows: Vec<ReflowRange>,
-        failing: Failing,
-    ) -> Self {
+    pub(crate) fn stored(cursor: u64, next: u64, again: Vec<Again>, failing: Failing) -> Self {
         let mut backlog = Self { cursor, next, persisted: next, failing, ..Self::default() };
         backlog.gap = next - cursor;
-        backlog.reflows = reflows;
+        backlog.again = again;
         backlog
     }
 
@@ -106,8 +110,20 @@ impl Backlog {
         self.next
     }
 
-    pub(crate) fn reflows(&self) -> &[ReflowRange] {
-        &self.reflows
+    /// What was queued again and has not been delivered whole.
+    pub(crate) fn again(&self) -> &[Again] {
+        &self.again
+    }
+
+    /// How many entries of a replay are still to be delivered.
+    pub(crate) fn undelivered(&self, replay: ReplayId) -> u64 {
+        let own = self.again.iter().filter(|again| again.origin == Origin::Replay(replay));
+        own.map(|again| again.until - again.from.max(self.cursor)).sum()
+    }
+
+    /// Whether some of a replay's entries are still to be delivered.
+    pub(crate) fn replays(&self) -> bool {
+        self.again.iter().any(|again| matches!(again.origin, Origin::Replay(_)))
     }
 
     pub(crate) fn state(&self) -> QueueState {
@@ -132,9 +148,9 @@ impl Backlog {
     }
 
     /// Queues entries that are in chunks already.
-    pub(crate) fn push_stored(&mut self, count: u64, reflow: ReflowRange) {
+    pub(crate) fn push_stored(&mut self, count: u64, again: Again) {
         self.push_again(count);
-        self.reflows.push(reflow);
+        self.again.push(again);
     }
 
     /// Queues entries again that are in chunks already.
@@ -156,13 +172,13 @@ impl Backlog {
             return Peek::Read { first: self.cursor + self.head.len() as u64 };
         }
         let entries = self.head.iter().take(count).enumerate();
-        Peek::Entries(entries.map(|(n, seq)| (*seq, self.reflowed(n as u64))).collect())
+        Peek::Entries(entries.map(|(n, seq)| (*seq, self.queued_again(n as u64))).collect())
     }
 
-    fn reflowed(&self, place: u64) -> Option<Timestamp> {
+    fn queued_again(&self, place: u64) -> Option<Timestamp> {
         let ordinal = self.cursor + place;
-        let range = |reflow: &&ReflowRange| (reflow.from..reflow.until).contains(&ordinal);
-        self.reflows.iter().find(range).map(|reflow| reflow.at)
+        let range = |again: &&Again| (again.from..again.until).contains(&ordinal);
+        self.again.iter().find(range).map(|again| again.at)
     }
 
     /// Takes in what was read from a chunk: the entries from ordinal `first` on.
@@ -178,8 +194,9 @@ impl Backlog {
         }
     }
 
-    /// Takes entries off the head, at most all.
-    pub(crate) fn advance(&mut self, count: u64) {
+    /// Takes entries off the head, at most all. The answer is whether the last entry of a replay's
+    /// slice was among them.
+    pub(crate) fn advance(&mut self, count: u64) -> bool {
         let count = count.min(self.next - self.cursor);
         self.cursor += count;
         let from_head = count.min(self.head.len() as u64);
@@ -189,7 +206,9 @@ impl Backlog {
         self.tail.drain(..narrow(count - from_head - from_gap));
         self.persisted = self.persisted.max(self.cursor);
         let cursor = self.cursor;
-        self.reflows.retain(|reflow| reflow.until > cursor);
+        let replayed = self.replays();
+        self.again.retain(|again| again.until > cursor);
+        replayed && !self.replays()
     }
 
     /// Entries that no chunk has yet: the ordinal of the first, and all of them.
@@ -302,9 +321,9 @@ mod tests {
                     let from = backlog.next();
                     let seqs: Vec<_> = (0..n).map(|_| self.push()).collect();
                     self.stored.insert(from, seqs);
-                    let (event_type, at) = (EventTypeId(1), Timestamp::UNIX_EPOCH);
+                    let (origin, at) = (Origin::Reflow(EventTypeId(1)), Timestamp::UNIX_EPOCH);
                     let until = from + u64::from(n);
-                    backlog.push_stored(n.into(), ReflowRange { event_type, from, until, at });
+                    backlog.push_stored(n.into(), Again { origin, from, until, at });
                 }
                 Step::Reflow(_) => {}
             }

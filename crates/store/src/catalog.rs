@@ -3,7 +3,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, ProjectId, WorkspaceId};
 use hookyard_core::model::{
-    Catalogue, DisabledReason, Endpoint, EndpointSettings, Project, Subscription, Workspace,
+    Catalogue, DisabledReason, Endpoint, EndpointSettings, EventType, NewEventType, Project,
+    Subscription, Workspace,
 };
 use jiff::Timestamp;
 
@@ -48,6 +49,15 @@ pub trait CatalogStore: Send + Sync {
 
     /// A workspace's event types.
     async fn catalogue(&self, workspace: WorkspaceId) -> Result<Arc<Catalogue>, StoreError>;
+
+    /// Adds an event type, and its category when the workspace has none so called.
+    /// [`StoreError::Conflict`] when the name is taken, or the category is there with other
+    /// expansions than the ones given.
+    async fn add_event_type(
+        &self,
+        workspace: WorkspaceId,
+        new: NewEventType,
+    ) -> Result<EventType, StoreError>;
 
     /// Registers an endpoint.
     async fn create_endpoint(

@@ -12,6 +12,10 @@ pub enum Entity {
     EventType,
     /// An endpoint.
     Endpoint,
+    /// A subscription.
+    Subscription,
+    /// An attempt.
+    Attempt,
     /// A source.
     Source,
     /// A dataset.
@@ -20,6 +24,8 @@ pub enum Entity {
     Batch,
     /// A dead letter.
     DeadLetter,
+    /// A replay.
+    Replay,
 }
 
 impl fmt::Display for Entity {
@@ -29,10 +35,13 @@ impl fmt::Display for Entity {
             Self::Project => "project",
             Self::EventType => "event type",
             Self::Endpoint => "endpoint",
+            Self::Subscription => "subscription",
+            Self::Attempt => "attempt",
             Self::Source => "source",
             Self::Dataset => "dataset",
             Self::Batch => "batch",
             Self::DeadLetter => "dead letter",
+            Self::Replay => "replay",
         })
     }
 }

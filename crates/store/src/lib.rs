@@ -23,6 +23,8 @@ mod error;
 mod journal;
 mod queue;
 mod ready;
+mod replays;
+mod retention;
 mod sources;
 pub mod sqlite;
 pub mod vault;
@@ -38,6 +40,10 @@ pub use error::{Entity, StoreError};
 pub use journal::{EventQuery, JournalStore};
 pub use queue::{EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Reflow};
 pub use ready::Ready;
+pub use replays::{
+    REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX, ReplayChange, ReplayStore, Slice, Span, SpanLimit,
+};
+pub use retention::{Expired, Expiry, Keep, Retention, RetentionStore, Surplus};
 pub use sources::SourceStore;
 
 /// Everything that a backend does.
@@ -49,6 +55,8 @@ pub trait Store:
     + QueueStore
     + AttemptStore
     + DeadLetterStore
+    + ReplayStore
+    + RetentionStore
     + SourceStore
     + DatasetStore
 {

@@ -8,7 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use hookyard_core::model::{CredentialKind, Scope};
 
 use crate::config::values::{
-    ByteSize, DisableDays, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number, WebUrl, Zone,
+    ByteSize, Days, DisableDays, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number, WebUrl,
+    Zone,
 };
 
 /// Send and receive webhooks from one binary
@@ -231,6 +232,39 @@ pub(crate) struct ServeArgs {
     /// published. Its queue stays, and goes out when it is enabled again.
     #[arg(long, value_name = "DAYS", env = "HOOKYARD_DISABLE_AFTER_DAYS", default_value = "5")]
     pub(crate) disable_after_days: DisableDays,
+
+    /// How long published events are kept, in days
+    ///
+    /// A whole number, or `forever`. Only what is kept can be sent again. An event stays while it
+    /// is queued anywhere or a replay has still to come to it.
+    #[arg(long, value_name = "DAYS", env = "HOOKYARD_JOURNAL_DAYS", default_value = "forever")]
+    pub(crate) journal_days: Days,
+
+    /// The most bytes of published events that are kept
+    ///
+    /// A number, or a number with KiB, MiB or GiB behind it; without this flag there is no limit.
+    /// The oldest go first.
+    #[arg(long, value_name = "BYTES", env = "HOOKYARD_JOURNAL_BYTES")]
+    pub(crate) journal_bytes: Option<ByteSize>,
+
+    /// How long the log of deliveries is kept, in days
+    ///
+    /// A whole number, or `forever`.
+    #[arg(long, value_name = "DAYS", env = "HOOKYARD_ATTEMPT_DAYS", default_value = "30")]
+    pub(crate) attempt_days: Days,
+
+    /// The most bytes of the log of deliveries that are kept
+    ///
+    /// A number, or a number with KiB, MiB or GiB behind it; without this flag there is no limit.
+    /// The oldest go first.
+    #[arg(long, value_name = "BYTES", env = "HOOKYARD_ATTEMPT_BYTES")]
+    pub(crate) attempt_bytes: Option<ByteSize>,
+
+    /// How long dead letters are kept, in days
+    ///
+    /// A whole number, or `forever`. An endpoint keeps 10,000 at most in any case.
+    #[arg(long, value_name = "DAYS", env = "HOOKYARD_DEAD_LETTER_DAYS", default_value = "30")]
+    pub(crate) dead_letter_days: Days,
 
     /// How long a stopping server may take to finish what is in flight
     ///

@@ -10,8 +10,10 @@ use hookyard_core::entropy::SystemEntropy;
 use hookyard_engine::Engine;
 use hookyard_engine::deliver::{self, Dispatcher};
 use hookyard_engine::net::Guard;
+use hookyard_engine::replays::Replayer;
+use hookyard_engine::retention::Sweeper;
 use hookyard_server::Settings;
-use hookyard_store::{SharedStore, Store};
+use hookyard_store::{Retention, SharedStore, Store};
 use tokio::net::TcpListener;
 
 use super::output;
@@ -22,7 +24,7 @@ use crate::{first, telemetry};
 
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(command: Serve) -> Result<()> {
-    let Serve { common, first, listen, allow_net, settings, deliver, drain } = command;
+    let Serve { common, first, listen, allow_net, settings, deliver, retention, drain } = command;
     let _flush = telemetry::start(&common).context("cannot start the log")?;
     let signals = Signals::listen().context("cannot listen for signals")?;
     let (store, _lock) = open(&common)?;
@@ -44,7 +46,8 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
     ));
     let stop = Stop::new();
     let dispatcher = deliver::start(&engine, deliver).context("cannot set up TLS")?;
-    let parts = parts(engine, dispatcher, settings, listener, &stop, drain);
+    let upkeep = upkeep(Arc::clone(&engine), retention);
+    let parts = parts(engine, dispatcher, settings, listener, upkeep, &stop, drain);
     let result = lifecycle::run(parts, &stop, signals, drain).await;
     close(store.as_ref()).await;
     if result.is_ok() {
@@ -70,12 +73,21 @@ async fn announce(store: &dyn Store, first: FirstWorkspace, address: SocketAddr)
     Ok(())
 }
 
+/// What goes on beside deliveries, for as long as it is polled: slices of replays are queued, and
+/// what is old is deleted.
+async fn upkeep(engine: Arc<Engine>, retention: Retention) {
+    let replays = Replayer::new(Arc::clone(&engine)).run();
+    let sweeping = Sweeper::new(engine, retention).run();
+    tokio::join!(replays, sweeping);
+}
+
 /// Everything that runs until it is told to stop, or fails.
 async fn parts(
     engine: Arc<Engine>,
     mut dispatcher: Dispatcher,
     settings: Settings,
     listener: TcpListener,
+    upkeep: impl Future<Output = ()>,
     stop: &Stop,
     drain: Duration,
 ) -> Result<()> {
@@ -87,6 +99,7 @@ async fn parts(
     let deliveries = async {
         tokio::select! {
             () = dispatcher.failed() => bail!("delivery has failed; the log says why"),
+            () = upkeep => bail!("replays or retention have ended; the log says why"),
             () = stop.said() => {}
         }
         dispatcher.shutdown(drain).await;

@@ -15,7 +15,9 @@ use hookyard_core::id::{ProjectId, WorkspaceId};
 use hookyard_core::model::{CredentialKind, Scopes, Secret};
 use hookyard_engine::deliver::{self, ApiUser};
 use hookyard_server::Settings;
+use hookyard_store::{Keep, Retention};
 use ipnet::IpNet;
+use jiff::SignedDuration;
 use tracing::level_filters::LevelFilter;
 
 use crate::cli::args::{
@@ -24,7 +26,7 @@ use crate::cli::args::{
 };
 use file::File;
 pub(crate) use key::KeySource;
-use values::LogFormat;
+use values::{ByteSize, Days, LogFormat};
 
 /// What to do.
 #[derive(Debug)]
@@ -68,6 +70,7 @@ pub(crate) struct Serve {
     pub(crate) listen: SocketAddr,
     pub(crate) allow_net: Vec<IpNet>,
     pub(crate) settings: Settings,
+    pub(crate) retention: Retention,
     pub(crate) deliver: deliver::Options,
     pub(crate) drain: Duration,
 }
@@ -179,6 +182,11 @@ impl Serve {
             event_bytes_max,
             batch_bytes_max,
             receive_bytes_max,
+            journal_days,
+            journal_bytes,
+            attempt_days,
+            attempt_bytes,
+            dead_letter_days,
             api_user_name,
             api_user_password_file,
             sqs_endpoint_url,
@@ -210,6 +218,11 @@ impl Serve {
                 batch_bytes_max: batch_bytes_max.0,
                 receive_bytes_max: receive_bytes_max.0,
             },
+            retention: Retention {
+                journal: keep(journal_days, journal_bytes),
+                attempts: keep(attempt_days, attempt_bytes),
+                dead_letters: age(dead_letter_days),
+            },
             deliver,
             drain: Duration::from_secs(drain_seconds.0),
         })
@@ -236,6 +249,14 @@ impl From<RuleTestArgs> for RuleTest {
         let RuleTestArgs { rule, event } = args;
         Self { rule, event }
     }
+}
+
+fn keep(days: Days, bytes: Option<ByteSize>) -> Keep {
+    Keep { age: age(days), bytes: bytes.map(|bytes| bytes.0 as u64) }
+}
+
+fn age(days: Days) -> Option<SignedDuration> {
+    days.0.map(|days| SignedDuration::from_hours(24 * days))
 }
 
 impl CredentialCreate {

@@ -42,7 +42,7 @@ impl FromStr for WebUrl {
     }
 }
 
-/// Bytes, written as a number or with `KiB` or `MiB` behind it.
+/// Bytes, written as a number or with `KiB`, `MiB` or `GiB` behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ByteSize(pub(crate) usize);
 
@@ -53,11 +53,33 @@ impl FromStr for ByteSize {
         let (digits, unit) = match text {
             _ if text.ends_with("KiB") => (&text[..text.len() - 3], 1 << 10),
             _ if text.ends_with("MiB") => (&text[..text.len() - 3], 1 << 20),
+            _ if text.ends_with("GiB") => (&text[..text.len() - 3], 1 << 30),
             _ => (text, 1),
         };
         let bytes = digits.trim().parse::<usize>().ok().and_then(|number| number.checked_mul(unit));
         bytes.filter(|bytes| *bytes > 0).map(Self).ok_or_else(|| {
             format!("`{text}` is no size: write bytes above 0, such as 1048576, 64KiB or 10MiB")
+        })
+    }
+}
+
+/// The longest time that can be asked for, in days: a century, so that no date is out of range.
+const DAYS_MAX: i64 = 36_500;
+
+/// How long something is kept, in whole days, or `forever`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Days(pub(crate) Option<i64>);
+
+impl FromStr for Days {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "forever" {
+            return Ok(Self(None));
+        }
+        let days = text.parse().ok().filter(|days| (1..=DAYS_MAX).contains(days));
+        days.map(|days| Self(Some(days))).ok_or_else(|| {
+            format!("`{text}` is no time to keep: use whole days from 1 to {DAYS_MAX}, or forever")
         })
     }
 }
@@ -218,6 +240,16 @@ mod tests {
         assert_eq!("7".parse(), Ok(ByteSize(7)));
         for text in ["", "0", "-1", "1GB", "99999999999999999MiB"] {
             assert!(text.parse::<ByteSize>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn days_are_whole_and_bounded() {
+        assert_eq!("30".parse(), Ok(Days(Some(30))));
+        assert_eq!("forever".parse(), Ok(Days(None)));
+        assert_eq!("2GiB".parse(), Ok(ByteSize(2 << 30)));
+        for text in ["", "0", "-1", "1.5", "36501", "Forever", "30d"] {
+            assert!(text.parse::<Days>().is_err(), "{text}");
         }
     }
 

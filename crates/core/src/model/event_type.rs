@@ -32,6 +32,21 @@ pub struct Category {
     pub event_types: Vec<EventType>,
 }
 
+/// An event type on its way into a workspace's catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEventType {
+    /// Its name; unique in the workspace.
+    pub name: String,
+    /// What happened, for people.
+    pub description: String,
+    /// Whether its history can be queued again.
+    pub supports_reflow: bool,
+    /// The name of its category, which is made when the workspace has none so called.
+    pub category: String,
+    /// The expansions of a category that is made; the category's own, or `None`, when it is there.
+    pub expansions: Option<Vec<String>>,
+}
+
 /// All categories of a workspace, in catalogue order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Catalogue {

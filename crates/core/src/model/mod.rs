@@ -8,6 +8,7 @@ mod event;
 mod event_type;
 mod failure;
 mod rate_limit;
+mod replay;
 mod retry_rule;
 mod secret;
 mod source;
@@ -24,9 +25,10 @@ pub use endpoint_options::{
     SIGNING_PREFIX_DEFAULT, Signing, SigningKey,
 };
 pub use event::{Event, NewEvent, Receipt};
-pub use event_type::{Catalogue, Category, EventType};
+pub use event_type::{Catalogue, Category, EventType, NewEventType};
 pub use failure::{Circuit, DisabledKind, DisabledReason};
 pub use rate_limit::{Bucket, RATE_COUNT_MAX, RATE_SECONDS_MAX, RateLimit, RateUnit};
+pub use replay::{Replay, ReplayProgress, ReplayScope, ReplayState};
 pub use retry_rule::{
     RETRY_RULE_AFTER_MAX, RETRY_RULES_MAX, RetryAction, RetryRule, StatusRange, check_retry_rules,
 };

@@ -107,6 +107,8 @@ pub struct EndpointChange {
     pub disabled: Option<bool>,
     /// The complete new set of subscriptions.
     pub subscriptions: Option<Vec<RequestedSubscription>>,
+    /// Change only this revision; `None` changes whichever is the newest.
+    pub if_revision: Option<u32>,
     /// What only the native API can say.
     pub options: OptionsChange,
 }
@@ -130,6 +132,7 @@ impl EndpointChange {
             compress_events: None,
             disabled: None,
             subscriptions: None,
+            if_revision: None,
             options: OptionsChange::default(),
         }
     }
@@ -176,6 +179,7 @@ impl Draft {
             compress_events,
             disabled,
             subscriptions,
+            if_revision: _,
             options: _,
         } = change;
         let old = self.settings;

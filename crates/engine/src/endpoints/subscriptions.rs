@@ -9,7 +9,7 @@ use crate::Error;
 /// One subscription of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestedSubscription {
-    /// Where the caller wrote it.
+    /// Where the caller wrote it; empty when it is all that the caller wrote.
     pub path: String,
     /// The name of the event type.
     pub event_type: String,
@@ -33,7 +33,10 @@ pub(super) fn resolve(
 ) -> Result<Vec<Subscription>, Error> {
     let mut wanted = BTreeMap::new();
     for entry in requested {
-        let at = |name: &str| format!("{}.{name}", entry.path);
+        let at = |name: &str| match entry.path.as_str() {
+            "" => name.to_owned(),
+            path => format!("{path}.{name}"),
+        };
         let Some((_, kind)) = catalogue.by_name(&entry.event_type) else {
             let message = format!("there is no event called '{}'", entry.event_type);
             return Err(Error::invalid(at(names.event_type), message));

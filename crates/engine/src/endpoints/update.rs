@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use hookyard_core::id::{EndpointId, WorkspaceId};
 use hookyard_core::model::{Catalogue, Endpoint};
-use hookyard_store::{Entity, StoreError};
 
 use super::change::Draft;
 use super::{EndpointChange, EndpointView};
@@ -15,7 +14,7 @@ pub(super) const TRIES_MAX: usize = 5;
 impl Engine {
     /// Changes an endpoint, wholly or not at all. [`Error::Invalid`] names the value that cannot be
     /// used, [`Error::NotFound`] says that there is no such endpoint, [`Error::Conflict`] that
-    /// others kept changing it.
+    /// others kept changing it, [`Error::Stale`] that it is not the revision the caller named.
     pub async fn update_endpoint(
         &self,
         workspace: WorkspaceId,
@@ -57,8 +56,11 @@ impl Engine {
         change: EndpointChange,
     ) -> Result<Arc<Endpoint>, Error> {
         let catalogue = self.store.catalogue(workspace).await?;
-        let endpoint = self.store.endpoint(workspace, id).await?;
-        let endpoint = endpoint.ok_or(StoreError::NotFound(Entity::Endpoint))?;
+        let endpoint = self.existing(workspace, id).await?;
+        let revision = endpoint.revision;
+        if change.if_revision.is_some_and(|wanted| wanted != revision) {
+            return Err(Error::Stale { revision });
+        }
         let current = Draft {
             settings: endpoint.settings.clone(),
             subscriptions: endpoint.subscriptions.clone(),
@@ -67,7 +69,6 @@ impl Engine {
         let draft = self.changed(current.clone(), change, &catalogue)?;
         self.check_target(names, &draft, Some(&current), &catalogue).await?;
         let Draft { settings, subscriptions } = draft;
-        let revision = endpoint.revision;
         Ok(self.store.update_endpoint(workspace, id, revision, settings, subscriptions).await?)
     }
 }

@@ -16,6 +16,9 @@ pub(crate) enum Op {
     Claim,
     Head,
     Settle,
+    DueReplay,
+    Examine,
+    QueueSlice,
     Append,
     Disable,
 }
@@ -147,6 +150,89 @@ impl QueueStore for FaultyStore {
     }
 }
 
+#[async_trait]
+impl ReplayStore for FaultyStore {
+    fn replays_due(&self) -> Arc<Ready> {
+        self.inner.replays_due()
+    }
+
+    async fn replay_span(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        scope: &ReplayScope,
+    ) -> Result<Span, StoreError> {
+        self.inner.replay_span(workspace, endpoint, scope).await
+    }
+
+    async fn examine(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        scope: &ReplayScope,
+        span: Span,
+        only: Option<EventFilter>,
+        limit: SpanLimit,
+    ) -> Result<Slice, StoreError> {
+        let slice = self.inner.examine(workspace, endpoint, scope, span, only, limit);
+        self.faulty(Op::Examine, slice).await
+    }
+
+    async fn start_replay(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        scope: ReplayScope,
+        now: Timestamp,
+    ) -> Result<Replay, StoreError> {
+        self.inner.start_replay(workspace, endpoint, scope, now).await
+    }
+
+    async fn recover(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        event_types: Vec<EventTypeId>,
+        now: Timestamp,
+    ) -> Result<Vec<Replay>, StoreError> {
+        self.inner.recover(workspace, endpoint, event_types, now).await
+    }
+
+    async fn replays(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+    ) -> Result<Vec<Replay>, StoreError> {
+        self.inner.replays(workspace, endpoint).await
+    }
+
+    async fn change_replay(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        id: ReplayId,
+        change: ReplayChange,
+    ) -> Result<Replay, StoreError> {
+        self.inner.change_replay(workspace, endpoint, id, change).await
+    }
+
+    async fn due_replay(
+        &self,
+        endpoint: EndpointId,
+    ) -> Result<Option<(WorkspaceId, Replay)>, StoreError> {
+        self.faulty(Op::DueReplay, self.inner.due_replay(endpoint)).await
+    }
+
+    async fn queue_slice(
+        &self,
+        id: ReplayId,
+        slice: Slice,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.faulty(Op::QueueSlice, self.inner.queue_slice(id, slice, now)).await
+    }
+}
+
 /// Passes calls on.
 macro_rules! delegate {
     ($($role:ident {
@@ -175,6 +261,7 @@ delegate! {
         fn projects(workspace: WorkspaceId) -> Vec<Project>;
         fn has_project(workspace: WorkspaceId, project: ProjectId) -> bool;
         fn catalogue(workspace: WorkspaceId) -> Arc<Catalogue>;
+        fn add_event_type(workspace: WorkspaceId, new: NewEventType) -> EventType;
         fn disable_endpoint(workspace: WorkspaceId, id: EndpointId, revision: u32,
             reason: DisabledReason) -> Option<Arc<Endpoint>> as Op::Disable;
         fn create_endpoint(workspace: WorkspaceId, settings: EndpointSettings,
@@ -197,6 +284,10 @@ delegate! {
         fn events(workspace: WorkspaceId, query: EventQuery) -> Vec<Arc<Event>>;
         fn event(workspace: WorkspaceId, id: &str, source: Option<&str>) -> Option<Arc<Event>>;
         fn events_by_seq(workspace: WorkspaceId, seqs: &[Seq]) -> Vec<Arc<Event>>;
+    }
+    RetentionStore {
+        fn expiry(keep: Retention, now: Timestamp) -> Expiry;
+        fn expire(expiry: Expiry) -> Expired;
     }
     AttemptStore {
         fn attempts(workspace: WorkspaceId, endpoint: EndpointId, query: AttemptQuery)

@@ -16,6 +16,10 @@ mod order;
 #[cfg(test)]
 mod pace;
 #[cfg(test)]
+mod replays;
+#[cfg(test)]
+mod retention;
+#[cfg(test)]
 mod retries;
 #[cfg(test)]
 mod scripted;

@@ -73,6 +73,13 @@ impl Scripted {
         self.state.lock().unwrap().always.insert(path.to_owned(), reaction);
     }
 
+    /// Forgets the requests so far.
+    pub(crate) fn forget(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.requests.clear();
+        state.taken.clear();
+    }
+
     /// Answers requests with this path with the status when they are offensive, before anything
     /// else.
     pub(crate) fn refuse(

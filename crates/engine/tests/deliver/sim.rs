@@ -33,10 +33,10 @@ pub(crate) struct Sim {
     pub(crate) clock: Arc<SimClock>,
     pub(crate) store: Arc<FaultyStore>,
     pub(crate) receivers: Arc<Scripted>,
-    pub(crate) engine: Engine,
     pub(crate) deliverer: Arc<Deliverer>,
+    pub(crate) engine: Arc<Engine>,
     published: AtomicU64,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 pub(crate) fn type_id(name: &str) -> EventTypeId {
@@ -52,23 +52,36 @@ impl Sim {
     /// With another clock for the engine than the one that `advance` moves.
     pub(crate) async fn start_on(clock: Arc<SimClock>, shown: Arc<dyn Clock>) -> Self {
         let directory = TempDir::new().unwrap();
+        let sim = Self::open(clock, shown, directory, Arc::default(), AtomicU64::new(0));
+        sim.create_workspace().await;
+        sim
+    }
+
+    /// What is on disk, opened anew as after a kill; the receivers remember what they got.
+    pub(crate) fn crash(self) -> Self {
+        let Self { clock, receivers, engine, directory, published, .. } = self;
+        Self::open(clock, Arc::clone(engine.clock()), directory, receivers, published)
+    }
+
+    fn open(
+        clock: Arc<SimClock>,
+        shown: Arc<dyn Clock>,
+        directory: TempDir,
+        receivers: Arc<Scripted>,
+        published: AtomicU64,
+    ) -> Self {
         let path = directory.path().join("hookyard.db");
         let options = Options { path, key: [7; 32], entropy: Arc::new(SystemEntropy) };
         let store = FaultyStore::over(Arc::new(SqliteStore::open(options).unwrap()));
-        let receivers = Arc::new(Scripted::default());
         let entropy = Arc::new(SeededEntropy::from_environment());
         let shared: SharedStore = Arc::clone(&store) as _;
-        let engine = Engine::new(shared, shown, entropy, Arc::new(Guard::default()));
+        let engine = Arc::new(Engine::new(shared, shown, entropy, Arc::new(Guard::default())));
         let deliverer = Arc::new(Deliverer::new(
             &engine,
             Arc::clone(&receivers) as _,
             deliver::Options::default(),
         ));
-        let published = AtomicU64::new(0);
-        let _directory = directory;
-        let sim = Self { clock, store, receivers, engine, deliverer, published, _directory };
-        sim.create_workspace().await;
-        sim
+        Self { clock, store, receivers, deliverer, engine, published, directory }
     }
 
     pub(crate) fn shared(&self) -> SharedStore {
@@ -118,6 +131,16 @@ impl Sim {
         store.update_endpoint(WORKSPACE, id, old.revision, settings, subscriptions).await.unwrap();
     }
 
+    /// Gives the endpoint's subscriptions this rule.
+    pub(crate) async fn subscribe(&self, endpoint: EndpointId, rule: Option<&str>) {
+        let store = self.shared();
+        let old = store.endpoint(WORKSPACE, endpoint).await.unwrap().unwrap();
+        let mut subscriptions = old.subscriptions.clone();
+        subscriptions.iter_mut().for_each(|own| own.rule = rule.map(str::to_owned));
+        let (id, settings) = (old.id, old.settings.clone());
+        store.update_endpoint(WORKSPACE, id, old.revision, settings, subscriptions).await.unwrap();
+    }
+
     /// Publishes `count` orders, numbered on from 0, to these endpoints.
     pub(crate) async fn publish(&self, count: u64, matched: &[EndpointId]) {
         for _ in 0..count {
@@ -127,16 +150,25 @@ impl Sim {
     }
 
     pub(crate) async fn publish_object(&self, object: impl Into<Bytes>, matched: &[EndpointId]) {
-        let id = self.published.fetch_add(1, Ordering::Relaxed);
-        let event = NewEvent {
+        self.publish_objects([object], matched).await;
+    }
+
+    /// Publishes objects in one batch.
+    pub(crate) async fn publish_objects(
+        &self,
+        objects: impl IntoIterator<Item = impl Into<Bytes>>,
+        matched: &[EndpointId],
+    ) {
+        let event = |object: Bytes| NewEvent {
             event_type: type_id("order_create"),
-            id: format!("e{id}"),
+            id: format!("e{}", self.published.fetch_add(1, Ordering::Relaxed)),
             source: "test".into(),
             attributes: String::new(),
-            object: object.into(),
+            object,
             matched: matched.to_vec(),
         };
-        self.shared().append(WORKSPACE, vec![event], self.clock.now()).await.unwrap();
+        let events = objects.into_iter().map(|object| event(object.into())).collect();
+        self.shared().append(WORKSPACE, events, self.clock.now()).await.unwrap();
     }
 
     pub(crate) async fn worker(&self, endpoint: EndpointId) -> Worker {

@@ -96,6 +96,7 @@ impl From<Error> for ApiError {
             }
             Error::NotFound(_) => Self::not_found(),
             Error::Conflict(message) => Self::new(StatusCode::CONFLICT, message),
+            error @ Error::Stale { .. } => Self::new(StatusCode::CONFLICT, error.to_string()),
             Error::Unavailable(reason) => {
                 tracing::warn!(%reason, "a request could not be served now");
                 // One second: what makes the store unavailable (a full queue, a restart) is short.

@@ -1,47 +1,86 @@
 //! `GET /v1/events/{id}`: one event of the journal. And how events are shown.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 use hookyard_core::model::{Catalogue, Event, Scope};
 use hookyard_engine::Error;
+use jiff::Timestamp;
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::caller;
+use super::input::{self, PathText};
 use crate::App;
 use crate::problem::{Code, Problem};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Params {
+    /// The event's source; its newest one when absent.
+    #[param(nullable = false)]
     source: Option<String>,
 }
 
+/// An event of the journal.
+#[derive(ToSchema)]
+#[cfg_attr(test, derive(Deserialize), serde(deny_unknown_fields))]
+#[cfg_attr(not(test), expect(dead_code, reason = "describes what `show` writes by hand"))]
+pub(super) struct JournalEvent {
+    /// Its number in the journal.
+    pub(super) seq: u64,
+    /// When it was accepted.
+    pub(super) accepted_at: Timestamp,
+    /// For how many endpoints it was queued.
+    pub(super) matched: u32,
+    pub(super) event: PublishedEvent,
+}
+
+/// A CloudEvent as it was published. Further attributes are members like these.
+#[derive(ToSchema)]
+#[cfg_attr(test, derive(Deserialize))]
+#[cfg_attr(not(test), expect(dead_code, reason = "describes what `show` writes by hand"))]
+pub(super) struct PublishedEvent {
+    /// Always `1.0`.
+    pub(super) specversion: String,
+    /// The publisher's id.
+    pub(super) id: String,
+    /// Who published it.
+    pub(super) source: String,
+    /// The name of its event type.
+    pub(super) r#type: String,
+    /// What happened, to the byte as it was published.
+    #[schema(value_type = Object)]
+    pub(super) data: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Get an event
+///
 /// The newest event with this id, of the named source if one is named.
-pub(super) async fn event(
+#[utoipa::path(
+    get,
+    path = "/v1/events/{id}",
+    tag = "events",
+    params(("id" = String, Path, description = "The publisher's id"), Params),
+    responses((status = 200, description = "The event", body = JournalEvent)),
+    security(("simple_key" = ["event_read"])),
+)]
+pub(super) async fn get_event(
     State(app): State<App>,
-    Path(id): Path<String>,
-    params: Result<Query<Params>, QueryRejection>,
+    PathText(id): PathText<String>,
+    RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Problem> {
     let workspace = caller::workspace(&app, &headers, Scope::EventRead).await?;
-    let Query(params) = params.map_err(unreadable)?;
+    let params: Params = input::query(raw.as_deref())?;
     let store = app.engine.store();
     let catalogue = store.catalogue(workspace).await.map_err(Error::from)?;
     let found = store.event(workspace, &id, params.source.as_deref()).await;
     let event = found.map_err(Error::from)?.ok_or_else(|| {
         Problem::new(Code::NotFound, format!("the journal has no event with the id `{id}`"))
     })?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], show(&catalogue, &event)))
-}
-
-/// The problem of a query string that is not read.
-pub(super) fn unreadable(rejection: QueryRejection) -> Problem {
-    let QueryRejection::FailedToDeserializeQueryString(inner) = rejection else {
-        return Problem::new(Code::InvalidValue, "the query string is not readable");
-    };
-    Problem::new(Code::InvalidValue, inner.body_text())
+    Ok(([(header::CONTENT_TYPE, input::JSON)], show(&catalogue, &event)))
 }
 
 /// An event as JSON: what the journal knows of it, and the CloudEvent as it was published, its data

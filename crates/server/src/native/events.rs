@@ -1,7 +1,6 @@
 //! `GET /v1/events`: pages of the journal.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 use hookyard_core::id::Seq;
@@ -9,9 +8,10 @@ use hookyard_core::model::{Catalogue, Event, Scope};
 use hookyard_engine::Error;
 use hookyard_store::EventQuery;
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
-use super::caller;
-use super::event::{show, unreadable};
+use super::event::{JournalEvent, show};
+use super::{EVENTS, caller, input};
 use crate::App;
 use crate::problem::{Code, Problem};
 
@@ -21,32 +21,67 @@ const LIMIT_DEFAULT: usize = 100;
 /// The most events of a page: at the usual kilobyte an answer stays within a megabyte.
 const LIMIT_MAX: usize = 1_000;
 
-#[derive(Deserialize)]
+/// The largest journal number that a database holds.
+const SEQ_MAX: u64 = i64::MAX.unsigned_abs();
+
+/// Which events to list; all conditions must hold.
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Params {
+    /// Of this event type.
+    #[param(nullable = false)]
     r#type: Option<String>,
+    /// With a higher journal number than this.
+    #[param(nullable = false, minimum = 0, maximum = 9223372036854775807_i64)]
     after: Option<u64>,
+    /// With a lower journal number than this.
+    #[param(nullable = false, minimum = 0, maximum = 9223372036854775807_i64)]
     before: Option<u64>,
+    /// Oldest or newest first; `desc` unless said.
+    #[param(inline, nullable = false)]
     order: Option<Order>,
+    /// The most events of the page; 100 unless said.
+    #[param(nullable = false, minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[derive(Deserialize, ToSchema, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 enum Order {
     Asc,
     Desc,
 }
 
-/// A page of events by their journal numbers: newest first, unless `order=asc`. `next` holds the
-/// query of the next page, and is absent on the last one.
-pub(super) async fn events(
+/// A page of the journal.
+#[derive(ToSchema)]
+#[cfg_attr(test, derive(Deserialize), serde(deny_unknown_fields))]
+#[cfg_attr(not(test), expect(dead_code, reason = "describes what is written by hand"))]
+pub(super) struct EventPage {
+    pub(super) events: Vec<JournalEvent>,
+    /// The path and query of the next page; absent on the last one.
+    #[schema(nullable = false)]
+    pub(super) next: Option<String>,
+}
+
+/// List events
+///
+/// A page of the journal by number: newest first, unless `order=asc`.
+#[utoipa::path(
+    get,
+    path = EVENTS,
+    tag = "events",
+    params(Params),
+    responses((status = 200, description = "A page of the journal", body = EventPage)),
+    security(("simple_key" = ["event_read"])),
+)]
+pub(super) async fn list_events(
     State(app): State<App>,
-    params: Result<Query<Params>, QueryRejection>,
+    RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Problem> {
     let workspace = caller::workspace(&app, &headers, Scope::EventRead).await?;
-    let Query(params) = params.map_err(unreadable)?;
+    let params: Params = input::query(raw.as_deref())?;
     let store = app.engine.store();
     let catalogue = store.catalogue(workspace).await.map_err(Error::from)?;
     let mut query = query(&catalogue, &params)?;
@@ -61,15 +96,11 @@ pub(super) async fn events(
     let shown: Vec<_> = events.iter().map(|event| show(&catalogue, event)).collect();
     let next = next.map_or(String::new(), |next| format!(r#","next":"{next}""#));
     let body = format!(r#"{{"events":[{}]{next}}}"#, shown.join(","));
-    Ok(([(header::CONTENT_TYPE, "application/json")], body))
+    Ok(([(header::CONTENT_TYPE, input::JSON)], body))
 }
 
 fn query(catalogue: &Catalogue, params: &Params) -> Result<EventQuery, Problem> {
-    let limit = params.limit.unwrap_or(LIMIT_DEFAULT);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        let detail = format!("must be 1 to {LIMIT_MAX}, not {limit}");
-        return Err(Problem::of_field(Code::InvalidValue, "limit", detail));
-    }
+    let limit = input::limit(params.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
     let event_type = params.r#type.as_deref().map(|name| {
         let found = catalogue.by_name(name).map(|(_, kind)| kind.id);
         found.ok_or_else(|| {
@@ -79,8 +110,8 @@ fn query(catalogue: &Catalogue, params: &Params) -> Result<EventQuery, Problem> 
     });
     Ok(EventQuery {
         event_type: event_type.transpose()?,
-        after: params.after.map(Seq),
-        before: params.before.map(Seq),
+        after: input::at_most("after", params.after, SEQ_MAX)?.map(Seq),
+        before: input::at_most("before", params.before, SEQ_MAX)?.map(Seq),
         newest_first: params.order != Some(Order::Asc),
         limit,
     })
@@ -88,22 +119,15 @@ fn query(catalogue: &Catalogue, params: &Params) -> Result<EventQuery, Problem> 
 
 /// The path and query of the page behind `last`.
 fn next(params: &Params, last: &Event, limit: usize) -> String {
-    let mut pairs = form_urlencoded::Serializer::new(String::new());
-    if let Some(name) = &params.r#type {
-        pairs.append_pair("type", name);
-    }
-    let (mut after, mut before) = (params.after, params.before);
-    if params.order == Some(Order::Asc) {
-        pairs.append_pair("order", "asc");
-        after = Some(last.seq.0);
-    } else {
-        before = Some(last.seq.0);
-    }
-    for (name, seq) in [("after", after), ("before", before)] {
-        if let Some(seq) = seq {
-            pairs.append_pair(name, &seq.to_string());
-        }
-    }
-    pairs.append_pair("limit", &limit.to_string());
-    format!("{}?{}", super::EVENTS, pairs.finish())
+    let ascending = params.order == Some(Order::Asc);
+    let last = Some(last.seq.0);
+    let (after, before) = if ascending { (last, params.before) } else { (params.after, last) };
+    let pairs = [
+        ("type", params.r#type.clone()),
+        ("order", ascending.then(|| "asc".to_owned())),
+        ("after", after.map(|seq| seq.to_string())),
+        ("before", before.map(|seq| seq.to_string())),
+        ("limit", Some(limit.to_string())),
+    ];
+    input::next_page(EVENTS, &pairs)
 }

@@ -1,34 +1,44 @@
 //! The native API under `/v1`: what the compatible APIs cannot say.
+//!
+//! A route is a function under `#[utoipa::path]`, so the description at `/v1/openapi.json` follows
+//! from the code; `document` adds what all operations share.
+#![expect(unused_qualifications, reason = "the macro that describes query parameters writes them")]
 
 use axum::Router;
-use axum::routing::{get, post};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::App;
+use crate::{App, probes};
 
 mod caller;
+mod document;
+mod endpoints;
 mod event;
+mod event_types;
 mod events;
+mod input;
 mod publish;
 mod rules_test;
 mod trace;
 
 /// Where events are published and the journal is listed.
-pub(crate) const EVENTS: &str = "/v1/events";
+const EVENTS: &str = "/v1/events";
 
-/// One event by its publisher's id.
-pub(crate) const EVENT: &str = "/v1/events/{id}";
-
-/// Where rules are tried out.
-pub(crate) const RULES_TEST: &str = "/v1/rules/test";
-
-pub(crate) fn router() -> Router<App> {
-    Router::new()
-        .route(EVENTS, post(publish::publish).get(events::events))
-        .route(EVENT, get(event::event))
-        .route(RULES_TEST, post(rules_test::test))
+/// All routes of the native API and the probes, with what describes them.
+fn described() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(document::base())
+        .routes(routes!(publish::publish_events, events::list_events))
+        .routes(routes!(event::get_event))
+        .merge(endpoints::router())
+        .merge(event_types::router())
+        .routes(routes!(rules_test::test_rule))
+        .routes(routes!(document::get_openapi))
+        .merge(probes::router())
 }
 
-#[cfg(test)]
-mod rules_tests;
+pub(crate) fn router() -> Router<App> {
+    described().split_for_parts().0
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,36 +1,90 @@
 //! `POST /v1/events`: publish one CloudEvent or a batch.
 
-use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use hookyard_core::cloudevents::{self, CloudEvent, ErrorKind};
 use hookyard_core::model::{Receipt, Scope};
 use hookyard_engine::publish::Error;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use super::caller;
+use super::input::{self, Nothing};
 use super::trace::TraceContext;
+use super::{EVENTS, caller};
 use crate::App;
 use crate::problem::{Code, Problem};
 
 /// What became of one event.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Receipt)]
 struct ReceiptBody<'a> {
+    /// The publisher's id.
     id: &'a str,
+    /// Its number in the journal.
     seq: u64,
+    /// For how many endpoints it was queued.
     matched: u32,
+    /// Whether it was published before; the rest is then what the first one was told.
     duplicate: bool,
 }
 
-/// Accepts the events, all or none, and answers 202 once they are on disk: with one receipt for one
-/// event, with a list of receipts for a batch.
-pub(super) async fn publish(State(app): State<App>, request: Request) -> Result<Response, Problem> {
+/// One receipt for one event, a list of them for a batch.
+#[derive(ToSchema)]
+#[schema(as = Receipts)]
+#[expect(dead_code, reason = "describes what `answer` writes by hand")]
+#[serde(untagged)]
+enum ReceiptsBody<'a> {
+    One(ReceiptBody<'a>),
+    Batch(Vec<ReceiptBody<'a>>),
+}
+
+/// A CloudEvent (1.0). Further attributes are members like these, in lower case.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the core crate reads, which knows no API")]
+struct CloudEventBody {
+    /// Always `1.0`.
+    #[schema(pattern = "^1\\.0$")]
+    specversion: String,
+    /// The publisher's id, which makes the event unique together with the source.
+    #[schema(min_length = 1)]
+    id: String,
+    /// Who publishes it.
+    #[schema(min_length = 1)]
+    source: String,
+    /// The name of an event type of the workspace.
+    r#type: String,
+    /// What happened.
+    #[schema(value_type = Object)]
+    data: (),
+}
+
+/// Publish events
+///
+/// One CloudEvent 1.0 or a batch, all or none. Answered once they are on disk. One event can come in
+/// binary mode too: the object as the body, as `application/json`, and the attributes in `ce-`
+/// headers.
+#[utoipa::path(
+    post,
+    path = EVENTS,
+    tag = "events",
+    request_body(content(
+        (CloudEventBody = "application/cloudevents+json"),
+        (Vec<CloudEventBody> = "application/cloudevents-batch+json"),
+    )),
+    responses((status = 202, description = "The receipts", body = ReceiptsBody)),
+    security(("simple_key" = ["event_write"])),
+)]
+pub(super) async fn publish_events(
+    State(app): State<App>,
+    RawQuery(raw): RawQuery,
+    request: Request,
+) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let workspace = caller::workspace(&app, &parts.headers, Scope::EventWrite).await?;
-    let body = read(body, app.settings.batch_bytes_max).await?;
+    input::query::<Nothing>(raw.as_deref())?;
+    let body = input::whole(body, app.settings.batch_bytes_max).await?;
     let mut events = cloudevents::read(&parts.headers, &body, app.settings.event_bytes_max)?;
     let trace = TraceContext::of(&parts.headers);
     for event in &mut events {
@@ -62,21 +116,6 @@ fn answer(ids: &[String], receipts: &[Receipt], is_batch: bool) -> String {
     if is_batch { format!("[{}]", bodies.join(",")) } else { bodies.concat() }
 }
 
-/// The whole body, if it has at most `max` bytes.
-pub(super) async fn read(body: Body, max: usize) -> Result<Bytes, Problem> {
-    match Limited::new(body, max).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let detail = format!("the body has more than the {max} bytes that are accepted");
-            Err(Problem::new(Code::TooLarge, detail))
-        }
-        Err(error) => {
-            let detail = format!("the body could not be read to its end: {error}");
-            Err(Problem::new(Code::MalformedBody, detail))
-        }
-    }
-}
-
 impl From<cloudevents::Error> for Problem {
     fn from(error: cloudevents::Error) -> Self {
         let code = match error.kind {
@@ -104,4 +143,17 @@ fn refused(error: Error, is_batch: bool) -> Problem {
         Error::TooMany(_) => Problem::new(Code::TooLarge, detail),
         Error::Other(error) => error.into(),
     }
+}
+
+/// Examples of the schemas of this file, by name.
+pub(super) fn samples() -> Vec<(&'static str, Value)> {
+    let event = json!({
+        "specversion": "1.0",
+        "id": "order-1001-created",
+        "source": "/shop",
+        "type": "order_create",
+        "data": {"order_id": "DEMO-1001", "summary": {"total": {"value": 5.0}}},
+    });
+    let receipt = ReceiptBody { id: "order-1001-created", seq: 17, matched: 2, duplicate: false };
+    vec![("CloudEventBody", event), ("Receipt", json!(receipt))]
 }

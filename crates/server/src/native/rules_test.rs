@@ -2,8 +2,8 @@
 //! a type.
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::header;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::{Event, Scope};
@@ -11,9 +11,11 @@ use hookyard_engine::rules::{self, Explanation, RULE_BYTES_MAX, Rule, TRIAL_EVEN
 use hookyard_engine::{Engine, Error};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::caller;
-use super::publish::read;
+use super::input::{self, Nothing};
 use crate::App;
 use crate::problem::{Code, Problem};
 
@@ -24,21 +26,41 @@ const LAST_DEFAULT: usize = 1_000;
 /// the names.
 const BODY_EXTRA_BYTES: usize = 4 * RULE_BYTES_MAX;
 
-#[derive(Deserialize)]
+/// A rule with what to try it on: `event`, or `event_type` and, if need be, `last`.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RuleQuestion)]
 struct Question<'a> {
+    /// The rule: an object, or a text that holds one.
     #[serde(borrow)]
+    #[schema(value_type = Object)]
     rule: &'a RawValue,
+    /// The object of an event as it would be published.
     #[serde(borrow, default)]
+    #[schema(value_type = Option<Object>)]
     event: Option<&'a RawValue>,
+    /// The event type whose last events are tried.
     #[serde(default)]
     event_type: Option<String>,
+    /// How many of the last events are tried; 1,000 unless said.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 10000)]
     last: Option<usize>,
 }
 
+/// What a rule says of one event, or what it would have done with the last events of a type.
+#[derive(ToSchema)]
+#[schema(as = RuleAnswer)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes the two answers, which are written apart")]
+enum Answer<'a> {
+    Event(Verdict),
+    Journal(TrialBody<'a>),
+}
+
 /// What a rule says of one event.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RuleVerdict)]
 struct Verdict {
     matched: bool,
     explanation: String,
@@ -46,20 +68,24 @@ struct Verdict {
 }
 
 /// One combination of `$or` branches; a rule without any has one.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RuleBranch)]
 struct Branch {
     matched: bool,
     failures: Vec<Failure>,
 }
 
-#[derive(Serialize)]
+/// Why a field does not match.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RuleFailure)]
 struct Failure {
     path: String,
     reason: String,
 }
 
 /// What a rule would have done.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RuleTrial)]
 struct TrialBody<'a> {
     event_type: &'a str,
     tested: usize,
@@ -68,23 +94,38 @@ struct TrialBody<'a> {
     samples: Vec<Sample<'a>>,
 }
 
-#[derive(Serialize)]
+/// An event that would have matched.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RuleSample)]
 struct Sample<'a> {
     seq: u64,
     id: &'a str,
     source: &'a str,
 }
 
-/// Tests a rule and stores nothing.
-pub(super) async fn test(
+/// Test a rule
+///
+/// What a rule says of one event, or would have done with the last events of a type. Nothing is
+/// stored.
+#[utoipa::path(
+    post,
+    path = "/v1/rules/test",
+    tag = "rules",
+    request_body = Question,
+    responses((status = 200, description = "What the rule says", body = Answer)),
+    security(("simple_key" = ["event_read"])),
+)]
+pub(super) async fn test_rule(
     State(app): State<App>,
-    request: Request<Body>,
+    RawQuery(raw): RawQuery,
+    headers: HeaderMap,
+    body: Body,
 ) -> Result<impl IntoResponse, Problem> {
-    let (parts, body) = request.into_parts();
-    let workspace = caller::workspace(&app, &parts.headers, Scope::EventRead).await?;
-    let body = read(body, app.settings.event_bytes_max + BODY_EXTRA_BYTES).await?;
-    let question: Question<'_> = serde_json::from_slice(&body)
-        .map_err(|error| Problem::new(Code::MalformedBody, error.to_string()))?;
+    let workspace = caller::workspace(&app, &headers, Scope::EventRead).await?;
+    input::query::<Nothing>(raw.as_deref())?;
+    input::check_kind(&headers, &[input::JSON])?;
+    let body = input::whole(body, app.settings.event_bytes_max + BODY_EXTRA_BYTES).await?;
+    let question: Question<'_> = input::parse(&body)?;
     let rule = rule(question.rule)?;
     let answer = match (question.event, &question.event_type) {
         (Some(event), None) if question.last.is_none() => on_event(&rule, event)?,
@@ -98,7 +139,7 @@ pub(super) async fn test(
             return Err(Problem::new(Code::InvalidValue, detail));
         }
     };
-    Ok(([(header::CONTENT_TYPE, "application/json")], answer))
+    Ok(([(header::CONTENT_TYPE, input::JSON)], answer))
 }
 
 /// The rule, which may be an object, or a string that holds one as `event_ruler` does.
@@ -170,4 +211,11 @@ impl<'a> From<&'a Event> for Sample<'a> {
 /// These are structures of texts and numbers, which always have a text.
 fn text(answer: &impl Serialize) -> String {
     serde_json::to_string(answer).unwrap_or_default()
+}
+
+/// Examples of the schemas of this file, by name.
+pub(super) fn samples() -> Vec<(&'static str, Value)> {
+    let stage = "Shipping Department";
+    let question = json!({"rule": {"current_stage": [stage]}, "event": {"current_stage": stage}});
+    vec![("RuleQuestion", question)]
 }

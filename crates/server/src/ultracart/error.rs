@@ -107,6 +107,7 @@ impl ApiError {
             Error::Invalid { field, message } => Self::invalid(&field, message),
             Error::NotFound(_) => Self::missing(subject),
             Error::Conflict(message) => Self::new(StatusCode::CONFLICT, message),
+            error @ Error::Stale { .. } => Self::new(StatusCode::CONFLICT, error.to_string()),
             Error::Unavailable(message) => Self::new(StatusCode::SERVICE_UNAVAILABLE, message),
             Error::Internal(error) => {
                 let message = "the server failed; its log says why";

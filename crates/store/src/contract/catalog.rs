@@ -41,6 +41,51 @@ pub(crate) async fn credentials_are_found_by_kind_and_hash(fixture: &dyn Fixture
     assert!(store.credential(CredentialKind::Simple, [6; 32]).await.unwrap().is_none());
 }
 
+fn new_event_type(name: &str, category: &str, expansions: Option<&[&str]>) -> NewEventType {
+    let expansions = expansions.map(|paths| paths.iter().map(|&path| path.to_owned()).collect());
+    NewEventType {
+        name: name.to_owned(),
+        description: "It happened".to_owned(),
+        supports_reflow: true,
+        category: category.to_owned(),
+        expansions,
+    }
+}
+
+pub(crate) async fn event_types_are_added_for_good(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let add = async |name, category, expansions| {
+        store.add_event_type(WS, new_event_type(name, category, expansions)).await
+    };
+    let first = add("order_pack", "order", None).await.unwrap();
+    assert_eq!((first.id, first.supports_reflow, first.deprecated), (EventTypeId(46), true, false));
+    let second = add("parcel_lost", "parcel", Some(&["route", "route.stops"])).await.unwrap();
+    assert_eq!(second.id, EventTypeId(47));
+    let third = add("parcel_found", "parcel", Some(&["route", "route.stops"])).await.unwrap();
+    for (name, category, expansions) in [
+        ("order_create", "order", None),
+        ("parcel_lost", "other", None),
+        ("parcel_weighed", "parcel", Some(&["weight"] as &[_])),
+    ] {
+        let refused = add(name, category, expansions).await;
+        assert!(matches!(refused, Err(StoreError::Conflict(_))), "{name}");
+    }
+    let nowhere = store.add_event_type(WorkspaceId(9), new_event_type("a", "b", None)).await;
+    assert!(matches!(nowhere, Err(StoreError::NotFound(_))));
+
+    let now = store.catalogue(WS).await.unwrap();
+    let store = fixture.open().await;
+    assert_eq!(store.catalogue(WS).await.unwrap(), now);
+    assert_eq!(
+        now.by_name("order_pack").map(|(c, kind)| (&*c.name, kind)),
+        Some(("order", &first))
+    );
+    let parcel = now.categories.last().unwrap();
+    assert_eq!((&*parcel.name, parcel.expansions.len()), ("parcel", 2));
+    assert_eq!(parcel.event_types, [third, second], "names ascending");
+    assert_eq!(*store.catalogue(OTHER_WS).await.unwrap(), *catalogue::initial());
+}
+
 /// Options with each kind of secret.
 fn options() -> EndpointOptions {
     let key = |text, expires_at| SigningKey { secret: Secret::new(text), expires_at };

@@ -13,8 +13,8 @@ use hookyard_core::catalogue;
 use hookyard_core::entropy::SystemEntropy;
 use hookyard_core::id::{EndpointId, EventTypeId, ProjectId, RequestId, Seq, WorkspaceId};
 use hookyard_core::model::{
-    CredentialKind, Endpoint, EndpointSettings, Header, Mode, NewAttempt, NewEvent, NewSource,
-    Outcome, Project, Receipt, Scopes, Secret, Subscription, Workspace,
+    CredentialKind, Endpoint, EndpointSettings, Header, Mode, NewAttempt, NewEvent, NewEventType,
+    NewSource, Outcome, Project, Receipt, Scopes, Secret, Subscription, Workspace,
 };
 use jiff::Timestamp;
 
@@ -26,6 +26,8 @@ pub(crate) mod datasets;
 pub(crate) mod dead_letters;
 pub(crate) mod journal;
 pub(crate) mod queue;
+pub(crate) mod replays;
+pub(crate) mod retention;
 
 /// A place where a backend keeps its data.
 #[async_trait]
@@ -43,7 +45,8 @@ macro_rules! suite {
             catalog: workspaces_are_unique, endpoints_live_and_survive,
                 credentials_are_found_by_kind_and_hash, stale_revisions_are_refused,
                 cancelled_subscriptions_stay, revisions_are_kept_without_secrets,
-                foreign_workspaces_see_nothing_of_endpoints, disabling_keeps_its_reason;
+                foreign_workspaces_see_nothing_of_endpoints, disabling_keeps_its_reason,
+                event_types_are_added_for_good;
             datasets: combine_appends_and_replace_replaces, switching_to_replace_hides_many_rows,
                 sources_and_datasets_live_apart, deleting_a_dataset_takes_its_source,
                 rows_survive, foreign_projects_see_nothing;
@@ -59,6 +62,13 @@ macro_rules! suite {
                 an_old_lease_is_fenced_off,
                 a_deleted_endpoint_has_no_queue, work_is_announced, enabling_clears_failures,
                 a_crash_at_any_point_keeps_the_queue;
+            replays: slices_take_turns_with_live_events, replays_run_one_after_another,
+                paused_and_cancelled_ones_stop_within_a_slice, only_the_next_slice_is_queued,
+                scopes_select_what_they_say, what_was_missed_is_recovered_once,
+                open_replays_are_bounded, foreign_workspaces_see_no_replays;
+            retention: old_events_go_and_are_forgotten, queued_events_are_pinned,
+                awaited_events_are_pinned, dead_letters_pin_their_events, bytes_are_bounded, old_attempts_go,
+                a_crash_between_slices_is_harmless, nothing_goes_unless_asked;
         );
     };
     (@ $fixture:expr, $($module:ident: $($case:ident),+;)+) => {

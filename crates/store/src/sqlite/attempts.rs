@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
+use super::retention::ROW_OVERHEAD;
 use super::rows::{count, from_json, millis, moment, signed, to_json};
 use super::writer::Tx;
 use super::{SqliteStore, codec, failed};
@@ -59,6 +60,14 @@ pub(super) fn insert(
         "INSERT INTO attempts (id, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
          ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
     );
+    let seqs = codec::encode(attempt.events.iter().map(|seq| seq.0));
+    let request_headers = to_json(&attempt.request_headers)?;
+    let response_headers = to_json(&attempt.outcome.response_headers)?;
+    let texts = seqs.len()
+        + attempt.url.len()
+        + request_headers.len()
+        + response_headers.len()
+        + attempt.outcome.response.as_ref().map_or(0, String::len);
     let row = params![
         signed(tx.state.ids.attempt),
         endpoint.0,
@@ -72,12 +81,12 @@ pub(super) fn insert(
         attempt.retry_at.map(Timestamp::as_millisecond),
         attempt.revision,
         attempt.request_id.as_str(),
-        codec::encode(attempt.events.iter().map(|seq| seq.0)),
+        seqs,
         event_types_text(&attempt.event_types),
         to_json(&attempt.order_ids)?,
         attempt.url,
-        to_json(&attempt.request_headers)?,
-        to_json(&attempt.outcome.response_headers)?,
+        request_headers,
+        response_headers,
         attempt.outcome.response,
         attempt.outcome.error,
         attempt.park,
@@ -85,6 +94,7 @@ pub(super) fn insert(
     ];
     tx.conn.prepare_cached(&sql).and_then(|mut insert| insert.execute(row)).map_err(failed)?;
     tx.state.ids.attempt += 1;
+    tx.state.ids.attempt_bytes += texts as u64 + ROW_OVERHEAD;
     Ok(())
 }
 

@@ -6,15 +6,15 @@ use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, EventTypeId, ProjectId, WorkspaceId};
 use hookyard_core::model::{
     Catalogue, Category, DisabledReason, Endpoint, EndpointSecrets, EndpointSettings, EventType,
-    Project, Secret, Subscription, Workspace,
+    NewEventType, Project, Secret, Subscription, Workspace,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::memory::lock;
-use super::rows::{from_json, moment, to_json};
+use super::rows::{count, from_json, moment, to_json};
 use super::writer::Tx;
-use super::{SqliteStore, checkpoint, credentials, failed};
+use super::{SqliteStore, checkpoint, credentials, event_types, failed, gaps};
 use crate::vault::Vault;
 use crate::{CatalogStore, Entity, NewWorkspace, StoreError};
 
@@ -49,6 +49,14 @@ impl CatalogStore for SqliteStore {
         self.memory.catalogue(workspace).ok_or(StoreError::NotFound(Entity::Workspace))
     }
 
+    async fn add_event_type(
+        &self,
+        workspace: WorkspaceId,
+        new: NewEventType,
+    ) -> Result<EventType, StoreError> {
+        self.writer.alone(move |tx| event_types::add(tx, workspace, new)).await
+    }
+
     async fn create_endpoint(
         &self,
         workspace: WorkspaceId,
@@ -74,6 +82,7 @@ impl CatalogStore for SqliteStore {
             let id = i32::try_from(tx.conn.last_insert_rowid())
                 .map_err(|_| StoreError::internal("endpoint numbers are used up"))?;
             let endpoint = Arc::new(Endpoint { id: EndpointId(id), ..endpoint });
+            gaps::note(tx, endpoint.id, false, endpoint.settings.disabled)?;
             save_endpoint(tx, &vault, &*entropy, &endpoint)?;
             put_after_commit(tx, &endpoint);
             Ok(endpoint)
@@ -96,6 +105,7 @@ impl CatalogStore for SqliteStore {
             if before.revision != revision {
                 return Err(StoreError::Conflict("the endpoint changed meanwhile".to_owned()));
             }
+            gaps::note(tx, id, before.settings.disabled, settings.disabled)?;
             let enabled = before.settings.disabled && !settings.disabled;
             let disabled_reason = before.disabled_reason.clone().filter(|_| settings.disabled);
             let endpoint = Arc::new(Endpoint {
@@ -138,6 +148,7 @@ impl CatalogStore for SqliteStore {
             endpoint.settings.disabled = true;
             endpoint.disabled_reason = Some(reason);
             let endpoint = Arc::new(endpoint);
+            gaps::note(tx, id, false, true)?;
             save_endpoint(tx, &vault, &*entropy, &endpoint)?;
             put_after_commit(tx, &endpoint);
             Ok(Some(endpoint))
@@ -158,6 +169,8 @@ impl CatalogStore for SqliteStore {
                     "DELETE FROM endpoint_revisions WHERE endpoint_id = ?1",
                     "DELETE FROM queues WHERE endpoint_id = ?1",
                     "DELETE FROM queue_chunks WHERE endpoint_id = ?1",
+                    "DELETE FROM replays WHERE endpoint_id = ?1",
+                    "DELETE FROM endpoint_gaps WHERE endpoint_id = ?1",
                     "DELETE FROM dead_letters WHERE endpoint_id = ?1",
                 ] {
                     tx.conn.execute(sql, [id.0]).map_err(failed)?;
@@ -277,27 +290,14 @@ fn insert_catalogue(
     workspace: WorkspaceId,
     catalogue: &Catalogue,
 ) -> Result<(), StoreError> {
-    for (position, category) in (0_i64..).zip(&catalogue.categories) {
+    for (position, category) in catalogue.categories.iter().enumerate() {
         let sql = "INSERT INTO categories (workspace_id, position, name, expansions, system) \
                    VALUES (?1, ?2, ?3, ?4, ?5)";
         let expansions = to_json(&category.expansions)?;
-        let row = params![workspace.0, position, category.name, expansions, category.system];
+        let row = params![workspace.0, count(position), category.name, expansions, category.system];
         conn.execute(sql, row).map_err(failed)?;
         for kind in &category.event_types {
-            let sql = "INSERT INTO event_types (workspace_id, id, category, name, description, \
-                       supports_reflow, deprecated, discontinued) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-            let row = params![
-                workspace.0,
-                kind.id.0,
-                position,
-                kind.name,
-                kind.description,
-                kind.supports_reflow,
-                kind.deprecated,
-                kind.discontinued,
-            ];
-            conn.execute(sql, row).map_err(failed)?;
+            event_types::insert(conn, workspace, position, kind)?;
         }
     }
     Ok(())

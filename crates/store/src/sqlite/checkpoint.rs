@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use super::memory::{Memory, lock};
 use super::rows::{count, signed, to_json};
 use super::writer::{NextIds, State};
-use super::{codec, failed, keys};
+use super::{codec, failed, keys, retention};
 use crate::StoreError;
 use crate::backlog::Backlog;
 
@@ -62,6 +62,12 @@ fn write<'a>(
             .and_then(|mut sql| sql.execute(params![signed(first), keys::encode(&keys)]))
             .map_err(failed)?;
     }
+    let NextIds { journal_bytes, attempt_bytes, .. } = state.checkpoint;
+    retention::add(
+        &tx,
+        state.ids.journal_bytes - journal_bytes,
+        state.ids.attempt_bytes - attempt_bytes,
+    )?;
     let last = params![signed(last(state.ids.seq)), signed(last(state.ids.attempt))];
     tx.prepare_cached("UPDATE checkpoint SET seq = ?1, attempt_id = ?2")
         .and_then(|mut sql| sql.execute(last))
@@ -91,12 +97,23 @@ pub(super) fn save_chunks(
     first: u64,
     seqs: &[u64],
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO queue_chunks (endpoint_id, first, count, seqs) VALUES (?1, ?2, ?3, ?4)";
+    let sql = "INSERT INTO queue_chunks (endpoint_id, first, count, lowest, highest, seqs) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let mut insert = conn.prepare_cached(sql).map_err(failed)?;
     let mut ordinal = first;
     for chunk in seqs.chunks(CHUNK_ENTRIES) {
         let blob = codec::encode(chunk.iter().copied());
-        insert.execute(params![id.0, signed(ordinal), count(chunk.len()), blob]).map_err(failed)?;
+        let lowest = chunk.iter().min().copied().unwrap_or_default();
+        let highest = chunk.iter().max().copied().unwrap_or_default();
+        let row = params![
+            id.0,
+            signed(ordinal),
+            count(chunk.len()),
+            signed(lowest),
+            signed(highest),
+            blob
+        ];
+        insert.execute(row).map_err(failed)?;
         ordinal += chunk.len() as u64;
     }
     Ok(())
@@ -110,7 +127,7 @@ pub(super) fn save_position(
     ids: NextIds,
 ) -> Result<(), StoreError> {
     let sql = "INSERT OR REPLACE INTO queues (endpoint_id, cursor, next, failures, retry_ms, \
-               failing_since_ms, reflows, as_of_seq, as_of_attempt, refusals) \
+               failing_since_ms, again, as_of_seq, as_of_attempt, refusals) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     let row = params![
         id.0,
@@ -119,7 +136,7 @@ pub(super) fn save_position(
         queue.failing.failures,
         queue.failing.retry_at.map(|at| at.as_millisecond()),
         queue.failing.since.map(|at| at.as_millisecond()),
-        to_json(queue.reflows())?,
+        to_json(queue.again())?,
         signed(last(ids.seq)),
         signed(last(ids.attempt)),
         queue.failing.refusals,

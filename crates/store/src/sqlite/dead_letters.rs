@@ -1,8 +1,11 @@
 //! Dead letters.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, EventTypeId, RequestId, Seq, WorkspaceId};
 use hookyard_core::model::NewAttempt;
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::memory::{Memory, lock};
@@ -199,6 +202,22 @@ fn count_after_commit(tx: &mut Tx<'_>, endpoint: EndpointId) -> Result<(), Store
         }
     });
     Ok(())
+}
+
+/// Drops dead letters that were parked before a moment, at most `limit`; how many.
+pub(super) fn drop_old(tx: &mut Tx<'_>, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+    let sql = "DELETE FROM dead_letters WHERE (endpoint_id, seq) IN (SELECT endpoint_id, seq \
+               FROM dead_letters WHERE parked_ms < ?1 LIMIT ?2) RETURNING endpoint_id";
+    let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
+    let read = |row: &Row<'_>| row.get(0).map(EndpointId);
+    let bounds = params![before.as_millisecond(), signed(limit)];
+    let dropped = statement.query_map(bounds, read).map_err(failed)?;
+    let dropped: Vec<_> = dropped.collect::<Result<_, _>>().map_err(failed)?;
+    drop(statement);
+    for endpoint in dropped.iter().copied().collect::<HashSet<_>>() {
+        count_after_commit(tx, endpoint)?;
+    }
+    Ok(dropped.len() as u64)
 }
 
 /// Counts the dead letters of every endpoint.

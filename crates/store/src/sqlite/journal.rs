@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::keys::{Key, id_hash};
+use super::retention::ROW_OVERHEAD;
 use super::rows::{Raw, Text, count, moment, signed, unsigned};
 use super::writer::Tx;
 use super::{SqliteStore, codec, failed, keys};
@@ -182,6 +183,8 @@ fn insert(
     ];
     tx.conn.prepare_cached(sql).and_then(|mut insert| insert.execute(row)).map_err(failed)?;
     tx.state.ids.seq += 1;
+    let texts = new.id.len() + new.source.len() + new.attributes.len() + new.object.len();
+    tx.state.ids.journal_bytes += texts as u64 + ROW_OVERHEAD;
     let event = Event {
         seq: Seq(seq),
         workspace,

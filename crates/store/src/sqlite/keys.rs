@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 pub(super) const WINDOW: usize = 1_000_000;
 
 /// Bytes of one event in a stored run.
-const KEY_BYTES: usize = 16;
+pub(super) const KEY_BYTES: usize = 16;
 
 /// Two hashes of one event's identity. SHA-256 cut to 64 bits: stable over versions of the program,
 /// and a publisher cannot aim for collisions cheaply. A match is always confirmed by the journal.
@@ -72,8 +72,13 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Adds the next event's key.
+    /// Adds the next event's key. Where numbers are left out, since their events were deleted, the
+    /// keys before them are forgotten: the window is consecutive.
     pub(super) fn push(&mut self, seq: u64, key: Key) {
+        if self.first + self.window.len() as u64 != seq {
+            self.window.clear();
+            self.newest.clear();
+        }
         if self.window.is_empty() {
             self.first = seq;
         }
@@ -159,6 +164,18 @@ mod tests {
         assert_eq!(keys.find(key("a", "")), Some(10));
         assert_eq!(keys.find(key("b", "")), None);
         assert_eq!(keys.since(10), [key("a", "")]);
+    }
+
+    #[test]
+    fn a_gap_forgets_what_was_before_it() {
+        let mut keys = Keys::default();
+        keys.push(10, key("a", ""));
+        keys.push(20, key("b", ""));
+        keys.push(21, key("c", ""));
+        assert_eq!(keys.find(key("a", "")), None);
+        assert_eq!(keys.find(key("c", "")), Some(21));
+        assert_eq!(keys.since(21), [key("c", "")]);
+        assert_eq!(keys.newest.len(), 2);
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(super) struct Memory {
     /// Endpoints whose queue changed since the last checkpoint.
     dirty: Mutex<HashSet<EndpointId>>,
     pub(super) ready: Arc<Ready>,
+    /// Endpoints whose replay may have a slice to queue.
+    pub(super) replays: Arc<Ready>,
 }
 
 impl Memory {
@@ -101,6 +103,11 @@ impl Memory {
     pub(super) fn recent(&self, seqs: impl Iterator<Item = u64>) -> Vec<Option<Arc<Event>>> {
         let recent = read(&self.recent);
         seqs.map(|seq| recent.get(seq)).collect()
+    }
+
+    /// Lets go of events below this number: the journal has some of them no more.
+    pub(super) fn forget_recent(&self, below: u64) {
+        write(&self.recent).forget(below);
     }
 
     pub(super) fn source(&self, id: SourceId) -> Option<Arc<Source>> {
@@ -189,6 +196,14 @@ impl Recent {
         while self.bytes > RECENT_BYTES_MAX {
             let Some(oldest) = self.events.pop_front() else { break };
             self.bytes -= weight(&oldest);
+        }
+    }
+
+    fn forget(&mut self, below: u64) {
+        while self.events.front().is_some_and(|event| event.seq.0 < below) {
+            if let Some(event) = self.events.pop_front() {
+                self.bytes -= weight(&event);
+            }
         }
     }
 

@@ -22,6 +22,8 @@ mod codec;
 mod credentials;
 mod datasets;
 mod dead_letters;
+mod event_types;
+mod gaps;
 mod journal;
 mod keys;
 mod memory;
@@ -29,8 +31,11 @@ mod migrate;
 mod queue;
 mod readers;
 mod recover;
+mod replays;
+mod retention;
 mod rows;
 mod sources;
+mod span;
 mod writer;
 
 pub use credentials::SqliteCredentials;
@@ -87,6 +92,8 @@ impl Store for SqliteStore {
 /// Opens a connection that may write.
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let conn = Connection::open(path).map_err(failed)?;
+    // Pages of deleted rows can be given back; it must be said before the first table is made.
+    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failed)?;
     // WAL with FULL: a commit is on disk when it returns. A writer in another process (the command
     // line adding a credential) is waited for.
     conn.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
@@ -117,11 +124,13 @@ fn failed(error: rusqlite::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use hookyard_core::entropy::SystemEntropy;
+    use hookyard_core::model::NewEvent;
     use tempfile::TempDir;
 
     use super::*;
     use crate::SharedStore;
     use crate::contract::{self, Fixture};
+    use crate::{Keep, Retention};
 
     struct Directory(TempDir);
 
@@ -139,4 +148,38 @@ mod tests {
     }
 
     contract::suite!(directory());
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn space_comes_back() {
+        let place = directory();
+        let store = contract::open(&place).await;
+        let size = || place.0.path().join("hookyard.db").metadata().unwrap().len();
+        let large = |number: u64| {
+            let object = format!(r#"{{"a":"{}"}}"#, "x".repeat(20_000));
+            NewEvent { object: object.into(), ..contract::event(number, &[]) }
+        };
+        for from in (0..3_000).step_by(100) {
+            let events = (from..from + 100).map(large).collect();
+            store.append(contract::WS, events, contract::at(0)).await.unwrap();
+        }
+        store.close().await.unwrap();
+        let full = size();
+        assert!(full > 60_000_000, "{full}");
+
+        let store = place.open().await;
+        let age = Some(jiff::SignedDuration::from_secs(1));
+        let journal = Keep { age, bytes: None };
+        let keep = Retention { journal, ..Retention::default() };
+        let mut rest = Some(store.expiry(keep, contract::at(10)).await.unwrap());
+        let mut pages = 0;
+        while let Some(expiry) = rest {
+            let expired = store.expire(expiry).await.unwrap();
+            assert!(expired.pages <= 256);
+            pages += expired.pages;
+            rest = expired.rest;
+        }
+        assert!(pages > 10_000, "{pages}");
+        store.expiry(keep, contract::at(10)).await.unwrap();
+        assert!(size() < full / 5, "{} of {full}", size());
+    }
 }

@@ -12,7 +12,7 @@ use super::memory::lock;
 use super::rows::{count, signed, unsigned};
 use super::writer::Tx;
 use super::{SqliteStore, attempts, checkpoint, codec, dead_letters, failed, journal};
-use crate::backlog::{Backlog, Peek, ReflowRange};
+use crate::backlog::{Again, Backlog, Origin, Peek};
 use crate::{
     Entity, EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Reflow, StoreError,
 };
@@ -173,7 +173,9 @@ fn settle(tx: &mut Tx<'_>, lease: Lease, attempt: &NewAttempt) -> Result<(), Sto
     let (retry_at, started_at) = (attempt.retry_at, attempt.started_at);
     tx.after_commit(move |memory| {
         let mut queue = lock(&queue);
-        queue.advance(advance.into());
+        if queue.advance(advance.into()) {
+            memory.replays.mark([lease.endpoint]);
+        }
         queue.failing = queue.failing.after(failures, refusals, retry_at, started_at);
         queue.dead_letters = dead.unwrap_or(queue.dead_letters);
         memory.mark_dirty(lease.endpoint);
@@ -223,34 +225,46 @@ impl History {
 fn reflow(
     tx: &mut Tx<'_>,
     endpoint: EndpointId,
-    at: Timestamp,
+    now: Timestamp,
     mut history: History,
 ) -> Result<Reflow, StoreError> {
-    let event_type = history.event_type;
     let queue = tx.memory.queue(endpoint).ok_or(StoreError::NotFound(Entity::Endpoint))?;
-    let mut after = lock(&queue).clone();
-    if after.reflows().iter().any(|reflow| reflow.event_type == event_type) {
+    let origin = Origin::Reflow(history.event_type);
+    if lock(&queue).again().iter().any(|again| again.origin == origin) {
         return Ok(Reflow { queued: 0, coalesced: true });
     }
     while history.read_on(tx.conn)? {}
     let seqs = history.seqs;
-    let queued = seqs.len() as u64;
-    if queued == 0 {
-        return Ok(Reflow { queued, coalesced: false });
+    queue_again(tx, endpoint, origin, &seqs, now)?;
+    Ok(Reflow { queued: seqs.len() as u64, coalesced: false })
+}
+
+/// Queues events of the journal behind what is queued now, in the order given.
+pub(super) fn queue_again(
+    tx: &mut Tx<'_>,
+    endpoint: EndpointId,
+    origin: Origin,
+    seqs: &[u64],
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let queue = tx.memory.queue(endpoint).ok_or(StoreError::NotFound(Entity::Endpoint))?;
+    if seqs.is_empty() {
+        return Ok(());
     }
-    let from = after.next();
-    let range = ReflowRange { event_type, from, until: from + queued, at };
+    let mut after = lock(&queue).clone();
+    let (from, count) = (after.next(), seqs.len() as u64);
+    let again = Again { origin, from, until: from + count, at };
     checkpoint::save_queue(tx.conn, endpoint, &after, tx.state.ids)?;
-    checkpoint::save_chunks(tx.conn, endpoint, from, &seqs)?;
+    checkpoint::save_chunks(tx.conn, endpoint, from, seqs)?;
     after.saved();
-    after.push_stored(queued, range);
+    after.push_stored(count, again);
     checkpoint::save_position(tx.conn, endpoint, &after, tx.state.ids)?;
     tx.after_commit(move |memory| {
         let mut queue = lock(&queue);
         queue.saved();
-        queue.push_stored(queued, range);
+        queue.push_stored(count, again);
         drop(queue);
         memory.ready.mark([endpoint]);
     });
-    Ok(Reflow { queued, coalesced: false })
+    Ok(())
 }

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row};
 use super::memory::{Memory, lock};
 use super::rows::{from_json, moment, signed, unsigned};
 use super::writer::{NextIds, State};
-use super::{catalog, codec, dead_letters, failed, keys, sources};
+use super::{catalog, codec, dead_letters, failed, keys, replays, retention, sources};
 use crate::StoreError;
 use crate::backlog::{Backlog, Failing};
 use crate::vault::Vault;
@@ -47,6 +47,7 @@ pub(super) fn recover(conn: &Connection, vault: &Vault) -> Result<(Memory, State
     dead_letters::count_all(conn, &memory)?;
     let with_work = memory.queue_ids().into_iter().filter(|id| pending(&memory, *id));
     memory.ready.mark(with_work);
+    memory.replays.mark(replays::running(conn)?);
     Ok((memory, state(conn, saved)?))
 }
 
@@ -71,7 +72,7 @@ fn checkpoint(conn: &Connection) -> Result<AsOf, StoreError> {
 
 /// Puts every stored queue in memory; the answer is how far each one counts.
 fn queues(conn: &Connection, memory: &Memory) -> Result<HashMap<EndpointId, AsOf>, StoreError> {
-    let sql = "SELECT endpoint_id, cursor, next, failures, retry_ms, failing_since_ms, reflows, \
+    let sql = "SELECT endpoint_id, cursor, next, failures, retry_ms, failing_since_ms, again, \
                as_of_seq, as_of_attempt, refusals FROM queues";
     let mut statement = conn.prepare(sql).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
@@ -97,11 +98,11 @@ fn queue(row: &Row<'_>) -> Result<Backlog, StoreError> {
         refusals: row.get(9).map_err(failed)?,
     };
     let (cursor, next) = (unsigned(row, 1).map_err(failed)?, unsigned(row, 2).map_err(failed)?);
-    let reflows: String = row.get(6).map_err(failed)?;
+    let again: String = row.get(6).map_err(failed)?;
     if cursor > next {
         return Err(StoreError::internal("a stored queue ends before it begins"));
     }
-    Ok(Backlog::stored(cursor, next, from_json(&reflows)?, failing))
+    Ok(Backlog::stored(cursor, next, from_json(&again)?, failing))
 }
 
 fn replay_journal(
@@ -165,14 +166,24 @@ fn state(conn: &Connection, saved: AsOf) -> Result<State, StoreError> {
         let last: Option<i64> = conn.query_row(sql, [], |row| row.get(0)).map_err(failed)?;
         Ok::<_, StoreError>(last.unwrap_or(0).cast_unsigned() + 1)
     };
+    let (journal_bytes, attempt_bytes) = retention::since(conn, saved.seq, saved.attempt)?;
+    // The newest rows may be deleted, but none after the checkpoint is; no number is used again.
     let ids = NextIds {
-        seq: next("SELECT max(seq) FROM journal")?,
-        attempt: next("SELECT max(id) FROM attempts")?,
+        seq: next("SELECT max(seq) FROM journal")?.max(saved.seq + 1),
+        attempt: next("SELECT max(id) FROM attempts")?.max(saved.attempt + 1),
+        journal_bytes,
+        attempt_bytes,
         row: next("SELECT max(id) FROM rows")?.max(next("SELECT max(floor) FROM datasets")?),
     };
     let garbage: i64 =
         conn.query_row("SELECT count(*) FROM garbage", [], |row| row.get(0)).map_err(failed)?;
-    let checkpoint = NextIds { seq: saved.seq + 1, attempt: saved.attempt + 1, row: ids.row };
+    let checkpoint = NextIds {
+        seq: saved.seq + 1,
+        attempt: saved.attempt + 1,
+        row: ids.row,
+        journal_bytes: 0,
+        attempt_bytes: 0,
+    };
     let mut state = State { ids, checkpoint, garbage: garbage > 0, ..State::default() };
     load_keys(conn, saved, &mut state)?;
     Ok(state)

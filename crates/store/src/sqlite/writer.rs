@@ -52,6 +52,10 @@ pub(super) struct NextIds {
     pub(super) seq: u64,
     pub(super) attempt: u64,
     pub(super) row: u64,
+    /// Bytes of the events since the start, as retention counts them.
+    pub(super) journal_bytes: u64,
+    /// Bytes of the attempts since the start.
+    pub(super) attempt_bytes: u64,
 }
 
 type Effect = Box<dyn FnOnce(&Memory) + Send>;
@@ -66,6 +70,7 @@ struct Job {
 
 enum Message {
     Job(Job),
+    Checkpoint(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
 
@@ -158,6 +163,13 @@ impl Writer {
         answered.await.map_err(|_| stopped())?
     }
 
+    /// Writes what is derived, and lets the file shrink by the pages that were given back.
+    pub(super) async fn checkpoint(&self) -> Result<(), StoreError> {
+        let (done, written) = oneshot::channel();
+        self.jobs.send(Message::Checkpoint(done)).await.map_err(|_| stopped())?;
+        written.await.map_err(|_| stopped())
+    }
+
     /// Writes what is derived and stops the thread.
     pub(super) async fn close(&self) -> Result<(), StoreError> {
         let (done, closed) = oneshot::channel();
@@ -190,6 +202,11 @@ impl Work {
         while let Some(message) = self.next() {
             match message {
                 Message::Job(job) => self.transact(job),
+                Message::Checkpoint(done) => {
+                    self.checkpoint();
+                    self.truncate();
+                    let _ = done.send(());
+                }
                 Message::Close(done) => {
                     self.checkpoint();
                     // The connection goes first, so that its file is closed when the caller hears.
@@ -301,6 +318,15 @@ impl Work {
         if let Err(error) = checkpoint::checkpoint(&mut self.conn, &self.memory, &mut self.state) {
             // Nothing is lost: the next start reads more of the journal again.
             tracing::error!(%error, "checkpoint failed");
+        }
+    }
+
+    /// Copies the WAL into the file as far as readers allow; only that makes the file shorter. The
+    /// WAL is kept short by each commit, so this is as little work as any of them may be.
+    fn truncate(&mut self) {
+        let copied = self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        if let Err(error) = copied {
+            tracing::warn!(%error, "the write-ahead log was not copied");
         }
     }
 

@@ -121,7 +121,7 @@ CREATE TABLE queues (
     retry_ms         INTEGER,
     failing_since_ms INTEGER,
     refusals         INTEGER NOT NULL,    -- of the event at the head, sent alone
-    reflows          TEXT NOT NULL,       -- JSON list
+    again            TEXT NOT NULL,       -- JSON list: what was queued again
     as_of_seq        INTEGER NOT NULL,    -- later journal rows are not counted in
     as_of_attempt    INTEGER NOT NULL     -- later attempts are not counted in
 ) STRICT;
@@ -130,6 +130,8 @@ CREATE TABLE queue_chunks (
     endpoint_id INTEGER NOT NULL,
     first       INTEGER NOT NULL,         -- ordinal
     count       INTEGER NOT NULL,
+    lowest      INTEGER NOT NULL,         -- of the journal numbers
+    highest     INTEGER NOT NULL,
     seqs        BLOB NOT NULL,            -- see codec.rs
     PRIMARY KEY (endpoint_id, first)
 ) STRICT, WITHOUT ROWID;
@@ -195,3 +197,35 @@ CREATE TABLE dead_letters (
     request_id  TEXT NOT NULL,            -- the last attempt
     PRIMARY KEY (endpoint_id, seq)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX dead_letters_by_seq ON dead_letters (seq);
+
+-- Replays: ranges of the journal that are queued again, slice by slice.
+CREATE TABLE replays (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    endpoint_id  INTEGER NOT NULL,
+    created_ms   INTEGER NOT NULL,
+    state        TEXT NOT NULL,           -- running, paused, cancelled, queued
+    scope        TEXT NOT NULL,           -- JSON
+    position     INTEGER NOT NULL,        -- the last journal number that was looked at
+    last         INTEGER NOT NULL,        -- the last one to look at
+    total        INTEGER NOT NULL,
+    examined     INTEGER NOT NULL,
+    queued       INTEGER NOT NULL
+) STRICT;
+CREATE INDEX replays_by_endpoint ON replays (endpoint_id, id);
+
+-- Journal numbers during which an endpoint was disabled and that were not recovered.
+CREATE TABLE endpoint_gaps (
+    endpoint_id INTEGER NOT NULL,
+    first_seq   INTEGER NOT NULL,
+    until_seq   INTEGER,                  -- absent while it is disabled
+    PRIMARY KEY (endpoint_id, first_seq)
+) STRICT, WITHOUT ROWID;
+
+-- Bytes of the journal (kind 0) and of the attempts (kind 1), up to the last checkpoint.
+CREATE TABLE retained (
+    kind  INTEGER PRIMARY KEY,
+    bytes INTEGER NOT NULL
+) STRICT;
+INSERT INTO retained (kind, bytes) VALUES (0, 0), (1, 0);

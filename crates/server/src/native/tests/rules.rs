@@ -5,11 +5,13 @@ use hookyard_store::NewCredential;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::tests::publish_order;
+use super::events::publish_order;
 use crate::test_server::{OTHER_KEY, READ_KEY, SIMPLE_KEY, TestServer, WORKSPACE};
 
 async fn ask(server: &TestServer, key: &str, body: &str) -> (StatusCode, Value) {
-    let request = Request::post("/v1/rules/test").header("x-ultracart-simple-key", key);
+    let request = Request::post("/v1/rules/test")
+        .header("x-ultracart-simple-key", key)
+        .header("content-type", "application/json");
     let answer = server.send(request.body(Body::from(body.to_owned())).unwrap()).await;
     (answer.status, serde_json::from_str(&answer.body).unwrap())
 }
@@ -73,8 +75,8 @@ async fn a_bad_question_says_what_is_wrong() {
     let server = TestServer::start().await;
     for (body, code, field) in [
         ("{bad", "malformed_body", ""),
-        (r#"{"event":{}}"#, "malformed_body", ""),
-        (r#"{"rule":{"a":[1]},"event":{},"more":1}"#, "malformed_body", ""),
+        (r#"{"event":{}}"#, "invalid_value", ""),
+        (r#"{"rule":{"a":[1]},"event":{},"more":1}"#, "invalid_value", "more"),
         (r#"{"rule":{"a":1},"event":{}}"#, "invalid_value", "rule"),
         (r#"{"rule":"","event":{}}"#, "invalid_value", "rule"),
         (r#"{"rule":{"a":[1]},"event":[]}"#, "invalid_value", "event"),

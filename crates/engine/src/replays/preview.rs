@@ -1,0 +1,64 @@
+use hookyard_core::id::{EndpointId, WorkspaceId};
+use hookyard_store::{Slice, SpanLimit};
+
+use super::filter;
+use super::start::ReplaySpec;
+use crate::{Engine, Error};
+
+/// How many events a dry run names.
+pub const SAMPLE_EVENTS: usize = 10;
+
+/// The most events that a dry run looks at for a rule: some seconds of reading.
+pub const EXAMINED_MAX: u64 = 200_000;
+
+/// Events that a dry run looks at in one read, so that no read holds a connection for long.
+const PAGE: usize = 2_000;
+
+/// What a replay would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Preview {
+    /// Events of its types and times.
+    pub total: u64,
+    /// How many of them were looked at: all, unless there is a rule and they are more than
+    /// [`EXAMINED_MAX`].
+    pub examined: u64,
+    /// How many of those would be sent.
+    pub matched: u64,
+    /// The ids of the first of those, as their publishers gave them.
+    pub sample: Vec<String>,
+}
+
+impl Engine {
+    /// What [`start_replay`](Self::start_replay) would do; nothing is changed.
+    pub async fn preview_replay(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+        spec: ReplaySpec,
+    ) -> Result<Preview, Error> {
+        let (endpoint, scope) = self.replay_scope(workspace, id, spec).await?;
+        let only =
+            filter::filter(&endpoint, &scope).map_err(|reason| Error::invalid("rule", reason))?;
+        let span = self.store.replay_span(workspace, id, &scope).await?;
+        let mut preview = Preview { total: span.total, ..Preview::default() };
+        let mut first = Vec::new();
+        let mut rest = span;
+        while rest.after < span.last && preview.examined < EXAMINED_MAX {
+            let limit = SpanLimit { wanted: usize::MAX, examined: PAGE };
+            let page = self.store.examine(workspace, id, &scope, rest, only.clone(), limit).await?;
+            let Slice { after: _, position, examined, wanted } = page;
+            rest.after = position;
+            preview.examined += examined;
+            preview.matched += wanted.len() as u64;
+            first.extend(wanted.into_iter().take(SAMPLE_EVENTS - first.len()));
+            if only.is_none() && first.len() == SAMPLE_EVENTS {
+                // Without a rule, what was counted is what would be sent.
+                (preview.examined, preview.matched) = (span.total, span.total);
+                break;
+            }
+        }
+        let events = self.store.events_by_seq(workspace, &first).await?;
+        preview.sample = events.iter().map(|event| event.id.clone()).collect();
+        Ok(preview)
+    }
+}

@@ -1,0 +1,346 @@
+//! Reading what callers send: every value is known by its name and within its bounds, or the answer
+//! says which one is not.
+
+use std::collections::HashSet;
+use std::fmt::{self, Display};
+use std::marker::PhantomData;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use bytes::Bytes;
+use hookyard_core::id::EndpointId;
+use hookyard_engine::endpoints::Patch;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::problem::{Code, Problem};
+
+/// The largest JSON body, in bytes. An endpoint with a long rule for every event type has less than
+/// a tenth of it.
+pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// The media type of JSON.
+pub(super) const JSON: &str = "application/json";
+
+/// The media type of a merge patch (RFC 7396).
+pub(super) const MERGE_PATCH: &str = "application/merge-patch+json";
+
+/// The query parameters of an operation that has none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// Reads a query string; parameters that `T` does not know and repeated ones are refused.
+pub(super) fn query<T: DeserializeOwned>(raw: Option<&str>) -> Result<T, Problem> {
+    let pairs = form_urlencoded::parse(raw.unwrap_or_default().as_bytes());
+    let mut seen = HashSet::new();
+    for (name, _) in pairs {
+        if !seen.insert(name.clone()) {
+            return Err(Problem::of_field(Code::InvalidValue, &name, "is there more than once"));
+        }
+    }
+    let pairs = serde_urlencoded::Deserializer::new(pairs);
+    serde_path_to_error::deserialize(pairs).map_err(|error| refused(&error))
+}
+
+/// Reads a JSON body of one of the media types.
+pub(super) async fn json<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Body,
+    kinds: &[&str],
+) -> Result<T, Problem> {
+    check_kind(headers, kinds)?;
+    parse(&whole(body, BODY_BYTES_MAX).await?)
+}
+
+/// Checks that the body is of one of the media types.
+pub(super) fn check_kind(headers: &HeaderMap, kinds: &[&str]) -> Result<(), Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.map_or("", |kind| kind.split(';').next().unwrap_or_default().trim());
+    if !kinds.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
+        let detail = format!("send the body as {}", kinds.join(" or "));
+        return Err(Problem::of_field(Code::UnsupportedMediaType, "content-type", detail));
+    }
+    Ok(())
+}
+
+/// Reads JSON; members that `T` does not know are refused.
+pub(super) fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Problem> {
+    // First whether it is JSON at all, so that what is wrong with it as such is told apart.
+    serde_json::from_slice::<IgnoredAny>(bytes)
+        .map_err(|error| Problem::new(Code::MalformedBody, format!("not JSON: {error}")))?;
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let Object(value) =
+        serde_path_to_error::deserialize(&mut reader).map_err(|error| refused(&error))?;
+    Ok(value)
+}
+
+/// A body to its end.
+pub(super) async fn whole(body: Body, max: usize) -> Result<Bytes, Problem> {
+    match Limited::new(body, max).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let detail = format!("the body has more than the {max} bytes that are accepted");
+            Err(Problem::new(Code::TooLarge, detail))
+        }
+        Err(error) => {
+            let detail = format!("the body could not be read to its end: {error}");
+            Err(Problem::new(Code::MalformedBody, detail))
+        }
+    }
+}
+
+fn refused<E: Display>(error: &serde_path_to_error::Error<E>) -> Problem {
+    let (field, detail) = (error.path().to_string(), error.inner().to_string());
+    // A value of the wrong type that is all there is has no name.
+    match field.as_str() {
+        "." => Problem::new(Code::InvalidValue, detail),
+        field => Problem::of_field(Code::InvalidValue, field, detail),
+    }
+}
+
+/// The parts of a path that vary, decoded. What is not text leads nowhere.
+pub(super) struct PathText<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathText<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(texts)) => Ok(Self(texts)),
+            Err(_) => Err(Problem::new(Code::NotFound, "there is nothing at this path")),
+        }
+    }
+}
+
+/// The endpoint that a path names. What is no number names none.
+pub(super) fn endpoint_id(text: &str) -> Result<EndpointId, Problem> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let id = digits.then(|| text.parse().ok()).flatten();
+    id.ok_or_else(|| Problem::new(Code::NotFound, "no such endpoint"))
+}
+
+/// The revision in `if-match`; `None` when there is no such header, or it takes any.
+pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    let revision = quoted.and_then(|text| text.parse().ok());
+    revision.map(Some).ok_or_else(|| {
+        let detail = "must be the etag of an earlier answer, such as \"3\", or *";
+        Problem::of_field(Code::InvalidValue, "if-match", detail)
+    })
+}
+
+/// A number within its bounds.
+pub(super) fn at_most<N: PartialOrd + Display>(
+    field: &str,
+    value: Option<N>,
+    max: N,
+) -> Result<Option<N>, Problem> {
+    match value {
+        Some(value) if value > max => {
+            let detail = format!("must be at most {max}, not {value}");
+            Err(Problem::of_field(Code::InvalidValue, field, detail))
+        }
+        value => Ok(value),
+    }
+}
+
+/// A page's limit within its bounds.
+pub(super) fn limit(asked: Option<usize>, default: usize, max: usize) -> Result<usize, Problem> {
+    let limit = asked.unwrap_or(default);
+    if !(1..=max).contains(&limit) {
+        let detail = format!("must be 1 to {max}, not {limit}");
+        return Err(Problem::of_field(Code::InvalidValue, "limit", detail));
+    }
+    Ok(limit)
+}
+
+/// The path and query of the next page; parameters without a value are left out.
+pub(super) fn next_page(path: &str, parameters: &[(&str, Option<String>)]) -> String {
+    let mut pairs = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in parameters {
+        if let Some(value) = value {
+            pairs.append_pair(name, value);
+        }
+    }
+    format!("{path}?{}", pairs.finish())
+}
+
+/// A JSON object. By itself a structure is read from a list of its members' values too.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Object<T>(pub(super) T);
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+/// A member of a merge patch (RFC 7396).
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) enum Field<T> {
+    /// Not there: nothing changes.
+    #[default]
+    Absent,
+    /// Null: back to the default.
+    Null,
+    /// The new value.
+    Value(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Option::deserialize(deserializer)?;
+        Ok(value.map_or(Self::Null, Self::Value))
+    }
+}
+
+impl<T> Field<T> {
+    /// The change of a value that is always there.
+    pub(super) fn or_default(self, default: T) -> Option<T> {
+        match self {
+            Self::Absent => None,
+            Self::Null => Some(default),
+            Self::Value(value) => Some(value),
+        }
+    }
+
+    /// The change of a value that may be absent.
+    pub(super) fn patch(self) -> Patch<T> {
+        match self {
+            Self::Absent => Patch::Keep,
+            Self::Null => Patch::Clear,
+            Self::Value(value) => Patch::Set(value),
+        }
+    }
+
+    /// The change of a value that cannot be taken away.
+    pub(super) fn required(self, field: &str) -> Result<Option<T>, Problem> {
+        match self {
+            Self::Absent => Ok(None),
+            Self::Null => Err(Problem::of_field(Code::InvalidValue, field, "cannot be taken away")),
+            Self::Value(value) => Ok(Some(value)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize, Debug, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Known {
+        limit: Option<u32>,
+        #[serde(default)]
+        name: Field<String>,
+        #[serde(default)]
+        inner: Vec<Inner>,
+    }
+
+    #[derive(Deserialize, Debug, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        size: u8,
+    }
+
+    fn fault<T>(result: Result<T, Problem>) -> (Code, Option<String>) {
+        let problem = result.err().unwrap();
+        (problem.code, problem.field)
+    }
+
+    #[test]
+    fn queries_name_what_is_wrong() {
+        for (raw, field) in
+            [("limit=x", "limit"), ("limit=1&limit=2", "limit"), ("nope=1", "nope"), ("=", "")]
+        {
+            let expected = (Code::InvalidValue, Some(field.to_owned()));
+            assert_eq!(fault(query::<Known>(Some(raw))), expected, "{raw}");
+        }
+        assert_eq!(query::<Known>(None).unwrap().limit, None);
+        assert!(query::<Nothing>(Some("x=1")).is_err());
+    }
+
+    async fn read(text: &str) -> Result<Known, Problem> {
+        let headers = HeaderMap::from_iter([(
+            header::CONTENT_TYPE,
+            "Application/JSON; charset=utf-8".parse().unwrap(),
+        )]);
+        json(&headers, Body::from(text.to_owned()), &[JSON]).await
+    }
+
+    #[tokio::test]
+    async fn bodies_name_what_is_wrong() {
+        for (text, field) in [
+            (r#"{"limit":"x"}"#, "limit"),
+            (r#"{"nope":1}"#, "nope"),
+            (r#"{"inner":[{"size":1},{"size":256}]}"#, "inner[1].size"),
+            (r#"{"inner":[{"sice":1}]}"#, "inner[0].sice"),
+        ] {
+            let expected = (Code::InvalidValue, Some(field.to_owned()));
+            assert_eq!(fault(read(text).await), expected, "{text}");
+        }
+        let detail = read(r#"{"nope":1}"#).await.unwrap_err().detail;
+        assert!(detail.contains("`limit`") && detail.contains("`inner`"), "{detail}");
+        for text in ["", "{", "nul", "{} {}"] {
+            assert_eq!(fault(read(text).await).0, Code::MalformedBody, "{text}");
+        }
+        assert_eq!(fault(read("[]").await).0, Code::InvalidValue);
+        let large = "x".repeat(BODY_BYTES_MAX + 1);
+        assert_eq!(fault(read(&large).await).0, Code::TooLarge);
+        let untyped = json::<Known>(&HeaderMap::new(), Body::from("{}"), &[JSON]).await;
+        assert_eq!(fault(untyped).0, Code::UnsupportedMediaType);
+    }
+
+    #[tokio::test]
+    async fn null_and_absent_differ() {
+        assert_eq!(read("{}").await.unwrap().name, Field::Absent);
+        assert_eq!(read(r#"{"name":null}"#).await.unwrap().name, Field::Null);
+        let given = read(r#"{"name":"x"}"#).await.unwrap().name;
+        assert_eq!(given, Field::Value("x".to_owned()));
+    }
+
+    #[test]
+    fn revisions_come_quoted() {
+        let read = |text: &str| {
+            if_match(&HeaderMap::from_iter([(header::IF_MATCH, text.parse().unwrap())]))
+        };
+        assert_eq!(if_match(&HeaderMap::new()).unwrap(), None);
+        assert_eq!(read("*").unwrap(), None);
+        assert_eq!(read("\"3\"").unwrap(), Some(3));
+        for wrong in ["3", "W/\"3\"", "\"3\", \"4\"", "\"x\"", "\"\"", ""] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ids_out_of_range_are_nobodys() {
+        assert_eq!(endpoint_id("7").unwrap(), EndpointId(7));
+        for text in ["", "-1", "+1", "x", "2147483648", "1.0", "99999999999999999999"] {
+            assert!(endpoint_id(text).is_err(), "{text}");
+        }
+    }
+}

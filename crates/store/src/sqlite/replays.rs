@@ -1,0 +1,378 @@
+//! Replays.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hookyard_core::id::{EndpointId, EventTypeId, ReplayId, Seq, WorkspaceId};
+use hookyard_core::model::{Replay, ReplayProgress, ReplayScope, ReplayState};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::memory::{Memory, lock};
+use super::rows::{count, from_json, moment, signed, to_json, unsigned};
+use super::span::{self, Search};
+use super::writer::Tx;
+use super::{SqliteStore, failed, gaps, queue};
+use crate::backlog::Origin;
+use crate::replays::{REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX};
+use crate::{
+    Entity, EventFilter, Ready, ReplayChange, ReplayStore, Slice, Span, SpanLimit, StoreError,
+};
+
+/// Columns that [`stored`] reads.
+const COLUMNS: &str = "id, workspace_id, endpoint_id, created_ms, state, scope, position, last, total, examined, queued";
+
+/// What the `state` of a row says. [`ReplayState::Done`] is not among it: whether all was delivered
+/// is known from the queue.
+mod state {
+    pub(super) const RUNNING: &str = "running";
+    pub(super) const PAUSED: &str = "paused";
+    pub(super) const CANCELLED: &str = "cancelled";
+    pub(super) const QUEUED: &str = "queued";
+}
+
+/// A row.
+struct Stored {
+    workspace: WorkspaceId,
+    state: String,
+    replay: Replay,
+}
+
+#[async_trait]
+impl ReplayStore for SqliteStore {
+    fn replays_due(&self) -> Arc<Ready> {
+        Arc::clone(&self.memory.replays)
+    }
+
+    async fn replay_span(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        scope: &ReplayScope,
+    ) -> Result<Span, StoreError> {
+        self.own_endpoint(workspace, endpoint)?;
+        let scope = scope.clone();
+        let read =
+            move |conn: &Connection| Search { workspace, endpoint, scope: &scope }.span(conn);
+        self.readers.read(read).await
+    }
+
+    async fn examine(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        scope: &ReplayScope,
+        span: Span,
+        only: Option<EventFilter>,
+        limit: SpanLimit,
+    ) -> Result<Slice, StoreError> {
+        let scope = scope.clone();
+        let read = move |conn: &Connection| {
+            let search = Search { workspace, endpoint, scope: &scope };
+            search.examine(conn, span, only.as_ref(), limit)
+        };
+        self.readers.read(read).await
+    }
+
+    async fn start_replay(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        scope: ReplayScope,
+        now: Timestamp,
+    ) -> Result<Replay, StoreError> {
+        let span = self.replay_span(workspace, endpoint, &scope).await?;
+        let start = move |tx: &mut Tx<'_>| {
+            own_endpoint(tx.memory, workspace, endpoint)?;
+            start(tx, workspace, endpoint, &scope, span, now)
+        };
+        self.writer.alone(start).await
+    }
+
+    async fn recover(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        event_types: Vec<EventTypeId>,
+        now: Timestamp,
+    ) -> Result<Vec<Replay>, StoreError> {
+        self.own_endpoint(workspace, endpoint)?;
+        let scope =
+            ReplayScope { event_types, from: None, until: None, rule: None, missed_only: true };
+        let search_scope = scope.clone();
+        let read = move |conn: &Connection| {
+            let search = Search { workspace, endpoint, scope: &search_scope };
+            let closed = gaps::closed(conn, endpoint, span::newest(conn)?)?;
+            let counted = |gap: gaps::Gap| {
+                let span = search.counted(conn, gap.first.saturating_sub(1), gap.last)?;
+                Ok((gap, span))
+            };
+            closed.into_iter().map(counted).collect::<Result<Vec<_>, StoreError>>()
+        };
+        let missed = self.readers.read(read).await?;
+        let start = move |tx: &mut Tx<'_>| recover(tx, workspace, endpoint, &scope, missed, now);
+        self.writer.alone(start).await
+    }
+
+    async fn replays(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+    ) -> Result<Vec<Replay>, StoreError> {
+        self.own_endpoint(workspace, endpoint)?;
+        let memory = Arc::clone(&self.memory);
+        let read = move |conn: &Connection| {
+            let all = list(conn, endpoint)?.into_iter();
+            Ok(all.map(|stored| shown(&memory, stored)).collect())
+        };
+        self.readers.read(read).await
+    }
+
+    async fn change_replay(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        id: ReplayId,
+        change: ReplayChange,
+    ) -> Result<Replay, StoreError> {
+        let job = move |tx: &mut Tx<'_>| {
+            own_endpoint(tx.memory, workspace, endpoint)?;
+            change_replay(tx, endpoint, id, change)
+        };
+        self.writer.alone(job).await
+    }
+
+    async fn due_replay(
+        &self,
+        endpoint: EndpointId,
+    ) -> Result<Option<(WorkspaceId, Replay)>, StoreError> {
+        let Some(queue) = self.memory.queue(endpoint) else { return Ok(None) };
+        if lock(&queue).replays() {
+            return Ok(None);
+        }
+        let memory = Arc::clone(&self.memory);
+        let read = move |conn: &Connection| {
+            let all = list(conn, endpoint)?.into_iter().rev();
+            let mut running = all.filter(|stored| stored.state == state::RUNNING);
+            let next = running.next();
+            Ok(next.map(|stored| (stored.workspace, shown(&memory, stored))))
+        };
+        self.readers.read(read).await
+    }
+
+    async fn queue_slice(
+        &self,
+        id: ReplayId,
+        slice: Slice,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.writer.alone(move |tx| queue_slice(tx, id, &slice, now)).await
+    }
+}
+
+impl SqliteStore {
+    fn own_endpoint(&self, workspace: WorkspaceId, id: EndpointId) -> Result<(), StoreError> {
+        own_endpoint(&self.memory, workspace, id)
+    }
+}
+
+fn own_endpoint(memory: &Memory, workspace: WorkspaceId, id: EndpointId) -> Result<(), StoreError> {
+    let own = memory.endpoint(id).filter(|endpoint| endpoint.workspace == workspace);
+    own.map(drop).ok_or(StoreError::NotFound(Entity::Endpoint))
+}
+
+/// Inserts a replay, and lets go of the oldest that nobody waits for.
+fn start(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    endpoint: EndpointId,
+    scope: &ReplayScope,
+    span: Span,
+    now: Timestamp,
+) -> Result<Replay, StoreError> {
+    let open = "SELECT count(*) FROM replays WHERE endpoint_id = ?1 AND state IN (?2, ?3)";
+    let open: i64 = tx
+        .conn
+        .query_row(open, params![endpoint.0, state::RUNNING, state::PAUSED], |row| row.get(0))
+        .map_err(failed)?;
+    if open >= count(REPLAYS_OPEN_MAX) {
+        return Err(StoreError::Conflict(format!(
+            "the endpoint has {open} replays that are not done: wait for one or cancel one"
+        )));
+    }
+    let forget = "DELETE FROM replays WHERE id IN (SELECT id FROM replays WHERE endpoint_id = ?1 \
+                  AND state IN (?2, ?3) ORDER BY id DESC LIMIT -1 OFFSET ?4)";
+    let kept = count(REPLAYS_CLOSED_KEPT);
+    let closed = params![endpoint.0, state::CANCELLED, state::QUEUED, kept];
+    tx.conn.execute(forget, closed).map_err(failed)?;
+    let sql = "INSERT INTO replays (workspace_id, endpoint_id, created_ms, state, scope, position, \
+               last, total, examined, queued) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0)";
+    let row = params![
+        workspace.0,
+        endpoint.0,
+        now.as_millisecond(),
+        state::RUNNING,
+        to_json(scope)?,
+        signed(span.after.0),
+        signed(span.last.0),
+        signed(span.total),
+    ];
+    tx.conn.execute(sql, row).map_err(failed)?;
+    let id = i32::try_from(tx.conn.last_insert_rowid())
+        .map_err(|_| StoreError::internal("replay numbers are used up"))?;
+    tx.after_commit(move |memory| memory.replays.mark([endpoint]));
+    let stored = find(tx.conn, ReplayId(id))?.ok_or(StoreError::NotFound(Entity::Replay))?;
+    Ok(shown(tx.memory, stored))
+}
+
+fn recover(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    endpoint: EndpointId,
+    scope: &ReplayScope,
+    missed: Vec<(gaps::Gap, Span)>,
+    now: Timestamp,
+) -> Result<Vec<Replay>, StoreError> {
+    let current = tx.memory.endpoint(endpoint).ok_or(StoreError::NotFound(Entity::Endpoint))?;
+    if current.settings.disabled {
+        return Err(StoreError::Conflict("the endpoint is disabled: enable it first".to_owned()));
+    }
+    let mut replays = Vec::new();
+    for (gap, span) in missed {
+        if gaps::forget(tx.conn, endpoint, gap)? && span.total > 0 {
+            replays.push(start(tx, workspace, endpoint, scope, span, now)?);
+        }
+    }
+    Ok(replays)
+}
+
+fn change_replay(
+    tx: &mut Tx<'_>,
+    endpoint: EndpointId,
+    id: ReplayId,
+    change: ReplayChange,
+) -> Result<Replay, StoreError> {
+    let stored = find(tx.conn, id)?.filter(|stored| stored.replay.endpoint == endpoint);
+    let stored = stored.ok_or(StoreError::NotFound(Entity::Replay))?;
+    let target = match change {
+        ReplayChange::Pause => state::PAUSED,
+        ReplayChange::Resume => state::RUNNING,
+        ReplayChange::Cancel => state::CANCELLED,
+    };
+    match stored.state.as_str() {
+        same if same == target => return Ok(shown(tx.memory, stored)),
+        state::CANCELLED => {
+            return Err(StoreError::Conflict("the replay was cancelled".to_owned()));
+        }
+        state::QUEUED => {
+            let message = "all events of the replay are queued or delivered already";
+            return Err(StoreError::Conflict(message.to_owned()));
+        }
+        _ => {}
+    }
+    let sql = "UPDATE replays SET state = ?2 WHERE id = ?1";
+    tx.conn.execute(sql, params![id.0, target]).map_err(failed)?;
+    tx.after_commit(move |memory| memory.replays.mark([endpoint]));
+    Ok(shown(tx.memory, Stored { state: target.to_owned(), ..stored }))
+}
+
+fn queue_slice(
+    tx: &mut Tx<'_>,
+    id: ReplayId,
+    slice: &Slice,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let stored = find(tx.conn, id)?.ok_or(StoreError::NotFound(Entity::Replay))?;
+    let endpoint = stored.replay.endpoint;
+    let queue = tx.memory.queue(endpoint).ok_or(StoreError::NotFound(Entity::Endpoint))?;
+    let next = stored.state == state::RUNNING && stored.replay.position == slice.after;
+    if !next || lock(&queue).replays() {
+        return Err(StoreError::Conflict("it is not the replay's next slice".to_owned()));
+    }
+    let seqs: Vec<u64> = slice.wanted.iter().map(|seq| seq.0).collect();
+    queue::queue_again(tx, endpoint, Origin::Replay(id), &seqs, now)?;
+    let state = if slice.position >= stored.replay.last { state::QUEUED } else { state::RUNNING };
+    let sql = "UPDATE replays SET state = ?2, position = ?3, examined = examined + ?4, \
+               queued = queued + ?5 WHERE id = ?1";
+    let row =
+        params![id.0, state, signed(slice.position.0), signed(slice.examined), count(seqs.len()),];
+    tx.conn.execute(sql, row).map_err(failed)?;
+    if seqs.is_empty() {
+        // Nothing will be delivered that would ask for the next slice.
+        tx.after_commit(move |memory| memory.replays.mark([endpoint]));
+    }
+    Ok(())
+}
+
+/// Endpoints that have a replay which is running.
+pub(super) fn running(conn: &Connection) -> Result<Vec<EndpointId>, StoreError> {
+    let sql = "SELECT DISTINCT endpoint_id FROM replays WHERE state = ?1";
+    let mut statement = conn.prepare(sql).map_err(failed)?;
+    let ids =
+        statement.query_map([state::RUNNING], |row| row.get(0).map(EndpointId)).map_err(failed)?;
+    ids.collect::<Result<_, _>>().map_err(failed)
+}
+
+/// The lowest number that a running replay has still to look at.
+pub(super) fn first_awaited(conn: &Connection) -> Result<Option<u64>, StoreError> {
+    let sql = "SELECT min(position) + 1 FROM replays WHERE state = ?1";
+    let first: Option<i64> =
+        conn.query_row(sql, [state::RUNNING], |row| row.get(0)).map_err(failed)?;
+    Ok(first.map(i64::cast_unsigned))
+}
+
+/// An endpoint's replays, newest first.
+fn list(conn: &Connection, endpoint: EndpointId) -> Result<Vec<Stored>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM replays WHERE endpoint_id = ?1 ORDER BY id DESC");
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query([endpoint.0]).map_err(failed)?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        all.push(stored(row)?);
+    }
+    Ok(all)
+}
+
+fn find(conn: &Connection, id: ReplayId) -> Result<Option<Stored>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM replays WHERE id = ?1");
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    statement.query_row([id.0], |row| Ok(stored(row))).optional().map_err(failed)?.transpose()
+}
+
+fn stored(row: &Row<'_>) -> Result<Stored, StoreError> {
+    let number = |column| unsigned(row, column).map_err(failed);
+    let scope: String = row.get(5).map_err(failed)?;
+    let progress = ReplayProgress {
+        total: number(8)?,
+        examined: number(9)?,
+        queued: number(10)?,
+        delivered: 0,
+    };
+    let replay = Replay {
+        id: ReplayId(row.get(0).map_err(failed)?),
+        endpoint: EndpointId(row.get(2).map_err(failed)?),
+        created_at: moment(row.get(3).map_err(failed)?),
+        scope: from_json(&scope)?,
+        state: ReplayState::Running,
+        progress,
+        position: Seq(number(6)?),
+        last: Seq(number(7)?),
+    };
+    let workspace = WorkspaceId(row.get(1).map_err(failed)?);
+    Ok(Stored { workspace, state: row.get(4).map_err(failed)?, replay })
+}
+
+/// A replay with what the queue knows of it.
+fn shown(memory: &Memory, stored: Stored) -> Replay {
+    let Stored { workspace: _, state, mut replay } = stored;
+    let queue = memory.queue(replay.endpoint);
+    let undelivered = queue.map_or(0, |queue| lock(&queue).undelivered(replay.id));
+    replay.progress.delivered = replay.progress.queued.saturating_sub(undelivered);
+    replay.state = match state.as_str() {
+        state::PAUSED => ReplayState::Paused,
+        state::CANCELLED => ReplayState::Cancelled,
+        state::QUEUED if undelivered == 0 => ReplayState::Done,
+        _ => ReplayState::Running,
+    };
+    replay
+}

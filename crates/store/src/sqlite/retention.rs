@@ -1,0 +1,305 @@
+//! Deleting what is old, in slices.
+//!
+//! A slice is a transaction of its own, so a crash leaves the rows that it did not come to. What the
+//! next start reads again (events and attempts after the last checkpoint) is never deleted; that is
+//! also why an entry of a queue whose event may be deleted is always in a stored chunk.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use async_trait::async_trait;
+use hookyard_core::id::EndpointId;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::memory::lock;
+use super::rows::{count, signed, unsigned};
+use super::span::{self, Timeline};
+use super::writer::Tx;
+use super::{SqliteStore, codec, dead_letters, failed, replays};
+use crate::{Expired, Expiry, Keep, Retention, RetentionStore, StoreError, Surplus};
+
+/// Numbers that one slice looks at: some milliseconds of the writing thread.
+const SLICE: u64 = 1_000;
+
+/// Pages that one slice gives back: 1 MiB.
+const PAGES: i64 = 256;
+
+/// Free pages that stay in the file, at least: what a minute of publishing takes again.
+const FREE_PAGES_MIN: i64 = 1_024;
+
+/// One free page in this many may stay beyond that: where as much is deleted as is published, giving
+/// pages back and taking new ones would be work for nothing.
+const FREE_PART: i64 = 10;
+
+/// Bytes that a row takes beyond its texts, with its share of the indexes, roughly.
+pub(super) const ROW_OVERHEAD: u64 = 64;
+
+/// What is deleted by age and size.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    /// Its row in `retained`.
+    id: i64,
+    timeline: Timeline,
+    /// The lowest number.
+    lowest: &'static str,
+    /// The numbers and sizes of a range of rows.
+    sizes: &'static str,
+    delete: &'static str,
+}
+
+const JOURNAL: Kind = Kind {
+    id: 0,
+    timeline: span::JOURNAL,
+    lowest: "SELECT min(seq) FROM journal WHERE seq >= ?1",
+    sizes: "SELECT seq, octet_length(event_id) + octet_length(source) + octet_length(attributes) + \
+            octet_length(object) FROM journal WHERE seq >= ?1 AND seq < ?2 ORDER BY seq",
+    delete: "DELETE FROM journal WHERE seq >= ?1 AND seq < ?2",
+};
+
+const ATTEMPTS: Kind = Kind {
+    id: 1,
+    timeline: Timeline {
+        ends: "SELECT (SELECT min(id) FROM attempts), (SELECT max(id) FROM attempts)",
+        row: "SELECT id, started_ms FROM attempts WHERE id >= ?1 ORDER BY id LIMIT 1",
+    },
+    lowest: "SELECT min(id) FROM attempts WHERE id >= ?1",
+    sizes: "SELECT id, octet_length(seqs) + octet_length(url) + octet_length(request_headers) + \
+            octet_length(response_headers) + ifnull(octet_length(response), 0) FROM attempts \
+            WHERE id >= ?1 AND id < ?2 ORDER BY id",
+    delete: "DELETE FROM attempts WHERE id >= ?1 AND id < ?2",
+};
+
+#[async_trait]
+impl RetentionStore for SqliteStore {
+    async fn expiry(&self, keep: Retention, now: Timestamp) -> Result<Expiry, StoreError> {
+        let Retention { journal, attempts, dead_letters } = keep;
+        let dead_letters = dead_letters.and_then(|age| now.checked_sub(age).ok());
+        if [journal, attempts].iter().all(|keep| *keep == Keep::default()) {
+            return Ok(Expiry { dead_letters, ..Expiry::default() });
+        }
+        // What is newer than the last checkpoint stays, so there is one now.
+        self.writer.checkpoint().await?;
+        let read = move |conn: &Connection| {
+            let (seq, attempt) = checkpoint(conn)?;
+            let replayed = replays::first_awaited(conn)?.unwrap_or(u64::MAX);
+            Ok(Expiry {
+                journal: surplus(conn, JOURNAL, journal, (seq + 1).min(replayed), now)?,
+                attempts: surplus(conn, ATTEMPTS, attempts, attempt + 1, now)?,
+                dead_letters,
+            })
+        };
+        self.readers.read(read).await
+    }
+
+    async fn expire(&self, expiry: Expiry) -> Result<Expired, StoreError> {
+        self.writer.alone(move |tx| expire(tx, expiry)).await
+    }
+}
+
+fn checkpoint(conn: &Connection) -> Result<(u64, u64), StoreError> {
+    let read = |row: &Row<'_>| Ok((unsigned(row, 0)?, unsigned(row, 1)?));
+    conn.query_row("SELECT seq, attempt_id FROM checkpoint", [], read).map_err(failed)
+}
+
+fn surplus(
+    conn: &Connection,
+    kind: Kind,
+    keep: Keep,
+    limit: u64,
+    now: Timestamp,
+) -> Result<Surplus, StoreError> {
+    let below = match keep.age.and_then(|age| now.checked_sub(age).ok()) {
+        Some(oldest) => span::first_since(conn, kind.timeline, oldest)?,
+        None => 0,
+    };
+    let bytes = match keep.bytes {
+        Some(most) => total(conn, kind)?.saturating_sub(most),
+        None => 0,
+    };
+    Ok(Surplus { from: 0, below, bytes, limit })
+}
+
+/// The bytes of a kind, up to the last checkpoint.
+fn total(conn: &Connection, kind: Kind) -> Result<u64, StoreError> {
+    let sql = "SELECT bytes FROM retained WHERE kind = ?1";
+    conn.query_row(sql, [kind.id], |row| unsigned(row, 0)).map_err(failed)
+}
+
+/// Adds to the bytes of both kinds what was written since the last checkpoint.
+pub(super) fn add(conn: &Connection, journal: u64, attempts: u64) -> Result<(), StoreError> {
+    let sql = "UPDATE retained SET bytes = bytes + ?2 WHERE kind = ?1 AND ?2 > 0";
+    let mut update = conn.prepare_cached(sql).map_err(failed)?;
+    for (kind, bytes) in [(JOURNAL, journal), (ATTEMPTS, attempts)] {
+        update.execute(params![kind.id, signed(bytes)]).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// The bytes that a start finds after the last checkpoint: of the journal, and of the attempts.
+pub(super) fn since(conn: &Connection, seq: u64, attempt: u64) -> Result<(u64, u64), StoreError> {
+    let sum = |kind: Kind, after: u64| {
+        let mut statement = conn.prepare(kind.sizes).map_err(failed)?;
+        let range = params![signed(after + 1), i64::MAX];
+        let sizes = statement.query_map(range, |row| unsigned(row, 1)).map_err(failed)?;
+        let mut sum = 0;
+        for size in sizes {
+            sum += size.map_err(failed)? + ROW_OVERHEAD;
+        }
+        Ok::<u64, StoreError>(sum)
+    };
+    Ok((sum(JOURNAL, seq)?, sum(ATTEMPTS, attempt)?))
+}
+
+fn expire(tx: &mut Tx<'_>, expiry: Expiry) -> Result<Expired, StoreError> {
+    let mut rest = expiry;
+    let mut expired = Expired::default();
+    if let Some(before) = rest.dead_letters {
+        // First, so that what they pinned goes in the same sweep.
+        expired.dead_letters = dead_letters::drop_old(tx, before, SLICE)?;
+        if expired.dead_letters < SLICE {
+            rest.dead_letters = None;
+        }
+    } else if let Some(window) = window(tx.conn, JOURNAL, &rest.journal)? {
+        let pinned = pinned(tx, &window)?;
+        expired.events = delete(tx.conn, JOURNAL, &mut rest.journal, &window, &pinned)?;
+        forget_keys(tx.conn, &window)?;
+        tx.after_commit(move |memory| memory.forget_recent(window.end));
+    } else if let Some(window) = window(tx.conn, ATTEMPTS, &rest.attempts)? {
+        expired.attempts =
+            delete(tx.conn, ATTEMPTS, &mut rest.attempts, &window, &BTreeSet::new())?;
+    } else {
+        expired.pages = vacuum(tx.conn)?;
+        if expired.pages == 0 {
+            return Ok(expired);
+        }
+    }
+    expired.rest = Some(rest);
+    Ok(expired)
+}
+
+/// The next numbers to look at; `None` when nothing more may go.
+fn window(
+    conn: &Connection,
+    kind: Kind,
+    surplus: &Surplus,
+) -> Result<Option<Range<u64>>, StoreError> {
+    let end = if surplus.bytes > 0 { surplus.limit } else { surplus.below.min(surplus.limit) };
+    if surplus.from >= end {
+        return Ok(None);
+    }
+    let mut statement = conn.prepare_cached(kind.lowest).map_err(failed)?;
+    let lowest: Option<i64> =
+        statement.query_row([signed(surplus.from)], |row| row.get(0)).map_err(failed)?;
+    let lowest = lowest.map(i64::cast_unsigned).filter(|lowest| *lowest < end);
+    Ok(lowest.map(|lowest| lowest..end.min(lowest + SLICE)))
+}
+
+/// Deletes what may go of a window; how many rows.
+fn delete(
+    conn: &Connection,
+    kind: Kind,
+    surplus: &mut Surplus,
+    window: &Range<u64>,
+    pinned: &BTreeSet<u64>,
+) -> Result<u64, StoreError> {
+    let (mut deleted, mut bytes) = (0, 0);
+    let mut start = window.start;
+    let mut delete = conn.prepare_cached(kind.delete).map_err(failed)?;
+    for stop in pinned.iter().copied().chain([window.end]) {
+        let end = expendable(conn, kind, surplus, start..stop, &mut bytes)?;
+        deleted += delete.execute(params![signed(start), signed(end)]).map_err(failed)?;
+        if end < stop {
+            // This one and all that follow are young enough, and enough bytes have gone.
+            surplus.bytes = 0;
+            surplus.from = surplus.limit;
+            break;
+        }
+        start = stop + 1;
+        surplus.from = window.end;
+    }
+    let sql = "UPDATE retained SET bytes = max(bytes - ?2, 0) WHERE kind = ?1";
+    conn.execute(sql, params![kind.id, signed(bytes)]).map_err(failed)?;
+    Ok(deleted as u64)
+}
+
+/// The end of the rows of a range that may go, with their bytes added up.
+fn expendable(
+    conn: &Connection,
+    kind: Kind,
+    surplus: &mut Surplus,
+    range: Range<u64>,
+    bytes: &mut u64,
+) -> Result<u64, StoreError> {
+    let mut statement = conn.prepare_cached(kind.sizes).map_err(failed)?;
+    let mut rows =
+        statement.query(params![signed(range.start), signed(range.end)]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let number = unsigned(row, 0).map_err(failed)?;
+        if number >= surplus.below && surplus.bytes == 0 {
+            return Ok(number);
+        }
+        let size = unsigned(row, 1).map_err(failed)? + ROW_OVERHEAD;
+        surplus.bytes = surplus.bytes.saturating_sub(size);
+        *bytes += size;
+    }
+    Ok(range.end)
+}
+
+/// The numbers of a window that some queue or dead letter has.
+fn pinned(tx: &Tx<'_>, window: &Range<u64>) -> Result<BTreeSet<u64>, StoreError> {
+    let mut pinned = BTreeSet::new();
+    let sql = "SELECT seq FROM dead_letters WHERE seq >= ?1 AND seq < ?2";
+    let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
+    let bounds = params![signed(window.start), signed(window.end)];
+    for seq in statement.query_map(bounds, |row| unsigned(row, 0)).map_err(failed)? {
+        pinned.insert(seq.map_err(failed)?);
+    }
+    let sql =
+        "SELECT endpoint_id, first, seqs FROM queue_chunks WHERE lowest < ?2 AND highest >= ?1";
+    let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
+    let bounds = params![signed(window.start), signed(window.end)];
+    let mut chunks = statement.query(bounds).map_err(failed)?;
+    while let Some(chunk) = chunks.next().map_err(failed)? {
+        let endpoint = EndpointId(chunk.get(0).map_err(failed)?);
+        let Some(queue) = tx.memory.queue(endpoint) else { continue };
+        let cursor = lock(&queue).cursor();
+        let first = unsigned(chunk, 1).map_err(failed)?;
+        let blob = chunk.get_ref(2).map_err(failed)?.as_blob().map_err(|e| failed(e.into()))?;
+        let delivered = usize::try_from(cursor.saturating_sub(first)).unwrap_or(usize::MAX);
+        let queued = codec::decode(blob)?.into_iter().skip(delivered);
+        pinned.extend(queued.filter(|seq| window.contains(seq)));
+    }
+    Ok(pinned)
+}
+
+/// Forgets the runs of identities of which no event is left.
+fn forget_keys(conn: &Connection, window: &Range<u64>) -> Result<(), StoreError> {
+    let sql = "DELETE FROM event_keys WHERE first_seq < ?2 \
+               AND first_seq + length(hashes) / ?3 > ?1 \
+               AND NOT EXISTS (SELECT 1 FROM journal WHERE seq >= first_seq \
+               AND seq < first_seq + length(hashes) / ?3)";
+    let row = params![signed(window.start), signed(window.end), count(super::keys::KEY_BYTES)];
+    conn.prepare_cached(sql).and_then(|mut sql| sql.execute(row)).map_err(failed)?;
+    Ok(())
+}
+
+/// Gives pages back that are free for good; how many.
+fn vacuum(conn: &Connection) -> Result<u64, StoreError> {
+    let number = |pragma: &str| {
+        let read = |row: &Row<'_>| row.get::<_, i64>(0);
+        conn.query_row(pragma, [], read).optional().map_err(failed).map(Option::unwrap_or_default)
+    };
+    let free = number("PRAGMA freelist_count")?;
+    let kept = FREE_PAGES_MIN.max(number("PRAGMA page_count")? / FREE_PART);
+    let pages = (free - kept).min(PAGES);
+    if pages <= 0 {
+        return Ok(0);
+    }
+    let mut statement =
+        conn.prepare(&format!("PRAGMA incremental_vacuum({pages})")).map_err(failed)?;
+    let mut steps = statement.query([]).map_err(failed)?;
+    while steps.next().map_err(failed)?.is_some() {}
+    let given = free - number("PRAGMA freelist_count")?;
+    Ok(given.max(0).cast_unsigned())
+}
