@@ -81,6 +81,8 @@ impl HttpTransport {
         clock: Arc<dyn Clock>,
         sqs_endpoint_url: Option<Url>,
     ) -> Result<Self, rustls::Error> {
+        #[cfg(not(feature = "sqs"))]
+        let _ = sqs_endpoint_url;
         let client = Client::new(Arc::clone(&guard))?;
         Ok(Self {
             trusting_client: Client::danger_accepting_invalid_certs(guard)?,

@@ -140,7 +140,7 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
 }
 
 /// A number within its bounds.
-pub(super) fn at_most<N: PartialOrd + Display>(
+pub(super) fn at_most<N: PartialOrd + Display + Copy>(
     field: &str,
     value: Option<N>,
     max: N,

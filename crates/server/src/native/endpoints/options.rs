@@ -21,35 +21,30 @@ pub(super) struct AuthPatch {
     #[schema(value_type = Kind, required = false)]
     kind: Field<Kind>,
     /// The user of `basic`, without a colon.
-    #[schema(nullable = false)]
     username: Option<String>,
     /// The password of `basic`.
-    #[schema(value_type = Option<String>, nullable = false, write_only)]
+    #[schema(value_type = Option<String>, write_only)]
     password: Option<Secret>,
     /// The key of `aws_iam`.
-    #[schema(nullable = false)]
     access_key: Option<String>,
     /// The secret of `aws_iam`.
-    #[schema(value_type = Option<String>, nullable = false, write_only)]
+    #[schema(value_type = Option<String>, write_only)]
     secret_key: Option<Secret>,
     /// The token of `bearer`.
-    #[schema(value_type = Option<String>, nullable = false, write_only)]
+    #[schema(value_type = Option<String>, write_only)]
     token: Option<Secret>,
     /// Where `oauth2` fetches its tokens.
-    #[schema(nullable = false)]
     token_url: Option<String>,
     /// The client of `oauth2`.
-    #[schema(nullable = false)]
     client_id: Option<String>,
     /// The client's secret. It must be given again with another `token_url`.
-    #[schema(value_type = Option<String>, nullable = false, write_only)]
+    #[schema(value_type = Option<String>, write_only)]
     client_secret: Option<Secret>,
     /// What `oauth2` asks for, words separated by spaces.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     scope: Field<String>,
     /// Whether client and secret go into the form instead of `Authorization: Basic`.
-    #[schema(nullable = false)]
     credentials_in_body: Option<bool>,
 }
 
@@ -63,7 +58,7 @@ pub(super) struct SigningPatch {
     prefix: Field<String>,
     /// The secret, `whsec_` or `whsk_`; one is made unless said. A present one goes on signing for a
     /// day.
-    #[schema(value_type = Option<String>, nullable = false, write_only)]
+    #[schema(value_type = Option<String>, write_only)]
     secret: Option<Secret>,
 }
 
@@ -74,7 +69,7 @@ pub(super) struct HeaderEntry {
     /// Its name.
     name: String,
     /// Its value, which is never shown; what it was when absent.
-    #[schema(value_type = Option<String>, nullable = false, write_only)]
+    #[schema(value_type = Option<String>, write_only)]
     value: Option<Secret>,
 }
 

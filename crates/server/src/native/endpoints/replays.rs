@@ -29,12 +29,11 @@ struct ReplayRequest {
     /// Accepted before this moment.
     until: Option<Timestamp>,
     /// Of these event types, which the endpoint must subscribe to; of all of those when absent.
-    #[schema(nullable = false, max_items = 5000)]
+    #[schema(max_items = 5000)]
     event_types: Option<Vec<String>>,
     /// Matching this rule; when absent, the rule of their subscription.
     rule: Option<String>,
     /// Whether only to say what would be sent.
-    #[schema(nullable = false)]
     dry_run: Option<bool>,
 }
 
