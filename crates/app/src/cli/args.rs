@@ -8,7 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use hookyard_core::model::{CredentialKind, Scope};
 
 use crate::config::values::{
-    ByteSize, Days, DisableDays, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number, Zone,
+    ByteSize, Days, DisableDays, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number, WebUrl,
+    Zone,
 };
 
 /// Send and receive webhooks from one binary
@@ -217,6 +218,13 @@ pub(crate) struct ServeArgs {
         requires = "api_user_name"
     )]
     pub(crate) api_user_password_file: Option<PathBuf>,
+
+    /// Send what is for Amazon SQS here instead of to the queues' own hosts
+    ///
+    /// For a server that speaks the same protocol, such as one for tests. Like every target it must
+    /// be public or in a range of --allow-net.
+    #[arg(long, value_name = "URL", env = "HOOKYARD_SQS_ENDPOINT_URL")]
+    pub(crate) sqs_endpoint_url: Option<WebUrl>,
 
     /// How many days an endpoint may take nothing before it is disabled; 0 for no end
     ///

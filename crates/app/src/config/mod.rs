@@ -189,6 +189,7 @@ impl Serve {
             dead_letter_days,
             api_user_name,
             api_user_password_file,
+            sqs_endpoint_url,
             disable_after_days,
             drain_seconds,
         } = args;
@@ -203,6 +204,7 @@ impl Serve {
         let api_user = api_user(api_user_name, api_user_password_file)?;
         let deliver = deliver::Options {
             api_user: api_user.map(|user| (first.id, user)),
+            sqs_endpoint_url: sqs_endpoint_url.map(|url| url.0),
             disable_after: disable_after_days.duration(),
         };
         Ok(Self {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
+use url::Url;
 
 /// A range of addresses that deliveries may go to although it is not public.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,24 @@ impl FromStr for Net {
             text.parse().or_else(|_| text.parse().map(|address: std::net::IpAddr| address.into()));
         net.map(Self).map_err(|_| {
             format!("`{text}` is no range of addresses: write one such as 10.0.0.0/8 or fd00::/8")
+        })
+    }
+}
+
+/// The URL of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WebUrl(pub(crate) Url);
+
+impl FromStr for WebUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let url = url.filter(|url| url.path() == "/" && url.query().is_none());
+        url.map(Self).ok_or_else(|| {
+            format!(
+                "`{text}` is no server: write scheme, host and port, as in http://sqs.local:9324"
+            )
         })
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::Secret;
+use url::Url;
 
 use crate::Engine;
 
@@ -19,6 +20,7 @@ mod limits;
 mod oauth;
 pub mod render;
 mod request;
+mod sqs;
 mod step;
 mod throttle;
 mod trace;
@@ -49,19 +51,25 @@ pub const DISABLE_AFTER_DEFAULT: Duration = Duration::from_secs(5 * 24 * 60 * 60
 pub struct Options {
     /// The API user, and the one workspace it belongs to: endpoints of others never see it.
     pub api_user: Option<(WorkspaceId, ApiUser)>,
+    /// Where all requests to Amazon SQS go instead of the queues' own hosts.
+    pub sqs_endpoint_url: Option<Url>,
     /// How long an endpoint may take nothing before it is disabled; `None` for ever.
     pub disable_after: Option<Duration>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { api_user: None, disable_after: Some(DISABLE_AFTER_DEFAULT) }
+        Self { api_user: None, sqs_endpoint_url: None, disable_after: Some(DISABLE_AFTER_DEFAULT) }
     }
 }
 
 /// Starts delivering what is queued in the engine's store, over HTTP, on the current runtime. Fails
 /// when TLS cannot be set up.
 pub fn start(engine: &Engine, options: Options) -> Result<Dispatcher, rustls::Error> {
-    let transport = HttpTransport::new(Arc::clone(engine.guard()), Arc::clone(engine.clock()))?;
+    let transport = HttpTransport::new(
+        Arc::clone(engine.guard()),
+        Arc::clone(engine.clock()),
+        options.sqs_endpoint_url.clone(),
+    )?;
     Ok(Dispatcher::start(Arc::new(Deliverer::new(engine, Arc::new(transport), options))))
 }

@@ -23,6 +23,8 @@ use hookyard_core::model::{
 };
 use hookyard_store::HeadLimit;
 
+use super::request::is_queue;
+
 /// The largest body, in bytes as sent (UltraCart spec 6, rows 12 and 13).
 const SIZE_MAX: usize = 900_000;
 
@@ -113,8 +115,9 @@ pub(super) enum Coding {
 pub(super) fn coding(settings: &EndpointSettings) -> Coding {
     match (settings.compress_events, settings.options.encoding) {
         (true, _) => Coding::GzipText,
-        (false, ContentEncoding::Gzip) => Coding::Gzip,
-        (false, ContentEncoding::Identity) => Coding::Plain,
+        // A queue takes text only.
+        (false, ContentEncoding::Gzip) if !is_queue(settings) => Coding::Gzip,
+        (false, _) => Coding::Plain,
     }
 }
 

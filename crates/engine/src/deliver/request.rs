@@ -17,6 +17,7 @@ use url::Url;
 
 use super::ApiUser;
 use super::render::{Coding, coding};
+use super::sqs::Queue;
 use super::trace::Trace;
 use super::transport::Outgoing;
 use crate::net;
@@ -25,7 +26,7 @@ const JSON: &str = "application/json; charset=UTF-8";
 /// A compressed bundle really is text: base64 (UltraCart spec 4.2).
 const COMPRESSED: &str = "text/plain; charset=US-ASCII";
 const PRODUCT: &str = concat!("Hookyard/", env!("CARGO_PKG_VERSION"));
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-ultracart-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-ultracart-request-id");
 /// For receivers whose server swallows `Authorization` (UltraCart spec, trap 16). No scheme word.
 const BASIC: HeaderName = HeaderName::from_static("x-authorization-basic");
 
@@ -104,21 +105,24 @@ pub(super) struct Target {
     headers: HeaderMap,
     signer: Signer,
     oauth2: Option<Arc<OAuth2Client>>,
+    queue: Option<Arc<Queue>>,
     danger_accept_invalid_certs: bool,
 }
 
 impl Target {
     /// Fails when nothing can be sent with these settings; the text is for the delivery log.
     pub(super) fn new(
+        id: EndpointId,
         settings: &EndpointSettings,
         api_user: Option<&ApiUser>,
     ) -> Result<Self, String> {
-        if settings.auth == AuthKind::AwsIam {
-            return Err("delivery to amazon sqs is not available".to_owned());
-        }
         let url = Url::parse(&settings.url).map_err(|error| format!("the url: {error}"))?;
         net::check_url(&url)?;
         let uri = Uri::try_from(url.as_str()).map_err(|error| format!("the url: {error}"))?;
+        let queue = match is_queue(settings) {
+            true => Some(Arc::new(Queue::new(id, &url, settings)?)),
+            false => None,
+        };
         let signer = Signer::new(&settings.options.signing)
             .map_err(|error| format!("the signing settings: {error}"))?;
         Ok(Self {
@@ -126,6 +130,7 @@ impl Target {
             headers: constant_headers(settings, api_user)?,
             signer,
             oauth2: oauth2(settings).cloned().map(Arc::new),
+            queue,
             danger_accept_invalid_certs: settings.options.danger_accept_invalid_certs,
         })
     }
@@ -143,6 +148,7 @@ impl Target {
             headers,
             body: message.body,
             oauth2: self.oauth2.clone(),
+            queue: self.queue.clone(),
             danger_accept_invalid_certs: self.danger_accept_invalid_certs,
         }
     }
@@ -160,6 +166,11 @@ fn insert_request_id(headers: &mut HeaderMap, request_id: &RequestId) {
     if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
         headers.insert(REQUEST_ID, value);
     }
+}
+
+/// Whether an endpoint is a queue of Amazon SQS.
+pub(super) fn is_queue(settings: &EndpointSettings) -> bool {
+    settings.auth == AuthKind::AwsIam && settings.options.auth.is_none()
 }
 
 fn oauth2(settings: &EndpointSettings) -> Option<&OAuth2Client> {

@@ -279,7 +279,7 @@ impl Deliverer {
         let catalogue = self.store.catalogue(endpoint.workspace).await?;
         let api_user = self.options.api_user.as_ref();
         let api_user = api_user.filter(|(workspace, _)| *workspace == endpoint.workspace);
-        let target = Target::new(&endpoint.settings, api_user.map(|(_, user)| user));
+        let target = Target::new(endpoint.id, &endpoint.settings, api_user.map(|(_, user)| user));
         Ok(Plan { renderer: Renderer::new(catalogue, Arc::clone(&endpoint)), target, endpoint })
     }
 

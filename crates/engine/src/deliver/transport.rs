@@ -11,9 +11,11 @@ use hookyard_core::model::OAuth2Client;
 use http::{HeaderMap, Request, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use url::Url;
 
 use super::oauth::Tokens;
 use super::request::insert_bearer;
+use super::sqs::Queue;
 use crate::net::{Client, Guard, explain};
 
 /// From the first look-up to the end of the answer (UltraCart spec 4.1: "total 30 s").
@@ -34,6 +36,8 @@ pub struct Outgoing {
     pub body: Bytes,
     /// What to fetch a bearer token with.
     pub oauth2: Option<Arc<OAuth2Client>>,
+    /// The queue that it goes to, as a message.
+    pub queue: Option<Arc<Queue>>,
     /// Whether any certificate is taken for the receiver's.
     pub danger_accept_invalid_certs: bool,
 }
@@ -64,19 +68,47 @@ pub struct HttpTransport {
     /// For receivers whose certificates are not looked at.
     trusting_client: Client,
     tokens: Tokens,
+    #[cfg(feature = "sqs")]
+    sqs: super::sqs::Sender,
     timeout: Duration,
 }
 
 impl HttpTransport {
-    /// A transport that connects to what the guard lets through. Fails when TLS cannot be set up.
-    pub fn new(guard: Arc<Guard>, clock: Arc<dyn Clock>) -> Result<Self, rustls::Error> {
+    /// A transport that connects to what the guard lets through. `sqs_endpoint_url` takes the place of
+    /// all queues' hosts. Fails when TLS cannot be set up.
+    pub fn new(
+        guard: Arc<Guard>,
+        clock: Arc<dyn Clock>,
+        sqs_endpoint_url: Option<Url>,
+    ) -> Result<Self, rustls::Error> {
+        #[cfg(not(feature = "sqs"))]
+        let _ = sqs_endpoint_url;
         let client = Client::new(Arc::clone(&guard))?;
         Ok(Self {
             trusting_client: Client::danger_accepting_invalid_certs(guard)?,
-            tokens: Tokens::new(client.clone(), clock),
+            tokens: Tokens::new(client.clone(), Arc::clone(&clock)),
+            #[cfg(feature = "sqs")]
+            sqs: super::sqs::Sender::new(client.clone(), clock, sqs_endpoint_url),
             client,
             timeout: EXCHANGE_TIMEOUT,
         })
+    }
+
+    async fn route(&self, mut outgoing: Outgoing) -> Result<Answer, String> {
+        match outgoing.queue.take() {
+            Some(queue) => self.enqueue(&queue, outgoing).await,
+            None => self.authorized(outgoing).await,
+        }
+    }
+
+    #[cfg(feature = "sqs")]
+    async fn enqueue(&self, queue: &Queue, outgoing: Outgoing) -> Result<Answer, String> {
+        self.sqs.send(queue, outgoing).await
+    }
+
+    #[cfg(not(feature = "sqs"))]
+    async fn enqueue(&self, _: &Queue, _: Outgoing) -> Result<Answer, String> {
+        Err("this build cannot deliver to amazon sqs".to_owned())
     }
 
     /// Sends a request with the token it needs. One that was kept and is refused is fetched anew,
@@ -134,7 +166,7 @@ pub(super) async fn read(mut body: Incoming, bytes_max: usize) -> Result<Bytes, 
 #[async_trait]
 impl Transport for HttpTransport {
     async fn send(&self, request: Outgoing) -> Result<Answer, String> {
-        let exchanged = tokio::time::timeout(self.timeout, self.authorized(request)).await;
+        let exchanged = tokio::time::timeout(self.timeout, self.route(request)).await;
         exchanged.unwrap_or_else(|_| {
             Err(format!("there was no whole answer within {} s", self.timeout.as_secs_f64()))
         })
@@ -149,7 +181,7 @@ mod tests {
     use super::*;
 
     fn guarded_by(guard: Guard) -> HttpTransport {
-        HttpTransport::new(Arc::new(guard), Arc::new(SimClock::default())).unwrap()
+        HttpTransport::new(Arc::new(guard), Arc::new(SimClock::default()), None).unwrap()
     }
 
     fn transport() -> HttpTransport {
@@ -165,6 +197,7 @@ mod tests {
             headers,
             body: Bytes::from("{}"),
             oauth2: None,
+            queue: None,
             danger_accept_invalid_certs: false,
         }
     }

@@ -89,7 +89,9 @@ fn parse(text: &str) -> Result<Url, String> {
         return Err("must name a host".to_owned());
     }
     let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
-    if !url.username().is_empty() || url.password().is_some() {
+    // Even an empty user counts: other parsers may see more in front of the sign.
+    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') || !url.username().is_empty() || url.password().is_some() {
         return Err("must not contain a user or password: use basic authentication".to_owned());
     }
     Ok(url)

@@ -24,7 +24,7 @@ const fn v6(a: u16, b: u16, c: u16, prefix: u8, purpose: &'static str) -> Range 
 
 /// The IANA special-purpose registries, completed as in conventions section 3.7. Narrower ranges
 /// stand before wider ones, so that a refusal names the one that says most.
-static REFUSED: [Range; 31] = [
+static REFUSED: [Range; 32] = [
     v4(0, 0, 0, 8, "this network"),
     v4(10, 0, 0, 8, "private"),
     v4(100, 64, 0, 10, "shared by carriers"),
@@ -57,6 +57,7 @@ static REFUSED: [Range; 31] = [
     v6(0xff00, 0, 0, 8, "multicast"),
     // The whole table is for global unicast; nothing else has been handed out.
     v6(0x4000, 0, 0, 2, "not handed out"),
+    v6(0x8000, 0, 0, 1, "not handed out"),
 ];
 
 /// The refused range that holds the address.
@@ -114,7 +115,7 @@ mod tests {
             192.168.1.1 198.18.0.1 198.19.255.255 198.51.100.7 203.0.113.9 224.0.0.1 239.255.255.255
             240.0.0.1 255.255.255.255 :: ::1 ::7f00:1 ::ffff:0:7f00:1 64:ff9b::a00:1
             64:ff9b:1::a00:1 100::1 2001::1 2001:1ff::1 2001:db8::1 2002:a00:1:: 3fff::1 5f00::1
-            fc00::1 fd00:ec2::254 fe80::1 fec0::1 ff02::1 4000::1 7fff::1";
+            fc00::1 fd00:ec2::254 fe80::1 fec0::1 ff02::1 4000::1 7fff::1 8000::1 f000::1";
         for text in special.split_whitespace() {
             assert!(refused(text.parse().unwrap()).is_some(), "{text}");
         }
