@@ -166,7 +166,7 @@ async fn a_change_is_in_effect_once_it_is_answered() {
     let disabled = EndpointChange { disabled: Some(true), ..EndpointChange::none(&NAMES) };
     yard.engine.update_endpoint(DEMO, id, disabled).await.unwrap();
     assert_eq!(matched(&yard.publish(&stages).await), [0, 1]);
-    yard.engine.delete_endpoint(DEMO, id).await.unwrap();
+    yard.engine.delete_endpoint(DEMO, id, None).await.unwrap();
     assert_eq!(yard.queued(id_after(id)).await, ["1", "3", "5", "7"]);
 }
 

@@ -91,12 +91,14 @@ pub trait CatalogStore: Send + Sync {
         reason: DisabledReason,
     ) -> Result<Option<Arc<Endpoint>>, StoreError>;
 
-    /// Removes an endpoint and drops its queue and dead letters; what it was stays as the answer. `None` when there
-    /// is none.
+    /// Removes an endpoint and drops its queue and dead letters; what it was stays as the answer.
+    /// `None` when there is none. With a revision only if that is still its revision, else
+    /// [`StoreError::Conflict`].
     async fn delete_endpoint(
         &self,
         workspace: WorkspaceId,
         id: EndpointId,
+        revision: Option<u32>,
     ) -> Result<Option<Arc<Endpoint>>, StoreError>;
 
     /// An endpoint; `None` when there is none.

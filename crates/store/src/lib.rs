@@ -43,7 +43,7 @@ pub use ready::Ready;
 pub use replays::{
     REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX, ReplayChange, ReplayStore, Slice, Span, SpanLimit,
 };
-pub use retention::{Expired, Expiry, Keep, Retention, RetentionStore, Surplus};
+pub use retention::{Expired, Expiry, Keep, Retention, RetentionStore, Surplus, SurplusLetters};
 pub use sources::SourceStore;
 
 /// Everything that a backend does.

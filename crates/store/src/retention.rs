@@ -19,8 +19,9 @@ pub struct Retention {
     pub journal: Keep,
     /// Of the delivery log.
     pub attempts: Keep,
-    /// Dead letters for this long; `None` is for ever. Their number is bounded in any case.
-    pub dead_letters: Option<SignedDuration>,
+    /// Of the dead letters of all endpoints together. A letter has the bytes of its event, which it
+    /// keeps in the journal. Their number is bounded in any case.
+    pub dead_letters: Keep,
 }
 
 /// What of one kind may go.
@@ -36,6 +37,15 @@ pub struct Surplus {
     pub limit: u64,
 }
 
+/// Which dead letters may go: those of before a moment, and beyond that some bytes of the oldest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SurplusLetters {
+    /// Those that were parked before this moment; `None`: none.
+    pub before: Option<Timestamp>,
+    /// This many bytes may go in all, those that were parked first before others.
+    pub bytes: u64,
+}
+
 /// What may go, and how far its deletion is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Expiry {
@@ -43,8 +53,8 @@ pub struct Expiry {
     pub journal: Surplus,
     /// Of the delivery log.
     pub attempts: Surplus,
-    /// Dead letters that were parked before this moment; `None`: none.
-    pub dead_letters: Option<Timestamp>,
+    /// Of the dead letters.
+    pub dead_letters: SurplusLetters,
 }
 
 /// What one slice did.

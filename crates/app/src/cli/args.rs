@@ -266,6 +266,14 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DAYS", env = "HOOKYARD_DEAD_LETTER_DAYS", default_value = "30")]
     pub(crate) dead_letter_days: Days,
 
+    /// The most bytes of the events of dead letters that are kept
+    ///
+    /// A number, or a number with KiB, MiB or GiB behind it; without this flag there is no limit.
+    /// Those that were parked first go first, whichever endpoint they are of; an event counts for
+    /// each endpoint that gave it up.
+    #[arg(long, value_name = "BYTES", env = "HOOKYARD_DEAD_LETTER_BYTES")]
+    pub(crate) dead_letter_bytes: Option<ByteSize>,
+
     /// How long a stopping server may take to finish what is in flight
     ///
     /// One delivery may take 30 seconds, so the default waits a little longer. What is not finished

@@ -187,6 +187,7 @@ impl Serve {
             attempt_days,
             attempt_bytes,
             dead_letter_days,
+            dead_letter_bytes,
             api_user_name,
             api_user_password_file,
             sqs_endpoint_url,
@@ -221,7 +222,7 @@ impl Serve {
             retention: Retention {
                 journal: keep(journal_days, journal_bytes),
                 attempts: keep(attempt_days, attempt_bytes),
-                dead_letters: age(dead_letter_days),
+                dead_letters: keep(dead_letter_days, dead_letter_bytes),
             },
             deliver,
             drain: Duration::from_secs(drain_seconds.0),
@@ -252,11 +253,8 @@ impl From<RuleTestArgs> for RuleTest {
 }
 
 fn keep(days: Days, bytes: Option<ByteSize>) -> Keep {
-    Keep { age: age(days), bytes: bytes.map(|bytes| bytes.0 as u64) }
-}
-
-fn age(days: Days) -> Option<SignedDuration> {
-    days.0.map(|days| SignedDuration::from_hours(24 * days))
+    let age = days.0.map(|days| SignedDuration::from_hours(24 * days));
+    Keep { age, bytes: bytes.map(|bytes| bytes.0 as u64) }
 }
 
 impl CredentialCreate {

@@ -1,19 +1,27 @@
 use hookyard_core::id::{EndpointId, WorkspaceId};
-use hookyard_store::Entity;
+use hookyard_store::{Entity, StoreError};
 
 use super::EndpointView;
+use super::update::TRIES_MAX;
 use crate::{Engine, Error};
 
 impl Engine {
     /// Removes an endpoint with its queue; the answer is what it was. [`Error::NotFound`] when there
-    /// is none.
+    /// is none, [`Error::Stale`] when it is not the revision that the caller named.
     pub async fn delete_endpoint(
         &self,
         workspace: WorkspaceId,
         id: EndpointId,
+        if_revision: Option<u32>,
     ) -> Result<EndpointView, Error> {
         let state = self.queue_state(workspace, id).await?;
-        let deleted = self.store.delete_endpoint(workspace, id).await?;
+        let deleted = match self.store.delete_endpoint(workspace, id, if_revision).await {
+            Err(StoreError::Conflict(_)) => {
+                let revision = self.existing(workspace, id).await?.revision;
+                return Err(Error::Stale { revision });
+            }
+            deleted => deleted?,
+        };
         let endpoint = deleted.ok_or(Error::NotFound(Entity::Endpoint))?;
         self.matchers.rebuild(&self.store, workspace).await?;
         Ok(EndpointView { endpoint, state })
@@ -26,9 +34,16 @@ impl Engine {
         workspace: WorkspaceId,
         url: &str,
     ) -> Result<EndpointView, Error> {
-        let endpoints = self.store.endpoints(workspace).await?;
-        let found = endpoints.iter().find(|endpoint| endpoint.settings.url == url);
-        let id = found.ok_or(Error::NotFound(Entity::Endpoint))?.id;
-        self.delete_endpoint(workspace, id).await
+        let mut tries = 1;
+        loop {
+            let endpoints = self.store.endpoints(workspace).await?;
+            let found = endpoints.iter().find(|endpoint| endpoint.settings.url == url);
+            let found = found.ok_or(Error::NotFound(Entity::Endpoint))?;
+            // If it changed meanwhile, it may have another target now.
+            match self.delete_endpoint(workspace, found.id, Some(found.revision)).await {
+                Err(Error::Stale { .. }) if tries < TRIES_MAX => tries += 1,
+                result => return result,
+            }
+        }
     }
 }

@@ -268,7 +268,8 @@ delegate! {
             subscriptions: Vec<Subscription>, now: Timestamp) -> Arc<Endpoint>;
         fn update_endpoint(workspace: WorkspaceId, id: EndpointId, revision: u32,
             settings: EndpointSettings, subscriptions: Vec<Subscription>) -> Arc<Endpoint>;
-        fn delete_endpoint(workspace: WorkspaceId, id: EndpointId) -> Option<Arc<Endpoint>>;
+        fn delete_endpoint(workspace: WorkspaceId, id: EndpointId, revision: Option<u32>)
+            -> Option<Arc<Endpoint>>;
         fn endpoint(workspace: WorkspaceId, id: EndpointId) -> Option<Arc<Endpoint>>;
         fn endpoints(workspace: WorkspaceId) -> Vec<Arc<Endpoint>>;
         fn endpoint_revision(workspace: WorkspaceId, id: EndpointId, revision: u32)

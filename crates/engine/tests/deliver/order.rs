@@ -136,7 +136,7 @@ async fn an_endpoint_deleted_in_flight_is_gone() {
         while sim.receivers.count("/a") == 0 {
             tokio::task::yield_now().await;
         }
-        shared.delete_endpoint(crate::sim::WORKSPACE, endpoint).await.unwrap();
+        shared.delete_endpoint(crate::sim::WORKSPACE, endpoint, None).await.unwrap();
     };
     tokio::select! {
         biased;

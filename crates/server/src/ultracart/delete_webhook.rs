@@ -15,7 +15,7 @@ pub(super) async fn handle(
     PathTexts(oid): PathTexts<String>,
 ) -> Result<StatusCode, ApiError> {
     let workspace = caller.may(Scope::WebhookWrite)?;
-    let deleted = app.engine.delete_endpoint(workspace, webhook_oid(&oid)?).await;
+    let deleted = app.engine.delete_endpoint(workspace, webhook_oid(&oid)?, None).await;
     deleted.map_err(|error| ApiError::from_engine(error, Subject::webhook("deleted")))?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -124,9 +124,9 @@ pub(crate) async fn endpoints_live_and_survive(fixture: &dyn Fixture) {
     let store = fixture.open().await;
     assert_eq!(store.endpoint(WS, made.id).await.unwrap().unwrap(), made);
     assert_eq!(store.endpoints(WS).await.unwrap(), [Arc::clone(&made)]);
-    let removed = store.delete_endpoint(WS, made.id).await.unwrap();
+    let removed = store.delete_endpoint(WS, made.id, None).await.unwrap();
     assert_eq!(removed, Some(Arc::clone(&made)));
-    assert_eq!(store.delete_endpoint(WS, made.id).await.unwrap(), None);
+    assert_eq!(store.delete_endpoint(WS, made.id, None).await.unwrap(), None);
 
     let store = fixture.open().await;
     assert!(store.endpoint(WS, made.id).await.unwrap().is_none());
@@ -144,7 +144,12 @@ pub(crate) async fn stale_revisions_are_refused(fixture: &dyn Fixture) {
     let after = update(1).await.unwrap();
     assert_eq!((after.revision, after.settings.url.as_str()), (2, "https://y.test/"));
     assert!(matches!(update(1).await, Err(StoreError::Conflict(_))));
-    assert_eq!(fixture.open().await.endpoint(WS, before.id).await.unwrap().unwrap(), after);
+    let stale = store.delete_endpoint(WS, before.id, Some(1)).await;
+    assert!(matches!(stale, Err(StoreError::Conflict(_))));
+    let store = fixture.open().await;
+    assert_eq!(store.endpoint(WS, before.id).await.unwrap().unwrap(), after);
+    assert_eq!(store.delete_endpoint(WS, before.id, Some(2)).await.unwrap(), Some(after));
+    assert_eq!(store.delete_endpoint(WS, before.id, Some(2)).await.unwrap(), None);
 }
 
 pub(crate) async fn cancelled_subscriptions_stay(fixture: &dyn Fixture) {
@@ -184,7 +189,7 @@ pub(crate) async fn foreign_workspaces_see_nothing_of_endpoints(fixture: &dyn Fi
     publish(&store, 0..2, own.id).await;
     assert!(store.endpoint(OTHER_WS, own.id).await.unwrap().is_none());
     assert!(store.endpoints(OTHER_WS).await.unwrap().is_empty());
-    assert!(store.delete_endpoint(OTHER_WS, own.id).await.unwrap().is_none());
+    assert!(store.delete_endpoint(OTHER_WS, own.id, None).await.unwrap().is_none());
     assert!(store.endpoint_revision(OTHER_WS, own.id, 1).await.unwrap().is_none());
     let update = store.update_endpoint(OTHER_WS, own.id, 1, own.settings.clone(), Vec::new()).await;
     assert!(matches!(update, Err(StoreError::NotFound(_))));

@@ -121,7 +121,7 @@ pub(crate) async fn foreign_workspaces_see_no_letters(fixture: &dyn Fixture) {
     let dropped = store.drop_dead_letters(OTHER_WS, id, DeadLetters::All).await;
     assert!(matches!(dropped, Err(StoreError::NotFound(_))));
     assert_eq!(dead(&store, id).await, 2);
-    store.delete_endpoint(WS, id).await.unwrap();
+    store.delete_endpoint(WS, id, None).await.unwrap();
     assert!(store.dead_letters(WS, id, EVERYTHING).await.is_err());
     assert!(fixture.open().await.dead_letters(WS, id, EVERYTHING).await.is_err());
 }

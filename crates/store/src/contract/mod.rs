@@ -67,7 +67,8 @@ macro_rules! suite {
                 scopes_select_what_they_say, what_was_missed_is_recovered_once,
                 open_replays_are_bounded, foreign_workspaces_see_no_replays;
             retention: old_events_go_and_are_forgotten, queued_events_are_pinned,
-                awaited_events_are_pinned, dead_letters_pin_their_events, bytes_are_bounded, old_attempts_go,
+                awaited_events_are_pinned, dead_letters_pin_their_events,
+                dead_letters_are_bounded_in_bytes, bytes_are_bounded, old_attempts_go,
                 a_crash_between_slices_is_harmless, nothing_goes_unless_asked;
         );
     };

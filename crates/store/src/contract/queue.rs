@@ -170,7 +170,7 @@ pub(crate) async fn a_deleted_endpoint_has_no_queue(fixture: &dyn Fixture) {
     let id = endpoint(&store).await.id;
     let seqs: Vec<_> = publish(&store, 0..2, id).await.iter().map(|r| r.seq).collect();
     let lease = claim(&store, id).await;
-    store.delete_endpoint(WS, id).await.unwrap();
+    store.delete_endpoint(WS, id, None).await.unwrap();
     let settled = store.settle(&lease, delivered(&seqs, at(1))).await;
     assert!(matches!(settled, Err(StoreError::LeaseLost)));
     assert!(store.claim(id).await.unwrap().is_none());

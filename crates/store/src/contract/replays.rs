@@ -146,7 +146,7 @@ pub(crate) async fn only_the_next_slice_is_queued(fixture: &dyn Fixture) {
             assert!(matches!(early, Err(StoreError::Conflict(_))));
         }
     }
-    store.delete_endpoint(WS, id).await.unwrap();
+    store.delete_endpoint(WS, id, None).await.unwrap();
     let gone = store.queue_slice(replay.id, slice, at(61)).await;
     assert!(matches!(gone, Err(StoreError::NotFound(_))));
     assert!(store.due_replay(id).await.unwrap().is_none());

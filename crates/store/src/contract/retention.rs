@@ -2,7 +2,7 @@ use hookyard_core::model::ReplayScope;
 use jiff::SignedDuration;
 
 use super::*;
-use crate::{AttemptQuery, EventQuery, Expired, Keep, ReplayChange, Retention};
+use crate::{AttemptQuery, DeadLetters, EventQuery, Expired, Keep, ReplayChange, Retention};
 
 const EVERYTHING: EventQuery =
     EventQuery { event_type: None, after: None, before: None, newest_first: false, limit: 100_000 };
@@ -126,8 +126,7 @@ pub(crate) async fn dead_letters_pin_their_events(fixture: &dyn Fixture) {
         store.settle(&lease, parked).await.unwrap();
     }
     deliver(&store, &lease, 8).await;
-    let letters = Some(SignedDuration::from_secs(30));
-    let keep = Retention { dead_letters: letters, ..journal(seconds(1)) };
+    let keep = Retention { dead_letters: seconds(30), ..journal(seconds(1)) };
     for (now, dropped, events, left) in [(20, 0, 8, 2), (60, 1, 1, 1), (60, 0, 0, 1), (90, 1, 1, 0)]
     {
         let expired = expire(&store, keep, at(now)).await;
@@ -136,6 +135,46 @@ pub(crate) async fn dead_letters_pin_their_events(fixture: &dyn Fixture) {
         assert_eq!(state.dead_letters, left);
         assert_eq!(fixture.open().await.queue_states(WS, &[id]).await.unwrap()[0], state);
     }
+}
+
+pub(crate) async fn dead_letters_are_bounded_in_bytes(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let ids = [endpoint(&store).await.id, endpoint(&store).await.id];
+    let object = format!(r#"{{"order_id":"{}"}}"#, "x".repeat(10_000));
+    let large = |number| NewEvent { object: object.clone().into(), ..event(number, &ids) };
+    let receipts = store.append(WS, (0..10).map(large).collect(), at(0)).await.unwrap();
+    let park = async |store: &SharedStore, id, seq: Seq, second| {
+        let attempt = failed(&[seq], at(second), 1);
+        let parked = NewAttempt { advance: 1, park: true, retry_at: None, ..attempt };
+        store.settle(&claim(store, id).await, parked).await.unwrap();
+    };
+    for (second, receipt) in (0..).zip(&receipts) {
+        park(&store, ids[0], receipt.seq, 2 * second).await;
+        park(&store, ids[1], receipt.seq, 2 * second + 1).await;
+    }
+    let counts = async |store: &SharedStore| {
+        let states = store.queue_states(WS, &ids).await.unwrap();
+        [states[0].dead_letters, states[1].dead_letters]
+    };
+    let keep = |bytes| {
+        let letters = Keep { age: None, bytes: Some(bytes) };
+        Retention { dead_letters: letters, ..journal(seconds(1)) }
+    };
+    let expired = expire(&store, keep(155_000), at(100)).await;
+    assert_eq!((expired.dead_letters, counts(&store).await), (5, [7, 8]), "the oldest of all");
+    assert_eq!(expired.events, 2, "an event stays while one endpoint has it");
+    // What leaves in other ways is counted, too, and what was parked again is counted once.
+    let all = DeadLetters::All;
+    assert_eq!(store.redeliver_dead_letters(WS, ids[1], all).await.unwrap(), 8);
+    let store = fixture.open().await;
+    assert_eq!(expire(&store, keep(75_000), at(100)).await.dead_letters, 0);
+    park(&store, ids[1], receipts[2].seq, 50).await;
+    assert_eq!(expire(&store, keep(75_000), at(100)).await.dead_letters, 1);
+    assert_eq!(counts(&store).await, [6, 1]);
+    store.delete_endpoint(WS, ids[0], None).await.unwrap();
+    assert_eq!(expire(&store, keep(15_000), at(100)).await.dead_letters, 0);
+    assert_eq!(expire(&store, keep(0), at(100)).await.dead_letters, 1);
+    assert_eq!(counts(&fixture.open().await).await, [0, 0]);
 }
 
 pub(crate) async fn bytes_are_bounded(fixture: &dyn Fixture) {

@@ -103,7 +103,7 @@ impl CatalogStore for SqliteStore {
             let before = tx.memory.endpoint(id).filter(|endpoint| endpoint.workspace == workspace);
             let before = before.ok_or(StoreError::NotFound(Entity::Endpoint))?;
             if before.revision != revision {
-                return Err(StoreError::Conflict("the endpoint changed meanwhile".to_owned()));
+                return Err(changed_meanwhile());
             }
             gaps::note(tx, id, before.settings.disabled, settings.disabled)?;
             let enabled = before.settings.disabled && !settings.disabled;
@@ -160,10 +160,14 @@ impl CatalogStore for SqliteStore {
         &self,
         workspace: WorkspaceId,
         id: EndpointId,
+        revision: Option<u32>,
     ) -> Result<Option<Arc<Endpoint>>, StoreError> {
         let delete = move |tx: &mut Tx<'_>| {
             let before = tx.memory.endpoint(id).filter(|endpoint| endpoint.workspace == workspace);
-            if before.is_some() {
+            if let Some(before) = &before {
+                if revision.is_some_and(|revision| revision != before.revision) {
+                    return Err(changed_meanwhile());
+                }
                 for sql in [
                     "DELETE FROM endpoints WHERE id = ?1",
                     "DELETE FROM endpoint_revisions WHERE endpoint_id = ?1",
@@ -217,6 +221,10 @@ impl CatalogStore for SqliteStore {
         };
         self.readers.read(read).await
     }
+}
+
+fn changed_meanwhile() -> StoreError {
+    StoreError::Conflict("the endpoint changed meanwhile".to_owned())
 }
 
 fn sorted(mut subscriptions: Vec<Subscription>) -> Vec<Subscription> {

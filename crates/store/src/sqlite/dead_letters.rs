@@ -5,15 +5,16 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, EventTypeId, RequestId, Seq, WorkspaceId};
 use hookyard_core::model::NewAttempt;
-use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::memory::{Memory, lock};
+use super::retention::ROW_OVERHEAD;
 use super::rows::{count, moment, signed, unsigned};
 use super::writer::Tx;
 use super::{SqliteStore, checkpoint, failed};
 use crate::{
-    DEAD_LETTERS_MAX, DeadLetter, DeadLetterQuery, DeadLetterStore, DeadLetters, Entity, StoreError,
+    DEAD_LETTERS_MAX, DeadLetter, DeadLetterQuery, DeadLetterStore, DeadLetters, Entity,
+    StoreError, SurplusLetters,
 };
 
 #[async_trait]
@@ -103,12 +104,16 @@ pub(super) fn park(
     endpoint: EndpointId,
     attempt: &NewAttempt,
 ) -> Result<u64, StoreError> {
-    let sql = "INSERT OR REPLACE INTO dead_letters (endpoint_id, seq, type_id, parked_ms, \
-               request_id) SELECT ?1, seq, type_id, ?3, ?4 FROM journal WHERE seq = ?2";
+    let sql = "INSERT INTO dead_letters (endpoint_id, seq, type_id, parked_ms, request_id, bytes) \
+               SELECT ?1, seq, type_id, ?3, ?4, octet_length(event_id) + octet_length(source) + \
+               octet_length(attributes) + octet_length(object) + ?5 FROM journal WHERE seq = ?2 \
+               ON CONFLICT DO UPDATE SET parked_ms = excluded.parked_ms, \
+               request_id = excluded.request_id";
     let mut insert = tx.conn.prepare_cached(sql).map_err(failed)?;
     let (at, request_id) = (attempt.started_at.as_millisecond(), attempt.request_id.as_str());
     for seq in &attempt.events {
-        insert.execute(params![endpoint.0, signed(seq.0), at, request_id]).map_err(failed)?;
+        let row = params![endpoint.0, signed(seq.0), at, request_id, signed(ROW_OVERHEAD)];
+        insert.execute(row).map_err(failed)?;
     }
     let mut letters = count_of(tx.conn, endpoint)?;
     while letters > DEAD_LETTERS_MAX
@@ -204,20 +209,49 @@ fn count_after_commit(tx: &mut Tx<'_>, endpoint: EndpointId) -> Result<(), Store
     Ok(())
 }
 
-/// Drops dead letters that were parked before a moment, at most `limit`; how many.
-pub(super) fn drop_old(tx: &mut Tx<'_>, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
-    let sql = "DELETE FROM dead_letters WHERE (endpoint_id, seq) IN (SELECT endpoint_id, seq \
-               FROM dead_letters WHERE parked_ms < ?1 LIMIT ?2) RETURNING endpoint_id";
-    let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
-    let read = |row: &Row<'_>| row.get(0).map(EndpointId);
-    let bounds = params![before.as_millisecond(), signed(limit)];
-    let dropped = statement.query_map(bounds, read).map_err(failed)?;
-    let dropped: Vec<_> = dropped.collect::<Result<_, _>>().map_err(failed)?;
-    drop(statement);
-    for endpoint in dropped.iter().copied().collect::<HashSet<_>>() {
+/// Drops surplus dead letters, the oldest first and at most `limit`; how many. What is left to drop
+/// is in `surplus`.
+pub(super) fn drop_surplus(
+    tx: &mut Tx<'_>,
+    surplus: &mut SurplusLetters,
+    limit: u64,
+) -> Result<u64, StoreError> {
+    let (letters, more) = oldest_surplus(tx.conn, surplus, limit)?;
+    for (endpoint, seq) in &letters {
+        delete(tx.conn, *endpoint, DeadLetters::One(*seq))?;
+    }
+    for endpoint in letters.iter().map(|(endpoint, _)| *endpoint).collect::<HashSet<_>>() {
         count_after_commit(tx, endpoint)?;
     }
-    Ok(dropped.len() as u64)
+    if !more {
+        *surplus = SurplusLetters::default();
+    }
+    Ok(letters.len() as u64)
+}
+
+/// The oldest letters that may go, and whether there may be more. Their bytes are taken off the
+/// surplus.
+fn oldest_surplus(
+    conn: &Connection,
+    surplus: &mut SurplusLetters,
+    limit: u64,
+) -> Result<(Vec<(EndpointId, Seq)>, bool), StoreError> {
+    let sql = "SELECT endpoint_id, seq, parked_ms, bytes FROM dead_letters \
+               ORDER BY parked_ms, endpoint_id, seq LIMIT ?1";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let mut rows = statement.query([signed(limit)]).map_err(failed)?;
+    let mut letters = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let parked_at = moment(row.get(2).map_err(failed)?);
+        if surplus.before.is_none_or(|before| parked_at >= before) && surplus.bytes == 0 {
+            return Ok((letters, false));
+        }
+        surplus.bytes = surplus.bytes.saturating_sub(unsigned(row, 3).map_err(failed)?);
+        let seq = Seq(unsigned(row, 1).map_err(failed)?);
+        letters.push((EndpointId(row.get(0).map_err(failed)?), seq));
+    }
+    let more = letters.len() as u64 == limit;
+    Ok((letters, more))
 }
 
 /// Counts the dead letters of every endpoint.

@@ -13,10 +13,18 @@ use crate::StoreError;
 const APPLICATION_ID: i32 = 0x686b_7964;
 
 /// All migrations, oldest first; the last one's place is the format version.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_dead_letter_bytes.sql"),
+];
 
 /// Brings the file to the newest format.
 pub(super) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
+    migrate_to(conn, MIGRATIONS)
+}
+
+/// Brings the file to the format of the last of these migrations.
+fn migrate_to(conn: &mut Connection, migrations: &[&str]) -> Result<(), StoreError> {
     refuse_foreign(conn)?;
     conn.execute_batch(
         "CREATE TABLE IF NOT EXISTS migrations (
@@ -26,15 +34,15 @@ pub(super) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     )
     .map_err(failed)?;
     let applied = applied(conn)?;
-    if applied.len() > MIGRATIONS.len() {
+    if applied.len() > migrations.len() {
         return Err(StoreError::internal(format!(
             "the data is of format {}, this hookyard knows formats up to {}: run the newer one",
             applied.len(),
-            MIGRATIONS.len()
+            migrations.len()
         )));
     }
     let mut applied = applied.into_iter();
-    for (version, sql) in (1_i64..).zip(MIGRATIONS) {
+    for (version, sql) in (1_i64..).zip(migrations) {
         match applied.next() {
             Some(known) if known == checksum(sql) => {}
             Some(_) => {
@@ -96,6 +104,25 @@ mod tests {
         migrate(&mut conn).unwrap();
         migrate(&mut conn).unwrap();
         assert_eq!(applied(&conn).unwrap().len(), MIGRATIONS.len());
+    }
+
+    #[test]
+    fn letters_of_format_1_get_their_bytes() {
+        let mut conn = memory();
+        migrate_to(&mut conn, &MIGRATIONS[..1]).unwrap();
+        conn.execute_batch(
+            "INSERT INTO journal VALUES (7, 1, 22, 0, 'abc', '/shop', '', '{\"a\":\"é\"}', x'');
+             INSERT INTO dead_letters VALUES (1, 7, 22, 0, 'A'), (2, 7, 22, 0, 'A'),
+                 (2, 8, 22, 0, 'A');",
+        )
+        .unwrap();
+        migrate(&mut conn).unwrap();
+        let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        let one = 3 + 5 + 10 + 64;
+        assert_eq!(number("SELECT bytes FROM dead_letters WHERE endpoint_id = 1"), one);
+        assert_eq!(number("SELECT bytes FROM retained WHERE kind = 2"), 2 * one);
+        conn.execute("DELETE FROM dead_letters WHERE endpoint_id = 2", []).unwrap();
+        assert_eq!(number("SELECT bytes FROM retained WHERE kind = 2"), one);
     }
 
     #[test]

@@ -17,7 +17,9 @@ use super::rows::{count, signed, unsigned};
 use super::span::{self, Timeline};
 use super::writer::Tx;
 use super::{SqliteStore, codec, dead_letters, failed, replays};
-use crate::{Expired, Expiry, Keep, Retention, RetentionStore, StoreError, Surplus};
+use crate::{
+    Expired, Expiry, Keep, Retention, RetentionStore, StoreError, Surplus, SurplusLetters,
+};
 
 /// Numbers that one slice looks at: some milliseconds of the writing thread.
 const SLICE: u64 = 1_000;
@@ -70,12 +72,16 @@ const ATTEMPTS: Kind = Kind {
     delete: "DELETE FROM attempts WHERE id >= ?1 AND id < ?2",
 };
 
+/// The row in `retained` of the dead letters, which triggers keep.
+const DEAD_LETTERS: i64 = 2;
+
 #[async_trait]
 impl RetentionStore for SqliteStore {
     async fn expiry(&self, keep: Retention, now: Timestamp) -> Result<Expiry, StoreError> {
         let Retention { journal, attempts, dead_letters } = keep;
-        let dead_letters = dead_letters.and_then(|age| now.checked_sub(age).ok());
         if [journal, attempts].iter().all(|keep| *keep == Keep::default()) {
+            let letters = move |conn: &Connection| surplus_letters(conn, dead_letters, now);
+            let dead_letters = self.readers.read(letters).await?;
             return Ok(Expiry { dead_letters, ..Expiry::default() });
         }
         // What is newer than the last checkpoint stays, so there is one now.
@@ -86,7 +92,7 @@ impl RetentionStore for SqliteStore {
             Ok(Expiry {
                 journal: surplus(conn, JOURNAL, journal, (seq + 1).min(replayed), now)?,
                 attempts: surplus(conn, ATTEMPTS, attempts, attempt + 1, now)?,
-                dead_letters,
+                dead_letters: surplus_letters(conn, dead_letters, now)?,
             })
         };
         self.readers.read(read).await
@@ -114,16 +120,29 @@ fn surplus(
         None => 0,
     };
     let bytes = match keep.bytes {
-        Some(most) => total(conn, kind)?.saturating_sub(most),
+        Some(most) => total(conn, kind.id)?.saturating_sub(most),
         None => 0,
     };
     Ok(Surplus { from: 0, below, bytes, limit })
 }
 
-/// The bytes of a kind, up to the last checkpoint.
-fn total(conn: &Connection, kind: Kind) -> Result<u64, StoreError> {
+fn surplus_letters(
+    conn: &Connection,
+    keep: Keep,
+    now: Timestamp,
+) -> Result<SurplusLetters, StoreError> {
+    let before = keep.age.and_then(|age| now.checked_sub(age).ok());
+    let bytes = match keep.bytes {
+        Some(most) => total(conn, DEAD_LETTERS)?.saturating_sub(most),
+        None => 0,
+    };
+    Ok(SurplusLetters { before, bytes })
+}
+
+/// The bytes of a kind: of the journal and the attempts up to the last checkpoint.
+fn total(conn: &Connection, kind: i64) -> Result<u64, StoreError> {
     let sql = "SELECT bytes FROM retained WHERE kind = ?1";
-    conn.query_row(sql, [kind.id], |row| unsigned(row, 0)).map_err(failed)
+    conn.query_row(sql, [kind], |row| unsigned(row, 0)).map_err(failed)
 }
 
 /// Adds to the bytes of both kinds what was written since the last checkpoint.
@@ -154,12 +173,9 @@ pub(super) fn since(conn: &Connection, seq: u64, attempt: u64) -> Result<(u64, u
 fn expire(tx: &mut Tx<'_>, expiry: Expiry) -> Result<Expired, StoreError> {
     let mut rest = expiry;
     let mut expired = Expired::default();
-    if let Some(before) = rest.dead_letters {
+    if rest.dead_letters != SurplusLetters::default() {
         // First, so that what they pinned goes in the same sweep.
-        expired.dead_letters = dead_letters::drop_old(tx, before, SLICE)?;
-        if expired.dead_letters < SLICE {
-            rest.dead_letters = None;
-        }
+        expired.dead_letters = dead_letters::drop_surplus(tx, &mut rest.dead_letters, SLICE)?;
     } else if let Some(window) = window(tx.conn, JOURNAL, &rest.journal)? {
         let pinned = pinned(tx, &window)?;
         expired.events = delete(tx.conn, JOURNAL, &mut rest.journal, &window, &pinned)?;

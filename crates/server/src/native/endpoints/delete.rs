@@ -11,13 +11,20 @@ use crate::problem::Problem;
 
 /// Remove an endpoint
 ///
-/// Its queue goes with it; the events stay in the journal.
+/// Its queue and its dead letters go with it; the events stay in the journal. With `if-match` only
+/// the named revision is removed.
 #[utoipa::path(
     delete,
     path = "/v1/endpoints/{id}",
     tag = "endpoints",
-    params(("id" = i32, Path, description = "The endpoint's number")),
-    responses((status = 204, description = "It is gone")),
+    params(
+        ("id" = i32, Path, description = "The endpoint's number"),
+        ("if-match" = Option<String>, Header, description = "The `etag` of the revision to remove"),
+    ),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 412, description = "It is at another revision"),
+    ),
     security(("simple_key" = ["webhook_write"])),
 )]
 pub(super) async fn delete_endpoint(
@@ -28,6 +35,8 @@ pub(super) async fn delete_endpoint(
 ) -> Result<StatusCode, Problem> {
     let workspace = caller::workspace(&app, &headers, Scope::WebhookWrite).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    app.engine.delete_endpoint(workspace, input::endpoint_id(&id)?).await?;
+    let id = input::endpoint_id(&id)?;
+    let if_revision = input::if_match(&headers)?;
+    app.engine.delete_endpoint(workspace, id, if_revision).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -119,6 +119,13 @@ async fn an_old_revision_is_not_changed() {
         let odd = with_headers(&server, method, path, &[json, ("if-match", "1")], body).await;
         assert_eq!(odd.status, StatusCode::BAD_REQUEST);
     }
+    let delete = async |revision: &str| {
+        with_headers(&server, "DELETE", "/v1/endpoints/1", &[("if-match", revision)], "").await
+    };
+    assert_eq!(delete("\"4\"").await.status, StatusCode::PRECONDITION_FAILED);
+    assert_eq!(delete("4").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(delete("\"5\"").await.status, StatusCode::NO_CONTENT);
+    assert_eq!(delete("\"5\"").await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
