@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hookyard_core::id::{EndpointId, RequestId, WorkspaceId};
-use hookyard_core::model::{Attempt, Catalogue, Endpoint};
+use hookyard_core::model::{Attempt, Catalogue, ContentEncoding, Endpoint};
 use hookyard_store::{AttemptQuery, Entity};
 
 use super::request::{contains, cut};
@@ -46,9 +46,20 @@ pub struct LogPage {
 pub struct AttemptDetail {
     /// The attempt.
     pub attempt: Attempt,
-    /// The request's body, its first [`REQUEST_CHARS_MAX`](super::REQUEST_CHARS_MAX) characters;
-    /// `None` when some of what it was made of is gone.
-    pub request: Option<String>,
+    /// The request's body; `None` when some of what it was made of is gone.
+    pub request: Option<SentRequest>,
+}
+
+/// The body of a request as the log shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentRequest {
+    /// The body before its content encoding, its first
+    /// [`REQUEST_CHARS_MAX`](super::REQUEST_CHARS_MAX) characters.
+    pub text: String,
+    /// Its content encoding.
+    pub encoding: ContentEncoding,
+    /// Its size as it went out, in bytes.
+    pub bytes: usize,
 }
 
 impl Engine {
@@ -105,6 +116,7 @@ impl Engine {
             Some(sender) => self.sent_body(&catalogue, &sender, &attempt).await?,
             None => None,
         };
+        let cut = |sent: SentRequest| SentRequest { text: cut(sent.text), ..sent };
         Ok(Some(AttemptDetail { attempt, request: request.map(cut) }))
     }
 
@@ -218,6 +230,6 @@ impl<'a> Search<'a> {
         let Some(Some(sender)) = self.senders.get(&revision) else { return Ok(false) };
         let body = self.engine.sent_body(&self.catalogue, sender, attempt).await?;
         let compressed = sender.settings.compress_events;
-        Ok(body.is_some_and(|body| contains(&body, compressed, text)))
+        Ok(body.is_some_and(|body| contains(&body.text, compressed, text)))
     }
 }

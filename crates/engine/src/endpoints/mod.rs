@@ -24,7 +24,7 @@ mod update;
 pub use change::{EndpointChange, FieldNames, Patch};
 pub use dead_letters::DeadLetterDetail;
 pub use list::{EndpointPage, ListQuery, SortField, SortKey};
-pub use log::{ATTEMPTS_SEARCHED_MAX, AttemptDetail, LogPage, LogQuery};
+pub use log::{ATTEMPTS_SEARCHED_MAX, AttemptDetail, LogPage, LogQuery, SentRequest};
 pub use options::OptionsChange;
 pub use page::PageQuery;
 pub use reflow::Reflowed;

@@ -5,7 +5,7 @@ use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
 use hookyard_core::model::{Catalogue, Endpoint, Event};
 use hookyard_store::{Entity, EventFilter, EventQuery};
 
-use super::request::cut;
+use super::request::{cut, shown};
 use super::rule::rule_of;
 use crate::deliver::render;
 use crate::rules::Single;
@@ -98,19 +98,17 @@ impl Engine {
 
     /// The body of the first request that a reflow makes: the oldest events of the type that match
     /// the subscription's rule, as many as the endpoint takes at once; an empty bundle when there are
-    /// none that can be sent. Its text has at most
+    /// none that can be sent. It is shown before its content encoding, at most
     /// [`REQUEST_CHARS_MAX`](super::REQUEST_CHARS_MAX) characters.
     pub async fn reflow_sample(&self, reflowed: &Reflowed) -> Result<String, Error> {
         let Reflowed { endpoint, event_type, queued: _ } = reflowed;
         let rule = rule_of(endpoint, *event_type).ok().flatten();
         let events = self.oldest_events(endpoint.workspace, *event_type, rule).await?;
         let catalogue = self.store.catalogue(endpoint.workspace).await?;
-        match render::bundle(&catalogue, endpoint, &events) {
-            Ok(bundle) if bundle.events > 0 => {
-                Ok(cut(String::from_utf8_lossy(&bundle.body).into_owned()))
-            }
-            _ => Ok(r#"{"events":[]}"#.to_owned()),
-        }
+        let bundle = render::bundle(&catalogue, endpoint, &events).ok();
+        let bundle = bundle.filter(|bundle| bundle.events > 0);
+        let request = bundle.and_then(|bundle| shown(&bundle.body));
+        Ok(request.map_or_else(|| r#"{"events":[]}"#.to_owned(), |request| cut(request.text)))
     }
 
     /// The oldest events of a type, enough for a sample.

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
-use hookyard_core::model::{Attempt, Catalogue, Endpoint};
+use hookyard_core::model::{Attempt, Catalogue, ContentEncoding, Endpoint};
 
+use super::SentRequest;
 use crate::deliver::render;
 use crate::{Engine, Error};
 
@@ -20,14 +21,14 @@ pub const REQUEST_CHARS_MAX: usize = 100_000;
 const UNPACKED_BYTES_MAX: u64 = 16 << 20;
 
 impl Engine {
-    /// The body of an attempt's request, as it was sent but without its content encoding. `None` when some of what it was made of is
-    /// gone: part of a body would pass for the whole.
+    /// The body of an attempt's request. `None` when some of what it was made of is gone: part of a
+    /// body would pass for the whole.
     pub(super) async fn sent_body(
         &self,
         catalogue: &Arc<Catalogue>,
         endpoint: &Arc<Endpoint>,
         attempt: &Attempt,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<Option<SentRequest>, Error> {
         let seqs = &attempt.record.events;
         let events = self.store.events_by_seq(endpoint.workspace, seqs).await?;
         if events.len() != seqs.len() {
@@ -65,13 +66,14 @@ pub(super) fn contains(body: &str, compressed: bool, text: &str) -> bool {
     body.contains(text)
 }
 
-/// A body as text. One that starts like gzip was sent with that content encoding: JSON and base64
-/// start otherwise.
-fn shown(body: &[u8]) -> Option<String> {
-    if body.starts_with(&[0x1f, 0x8b]) {
-        return gunzip(body);
-    }
-    Some(String::from_utf8_lossy(body).into_owned())
+/// A rendered body as text. One that starts like gzip is sent with that content encoding: JSON and
+/// base64 start otherwise.
+pub(super) fn shown(body: &[u8]) -> Option<SentRequest> {
+    let (text, encoding) = match body.starts_with(&[0x1f, 0x8b]) {
+        true => (gunzip(body)?, ContentEncoding::Gzip),
+        false => (String::from_utf8_lossy(body).into_owned(), ContentEncoding::Identity),
+    };
+    Some(SentRequest { text, encoding, bytes: body.len() })
 }
 
 fn unpack(body: &str) -> Option<String> {

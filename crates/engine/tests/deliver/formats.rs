@@ -75,7 +75,13 @@ async fn gzip_is_signed_as_it_is_sent_and_logged_as_it_was_meant() {
     let attempts = sim.attempts(endpoint.id).await;
     let id = attempts[0].record.request_id.as_str();
     let detail = sim.engine.attempt_detail(WORKSPACE, endpoint.id, id).await.unwrap().unwrap();
-    assert_eq!(orders(detail.request.unwrap().as_bytes()), [0, 1, 2]);
+    let shown = detail.request.unwrap();
+    assert_eq!(orders(shown.text.as_bytes()), [0, 1, 2]);
+    assert_eq!((shown.encoding, shown.bytes), (ContentEncoding::Gzip, request.body.len()));
+    // What a reflow would send is shown in the same way.
+    let reflow = sim.engine.reflow_endpoint(WORKSPACE, endpoint.id, "eventName", "order_create");
+    let sample = sim.engine.reflow_sample(&reflow.await.unwrap()).await.unwrap();
+    assert_eq!(orders(sample.as_bytes()), [0, 1, 2]);
 }
 
 #[tokio::test]

@@ -100,7 +100,7 @@ impl LogShape<'_> {
             queue_delay: milliseconds(record.queue_delay),
             uri: &record.url,
             request_headers: &record.request_headers,
-            request: request.as_deref(),
+            request: request.as_ref().map(|request| request.text.as_str()),
             response_headers: answered.then_some(&record.outcome.response_headers),
             response: record.outcome.response.as_deref().filter(|_| answered),
             event_names: detailed.then(|| self.names(&record.event_types)),
@@ -123,7 +123,8 @@ fn milliseconds(duration: Duration) -> i32 {
 mod tests {
     use hookyard_core::catalogue::initial;
     use hookyard_core::id::{EndpointId, RequestId, Seq};
-    use hookyard_core::model::{NewAttempt, Outcome};
+    use hookyard_core::model::{ContentEncoding, NewAttempt, Outcome};
+    use hookyard_engine::endpoints::SentRequest;
     use jiff::Timestamp;
 
     use super::super::client::tests::client;
@@ -150,7 +151,9 @@ mod tests {
             outcome,
         };
         let attempt = Attempt { endpoint: EndpointId(7), success: true, record };
-        AttemptDetail { attempt, request: Some("{}".to_owned()) }
+        let encoding = ContentEncoding::Identity;
+        let request = SentRequest { text: "{}".to_owned(), encoding, bytes: 2 };
+        AttemptDetail { attempt, request: Some(request) }
     }
 
     fn answered() -> AttemptDetail {

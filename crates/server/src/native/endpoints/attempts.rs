@@ -7,7 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use hookyard_core::id::{EndpointId, RequestId, Seq, WorkspaceId};
-use hookyard_core::model::{Attempt as CoreAttempt, Catalogue, Header, Scope};
+use hookyard_core::model::{Attempt as CoreAttempt, Catalogue, ContentEncoding, Header, Scope};
 use hookyard_engine::Error;
 use hookyard_engine::endpoints::{ATTEMPTS_SEARCHED_MAX, AttemptDetail as CoreDetail, LogQuery};
 use hookyard_store::{AttemptQuery, Entity};
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::ENDPOINTS;
+use super::options::EncodingBody;
 use crate::App;
 use crate::native::caller;
 use crate::native::input::{self, Nothing, PathText};
@@ -110,10 +111,17 @@ struct AttemptDetail<'a> {
     /// The request's headers, credentials masked.
     #[schema(value_type = Vec<HttpHeader>)]
     request_headers: &'a [Header],
-    /// The request's body, its first 100,000 characters; absent when some of what it was made of is
-    /// gone.
+    /// The request's body before its content encoding, its first 100,000 characters; absent, as the
+    /// two below, when some of what it was made of is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<&'a str>,
+    /// The content encoding that the body was sent with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = EncodingBody)]
+    request_encoding: Option<ContentEncoding>,
+    /// The size of the body as it was sent, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_bytes: Option<usize>,
     /// The answer's headers.
     #[schema(value_type = Vec<HttpHeader>)]
     response_headers: &'a [Header],
@@ -297,7 +305,9 @@ pub(super) async fn get_attempt(
     let detail = AttemptDetail {
         attempt: Attempt::new(&catalogue, &attempt),
         request_headers: &attempt.record.request_headers,
-        request: request.as_deref(),
+        request: request.as_ref().map(|request| request.text.as_str()),
+        request_encoding: request.as_ref().map(|request| request.encoding),
+        request_bytes: request.as_ref().map(|request| request.bytes),
         response_headers: &attempt.record.outcome.response_headers,
         response: attempt.record.outcome.response.as_deref(),
     };
