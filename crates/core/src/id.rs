@@ -51,6 +51,10 @@ int32_id! {
     CredentialId;
     /// A replay.
     ReplayId;
+    /// An application that people let in by OAuth2.
+    ApplicationId;
+    /// One person's yes to an application.
+    GrantId;
 }
 
 /// The number of an event in the journal. Unique in an installation and never used again; a later

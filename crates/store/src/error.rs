@@ -26,6 +26,10 @@ pub enum Entity {
     DeadLetter,
     /// A replay.
     Replay,
+    /// An application.
+    Application,
+    /// A grant.
+    Grant,
 }
 
 impl fmt::Display for Entity {
@@ -42,6 +46,8 @@ impl fmt::Display for Entity {
             Self::Batch => "batch",
             Self::DeadLetter => "dead letter",
             Self::Replay => "replay",
+            Self::Application => "application",
+            Self::Grant => "grant",
         })
     }
 }

@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+mod applications;
 mod attempts;
 mod backlog;
 mod catalog;
@@ -21,6 +22,7 @@ mod datasets;
 mod dead_letters;
 mod error;
 mod journal;
+mod oauth;
 mod queue;
 mod ready;
 mod replays;
@@ -29,6 +31,7 @@ mod sources;
 pub mod sqlite;
 pub mod vault;
 
+pub use applications::{APPLICATIONS_MAX, ApplicationStore, GRANTS_MAX};
 pub use attempts::{AttemptQuery, AttemptStore};
 pub use catalog::{CatalogStore, NewWorkspace};
 pub use credentials::{CredentialStore, NewCredential, StoredCredential};
@@ -38,6 +41,10 @@ pub use dead_letters::{
 };
 pub use error::{Entity, StoreError};
 pub use journal::{EventQuery, JournalStore};
+pub use oauth::{
+    ACCESS_TOKENS_MAX, Code, DEVICE_CODES_MAX, DeviceCode, Issue, NewTokens, OAuthStore, Poll,
+    SecretHash, USED_REFRESH_TOKENS_MAX,
+};
 pub use queue::{EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Reflow};
 pub use ready::Ready;
 pub use replays::{
@@ -51,6 +58,8 @@ pub use sources::SourceStore;
 pub trait Store:
     CatalogStore
     + CredentialStore
+    + ApplicationStore
+    + OAuthStore
     + JournalStore
     + QueueStore
     + AttemptStore

@@ -1,5 +1,6 @@
 //! The things Hookyard keeps. The words are those of ARCHITECTURE.md.
 
+mod application;
 mod attempt;
 mod credential;
 mod endpoint;
@@ -14,6 +15,9 @@ mod secret;
 mod source;
 mod workspace;
 
+pub use application::{
+    Application, ApplicationChange, ApplicationSettings, Grant, GrantVia, NewApplication,
+};
 pub use attempt::{Attempt, Header, NewAttempt, Outcome, QueueState};
 pub use credential::{Credential, CredentialKind, ParseScopeError, Scope, Scopes};
 pub use endpoint::{

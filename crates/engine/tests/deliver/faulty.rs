@@ -279,6 +279,38 @@ delegate! {
         fn create_credential(workspace: WorkspaceId, new: NewCredential) -> CredentialId;
         fn credential(kind: CredentialKind, lookup: [u8; 32]) -> Option<StoredCredential>;
     }
+    ApplicationStore {
+        fn create_application(workspace: WorkspaceId, new: NewApplication, now: Timestamp)
+            -> Application;
+        fn applications(workspace: WorkspaceId, after: Option<ApplicationId>, limit: usize)
+            -> Vec<Application>;
+        fn application(workspace: WorkspaceId, id: ApplicationId) -> Option<Application>;
+        fn application_of_client(client_id: &str) -> Option<Application>;
+        fn update_application(workspace: WorkspaceId, id: ApplicationId,
+            change: ApplicationChange) -> Application;
+        fn delete_application(workspace: WorkspaceId, id: ApplicationId) -> bool;
+        fn grants(workspace: WorkspaceId, application: ApplicationId, after: Option<GrantId>,
+            limit: usize) -> Vec<Grant>;
+        fn revoke_grant(workspace: WorkspaceId, application: ApplicationId, grant: GrantId)
+            -> bool;
+    }
+    OAuthStore {
+        fn add_code(application: ApplicationId, hash: SecretHash, code: Code, now: Timestamp)
+            -> ();
+        fn code(application: ApplicationId, hash: SecretHash) -> Option<Code>;
+        fn redeem_code(application: ApplicationId, hash: SecretHash, tokens: NewTokens,
+            now: Timestamp) -> Issue;
+        fn rotate_tokens(application: ApplicationId, refresh: SecretHash, tokens: NewTokens,
+            now: Timestamp) -> Issue;
+        fn add_device_code(device: SecretHash, user: SecretHash, code: DeviceCode,
+            now: Timestamp) -> ();
+        fn waiting_device(user: SecretHash, now: Timestamp) -> Option<DeviceCode>;
+        fn decide_device(user: SecretHash, approved_by: Option<CredentialId>, now: Timestamp)
+            -> bool;
+        fn poll_device(application: ApplicationId, device: SecretHash, tokens: NewTokens,
+            now: Timestamp) -> Poll;
+        fn revoke_token(application: ApplicationId, token: SecretHash) -> bool;
+    }
     JournalStore {
         fn append(workspace: WorkspaceId, events: Vec<NewEvent>, now: Timestamp) -> Vec<Receipt>
             as Op::Append;

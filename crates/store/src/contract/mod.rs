@@ -20,11 +20,13 @@ use jiff::Timestamp;
 
 use crate::{HeadLimit, Lease, NewCredential, NewWorkspace, SharedStore};
 
+pub(crate) mod applications;
 pub(crate) mod attempts;
 pub(crate) mod catalog;
 pub(crate) mod datasets;
 pub(crate) mod dead_letters;
 pub(crate) mod journal;
+pub(crate) mod oauth;
 pub(crate) mod queue;
 pub(crate) mod replays;
 pub(crate) mod retention;
@@ -40,6 +42,8 @@ pub(crate) trait Fixture: Send + Sync {
 macro_rules! suite {
     ($fixture:expr) => {
         $crate::contract::suite!(@ $fixture,
+            applications: applications_live_and_survive, foreign_workspaces_see_no_applications,
+                grants_are_listed_and_end, what_an_application_had_goes_with_it;
             attempts: filters_select_what_they_say, foreign_workspaces_see_nothing,
                 pages_are_newest_first;
             catalog: workspaces_are_unique, endpoints_live_and_survive,
@@ -55,6 +59,11 @@ macro_rules! suite {
                 foreign_workspaces_see_no_letters, refusals_survive_until_the_event_leaves;
             journal: events_read_back, duplicates_are_recognised, pages_go_both_ways,
                 events_are_found_by_id, foreign_workspaces_see_no_events;
+            oauth: a_code_is_good_once_and_its_reuse_ends_the_grant,
+                a_refresh_token_is_good_once_and_its_reuse_ends_the_family,
+                what_is_late_or_anothers_gives_nothing, one_of_two_at_once_wins,
+                a_device_waits_for_its_person, a_device_that_hurries_is_slowed,
+                a_token_ends_its_grant, what_is_kept_is_bounded;
             queue: events_are_queued_in_order, a_settled_bundle_is_gone_for_good,
                 failures_are_kept_and_cleared, long_queues_survive_a_crash,
                 reflow_keeps_one_order, reflow_takes_only_what_is_wanted,

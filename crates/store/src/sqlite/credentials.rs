@@ -53,6 +53,69 @@ impl SqliteCredentials {
     }
 }
 
+/// A file whose rows are read and changed one transaction at a time, by the process that serves it or
+/// beside it.
+#[async_trait]
+pub(super) trait Access: Send + Sync {
+    /// Runs a read.
+    async fn look<T: Send + 'static>(
+        &self,
+        job: impl for<'c> FnOnce(&'c Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError>;
+
+    /// Runs a change in a transaction of its own, which is rolled back when it fails.
+    async fn change<T: Send + 'static>(
+        &self,
+        job: impl for<'c> FnOnce(&'c Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError>;
+}
+
+#[async_trait]
+impl Access for SqliteStore {
+    async fn look<T: Send + 'static>(
+        &self,
+        job: impl for<'c> FnOnce(&'c Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.readers.read(job).await
+    }
+
+    async fn change<T: Send + 'static>(
+        &self,
+        job: impl for<'c> FnOnce(&'c Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.alone(move |tx| job(tx.conn)).await
+    }
+}
+
+#[async_trait]
+impl Access for SqliteCredentials {
+    async fn look<T: Send + 'static>(
+        &self,
+        job: impl for<'c> FnOnce(&'c Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.readers.read(job).await
+    }
+
+    async fn change<T: Send + 'static>(
+        &self,
+        job: impl for<'c> FnOnce(&'c Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let path = self.path.clone();
+        let change = move || {
+            let mut conn = connect(&path)?;
+            let tx = conn
+                .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+                .map_err(failed)?;
+            let done = job(&tx)?;
+            tx.commit().map_err(failed)?;
+            Ok(done)
+        };
+        tokio::task::spawn_blocking(change)
+            .await
+            .map_err(|error| StoreError::Internal(error.into()))?
+    }
+}
+
 #[async_trait]
 impl CredentialStore for SqliteCredentials {
     async fn create_credential(
@@ -60,19 +123,7 @@ impl CredentialStore for SqliteCredentials {
         workspace: WorkspaceId,
         new: NewCredential,
     ) -> Result<CredentialId, StoreError> {
-        let path = self.path.clone();
-        let add = move || {
-            let mut conn = connect(&path)?;
-            let tx = conn
-                .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
-                .map_err(failed)?;
-            let id = insert(&tx, workspace, &new)?;
-            tx.commit().map_err(failed)?;
-            Ok(id)
-        };
-        tokio::task::spawn_blocking(add)
-            .await
-            .map_err(|error| StoreError::Internal(error.into()))?
+        self.change(move |conn| insert(conn, workspace, &new)).await
     }
 
     async fn credential(

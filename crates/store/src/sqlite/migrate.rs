@@ -16,6 +16,7 @@ const APPLICATION_ID: i32 = 0x686b_7964;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_dead_letter_bytes.sql"),
+    include_str!("migrations/0003_oauth.sql"),
 ];
 
 /// Brings the file to the newest format.
@@ -123,6 +124,20 @@ mod tests {
         assert_eq!(number("SELECT bytes FROM retained WHERE kind = 2"), 2 * one);
         conn.execute("DELETE FROM dead_letters WHERE endpoint_id = 2", []).unwrap();
         assert_eq!(number("SELECT bytes FROM retained WHERE kind = 2"), one);
+    }
+
+    #[test]
+    fn a_file_of_the_first_format_keeps_what_it_has() {
+        let mut conn = memory();
+        migrate_to(&mut conn, &MIGRATIONS[..1]).unwrap();
+        let old = "INSERT INTO workspaces VALUES (1, 'DEMO', 'Demo');
+                   INSERT INTO credentials (workspace_id, kind, scopes, lookup)
+                   VALUES (1, 'token', 'admin', x'05');";
+        conn.execute_batch(old).unwrap();
+        migrate(&mut conn).unwrap();
+        let read = "SELECT merchant, scopes FROM workspaces JOIN credentials ON workspace_id = 1";
+        let read = conn.query_row(read, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(read, ("DEMO".to_owned(), "admin".to_owned()));
     }
 
     #[test]

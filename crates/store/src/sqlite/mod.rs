@@ -15,6 +15,7 @@ use rusqlite::{Connection, ErrorCode};
 use crate::vault::Vault;
 use crate::{Store, StoreError};
 
+mod applications;
 mod attempts;
 mod catalog;
 mod checkpoint;
@@ -28,6 +29,7 @@ mod journal;
 mod keys;
 mod memory;
 mod migrate;
+mod oauth;
 mod queue;
 mod readers;
 mod recover;

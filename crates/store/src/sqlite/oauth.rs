@@ -1,0 +1,462 @@
+//! Codes and tokens of OAuth2.
+//!
+//! A code or token that can be used once is marked in the transaction that gives out what it is good
+//! for, so of two that come with it at once, one is too late.
+
+use async_trait::async_trait;
+use hookyard_core::id::{ApplicationId, CredentialId, GrantId};
+use hookyard_core::model::{CredentialKind, Grant, GrantVia, Scopes};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+
+use super::applications::{end_grant, grant, scopes};
+use super::credentials::{self, Access};
+use super::rows::{count, moment};
+use super::{SqliteStore, failed};
+use crate::{
+    ACCESS_TOKENS_MAX, Code, DEVICE_CODES_MAX, DeviceCode, Entity, GRANTS_MAX, Issue,
+    NewCredential, NewTokens, OAuthStore, Poll, SecretHash, StoreError, USED_REFRESH_TOKENS_MAX,
+};
+
+/// How long a code is kept after it expired, in milliseconds: a day, in which it is still recognised
+/// when it comes again.
+const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// The least time between two questions of a device, in milliseconds, and by how much it grows when
+/// a device asks too early (RFC 8628, sections 3.2 and 3.5).
+const INTERVAL_MS: i64 = 5_000;
+
+#[async_trait]
+impl OAuthStore for SqliteStore {
+    async fn add_code(
+        &self,
+        application: ApplicationId,
+        hash: SecretHash,
+        code: Code,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.change(move |conn| add_code(conn, application, hash, &code, now)).await
+    }
+
+    async fn code(
+        &self,
+        application: ApplicationId,
+        hash: SecretHash,
+    ) -> Result<Option<Code>, StoreError> {
+        let found = self.look(move |conn| find_code(conn, application, hash)).await?;
+        Ok(found.map(|(code, _)| code))
+    }
+
+    async fn redeem_code(
+        &self,
+        application: ApplicationId,
+        hash: SecretHash,
+        tokens: NewTokens,
+        now: Timestamp,
+    ) -> Result<Issue, StoreError> {
+        self.change(move |conn| redeem_code(conn, application, hash, &tokens, now)).await
+    }
+
+    async fn rotate_tokens(
+        &self,
+        application: ApplicationId,
+        refresh: SecretHash,
+        tokens: NewTokens,
+        now: Timestamp,
+    ) -> Result<Issue, StoreError> {
+        self.change(move |conn| rotate(conn, application, refresh, &tokens, now)).await
+    }
+
+    async fn add_device_code(
+        &self,
+        device: SecretHash,
+        user: SecretHash,
+        code: DeviceCode,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.change(move |conn| add_device_code(conn, device, user, &code, now)).await
+    }
+
+    async fn waiting_device(
+        &self,
+        user: SecretHash,
+        now: Timestamp,
+    ) -> Result<Option<DeviceCode>, StoreError> {
+        self.look(move |conn| {
+            let sql = "SELECT application_id, scopes, expires_ms FROM device_codes \
+                       WHERE user_hash = ?1 AND decision IS NULL AND expires_ms > ?2";
+            let stored = |row: &Row<'_>| {
+                Ok(DeviceCode {
+                    application: ApplicationId(row.get(0)?),
+                    scopes: scopes(&row.get::<_, String>(1)?),
+                    expires_at: moment(row.get(2)?),
+                })
+            };
+            optional(conn, sql, params![user, now.as_millisecond()], stored)
+        })
+        .await
+    }
+
+    async fn decide_device(
+        &self,
+        user: SecretHash,
+        approved_by: Option<CredentialId>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.change(move |conn| {
+            let decision = if approved_by.is_some() { "approved" } else { "denied" };
+            let sql = "UPDATE device_codes SET decision = ?3, approved_by = ?4 \
+                       WHERE user_hash = ?1 AND decision IS NULL AND expires_ms > ?2";
+            let approved_by = approved_by.map(|id| id.0);
+            let row = params![user, now.as_millisecond(), decision, approved_by];
+            Ok(conn.execute(sql, row).map_err(failed)? > 0)
+        })
+        .await
+    }
+
+    async fn poll_device(
+        &self,
+        application: ApplicationId,
+        device: SecretHash,
+        tokens: NewTokens,
+        now: Timestamp,
+    ) -> Result<Poll, StoreError> {
+        self.change(move |conn| poll_device(conn, application, device, &tokens, now)).await
+    }
+
+    async fn revoke_token(
+        &self,
+        application: ApplicationId,
+        token: SecretHash,
+    ) -> Result<bool, StoreError> {
+        self.change(move |conn| {
+            let sql = "SELECT grants.id FROM grants WHERE application_id = ?1 AND grants.id IN ( \
+                           SELECT grant_id FROM refresh_tokens WHERE hash = ?2 \
+                           UNION \
+                           SELECT grant_id FROM access_tokens \
+                           JOIN credentials ON credentials.id = credential_id \
+                           WHERE kind = ?3 AND lookup = ?2)";
+            let token = params![application.0, token, CredentialKind::Token.as_str()];
+            let found = optional(conn, sql, token, |row| row.get(0).map(GrantId))?;
+            found.map_or(Ok(()), |grant| end_grant(conn, grant))?;
+            Ok(found.is_some())
+        })
+        .await
+    }
+}
+
+fn optional<T>(
+    conn: &Connection,
+    sql: &str,
+    values: &[&dyn ToSql],
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Option<T>, StoreError> {
+    conn.prepare_cached(sql)
+        .and_then(|mut select| select.query_row(values, read).optional())
+        .map_err(failed)
+}
+
+fn must_be(conn: &Connection, application: ApplicationId) -> Result<(), StoreError> {
+    let sql = "SELECT 1 FROM applications WHERE id = ?1";
+    let there = optional(conn, sql, params![application.0], |_| Ok(()))?;
+    there.ok_or(StoreError::NotFound(Entity::Application))
+}
+
+fn add_code(
+    conn: &Connection,
+    application: ApplicationId,
+    hash: SecretHash,
+    code: &Code,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    must_be(conn, application)?;
+    let old = "DELETE FROM authorization_codes WHERE expires_ms < ?1";
+    conn.execute(old, [now.as_millisecond() - KEPT_MS]).map_err(failed)?;
+    let sql = "INSERT INTO authorization_codes (hash, application_id, scopes, approved_by, \
+               redirect_uri, challenge, expires_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let row = params![
+        hash,
+        application.0,
+        code.scopes.to_string(),
+        code.approved_by.0,
+        code.redirect_uri,
+        code.challenge,
+        code.expires_at.as_millisecond(),
+    ];
+    conn.execute(sql, row).map_err(failed)?;
+    Ok(())
+}
+
+/// An application's code, and the grant that came of it.
+fn find_code(
+    conn: &Connection,
+    application: ApplicationId,
+    hash: SecretHash,
+) -> Result<Option<(Code, Option<GrantId>)>, StoreError> {
+    let sql = "SELECT scopes, approved_by, redirect_uri, challenge, expires_ms, grant_id \
+               FROM authorization_codes WHERE hash = ?1 AND application_id = ?2";
+    optional(conn, sql, params![hash, application.0], stored_code)
+}
+
+fn stored_code(row: &Row<'_>) -> rusqlite::Result<(Code, Option<GrantId>)> {
+    let code = Code {
+        scopes: scopes(&row.get::<_, String>(0)?),
+        approved_by: CredentialId(row.get(1)?),
+        redirect_uri: row.get(2)?,
+        challenge: row.get(3)?,
+        expires_at: moment(row.get(4)?),
+    };
+    Ok((code, row.get::<_, Option<i32>>(5)?.map(GrantId)))
+}
+
+fn redeem_code(
+    conn: &Connection,
+    application: ApplicationId,
+    hash: SecretHash,
+    tokens: &NewTokens,
+    now: Timestamp,
+) -> Result<Issue, StoreError> {
+    let Some((code, used)) = find_code(conn, application, hash)? else {
+        return Ok(Issue::Unknown);
+    };
+    if let Some(grant) = used {
+        end_grant(conn, grant)?;
+        return Ok(Issue::Reused);
+    }
+    if code.expires_at <= now {
+        return Ok(Issue::Expired);
+    }
+    let yes = Yes {
+        application,
+        via: GrantVia::Code,
+        scopes: code.scopes,
+        approved_by: code.approved_by,
+    };
+    let id = yes.grant(conn, now)?;
+    let sql = "UPDATE authorization_codes SET grant_id = ?2 WHERE hash = ?1";
+    conn.execute(sql, params![hash, id.0]).map_err(failed)?;
+    issue(conn, id, tokens, now)
+}
+
+/// What a person said yes to.
+struct Yes {
+    application: ApplicationId,
+    via: GrantVia,
+    scopes: Scopes,
+    approved_by: CredentialId,
+}
+
+impl Yes {
+    /// Makes a grant of it, and room for it.
+    fn grant(&self, conn: &Connection, now: Timestamp) -> Result<GrantId, StoreError> {
+        let sql = "SELECT id FROM grants WHERE application_id = ?1 \
+                   ORDER BY refreshed_ms DESC, id DESC LIMIT -1 OFFSET ?2";
+        let surplus = column(conn, sql, params![self.application.0, count(GRANTS_MAX - 1)])?;
+        surplus.into_iter().try_for_each(|id| end_grant(conn, GrantId(id)))?;
+        let sql = "INSERT INTO grants (application_id, via, scopes, approved_by, created_ms, \
+                   refreshed_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+        let row = params![
+            self.application.0,
+            self.via.as_str(),
+            self.scopes.to_string(),
+            self.approved_by.0,
+            now.as_millisecond(),
+        ];
+        conn.execute(sql, row).map_err(failed)?;
+        let id = i32::try_from(conn.last_insert_rowid());
+        id.map(GrantId).map_err(|_| StoreError::internal("grant numbers are used up"))
+    }
+}
+
+fn column(conn: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<i32>, StoreError> {
+    let mut select = conn.prepare_cached(sql).map_err(failed)?;
+    let rows = select.query_map(values, |row| row.get(0)).map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+/// Gives a grant its next tokens, and takes away those that are too many or too old.
+fn issue(
+    conn: &Connection,
+    id: GrantId,
+    tokens: &NewTokens,
+    now: Timestamp,
+) -> Result<Issue, StoreError> {
+    let sql = "UPDATE grants SET refreshed_ms = ?2 WHERE id = ?1";
+    conn.execute(sql, params![id.0, now.as_millisecond()]).map_err(failed)?;
+    let Some(grant) = grant(conn, id)? else { return Ok(Issue::Unknown) };
+    drop_old_access_tokens(conn, id, now)?;
+    add_access_token(conn, &grant, tokens)?;
+    let sql =
+        "INSERT INTO refresh_tokens (hash, grant_id, expires_ms, used) VALUES (?1, ?2, ?3, 0)";
+    let expires = tokens.refresh_expires_at.map(Timestamp::as_millisecond);
+    conn.execute(sql, params![tokens.refresh, id.0, expires]).map_err(failed)?;
+    Ok(Issue::Issued(grant))
+}
+
+fn add_access_token(
+    conn: &Connection,
+    grant: &Grant,
+    tokens: &NewTokens,
+) -> Result<(), StoreError> {
+    let credential = NewCredential {
+        kind: CredentialKind::Token,
+        scopes: grant.scopes,
+        lookup: tokens.access,
+        secret: None,
+    };
+    let credential = credentials::insert(conn, grant.workspace, &credential)?;
+    let sql = "INSERT INTO access_tokens (credential_id, grant_id, expires_ms) VALUES (?1, ?2, ?3)";
+    let row = params![credential.0, grant.id.0, tokens.access_expires_at.as_millisecond()];
+    conn.execute(sql, row).map_err(failed)?;
+    Ok(())
+}
+
+/// Makes room for one more.
+fn drop_old_access_tokens(
+    conn: &Connection,
+    grant: GrantId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "DELETE FROM credentials WHERE id IN ( \
+                   SELECT credential_id FROM access_tokens WHERE grant_id = ?1 AND expires_ms <= ?2 \
+               ) OR id IN ( \
+                   SELECT credential_id FROM access_tokens WHERE grant_id = ?1 \
+                   ORDER BY credential_id DESC LIMIT -1 OFFSET ?3)";
+    let room = count(ACCESS_TOKENS_MAX - 1);
+    conn.execute(sql, params![grant.0, now.as_millisecond(), room]).map_err(failed)?;
+    Ok(())
+}
+
+fn rotate(
+    conn: &Connection,
+    application: ApplicationId,
+    refresh: SecretHash,
+    tokens: &NewTokens,
+    now: Timestamp,
+) -> Result<Issue, StoreError> {
+    let sql = "SELECT grant_id, refresh_tokens.expires_ms, used FROM refresh_tokens \
+               JOIN grants ON grants.id = grant_id WHERE hash = ?1 AND application_id = ?2";
+    let stored = |row: &Row<'_>| {
+        Ok((GrantId(row.get(0)?), row.get::<_, Option<i64>>(1)?, row.get::<_, bool>(2)?))
+    };
+    let found = optional(conn, sql, params![refresh, application.0], stored)?;
+    let Some((grant, expires_ms, used)) = found else { return Ok(Issue::Unknown) };
+    if used {
+        end_grant(conn, grant)?;
+        return Ok(Issue::Reused);
+    }
+    if expires_ms.is_some_and(|expires| expires <= now.as_millisecond()) {
+        return Ok(Issue::Expired);
+    }
+    let sql = "UPDATE refresh_tokens SET used = 1 WHERE hash = ?1";
+    conn.execute(sql, [refresh]).map_err(failed)?;
+    let sql = "DELETE FROM refresh_tokens WHERE id IN (SELECT id FROM refresh_tokens \
+               WHERE grant_id = ?1 AND used ORDER BY id DESC LIMIT -1 OFFSET ?2)";
+    conn.execute(sql, params![grant.0, count(USED_REFRESH_TOKENS_MAX)]).map_err(failed)?;
+    issue(conn, grant, tokens, now)
+}
+
+fn add_device_code(
+    conn: &Connection,
+    device: SecretHash,
+    user: SecretHash,
+    code: &DeviceCode,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    must_be(conn, code.application)?;
+    let old = "DELETE FROM device_codes WHERE expires_ms < ?1";
+    conn.execute(old, [now.as_millisecond() - KEPT_MS]).map_err(failed)?;
+    let sql = "SELECT count(*) FROM device_codes \
+               WHERE application_id = ?1 AND decision IS NULL AND expires_ms > ?2";
+    let waiting = params![code.application.0, now.as_millisecond()];
+    let waiting = optional(conn, sql, waiting, |row| row.get::<_, i64>(0))?;
+    if waiting.unwrap_or_default() >= count(DEVICE_CODES_MAX) {
+        let message = format!("{DEVICE_CODES_MAX} devices wait for an answer already");
+        return Err(StoreError::Conflict(message));
+    }
+    let taken = "SELECT 1 FROM device_codes WHERE user_hash = ?1";
+    if optional(conn, taken, params![user], |_| Ok(()))?.is_some() {
+        return Err(StoreError::Conflict("the user's code is in use".to_owned()));
+    }
+    let sql = "INSERT INTO device_codes (hash, user_hash, application_id, scopes, expires_ms, \
+               interval_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let row = params![
+        device,
+        user,
+        code.application.0,
+        code.scopes.to_string(),
+        code.expires_at.as_millisecond(),
+        INTERVAL_MS,
+    ];
+    conn.execute(sql, row).map_err(failed)?;
+    Ok(())
+}
+
+/// A device code as polling sees it.
+struct Asked {
+    scopes: Scopes,
+    expires_ms: i64,
+    interval_ms: i64,
+    asked_ms: Option<i64>,
+    decision: Option<String>,
+    approved_by: Option<CredentialId>,
+    grant: Option<GrantId>,
+}
+
+fn asked(row: &Row<'_>) -> rusqlite::Result<Asked> {
+    Ok(Asked {
+        scopes: scopes(&row.get::<_, String>(0)?),
+        expires_ms: row.get(1)?,
+        interval_ms: row.get(2)?,
+        asked_ms: row.get(3)?,
+        decision: row.get(4)?,
+        approved_by: row.get::<_, Option<i32>>(5)?.map(CredentialId),
+        grant: row.get::<_, Option<i32>>(6)?.map(GrantId),
+    })
+}
+
+fn poll_device(
+    conn: &Connection,
+    application: ApplicationId,
+    device: SecretHash,
+    tokens: &NewTokens,
+    now: Timestamp,
+) -> Result<Poll, StoreError> {
+    let sql = "SELECT scopes, expires_ms, interval_ms, asked_ms, decision, approved_by, grant_id \
+               FROM device_codes WHERE hash = ?1 AND application_id = ?2";
+    let found = optional(conn, sql, params![device, application.0], asked)?;
+    let Some(code) = found else { return Ok(Poll::Issue(Issue::Unknown)) };
+    if let Some(grant) = code.grant {
+        end_grant(conn, grant)?;
+        return Ok(Poll::Issue(Issue::Reused));
+    }
+    let now_ms = now.as_millisecond();
+    if code.expires_ms <= now_ms {
+        return Ok(Poll::Issue(Issue::Expired));
+    }
+    match (code.decision.as_deref(), code.approved_by) {
+        (None, _) => wait(conn, device, &code, now_ms),
+        (Some("approved"), Some(approved_by)) => {
+            let Asked { scopes, .. } = code;
+            let yes = Yes { application, via: GrantVia::Device, scopes, approved_by };
+            let id = yes.grant(conn, now)?;
+            let sql = "UPDATE device_codes SET grant_id = ?2 WHERE hash = ?1";
+            conn.execute(sql, params![device, id.0]).map_err(failed)?;
+            issue(conn, id, tokens, now).map(Poll::Issue)
+        }
+        _ => Ok(Poll::Denied),
+    }
+}
+
+fn wait(
+    conn: &Connection,
+    device: SecretHash,
+    code: &Asked,
+    now_ms: i64,
+) -> Result<Poll, StoreError> {
+    let too_soon = code.asked_ms.is_some_and(|asked| now_ms - asked < code.interval_ms);
+    let interval_ms = code.interval_ms + if too_soon { INTERVAL_MS } else { 0 };
+    let sql = "UPDATE device_codes SET asked_ms = ?2, interval_ms = ?3 WHERE hash = ?1";
+    conn.execute(sql, params![device, now_ms, interval_ms]).map_err(failed)?;
+    Ok(if too_soon { Poll::TooSoon } else { Poll::Pending })
+}
