@@ -51,7 +51,7 @@ pub use replays::{
     REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX, ReplayChange, ReplayStore, Slice, Span, SpanLimit,
 };
 pub use retention::{Expired, Expiry, Keep, Retention, RetentionStore, Surplus, SurplusLetters};
-pub use sources::SourceStore;
+pub use sources::{SourceQuery, SourceStore};
 
 /// Everything that a backend does.
 #[async_trait::async_trait]

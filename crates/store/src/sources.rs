@@ -7,6 +7,17 @@ use jiff::Timestamp;
 
 use crate::StoreError;
 
+/// Which sources to list, numbers ascending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceQuery {
+    /// Only this project's; `None` for all of the workspace.
+    pub project: Option<ProjectId>,
+    /// Only sources with higher numbers.
+    pub after: Option<SourceId>,
+    /// The most sources to return.
+    pub limit: usize,
+}
+
 /// Sources.
 #[async_trait]
 pub trait SourceStore: Send + Sync {
@@ -24,6 +35,20 @@ pub trait SourceStore: Send + Sync {
         project: ProjectId,
     ) -> Result<Vec<Arc<Source>>, StoreError>;
 
+    /// A page of a workspace's sources.
+    async fn sources_page(
+        &self,
+        workspace: WorkspaceId,
+        query: SourceQuery,
+    ) -> Result<Vec<Arc<Source>>, StoreError>;
+
+    /// A source of whichever project; `None` when the workspace has no such one.
+    async fn workspace_source(
+        &self,
+        workspace: WorkspaceId,
+        id: SourceId,
+    ) -> Result<Option<Arc<Source>>, StoreError>;
+
     /// A source; `None` when the project has no such one.
     async fn source(
         &self,
@@ -36,7 +61,8 @@ pub trait SourceStore: Send + Sync {
     /// time it takes tells nothing about the keys there are.
     async fn source_by_key(&self, key: &str) -> Result<Option<Arc<Source>>, StoreError>;
 
-    /// Changes a source, wholly or not at all. [`StoreError::NotFound`] when there is no such one.
+    /// Changes a source, wholly or not at all; what is not named in the change stays as it is at
+    /// that moment. [`StoreError::NotFound`] when there is no such one.
     async fn update_source(
         &self,
         workspace: WorkspaceId,

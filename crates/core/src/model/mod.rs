@@ -13,6 +13,7 @@ mod replay;
 mod retry_rule;
 mod secret;
 mod source;
+mod source_options;
 mod workspace;
 
 pub use application::{
@@ -39,5 +40,8 @@ pub use retry_rule::{
 pub use secret::Secret;
 pub use source::{
     Batch, BatchState, Dataset, DatasetStats, Mode, NewSource, Row, Source, SourceChange,
+};
+pub use source_options::{
+    ANSWER_BODY_BYTES_MAX, SourceOptions, SourceOptionsChange, SuccessAnswer,
 };
 pub use workspace::{Project, Workspace};

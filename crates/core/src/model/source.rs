@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::Secret;
+use super::{Secret, SourceOptions, SourceOptionsChange};
 use crate::id::{BatchId, DatasetId, ProjectId, SourceId, WorkspaceId};
 
 /// What a delivery does to the rows that are there.
@@ -50,6 +50,8 @@ pub struct NewSource {
     pub key: String,
     /// The folder that its maker named, an opaque reference.
     pub folder: Option<String>,
+    /// What only the native API can say.
+    pub options: SourceOptions,
 }
 
 /// An inbound URL.
@@ -68,12 +70,41 @@ pub struct Source {
 /// A change of a source; `None` leaves what is there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SourceChange {
+    /// The new name; the dataset keeps its own.
+    pub name: Option<String>,
     /// The new mode.
     pub mode: Option<Mode>,
     /// The new origins.
     pub origins: Option<String>,
     /// The new secret; `Some(None)` opens the source.
     pub secret: Option<Option<Secret>>,
+    /// The new key; the present one opens nothing any more.
+    pub key: Option<String>,
+    /// What changes of the native settings.
+    pub options: SourceOptionsChange,
+}
+
+impl NewSource {
+    /// Makes the change.
+    pub fn apply(&mut self, change: SourceChange) {
+        let SourceChange { name, mode, origins, secret, key, options } = change;
+        if let Some(name) = name {
+            self.name = name;
+        }
+        if let Some(mode) = mode {
+            self.mode = mode;
+        }
+        if let Some(origins) = origins {
+            self.origins = origins;
+        }
+        if let Some(secret) = secret {
+            self.secret = secret;
+        }
+        if let Some(key) = key {
+            self.key = key;
+        }
+        self.options.apply(options);
+    }
 }
 
 /// The counters of a dataset.

@@ -1,6 +1,6 @@
 use super::*;
 use hookyard_core::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
-use hookyard_core::model::{Mode, NewSource, Secret};
+use hookyard_core::model::{Mode, NewSource, Secret, SourceOptions};
 use http::HeaderName;
 use std::io::Write;
 
@@ -21,6 +21,7 @@ fn source(secret: Option<&str>) -> Source {
             secret: secret.map(Secret::new),
             key: "g7rHe3mUqUGPEpnc4XxeDWJa".to_owned(),
             folder: None,
+            options: SourceOptions::default(),
         },
     }
 }

@@ -1,13 +1,18 @@
-//! Managing sources and datasets (spec/mammoth.md sections 1.4 to 1.6, 2 and 3).
+//! Managing sources and datasets (spec/mammoth.md sections 1.4 to 1.6, 2 and 3), and what the native
+//! API adds ([`settings`]).
 
 use std::sync::Arc;
 
 use hookyard_core::entropy;
 use hookyard_core::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
-use hookyard_core::model::{Mode, NewSource, Secret, Source, SourceChange};
+use hookyard_core::model::{Mode, NewSource, Secret, Source, SourceChange, SourceOptions};
 use hookyard_store::Entity;
 
 use crate::{Engine, Error};
+
+mod settings;
+
+pub use settings::{SECRET_BYTES_MAX, SecretChange, SourcePatch};
 
 /// Characters of a key: 143 bits, the length that existing clients and their examples show.
 pub const KEY_LENGTH: usize = 24;
@@ -36,8 +41,12 @@ pub struct Draft {
     pub origins: String,
     /// Whether deliveries must prove to know a secret.
     pub is_secure: bool,
+    /// The secret, where one shall not be made.
+    pub secret: Option<Secret>,
     /// The folder it is shown in, `label_` and a number; only a reference.
     pub folder: Option<String>,
+    /// What only the native API can say.
+    pub options: SourceOptions,
 }
 
 impl Default for Draft {
@@ -47,7 +56,9 @@ impl Default for Draft {
             mode: Mode::default(),
             origins: ORIGINS_DEFAULT.to_owned(),
             is_secure: false,
+            secret: None,
             folder: None,
+            options: SourceOptions::default(),
         }
     }
 }
@@ -107,20 +118,23 @@ impl Engine {
         project: ProjectId,
         draft: Draft,
     ) -> Result<Arc<Source>, Error> {
-        let Draft { name, mode, origins, is_secure, folder } = draft;
+        let Draft { name, mode, origins, is_secure, secret, folder, options } = draft;
         let at = |field: &'static str| move |message: String| Error::invalid(field, message);
         let name = check_name(&name).map_err(at("name"))?;
         check_origins(&origins).map_err(at("origins"))?;
         folder.as_deref().map_or(Ok(()), check_folder).map_err(at("folder_resource_id"))?;
+        secret.as_ref().map_or(Ok(()), settings::check_secret).map_err(at("secret"))?;
+        settings::check_options(&options)?;
         let new = NewSource {
             workspace,
             project,
             name,
             mode,
             origins,
-            secret: is_secure.then(|| self.new_secret()),
-            key: entropy::alphanumeric(self.entropy().as_ref(), KEY_LENGTH),
+            secret: is_secure.then(|| secret.unwrap_or_else(|| self.new_secret())),
+            key: self.new_key(),
             folder,
+            options,
         };
         Ok(self.store().create_source(new, self.clock().now()).await?)
     }
@@ -181,6 +195,10 @@ impl Engine {
     ) -> Result<(), Error> {
         let there = self.store().delete_dataset(workspace, project, id).await?;
         if there { Ok(()) } else { Err(Error::NotFound(Entity::Dataset)) }
+    }
+
+    fn new_key(&self) -> String {
+        entropy::alphanumeric(self.entropy().as_ref(), KEY_LENGTH)
     }
 
     fn new_secret(&self) -> Secret {

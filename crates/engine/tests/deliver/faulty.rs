@@ -339,6 +339,8 @@ delegate! {
     SourceStore {
         fn create_source(new: NewSource, now: Timestamp) -> Arc<Source>;
         fn sources(workspace: WorkspaceId, project: ProjectId) -> Vec<Arc<Source>>;
+        fn sources_page(workspace: WorkspaceId, query: SourceQuery) -> Vec<Arc<Source>>;
+        fn workspace_source(workspace: WorkspaceId, id: SourceId) -> Option<Arc<Source>>;
         fn source(workspace: WorkspaceId, project: ProjectId, id: SourceId)
             -> Option<Arc<Source>>;
         fn source_by_key(key: &str) -> Option<Arc<Source>>;

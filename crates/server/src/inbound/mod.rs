@@ -1,21 +1,21 @@
 //! The receive path of sources (spec/mammoth.md sections 2 to 5).
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use axum::{Json, Router};
 use bytes::Bytes;
 use hookyard_core::model::{Scope, Source};
 use hookyard_engine::receive::{self, Head, Refusal, Standing};
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
-use serde::Serialize;
 
 use crate::App;
 use crate::mammoth::error::ApiError;
 use crate::mammoth::{call, not_found, read_body};
 
+mod answer;
 mod cors;
 #[cfg(test)]
 mod tests;
@@ -69,14 +69,6 @@ async fn deliver(State(app): State<App>, request: Request<Body>) -> Result<Respo
     Ok(response)
 }
 
-/// What a delivery is answered: any JSON object pleases every client, and these names none of them
-/// takes for a job.
-#[derive(Debug, Serialize)]
-struct Accepted {
-    status: &'static str,
-    rows: u32,
-}
-
 /// The last segment that is not empty.
 fn key(path: &str) -> Option<&str> {
     path.rsplit('/').find(|segment| !segment.is_empty())
@@ -105,9 +97,7 @@ async fn accept(
         return Ok(StatusCode::OK.into_response());
     }
     let rows = app.engine.receive(source, cell).await?;
-    let posted = parts.method == Method::POST;
-    let status = if posted { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(Accepted { status: "ok", rows })).into_response())
+    Ok(answer::accepted(source, &parts.method, rows))
 }
 
 /// What the caller has proved, by the source's secret or by a credential that may write data in the

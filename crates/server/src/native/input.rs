@@ -4,13 +4,14 @@
 use std::collections::HashSet;
 use std::fmt::{self, Display};
 use std::marker::PhantomData;
+use std::str::FromStr;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
-use hookyard_core::id::EndpointId;
+use hookyard_core::id::{EndpointId, SourceId};
 use hookyard_engine::endpoints::Patch;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::value::MapAccessDeserializer;
@@ -119,9 +120,18 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathTex
 
 /// The endpoint that a path names. What is no number names none.
 pub(super) fn endpoint_id(text: &str) -> Result<EndpointId, Problem> {
+    number(text).ok_or_else(|| Problem::new(Code::NotFound, "no such endpoint"))
+}
+
+/// The source that a path names.
+pub(super) fn source_id(text: &str) -> Result<SourceId, Problem> {
+    number(text).ok_or_else(|| Problem::new(Code::NotFound, "no such source"))
+}
+
+/// The number that a path names; `None` when it is none of its kind.
+pub(super) fn number<N: FromStr>(text: &str) -> Option<N> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let id = digits.then(|| text.parse().ok()).flatten();
-    id.ok_or_else(|| Problem::new(Code::NotFound, "no such endpoint"))
+    digits.then(|| text.parse().ok()).flatten()
 }
 
 /// The revision in `if-match`; `None` when there is no such header, or it takes any.

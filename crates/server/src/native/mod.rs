@@ -19,6 +19,7 @@ mod events;
 mod input;
 mod publish;
 mod rules_test;
+mod sources;
 mod trace;
 
 /// Where events are published and the journal is listed.
@@ -31,6 +32,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(event::get_event))
         .merge(endpoints::router())
         .merge(event_types::router())
+        .merge(sources::router())
         .routes(routes!(rules_test::test_rule))
         .routes(routes!(document::get_openapi))
         .merge(probes::router())

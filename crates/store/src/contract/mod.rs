@@ -14,7 +14,7 @@ use hookyard_core::entropy::SystemEntropy;
 use hookyard_core::id::{EndpointId, EventTypeId, ProjectId, RequestId, Seq, WorkspaceId};
 use hookyard_core::model::{
     CredentialKind, Endpoint, EndpointSettings, Header, Mode, NewAttempt, NewEvent, NewEventType,
-    NewSource, Outcome, Project, Receipt, Scopes, Secret, Subscription, Workspace,
+    NewSource, Outcome, Project, Receipt, Scopes, Secret, SourceOptions, Subscription, Workspace,
 };
 use jiff::Timestamp;
 
@@ -30,6 +30,7 @@ pub(crate) mod oauth;
 pub(crate) mod queue;
 pub(crate) mod replays;
 pub(crate) mod retention;
+pub(crate) mod sources;
 
 /// A place where a backend keeps its data.
 #[async_trait]
@@ -54,6 +55,7 @@ macro_rules! suite {
             datasets: combine_appends_and_replace_replaces, switching_to_replace_hides_many_rows,
                 sources_and_datasets_live_apart, deleting_a_dataset_takes_its_source,
                 rows_survive, foreign_projects_see_nothing;
+            sources: sources_are_listed_in_pages, every_setting_is_kept, a_new_key_takes_the_place;
             dead_letters: a_parked_event_leaves_the_queue, parking_is_bounded,
                 redelivered_letters_are_queued_last_in_one_order, letters_are_dropped_by_number,
                 foreign_workspaces_see_no_letters, refusals_survive_until_the_event_leaves;
@@ -224,5 +226,6 @@ pub(crate) fn new_source(mode: Mode, key: &str) -> NewSource {
         secret: Some(Secret::new("topsecret")),
         key: key.to_owned(),
         folder: None,
+        options: SourceOptions::default(),
     }
 }

@@ -1,14 +1,15 @@
 //! What is answered without the database.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hookyard_core::id::{DatasetId, EndpointId, ProjectId, Seq, SourceId, WorkspaceId};
 use hookyard_core::model::{Catalogue, Endpoint, Event, Source};
 use sha2::{Digest, Sha256};
 
-use crate::Ready;
 use crate::backlog::Backlog;
+use crate::{Ready, SourceQuery};
 
 /// Bytes of the newest events that are kept: about a minute of a thousand one-kilobyte events a
 /// second, so that an endpoint that keeps up is served without a read.
@@ -121,13 +122,23 @@ impl Memory {
     }
 
     pub(super) fn sources(&self, workspace: WorkspaceId, project: ProjectId) -> Vec<Arc<Source>> {
+        let all = SourceQuery { project: Some(project), after: None, limit: usize::MAX };
+        self.sources_page(workspace, all)
+    }
+
+    pub(super) fn sources_page(
+        &self,
+        workspace: WorkspaceId,
+        query: SourceQuery,
+    ) -> Vec<Arc<Source>> {
         let sources = read(&self.sources);
-        let own = |source: &&Arc<Source>| {
-            source.spec.workspace == workspace && source.spec.project == project
+        let from = query.after.map_or(Bound::Unbounded, Bound::Excluded);
+        let later = sources.by_id.range((from, Bound::Unbounded)).map(|(_, source)| source);
+        let wanted = |source: &&Arc<Source>| {
+            source.spec.workspace == workspace
+                && query.project.is_none_or(|project| source.spec.project == project)
         };
-        let mut own: Vec<_> = sources.by_id.values().filter(own).cloned().collect();
-        own.sort_by_key(|source| source.id);
-        own
+        later.filter(wanted).take(query.limit).cloned().collect()
     }
 
     pub(super) fn source_of(&self, dataset: DatasetId) -> Option<Arc<Source>> {
@@ -138,9 +149,12 @@ impl Memory {
 
     pub(super) fn put_source(&self, source: Arc<Source>) {
         let mut sources = write(&self.sources);
-        sources.by_key.insert(key_hash(&source.spec.key), source.id);
-        sources.by_dataset.insert(source.dataset, source.id);
-        sources.by_id.insert(source.id, source);
+        let (id, key) = (source.id, key_hash(&source.spec.key));
+        sources.by_dataset.insert(source.dataset, id);
+        if let Some(before) = sources.by_id.insert(id, source) {
+            sources.by_key.remove(&key_hash(&before.spec.key));
+        }
+        sources.by_key.insert(key, id);
     }
 
     pub(super) fn remove_source(&self, id: SourceId) {
@@ -170,7 +184,7 @@ impl Memory {
 
 #[derive(Debug, Default)]
 struct Sources {
-    by_id: HashMap<SourceId, Arc<Source>>,
+    by_id: BTreeMap<SourceId, Arc<Source>>,
     by_key: HashMap<[u8; 32], SourceId>,
     by_dataset: HashMap<DatasetId, SourceId>,
 }

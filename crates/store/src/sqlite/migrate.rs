@@ -17,11 +17,18 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_dead_letter_bytes.sql"),
     include_str!("migrations/0003_oauth.sql"),
+    include_str!("migrations/0004_receiving.sql"),
 ];
 
 /// Brings the file to the newest format.
 pub(super) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     migrate_to(conn, MIGRATIONS)
+}
+
+/// Brings the file to an earlier format, as the Hookyard of that time did.
+#[cfg(test)]
+pub(super) fn migrate_to_format(conn: &mut Connection, format: usize) -> Result<(), StoreError> {
+    migrate_to(conn, &MIGRATIONS[..format])
 }
 
 /// Brings the file to the format of the last of these migrations.

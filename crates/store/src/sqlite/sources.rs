@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::memory::key_hash;
-use super::rows::moment;
+use super::rows::{from_json, moment, to_json};
 use super::writer::Tx;
 use super::{SqliteStore, failed};
 use crate::vault::Vault;
-use crate::{Entity, SourceStore, StoreError};
+use crate::{Entity, SourceQuery, SourceStore, StoreError};
 
 #[async_trait]
 impl SourceStore for SqliteStore {
@@ -43,6 +43,22 @@ impl SourceStore for SqliteStore {
         Ok(self.memory.sources(workspace, project))
     }
 
+    async fn sources_page(
+        &self,
+        workspace: WorkspaceId,
+        query: SourceQuery,
+    ) -> Result<Vec<Arc<Source>>, StoreError> {
+        Ok(self.memory.sources_page(workspace, query))
+    }
+
+    async fn workspace_source(
+        &self,
+        workspace: WorkspaceId,
+        id: SourceId,
+    ) -> Result<Option<Arc<Source>>, StoreError> {
+        Ok(self.memory.source(id).filter(|source| source.spec.workspace == workspace))
+    }
+
     async fn source(
         &self,
         workspace: WorkspaceId,
@@ -67,12 +83,8 @@ impl SourceStore for SqliteStore {
         let job = move |tx: &mut Tx<'_>| {
             let before = tx.memory.source(id).filter(|source| owns(source, workspace, project));
             let mut source = (*before.ok_or(StoreError::NotFound(Entity::Source))?).clone();
-            apply(&mut source.spec, change);
-            let spec = &source.spec;
-            let secret = seal(&vault, &*entropy, id, "secret", spec.secret.as_ref())?;
-            let sql = "UPDATE sources SET mode = ?2, origins = ?3, secret = ?4 WHERE id = ?1";
-            let row = params![id.0, spec.mode.as_str(), spec.origins, secret];
-            tx.conn.execute(sql, row).map_err(failed)?;
+            source.spec.apply(change);
+            write(tx.conn, &vault, &*entropy, &source)?;
             let source = Arc::new(source);
             put_after_commit(tx, &source);
             Ok(source)
@@ -102,17 +114,28 @@ fn owns(source: &Source, workspace: WorkspaceId, project: ProjectId) -> bool {
     source.spec.workspace == workspace && source.spec.project == project
 }
 
-fn apply(spec: &mut NewSource, change: SourceChange) {
-    let SourceChange { mode, origins, secret } = change;
-    if let Some(mode) = mode {
-        spec.mode = mode;
-    }
-    if let Some(origins) = origins {
-        spec.origins = origins;
-    }
-    if let Some(secret) = secret {
-        spec.secret = secret;
-    }
+/// Writes all of a source that can change.
+fn write(
+    conn: &Connection,
+    vault: &Vault,
+    entropy: &dyn Entropy,
+    source: &Source,
+) -> Result<(), StoreError> {
+    let (id, spec) = (source.id, &source.spec);
+    let key = Secret::new(spec.key.as_str());
+    let sql = "UPDATE sources SET name = ?2, mode = ?3, origins = ?4, secret = ?5, key = ?6, \
+               key_hash = ?7, options = ?8 WHERE id = ?1";
+    let row = params![
+        id.0,
+        spec.name,
+        spec.mode.as_str(),
+        spec.origins,
+        seal(vault, entropy, id, "secret", spec.secret.as_ref())?,
+        seal(vault, entropy, id, "key", Some(&key))?,
+        key_hash(&spec.key),
+        to_json(&spec.options)?,
+    ];
+    conn.execute(sql, row).map(drop).map_err(failed)
 }
 
 fn put_after_commit(tx: &mut Tx<'_>, source: &Arc<Source>) {
@@ -152,8 +175,8 @@ fn insert(
     let id = SourceId(number(id)?);
     let key = Secret::new(new.key.as_str());
     let sql = "INSERT INTO sources (id, workspace_id, project_id, dataset_id, created_ms, name, \
-               mode, origins, folder, secret, key, key_hash) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+               mode, origins, folder, secret, key, key_hash, options) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
     let row = params![
         id.0,
         workspace,
@@ -167,6 +190,7 @@ fn insert(
         seal(vault, entropy, id, "secret", new.secret.as_ref())?,
         seal(vault, entropy, id, "key", Some(&key))?,
         key_hash(&new.key),
+        to_json(&new.options)?,
     ];
     conn.execute(sql, row).map_err(failed)?;
     Ok(Source { id, dataset, created_at: moment(at), spec: new })
@@ -182,7 +206,7 @@ pub(super) fn load_sources(
     vault: &Vault,
 ) -> Result<Vec<Arc<Source>>, StoreError> {
     let sql = "SELECT id, workspace_id, project_id, dataset_id, created_ms, name, mode, origins, \
-               folder, secret, key FROM sources";
+               folder, secret, key, options FROM sources";
     let mut statement = conn.prepare(sql).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
     let mut sources = Vec::new();
@@ -208,7 +232,39 @@ fn source(row: &Row<'_>, vault: &Vault) -> Result<Source, StoreError> {
         secret: secret.map(|sealed| vault.open(&place(id, "secret"), &sealed)).transpose()?,
         key: vault.open(&place(id, "key"), &key)?.expose().to_owned(),
         folder: row.get(8).map_err(failed)?,
+        options: from_json(&text(11)?)?,
     };
     let dataset = DatasetId(row.get(3).map_err(failed)?);
     Ok(Source { id, dataset, created_at: moment(row.get(4).map_err(failed)?), spec })
+}
+
+#[cfg(test)]
+mod tests {
+    use hookyard_core::entropy::SystemEntropy;
+    use hookyard_core::model::SourceOptions;
+
+    use super::super::migrate;
+    use super::*;
+
+    #[test]
+    fn a_source_of_format_1_reads_with_the_usual_options() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate::migrate_to_format(&mut conn, 1).unwrap();
+        let vault = Vault::new(&[7; 32]);
+        let key = Secret::new("key");
+        let sealed = seal(&vault, &SystemEntropy, SourceId(1), "key", Some(&key)).unwrap();
+        conn.execute_batch(
+            "INSERT INTO workspaces VALUES (1, 'DEMO', 'demo');
+             INSERT INTO projects VALUES (1, 1, 'demo');
+             INSERT INTO datasets VALUES (1, 1, 1, 'd', 0, 0, 0, 0, 0);",
+        )
+        .unwrap();
+        let sql =
+            "INSERT INTO sources VALUES (1, 1, 1, 1, 0, 's', 'combine', '*', NULL, NULL, ?1, ?2)";
+        conn.execute(sql, params![sealed, key_hash("key")]).unwrap();
+        migrate::migrate(&mut conn).unwrap();
+        let sources = load_sources(&conn, &vault).unwrap();
+        assert_eq!((sources.len(), sources[0].spec.key.as_str()), (1, "key"));
+        assert_eq!(sources[0].spec.options, SourceOptions::default());
+    }
 }

@@ -81,6 +81,7 @@ mod tests {
             origins: "*".to_owned(),
             is_secure: true,
             folder: Some("label_1363".to_owned()),
+            ..Draft::default()
         };
         assert_eq!(read(sample), Ok(wanted));
     }

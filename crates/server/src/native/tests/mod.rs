@@ -9,6 +9,7 @@ mod options;
 mod replays;
 mod rules;
 mod scopes;
+mod sources;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};

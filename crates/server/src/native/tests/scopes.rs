@@ -18,15 +18,16 @@ struct Call {
     body: Option<Value>,
 }
 
-/// Every operation that needs a credential, about the endpoint with this number.
-fn calls(endpoint: &Value) -> Vec<Call> {
+/// Every operation that needs a credential, about these.
+fn calls(made: &Made) -> Vec<Call> {
     let document = document::whole();
     let mut calls = Vec::new();
     for (path, method, operation) in document::each_operation(&document) {
         let Some(scope) = document::scope_of(operation) else { continue };
         let path = path
             .replace("/events/{id}", "/events/a")
-            .replace("{id}", &endpoint.to_string())
+            .replace("/sources/{id}", &format!("/sources/{}", made.source))
+            .replace("{id}", &made.endpoint.to_string())
             .replace("{event_type}", "order_create")
             .replace("{seq}", "1")
             .replace("{replay}", "1")
@@ -65,26 +66,35 @@ impl Call {
     }
 }
 
-async fn endpoint(server: &TestServer) -> Value {
+/// The numbers of what the operations are about.
+struct Made {
+    endpoint: Value,
+    source: Value,
+}
+
+async fn made(server: &TestServer) -> Made {
     let body = json!({
         "url": "https://x.test/h",
         "subscriptions": [{"event_type": "order_create"}],
     });
     let (status, made) = own(server, "POST", "/v1/endpoints", Some(body)).await;
     assert_eq!(status, StatusCode::CREATED, "{made}");
-    made["id"].clone()
+    let (status, source) =
+        own(server, "POST", "/v1/sources", Some(json!({"name": "x.test"}))).await;
+    assert_eq!(status, StatusCode::CREATED, "{source}");
+    Made { endpoint: made["id"].clone(), source: source["id"].clone() }
 }
 
 #[tokio::test]
 async fn every_operation_wants_a_credential_with_its_scope() {
     let server = TestServer::start().await;
-    let endpoint = endpoint(&server).await;
+    let made = made(&server).await;
     for scope in Scope::ALL {
         let others = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
         let without = credential(CredentialKind::Simple, &format!("no {scope:?}"), others);
         server.engine.store().create_credential(WORKSPACE, without).await.unwrap();
     }
-    for call in calls(&endpoint) {
+    for call in calls(&made) {
         let at = format!("{} {}", call.method, call.path);
         for key in [None, Some("nobody's")] {
             let answer = server.send(call.with(key)).await;
@@ -102,8 +112,9 @@ async fn every_operation_wants_a_credential_with_its_scope() {
 #[tokio::test]
 async fn another_workspace_finds_nothing() {
     let server = TestServer::start().await;
-    let endpoint = endpoint(&server).await;
-    let before = own(&server, "GET", &format!("/v1/endpoints/{endpoint}"), None).await;
+    let made = made(&server).await;
+    let endpoint = format!("/v1/endpoints/{}", made.endpoint);
+    let before = own(&server, "GET", &endpoint, None).await;
     let event = json!({"specversion": "1.0", "id": "a", "source": "/shop", "type": "order_create",
                        "data": {}});
     let publish = Request::post("/v1/events")
@@ -111,9 +122,10 @@ async fn another_workspace_finds_nothing() {
         .header(header::CONTENT_TYPE, "application/cloudevents+json")
         .body(Body::from(event.to_string()));
     assert_eq!(server.send(publish.unwrap()).await.status, StatusCode::ACCEPTED);
-    for call in calls(&endpoint) {
+    for call in calls(&made) {
         let at = format!("{} {}", call.method, call.path);
-        let names_one = call.path.ends_with("/events/a") || call.path.contains("/endpoints/");
+        let names_one = ["/events/a", "/endpoints/", "/sources/"];
+        let names_one = names_one.into_iter().any(|part| call.path.contains(part));
         if names_one {
             let answer = server.send(call.with(Some(OTHER_KEY))).await;
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{at}: {}", answer.body);
@@ -123,7 +135,7 @@ async fn another_workspace_finds_nothing() {
             assert!(!answer.body.contains("x.test") && !answer.body.contains("/shop"), "{at}");
         }
     }
-    let after = own(&server, "GET", &format!("/v1/endpoints/{endpoint}"), None).await;
+    let after = own(&server, "GET", &endpoint, None).await;
     assert_eq!((before.0, &before.1["revision"]), (after.0, &after.1["revision"]));
     let added = json!({"name": "secret_type"});
     let added = send(&server, OTHER_KEY, "POST", "/v1/event-types", Some(&added)).await;

@@ -1,0 +1,150 @@
+//! What the native API can change of a source.
+
+use std::sync::Arc;
+
+use hookyard_core::id::{SourceId, WorkspaceId};
+use hookyard_core::model::{
+    Mode, Secret, Source, SourceChange, SourceOptions, SourceOptionsChange,
+};
+use hookyard_store::Entity;
+
+use super::{check_name, check_origins};
+use crate::{Engine, Error};
+
+/// The longest secret that an owner may choose, in bytes. Those of providers have at most a hundred.
+pub const SECRET_BYTES_MAX: usize = 1_000;
+
+/// A change of a source; `None` leaves what is there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SourcePatch {
+    /// The new name; the dataset keeps its own.
+    pub name: Option<String>,
+    /// The new mode.
+    pub mode: Option<Mode>,
+    /// The new origins.
+    pub origins: Option<String>,
+    /// What becomes of the secret.
+    pub secret: Option<SecretChange>,
+    /// What changes of the other settings.
+    pub options: SourceOptionsChange,
+}
+
+/// What becomes of a source's secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretChange {
+    /// It is forgotten: the source is open.
+    Open,
+    /// One is made, unless there is one.
+    Secure,
+    /// This is it.
+    Set(Secret),
+}
+
+/// Checks a secret that an owner chose.
+pub(super) fn check_secret(secret: &Secret) -> Result<(), String> {
+    let text = secret.expose();
+    if !(1..=SECRET_BYTES_MAX).contains(&text.len()) {
+        let bytes = text.len();
+        return Err(format!("must have 1 to {SECRET_BYTES_MAX} bytes, and has {bytes}"));
+    }
+    if text.bytes().any(|byte| byte.is_ascii_control()) {
+        return Err("must have no control characters".to_owned());
+    }
+    Ok(())
+}
+
+/// Checks the settings; [`Error::Invalid`] names the member at fault.
+pub(super) fn check_options(options: &SourceOptions) -> Result<(), Error> {
+    let SourceOptions { answer } = options;
+    if let Some(answer) = answer {
+        let at = |(member, message)| Error::invalid(format!("answer.{member}"), message);
+        answer.check().map_err(at)?;
+    }
+    Ok(())
+}
+
+impl Engine {
+    /// A source of whichever project. [`Error::NotFound`] when the workspace has no such one.
+    pub async fn source(&self, workspace: WorkspaceId, id: SourceId) -> Result<Arc<Source>, Error> {
+        let found = self.store().workspace_source(workspace, id).await?;
+        found.ok_or(Error::NotFound(Entity::Source))
+    }
+
+    /// Changes a source, wholly or not at all. [`Error::Invalid`] names the member of the patch at
+    /// fault.
+    pub async fn patch_source(
+        &self,
+        workspace: WorkspaceId,
+        id: SourceId,
+        patch: SourcePatch,
+    ) -> Result<Arc<Source>, Error> {
+        let current = self.source(workspace, id).await?;
+        let SourcePatch { name, mode, origins, secret, options } = patch;
+        let at = |field: &'static str| move |message: String| Error::invalid(field, message);
+        let name = name.as_deref().map(check_name).transpose().map_err(at("name"))?;
+        origins.as_deref().map_or(Ok(()), check_origins).map_err(at("origins"))?;
+        let secret = match secret {
+            None => None,
+            Some(SecretChange::Open) => Some(None),
+            Some(SecretChange::Secure) if current.spec.secret.is_some() => None,
+            Some(SecretChange::Secure) => Some(Some(self.new_secret())),
+            Some(SecretChange::Set(secret)) => {
+                check_secret(&secret).map_err(at("secret"))?;
+                Some(Some(secret))
+            }
+        };
+        let mut wanted = current.spec.options.clone();
+        wanted.apply(options.clone());
+        check_options(&wanted)?;
+        let change = SourceChange { name, mode, origins, secret, key: None, options };
+        self.change(&current, change).await
+    }
+
+    /// Gives a source another key: the present URL is answered 404 from then on.
+    pub async fn rotate_source_key(
+        &self,
+        workspace: WorkspaceId,
+        id: SourceId,
+    ) -> Result<Arc<Source>, Error> {
+        let current = self.source(workspace, id).await?;
+        let change = SourceChange { key: Some(self.new_key()), ..SourceChange::default() };
+        self.change(&current, change).await
+    }
+
+    /// Gives a source another secret, the given or a new one. One that was open asks for it from then
+    /// on.
+    pub async fn rotate_source_secret(
+        &self,
+        workspace: WorkspaceId,
+        id: SourceId,
+        secret: Option<Secret>,
+    ) -> Result<Arc<Source>, Error> {
+        let current = self.source(workspace, id).await?;
+        if let Some(secret) = &secret {
+            check_secret(secret).map_err(|message| Error::invalid("secret", message))?;
+        }
+        let secret = secret.unwrap_or_else(|| self.new_secret());
+        let change = SourceChange { secret: Some(Some(secret)), ..SourceChange::default() };
+        self.change(&current, change).await
+    }
+
+    async fn change(&self, source: &Source, change: SourceChange) -> Result<Arc<Source>, Error> {
+        let (workspace, project) = (source.spec.workspace, source.spec.project);
+        Ok(self.store().update_source(workspace, project, source.id, change).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chosen_secrets_are_bounded() {
+        let check = |text: &str| check_secret(&Secret::new(text));
+        assert!(check("x").is_ok());
+        assert!(check(&"x".repeat(SECRET_BYTES_MAX)).is_ok());
+        for wrong in ["", "a\nb", &"x".repeat(SECRET_BYTES_MAX + 1)] {
+            assert!(check(wrong).is_err());
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What an accepted delivery is answered.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use hookyard_core::model::{Source, SuccessAnswer};
+use http::{HeaderValue, Method, StatusCode, header};
+use serde::Serialize;
+
+/// Any JSON object pleases every client, and these names none of them takes for a job.
+#[derive(Debug, Serialize)]
+struct Accepted {
+    status: &'static str,
+    rows: u32,
+}
+
+/// The media type of an owner's answer that names none.
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// The answer to a delivery that became `rows` rows: the source's own, or the usual.
+pub(super) fn accepted(source: &Source, method: &Method, rows: u32) -> Response {
+    let posted = *method == Method::POST;
+    let usual = if posted { StatusCode::CREATED } else { StatusCode::OK };
+    let Some(answer) = &source.spec.options.answer else {
+        return (usual, Json(Accepted { status: "ok", rows })).into_response();
+    };
+    let SuccessAnswer { status, content_type, body } = answer;
+    let status = status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(usual);
+    if body.is_empty() {
+        return status.into_response();
+    }
+    let kind = content_type.as_deref().and_then(|kind| HeaderValue::from_str(kind).ok());
+    let kind = [(header::CONTENT_TYPE, kind.unwrap_or(TEXT))];
+    (status, kind, body.clone()).into_response()
+}

@@ -1,0 +1,168 @@
+//! From a body to what the engine is asked for.
+
+use hookyard_core::id::ProjectId;
+use hookyard_core::model::{Mode, Secret, SourceOptionsChange, SuccessAnswer};
+use hookyard_engine::sources::{
+    Draft, NAME_DEFAULT, ORIGINS_DEFAULT, SecretChange, SourcePatch as EnginePatch, check_folder,
+};
+use serde::Deserialize;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::shape::{ModeBody, SuccessAnswerBody};
+use crate::native::input::{Field, Object};
+use crate::problem::{Code, Problem};
+
+/// A new source: what is absent or null has its default.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewSource {
+    /// The project that it shall be in; the workspace's first unless said.
+    #[serde(default)]
+    #[schema(value_type = Option<i32>, minimum = 1, maximum = 2147483647)]
+    project: Field<i32>,
+    /// The folder that it shall be shown in, `label_` and a number.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, pattern = "^label_[0-9]{1,9}$")]
+    folder: Field<String>,
+    /// A name for people; a new source's dataset gets it too.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 255)]
+    name: Field<String>,
+    /// What a delivery does to the rows that are there; `replace` unless said.
+    #[serde(default)]
+    #[schema(value_type = Option<ModeBody>)]
+    mode: Field<ModeBody>,
+    /// The browser origins that may deliver: `*`, the default, or a list of `https://host` and
+    /// `https://*.host`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 2048)]
+    origins: Field<String>,
+    /// Whether deliveries must prove to know a secret, which is made unless there is one; false
+    /// unless said. Turning it off forgets the secret.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    secure: Field<bool>,
+    /// The secret, where a provider makes it. It secures the source.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, write_only, min_length = 1, max_length = 1000)]
+    secret: Field<Secret>,
+    /// What an accepted delivery is answered; null for the usual.
+    #[serde(default)]
+    #[schema(value_type = Option<SuccessAnswerBody>)]
+    answer: Field<Object<SuccessAnswer>>,
+}
+
+/// A change of a source: what is absent stays, null goes back to the default.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct SourcePatch(NewSource);
+
+/// What a source is made with and keeps.
+const FIXED: [&str; 2] = ["project", "folder"];
+
+impl ToSchema for SourcePatch {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        NewSource::schemas(schemas);
+    }
+}
+
+impl PartialSchema for SourcePatch {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = NewSource::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            object.properties.retain(|name, _| !FIXED.contains(&name.as_str()));
+            let text = "A change of a source: what is absent stays, null goes back to the default.";
+            object.description = Some(text.to_owned());
+        }
+        schema
+    }
+}
+
+impl SourcePatch {
+    /// The change for the engine.
+    pub(super) fn change(self) -> Result<EnginePatch, Problem> {
+        let Self(body) = self;
+        let given = [body.project != Field::Absent, body.folder != Field::Absent];
+        if let Some((field, _)) = FIXED.into_iter().zip(given).find(|(_, given)| *given) {
+            let detail = "cannot be changed: a source keeps what it was made with";
+            return Err(Problem::of_field(Code::InvalidValue, field, detail));
+        }
+        body.settings()
+    }
+}
+
+impl NewSource {
+    /// The project that is asked for, and the draft for the engine.
+    pub(super) fn draft(mut self) -> Result<(Option<ProjectId>, Draft), Problem> {
+        let project = match std::mem::take(&mut self.project) {
+            Field::Value(project) => Some(ProjectId(project)),
+            Field::Absent | Field::Null => None,
+        };
+        let folder = match std::mem::take(&mut self.folder) {
+            Field::Value(folder) => {
+                let refused = |detail| Problem::of_field(Code::InvalidValue, "folder", detail);
+                check_folder(&folder).map_err(refused)?;
+                Some(folder)
+            }
+            Field::Absent | Field::Null => None,
+        };
+        let EnginePatch { name, mode, origins, secret, options } = self.settings()?;
+        let usual = Draft::default();
+        let mut draft = Draft {
+            name: name.unwrap_or(usual.name),
+            mode: mode.unwrap_or(usual.mode),
+            origins: origins.unwrap_or(usual.origins),
+            folder,
+            ..Draft::default()
+        };
+        draft.options.apply(options);
+        match secret {
+            None | Some(SecretChange::Open) => {}
+            Some(SecretChange::Secure) => draft.is_secure = true,
+            Some(SecretChange::Set(secret)) => {
+                draft.is_secure = true;
+                draft.secret = Some(secret);
+            }
+        }
+        Ok((project, draft))
+    }
+
+    /// What can be changed later too.
+    fn settings(self) -> Result<EnginePatch, Problem> {
+        let Self { project: _, folder: _, name, mode, origins, secure, secret, answer } = self;
+        Ok(EnginePatch {
+            name: name.or_default(NAME_DEFAULT.to_owned()),
+            mode: mode.or_default(Mode::default().into()).map(Mode::from),
+            origins: origins.or_default(ORIGINS_DEFAULT.to_owned()),
+            secret: secret_change(secure.or_default(false), secret)?,
+            options: SourceOptionsChange { answer: optional(answer) },
+        })
+    }
+}
+
+fn secret_change(
+    secure: Option<bool>,
+    secret: Field<Secret>,
+) -> Result<Option<SecretChange>, Problem> {
+    let clash = |detail| Err(Problem::of_field(Code::InvalidValue, "secret", detail));
+    match (secure, secret) {
+        (None, Field::Absent) => Ok(None),
+        (Some(true), Field::Absent) => Ok(Some(SecretChange::Secure)),
+        (None | Some(true), Field::Value(secret)) => Ok(Some(SecretChange::Set(secret))),
+        (None | Some(false), Field::Null) | (Some(false), Field::Absent) => {
+            Ok(Some(SecretChange::Open))
+        }
+        (Some(false), Field::Value(_)) => clash("does not go together with `secure` false"),
+        (Some(true), Field::Null) => clash("cannot be taken away from a secure source"),
+    }
+}
+
+/// The change of a value that may be absent.
+fn optional<T>(field: Field<Object<T>>) -> Option<Option<T>> {
+    match field {
+        Field::Absent => None,
+        Field::Null => Some(None),
+        Field::Value(Object(value)) => Some(Some(value)),
+    }
+}

@@ -1,0 +1,66 @@
+use hookyard_core::id::SourceId;
+use hookyard_core::model::{SourceChange, SourceOptionsChange, SuccessAnswer};
+
+use super::*;
+use crate::SourceQuery;
+
+const ALL_SOURCES: SourceQuery = SourceQuery { project: None, after: None, limit: 100 };
+
+pub(crate) async fn sources_are_listed_in_pages(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let mut made = Vec::new();
+    for key in ["a", "b", "c"] {
+        made.push(store.create_source(new_source(Mode::Combine, key), at(0)).await.unwrap());
+    }
+    let foreign = NewSource { workspace: OTHER_WS, ..new_source(Mode::Combine, "d") };
+    let foreign = store.create_source(foreign, at(0)).await.unwrap();
+    let page = async |query| {
+        let page = store.sources_page(WS, query).await.unwrap();
+        page.iter().map(|source| source.id).collect::<Vec<SourceId>>()
+    };
+    let ids: Vec<_> = made.iter().map(|source| source.id).collect();
+    assert_eq!(page(ALL_SOURCES).await, ids);
+    assert_eq!(page(SourceQuery { limit: 2, ..ALL_SOURCES }).await, ids[..2]);
+    assert_eq!(page(SourceQuery { after: Some(ids[1]), ..ALL_SOURCES }).await, ids[2..]);
+    assert_eq!(page(SourceQuery { project: Some(PROJECT), ..ALL_SOURCES }).await, ids);
+    assert_eq!(page(SourceQuery { project: Some(ProjectId(5)), ..ALL_SOURCES }).await, []);
+    let found = store.workspace_source(WS, ids[0]).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&made[0]));
+    assert_eq!(store.workspace_source(WS, foreign.id).await.unwrap(), None);
+}
+
+pub(crate) async fn every_setting_is_kept(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let made = store.create_source(new_source(Mode::Combine, "a"), at(0)).await.unwrap();
+    let answer = SuccessAnswer { status: Some(202), body: "ok".to_owned(), content_type: None };
+    let change = SourceChange {
+        name: Some("Renamed".to_owned()),
+        options: SourceOptionsChange { answer: Some(Some(answer.clone())) },
+        ..SourceChange::default()
+    };
+    let changed = store.update_source(WS, PROJECT, made.id, change).await.unwrap();
+    assert_eq!(changed.spec.options.answer.as_ref(), Some(&answer));
+    assert_eq!((changed.spec.name.as_str(), changed.spec.mode), ("Renamed", Mode::Combine));
+    assert_eq!(changed.spec.secret, made.spec.secret);
+    let store = fixture.open().await;
+    assert_eq!(store.workspace_source(WS, made.id).await.unwrap(), Some(changed));
+    let name = Some("Again".to_owned());
+    let change = SourceChange { name, ..SourceChange::default() };
+    let changed = store.update_source(WS, PROJECT, made.id, change).await.unwrap();
+    assert_eq!(changed.spec.options.answer, Some(answer), "what a change does not name stays");
+    // The dataset has a name of its own.
+    let dataset = store.dataset(WS, PROJECT, made.dataset).await.unwrap().unwrap();
+    assert_eq!(dataset.name, "Source");
+}
+
+pub(crate) async fn a_new_key_takes_the_place(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let made = store.create_source(new_source(Mode::Combine, "old"), at(0)).await.unwrap();
+    let key = Some("new".to_owned());
+    let change = SourceChange { key, ..SourceChange::default() };
+    let changed = store.update_source(WS, PROJECT, made.id, change).await.unwrap();
+    for store in [store, fixture.open().await] {
+        assert_eq!(store.source_by_key("old").await.unwrap(), None);
+        assert_eq!(store.source_by_key("new").await.unwrap(), Some(Arc::clone(&changed)));
+    }
+}
