@@ -14,5 +14,6 @@ pub mod id;
 pub mod json;
 pub mod model;
 pub mod origins;
+pub mod provider;
 pub mod retry;
 pub mod signature;
