@@ -55,6 +55,10 @@ int32_id! {
     ApplicationId;
     /// One person's yes to an application.
     GrantId;
+    /// A folder.
+    FolderId;
+    /// A job.
+    JobId;
 }
 
 /// The number of an event in the journal. Unique in an installation and never used again; a later
@@ -79,6 +83,20 @@ impl fmt::Display for Seq {
 pub struct BatchId(pub u64);
 
 impl fmt::Display for BatchId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The number of a version of a dataset. Unique in an installation; of two versions that were begun by
+/// a delivery, the later has the higher number, which is that of the delivery's batch.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct VersionId(pub u64);
+
+impl fmt::Display for VersionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

@@ -22,6 +22,12 @@ pub enum Entity {
     Dataset,
     /// A batch.
     Batch,
+    /// A version of a dataset.
+    Version,
+    /// A folder.
+    Folder,
+    /// A job.
+    Job,
     /// A dead letter.
     DeadLetter,
     /// A replay.
@@ -44,6 +50,9 @@ impl fmt::Display for Entity {
             Self::Source => "source",
             Self::Dataset => "dataset",
             Self::Batch => "batch",
+            Self::Version => "version",
+            Self::Folder => "folder",
+            Self::Job => "job",
             Self::DeadLetter => "dead letter",
             Self::Replay => "replay",
             Self::Application => "application",

@@ -18,6 +18,7 @@ mod catalog;
 #[cfg(test)]
 mod contract;
 mod credentials;
+mod dataset_rows;
 mod datasets;
 mod dead_letters;
 mod error;
@@ -35,7 +36,10 @@ pub use applications::{APPLICATIONS_MAX, ApplicationStore, GRANTS_MAX};
 pub use attempts::{AttemptQuery, AttemptStore};
 pub use catalog::{CatalogStore, NewWorkspace};
 pub use credentials::{CredentialStore, NewCredential, StoredCredential};
-pub use datasets::{BatchQuery, DatasetStore, Received};
+pub use dataset_rows::{
+    BATCHES_CHANGED_MAX, BatchChange, BatchQuery, RowLimit, RowPage, RowQuery, RowStore,
+};
+pub use datasets::{DatasetChange, DatasetQuery, DatasetStore, NewDataset, Received, VersionStore};
 pub use dead_letters::{
     DEAD_LETTERS_MAX, DeadLetter, DeadLetterQuery, DeadLetterStore, DeadLetters,
 };
@@ -68,6 +72,8 @@ pub trait Store:
     + RetentionStore
     + SourceStore
     + DatasetStore
+    + RowStore
+    + VersionStore
 {
     /// Whether a transaction can be committed now.
     async fn health(&self) -> Result<(), StoreError>;

@@ -3,6 +3,7 @@
 mod application;
 mod attempt;
 mod credential;
+mod dataset;
 mod endpoint;
 mod endpoint_options;
 mod event;
@@ -21,6 +22,10 @@ pub use application::{
 };
 pub use attempt::{Attempt, Header, NewAttempt, Outcome, QueueState};
 pub use credential::{Credential, CredentialKind, ParseScopeError, Scope, Scopes};
+pub use dataset::{
+    Batch, BatchColumn, BatchState, Columns, Dataset, DatasetStats, Folder, Job, Row, Version,
+    VersionsKept,
+};
 pub use endpoint::{
     ApiVersion, AuthKind, Endpoint, EndpointSettings, MAXIMUM_EVENTS_DEFAULT, MAXIMUM_SIZE_DEFAULT,
     Subscription,
@@ -38,9 +43,7 @@ pub use retry_rule::{
     RETRY_RULE_AFTER_MAX, RETRY_RULES_MAX, RetryAction, RetryRule, StatusRange, check_retry_rules,
 };
 pub use secret::Secret;
-pub use source::{
-    Batch, BatchState, Dataset, DatasetStats, Mode, NewSource, Row, Source, SourceChange,
-};
+pub use source::{Mode, NewSource, Source, SourceChange};
 pub use source_options::{
     ANSWER_BODY_BYTES_MAX, SourceOptions, SourceOptionsChange, SuccessAnswer,
 };

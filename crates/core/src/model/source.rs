@@ -1,8 +1,7 @@
-use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{Secret, SourceOptions, SourceOptionsChange};
-use crate::id::{BatchId, DatasetId, ProjectId, SourceId, WorkspaceId};
+use crate::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
 
 /// What a delivery does to the rows that are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -105,67 +104,4 @@ impl NewSource {
         }
         self.options.apply(options);
     }
-}
-
-/// The counters of a dataset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct DatasetStats {
-    /// Visible rows. Exact.
-    pub rows: u64,
-    /// Bytes of their cells.
-    pub bytes: u64,
-}
-
-/// What a source fills.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dataset {
-    /// Its number.
-    pub id: DatasetId,
-    /// The workspace that owns it.
-    pub workspace: WorkspaceId,
-    /// The project that it is in.
-    pub project: ProjectId,
-    /// Its name.
-    pub name: String,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When its rows last changed.
-    pub updated_at: Timestamp,
-    /// The source that fills it; `None` when that was deleted.
-    pub source: Option<std::sync::Arc<Source>>,
-    /// Its counters.
-    pub stats: DatasetStats,
-}
-
-/// Whether a batch counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BatchState {
-    /// Its row is visible.
-    Active,
-    /// Its row is hidden until it is restored.
-    Suspended,
-}
-
-/// One accepted delivery.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Batch {
-    /// Its number.
-    pub id: BatchId,
-    /// When it was accepted.
-    pub received_at: Timestamp,
-    /// Whether it counts.
-    pub state: BatchState,
-    /// Bytes of its cell.
-    pub bytes: u64,
-}
-
-/// One visible row of a dataset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// The batch that it came with.
-    pub batch: BatchId,
-    /// When it was accepted.
-    pub received_at: Timestamp,
-    /// The delivery, as JSON text.
-    pub cell: Bytes,
 }

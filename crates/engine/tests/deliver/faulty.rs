@@ -353,11 +353,32 @@ delegate! {
         fn datasets(workspace: WorkspaceId, project: ProjectId) -> Vec<Dataset>;
         fn dataset(workspace: WorkspaceId, project: ProjectId, id: DatasetId) -> Option<Dataset>;
         fn delete_dataset(workspace: WorkspaceId, project: ProjectId, id: DatasetId) -> bool;
-        fn rows(workspace: WorkspaceId, project: ProjectId, dataset: DatasetId, offset: u64,
-            limit: usize) -> Vec<Row>;
+        fn append_row(workspace: WorkspaceId, dataset: DatasetId, cell: Bytes, now: Timestamp)
+            -> Received;
+        fn create_dataset(new: NewDataset, now: Timestamp) -> Dataset;
+        fn find_datasets(workspace: WorkspaceId, query: DatasetQuery) -> Vec<Dataset>;
+        fn find_dataset(workspace: WorkspaceId, id: DatasetId) -> Option<Dataset>;
+        fn update_dataset(workspace: WorkspaceId, project: ProjectId, id: DatasetId,
+            change: DatasetChange) -> Dataset;
+    }
+    RowStore {
+        fn rows_after(workspace: WorkspaceId, project: ProjectId, dataset: DatasetId,
+            query: RowQuery, limit: RowLimit) -> RowPage;
+        fn rows_at(workspace: WorkspaceId, project: ProjectId, dataset: DatasetId, offset: u64,
+            limit: RowLimit) -> RowPage;
         fn batches(workspace: WorkspaceId, project: ProjectId, dataset: DatasetId,
             query: BatchQuery) -> Vec<Batch>;
         fn batch(workspace: WorkspaceId, project: ProjectId, dataset: DatasetId, id: BatchId)
             -> Option<Batch>;
+        fn change_batches(workspace: WorkspaceId, project: ProjectId, dataset: DatasetId,
+            ids: Vec<BatchId>, change: BatchChange, now: Timestamp) -> ();
+    }
+    VersionStore {
+        fn versions(workspace: WorkspaceId, project: ProjectId, dataset: DatasetId)
+            -> Vec<Version>;
+        fn restore_version(workspace: WorkspaceId, project: ProjectId, dataset: DatasetId,
+            version: VersionId, now: Timestamp) -> ();
+        fn delete_version(workspace: WorkspaceId, project: ProjectId, dataset: DatasetId,
+            version: VersionId) -> bool;
     }
 }

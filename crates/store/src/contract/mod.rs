@@ -23,6 +23,7 @@ use crate::{HeadLimit, Lease, NewCredential, NewWorkspace, SharedStore};
 pub(crate) mod applications;
 pub(crate) mod attempts;
 pub(crate) mod catalog;
+pub(crate) mod dataset_rows;
 pub(crate) mod datasets;
 pub(crate) mod dead_letters;
 pub(crate) mod journal;
@@ -31,6 +32,7 @@ pub(crate) mod queue;
 pub(crate) mod replays;
 pub(crate) mod retention;
 pub(crate) mod sources;
+pub(crate) mod versions;
 
 /// A place where a backend keeps its data.
 #[async_trait]
@@ -54,7 +56,13 @@ macro_rules! suite {
                 event_types_are_added_for_good;
             datasets: combine_appends_and_replace_replaces, switching_to_replace_hides_many_rows,
                 sources_and_datasets_live_apart, deleting_a_dataset_takes_its_source,
-                rows_survive, foreign_projects_see_nothing;
+                rows_survive, foreign_projects_see_nothing, a_dataset_needs_no_source,
+                datasets_are_listed_by_what_is_asked, settings_change_by_revision,
+                numbers_are_not_used_again;
+            dataset_rows: pages_go_on_where_the_last_one_ended, pages_are_bounded_by_bytes,
+                ranges_of_time_select_rows, offsets_count_visible_rows,
+                batches_are_suspended_restored_and_deleted, changes_are_all_or_none,
+                batches_are_listed_by_state, foreign_projects_see_no_rows;
             sources: sources_are_listed_in_pages, every_setting_is_kept, a_new_key_takes_the_place;
             dead_letters: a_parked_event_leaves_the_queue, parking_is_bounded,
                 redelivered_letters_are_queued_last_in_one_order, letters_are_dropped_by_number,
@@ -81,6 +89,10 @@ macro_rules! suite {
                 awaited_events_are_pinned, dead_letters_pin_their_events,
                 dead_letters_are_bounded_in_bytes, bytes_are_bounded, old_attempts_go,
                 a_crash_between_slices_is_harmless, nothing_goes_unless_asked;
+            versions: replaced_rows_can_be_read_and_restored, a_reader_of_a_version_is_not_disturbed,
+                versions_are_bounded_by_count_and_bytes, many_rows_are_replaced_and_restored,
+                many_replacements_at_once_keep_the_newest, versions_are_deleted,
+                foreign_projects_see_no_versions;
         );
     };
     (@ $fixture:expr, $($module:ident: $($case:ident),+;)+) => {

@@ -1,38 +1,20 @@
-//! Datasets and their rows.
-//!
-//! A delivery inserts one row; what it does to its dataset's counters is added up and written once a
-//! transaction. In replace mode it also raises the dataset's `floor`, which hides every earlier row at
-//! once; those are deleted at leisure.
+//! Datasets and their settings.
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hookyard_core::id::{BatchId, DatasetId, ProjectId, SourceId, WorkspaceId};
-use hookyard_core::model::{Batch, BatchState, Dataset, DatasetStats, Mode, Row as DataRow};
+use hookyard_core::id::{
+    BatchId, DatasetId, FolderId, ProjectId, SourceId, VersionId, WorkspaceId,
+};
+use hookyard_core::model::{Dataset, DatasetStats, Mode, VersionsKept};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
-use super::rows::{Raw, Text, count, moment, signed, unsigned};
+use super::rows::{count, from_json, moment, signed, to_json, unsigned};
+use super::versions::{self, add_row};
 use super::writer::Tx;
-use super::{SqliteStore, failed};
-use crate::{BatchQuery, DatasetStore, Entity, Received, StoreError};
-
-/// Replaced rows that are deleted within the transaction that replaced them. A source that was always
-/// in replace mode has one; whatever is beyond waits for an idle moment.
-const DELETED_AT_ONCE: i64 = 16;
-
-/// Rows deleted in one idle transaction: about a millisecond, so a publisher that comes meanwhile
-/// hardly notices.
-const DELETED_IDLE: i64 = 500;
-
-/// What an open transaction does to a dataset's counters.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Delta {
-    rows: u64,
-    bytes: u64,
-    /// Rows below are hidden: the counters start anew from it.
-    floor: Option<u64>,
-    updated_ms: i64,
-}
+use super::{SqliteStore, failed, folders, sources};
+use crate::{DatasetChange, DatasetQuery, DatasetStore, Entity, NewDataset, Received, StoreError};
 
 #[async_trait]
 impl DatasetStore for SqliteStore {
@@ -42,8 +24,41 @@ impl DatasetStore for SqliteStore {
         cell: Bytes,
         now: Timestamp,
     ) -> Result<Received, StoreError> {
-        let job = move |tx: &mut Tx<'_>| receive(tx, source, &cell, now);
+        let job = move |tx: &mut Tx<'_>| {
+            let source = tx.memory.source(source).ok_or(StoreError::NotFound(Entity::Source))?;
+            let batch = add_row(tx, source.dataset, source.spec.mode, &cell, now)?;
+            Ok(Received { batch, dataset: source.dataset })
+        };
         self.writer.grouped(0, job).await
+    }
+
+    async fn append_row(
+        &self,
+        workspace: WorkspaceId,
+        dataset: DatasetId,
+        cell: Bytes,
+        now: Timestamp,
+    ) -> Result<Received, StoreError> {
+        let job = move |tx: &mut Tx<'_>| {
+            let batch = append(tx, workspace, dataset, &cell, now)?;
+            Ok(Received { batch, dataset })
+        };
+        self.writer.grouped(0, job).await
+    }
+
+    async fn create_dataset(&self, new: NewDataset, now: Timestamp) -> Result<Dataset, StoreError> {
+        let job = move |tx: &mut Tx<'_>| {
+            if !tx.memory.has_project(new.workspace, new.project) {
+                return Err(StoreError::NotFound(Entity::Project));
+            }
+            if let Some(folder) = new.folder {
+                folders::there(tx.conn, new.workspace, new.project, folder)?;
+            }
+            let id = insert(tx, &new, now)?;
+            let made = find(tx.conn, new.workspace, new.project, id)?;
+            made.ok_or(StoreError::NotFound(Entity::Dataset))
+        };
+        self.writer.alone(job).await
     }
 
     async fn datasets(
@@ -51,15 +66,17 @@ impl DatasetStore for SqliteStore {
         workspace: WorkspaceId,
         project: ProjectId,
     ) -> Result<Vec<Dataset>, StoreError> {
-        let sql = "SELECT id, workspace_id, project_id, name, created_ms, updated_ms, rows, bytes \
-                   FROM datasets WHERE workspace_id = ?1 AND project_id = ?2 ORDER BY id";
-        let read = move |conn: &Connection| {
-            let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-            let own = params![workspace.0, project.0];
-            let rows = statement.query_map(own, dataset).map_err(failed)?;
-            rows.collect::<Result<Vec<_>, _>>().map_err(failed)
-        };
-        let mut datasets = self.readers.read(read).await?;
+        let project = Some(project);
+        let all = DatasetQuery { project, limit: usize::MAX, ..DatasetQuery::default() };
+        self.find_datasets(workspace, all).await
+    }
+
+    async fn find_datasets(
+        &self,
+        workspace: WorkspaceId,
+        query: DatasetQuery,
+    ) -> Result<Vec<Dataset>, StoreError> {
+        let mut datasets = self.readers.read(move |conn| list(conn, workspace, query)).await?;
         for dataset in &mut datasets {
             dataset.source = self.memory.source_of(dataset.id);
         }
@@ -76,6 +93,27 @@ impl DatasetStore for SqliteStore {
         Ok(found.map(|dataset| Dataset { source: self.memory.source_of(id), ..dataset }))
     }
 
+    async fn find_dataset(
+        &self,
+        workspace: WorkspaceId,
+        id: DatasetId,
+    ) -> Result<Option<Dataset>, StoreError> {
+        let found = self.readers.read(move |conn| by_id(conn, workspace, id)).await?;
+        Ok(found.map(|dataset| Dataset { source: self.memory.source_of(id), ..dataset }))
+    }
+
+    async fn update_dataset(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+        id: DatasetId,
+        change: DatasetChange,
+    ) -> Result<Dataset, StoreError> {
+        let job = move |tx: &mut Tx<'_>| update(tx, workspace, project, id, change);
+        let changed = self.writer.alone(job).await?;
+        Ok(Dataset { source: self.memory.source_of(id), ..changed })
+    }
+
     async fn delete_dataset(
         &self,
         workspace: WorkspaceId,
@@ -84,161 +122,99 @@ impl DatasetStore for SqliteStore {
     ) -> Result<bool, StoreError> {
         self.writer.alone(move |tx| delete(tx, workspace, project, id)).await
     }
-
-    async fn rows(
-        &self,
-        workspace: WorkspaceId,
-        project: ProjectId,
-        dataset: DatasetId,
-        offset: u64,
-        limit: usize,
-    ) -> Result<Vec<DataRow>, StoreError> {
-        let sql = "SELECT rows.id, received_ms, cell FROM rows JOIN datasets \
-                   ON datasets.id = dataset_id WHERE dataset_id = ?1 AND rows.id >= floor \
-                   AND suspended = 0 ORDER BY rows.id LIMIT ?2 OFFSET ?3";
-        let read = move |conn: &Connection| {
-            there(conn, workspace, project, dataset)?;
-            let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-            let page = params![dataset.0, count(limit), signed(offset)];
-            let rows = statement.query_map(page, data_row).map_err(failed)?;
-            rows.collect::<Result<_, _>>().map_err(failed)
-        };
-        self.readers.read(read).await
-    }
-
-    async fn batches(
-        &self,
-        workspace: WorkspaceId,
-        project: ProjectId,
-        dataset: DatasetId,
-        query: BatchQuery,
-    ) -> Result<Vec<Batch>, StoreError> {
-        let order = if query.newest_first { "DESC" } else { "ASC" };
-        let sql = format!("{BATCHES} ORDER BY rows.id {order} LIMIT ?2 OFFSET ?3");
-        let read = move |conn: &Connection| {
-            there(conn, workspace, project, dataset)?;
-            let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
-            let page = params![dataset.0, count(query.limit), signed(query.offset)];
-            let rows = statement.query_map(page, batch).map_err(failed)?;
-            rows.collect::<Result<_, _>>().map_err(failed)
-        };
-        self.readers.read(read).await
-    }
-
-    async fn batch(
-        &self,
-        workspace: WorkspaceId,
-        project: ProjectId,
-        dataset: DatasetId,
-        id: BatchId,
-    ) -> Result<Option<Batch>, StoreError> {
-        let sql = format!("{BATCHES} AND rows.id = ?2");
-        let read = move |conn: &Connection| {
-            there(conn, workspace, project, dataset)?;
-            let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
-            let own = params![dataset.0, signed(id.0)];
-            statement.query_row(own, batch).optional().map_err(failed)
-        };
-        self.readers.read(read).await
-    }
 }
 
-/// What [`batch`] reads, of the dataset ?1.
-const BATCHES: &str = "SELECT rows.id, received_ms, suspended, octet_length(cell) FROM rows \
-                       JOIN datasets ON datasets.id = dataset_id \
-                       WHERE dataset_id = ?1 AND rows.id >= floor";
+/// What [`dataset`] reads.
+const DATASETS: &str = "SELECT id, workspace_id, project_id, name, created_ms, updated_ms, rows, \
+                        bytes, suspended, version_id, revision, folder_id, versions_kept, \
+                        versions_bytes, columns FROM datasets";
 
-fn receive(
+/// Adds a row to a dataset of a workspace. Fails before it writes, so it may be part of a group.
+fn append(
     tx: &mut Tx<'_>,
-    source: SourceId,
+    workspace: WorkspaceId,
+    dataset: DatasetId,
     cell: &[u8],
     now: Timestamp,
-) -> Result<Received, StoreError> {
-    let source = tx.memory.source(source).ok_or(StoreError::NotFound(Entity::Source))?;
-    let (id, at) = (tx.state.ids.row, now.as_millisecond());
-    let sql = "INSERT INTO rows (id, dataset_id, received_ms, suspended, cell) \
-               VALUES (?1, ?2, ?3, 0, ?4)";
-    let row = params![signed(id), source.dataset.0, at, Text(cell)];
-    tx.conn.prepare_cached(sql).and_then(|mut insert| insert.execute(row)).map_err(failed)?;
+) -> Result<BatchId, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM datasets WHERE id = ?1 AND workspace_id = ?2)";
+    let own = params![dataset.0, workspace.0];
+    let there =
+        tx.conn.prepare_cached(sql).and_then(|mut sql| sql.query_row(own, |row| row.get(0)));
+    if !there.map_err(failed)? {
+        return Err(StoreError::NotFound(Entity::Dataset));
+    }
+    add_row(tx, dataset, Mode::Combine, cell, now)
+}
+
+/// Makes a dataset; its project and folder are known to be there.
+pub(super) fn insert(
+    tx: &mut Tx<'_>,
+    new: &NewDataset,
+    now: Timestamp,
+) -> Result<DatasetId, StoreError> {
+    let version = tx.state.ids.row;
+    let sql = "INSERT INTO datasets (workspace_id, project_id, name, folder_id, created_ms, \
+               updated_ms, began_ms, version_id, versions_kept, versions_bytes, rows, bytes) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?5, ?6, ?7, ?8, 0, 0)";
+    let row = params![
+        new.workspace.0,
+        new.project.0,
+        new.name,
+        new.folder.map(|folder| folder.0),
+        now.as_millisecond(),
+        signed(version),
+        new.keep.count,
+        signed(new.keep.bytes),
+    ];
+    tx.conn.execute(sql, row).map_err(failed)?;
     tx.state.ids.row += 1;
-    let empty = Delta { rows: 0, bytes: 0, floor: None, updated_ms: at };
-    let delta = tx.state.deltas.entry(source.dataset).or_insert(empty);
-    if source.spec.mode == Mode::Replace {
-        *delta = Delta { floor: Some(id), ..empty };
-    }
-    delta.rows += 1;
-    delta.bytes += cell.len() as u64;
-    delta.updated_ms = at;
-    Ok(Received { batch: BatchId(id), dataset: source.dataset })
+    Ok(DatasetId(sources::number(tx.conn.last_insert_rowid())?))
 }
 
-/// Writes what the transaction did to the datasets' counters, just before it is committed.
-pub(super) fn write_deltas(tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    for (id, delta) in std::mem::take(&mut tx.state.deltas) {
-        let sql = match delta.floor {
-            None => {
-                "UPDATE datasets SET rows = rows + ?2, bytes = bytes + ?3, updated_ms = ?4 \
-                 WHERE id = ?1"
-            }
-            Some(_) => {
-                "UPDATE datasets SET rows = ?2, bytes = ?3, updated_ms = ?4, floor = ?5 \
-                 WHERE id = ?1"
-            }
-        };
-        let mut update = tx.conn.prepare_cached(sql).map_err(failed)?;
-        let (rows, bytes) = (signed(delta.rows), signed(delta.bytes));
-        match delta.floor {
-            None => update.execute(params![id.0, rows, bytes, delta.updated_ms]),
-            Some(floor) => {
-                update.execute(params![id.0, rows, bytes, delta.updated_ms, signed(floor)])
-            }
-        }
-        .map_err(failed)?;
-        if let Some(floor) = delta.floor {
-            discard(tx, id, floor)?;
-        }
+fn update(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    project: ProjectId,
+    id: DatasetId,
+    change: DatasetChange,
+) -> Result<Dataset, StoreError> {
+    let DatasetChange { if_revision, name, folder, keep, columns } = change;
+    let found = find(tx.conn, workspace, project, id)?;
+    let mut dataset = found.ok_or(StoreError::NotFound(Entity::Dataset))?;
+    if if_revision.is_some_and(|wanted| wanted != dataset.revision) {
+        let message = format!("the dataset is at revision {} now", dataset.revision);
+        return Err(StoreError::Conflict(message));
     }
-    Ok(())
-}
-
-/// Deletes a dataset's rows below `floor`, or leaves them to the next idle moment when they are many.
-fn discard(tx: &mut Tx<'_>, dataset: DatasetId, floor: u64) -> Result<(), StoreError> {
-    if delete_rows(tx.conn, dataset, floor, DELETED_AT_ONCE)? == DELETED_AT_ONCE {
-        let sql = "INSERT OR REPLACE INTO garbage (dataset_id, below) VALUES (?1, ?2)";
-        tx.conn.execute(sql, params![dataset.0, signed(floor)]).map_err(failed)?;
-        tx.state.garbage = true;
+    if let Some(folder) = folder {
+        folder.map_or(Ok(()), |folder| folders::there(tx.conn, workspace, project, folder))?;
+        dataset.folder = folder;
     }
-    Ok(())
-}
-
-fn delete_rows(
-    conn: &Connection,
-    dataset: DatasetId,
-    below: u64,
-    limit: i64,
-) -> Result<i64, StoreError> {
-    let sql = "DELETE FROM rows WHERE id IN (SELECT id FROM rows WHERE dataset_id = ?1 \
-               AND id < ?2 ORDER BY id LIMIT ?3)";
-    let deleted = conn
-        .prepare_cached(sql)
-        .and_then(|mut delete| delete.execute(params![dataset.0, signed(below), limit]))
-        .map_err(failed)?;
-    Ok(count(deleted))
-}
-
-/// Deletes some rows that are invisible for good. The answer is whether there are more.
-pub(super) fn collect_garbage(conn: &mut Connection) -> Result<bool, StoreError> {
-    let tx = conn.transaction().map_err(failed)?;
-    let next = "SELECT dataset_id, below FROM garbage LIMIT 1";
-    let garbage = |row: &Row<'_>| Ok((DatasetId(row.get(0)?), unsigned(row, 1)?));
-    let Some((dataset, below)) = tx.query_row(next, [], garbage).optional().map_err(failed)? else {
-        return Ok(false);
-    };
-    if delete_rows(&tx, dataset, below, DELETED_IDLE)? < DELETED_IDLE {
-        tx.execute("DELETE FROM garbage WHERE dataset_id = ?1", [dataset.0]).map_err(failed)?;
+    if let Some(name) = name {
+        sources::rename(tx, id, &name)?;
+        dataset.name = name;
     }
-    tx.commit().map_err(failed)?;
-    Ok(true)
+    if let Some(keep) = keep {
+        versions::open(tx, id)?.keep(keep);
+        dataset.keep = keep;
+    }
+    if let Some(columns) = columns {
+        dataset.columns = columns;
+    }
+    dataset.revision += 1;
+    let sql = "UPDATE datasets SET name = ?2, folder_id = ?3, versions_kept = ?4, \
+               versions_bytes = ?5, columns = ?6, revision = ?7 WHERE id = ?1";
+    let row = params![
+        id.0,
+        dataset.name,
+        dataset.folder.map(|folder| folder.0),
+        dataset.keep.count,
+        signed(dataset.keep.bytes),
+        to_json(&dataset.columns)?,
+        dataset.revision,
+    ];
+    tx.conn.execute(sql, row).map_err(failed)?;
+    Ok(dataset)
 }
 
 fn delete(
@@ -247,33 +223,80 @@ fn delete(
     project: ProjectId,
     id: DatasetId,
 ) -> Result<bool, StoreError> {
-    if find(tx.conn, workspace, project, id)?.is_none() {
-        return Ok(false);
-    }
+    let Some(dataset) = find(tx.conn, workspace, project, id)? else { return Ok(false) };
     tx.conn.execute("DELETE FROM sources WHERE dataset_id = ?1", [id.0]).map_err(failed)?;
     tx.conn.execute("DELETE FROM datasets WHERE id = ?1", [id.0]).map_err(failed)?;
-    let floor = tx.state.ids.row;
-    discard(tx, id, floor)?;
+    let sql = "DELETE FROM dataset_versions WHERE dataset_id = ?1 RETURNING id";
+    let earlier: Vec<u64> = {
+        let mut statement = tx.conn.prepare(sql).map_err(failed)?;
+        let ids = statement.query_map([id.0], |row| unsigned(row, 0)).map_err(failed)?;
+        ids.collect::<Result<_, _>>().map_err(failed)?
+    };
+    for version in earlier.into_iter().map(VersionId).chain([dataset.version]) {
+        versions::drop_version(tx, version)?;
+    }
+    versions::keep_numbers(tx)?;
     if let Some(source) = tx.memory.source_of(id) {
         tx.after_commit(move |memory| memory.remove_source(source.id));
     }
     Ok(true)
 }
 
-fn find(
+fn list(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    query: DatasetQuery,
+) -> Result<Vec<Dataset>, StoreError> {
+    let DatasetQuery { project, folder, name, after, limit } = query;
+    let mut values = vec![Value::from(workspace.0)];
+    let mut sql = format!("{DATASETS} WHERE workspace_id = ?1");
+    let mut and = |condition: &str, value: Value| {
+        values.push(value);
+        sql.push_str(&format!(" AND {condition} ?{}", values.len()));
+    };
+    if let Some(project) = project {
+        and("project_id =", project.0.into());
+    }
+    if let Some(after) = after {
+        and("id >", after.0.into());
+    }
+    match folder {
+        Some(Some(folder)) => and("folder_id =", folder.0.into()),
+        Some(None) => and("folder_id IS", Value::Null),
+        None => {}
+    }
+    if let Some(name) = name {
+        and("0 < instr(lower(name), lower(", name.into());
+        sql.push_str("))");
+    }
+    values.push(count(limit).into());
+    sql.push_str(&format!(" ORDER BY id LIMIT ?{}", values.len()));
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    let rows = statement.query_map(params_from_iter(values), dataset).map_err(failed)?;
+    rows.map(|row| row.map_err(failed)?).collect()
+}
+
+pub(super) fn find(
     conn: &Connection,
     workspace: WorkspaceId,
     project: ProjectId,
     id: DatasetId,
 ) -> Result<Option<Dataset>, StoreError> {
-    let sql = "SELECT id, workspace_id, project_id, name, created_ms, updated_ms, rows, bytes \
-               FROM datasets WHERE id = ?1 AND workspace_id = ?2 AND project_id = ?3";
-    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    let own = params![id.0, workspace.0, project.0];
-    statement.query_row(own, dataset).optional().map_err(failed)
+    Ok(by_id(conn, workspace, id)?.filter(|dataset| dataset.project == project))
 }
 
-fn there(
+fn by_id(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    id: DatasetId,
+) -> Result<Option<Dataset>, StoreError> {
+    let sql = format!("{DATASETS} WHERE id = ?1 AND workspace_id = ?2");
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    let own = params![id.0, workspace.0];
+    statement.query_row(own, dataset).optional().map_err(failed)?.transpose()
+}
+
+pub(super) fn there(
     conn: &Connection,
     workspace: WorkspaceId,
     project: ProjectId,
@@ -282,33 +305,27 @@ fn there(
     find(conn, workspace, project, id)?.map(drop).ok_or(StoreError::NotFound(Entity::Dataset))
 }
 
-fn dataset(row: &Row<'_>) -> rusqlite::Result<Dataset> {
-    Ok(Dataset {
+fn dataset(row: &Row<'_>) -> rusqlite::Result<Result<Dataset, StoreError>> {
+    let columns: String = row.get(14)?;
+    let stats = DatasetStats {
+        rows: unsigned(row, 6)?,
+        bytes: unsigned(row, 7)?,
+        suspended: unsigned(row, 8)?,
+    };
+    let dataset = Dataset {
         id: DatasetId(row.get(0)?),
         workspace: WorkspaceId(row.get(1)?),
         project: ProjectId(row.get(2)?),
         name: row.get(3)?,
+        folder: row.get::<_, Option<i32>>(11)?.map(FolderId),
+        revision: row.get(10)?,
         created_at: moment(row.get(4)?),
         updated_at: moment(row.get(5)?),
         source: None,
-        stats: DatasetStats { rows: unsigned(row, 6)?, bytes: unsigned(row, 7)? },
-    })
-}
-
-fn data_row(row: &Row<'_>) -> rusqlite::Result<DataRow> {
-    Ok(DataRow {
-        batch: BatchId(unsigned(row, 0)?),
-        received_at: moment(row.get(1)?),
-        cell: row.get::<_, Raw>(2)?.0,
-    })
-}
-
-fn batch(row: &Row<'_>) -> rusqlite::Result<Batch> {
-    let suspended: bool = row.get(2)?;
-    Ok(Batch {
-        id: BatchId(unsigned(row, 0)?),
-        received_at: moment(row.get(1)?),
-        state: if suspended { BatchState::Suspended } else { BatchState::Active },
-        bytes: unsigned(row, 3)?,
-    })
+        version: VersionId(unsigned(row, 9)?),
+        stats,
+        keep: VersionsKept { count: row.get(12)?, bytes: unsigned(row, 13)? },
+        columns: Default::default(),
+    };
+    Ok(from_json(&columns).map(|columns| Dataset { columns, ..dataset }))
 }

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_dead_letter_bytes.sql"),
     include_str!("migrations/0003_oauth.sql"),
     include_str!("migrations/0004_receiving.sql"),
+    include_str!("migrations/0005_datasets.sql"),
 ];
 
 /// Brings the file to the newest format.

@@ -21,15 +21,18 @@ mod catalog;
 mod checkpoint;
 mod codec;
 mod credentials;
+mod dataset_rows;
 mod datasets;
 mod dead_letters;
 mod event_types;
+mod folders;
 mod gaps;
 mod journal;
 mod keys;
 mod memory;
 mod migrate;
 mod oauth;
+mod places;
 mod queue;
 mod readers;
 mod recover;
@@ -38,10 +41,12 @@ mod retention;
 mod rows;
 mod sources;
 mod span;
+mod versions;
 mod writer;
 
 pub use credentials::SqliteCredentials;
 use memory::Memory;
+use places::Places;
 use readers::Readers;
 use writer::Writer;
 
@@ -64,6 +69,7 @@ pub struct SqliteStore {
     memory: Arc<Memory>,
     vault: Arc<Vault>,
     entropy: Arc<dyn Entropy>,
+    places: Arc<Places>,
 }
 
 impl SqliteStore {
@@ -76,7 +82,8 @@ impl SqliteStore {
         let memory = Arc::new(memory);
         let readers = Readers::open(&options.path)?;
         let writer = Writer::start(conn, Arc::clone(&memory), state)?;
-        Ok(Self { writer, readers, memory, vault, entropy: options.entropy })
+        let places = Arc::default();
+        Ok(Self { writer, readers, memory, vault, entropy: options.entropy, places })
     }
 }
 
@@ -126,13 +133,14 @@ fn failed(error: rusqlite::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use hookyard_core::entropy::SystemEntropy;
-    use hookyard_core::model::NewEvent;
+    use hookyard_core::id::DatasetId;
+    use hookyard_core::model::{Mode, NewEvent};
     use tempfile::TempDir;
 
     use super::*;
     use crate::SharedStore;
     use crate::contract::{self, Fixture};
-    use crate::{Keep, Retention};
+    use crate::{Keep, Retention, RowLimit};
 
     struct Directory(TempDir);
 
@@ -183,5 +191,93 @@ mod tests {
         assert!(pages > 10_000, "{pages}");
         store.expiry(keep, contract::at(10)).await.unwrap();
         assert!(size() < full / 5, "{} of {full}", size());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn rows_of_format_1_are_read() {
+        let place = directory();
+        let mut conn = connect(&place.0.path().join("hookyard.db")).unwrap();
+        migrate::migrate_to_format(&mut conn, 1).unwrap();
+        // Of the first dataset, two rows were replaced and one of them was not deleted yet.
+        conn.execute_batch(
+            r#"INSERT INTO workspaces VALUES (1, 'DEMO', 'Demo');
+            INSERT INTO projects VALUES (1, 4, 'Main');
+            INSERT INTO datasets VALUES (1, 1, 4, 'replaced', 5000, 7000, 2, 3, 21);
+            INSERT INTO datasets VALUES (7, 1, 4, 'combined', 5000, 6000, 1, 7, 0);
+            INSERT INTO rows VALUES (20, 1, 6000, 0, '"old"'), (21, 1, 7000, 0, '1'),
+                (22, 7, 6000, 0, '{"a":1}'), (23, 1, 7000, 0, '22');
+            INSERT INTO garbage VALUES (1, 21);"#,
+        )
+        .unwrap();
+        drop(conn);
+
+        let store = place.open().await;
+        for (id, expected) in [(1, vec!["1", "22"]), (7, vec![r#"{"a":1}"#])] {
+            let id = DatasetId(id);
+            let dataset = store.dataset(contract::WS, contract::PROJECT, id).await.unwrap();
+            assert_eq!(dataset.unwrap().stats.rows, expected.len() as u64);
+            let all = RowLimit::NONE;
+            let page = store.rows_at(contract::WS, contract::PROJECT, id, 0, all).await.unwrap();
+            let cells: Vec<_> = page.rows.iter().map(|row| &row.cell[..]).collect();
+            assert_eq!(cells, expected.iter().map(|cell| cell.as_bytes()).collect::<Vec<_>>());
+            let versions = store.versions(contract::WS, contract::PROJECT, id).await.unwrap();
+            assert_eq!(versions.len(), 1);
+        }
+        let added = store.append_row(contract::WS, DatasetId(7), "2".into(), contract::at(1));
+        assert_eq!(added.await.unwrap().batch.0, 24);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_page_at_the_end_costs_what_one_at_the_start_does() {
+        let place = directory();
+        let store = contract::open(&place).await;
+        let new = contract::new_source(Mode::Combine, "key");
+        let source = store.create_source(new, contract::at(0)).await.unwrap();
+        let receives = (0..20_000).map(|n: u32| {
+            let store = Arc::clone(&store);
+            let id = source.id;
+            tokio::spawn(async move {
+                store.receive(id, n.to_string().into(), contract::at(i64::from(n))).await
+            })
+        });
+        let mut batches = Vec::new();
+        for receive in receives.collect::<Vec<_>>() {
+            batches.push(receive.await.unwrap().unwrap().batch);
+        }
+        batches.sort();
+        store.close().await.unwrap();
+
+        let conn = Connection::open(place.0.path().join("hookyard.db")).unwrap();
+        let places = Places::default();
+        let costs: Vec<_> = [0, 4_096, 19_900]
+            .into_iter()
+            .map(|offset| dataset_rows::costs(&conn, &places, source.dataset, offset, &batches))
+            .collect();
+        assert!(costs[0].0 > 100, "{costs:?}");
+        for (by_cursor, by_offset) in &costs {
+            assert!(by_cursor.abs_diff(costs[0].0) < 100, "{costs:?}");
+            // Beyond the page itself, at most a step of the index.
+            assert!(*by_offset < costs[0].1 + 5_000 * 20, "{costs:?}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn replaced_rows_leave_no_space_behind() {
+        let place = directory();
+        let store = contract::open(&place).await;
+        let new = contract::new_source(Mode::Replace, "key");
+        let source = store.create_source(new, contract::at(0)).await.unwrap();
+        let cell = |n: u32| bytes::Bytes::from(format!("\"{}{n}\"", "x".repeat(50_000)));
+        let size = || place.0.path().join("hookyard.db").metadata().unwrap().len();
+        for n in 0..50 {
+            store.receive(source.id, cell(n), contract::at(1)).await.unwrap();
+        }
+        store.expiry(Retention::default(), contract::at(1)).await.unwrap();
+        let before = size();
+        for n in 0..300 {
+            store.receive(source.id, cell(n), contract::at(1)).await.unwrap();
+        }
+        store.close().await.unwrap();
+        assert!(size() < before + 2_000_000, "{} after {before}", size());
     }
 }

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row};
 use super::memory::{Memory, lock};
 use super::rows::{from_json, moment, signed, unsigned};
 use super::writer::{NextIds, State};
-use super::{catalog, codec, dead_letters, failed, keys, replays, retention, sources};
+use super::{catalog, codec, dead_letters, failed, keys, replays, retention, sources, versions};
 use crate::StoreError;
 use crate::backlog::{Backlog, Failing};
 use crate::vault::Vault;
@@ -173,10 +173,8 @@ fn state(conn: &Connection, saved: AsOf) -> Result<State, StoreError> {
         attempt: next("SELECT max(id) FROM attempts")?.max(saved.attempt + 1),
         journal_bytes,
         attempt_bytes,
-        row: next("SELECT max(id) FROM rows")?.max(next("SELECT max(floor) FROM datasets")?),
+        row: next(versions::LAST_NUMBER)?,
     };
-    let garbage: i64 =
-        conn.query_row("SELECT count(*) FROM garbage", [], |row| row.get(0)).map_err(failed)?;
     let checkpoint = NextIds {
         seq: saved.seq + 1,
         attempt: saved.attempt + 1,
@@ -184,7 +182,8 @@ fn state(conn: &Connection, saved: AsOf) -> Result<State, StoreError> {
         journal_bytes: 0,
         attempt_bytes: 0,
     };
-    let mut state = State { ids, checkpoint, garbage: garbage > 0, ..State::default() };
+    let mut state =
+        State { ids, checkpoint, garbage: versions::has_garbage(conn)?, ..State::default() };
     load_keys(conn, saved, &mut state)?;
     Ok(state)
 }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hookyard_core::entropy::Entropy;
 use hookyard_core::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
-use hookyard_core::model::{Mode, NewSource, Secret, Source, SourceChange};
+use hookyard_core::model::{Mode, NewSource, Secret, Source, SourceChange, VersionsKept};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::memory::key_hash;
 use super::rows::{from_json, moment, to_json};
 use super::writer::Tx;
-use super::{SqliteStore, failed};
+use super::{SqliteStore, datasets, failed, folders};
 use crate::vault::Vault;
-use crate::{Entity, SourceQuery, SourceStore, StoreError};
+use crate::{Entity, NewDataset, SourceQuery, SourceStore, StoreError};
 
 #[async_trait]
 impl SourceStore for SqliteStore {
@@ -28,7 +28,7 @@ impl SourceStore for SqliteStore {
         }
         let (vault, entropy) = (Arc::clone(&self.vault), Arc::clone(&self.entropy));
         let job = move |tx: &mut Tx<'_>| {
-            let source = Arc::new(insert(tx.conn, &vault, &*entropy, new, now)?);
+            let source = Arc::new(insert(tx, &vault, &*entropy, new, now)?);
             put_after_commit(tx, &source);
             Ok(source)
         };
@@ -110,6 +110,17 @@ impl SourceStore for SqliteStore {
     }
 }
 
+/// Gives the source of a dataset, if there is one, the dataset's new name.
+pub(super) fn rename(tx: &mut Tx<'_>, dataset: DatasetId, name: &str) -> Result<(), StoreError> {
+    let Some(source) = tx.memory.source_of(dataset) else { return Ok(()) };
+    let sql = "UPDATE sources SET name = ?2 WHERE id = ?1";
+    tx.conn.execute(sql, params![source.id.0, name]).map_err(failed)?;
+    let mut source = (*source).clone();
+    name.clone_into(&mut source.spec.name);
+    put_after_commit(tx, &Arc::new(source));
+    Ok(())
+}
+
 fn owns(source: &Source, workspace: WorkspaceId, project: ProjectId) -> bool {
     source.spec.workspace == workspace && source.spec.project == project
 }
@@ -158,17 +169,22 @@ fn seal(
 }
 
 fn insert(
-    conn: &Connection,
+    tx: &mut Tx<'_>,
     vault: &Vault,
     entropy: &dyn Entropy,
     new: NewSource,
     now: Timestamp,
 ) -> Result<Source, StoreError> {
     let (workspace, project, at) = (new.workspace.0, new.project.0, now.as_millisecond());
-    let sql = "INSERT INTO datasets (workspace_id, project_id, name, created_ms, updated_ms, \
-               rows, bytes, floor) VALUES (?1, ?2, ?3, ?4, ?4, 0, 0, 0)";
-    conn.execute(sql, params![workspace, project, new.name, at]).map_err(failed)?;
-    let dataset = DatasetId(number(conn.last_insert_rowid())?);
+    let dataset = NewDataset {
+        workspace: new.workspace,
+        project: new.project,
+        name: new.name.clone(),
+        folder: folders::named(tx.conn, new.workspace, new.project, new.folder.as_deref())?,
+        keep: VersionsKept::default(),
+    };
+    let dataset = datasets::insert(tx, &dataset, now)?;
+    let conn = tx.conn;
     // The number is needed to seal the secrets to, so it is taken before the row is written.
     let next = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'sources'), 0) + 1";
     let id = conn.query_row(next, [], |row| row.get(0)).map_err(failed)?;
@@ -196,8 +212,10 @@ fn insert(
     Ok(Source { id, dataset, created_at: moment(at), spec: new })
 }
 
-fn number(id: i64) -> Result<i32, StoreError> {
-    i32::try_from(id).map_err(|_| StoreError::internal("source or dataset numbers are used up"))
+pub(super) fn number(id: i64) -> Result<i32, StoreError> {
+    i32::try_from(id).map_err(|_| {
+        StoreError::internal("the numbers of sources, datasets, folders or jobs are used up")
+    })
 }
 
 /// All sources of all workspaces.

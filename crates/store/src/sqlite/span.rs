@@ -179,11 +179,13 @@ impl Search<'_> {
     }
 }
 
-fn earlier(at: Timestamp) -> Timestamp {
+/// As early as a row that was accepted at `at` may stand.
+pub(super) fn earlier(at: Timestamp) -> Timestamp {
     at.checked_sub(DISORDER).unwrap_or(Timestamp::MIN)
 }
 
-fn later(at: Timestamp) -> Timestamp {
+/// As late as a row that was accepted at `at` may stand.
+pub(super) fn later(at: Timestamp) -> Timestamp {
     at.checked_add(DISORDER).unwrap_or(Timestamp::MAX)
 }
 
@@ -221,17 +223,30 @@ pub(super) fn first_since(
     let (Some(low), Some(high)) = conn.query_row(timeline.ends, [], ends).map_err(failed)? else {
         return Ok(0);
     };
-    let (mut low, mut high) = (low, high + 1);
     let mut statement = conn.prepare_cached(timeline.row).map_err(failed)?;
+    let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+    let low = halve(low, high, at, |number| {
+        statement.query_row([number], row).optional().map_err(failed)
+    })?;
+    Ok(low.cast_unsigned())
+}
+
+/// [`first_since`] over the rows that `first_from` finds: the first one from a number on, with its time.
+pub(super) fn halve(
+    low: i64,
+    high: i64,
+    at: Timestamp,
+    mut first_from: impl FnMut(i64) -> Result<Option<(i64, i64)>, StoreError>,
+) -> Result<i64, StoreError> {
+    let (mut low, mut high) = (low, high + 1);
     while low < high {
         let middle = low + (high - low) / 2;
-        let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
-        match statement.query_row([middle], row).optional().map_err(failed)? {
+        match first_from(middle)? {
             Some((found, time_ms)) if found < high && time_ms < at.as_millisecond() => {
                 low = found + 1;
             }
             _ => high = middle,
         }
     }
-    Ok(low.cast_unsigned())
+    Ok(low)
 }

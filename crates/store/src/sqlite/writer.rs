@@ -12,10 +12,10 @@ use hookyard_core::id::DatasetId;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::datasets::Delta;
 use super::keys::Keys;
 use super::memory::Memory;
-use super::{checkpoint, datasets, failed};
+use super::versions::Open;
+use super::{checkpoint, failed, versions};
 use crate::StoreError;
 
 /// Jobs that may wait. A full queue makes callers wait, which is what slows publishers down to the
@@ -38,8 +38,8 @@ const CHECKPOINT_EVERY: u64 = 20_000;
 pub(super) struct State {
     pub(super) ids: NextIds,
     pub(super) keys: Keys,
-    /// What the open transaction changes of datasets' counters.
-    pub(super) deltas: HashMap<DatasetId, Delta>,
+    /// The datasets that the open transaction changes.
+    pub(super) open: HashMap<DatasetId, Open>,
     /// Up to where the last checkpoint counts.
     pub(super) checkpoint: NextIds,
     /// Whether rows wait to be deleted.
@@ -292,7 +292,7 @@ impl Work {
         // Every job runs, so that every caller gets an answer, even in a transaction that is lost.
         replies.extend(group.into_iter().map(|job| (job.run)(&mut tx)));
         if tx.broken.is_none()
-            && let Err(error) = datasets::write_deltas(&mut tx)
+            && let Err(error) = versions::write_open(&mut tx)
         {
             tx.broken = Some(error.to_string());
         }
@@ -311,7 +311,7 @@ impl Work {
         }
         self.state.keys.truncate(before.seq);
         self.state.ids = before;
-        self.state.deltas.clear();
+        self.state.open.clear();
     }
 
     fn checkpoint(&mut self) {
@@ -331,7 +331,7 @@ impl Work {
     }
 
     fn collect_garbage(&mut self) {
-        match datasets::collect_garbage(&mut self.conn) {
+        match versions::collect_garbage(&mut self.conn) {
             Ok(more) => self.state.garbage = more,
             Err(error) => {
                 tracing::error!(%error, "deleting replaced rows failed");

@@ -75,7 +75,8 @@ async fn by_page(
     newest_first: bool,
 ) -> Result<(Vec<Batch>, Option<u64>), ApiError> {
     // One more than is shown tells whether there is a next page.
-    let query = BatchQuery { newest_first, offset: page.offset, limit: page.limit + 1 };
+    let (offset, limit) = (page.offset, page.limit + 1);
+    let query = BatchQuery { state: None, after: None, newest_first, offset, limit };
     let store = call.app.engine.store();
     let mut batches = store.batches(place.workspace, place.project, call.dataset()?, query).await?;
     let more = page.limit > 0 && batches.len() > page.limit;

@@ -1,7 +1,7 @@
 use axum::Json;
 use hookyard_core::id::DatasetId;
-use hookyard_core::model::{Batch, Dataset, Row, Scope};
-use hookyard_store::BatchQuery;
+use hookyard_core::model::{Row, Scope};
+use hookyard_store::{RowLimit, RowQuery};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use sha2::{Digest, Sha256};
@@ -63,10 +63,6 @@ pub(in super::super) async fn data(call: Call) -> Result<Json<Data>, ApiError> {
     let mut query = call.query();
     let page = query.page(LIMIT_DEFAULT, LIMIT_MAX);
     call.checked(query)?;
-    let store = call.app.engine.store();
-    let found = store.dataset(place.workspace, place.project, id).await?;
-    let dataset = found.ok_or_else(ApiError::not_found)?;
-    check_bytes(&call, place, &dataset, page).await?;
     let rows = rows(&call, place, id, page).await?;
     Ok(Json(Data {
         data: Rows { first: page.offset.saturating_add(1), rows },
@@ -77,65 +73,60 @@ pub(in super::super) async fn data(call: Call) -> Result<Json<Data>, ApiError> {
 }
 
 async fn rows(call: &Call, place: Place, id: DatasetId, page: Page) -> Result<Vec<Row>, ApiError> {
-    if page.limit == 0 {
-        return Ok(Vec::new());
-    }
     let store = call.app.engine.store();
-    Ok(store.rows(place.workspace, place.project, id, page.offset, page.limit).await?)
+    let Place { workspace, project } = place;
+    let mut limit = RowLimit { rows: page.limit.max(1), bytes: BYTES_MAX };
+    let mut read = store.rows_at(workspace, project, id, page.offset, limit).await?;
+    let mut rows = std::mem::take(&mut read.rows);
+    // A page may be cut short for its size, or for many suspended rows; this tells which.
+    while let (Some(next), true) = (read.next, rows.len() < page.limit) {
+        limit.rows = page.limit - rows.len();
+        let on = RowQuery { version: Some(read.version), after: Some(next), ..RowQuery::default() };
+        read = store.rows_after(workspace, project, id, on, limit).await?;
+        rows.append(&mut read.rows);
+        let fitting = fitting(&rows, BYTES_MAX);
+        if fitting < rows.len() {
+            return Err(too_large(call, fitting));
+        }
+    }
+    rows.truncate(page.limit);
+    Ok(rows)
 }
 
 /// Refuses a page that would be too large, with the limit that would do. Cutting it short instead
 /// would look like the end of the dataset.
-async fn check_bytes(
-    call: &Call,
-    place: Place,
-    dataset: &Dataset,
-    page: Page,
-) -> Result<(), ApiError> {
-    if dataset.stats.bytes <= BYTES_MAX || page.limit <= 1 {
-        return Ok(());
-    }
-    // A delivery is a batch of one row, so rows and batches have the same places.
-    let query = BatchQuery { newest_first: false, offset: page.offset, limit: page.limit };
-    let store = call.app.engine.store();
-    let batches = store.batches(place.workspace, place.project, dataset.id, query).await?;
-    let fitting = fitting(&batches, BYTES_MAX);
-    if fitting >= batches.len() {
-        return Ok(());
-    }
+fn too_large(call: &Call, fitting: usize) -> ApiError {
     let message = format!(
         "Expected `int` <= {fitting}: the rows here are large, and an answer holds {} MiB",
         BYTES_MAX >> 20
     );
-    Err(call.invalid(vec![Problem { message, key: "limit".to_owned(), source: "query" }]))
+    call.invalid(vec![Problem { message, key: "limit".to_owned(), source: "query" }])
 }
 
-/// How many of these batches, from the first on, fit into an answer; one always does.
-fn fitting(batches: &[Batch], bytes_max: u64) -> usize {
+/// How many of these rows, from the first on, fit into an answer; one always does.
+fn fitting(rows: &[Row], bytes_max: u64) -> usize {
     let mut total = 0;
-    let fits = |batch: &&Batch| {
-        total += batch.bytes;
+    let fits = |row: &&Row| {
+        total += row.cell.len() as u64;
         total <= bytes_max
     };
-    batches.iter().take_while(fits).count().max(1)
+    rows.iter().take_while(fits).count().max(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use hookyard_core::id::BatchId;
-    use hookyard_core::model::BatchState;
     use jiff::Timestamp;
 
     #[test]
     fn a_page_holds_what_fits_and_at_least_one_row() {
-        let batches = [40, 60, 1].map(|bytes| Batch {
-            id: BatchId(1),
+        let rows = [40, 60, 1].map(|bytes| Row {
+            batch: BatchId(1),
             received_at: Timestamp::UNIX_EPOCH,
-            state: BatchState::Active,
-            bytes,
+            cell: vec![b'1'; bytes].into(),
         });
-        let counted = [101, 100, 99, 39].map(|bytes_max| fitting(&batches, bytes_max));
+        let counted = [101, 100, 99, 39].map(|bytes_max| fitting(&rows, bytes_max));
         assert_eq!(counted, [3, 2, 1, 1]);
     }
 

@@ -70,9 +70,10 @@ impl Names {
     }
 }
 
-/// All members of a dataset. Each delivery is a batch of one row, so both counts are the same.
+/// All members of a dataset.
 pub(super) fn dataset(dataset: &Dataset, names: &Names) -> Map<String, Value> {
-    let Dataset { id, workspace, project, name, created_at, updated_at, source, stats } = dataset;
+    let Dataset { id, workspace, project, name, created_at, updated_at, source, stats, .. } =
+        dataset;
     let path = format!("/workspaces/{workspace}/projects/{project}/datasets/{id}");
     let members = json!({
         "id": id,
@@ -88,7 +89,7 @@ pub(super) fn dataset(dataset: &Dataset, names: &Names) -> Map<String, Value> {
         "stats": {
             "row_count": stats.rows,
             "column_count": 1,
-            "batch_count": stats.rows,
+            "batch_count": stats.batches(),
             "size": stats.bytes,
         },
         "sources": source.iter().map(|source| origin(source)).collect::<Vec<_>>(),

@@ -1,0 +1,408 @@
+//! Versions of datasets, and what a transaction does to them.
+//!
+//! A row belongs to a version, and a dataset says which of its versions is seen. So a replacement
+//! begins a version and a restoration changes which one it is, and neither touches a row. What a
+//! transaction does to a dataset is gathered in [`Open`] and written once, before the commit.
+
+use std::collections::hash_map::Entry;
+
+use async_trait::async_trait;
+use hookyard_core::id::{BatchId, DatasetId, ProjectId, VersionId, WorkspaceId};
+use hookyard_core::model::{DatasetStats, Mode, Version, VersionsKept};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::rows::{Text, count, moment, signed, unsigned};
+use super::writer::Tx;
+use super::{SqliteStore, datasets, failed};
+use crate::{Entity, StoreError, VersionStore};
+
+/// Rows that are deleted within the transaction that drops their version. A source that was always in
+/// replace mode has one; whatever is beyond waits for an idle moment.
+const DELETED_AT_ONCE: i64 = 16;
+
+/// Rows deleted in one idle transaction: about a millisecond, so a publisher that comes meanwhile
+/// hardly notices.
+const DELETED_IDLE: i64 = 500;
+
+/// The highest number of a row or a version that may have been used. The two share a sequence: a
+/// version that a delivery begins has the number of its row.
+pub(super) const LAST_NUMBER: &str = "SELECT max((SELECT last FROM row_numbers), ifnull((SELECT max(id) FROM rows), 0), \
+     ifnull((SELECT max(version_id) FROM datasets), 0), \
+     ifnull((SELECT max(id) FROM dataset_versions), 0), \
+     ifnull((SELECT max(version_id) FROM garbage), 0))";
+
+/// What an open transaction made of a dataset.
+#[derive(Debug)]
+pub(super) struct Open {
+    /// The version that readers are to see.
+    seen: Stored,
+    /// When its rows last changed, for people.
+    updated_ms: i64,
+    keep: VersionsKept,
+    /// Versions that were replaced in this transaction, oldest first.
+    replaced: Vec<Replaced>,
+    /// Whether versions may be beyond what is kept.
+    trim: bool,
+    /// Whether the transaction added a row. It has the highest number of all, and stays.
+    added: bool,
+}
+
+#[derive(Debug)]
+struct Replaced {
+    version: Stored,
+    updated_ms: i64,
+    replaced_ms: i64,
+}
+
+/// A version as it is written.
+#[derive(Debug, Clone, Copy)]
+struct Stored {
+    id: VersionId,
+    began_ms: i64,
+    stats: DatasetStats,
+    /// Changes after which rows have other places.
+    edits: u64,
+}
+
+impl Open {
+    /// The number of the version that readers are to see.
+    pub(super) fn version(&self) -> VersionId {
+        self.seen.id
+    }
+
+    /// Its counters, for a change of the version's batches that is made at `now`.
+    pub(super) fn edit(&mut self, now: Timestamp) -> &mut DatasetStats {
+        self.seen.edits += 1;
+        self.updated_ms = now.as_millisecond();
+        &mut self.seen.stats
+    }
+
+    /// Bounds the versions from now on.
+    pub(super) fn keep(&mut self, keep: VersionsKept) {
+        self.keep = keep;
+        self.trim = true;
+    }
+
+    /// Shows another version from `at` on.
+    fn replace(&mut self, other: Stored, at: i64) {
+        let version = std::mem::replace(&mut self.seen, other);
+        let updated_ms = std::mem::replace(&mut self.updated_ms, at);
+        self.replaced.push(Replaced { version, updated_ms, replaced_ms: at });
+        self.trim = true;
+    }
+}
+
+/// What this transaction made of a dataset so far.
+pub(super) fn open<'t>(tx: &'t mut Tx<'_>, dataset: DatasetId) -> Result<&'t mut Open, StoreError> {
+    match tx.state.open.entry(dataset) {
+        Entry::Occupied(open) => Ok(open.into_mut()),
+        Entry::Vacant(place) => Ok(place.insert(load(tx.conn, dataset)?)),
+    }
+}
+
+fn load(conn: &Connection, dataset: DatasetId) -> Result<Open, StoreError> {
+    let sql = "SELECT version_id, began_ms, rows, suspended, bytes, edits, updated_ms, \
+               versions_kept, versions_bytes FROM datasets WHERE id = ?1";
+    let read = |row: &Row<'_>| {
+        Ok(Open {
+            seen: stored(row)?,
+            updated_ms: row.get(6)?,
+            keep: VersionsKept { count: row.get(7)?, bytes: unsigned(row, 8)? },
+            replaced: Vec::new(),
+            trim: false,
+            added: false,
+        })
+    };
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let found = statement.query_row([dataset.0], read).optional().map_err(failed)?;
+    found.ok_or(StoreError::NotFound(Entity::Dataset))
+}
+
+/// Reads id, beginning, counters and edits.
+fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
+    let stats = DatasetStats {
+        rows: unsigned(row, 2)?,
+        suspended: unsigned(row, 3)?,
+        bytes: unsigned(row, 4)?,
+    };
+    Ok(Stored {
+        id: VersionId(unsigned(row, 0)?),
+        began_ms: row.get(1)?,
+        stats,
+        edits: unsigned(row, 5)?,
+    })
+}
+
+/// Adds a row to a dataset, or begins a version with it. Fails before it writes when there is no such
+/// dataset, so it may be part of a group.
+pub(super) fn add_row(
+    tx: &mut Tx<'_>,
+    dataset: DatasetId,
+    mode: Mode,
+    cell: &[u8],
+    now: Timestamp,
+) -> Result<BatchId, StoreError> {
+    let (id, at) = (tx.state.ids.row, now.as_millisecond());
+    let open = open(tx, dataset)?;
+    if mode == Mode::Replace {
+        let begun =
+            Stored { id: VersionId(id), began_ms: at, stats: DatasetStats::default(), edits: 0 };
+        open.replace(begun, at);
+    }
+    open.added = true;
+    open.seen.stats.rows += 1;
+    open.seen.stats.bytes += cell.len() as u64;
+    open.updated_ms = at;
+    let version = open.seen.id;
+    let sql = "INSERT INTO rows (id, version_id, received_ms, suspended, cell) \
+               VALUES (?1, ?2, ?3, 0, ?4)";
+    let row = params![signed(id), signed(version.0), at, Text(cell)];
+    tx.conn.prepare_cached(sql).and_then(|mut insert| insert.execute(row)).map_err(failed)?;
+    tx.state.ids.row += 1;
+    Ok(BatchId(id))
+}
+
+/// Writes what the transaction did to datasets, just before it is committed.
+pub(super) fn write_open(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    for (dataset, open) in std::mem::take(&mut tx.state.open) {
+        let Open { seen, updated_ms, keep, replaced, trim: beyond, added } = open;
+        let sql = "UPDATE datasets SET version_id = ?2, began_ms = ?3, rows = ?4, suspended = ?5, \
+                   bytes = ?6, edits = ?7, updated_ms = ?8 WHERE id = ?1";
+        let row = params![
+            dataset.0,
+            signed(seen.id.0),
+            seen.began_ms,
+            signed(seen.stats.rows),
+            signed(seen.stats.suspended),
+            signed(seen.stats.bytes),
+            signed(seen.edits),
+            updated_ms,
+        ];
+        tx.conn.prepare_cached(sql).and_then(|mut sql| sql.execute(row)).map_err(failed)?;
+        // Of many replacements in one transaction only the last are written at all.
+        let kept = usize::try_from(keep.count).unwrap_or(usize::MAX);
+        let dropped = replaced.len().saturating_sub(kept);
+        for (place, replaced) in replaced.into_iter().enumerate() {
+            if place < dropped || replaced.version.stats.batches() == 0 {
+                drop_version(tx, replaced.version.id)?;
+            } else {
+                close(tx.conn, dataset, &replaced)?;
+            }
+        }
+        if beyond {
+            trim(tx, dataset, keep)?;
+            if !added {
+                keep_numbers(tx)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn close(conn: &Connection, dataset: DatasetId, replaced: &Replaced) -> Result<(), StoreError> {
+    let Replaced { version: Stored { id, began_ms, stats, edits }, updated_ms, replaced_ms } =
+        replaced;
+    let sql = "INSERT INTO dataset_versions (id, dataset_id, began_ms, updated_ms, replaced_ms, \
+               rows, suspended, bytes, edits) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let row = params![
+        signed(id.0),
+        dataset.0,
+        began_ms,
+        updated_ms,
+        replaced_ms,
+        signed(stats.rows),
+        signed(stats.suspended),
+        signed(stats.bytes),
+        signed(*edits),
+    ];
+    conn.prepare_cached(sql).and_then(|mut sql| sql.execute(row)).map_err(failed)?;
+    Ok(())
+}
+
+/// Drops the versions that are beyond what is kept.
+fn trim(tx: &mut Tx<'_>, dataset: DatasetId, keep: VersionsKept) -> Result<(), StoreError> {
+    let sql = "SELECT id, bytes FROM dataset_versions WHERE dataset_id = ?1 ORDER BY position DESC";
+    let read = |row: &Row<'_>| Ok((VersionId(unsigned(row, 0)?), unsigned(row, 1)?));
+    let kept: Vec<_> = {
+        let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
+        let rows = statement.query_map([dataset.0], read).map_err(failed)?;
+        rows.collect::<Result<_, _>>().map_err(failed)?
+    };
+    let mut total = 0_u64;
+    for (place, (version, bytes)) in (0_u32..).zip(kept) {
+        total = total.saturating_add(bytes);
+        let newest = place == 0;
+        if place >= keep.count || (total > keep.bytes && !newest) {
+            let sql = "DELETE FROM dataset_versions WHERE id = ?1";
+            let mut delete = tx.conn.prepare_cached(sql).map_err(failed)?;
+            delete.execute([signed(version.0)]).map_err(failed)?;
+            drop_version(tx, version)?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes the rows of a version that nobody can see any more, or leaves them to the next idle moment
+/// when they are many.
+pub(super) fn drop_version(tx: &mut Tx<'_>, version: VersionId) -> Result<(), StoreError> {
+    if delete_rows(tx.conn, version, DELETED_AT_ONCE)? == DELETED_AT_ONCE {
+        let sql = "INSERT OR IGNORE INTO garbage (version_id) VALUES (?1)";
+        tx.conn.execute(sql, [signed(version.0)]).map_err(failed)?;
+        tx.state.garbage = true;
+    }
+    Ok(())
+}
+
+/// Remembers the numbers that were used, for when the rows that have them are deleted.
+pub(super) fn keep_numbers(tx: &Tx<'_>) -> Result<(), StoreError> {
+    let sql = "UPDATE row_numbers SET last = ?1";
+    let last = signed(tx.state.ids.row.saturating_sub(1));
+    tx.conn.prepare_cached(sql).and_then(|mut sql| sql.execute([last])).map_err(failed)?;
+    Ok(())
+}
+
+fn delete_rows(conn: &Connection, version: VersionId, limit: i64) -> Result<i64, StoreError> {
+    let sql = "DELETE FROM rows WHERE id IN \
+               (SELECT id FROM rows WHERE version_id = ?1 ORDER BY id LIMIT ?2)";
+    let deleted = conn
+        .prepare_cached(sql)
+        .and_then(|mut delete| delete.execute(params![signed(version.0), limit]))
+        .map_err(failed)?;
+    Ok(count(deleted))
+}
+
+/// Whether rows wait to be deleted.
+pub(super) fn has_garbage(conn: &Connection) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM garbage)";
+    conn.query_row(sql, [], |row| row.get(0)).map_err(failed)
+}
+
+/// Deletes some rows that are invisible for good. The answer is whether there are more.
+pub(super) fn collect_garbage(conn: &mut Connection) -> Result<bool, StoreError> {
+    let tx = conn.transaction().map_err(failed)?;
+    let next = "SELECT version_id FROM garbage LIMIT 1";
+    let found = tx.query_row(next, [], |row| unsigned(row, 0)).optional().map_err(failed)?;
+    let Some(version) = found else { return Ok(false) };
+    if delete_rows(&tx, VersionId(version), DELETED_IDLE)? < DELETED_IDLE {
+        let sql = "DELETE FROM garbage WHERE version_id = ?1";
+        tx.execute(sql, [signed(version)]).map_err(failed)?;
+    }
+    tx.commit().map_err(failed)?;
+    Ok(true)
+}
+
+#[async_trait]
+impl VersionStore for SqliteStore {
+    async fn versions(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+        dataset: DatasetId,
+    ) -> Result<Vec<Version>, StoreError> {
+        let read = move |conn: &Connection| {
+            let conn = conn.unchecked_transaction().map_err(failed)?;
+            let found = datasets::find(&conn, workspace, project, dataset)?;
+            let found = found.ok_or(StoreError::NotFound(Entity::Dataset))?;
+            list(&conn, dataset, found.updated_at)
+        };
+        self.readers.read(read).await
+    }
+
+    async fn restore_version(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+        dataset: DatasetId,
+        version: VersionId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let job = move |tx: &mut Tx<'_>| {
+            datasets::there(tx.conn, workspace, project, dataset)?;
+            restore(tx, dataset, version, now)
+        };
+        self.writer.alone(job).await
+    }
+
+    async fn delete_version(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+        dataset: DatasetId,
+        version: VersionId,
+    ) -> Result<bool, StoreError> {
+        let job = move |tx: &mut Tx<'_>| {
+            datasets::there(tx.conn, workspace, project, dataset)?;
+            if open(tx, dataset)?.version() == version {
+                let message = "the version is the one that is seen: it goes when it is replaced";
+                return Err(StoreError::Conflict(message.to_owned()));
+            }
+            let there = take(tx.conn, dataset, version)?.is_some();
+            if there {
+                drop_version(tx, version)?;
+                keep_numbers(tx)?;
+            }
+            Ok(there)
+        };
+        self.writer.alone(job).await
+    }
+}
+
+fn list(
+    conn: &Connection,
+    dataset: DatasetId,
+    updated_at: Timestamp,
+) -> Result<Vec<Version>, StoreError> {
+    let Open { seen, .. } = load(conn, dataset)?;
+    let mut versions = vec![Version {
+        id: seen.id,
+        began_at: moment(seen.began_ms),
+        updated_at,
+        replaced_at: None,
+        stats: seen.stats,
+    }];
+    let sql = "SELECT id, began_ms, rows, suspended, bytes, edits, updated_ms, replaced_ms \
+               FROM dataset_versions WHERE dataset_id = ?1 ORDER BY position DESC";
+    let read = |row: &Row<'_>| {
+        let Stored { id, began_ms, stats, edits: _ } = stored(row)?;
+        Ok(Version {
+            id,
+            began_at: moment(began_ms),
+            updated_at: moment(row.get(6)?),
+            replaced_at: Some(moment(row.get(7)?)),
+            stats,
+        })
+    };
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    for version in statement.query_map([dataset.0], read).map_err(failed)? {
+        versions.push(version.map_err(failed)?);
+    }
+    Ok(versions)
+}
+
+/// Takes an earlier version out of the list; `None` when there is no such one.
+fn take(
+    conn: &Connection,
+    dataset: DatasetId,
+    version: VersionId,
+) -> Result<Option<Stored>, StoreError> {
+    let sql = "DELETE FROM dataset_versions WHERE id = ?1 AND dataset_id = ?2 \
+               RETURNING id, began_ms, rows, suspended, bytes, edits";
+    let row = params![signed(version.0), dataset.0];
+    conn.query_row(sql, row, stored).optional().map_err(failed)
+}
+
+fn restore(
+    tx: &mut Tx<'_>,
+    dataset: DatasetId,
+    version: VersionId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if open(tx, dataset)?.version() == version {
+        return Ok(());
+    }
+    let found = take(tx.conn, dataset, version)?;
+    let restored = found.ok_or(StoreError::NotFound(Entity::Version))?;
+    open(tx, dataset)?.replace(restored, now.as_millisecond());
+    Ok(())
+}
