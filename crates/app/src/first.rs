@@ -7,11 +7,12 @@ use anyhow::{Context, Result};
 use hookyard_core::catalogue;
 use hookyard_core::entropy::Entropy;
 use hookyard_core::model::{CredentialKind, Project, Scopes, Workspace};
-use hookyard_store::{NewWorkspace, Store};
+use hookyard_engine::access::Secrets;
+use hookyard_store::{NewCredential, NewWorkspace, Store};
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::config::FirstWorkspace;
-use crate::secrets::Secrets;
 
 /// The first workspace, with the only sight of its credentials.
 pub(crate) struct Made {
@@ -31,6 +32,7 @@ pub(crate) async fn make(
     store: &dyn Store,
     first: FirstWorkspace,
     entropy: &dyn Entropy,
+    now: Timestamp,
 ) -> Result<Made> {
     let simple = Secrets::new(CredentialKind::Simple, entropy);
     let pair = Secrets::new(CredentialKind::Pair, entropy);
@@ -42,12 +44,16 @@ pub(crate) async fn make(
         },
         project: Project { id: first.project, name: "Default".to_owned() },
         catalogue: catalogue::initial().clone(),
-        credentials: vec![simple.hashed(Scopes::all()), pair.hashed(Scopes::all())],
+        credentials: [&simple, &pair].map(|secrets| first_credential(secrets, now)).to_vec(),
     };
     store.create_workspace(new).await.context("cannot make the first workspace")?;
     let Secrets { key: simple_key, .. } = simple;
     let Secrets { key: api_key, secret, .. } = pair;
     Ok(Made { workspace: first, simple_key, api_key, api_secret: secret.unwrap_or_default() })
+}
+
+fn first_credential(secrets: &Secrets, now: Timestamp) -> NewCredential {
+    NewCredential { name: "first".to_owned(), ..secrets.hashed(Scopes::all(), now) }
 }
 
 impl Made {

@@ -12,7 +12,6 @@ mod config;
 mod data;
 mod first;
 mod lifecycle;
-mod secrets;
 mod telemetry;
 
 use config::Command;

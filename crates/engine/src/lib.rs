@@ -10,6 +10,7 @@ use hookyard_core::clock::Clock;
 use hookyard_core::entropy::Entropy;
 use hookyard_store::SharedStore;
 
+pub mod access;
 pub mod deliver;
 pub mod endpoints;
 mod error;
@@ -22,6 +23,7 @@ pub mod retention;
 pub mod rules;
 pub mod sources;
 
+use access::Access;
 pub use error::Error;
 use net::Guard;
 use publish::Matchers;
@@ -34,6 +36,7 @@ pub struct Engine {
     entropy: Arc<dyn Entropy>,
     guard: Arc<Guard>,
     matchers: Arc<Matchers>,
+    access: Arc<Access>,
 }
 
 impl Engine {
@@ -44,7 +47,8 @@ impl Engine {
         entropy: Arc<dyn Entropy>,
         guard: Arc<Guard>,
     ) -> Self {
-        Self { store, clock, entropy, guard, matchers: Arc::default() }
+        let access = Arc::new(Access::new(Arc::clone(&store), Arc::clone(&clock)));
+        Self { store, clock, entropy, guard, matchers: Arc::default(), access }
     }
 
     /// The store, for reads that need no more than it gives.
@@ -60,6 +64,11 @@ impl Engine {
     /// The source of randomness.
     pub fn entropy(&self) -> &Arc<dyn Entropy> {
         &self.entropy
+    }
+
+    /// The check of callers' credentials.
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 
     /// The guard of outbound connections.

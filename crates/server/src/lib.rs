@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use hookyard_engine::Engine;
+use ipnet::IpNet;
 
-mod auth;
 mod inbound;
 mod mammoth;
 mod native;
+mod peer;
 mod probes;
 mod problem;
 mod request_log;
@@ -21,7 +22,6 @@ mod serve;
 mod test_server;
 mod ultracart;
 
-use auth::Authenticator;
 use problem::{Code, Problem};
 use request_log::RequestLog;
 pub use serve::serve;
@@ -30,7 +30,6 @@ pub use serve::serve;
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) auth: Arc<Authenticator>,
     pub(crate) settings: Arc<Settings>,
 }
 
@@ -45,6 +44,8 @@ pub struct Settings {
     pub batch_bytes_max: usize,
     /// The largest received delivery, in bytes, decoded.
     pub receive_bytes_max: usize,
+    /// The proxies whose word on a caller's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Default for Settings {
@@ -54,15 +55,17 @@ impl Default for Settings {
             event_bytes_max: 1 << 20,
             batch_bytes_max: 10 << 20,
             receive_bytes_max: 10 << 20,
+            trusted_proxies: Vec::new(),
         }
     }
 }
 
 /// All routes of Hookyard.
 pub fn router(engine: Arc<Engine>, settings: Settings) -> Router {
-    let auth = Arc::new(Authenticator::new(&engine));
-    let log = RequestLog::new(Arc::clone(engine.clock()), engine.entropy().as_ref());
-    let app = App { engine, auth, settings: Arc::new(settings) };
+    let settings = Arc::new(settings);
+    let (clock, entropy) = (Arc::clone(engine.clock()), Arc::clone(engine.entropy()));
+    let log = RequestLog::new(clock, entropy.as_ref(), Arc::clone(&settings));
+    let app = App { engine, settings };
     Router::new()
         .merge(ultracart::router(&app))
         .merge(mammoth::router())

@@ -3,6 +3,7 @@
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hookyard_engine::Error;
+use hookyard_engine::access::Refusal;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -23,6 +24,10 @@ pub(crate) enum Code {
     Unauthenticated,
     /// The credential lacks a scope.
     MissingScope,
+    /// The credential may not be used from the caller's address.
+    AddressNotAllowed,
+    /// The credential, or the application that it belongs to, is disabled.
+    Disabled,
     /// The body is not what its media type says.
     MalformedBody,
     /// A value is missing or cannot be used.
@@ -47,11 +52,13 @@ pub(crate) enum Code {
 
 impl Code {
     /// The whole list.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Unauthenticated,
         Self::MissingScope,
+        Self::AddressNotAllowed,
+        Self::Disabled,
         Self::MalformedBody,
         Self::InvalidValue,
         Self::UnknownEventType,
@@ -69,7 +76,8 @@ impl Code {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::MissingScope => StatusCode::FORBIDDEN,
+            Self::MissingScope | Self::AddressNotAllowed => StatusCode::FORBIDDEN,
+            Self::Disabled => StatusCode::GONE,
             Self::MalformedBody | Self::InvalidValue | Self::UnknownEventType => {
                 StatusCode::BAD_REQUEST
             }
@@ -157,8 +165,10 @@ impl Problem {
         let (field, detail) = match code {
             Code::NotFound => ("", "no such endpoint"),
             Code::MethodNotAllowed => ("", "this path does not take this method"),
-            Code::Unauthenticated => ("", "send a known credential"),
+            Code::Unauthenticated => ("", "the credential is not valid"),
             Code::MissingScope => ("", "the credential lacks the scope `webhook_write`"),
+            Code::AddressNotAllowed => ("", "the credential may not be used from 192.0.2.7"),
+            Code::Disabled => ("", "the credential is disabled"),
             Code::MalformedBody => ("", "not JSON: expected value at line 1 column 1"),
             Code::InvalidValue => ("url", "must be an absolute https:// or http:// URL"),
             Code::UnknownEventType => ("type", "the workspace has no event type `order_vanish`"),
@@ -192,6 +202,18 @@ impl From<Error> for Problem {
                 Self::new(Code::Internal, "the server failed; its log says why")
             }
         }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let code = match refusal {
+            Refusal::Failed(error) => return error.into(),
+            Refusal::Unknown | Refusal::Expired(_) => Code::Unauthenticated,
+            Refusal::Address(_) => Code::AddressNotAllowed,
+            Refusal::Disabled => Code::Disabled,
+        };
+        Self::new(code, refusal.to_string())
     }
 }
 

@@ -1,5 +1,5 @@
-//! What happens around every request: its line in the log, its id, its deadline, and an answer even
-//! when a handler panics.
+//! What happens around every request: its line in the log, its id, on whose behalf it works, its
+//! deadline, and an answer even when a handler panics.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -15,10 +15,12 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hookyard_core::clock::Clock;
 use hookyard_core::entropy::{self, Entropy};
+use hookyard_store::Actor;
 use tower::{Layer, Service};
 
 use crate::probes::{LIVEZ, READYZ};
 use crate::problem::{Code, Problem};
+use crate::{Settings, peer};
 
 /// The header that carries the request's id to the caller. Mammoth's clients put it into their
 /// exceptions (spec, section 6.5).
@@ -42,13 +44,18 @@ const PROCESS_DIGITS: usize = 12;
 pub(crate) struct RequestLog {
     clock: Arc<dyn Clock>,
     ids: Arc<RequestIds>,
+    settings: Arc<Settings>,
 }
 
 impl RequestLog {
-    pub(crate) fn new(clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Self {
+    pub(crate) fn new(
+        clock: Arc<dyn Clock>,
+        entropy: &dyn Entropy,
+        settings: Arc<Settings>,
+    ) -> Self {
         let ids =
             RequestIds { process: entropy::hex(entropy, PROCESS_DIGITS), last: AtomicU64::new(0) };
-        Self { clock, ids: Arc::new(ids) }
+        Self { clock, ids: Arc::new(ids), settings }
     }
 }
 
@@ -96,7 +103,10 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let line = Line::begin(&self.log, &request);
-        let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
+        let address = peer::caller(&request, &self.log.settings.trusted_proxies);
+        let id = line.id.to_str().unwrap_or_default().to_owned();
+        let actor = Actor::request(self.log.clock.now(), address, id);
+        let answer = AssertUnwindSafe(actor.scope(self.inner.call(request))).catch_unwind();
         Box::pin(async move {
             let mut response = match tokio::time::timeout(REQUEST_MAX, answer).await {
                 Ok(Ok(Ok(response))) => response,
@@ -196,7 +206,7 @@ mod tests {
             .route("/fine", get(|| async { "fine" }))
             .route("/panic", get(crash))
             .route("/stuck", get(std::future::pending::<()>))
-            .layer(RequestLog::new(clock, &SeededEntropy::new(1)))
+            .layer(RequestLog::new(clock, &SeededEntropy::new(1), Arc::default()))
             .oneshot(request)
             .await
             .unwrap()

@@ -7,12 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tower::ServiceExt;
+
+use crate::peer::Peer;
 
 /// The most connections at once. Each costs some 20 KiB, so all of them about 200 MiB; further
 /// callers wait in the system's backlog.
@@ -48,12 +53,12 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
             let place = Arc::clone(&places).acquire_owned().await;
             (place, accept(&listener).await)
         };
-        let (place, stream) = tokio::select! {
+        let (place, (stream, peer)) = tokio::select! {
             biased;
             () = &mut stop => break,
             next = next => next,
         };
-        let connection = answer(&http, stream, router.clone(), graceful.watcher());
+        let connection = answer(&http, stream, peer, router.clone(), graceful.watcher());
         tokio::spawn(async move {
             connection.await;
             drop(place);
@@ -74,10 +79,10 @@ fn protocol() -> http1::Builder {
     http
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, Peer) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok((stream, address)) => return (stream, Peer(address.ip())),
             // The caller gave up before it was its turn.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
             Err(error) => {
@@ -92,13 +97,18 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 fn answer(
     http: &http1::Builder,
     stream: TcpStream,
+    peer: Peer,
     router: Router,
     watcher: Watcher,
 ) -> impl Future<Output = ()> + Send + 'static {
     // An answer is written whole, so waiting for more to send only delays it. It is no harm when the
     // system refuses.
     let _ = stream.set_nodelay(true);
-    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let service = router.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        request
+    });
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let connection = watcher.watch(connection);
     async move {
         if let Err(error) = connection.await {

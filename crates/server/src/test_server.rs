@@ -17,6 +17,7 @@ use hookyard_store::{NewCredential, NewWorkspace, SharedStore};
 use hookyard_testkit::{SeededEntropy, SimClock};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -127,7 +128,8 @@ fn workspace(id: WorkspaceId, merchant: &str, [simple, pair, token]: [&str; 3]) 
 pub(crate) fn credential(kind: CredentialKind, text: &str, scopes: Scopes) -> NewCredential {
     let hash = |text: &str| Sha256::digest(text.as_bytes()).into();
     let secret = (kind == CredentialKind::Pair).then(|| hash(API_SECRET));
-    NewCredential { kind, scopes, lookup: hash(text), secret }
+    let made_at = Timestamp::UNIX_EPOCH;
+    NewCredential::new(kind, scopes, hash(text), secret, made_at)
 }
 
 /// A public address for every name, but for `inside.test` and `nowhere.test`.

@@ -36,6 +36,8 @@ pub enum Entity {
     Application,
     /// A grant.
     Grant,
+    /// A credential.
+    Credential,
 }
 
 impl fmt::Display for Entity {
@@ -57,6 +59,7 @@ impl fmt::Display for Entity {
             Self::Replay => "replay",
             Self::Application => "application",
             Self::Grant => "grant",
+            Self::Credential => "credential",
         })
     }
 }

@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+mod actor;
 mod applications;
 mod attempts;
 mod backlog;
@@ -32,14 +33,18 @@ mod sources;
 pub mod sqlite;
 pub mod vault;
 
+pub use actor::{Actor, ActorKind};
 pub use applications::{APPLICATIONS_MAX, ApplicationStore, GRANTS_MAX};
 pub use attempts::{AttemptQuery, AttemptStore};
 pub use catalog::{CatalogStore, NewWorkspace};
-pub use credentials::{CredentialStore, NewCredential, StoredCredential};
 pub use dataset_rows::{
     BATCHES_CHANGED_MAX, BatchChange, BatchQuery, RowLimit, RowPage, RowQuery, RowStore,
 };
 pub use datasets::{DatasetChange, DatasetQuery, DatasetStore, NewDataset, Received, VersionStore};
+pub use credentials::{
+    CREDENTIALS_MAX, CredentialChange, CredentialQuery, CredentialStore, NewCredential, Rotation,
+    StoredCredential,
+};
 pub use dead_letters::{
     DEAD_LETTERS_MAX, DeadLetter, DeadLetterQuery, DeadLetterStore, DeadLetters,
 };

@@ -171,6 +171,15 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "CIDR", env = "HOOKYARD_ALLOW_NET", value_delimiter = ',')]
     pub(crate) allow_net: Vec<Net>,
 
+    /// A range of addresses of proxies in front of this server; may be repeated
+    ///
+    /// For a connection from such a proxy, the caller's address is the last one in X-Forwarded-For
+    /// that is not a proxy's. It is what a credential's allowed addresses are compared with, and what
+    /// the audit log names. Name only proxies that set the header themselves. In the environment it
+    /// is a comma list.
+    #[arg(long, value_name = "CIDR", env = "HOOKYARD_TRUSTED_PROXY", value_delimiter = ',')]
+    pub(crate) trusted_proxy: Vec<Net>,
+
     /// The time zone of dates in UltraCart answers
     ///
     /// A name of the IANA database, such as America/New_York.

@@ -1,16 +1,17 @@
 //! `credential create`.
 
 use anyhow::{Context, Result, bail};
+use hookyard_core::clock::{Clock, SystemClock};
 use hookyard_core::entropy::SystemEntropy;
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::Workspace;
+use hookyard_engine::access::Secrets;
 use hookyard_store::CredentialStore;
 use serde_json::{Map, Value, json};
 
 use super::output;
 use crate::config::CredentialCreate;
 use crate::data::DataDir;
-use crate::secrets::Secrets;
 
 /// Makes a credential and prints it.
 pub(crate) async fn create(command: CredentialCreate) -> Result<()> {
@@ -21,7 +22,7 @@ pub(crate) async fn create(command: CredentialCreate) -> Result<()> {
     let workspace = pick(workspace, &there)?;
     let secrets = Secrets::new(kind, &SystemEntropy);
     let id = store
-        .create_credential(workspace, secrets.hashed(scopes))
+        .create_credential(workspace, secrets.hashed(scopes, SystemClock::new().now()))
         .await
         .context("cannot keep the credential")?;
     if json {

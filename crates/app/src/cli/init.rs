@@ -1,6 +1,7 @@
 //! `init`.
 
 use anyhow::{Result, bail};
+use hookyard_core::clock::{Clock, SystemClock};
 use hookyard_core::entropy::SystemEntropy;
 use hookyard_store::Store;
 
@@ -23,7 +24,7 @@ pub(crate) async fn run(command: Init) -> Result<()> {
             common.data.display(),
         );
     }
-    let made = first::make(&store, first, &SystemEntropy).await?;
+    let made = first::make(&store, first, &SystemEntropy, SystemClock::new().now()).await?;
     store.close().await?;
     output::line(&if json { made.as_json() } else { made.as_exports(None) })?;
     Ok(())

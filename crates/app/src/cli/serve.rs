@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use hookyard_core::clock::SystemClock;
+use hookyard_core::clock::{Clock, SystemClock};
 use hookyard_core::entropy::SystemEntropy;
-use hookyard_engine::Engine;
 use hookyard_engine::deliver::{self, Dispatcher};
 use hookyard_engine::net::Guard;
 use hookyard_engine::replays::Replayer;
 use hookyard_engine::retention::Sweeper;
+use hookyard_engine::{Engine, access};
 use hookyard_server::Settings;
 use hookyard_store::{Retention, SharedStore, Store};
 use tokio::net::TcpListener;
@@ -66,19 +66,20 @@ fn open(common: &Common) -> Result<(SharedStore, Lock)> {
 /// Makes the first workspace where there is none, and prints what a person needs to begin.
 async fn announce(store: &dyn Store, first: FirstWorkspace, address: SocketAddr) -> Result<()> {
     if !first::exists(store).await? {
-        let made = first::make(store, first, &SystemEntropy).await?;
+        let made = first::make(store, first, &SystemEntropy, SystemClock::new().now()).await?;
         output::line(&made.as_exports(Some(address)))?;
     }
     output::line(&format!("listening on http://{address}"))?;
     Ok(())
 }
 
-/// What goes on beside deliveries, for as long as it is polled: slices of replays are queued, and
-/// what is old is deleted.
+/// What goes on beside deliveries, for as long as it is polled: slices of replays are queued, uses of
+/// credentials are noted, and what is old is deleted.
 async fn upkeep(engine: Arc<Engine>, retention: Retention) {
     let replays = Replayer::new(Arc::clone(&engine)).run();
+    let credentials = access::Upkeep::new(Arc::clone(&engine)).run();
     let sweeping = Sweeper::new(engine, retention).run();
-    tokio::join!(replays, sweeping);
+    tokio::join!(replays, credentials, sweeping);
 }
 
 /// Everything that runs until it is told to stop, or fails.

@@ -178,6 +178,7 @@ impl Serve {
             first,
             listen,
             allow_net,
+            trusted_proxy,
             time_zone,
             event_bytes_max,
             batch_bytes_max,
@@ -218,6 +219,7 @@ impl Serve {
                 event_bytes_max: event_bytes_max.0,
                 batch_bytes_max: batch_bytes_max.0,
                 receive_bytes_max: receive_bytes_max.0,
+                trusted_proxies: trusted_proxy.into_iter().map(|net| net.0).collect(),
             },
             retention: Retention {
                 journal: keep(journal_days, journal_bytes),

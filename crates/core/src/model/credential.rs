@@ -1,7 +1,11 @@
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
-use crate::id::{CredentialId, WorkspaceId};
+use ipnet::IpNet;
+use jiff::Timestamp;
+
+use crate::id::{ApplicationId, CredentialId, WorkspaceId};
 
 /// What a credential looks like on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,11 +165,86 @@ pub struct Credential {
     pub kind: CredentialKind,
     /// What it may do.
     pub scopes: Scopes,
+    /// What people know it by; may be empty.
+    pub name: String,
+    /// When it was made; `None` for one that is older than this note.
+    pub created_at: Option<Timestamp>,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// The addresses that it may be used from; any when there is none.
+    pub allowed_ips: Vec<IpNet>,
+    /// When it was last used, give or take some minutes.
+    pub last_used_at: Option<Timestamp>,
+    /// When it was revoked: it opens nothing any more.
+    pub revoked_at: Option<Timestamp>,
+    /// Whether it, or the application that it belongs to, is disabled for now.
+    pub disabled: bool,
+    /// The application that it was given to.
+    pub application: Option<ApplicationId>,
+}
+
+impl Credential {
+    /// Whether it was revoked, or has expired.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_some() || self.expires_at.is_some_and(|at| at <= now)
+    }
+
+    /// Whether it may be used by a caller at this address; an unknown one is in no range.
+    pub fn may_come_from(&self, address: Option<IpAddr>) -> bool {
+        // What reaches a socket of both kinds is an IPv4 address all the same.
+        let address = address.map(|address| address.to_canonical());
+        let within = |net: &IpNet| address.is_some_and(|address| net.contains(&address));
+        self.allowed_ips.is_empty() || self.allowed_ips.iter().any(within)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn credential() -> Credential {
+        Credential {
+            id: CredentialId(1),
+            workspace: WorkspaceId(1),
+            kind: CredentialKind::Simple,
+            scopes: Scopes::all(),
+            name: String::new(),
+            created_at: None,
+            expires_at: None,
+            allowed_ips: Vec::new(),
+            last_used_at: None,
+            revoked_at: None,
+            disabled: false,
+            application: None,
+        }
+    }
+
+    #[test]
+    fn a_credential_ends_at_its_moment_or_when_it_is_revoked() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let expiring = Credential { expires_at: Some(at(10)), ..credential() };
+        assert_eq!([9, 10, 11].map(|now| expiring.has_ended(at(now))), [false, true, true]);
+        let revoked = Credential { revoked_at: Some(at(10)), ..credential() };
+        assert!(revoked.has_ended(at(9)) && !credential().has_ended(at(10)));
+    }
+
+    #[test]
+    fn addresses_are_judged_whichever_way_they_are_written() {
+        let address = |text: &str| Some(text.parse().unwrap());
+        assert!(credential().may_come_from(None) && credential().may_come_from(address("::1")));
+        let nets = ["10.1.0.0/16", "2001:db8::/32"].map(|net| net.parse().unwrap());
+        let bound = Credential { allowed_ips: nets.to_vec(), ..credential() };
+        for (text, allowed) in [
+            ("10.1.2.3", true),
+            ("::ffff:10.1.2.3", true),
+            ("10.2.0.1", false),
+            ("2001:db8:1::1", true),
+            ("2001:db9::1", false),
+        ] {
+            assert_eq!(bound.may_come_from(address(text)), allowed, "{text}");
+        }
+        assert!(!bound.may_come_from(None));
+    }
 
     #[test]
     fn scopes_round_trip_as_text() {

@@ -278,6 +278,16 @@ delegate! {
     CredentialStore {
         fn create_credential(workspace: WorkspaceId, new: NewCredential) -> CredentialId;
         fn credential(kind: CredentialKind, lookup: [u8; 32]) -> Option<StoredCredential>;
+        fn credentials(workspace: WorkspaceId, query: CredentialQuery) -> Vec<Credential>;
+        fn credential_by_id(workspace: WorkspaceId, id: CredentialId) -> Option<Credential>;
+        fn change_credential(workspace: WorkspaceId, id: CredentialId, change: CredentialChange)
+            -> Credential;
+        fn revoke_credential(workspace: WorkspaceId, id: CredentialId, now: Timestamp)
+            -> Credential;
+        fn rotate_credential(workspace: WorkspaceId, id: CredentialId, rotation: Rotation)
+            -> Credential;
+        fn credentials_used(uses: Vec<(CredentialId, Timestamp)>) -> ();
+        fn forget_credentials(ended_before: Timestamp, limit: usize) -> u64;
     }
     ApplicationStore {
         fn create_application(workspace: WorkspaceId, new: NewApplication, now: Timestamp)

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use bytes::Bytes;
 use hookyard_core::model::{Scope, Source};
+use hookyard_engine::access;
 use hookyard_engine::receive::{self, Head, Refusal, Standing};
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
@@ -107,7 +108,17 @@ async fn standing(app: &App, source: &Source, head: Head<'_>) -> Result<Standing
     if standing == Standing::Proven {
         return Ok(standing);
     }
-    let credential = call::credential(app, head.headers).await?;
+    let credential = match call::credential(app, head.headers).await {
+        Ok(credential) => Some(credential),
+        Err(access::Refusal::Failed(error)) => return Err(error.into()),
+        // A source that takes anyone takes this caller, too.
+        Err(refusal @ (access::Refusal::Disabled | access::Refusal::Address(_)))
+            if standing == Standing::Unproven =>
+        {
+            return Err(refusal.into());
+        }
+        Err(_) => None,
+    };
     let may_write = credential.is_some_and(|credential| {
         credential.workspace == source.spec.workspace && credential.scopes.has(Scope::DataWrite)
     });

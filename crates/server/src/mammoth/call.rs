@@ -6,6 +6,7 @@ use axum::extract::{FromRequestParts, OriginalUri, RawPathParams};
 use hookyard_core::id::{DatasetId, ProjectId, WorkspaceId};
 use hookyard_core::model::{Credential, Scope};
 use hookyard_core::signature::shared_secret;
+use hookyard_engine::access::{Presented, Refusal};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 
@@ -62,7 +63,7 @@ fn path_id(name: &str, text: &str) -> Option<i64> {
 impl Call {
     /// The credential of the caller.
     pub(crate) async fn credential(&self) -> Result<Credential, ApiError> {
-        credential(&self.app, &self.headers).await?.ok_or_else(ApiError::unauthorized)
+        Ok(credential(&self.app, &self.headers).await?)
     }
 
     /// The workspace of the path, if the caller's credential is of it and has the scope.
@@ -179,21 +180,15 @@ impl Call {
     }
 }
 
-/// The credential that the headers carry: a key pair, or else a bearer token. `None` when there is
-/// none or it is wrong.
-pub(crate) async fn credential(
-    app: &App,
-    headers: &HeaderMap,
-) -> Result<Option<Credential>, ApiError> {
+/// The credential that the headers carry: a key pair, or else a bearer token. [`Refusal::Unknown`]
+/// when there is none or it is wrong.
+pub(crate) async fn credential(app: &App, headers: &HeaderMap) -> Result<Credential, Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let found = match (text("x-api-key"), text("x-api-secret")) {
-        (Some(key), Some(secret)) => app.auth.pair(key, secret).await?,
-        _ => match shared_secret::bearer(headers) {
-            Some(token) => app.auth.token(token).await?,
-            None => None,
-        },
+    let presented = match (text("x-api-key"), text("x-api-secret")) {
+        (Some(key), Some(secret)) => Some(Presented::Pair { key, secret }),
+        _ => shared_secret::bearer(headers).map(Presented::Token),
     };
-    Ok(found)
+    app.engine.access().admit(presented.ok_or(Refusal::Unknown)?).await
 }
 
 /// Requires a scope of a credential.

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use hookyard_engine::Error;
+use hookyard_engine::access::Refusal;
 use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, StatusCode};
 use serde::Serialize;
@@ -108,6 +109,17 @@ impl From<Error> for ApiError {
                 tracing::error!(%error, "a request failed");
                 Self::internal()
             }
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Failed(error) => error.into(),
+            Refusal::Unknown | Refusal::Expired(_) => Self::unauthorized(),
+            Refusal::Address(_) => Self::new(StatusCode::FORBIDDEN, refusal.to_string()),
+            Refusal::Disabled => Self::new(StatusCode::GONE, refusal.to_string()),
         }
     }
 }

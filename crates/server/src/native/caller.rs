@@ -3,6 +3,7 @@
 use axum::http::{HeaderMap, header};
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::{Credential, Scope};
+use hookyard_engine::access::Presented;
 
 use crate::App;
 use crate::problem::{Code, Problem};
@@ -13,32 +14,36 @@ pub(crate) async fn workspace(
     headers: &HeaderMap,
     scope: Scope,
 ) -> Result<WorkspaceId, Problem> {
-    let Some(credential) = credential(app, headers).await? else {
-        let detail = "send a known credential: `x-ultracart-simple-key`, `x-api-key` with \
+    Ok(credential(app, headers, scope).await?.workspace)
+}
+
+/// The caller's credential, which must have this scope.
+pub(crate) async fn credential(
+    app: &App,
+    headers: &HeaderMap,
+    scope: Scope,
+) -> Result<Credential, Problem> {
+    let Some(presented) = presented(headers) else {
+        let detail = "send a credential: `x-ultracart-simple-key`, `x-api-key` with \
                       `x-api-secret`, or `authorization: Bearer`";
         return Err(Problem::new(Code::Unauthenticated, detail));
     };
+    let credential = app.engine.access().admit(presented).await?;
     if !credential.scopes.has(scope) {
         let detail = format!("the credential lacks the scope `{}`", scope.as_str());
         return Err(Problem::new(Code::MissingScope, detail));
     }
-    Ok(credential.workspace)
+    Ok(credential)
 }
 
-async fn credential(app: &App, headers: &HeaderMap) -> Result<Option<Credential>, Problem> {
+fn presented(headers: &HeaderMap) -> Option<Presented<'_>> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(key) = text("x-ultracart-simple-key") {
-        return Ok(app.auth.simple(key.trim()).await?);
+        return Some(Presented::Simple(key.trim()));
     }
     if let (Some(key), Some(secret)) = (text("x-api-key"), text("x-api-secret")) {
-        return Ok(app.auth.pair(key, secret).await?);
+        return Some(Presented::Pair { key, secret });
     }
-    let bearer = text(header::AUTHORIZATION.as_str()).and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
-    match bearer {
-        Some(token) => Ok(app.auth.token(token).await?),
-        None => Ok(None),
-    }
+    let (scheme, token) = text(header::AUTHORIZATION.as_str())?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| Presented::Token(token.trim()))
 }

@@ -134,7 +134,7 @@ fn finish(operation: &mut Value) {
         let about = operation["description"].as_str().unwrap_or_default();
         let about = format!("{about}\n\nScope: `{scope}`.");
         operation["description"] = Value::from(about.trim_start());
-        problems.extend([401, 403, 500, 503]);
+        problems.extend([401, 403, 410, 500, 503]);
     }
     if operation.get("requestBody").is_some() {
         problems.extend([413, 415]);

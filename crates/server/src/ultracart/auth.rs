@@ -3,12 +3,13 @@
 use axum::extract::FromRequestParts;
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::{Credential, Scope};
+use hookyard_engine::access::Presented;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
 use super::client::Client;
-use super::error::{ApiError, Subject};
+use super::error::ApiError;
 use crate::App;
 
 /// The header of the simple key.
@@ -35,27 +36,14 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let found = match presented(&parts.headers) {
-            Some(Presented::SimpleKey(key)) => app.auth.simple(key).await,
-            Some(Presented::Token(token)) => app.auth.token(token).await,
-            None => {
-                let message = "no credential: send a simple key in x-ultracart-simple-key or a \
-                               token in Authorization: Bearer";
-                return Err(ApiError::unauthorized(message));
-            }
-        };
-        let found =
-            found.map_err(|error| ApiError::from_engine(error, Subject::webhook("read")))?;
-        let credential =
-            found.ok_or_else(|| ApiError::unauthorized("the credential is not valid"))?;
+        let presented = presented(&parts.headers).ok_or_else(|| {
+            let message = "no credential: send a simple key in x-ultracart-simple-key or a token \
+                           in Authorization: Bearer";
+            ApiError::unauthorized(message)
+        })?;
+        let credential = app.engine.access().admit(presented).await.map_err(ApiError::refused)?;
         Ok(Self { credential, client: Client::from_headers(&parts.headers) })
     }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Presented<'a> {
-    SimpleKey(&'a str),
-    Token(&'a str),
 }
 
 /// The credential that decides: the simple key when there is one, else the token. Several SDKs send
@@ -64,7 +52,7 @@ fn presented(headers: &HeaderMap) -> Option<Presented<'_>> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     // An SDK can be told to put a word before the key.
     if let Some(key) = text(SIMPLE_KEY).split_ascii_whitespace().next_back() {
-        return Some(Presented::SimpleKey(key));
+        return Some(Presented::Simple(key));
     }
     let mut words = text(AUTHORIZATION).split_ascii_whitespace();
     let token = match (words.next()?, words.next(), words.next()) {
@@ -100,7 +88,8 @@ mod tests {
             (" k1 ", None),
         ] {
             let headers = headers(Some(key), authorization);
-            assert_eq!(presented(&headers), Some(Presented::SimpleKey("k1")), "{key}");
+            let found = presented(&headers);
+            assert!(matches!(found, Some(Presented::Simple("k1"))), "{key}");
         }
     }
 
@@ -114,15 +103,16 @@ mod tests {
             (Some(" "), "Bearer  t1 "),
         ] {
             let headers = headers(key, Some(authorization));
-            assert_eq!(presented(&headers), Some(Presented::Token("t1")), "{authorization}");
+            let found = presented(&headers);
+            assert!(matches!(found, Some(Presented::Token("t1"))), "{authorization}");
         }
     }
 
     #[test]
     fn nothing_is_nothing() {
         for authorization in [None, Some(""), Some("Bearer"), Some("Bearer "), Some("Basic dTpw")] {
-            assert_eq!(presented(&headers(None, authorization)), None, "{authorization:?}");
-            assert_eq!(presented(&headers(Some(""), authorization)), None, "{authorization:?}");
+            assert!(presented(&headers(None, authorization)).is_none(), "{authorization:?}");
+            assert!(presented(&headers(Some(""), authorization)).is_none(), "{authorization:?}");
         }
     }
 }

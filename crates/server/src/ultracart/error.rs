@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::response::{IntoResponse, Response};
 use hookyard_core::model::Scope;
 use hookyard_engine::Error;
+use hookyard_engine::access::Refusal;
 use hookyard_store::StoreError;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -76,6 +77,17 @@ impl ApiError {
     /// No credential, or one that opens nothing.
     pub(super) fn unauthorized(message: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, message)
+    }
+
+    /// A credential that opens nothing, or not here and now (UltraCart spec 3.3).
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        let status = match refusal {
+            Refusal::Failed(error) => return Self::from_engine(error, Subject::webhook("read")),
+            Refusal::Unknown | Refusal::Expired(_) => StatusCode::UNAUTHORIZED,
+            Refusal::Address(_) => StatusCode::FORBIDDEN,
+            Refusal::Disabled => StatusCode::GONE,
+        };
+        Self::new(status, refusal.to_string())
     }
 
     /// A credential without the scope.

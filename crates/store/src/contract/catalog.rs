@@ -24,23 +24,6 @@ pub(crate) async fn workspaces_are_unique(fixture: &dyn Fixture) {
     assert_eq!(store.projects(WS).await.unwrap()[0].id, PROJECT);
 }
 
-pub(crate) async fn credentials_are_found_by_kind_and_hash(fixture: &dyn Fixture) {
-    let store = open(fixture).await;
-    let scopes: Scopes = "webhook_read".parse().unwrap();
-    let new = NewCredential { kind: CredentialKind::Simple, scopes, lookup: [5; 32], secret: None };
-    let id = store.create_credential(OTHER_WS, new.clone()).await.unwrap();
-    let nowhere = store.create_credential(WorkspaceId(9), new).await;
-    assert!(matches!(nowhere, Err(StoreError::NotFound(_))));
-
-    let found = store.credential(CredentialKind::Simple, [5; 32]).await.unwrap().unwrap();
-    assert_eq!((found.credential.id, found.credential.workspace), (id, OTHER_WS));
-    assert_eq!((found.credential.scopes, found.secret), (scopes, None));
-    let pair = store.credential(CredentialKind::Pair, [1; 32]).await.unwrap().unwrap();
-    assert_eq!((pair.credential.workspace, pair.secret), (WS, Some([9; 32])));
-    assert!(store.credential(CredentialKind::Token, [5; 32]).await.unwrap().is_none());
-    assert!(store.credential(CredentialKind::Simple, [6; 32]).await.unwrap().is_none());
-}
-
 fn new_event_type(name: &str, category: &str, expansions: Option<&[&str]>) -> NewEventType {
     let expansions = expansions.map(|paths| paths.iter().map(|&path| path.to_owned()).collect());
     NewEventType {

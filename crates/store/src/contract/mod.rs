@@ -23,6 +23,7 @@ use crate::{HeadLimit, Lease, NewCredential, NewWorkspace, SharedStore};
 pub(crate) mod applications;
 pub(crate) mod attempts;
 pub(crate) mod catalog;
+pub(crate) mod credentials;
 pub(crate) mod dataset_rows;
 pub(crate) mod datasets;
 pub(crate) mod dead_letters;
@@ -50,10 +51,14 @@ macro_rules! suite {
             attempts: filters_select_what_they_say, foreign_workspaces_see_nothing,
                 pages_are_newest_first;
             catalog: workspaces_are_unique, endpoints_live_and_survive,
-                credentials_are_found_by_kind_and_hash, stale_revisions_are_refused,
+                stale_revisions_are_refused,
                 cancelled_subscriptions_stay, revisions_are_kept_without_secrets,
                 foreign_workspaces_see_nothing_of_endpoints, disabling_keeps_its_reason,
                 event_types_are_added_for_good;
+            credentials: credentials_are_found_by_kind_and_hash, what_is_said_of_one_survives,
+                revoked_ones_stay_revoked, a_successor_is_the_same_but_for_its_secret,
+                uses_only_go_forward, ended_ones_are_forgotten, credentials_are_bounded,
+                foreign_workspaces_see_no_credentials;
             datasets: combine_appends_and_replace_replaces, switching_to_replace_hides_many_rows,
                 sources_and_datasets_live_apart, deleting_a_dataset_takes_its_source,
                 rows_survive, foreign_projects_see_nothing, a_dataset_needs_no_source,
@@ -122,12 +127,13 @@ pub(crate) fn new_workspace(id: WorkspaceId, merchant: &str) -> NewWorkspace {
         workspace: Workspace { id, merchant: merchant.to_owned(), name: merchant.to_owned() },
         project: Project { id: PROJECT, name: "Project".to_owned() },
         catalogue: catalogue::initial().clone(),
-        credentials: vec![NewCredential {
-            kind: CredentialKind::Pair,
-            scopes: Scopes::all(),
-            lookup: [u8::try_from(id.0).unwrap(); 32],
-            secret: Some([9; 32]),
-        }],
+        credentials: vec![NewCredential::new(
+            CredentialKind::Pair,
+            Scopes::all(),
+            [u8::try_from(id.0).unwrap(); 32],
+            Some([9; 32]),
+            at(0),
+        )],
     }
 }
 

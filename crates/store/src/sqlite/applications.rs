@@ -187,6 +187,9 @@ fn update(
     let sql = "UPDATE applications SET disabled = ?2, settings = ?3 WHERE id = ?1";
     let row = params![id.0, application.disabled, to_json(&application.settings)?];
     conn.execute(sql, row).map_err(failed)?;
+    // Whoever comes with one of its credentials is told, so they must know.
+    let sql = "UPDATE credentials SET disabled = ?2 WHERE application_id = ?1";
+    conn.execute(sql, params![id.0, application.disabled]).map_err(failed)?;
     Ok(application)
 }
 

@@ -1,60 +1,31 @@
 //! Credentials.
 //!
-//! They are read from the file each time, not from memory: the command line adds them from another
+//! They are read from the file each time, not from memory: the command line changes them from another
 //! process while a server runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use hookyard_core::id::{CredentialId, WorkspaceId};
+use hookyard_core::id::{ApplicationId, CredentialId, WorkspaceId};
 use hookyard_core::model::{Credential, CredentialKind, Scopes, Workspace};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use ipnet::IpNet;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::readers::Readers;
+use super::rows::{count, moment};
 use super::{SqliteStore, catalog, connect, failed, migrate};
-use crate::{CredentialStore, Entity, NewCredential, StoreError, StoredCredential};
+use crate::{
+    CREDENTIALS_MAX, CredentialChange, CredentialQuery, CredentialStore, Entity, NewCredential,
+    Rotation, StoreError, StoredCredential,
+};
 
-#[async_trait]
-impl CredentialStore for SqliteStore {
-    async fn create_credential(
-        &self,
-        workspace: WorkspaceId,
-        new: NewCredential,
-    ) -> Result<CredentialId, StoreError> {
-        self.writer.alone(move |tx| insert(tx.conn, workspace, &new)).await
-    }
+/// Columns that [`credential`] reads.
+const COLUMNS: &str = "id, workspace_id, kind, scopes, name, created_ms, expires_ms, allowed_ips, \
+                       last_used_ms, revoked_ms, disabled, application_id";
 
-    async fn credential(
-        &self,
-        kind: CredentialKind,
-        lookup: [u8; 32],
-    ) -> Result<Option<StoredCredential>, StoreError> {
-        find(&self.readers, kind, lookup).await
-    }
-}
-
-/// The credentials of a file that another process may be serving.
-#[derive(Debug)]
-pub struct SqliteCredentials {
-    path: std::path::PathBuf,
-    readers: Readers,
-}
-
-impl SqliteCredentials {
-    /// Opens the file, which must be there.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        migrate::migrate(&mut connect(path)?)?;
-        Ok(Self { path: path.to_owned(), readers: Readers::open(path)? })
-    }
-
-    /// All workspaces, numbers ascending.
-    pub async fn workspaces(&self) -> Result<Vec<Workspace>, StoreError> {
-        self.readers.read(catalog::workspaces).await
-    }
-}
-
-/// A file whose rows are read and changed one transaction at a time, by the process that serves it or
-/// beside it.
+/// What few people change and nothing in memory depends on: by the process that serves, or by the
+/// command line beside it.
 #[async_trait]
 pub(super) trait Access: Send + Sync {
     /// Runs a read.
@@ -87,6 +58,26 @@ impl Access for SqliteStore {
     }
 }
 
+/// The credentials of a file that another process may be serving.
+#[derive(Debug)]
+pub struct SqliteCredentials {
+    path: PathBuf,
+    readers: Readers,
+}
+
+impl SqliteCredentials {
+    /// Opens the file, which must be there.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        migrate::migrate(&mut connect(path)?)?;
+        Ok(Self { path: path.to_owned(), readers: Readers::open(path)? })
+    }
+
+    /// All workspaces, numbers ascending.
+    pub async fn workspaces(&self) -> Result<Vec<Workspace>, StoreError> {
+        self.readers.read(catalog::workspaces).await
+    }
+}
+
 #[async_trait]
 impl Access for SqliteCredentials {
     async fn look<T: Send + 'static>(
@@ -103,9 +94,8 @@ impl Access for SqliteCredentials {
         let path = self.path.clone();
         let change = move || {
             let mut conn = connect(&path)?;
-            let tx = conn
-                .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
-                .map_err(failed)?;
+            let tx =
+                conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
             let done = job(&tx)?;
             tx.commit().map_err(failed)?;
             Ok(done)
@@ -117,13 +107,17 @@ impl Access for SqliteCredentials {
 }
 
 #[async_trait]
-impl CredentialStore for SqliteCredentials {
+impl<A: Access> CredentialStore for A {
     async fn create_credential(
         &self,
         workspace: WorkspaceId,
         new: NewCredential,
     ) -> Result<CredentialId, StoreError> {
-        self.change(move |conn| insert(conn, workspace, &new)).await
+        self.change(move |conn| {
+            bounded(conn, workspace, new.created_at)?;
+            insert(conn, workspace, &new)
+        })
+        .await
     }
 
     async fn credential(
@@ -131,39 +125,275 @@ impl CredentialStore for SqliteCredentials {
         kind: CredentialKind,
         lookup: [u8; 32],
     ) -> Result<Option<StoredCredential>, StoreError> {
-        find(&self.readers, kind, lookup).await
+        self.look(move |conn| {
+            let sql = format!(
+                "SELECT {COLUMNS}, secret FROM credentials WHERE kind = ?1 AND lookup = ?2"
+            );
+            let stored = |row: &Row<'_>| {
+                Ok(StoredCredential { credential: credential(row)?, secret: row.get(12)? })
+            };
+            conn.prepare_cached(&sql)
+                .and_then(|mut find| {
+                    find.query_row(params![kind.as_str(), lookup], stored).optional()
+                })
+                .map_err(failed)
+        })
+        .await
+    }
+
+    async fn credentials(
+        &self,
+        workspace: WorkspaceId,
+        query: CredentialQuery,
+    ) -> Result<Vec<Credential>, StoreError> {
+        self.look(move |conn| page(conn, workspace, query)).await
+    }
+
+    async fn credential_by_id(
+        &self,
+        workspace: WorkspaceId,
+        id: CredentialId,
+    ) -> Result<Option<Credential>, StoreError> {
+        self.look(move |conn| by_id(conn, workspace, id)).await
+    }
+
+    async fn change_credential(
+        &self,
+        workspace: WorkspaceId,
+        id: CredentialId,
+        change: CredentialChange,
+    ) -> Result<Credential, StoreError> {
+        self.change(move |conn| {
+            let mut credential = existing(conn, workspace, id)?;
+            if credential.revoked_at.is_some() {
+                return Err(StoreError::Conflict("the credential was revoked".to_owned()));
+            }
+            let CredentialChange { name, scopes, expires_at, allowed_ips, disabled } = change;
+            credential.name = name.unwrap_or(credential.name);
+            credential.scopes = scopes.unwrap_or(credential.scopes);
+            credential.expires_at = expires_at.unwrap_or(credential.expires_at);
+            credential.allowed_ips = allowed_ips.unwrap_or(credential.allowed_ips);
+            credential.disabled = disabled.unwrap_or(credential.disabled);
+            save(conn, &credential)?;
+            Ok(credential)
+        })
+        .await
+    }
+
+    async fn revoke_credential(
+        &self,
+        workspace: WorkspaceId,
+        id: CredentialId,
+        now: Timestamp,
+    ) -> Result<Credential, StoreError> {
+        self.change(move |conn| {
+            let mut credential = existing(conn, workspace, id)?;
+            credential.revoked_at = credential.revoked_at.or(Some(whole(now)));
+            save(conn, &credential)?;
+            Ok(credential)
+        })
+        .await
+    }
+
+    async fn rotate_credential(
+        &self,
+        workspace: WorkspaceId,
+        id: CredentialId,
+        rotation: Rotation,
+    ) -> Result<Credential, StoreError> {
+        self.change(move |conn| rotate(conn, workspace, id, &rotation)).await
+    }
+
+    async fn credentials_used(
+        &self,
+        uses: Vec<(CredentialId, Timestamp)>,
+    ) -> Result<(), StoreError> {
+        self.change(move |conn| {
+            let sql = "UPDATE credentials SET last_used_ms = ?2 \
+                       WHERE id = ?1 AND ifnull(last_used_ms, 0) < ?2";
+            let mut update = conn.prepare_cached(sql).map_err(failed)?;
+            for (id, at) in uses {
+                update.execute(params![id.0, at.as_millisecond()]).map_err(failed)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn forget_credentials(
+        &self,
+        ended_before: Timestamp,
+        limit: usize,
+    ) -> Result<u64, StoreError> {
+        self.change(move |conn| {
+            let sql = "DELETE FROM credentials WHERE id IN (SELECT id FROM credentials \
+                       WHERE ifnull(revoked_ms, expires_ms) < ?1 LIMIT ?2)";
+            let bounds = params![ended_before.as_millisecond(), count(limit)];
+            let deleted = conn.prepare_cached(sql).and_then(|mut delete| delete.execute(bounds));
+            Ok(deleted.map_err(failed)? as u64)
+        })
+        .await
     }
 }
 
-async fn find(
-    readers: &Readers,
-    kind: CredentialKind,
-    lookup: [u8; 32],
-) -> Result<Option<StoredCredential>, StoreError> {
-    let read = move |conn: &Connection| {
-        let sql = "SELECT id, workspace_id, scopes, secret FROM credentials \
-                   WHERE kind = ?1 AND lookup = ?2";
-        conn.prepare_cached(sql)
-            .and_then(|mut statement| {
-                let stored = |row: &Row<'_>| stored(row, kind);
-                statement.query_row(params![kind.as_str(), lookup], stored).optional()
-            })
-            .map_err(failed)
-    };
-    readers.read(read).await
+/// Checks that a workspace may have one more credential.
+fn bounded(conn: &Connection, workspace: WorkspaceId, now: Timestamp) -> Result<(), StoreError> {
+    let sql = "SELECT count(*) FROM credentials WHERE workspace_id = ?1 \
+               AND application_id IS NULL AND revoked_ms IS NULL \
+               AND (expires_ms IS NULL OR expires_ms > ?2)";
+    let live: i64 = conn
+        .query_row(sql, params![workspace.0, now.as_millisecond()], |row| row.get(0))
+        .map_err(failed)?;
+    if live < count(CREDENTIALS_MAX) {
+        return Ok(());
+    }
+    Err(StoreError::Conflict(format!(
+        "the workspace has {CREDENTIALS_MAX} credentials, the most that it may: revoke some first"
+    )))
 }
 
-fn stored(row: &Row<'_>, kind: CredentialKind) -> rusqlite::Result<StoredCredential> {
+fn page(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    query: CredentialQuery,
+) -> Result<Vec<Credential>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM credentials WHERE workspace_id = ?1 AND application_id IS ?2 \
+         AND id > ?3 ORDER BY id LIMIT ?4"
+    );
+    let CredentialQuery { after, application, limit } = query;
+    let (application, after) = (application.map(|id| id.0), after.map_or(0, |id| id.0));
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    let bounds = params![workspace.0, application, after, count(limit)];
+    let rows = statement.query_map(bounds, credential).map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+fn by_id(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    id: CredentialId,
+) -> Result<Option<Credential>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM credentials WHERE workspace_id = ?1 AND id = ?2");
+    conn.prepare_cached(&sql)
+        .and_then(|mut find| find.query_row(params![workspace.0, id.0], credential).optional())
+        .map_err(failed)
+}
+
+fn existing(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    id: CredentialId,
+) -> Result<Credential, StoreError> {
+    by_id(conn, workspace, id)?.ok_or(StoreError::NotFound(Entity::Credential))
+}
+
+fn rotate(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    id: CredentialId,
+    rotation: &Rotation,
+) -> Result<Credential, StoreError> {
+    let Rotation { lookup, secret, old_until, now } = rotation;
+    let mut old = existing(conn, workspace, id)?;
+    if old.has_ended(*now) {
+        return Err(StoreError::Conflict("the credential has ended".to_owned()));
+    }
+    let new = NewCredential {
+        name: old.name.clone(),
+        expires_at: old.expires_at,
+        allowed_ips: old.allowed_ips.clone(),
+        application: old.application,
+        ..NewCredential::new(old.kind, old.scopes, *lookup, *secret, *now)
+    };
+    let disabled = old.disabled;
+    let successor = insert(conn, workspace, &new)?;
+    let ends = old.expires_at.map_or(*old_until, |at| at.min(*old_until));
+    old.expires_at = Some(whole(ends));
+    save(conn, &old)?;
+    let successor = existing(conn, workspace, successor)?;
+    let successor = Credential { disabled, ..successor };
+    save(conn, &successor)?;
+    Ok(successor)
+}
+
+/// Writes what can change of a credential.
+fn save(conn: &Connection, credential: &Credential) -> Result<(), StoreError> {
+    let Credential {
+        id,
+        workspace: _,
+        kind: _,
+        scopes,
+        name,
+        created_at: _,
+        expires_at,
+        allowed_ips,
+        last_used_at: _,
+        revoked_at,
+        disabled,
+        application: _,
+    } = credential;
+    let sql = "UPDATE credentials SET scopes = ?2, name = ?3, expires_ms = ?4, allowed_ips = ?5, \
+               revoked_ms = ?6, disabled = ?7 WHERE id = ?1";
+    let row = params![
+        id.0,
+        scopes.to_string(),
+        name,
+        expires_at.map(Timestamp::as_millisecond),
+        nets_text(allowed_ips),
+        revoked_at.map(Timestamp::as_millisecond),
+        disabled,
+    ];
+    conn.prepare_cached(sql).and_then(|mut update| update.execute(row)).map_err(failed)?;
+    Ok(())
+}
+
+fn nets_text(nets: &[IpNet]) -> String {
+    let texts: Vec<_> = nets.iter().map(ToString::to_string).collect();
+    texts.join(" ")
+}
+
+/// A moment as it is kept, to the millisecond.
+fn whole(at: Timestamp) -> Timestamp {
+    moment(at.as_millisecond())
+}
+
+fn credential(row: &Row<'_>) -> rusqlite::Result<Credential> {
+    let at = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(moment));
     // A scope that this version does not know is one that it does not grant.
-    let scopes: String = row.get(2)?;
+    let scopes: String = row.get(3)?;
     let scopes: Scopes = scopes.split(' ').filter_map(|scope| scope.parse().ok()).collect();
-    let credential = Credential {
+    Ok(Credential {
         id: CredentialId(row.get(0)?),
         workspace: WorkspaceId(row.get(1)?),
-        kind,
+        kind: parsed(row, 2)?,
         scopes,
-    };
-    Ok(StoredCredential { credential, secret: row.get(3)? })
+        name: row.get(4)?,
+        created_at: at(5)?,
+        expires_at: at(6)?,
+        // One that cannot be read must not become one that is open to all.
+        allowed_ips: row
+            .get::<_, String>(7)?
+            .split_ascii_whitespace()
+            .map(|net| net.parse().map_err(|error| damaged(7, error)))
+            .collect::<Result<_, _>>()?,
+        last_used_at: at(8)?,
+        revoked_at: at(9)?,
+        disabled: row.get(10)?,
+        application: row.get::<_, Option<i32>>(11)?.map(ApplicationId),
+    })
+}
+
+fn parsed(row: &Row<'_>, column: usize) -> rusqlite::Result<CredentialKind> {
+    row.get::<_, String>(column)?.parse().map_err(|error: String| damaged(column, error))
+}
+
+fn damaged(
+    column: usize,
+    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> rusqlite::Error {
+    let kind = rusqlite::types::Type::Text;
+    rusqlite::Error::FromSqlConversionFailure(column, kind, error.into())
 }
 
 /// Adds a credential to a workspace that must be there.
@@ -176,10 +406,32 @@ pub(super) fn insert(
     if !known {
         return Err(StoreError::NotFound(Entity::Workspace));
     }
-    let sql = "INSERT INTO credentials (workspace_id, kind, scopes, lookup, secret) \
-               VALUES (?1, ?2, ?3, ?4, ?5)";
-    let row =
-        params![workspace.0, new.kind.as_str(), new.scopes.to_string(), new.lookup, new.secret];
+    let NewCredential {
+        kind,
+        scopes,
+        lookup,
+        secret,
+        name,
+        created_at,
+        expires_at,
+        allowed_ips,
+        application,
+    } = new;
+    let sql = "INSERT INTO credentials (workspace_id, kind, scopes, lookup, secret, name, \
+               created_ms, expires_ms, allowed_ips, application_id) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let row = params![
+        workspace.0,
+        kind.as_str(),
+        scopes.to_string(),
+        lookup,
+        secret,
+        name,
+        created_at.as_millisecond(),
+        expires_at.map(Timestamp::as_millisecond),
+        nets_text(allowed_ips),
+        application.map(|id| id.0),
+    ];
     conn.prepare_cached(sql).and_then(|mut insert| insert.execute(row)).map_err(failed)?;
     let id = i32::try_from(conn.last_insert_rowid());
     id.map(CredentialId).map_err(|_| StoreError::internal("credential numbers are used up"))

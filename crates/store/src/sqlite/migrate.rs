@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_oauth.sql"),
     include_str!("migrations/0004_receiving.sql"),
     include_str!("migrations/0005_datasets.sql"),
+    include_str!("migrations/0006_access.sql"),
 ];
 
 /// Brings the file to the newest format.

@@ -285,7 +285,7 @@ fn issue(
     conn.execute(sql, params![id.0, now.as_millisecond()]).map_err(failed)?;
     let Some(grant) = grant(conn, id)? else { return Ok(Issue::Unknown) };
     drop_old_access_tokens(conn, id, now)?;
-    add_access_token(conn, &grant, tokens)?;
+    add_access_token(conn, &grant, tokens, now)?;
     let sql =
         "INSERT INTO refresh_tokens (hash, grant_id, expires_ms, used) VALUES (?1, ?2, ?3, 0)";
     let expires = tokens.refresh_expires_at.map(Timestamp::as_millisecond);
@@ -297,12 +297,13 @@ fn add_access_token(
     conn: &Connection,
     grant: &Grant,
     tokens: &NewTokens,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
+    let kind = CredentialKind::Token;
     let credential = NewCredential {
-        kind: CredentialKind::Token,
-        scopes: grant.scopes,
-        lookup: tokens.access,
-        secret: None,
+        expires_at: Some(tokens.access_expires_at),
+        application: Some(grant.application),
+        ..NewCredential::new(kind, grant.scopes, tokens.access, None, now)
     };
     let credential = credentials::insert(conn, grant.workspace, &credential)?;
     let sql = "INSERT INTO access_tokens (credential_id, grant_id, expires_ms) VALUES (?1, ?2, ?3)";

@@ -1,12 +1,10 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use hookyard_core::model::{CredentialKind, Scope};
-use hookyard_store::NewCredential;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::events::publish_order;
-use crate::test_server::{OTHER_KEY, READ_KEY, SIMPLE_KEY, TestServer, WORKSPACE};
+use crate::test_server::{OTHER_KEY, READ_KEY, SIMPLE_KEY, TestServer, WORKSPACE, credential};
 
 async fn ask(server: &TestServer, key: &str, body: &str) -> (StatusCode, Value) {
     let request = Request::post("/v1/rules/test")
@@ -103,12 +101,8 @@ async fn the_scope_is_event_read() {
     let body = r#"{"rule":{"a":[1]},"event":{"a":1}}"#;
     assert_eq!(ask(&server, SIMPLE_KEY, body).await.0, StatusCode::OK);
     assert_eq!(ask(&server, "unknown", body).await.0, StatusCode::UNAUTHORIZED);
-    let writer = NewCredential {
-        kind: CredentialKind::Simple,
-        scopes: [Scope::EventWrite].into_iter().collect(),
-        lookup: Sha256::digest(b"writer").into(),
-        secret: None,
-    };
+    let scopes = [Scope::EventWrite].into_iter().collect();
+    let writer = credential(CredentialKind::Simple, "writer", scopes);
     server.engine.store().create_credential(WORKSPACE, writer).await.unwrap();
     let (status, problem) = ask(&server, "writer", body).await;
     assert_eq!((status, &problem["code"]), (StatusCode::FORBIDDEN, &json!("missing_scope")));

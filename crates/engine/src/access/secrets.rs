@@ -2,8 +2,10 @@
 
 use hookyard_core::entropy::{self, Entropy};
 use hookyard_core::model::{CredentialKind, Scopes};
-use hookyard_store::NewCredential;
-use sha2::{Digest, Sha256};
+use hookyard_store::{NewCredential, Rotation};
+use jiff::Timestamp;
+
+use super::hash;
 
 /// Hexadecimal digits of a simple key, as UltraCart's (spec section 1.3): 256 bits.
 const SIMPLE_KEY_DIGITS: usize = 64;
@@ -21,17 +23,17 @@ const TOKEN_PREFIX: &str = "mm_";
 const TOKEN_CHARS: usize = 43;
 
 /// A credential in clear.
-pub(crate) struct Secrets {
+pub struct Secrets {
     kind: CredentialKind,
     /// The key of a pair; the whole secret of the other kinds.
-    pub(crate) key: String,
+    pub key: String,
     /// The secret of a pair.
-    pub(crate) secret: Option<String>,
+    pub secret: Option<String>,
 }
 
 impl Secrets {
     /// A new credential.
-    pub(crate) fn new(kind: CredentialKind, entropy: &dyn Entropy) -> Self {
+    pub fn new(kind: CredentialKind, entropy: &dyn Entropy) -> Self {
         let (key, secret) = match kind {
             CredentialKind::Simple => (entropy::hex(entropy, SIMPLE_KEY_DIGITS), None),
             CredentialKind::Pair => (
@@ -46,18 +48,19 @@ impl Secrets {
     }
 
     /// What the store keeps.
-    pub(crate) fn hashed(&self, scopes: Scopes) -> NewCredential {
-        let sha256 = |text: &str| Sha256::digest(text.as_bytes()).into();
-        NewCredential {
-            kind: self.kind,
-            scopes,
-            lookup: sha256(&self.key),
-            secret: self.secret.as_deref().map(sha256),
-        }
+    pub fn hashed(&self, scopes: Scopes, now: Timestamp) -> NewCredential {
+        let secret = self.secret.as_deref().map(hash);
+        NewCredential::new(self.kind, scopes, hash(&self.key), secret, now)
+    }
+
+    /// What the store keeps of a credential's successor.
+    pub fn rotation(&self, old_until: Timestamp, now: Timestamp) -> Rotation {
+        let secret = self.secret.as_deref().map(hash);
+        Rotation { lookup: hash(&self.key), secret, old_until, now }
     }
 
     /// The parts with their names in the output.
-    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let name = match self.kind {
             CredentialKind::Simple => "simple_key",
             CredentialKind::Pair => "api_key",
@@ -81,8 +84,8 @@ mod tests {
         {
             let secrets = Secrets::new(kind, &SystemEntropy);
             assert_eq!(secrets.key.len(), length);
-            let kept = secrets.hashed(Scopes::all());
-            assert_eq!(kept.lookup, <[u8; 32]>::from(Sha256::digest(&secrets.key)));
+            let kept = secrets.hashed(Scopes::all(), Timestamp::UNIX_EPOCH);
+            assert_eq!(kept.lookup, hash(&secrets.key));
             assert_eq!(kept.secret.is_some(), kind == CredentialKind::Pair);
             assert_eq!(secrets.named().count(), 1 + usize::from(kept.secret.is_some()));
         }

@@ -1,0 +1,206 @@
+//! Who may come in: credentials, and how they are checked.
+//!
+//! Only hashes are compared and kept. A credential that was found is believed for some seconds; what
+//! this process changes is believed at once.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hookyard_core::clock::Clock;
+use hookyard_core::id::{ApplicationId, CredentialId};
+use hookyard_core::model::{Credential, CredentialKind};
+use hookyard_store::{Actor, SharedStore, StoredCredential};
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::Error;
+
+mod secrets;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+
+pub use secrets::Secrets;
+pub use upkeep::Upkeep;
+
+/// How long a credential that was found is believed without asking the store again. Short, since
+/// another process may take it away.
+const CACHE_FOR: Duration = Duration::from_secs(5);
+
+/// The most credentials kept: far more than an installation has, and about two megabytes.
+const CACHE_ENTRIES_MAX: usize = 10_000;
+
+/// How exactly it is known when a credential was last used. A use after a shorter time than this is
+/// not noted, so that a busy credential costs one write in this time.
+const USE_NOTED_EVERY: SignedDuration = SignedDuration::from_secs(60);
+
+/// What a caller presents.
+#[derive(Debug, Clone, Copy)]
+pub enum Presented<'a> {
+    /// A simple key.
+    Simple(&'a str),
+    /// A key with its secret.
+    Pair {
+        /// The key.
+        key: &'a str,
+        /// The secret.
+        secret: &'a str,
+    },
+    /// A bearer token.
+    Token(&'a str),
+}
+
+/// Why a caller may not come in. The texts are for the caller.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such credential, its secret is wrong, or it was revoked.
+    #[error("the credential is not valid")]
+    Unknown,
+    /// It has expired.
+    #[error("the credential expired at {0}")]
+    Expired(Timestamp),
+    /// It may not be used from the caller's address.
+    #[error("the credential may not be used from {0}")]
+    Address(String),
+    /// It, or the application that it belongs to, is disabled.
+    #[error("the credential is disabled, or the application that it belongs to")]
+    Disabled,
+    /// Nobody can say now.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+type CacheKey = (&'static str, [u8; 32]);
+
+/// Finds and checks the credentials that callers present.
+pub struct Access {
+    store: SharedStore,
+    clock: Arc<dyn Clock>,
+    known: Mutex<Known>,
+    /// Uses that are still to be noted in the store.
+    used: Mutex<HashMap<CredentialId, Timestamp>>,
+}
+
+#[derive(Default)]
+struct Known {
+    credentials: HashMap<CacheKey, (StoredCredential, Duration)>,
+    /// Counts what was forgotten: what was read before is not remembered after it.
+    forgotten: u64,
+}
+
+impl Access {
+    pub(crate) fn new(store: SharedStore, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock, known: Mutex::default(), used: Mutex::default() }
+    }
+
+    /// The credential of a caller who may come in, from the address of the [`Actor`] at work.
+    pub async fn admit(&self, presented: Presented<'_>) -> Result<Credential, Refusal> {
+        let (kind, text, secret) = match presented {
+            Presented::Simple(key) => (CredentialKind::Simple, key, None),
+            Presented::Pair { key, secret } => (CredentialKind::Pair, key, Some(secret)),
+            Presented::Token(token) => (CredentialKind::Token, token, None),
+        };
+        let found = self.find(kind, text).await?.ok_or(Refusal::Unknown)?;
+        if let Some(secret) = secret {
+            let known = found.secret.unwrap_or_default();
+            if found.secret.is_none() || !bool::from(known.ct_eq(&hash(secret))) {
+                return Err(Refusal::Unknown);
+            }
+        }
+        let credential = found.credential;
+        let (actor, now) = (Actor::current(), self.clock.now());
+        check(&credential, actor.as_ref().and_then(|actor| actor.address), now)?;
+        if let Some(actor) = actor {
+            actor.identify(&credential);
+        }
+        self.note_use(&credential, now);
+        Ok(credential)
+    }
+
+    /// Believes nothing of a credential any more: it was changed.
+    pub fn forget(&self, id: CredentialId) {
+        self.forget_where(|credential| credential.id == id);
+    }
+
+    /// Believes nothing of an application's credentials any more: it was changed.
+    pub fn forget_application(&self, id: ApplicationId) {
+        self.forget_where(|credential| credential.application == Some(id));
+    }
+
+    fn forget_where(&self, is_meant: impl Fn(&Credential) -> bool) {
+        let mut known = lock(&self.known);
+        known.forgotten += 1;
+        known.credentials.retain(|_, (stored, _)| !is_meant(&stored.credential));
+    }
+
+    async fn find(
+        &self,
+        kind: CredentialKind,
+        text: &str,
+    ) -> Result<Option<StoredCredential>, Error> {
+        let key = (kind.as_str(), hash(text));
+        let now = self.clock.monotonic();
+        let forgotten = {
+            let known = lock(&self.known);
+            if let Some((found, at)) = known.credentials.get(&key)
+                && now.saturating_sub(*at) < CACHE_FOR
+            {
+                return Ok(Some(found.clone()));
+            }
+            known.forgotten
+        };
+        let found = self.store.credential(kind, key.1).await?;
+        if let Some(found) = &found {
+            let mut known = lock(&self.known);
+            if known.credentials.len() >= CACHE_ENTRIES_MAX {
+                known.credentials.clear();
+            }
+            if known.forgotten == forgotten {
+                known.credentials.insert(key, (found.clone(), now));
+            }
+        }
+        Ok(found)
+    }
+
+    fn note_use(&self, credential: &Credential, now: Timestamp) {
+        let is_noted = |at: Timestamp| now.duration_since(at) < USE_NOTED_EVERY;
+        if credential.last_used_at.is_some_and(is_noted) {
+            return;
+        }
+        let mut used = lock(&self.used);
+        // With more than are known at once, what is left out is the time of one use.
+        if used.len() < CACHE_ENTRIES_MAX || used.contains_key(&credential.id) {
+            used.insert(credential.id, now);
+        }
+    }
+}
+
+fn check(credential: &Credential, address: Option<IpAddr>, now: Timestamp) -> Result<(), Refusal> {
+    if credential.revoked_at.is_some() {
+        return Err(Refusal::Unknown);
+    }
+    if let Some(at) = credential.expires_at.filter(|at| *at <= now) {
+        return Err(Refusal::Expired(at));
+    }
+    if !credential.may_come_from(address) {
+        let address = address.map(|address| address.to_canonical().to_string());
+        let unknown = || "an address that is not known".to_owned();
+        return Err(Refusal::Address(address.unwrap_or_else(unknown)));
+    }
+    if credential.disabled {
+        return Err(Refusal::Disabled);
+    }
+    Ok(())
+}
+
+fn hash(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// A poisoned lock is taken all the same: what it guards is changed by single assignments.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,79 @@
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+use hookyard_core::id::CredentialId;
+use hookyard_core::model::Credential;
+use jiff::Timestamp;
+
+/// On whose behalf a task works. Whatever asks the store for something, a request or a command, does
+/// so inside [`Actor::scope`]; the store and the engine then know who asks without every call in
+/// between naming it.
+#[derive(Debug)]
+pub struct Actor {
+    /// What kind of actor it is.
+    pub kind: ActorKind,
+    /// When it began.
+    pub at: Timestamp,
+    /// The address that it came from; `None` when it came over no network, or nobody can tell.
+    pub address: Option<IpAddr>,
+    /// The id of the request.
+    pub request_id: Option<String>,
+    credential: OnceLock<(CredentialId, String)>,
+}
+
+/// A kind of [`Actor`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActorKind {
+    /// A request to one of the APIs.
+    Request,
+    /// A command of whoever runs the installation.
+    Command,
+    /// Hookyard itself.
+    System,
+}
+
+tokio::task_local! {
+    static CURRENT: Arc<Actor>;
+}
+
+impl Actor {
+    /// A request, whose credential is still to be seen.
+    pub fn request(at: Timestamp, address: Option<IpAddr>, request_id: String) -> Arc<Self> {
+        let request_id = Some(request_id);
+        Arc::new(Self { address, request_id, ..Self::of_kind(ActorKind::Request, at) })
+    }
+
+    /// A command.
+    pub fn command(at: Timestamp) -> Arc<Self> {
+        Arc::new(Self::of_kind(ActorKind::Command, at))
+    }
+
+    /// Hookyard itself.
+    pub fn system(at: Timestamp) -> Arc<Self> {
+        Arc::new(Self::of_kind(ActorKind::System, at))
+    }
+
+    fn of_kind(kind: ActorKind, at: Timestamp) -> Self {
+        Self { kind, at, address: None, request_id: None, credential: OnceLock::new() }
+    }
+
+    /// Runs a future on behalf of the actor.
+    pub async fn scope<F: Future>(self: Arc<Self>, future: F) -> F::Output {
+        CURRENT.scope(self, future).await
+    }
+
+    /// On whose behalf this task works; `None` when nobody said.
+    pub fn current() -> Option<Arc<Self>> {
+        CURRENT.try_with(Arc::clone).ok()
+    }
+
+    /// Says which credential it proved to have. The first one stays.
+    pub fn identify(&self, credential: &Credential) {
+        let _ = self.credential.set((credential.id, credential.name.clone()));
+    }
+
+    /// The credential that it proved to have, with its name.
+    pub fn credential(&self) -> Option<(CredentialId, &str)> {
+        self.credential.get().map(|(id, name)| (*id, name.as_str()))
+    }
+}
