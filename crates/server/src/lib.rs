@@ -10,6 +10,8 @@ use axum::Router;
 use hookyard_engine::Engine;
 use ipnet::IpNet;
 
+#[cfg(test)]
+mod access_tests;
 mod inbound;
 mod mammoth;
 mod native;

@@ -23,7 +23,7 @@ impl Yard {
         let directory = TempDir::new().unwrap();
         let entropy = Arc::new(SeededEntropy::new(1));
         let path = directory.path().join("hookyard.db");
-        let options = Options { path, key: [7; 32], entropy: entropy.clone() };
+        let options = Options { path, key: [7; 32], entropy: Arc::clone(&entropy) as _ };
         let store: SharedStore = Arc::new(SqliteStore::open(options).unwrap());
         let workspace = NewWorkspace {
             workspace: Workspace { id: WS, merchant: "DEMO".into(), name: "Demo".into() },
@@ -34,7 +34,7 @@ impl Yard {
         store.create_workspace(workspace).await.unwrap();
         let clock = Arc::new(SimClock::default());
         let guard = Arc::new(Guard::new(Vec::new()));
-        let engine = Engine::new(store, clock.clone(), entropy, guard);
+        let engine = Engine::new(store, Arc::clone(&clock) as _, entropy, guard);
         Self { engine: Arc::new(engine), clock, _directory: directory }
     }
 

@@ -78,7 +78,8 @@ macro_rules! suite {
                 a_refresh_token_is_good_once_and_its_reuse_ends_the_family,
                 what_is_late_or_anothers_gives_nothing, one_of_two_at_once_wins,
                 a_device_waits_for_its_person, a_device_that_hurries_is_slowed,
-                a_token_ends_its_grant, what_is_kept_is_bounded;
+                a_token_ends_its_grant,
+                the_tokens_of_a_disabled_application_say_so, what_is_kept_is_bounded;
             queue: events_are_queued_in_order, a_settled_bundle_is_gone_for_good,
                 failures_are_kept_and_cleared, long_queues_survive_a_crash,
                 reflow_keeps_one_order, reflow_takes_only_what_is_wanted,

@@ -1,5 +1,5 @@
 use hookyard_core::id::{ApplicationId, CredentialId};
-use hookyard_core::model::GrantVia;
+use hookyard_core::model::{ApplicationChange, GrantVia};
 
 use super::applications::{application, granted, new_application, opens};
 use super::*;
@@ -233,4 +233,23 @@ pub(crate) async fn what_is_kept_is_bounded(fixture: &dyn Fixture) {
     assert!(matches!(further, Err(StoreError::Conflict(_))));
     let later = DeviceCode { expires_at: at(1_200), ..device(id) };
     store.add_device_code([3; 32], [4; 32], later, at(601)).await.unwrap();
+}
+
+pub(crate) async fn the_tokens_of_a_disabled_application_say_so(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let (id, other) = (application(&store).await.id, ApplicationId(999));
+    granted(&store, id, 1).await;
+    let token = async || {
+        let found = store.credential(CredentialKind::Token, tokens(1).access).await.unwrap();
+        found.unwrap().credential
+    };
+    let made = token().await;
+    assert_eq!((made.application, made.expires_at), (Some(id), Some(at(3_600))));
+    for disabled in [true, false] {
+        let change = ApplicationChange { disabled: Some(disabled), ..Default::default() };
+        let nobodys = store.update_application(WS, other, change.clone()).await;
+        assert!(matches!(nobodys, Err(StoreError::NotFound(_))));
+        store.update_application(WS, id, change).await.unwrap();
+        assert_eq!(token().await.disabled, disabled);
+    }
 }
