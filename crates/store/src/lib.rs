@@ -37,14 +37,14 @@ pub use actor::{Actor, ActorKind};
 pub use applications::{APPLICATIONS_MAX, ApplicationStore, GRANTS_MAX};
 pub use attempts::{AttemptQuery, AttemptStore};
 pub use catalog::{CatalogStore, NewWorkspace};
-pub use dataset_rows::{
-    BATCHES_CHANGED_MAX, BatchChange, BatchQuery, RowLimit, RowPage, RowQuery, RowStore,
-};
-pub use datasets::{DatasetChange, DatasetQuery, DatasetStore, NewDataset, Received, VersionStore};
 pub use credentials::{
     CREDENTIALS_MAX, CredentialChange, CredentialQuery, CredentialStore, NewCredential, Rotation,
     StoredCredential,
 };
+pub use dataset_rows::{
+    BATCHES_CHANGED_MAX, BatchChange, BatchQuery, RowLimit, RowPage, RowQuery, RowStore,
+};
+pub use datasets::{DatasetChange, DatasetQuery, DatasetStore, NewDataset, Received, VersionStore};
 pub use dead_letters::{
     DEAD_LETTERS_MAX, DeadLetter, DeadLetterQuery, DeadLetterStore, DeadLetters,
 };
