@@ -131,7 +131,7 @@ impl<'a> Scanner<'a> {
 }
 
 /// The text of a string from what stands between its quotes.
-fn unescape(raw: &[u8]) -> Result<Cow<'_, str>, Damaged> {
+pub(crate) fn unescape(raw: &[u8]) -> Result<Cow<'_, str>, Damaged> {
     if !raw.contains(&b'\\') {
         return std::str::from_utf8(raw).map(Cow::Borrowed).map_err(|_| Damaged);
     }

@@ -1,17 +1,20 @@
 //! One endpoint's queue as it is kept in memory, whatever the backend.
 //!
-//! Every entry has an ordinal: the first entry an endpoint ever gets is 0, and so on. The head of the
-//! queue is at `cursor`, the next entry will be `next`, so what is pending is never counted. Entries
-//! below `persisted` are in stored chunks as well; between `head` and `tail` there may be a gap of
-//! entries that are in chunks only, so that the queue of an endpoint that is down takes bounded
-//! memory.
+//! Every entry has a place: the first entry an endpoint ever gets is at 0, and so on. The head of the
+//! queue is at `cursor`, the next entry will be at `next`, so what is pending is never counted.
+//! Entries may leave behind the head, but only inside the window, so that few places have to be
+//! remembered. Entries below `persisted` are in stored chunks as well; between `head` and `tail` there
+//! may be a gap of entries that are in chunks only, so that the queue of an endpoint that is down takes
+//! bounded memory.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use hookyard_core::id::{EventTypeId, ReplayId};
 use hookyard_core::model::QueueState;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::{Held, WINDOW};
 
 /// Entries that stay in memory at the head of a queue once the rest is stored: several bundles of the
 /// usual 100, at 8 bytes each, so that ten thousand stuck endpoints take 80 MB.
@@ -30,9 +33,9 @@ pub(crate) enum Origin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Again {
     pub(crate) origin: Origin,
-    /// Ordinal of the first entry.
+    /// Place of the first entry.
     pub(crate) from: u64,
-    /// Ordinal after the last entry.
+    /// Place after the last entry.
     pub(crate) until: u64,
     /// When it was asked for.
     pub(crate) at: Timestamp,
@@ -44,36 +47,69 @@ pub(crate) struct Failing {
     pub(crate) failures: u32,
     pub(crate) retry_at: Option<Timestamp>,
     pub(crate) since: Option<Timestamp>,
-    /// Of the event at the head, sent alone.
-    pub(crate) refusals: u32,
 }
 
 impl Failing {
     /// The state after an attempt that was started at `at`.
-    pub(crate) fn after(
-        self,
-        failures: u32,
-        refusals: u32,
-        retry_at: Option<Timestamp>,
-        at: Timestamp,
-    ) -> Self {
+    fn after(self, failures: u32, retry_at: Option<Timestamp>, at: Timestamp) -> Self {
         if failures == 0 {
             return Self::default();
         }
-        Self { failures, refusals, retry_at, since: self.since.or(Some(at)) }
+        Self { failures, retry_at, since: self.since.or(Some(at)) }
     }
 }
 
-/// Entries at the head of a queue.
+/// What an attempt did to a queue.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settled<'a> {
+    /// The places of its entries, ascending; empty for the first ones that are queued.
+    pub(crate) entries: &'a [u64],
+    /// How many those first ones are.
+    pub(crate) count: u64,
+    /// Whether they leave the queue.
+    pub(crate) leave: bool,
+    /// The failures in a row.
+    pub(crate) failures: u32,
+    /// How often its one event was refused alone.
+    pub(crate) refusals: u32,
+    /// When to try again.
+    pub(crate) retry_at: Option<Timestamp>,
+    /// When it was started.
+    pub(crate) at: Timestamp,
+}
+
+/// Entries of a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Peek {
-    /// The entries, with the moment at which they were queued again, if they were.
-    Entries(Vec<(u64, Option<Timestamp>)>),
-    /// Entries from this ordinal on must be read from the chunks first.
+    /// The entries.
+    Entries(Vec<Entry>),
+    /// Entries from this place on must be read from the chunks first.
     Read {
-        /// The ordinal of the first missing entry.
+        /// The place of the first missing entry.
         first: u64,
     },
+}
+
+/// An entry that is queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) place: u64,
+    /// The event's number.
+    pub(crate) seq: u64,
+    /// When it was queued again, if it was.
+    pub(crate) again: Option<Timestamp>,
+}
+
+/// Where a queue stands, as it is stored.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Position {
+    pub(crate) cursor: u64,
+    pub(crate) next: u64,
+    pub(crate) again: Vec<Again>,
+    pub(crate) failing: Failing,
+    /// Entries behind the cursor that have left.
+    pub(crate) done: BTreeSet<u64>,
+    pub(crate) held: Vec<Held>,
 }
 
 /// One endpoint's queue.
@@ -82,11 +118,16 @@ pub(crate) struct Backlog {
     cursor: u64,
     next: u64,
     persisted: u64,
+    /// Entries from the cursor on, those that have left among them.
     head: VecDeque<u64>,
     gap: u64,
     tail: VecDeque<u64>,
     again: Vec<Again>,
-    pub(crate) failing: Failing,
+    /// Entries behind the cursor that have left, all in the window.
+    done: BTreeSet<u64>,
+    /// What the last attempts failed with. No entry is in two of them.
+    held: Vec<Held>,
+    failing: Failing,
     /// How many dead letters there are beside the queue.
     pub(crate) dead_letters: u64,
     /// Counts the owners (see `Lease`).
@@ -95,11 +136,11 @@ pub(crate) struct Backlog {
 
 impl Backlog {
     /// A queue of which all entries are in chunks.
-    pub(crate) fn stored(cursor: u64, next: u64, again: Vec<Again>, failing: Failing) -> Self {
-        let mut backlog = Self { cursor, next, persisted: next, failing, ..Self::default() };
-        backlog.gap = next - cursor;
-        backlog.again = again;
-        backlog
+    pub(crate) fn stored(position: Position) -> Self {
+        let Position { cursor, next, again, failing, done, held } = position;
+        let gap = next - cursor;
+        let persisted = next;
+        Self { cursor, next, persisted, gap, again, failing, done, held, ..Self::default() }
     }
 
     pub(crate) fn cursor(&self) -> u64 {
@@ -110,15 +151,51 @@ impl Backlog {
         self.next
     }
 
+    /// Places from here on are behind the window.
+    pub(crate) fn window_end(&self) -> u64 {
+        self.next.min(self.cursor + WINDOW)
+    }
+
     /// What was queued again and has not been delivered whole.
     pub(crate) fn again(&self) -> &[Again] {
         &self.again
     }
 
+    /// Entries behind the cursor that have left.
+    pub(crate) fn done(&self) -> &BTreeSet<u64> {
+        &self.done
+    }
+
+    /// What the last attempts failed with.
+    pub(crate) fn held(&self) -> &[Held] {
+        &self.held
+    }
+
+    pub(crate) fn failing(&self) -> Failing {
+        self.failing
+    }
+
+    /// Forgets the failures. What goes together stays together.
+    pub(crate) fn forgive(&mut self) {
+        self.failing = Failing::default();
+        for held in &mut self.held {
+            (held.failures, held.refusals, held.retry_at) = (0, 0, None);
+        }
+    }
+
+    /// How many entries of a range are still queued.
+    fn queued_in(&self, from: u64, until: u64) -> u64 {
+        let from = from.max(self.cursor);
+        if from >= until {
+            return 0;
+        }
+        until - from - self.done.range(from..until).count() as u64
+    }
+
     /// How many entries of a replay are still to be delivered.
     pub(crate) fn undelivered(&self, replay: ReplayId) -> u64 {
         let own = self.again.iter().filter(|again| again.origin == Origin::Replay(replay));
-        own.map(|again| again.until - again.from.max(self.cursor)).sum()
+        own.map(|again| self.queued_in(again.from, again.until)).sum()
     }
 
     /// Whether some of a replay's entries are still to be delivered.
@@ -127,14 +204,33 @@ impl Backlog {
     }
 
     pub(crate) fn state(&self) -> QueueState {
+        let retry_at = match &self.held[..] {
+            [] => self.failing.retry_at,
+            // One that waits for nothing comes first.
+            held => held.iter().map(|held| held.retry_at).min().flatten(),
+        };
         QueueState {
-            pending: self.next - self.cursor,
+            pending: self.next - self.cursor - self.done.len() as u64,
             failures: self.failing.failures,
-            retry_at: self.failing.retry_at,
+            retry_at: retry_at.filter(|_| self.failing.failures > 0),
             failing_since: self.failing.since,
-            refusals: self.failing.refusals,
+            refusals: self.held_first().map_or(0, |held| held.refusals),
             dead_letters: self.dead_letters,
         }
+    }
+
+    /// What an attempt failed with, if that is the first entries and no others.
+    pub(crate) fn held_first(&self) -> Option<&Held> {
+        let first = |held: &&Held| {
+            let entries = held.entries.iter().copied();
+            self.queued().take(held.entries.len()).eq(entries)
+        };
+        self.held.iter().find(first)
+    }
+
+    /// The places of the queue.
+    fn queued(&self) -> impl Iterator<Item = u64> {
+        (self.cursor..self.next).filter(|place| !self.done.contains(place))
     }
 
     /// Queues an event.
@@ -162,26 +258,33 @@ impl Backlog {
         self.persisted = self.next;
     }
 
-    /// Up to `count` entries of the head.
-    pub(crate) fn peek(&mut self, count: usize) -> Peek {
-        if self.gap == 0 && self.head.len() < count {
-            let more = (count - self.head.len()).min(self.tail.len());
+    /// Up to `count` entries from a place on, and below another one.
+    pub(crate) fn peek(&mut self, from: u64, count: usize, below: u64) -> Peek {
+        let (from, below) = (from.max(self.cursor), below.min(self.next));
+        if from >= below || count == 0 {
+            return Peek::Entries(Vec::new());
+        }
+        let skip = narrow(from - self.cursor);
+        // So many places have that many entries that have not left.
+        let looked_at = skip.saturating_add(count).saturating_add(self.done.len());
+        let looked_at = looked_at.min(narrow(below - self.cursor));
+        if self.gap == 0 && self.head.len() < looked_at {
+            let more = (looked_at - self.head.len()).min(self.tail.len());
             self.head.extend(self.tail.drain(..more));
         }
-        if self.gap > 0 && self.head.len() < count {
+        if self.head.len() < looked_at {
             return Peek::Read { first: self.cursor + self.head.len() as u64 };
         }
-        let entries = self.head.iter().take(count).enumerate();
-        Peek::Entries(entries.map(|(n, seq)| (*seq, self.queued_again(n as u64))).collect())
+        let places = (from..).zip(self.head.range(skip..looked_at));
+        let queued = places.filter(|(place, _)| !self.done.contains(place)).take(count);
+        let entry = |(place, seq): (u64, &u64)| {
+            let again = self.again.iter().find(|again| (again.from..again.until).contains(&place));
+            Entry { place, seq: *seq, again: again.map(|again| again.at) }
+        };
+        Peek::Entries(queued.map(entry).collect())
     }
 
-    fn queued_again(&self, place: u64) -> Option<Timestamp> {
-        let ordinal = self.cursor + place;
-        let range = |again: &&Again| (again.from..again.until).contains(&ordinal);
-        self.again.iter().find(range).map(|again| again.at)
-    }
-
-    /// Takes in what was read from a chunk: the entries from ordinal `first` on.
+    /// Takes in what was read from a chunk: the entries from place `first` on.
     pub(crate) fn fill(&mut self, first: u64, seqs: &[u64]) {
         let wanted = self.cursor + self.head.len() as u64;
         let skip = usize::try_from(wanted.saturating_sub(first)).unwrap_or(usize::MAX);
@@ -194,10 +297,61 @@ impl Backlog {
         }
     }
 
-    /// Takes entries off the head, at most all. The answer is whether the last entry of a replay's
-    /// slice was among them.
-    pub(crate) fn advance(&mut self, count: u64) -> bool {
-        let count = count.min(self.next - self.cursor);
+    /// Takes in what became of an attempt. The answer is whether the last entry of a replay's slice
+    /// left with it.
+    pub(crate) fn settle(&mut self, settled: Settled<'_>) -> bool {
+        let Settled { entries, count, leave, failures, refusals, retry_at, at } = settled;
+        self.failing = self.failing.after(failures, retry_at, at);
+        if entries.is_empty() && leave && self.done.is_empty() {
+            self.held.clear();
+            return self.advance(count.min(self.next - self.cursor));
+        }
+        let places: Vec<u64> = match entries {
+            // One bundle at a time: whatever was held is over.
+            [] => self.queued().take(narrow(count)).collect(),
+            given => given.iter().copied().filter(|place| self.is_queued(*place)).collect(),
+        };
+        let earlier = self.let_go(&places, entries.is_empty());
+        if leave {
+            return self.take(&places);
+        }
+        if !places.is_empty() {
+            let failures = earlier.saturating_add(1);
+            self.held.push(Held { entries: places, failures, refusals, retry_at });
+        }
+        false
+    }
+
+    fn is_queued(&self, place: u64) -> bool {
+        (self.cursor..self.next).contains(&place) && !self.done.contains(&place)
+    }
+
+    /// Holds nothing more of what has one of these places, or nothing at all; how often that had
+    /// failed.
+    fn let_go(&mut self, places: &[u64], all: bool) -> u32 {
+        let mut failures = 0;
+        self.held.retain(|held| {
+            let shared = held.entries.iter().any(|place| places.binary_search(place).is_ok());
+            if shared {
+                failures = failures.max(held.failures);
+            }
+            !shared && !all
+        });
+        failures
+    }
+
+    /// Takes entries out of the queue.
+    fn take(&mut self, places: &[u64]) -> bool {
+        self.done.extend(places);
+        let mut head = self.cursor;
+        while self.done.remove(&head) {
+            head += 1;
+        }
+        self.advance(head - self.cursor)
+    }
+
+    /// Moves the cursor on; whether the last entry of a replay's slice has left now.
+    fn advance(&mut self, count: u64) -> bool {
         self.cursor += count;
         let from_head = count.min(self.head.len() as u64);
         self.head.drain(..narrow(from_head));
@@ -205,13 +359,17 @@ impl Backlog {
         self.gap -= from_gap;
         self.tail.drain(..narrow(count - from_head - from_gap));
         self.persisted = self.persisted.max(self.cursor);
-        let cursor = self.cursor;
+        if self.again.is_empty() {
+            return false;
+        }
         let replayed = self.replays();
-        self.again.retain(|again| again.until > cursor);
+        let mut again = std::mem::take(&mut self.again);
+        again.retain(|again| self.queued_in(again.from, again.until) > 0);
+        self.again = again;
         replayed && !self.replays()
     }
 
-    /// Entries that no chunk has yet: the ordinal of the first, and all of them.
+    /// Entries that no chunk has yet: the place of the first, and all of them.
     pub(crate) fn unsaved(&self) -> (u64, Vec<u64>) {
         let count = narrow(self.next - self.persisted);
         let in_tail = count.min(self.tail.len());
@@ -244,115 +402,4 @@ fn narrow(count: u64) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[derive(Debug, Clone)]
-    enum Step {
-        Push(u8),
-        Advance(u8),
-        Peek(u8),
-        Save,
-        Reflow(u8),
-    }
-
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let step = prop_oneof![
-            any::<u8>().prop_map(Step::Push),
-            any::<u8>().prop_map(Step::Advance),
-            any::<u8>().prop_map(Step::Peek),
-            Just(Step::Save),
-            any::<u8>().prop_map(Step::Reflow),
-        ];
-        proptest::collection::vec(step, 0..60)
-    }
-
-    /// What is stored, and all entries ever queued, by ordinal.
-    #[derive(Default)]
-    struct Model {
-        all: Vec<u64>,
-        stored: std::collections::BTreeMap<u64, Vec<u64>>,
-        cursor: usize,
-    }
-
-    impl Model {
-        fn save(&mut self, backlog: &mut Backlog) {
-            let (first, seqs) = backlog.unsaved();
-            if !seqs.is_empty() {
-                self.stored.insert(first, seqs);
-            }
-            backlog.saved();
-        }
-
-        fn push(&mut self) -> u64 {
-            let seq = self.all.len() as u64 * 3;
-            self.all.push(seq);
-            seq
-        }
-
-        fn peek(&self, backlog: &mut Backlog, count: usize) -> Vec<u64> {
-            loop {
-                match backlog.peek(count) {
-                    Peek::Entries(entries) => return entries.iter().map(|(seq, _)| *seq).collect(),
-                    Peek::Read { first } => {
-                        let (at, seqs) = self.stored.range(..=first).next_back().unwrap();
-                        assert!(*at + seqs.len() as u64 > first, "no chunk has entry {first}");
-                        backlog.fill(*at, seqs);
-                    }
-                }
-            }
-        }
-
-        fn run(&mut self, backlog: &mut Backlog, step: &Step) {
-            match *step {
-                Step::Push(n) => (0..n).for_each(|_| backlog.push(self.push())),
-                Step::Advance(n) => {
-                    backlog.advance(u64::from(n));
-                    self.cursor = (self.cursor + usize::from(n)).min(self.all.len());
-                }
-                Step::Peek(n) => {
-                    let until = (self.cursor + usize::from(n)).min(self.all.len());
-                    assert_eq!(self.peek(backlog, n.into()), self.all[self.cursor..until]);
-                }
-                Step::Save => self.save(backlog),
-                Step::Reflow(n) if n > 0 => {
-                    self.save(backlog);
-                    let from = backlog.next();
-                    let seqs: Vec<_> = (0..n).map(|_| self.push()).collect();
-                    self.stored.insert(from, seqs);
-                    let (origin, at) = (Origin::Reflow(EventTypeId(1)), Timestamp::UNIX_EPOCH);
-                    let until = from + u64::from(n);
-                    backlog.push_stored(n.into(), Again { origin, from, until, at });
-                }
-                Step::Reflow(_) => {}
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_backlog_is_a_queue(steps in steps()) {
-            let (mut model, mut backlog) = (Model::default(), Backlog::default());
-            for step in &steps {
-                model.run(&mut backlog, step);
-                let pending = (model.all.len() - model.cursor) as u64;
-                prop_assert_eq!(backlog.state().pending, pending);
-            }
-            let rest = model.peek(&mut backlog, usize::MAX);
-            prop_assert_eq!(rest, &model.all[model.cursor..]);
-        }
-    }
-
-    #[test]
-    fn a_stored_queue_keeps_only_its_head_in_memory() {
-        let mut backlog = Backlog::default();
-        (0..100_000).for_each(|seq| backlog.push(seq));
-        assert_eq!(backlog.unsaved().1.len(), 100_000);
-        backlog.saved();
-        assert_eq!((backlog.head.len(), backlog.tail.len()), (HEAD_KEPT, 0));
-        assert_eq!(backlog.state().pending, 100_000);
-        backlog.push(1);
-        assert_eq!(backlog.unsaved(), (100_000, vec![1]));
-    }
-}
+mod tests;

@@ -54,7 +54,9 @@ pub use oauth::{
     ACCESS_TOKENS_MAX, Code, DEVICE_CODES_MAX, DeviceCode, Issue, NewTokens, OAuthStore, Poll,
     SecretHash, USED_REFRESH_TOKENS_MAX,
 };
-pub use queue::{EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Reflow};
+pub use queue::{
+    EventFilter, Head, HeadLimit, Held, Lease, QueueStore, Queued, Reflow, WINDOW, Window,
+};
 pub use ready::Ready;
 pub use replays::{
     REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX, ReplayChange, ReplayStore, Slice, Span, SpanLimit,

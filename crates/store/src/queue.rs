@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
 use hookyard_core::model::{Endpoint, Event, NewAttempt, QueueState};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{Ready, StoreError};
 
@@ -31,9 +32,16 @@ pub struct HeadLimit {
     pub bytes: usize,
 }
 
+/// How many places behind the head entries may leave a queue: a key that waits holds its endpoint up
+/// once the others are this far ahead of it. So many places are remembered of an endpoint at most, in
+/// some kilobytes, and so many entries are looked at for one whose key is free.
+pub const WINDOW: u64 = 1_024;
+
 /// One entry of a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
+    /// Its place: entries that were queued earlier have lower ones.
+    pub place: u64,
     /// The event.
     pub event: Arc<Event>,
     /// When it was queued: its acceptance, or the reflow that queued it again. A dead letter that
@@ -50,9 +58,61 @@ pub struct Head {
     pub state: QueueState,
     /// The oldest entries, in order.
     pub entries: Vec<Queued>,
-    /// Entries at the head whose events are gone from the journal. They are to be passed over: an
-    /// attempt's `advance` counts them.
+    /// Entries before them whose events are gone from the journal. They are to leave first.
     pub missing: u32,
+    /// How many of the first entries the last attempt failed with; 0 when there is no such.
+    pub held: usize,
+}
+
+/// Entries that an attempt failed with. Until they leave, or an attempt is made with some of them, they
+/// are what the same bundle is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Their places, ascending.
+    #[serde(with = "runs")]
+    pub entries: Vec<u64>,
+    /// How many attempts have failed with some of them in a row.
+    pub failures: u32,
+    /// How often the one event was refused alone.
+    pub refusals: u32,
+    /// No attempt is made with them before this moment.
+    pub retry_at: Option<Timestamp>,
+}
+
+/// Places as runs: `[[first, count], ..]`.
+mod runs {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(places: &[u64], to: S) -> Result<S::Ok, S::Error> {
+        let run = |run: &[u64]| (run[0], run.len() as u64);
+        let runs: Vec<_> = places.chunk_by(|one, next| one + 1 == *next).map(run).collect();
+        runs.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u64>, D::Error> {
+        let runs = Vec::<(u64, u64)>::deserialize(from)?;
+        Ok(runs.into_iter().flat_map(|(first, count)| first..first + count).collect())
+    }
+}
+
+/// A part of the first [`WINDOW`] places of a queue, with all that is needed to deliver it.
+#[derive(Debug, Clone)]
+pub struct Window {
+    /// The endpoint as it is now.
+    pub endpoint: Arc<Endpoint>,
+    /// Where its queue stands.
+    pub state: QueueState,
+    /// Entries, in order.
+    pub entries: Vec<Queued>,
+    /// The places of entries among and between them whose events are gone from the journal. They are
+    /// to leave.
+    pub missing: Vec<u64>,
+    /// What attempts have failed with, wherever it is.
+    pub held: Vec<Held>,
+    /// The place after the last one that was looked at.
+    pub until: u64,
+    /// The place after the last one of the window.
+    pub end: u64,
 }
 
 /// Which events of the journal to queue again, told one by one. The store knows nothing of rules; its
@@ -104,12 +164,22 @@ pub trait QueueStore: Send + Sync {
     /// Gives the endpoint back.
     async fn release(&self, lease: Lease) -> Result<(), StoreError>;
 
-    /// The head of the endpoint's queue.
+    /// The head of the endpoint's queue, for an endpoint that gets one bundle at a time.
     async fn head(&self, lease: &Lease, limit: HeadLimit) -> Result<Head, StoreError>;
 
-    /// Records an attempt and, in the same transaction, takes `attempt.advance` entries off the head
-    /// of the queue and keeps the failure state. With `attempt.park` its events become dead letters.
-    /// The answer is where the queue stands then.
+    /// The entries from a place on, for an endpoint that gets several bundles at a time. Nothing is
+    /// read beyond the first [`WINDOW`] places of the queue.
+    async fn window(
+        &self,
+        lease: &Lease,
+        from: u64,
+        limit: HeadLimit,
+    ) -> Result<Window, StoreError>;
+
+    /// Records an attempt and, in the same transaction, takes its entries out of the queue if
+    /// `attempt.advance` says so, and keeps the failure state. With `attempt.park` its events become
+    /// dead letters. An entry that has left already is passed over; one behind the window is
+    /// [`StoreError::Conflict`]. The answer is where the queue stands then.
     async fn settle(&self, lease: &Lease, attempt: NewAttempt) -> Result<QueueState, StoreError>;
 
     /// Queues every event of the type that is in the journal (with `only`: that passes it), oldest

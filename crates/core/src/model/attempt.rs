@@ -40,13 +40,16 @@ pub struct NewAttempt {
     pub duration: Duration,
     /// How long the oldest event of the bundle had been queued.
     pub queue_delay: Duration,
-    /// The events of the bundle: the head of the queue, in order.
+    /// The events of the bundle, in the order of the queue.
     pub events: Vec<Seq>,
+    /// The places of the entries that it was about, ascending; empty for the first ones that are
+    /// queued, as many as it has events.
+    pub entries: Vec<u64>,
     /// The types of those events, each once.
     pub event_types: Vec<EventTypeId>,
     /// The order ids of those events, each once.
     pub order_ids: Vec<String>,
-    /// How many entries leave the head of the queue: all of the bundle's, or none.
+    /// How many entries leave the queue: all that it was about, or none.
     pub advance: u32,
     /// Whether the events leave the queue as dead letters. Only together with `advance`.
     pub park: bool,
@@ -54,8 +57,8 @@ pub struct NewAttempt {
     pub retry_at: Option<Timestamp>,
     /// The failures in a row, this one counted; 0 for a success.
     pub failures: u32,
-    /// How often the event at the head of the queue was refused alone, this time counted. It stays
-    /// until that event leaves the queue.
+    /// How often the bundle's one event was refused alone, this time counted. It stays until that
+    /// event leaves the queue.
     pub refusals: u32,
     /// The target.
     pub url: String,

@@ -1,7 +1,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{RateLimit, RetryRule, Secret};
+use super::{Concurrency, RateLimit, RetryRule, Secret};
 
 /// What an endpoint's owner decides through the native API alone: the UltraCart API cannot say it
 /// and leaves it as it is.
@@ -33,6 +33,10 @@ pub struct EndpointOptions {
     /// How fast the receiver takes deliveries; absent when it says so itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
+    /// How many bundles may be in flight at once, and by what their events keep their order; absent
+    /// for one at a time, in the order of the queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
 }
 
 /// How deliveries are signed (Standard Webhooks 1.0.0).
@@ -180,6 +184,7 @@ impl EndpointOptions {
             danger_accept_invalid_certs: _,
             retry: _,
             rate_limit: _,
+            concurrency: _,
         } = self;
         secrets.signing = std::mem::take(&mut signing.keys);
         secrets.headers = headers.iter_mut().map(|header| header.value.take()).collect();

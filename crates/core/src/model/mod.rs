@@ -2,6 +2,7 @@
 
 mod application;
 mod attempt;
+mod concurrency;
 mod credential;
 mod dataset;
 mod endpoint;
@@ -21,6 +22,7 @@ pub use application::{
     Application, ApplicationChange, ApplicationSettings, Grant, GrantVia, NewApplication,
 };
 pub use attempt::{Attempt, Header, NewAttempt, Outcome, QueueState};
+pub use concurrency::{CONCURRENCY_MAX, Concurrency};
 pub use credential::{Credential, CredentialKind, ParseScopeError, Scope, Scopes};
 pub use dataset::{
     Batch, BatchColumn, BatchState, Columns, Dataset, DatasetStats, Folder, Job, Row, Version,

@@ -92,6 +92,11 @@ impl Bucket {
         self.full_at = self.full_at.max(now) + limit.time_of(units);
     }
 
+    /// Gives back units that were taken and not used.
+    pub fn give_back(&mut self, limit: &RateLimit, units: u32) {
+        self.full_at = self.full_at.saturating_sub(limit.time_of(units));
+    }
+
     /// Whether it is full, so that it need not be remembered.
     pub fn is_full(&self, now: Duration) -> bool {
         self.full_at <= now
@@ -120,6 +125,8 @@ mod tests {
         now += Duration::from_millis(500);
         assert_eq!(bucket.wait(&limit, 1, now), Duration::ZERO);
         assert!(!bucket.is_full(now));
+        bucket.take(&limit, 5, now);
+        bucket.give_back(&limit, 5);
         assert!(bucket.is_full(now + Duration::from_secs(1)));
     }
 

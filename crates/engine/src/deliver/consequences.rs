@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::step::{Deliverer, Worker};
 use super::throttle;
 use super::transport::Answer;
-use super::verdict::Verdict;
+use super::verdict::{Before, Verdict};
 use super::warn::has_passed;
 
 /// What an attempt does to the queue.
@@ -22,13 +22,8 @@ pub(super) struct Settled {
     pub(super) refusals: u32,
 }
 
-pub(super) fn settled(
-    verdict: Verdict,
-    before: QueueState,
-    missing: u32,
-    events: usize,
-) -> Settled {
-    let leaves = missing.saturating_add(u32::try_from(events).unwrap_or(u32::MAX));
+pub(super) fn settled(verdict: Verdict, before: Before, events: usize) -> Settled {
+    let leaves = u32::try_from(events).unwrap_or(u32::MAX);
     let failures = before.failures.saturating_add(1);
     let refusals = before.refusals;
     match verdict {
@@ -48,7 +43,7 @@ impl Deliverer {
     pub(super) fn retry_at(
         &self,
         verdict: Verdict,
-        failures: u32,
+        before: Before,
         refusals: u32,
         answer: &Result<Answer, String>,
     ) -> Option<Timestamp> {
@@ -56,7 +51,9 @@ impl Deliverer {
             Verdict::Taken | Verdict::Drop | Verdict::Park => return None,
             Verdict::Halve => Duration::ZERO,
             Verdict::Refused => retry::backoff(refusals, &*self.entropy),
-            Verdict::Retry | Verdict::Disable(_) => retry::backoff(failures, &*self.entropy),
+            Verdict::Retry | Verdict::Disable(_) => {
+                retry::backoff(before.of_bundle.saturating_add(1), &*self.entropy)
+            }
         };
         let now = self.clock.now();
         let asked = answer.as_ref().ok().filter(|answer| matches!(answer.status, 429 | 503));
@@ -77,7 +74,10 @@ impl Deliverer {
         state: QueueState,
         last: Outcome,
     ) -> Result<bool, StoreError> {
-        let Some(plan) = &mut worker.plan else { return Ok(false) };
+        if verdict == Verdict::Park {
+            tracing::warn!(endpoint = %worker.lease.endpoint, "an event became a dead letter");
+        }
+        let Some(plan) = &worker.plan else { return Ok(false) };
         self.warn_failing(&plan.endpoint, &mut worker.told, state, &last).await;
         let now = self.clock.now();
         let too_long = self.options.disable_after.zip(state.failing_since);
@@ -110,11 +110,28 @@ impl Deliverer {
     ) -> Option<Timestamp> {
         let limit = endpoint.settings.options.rate_limit.as_ref()?;
         events.truncate(throttle::events_max(limit));
-        let wait = self.throttle.wait(endpoint.id, limit, events.len(), self.clock.monotonic());
-        if wait.is_zero() {
-            return None;
+        self.throttled_for(endpoint, events.len())
+    }
+
+    /// Until when the endpoint's rate limit does not let so many events through at once.
+    pub(super) fn throttled_for(&self, endpoint: &Endpoint, events: usize) -> Option<Timestamp> {
+        let limit = endpoint.settings.options.rate_limit.as_ref()?;
+        let wait = self.throttle.wait(endpoint.id, limit, events, self.clock.monotonic());
+        (!wait.is_zero()).then(|| self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX))
+    }
+
+    /// Counts a request with so many events, or that is about to have them, for the rate limit.
+    pub(super) fn take_units(&self, endpoint: &Endpoint, events: usize) {
+        if let Some(limit) = &endpoint.settings.options.rate_limit {
+            self.throttle.take(endpoint.id, limit, events, self.clock.monotonic());
         }
-        Some(self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX))
+    }
+
+    /// Counts a request that had fewer events than it was counted with.
+    pub(super) fn give_units_back(&self, endpoint: &Endpoint, counted: usize, events: usize) {
+        if let Some(limit) = &endpoint.settings.options.rate_limit {
+            self.throttle.give_back(endpoint.id, limit, counted, events);
+        }
     }
 
     /// Until when the endpoint's rate limit lets nothing through, as the last step found; `None`

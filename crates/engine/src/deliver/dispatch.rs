@@ -12,7 +12,7 @@ use std::time::Duration;
 use hookyard_core::id::EndpointId;
 use hookyard_store::{Lease, StoreError};
 use jiff::Timestamp;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::step::{Deliverer, Step, Worker};
@@ -83,11 +83,20 @@ struct Asleep {
     store_failures: u32,
 }
 
+/// An endpoint that has a task.
+#[derive(Default)]
+struct Running {
+    /// Whether something happened to the endpoint since the task started.
+    again: bool,
+    /// Tells the task of it: it may be waiting for a receiver, and another bundle may go out.
+    wake: Arc<Notify>,
+}
+
 struct Loop {
     deliverer: Arc<Deliverer>,
     tasks: JoinSet<Ended>,
-    /// The endpoints with a task, and whether something happened to them since it started.
-    running: HashMap<EndpointId, bool>,
+    /// The endpoints with a task.
+    running: HashMap<EndpointId, Running>,
     asleep: HashMap<EndpointId, Asleep>,
     /// The same endpoints by time.
     times: BTreeSet<(Timestamp, EndpointId)>,
@@ -140,16 +149,19 @@ impl Loop {
 
     /// Starts the endpoint's task, or has it start again when it is running.
     fn look_at(&mut self, endpoint: EndpointId) {
-        if let Some(again) = self.running.get_mut(&endpoint) {
-            *again = true;
+        if let Some(running) = self.running.get_mut(&endpoint) {
+            running.again = true;
+            running.wake.notify_one();
             return;
         }
         let asleep = self.asleep.remove(&endpoint);
         if let Some(asleep) = &asleep {
             self.times.remove(&(asleep.until, endpoint));
         }
-        self.running.insert(endpoint, false);
-        self.tasks.spawn(work(Arc::clone(&self.deliverer), endpoint, asleep));
+        let running = Running::default();
+        let wake = Arc::clone(&running.wake);
+        self.running.insert(endpoint, running);
+        self.tasks.spawn(work(Arc::clone(&self.deliverer), endpoint, asleep, wake));
     }
 
     fn ended(&mut self, ended: Result<Ended, JoinError>) {
@@ -162,7 +174,7 @@ impl Loop {
                 Err(_cancelled) => return,
             },
         };
-        let again = self.running.remove(&endpoint).unwrap_or_default();
+        let again = self.running.remove(&endpoint).is_some_and(|running| running.again);
         if let Some(asleep) = asleep {
             self.times.insert((asleep.until, endpoint));
             self.asleep.insert(endpoint, asleep);
@@ -186,8 +198,13 @@ impl Loop {
 }
 
 /// Works on an endpoint until there is nothing to do now.
-async fn work(deliverer: Arc<Deliverer>, endpoint: EndpointId, asleep: Option<Asleep>) -> Ended {
-    let mut turn = Turn::new(&deliverer, endpoint, asleep);
+async fn work(
+    deliverer: Arc<Deliverer>,
+    endpoint: EndpointId,
+    asleep: Option<Asleep>,
+    wake: Arc<Notify>,
+) -> Ended {
+    let mut turn = Turn::new(&deliverer, endpoint, asleep, wake);
     let asleep = match turn.run().await {
         Ok(asleep) => asleep,
         Err(error) => {
@@ -203,20 +220,27 @@ async fn work(deliverer: Arc<Deliverer>, endpoint: EndpointId, asleep: Option<As
 
 /// The work on one endpoint from a wake-up to the next wait.
 struct Turn<'a> {
-    deliverer: &'a Deliverer,
+    deliverer: &'a Arc<Deliverer>,
     endpoint: EndpointId,
     worker: Option<Worker>,
+    /// Told when something happens to the endpoint.
+    wake: Arc<Notify>,
     /// Whether the endpoint was waiting for its next try.
     waiting: bool,
     store_failures: u32,
 }
 
 impl<'a> Turn<'a> {
-    fn new(deliverer: &'a Deliverer, endpoint: EndpointId, asleep: Option<Asleep>) -> Self {
+    fn new(
+        deliverer: &'a Arc<Deliverer>,
+        endpoint: EndpointId,
+        asleep: Option<Asleep>,
+        wake: Arc<Notify>,
+    ) -> Self {
         let waiting = asleep.is_some();
         let (worker, store_failures) =
             asleep.map_or((None, 0), |asleep| (asleep.worker, asleep.store_failures));
-        Self { deliverer, endpoint, worker, waiting, store_failures }
+        Self { deliverer, endpoint, worker, wake, waiting, store_failures }
     }
 
     async fn run(&mut self) -> Result<Option<Asleep>, StoreError> {
@@ -227,7 +251,9 @@ impl<'a> Turn<'a> {
             self.worker = Some(Worker::new(lease));
         }
         let Some(worker) = &mut self.worker else { return Ok(None) };
+        worker.wake = Arc::clone(&self.wake);
         if self.waiting
+            && worker.lanes.is_none()
             && let Some(until) = retry_at(self.deliverer, worker).await?
         {
             return self.sleep(until).await;
@@ -240,6 +266,8 @@ impl<'a> Turn<'a> {
                 | Step::Dropped { pending: 1.., .. }
                 | Step::Parked { pending: 1.. }
                 | Step::Halved => {}
+                // Only this bundle waits.
+                Step::Failed(_) if worker.lanes.is_some() => {}
                 Step::Failed(until) | Step::Wait(until) => return self.sleep(until).await,
                 Step::Gone => return Ok(None),
                 Step::Idle

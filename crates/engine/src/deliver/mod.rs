@@ -14,10 +14,13 @@ use url::Url;
 
 use crate::Engine;
 
+mod attempt;
 mod consequences;
 mod dispatch;
+mod lanes;
 mod limits;
 mod oauth;
+mod plan;
 pub mod render;
 mod request;
 mod sqs;

@@ -92,10 +92,19 @@ pub(super) struct Message<'a> {
 }
 
 /// The id of a bundle. The same events queued at the same moment always make the same one, so that
-/// a receiver knows a repetition; a reflow queues them anew, and so makes another.
+/// a receiver knows a repetition; a reflow queues them anew, and so makes another. Bundles that only
+/// begin with the same event differ in the last part.
 pub(super) fn message_id(endpoint: EndpointId, events: &[Seq], queued_at: Timestamp) -> String {
     let first = events.first().copied().unwrap_or_default();
-    format!("msg_{endpoint}_{first}_{}_{}", queued_at.as_millisecond(), events.len())
+    format!("msg_{endpoint}_{first}_{}_{:016x}", queued_at.as_millisecond(), digest(events))
+}
+
+/// FNV-1a of the numbers. It must stay the same over restarts and releases.
+fn digest(events: &[Seq]) -> u64 {
+    let bytes = events.iter().flat_map(|seq| seq.0.to_le_bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 /// Where an endpoint's requests go and what is the same in all of them.

@@ -5,27 +5,23 @@ use std::time::Duration;
 
 use hookyard_core::clock::Clock;
 use hookyard_core::entropy::Entropy;
-use hookyard_core::id::{RequestId, WorkspaceId};
-use hookyard_core::model::{Endpoint, Event, Header, NewAttempt, Outcome, QueueState};
+use hookyard_core::id::WorkspaceId;
+use hookyard_core::model::{Event, QueueState};
 use hookyard_store::{Head, HeadLimit, Lease, Queued, SharedStore, StoreError};
-use http::HeaderMap;
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use super::Options;
-use super::consequences::{Settled, settled};
+use super::attempt::{Judged, Rendered, Unsent};
+use super::lanes::Lanes;
 use super::limits::{Limits, Place, Stopping};
-use super::render::{self, Bundle, Renderer, Unsendable};
-use super::request::{Message, Target, message_id};
+use super::plan::Plan;
+use super::render;
 use super::throttle::Throttle;
-use super::trace::Trace;
-use super::transport::{Answer, Transport};
-use super::verdict::{Bisection, Verdict, verdict};
+use super::transport::Transport;
+use super::verdict::{Before, Bisection, Verdict};
 use super::warn::Told;
 use crate::Engine;
-
-/// How much of an answer's body, and of its headers, the log keeps, in characters (UltraCart spec
-/// section 2.3).
-const LOGGED_CHARACTERS_MAX: usize = 100_000;
 
 /// A lease is renewed when less than this is left of it: an attempt takes up to 30 seconds, and
 /// settling it must still be inside.
@@ -37,7 +33,7 @@ pub struct Deliverer {
     pub(super) store: SharedStore,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
-    transport: Arc<dyn Transport>,
+    pub(super) transport: Arc<dyn Transport>,
     pub(super) options: Options,
     pub(super) limits: Limits,
     pub(super) throttle: Throttle,
@@ -47,7 +43,7 @@ pub struct Deliverer {
 #[derive(Debug)]
 pub struct Worker {
     pub(super) lease: Lease,
-    pub(super) plan: Option<Plan>,
+    pub(super) plan: Option<Arc<Plan>>,
     limit: HeadLimit,
     /// Whether the last attempt failed.
     suspect: bool,
@@ -57,14 +53,10 @@ pub struct Worker {
     pub(super) told: Told,
     /// Until when the endpoint's rate limit lets nothing through.
     pub(super) throttled_until: Option<Timestamp>,
-}
-
-/// What follows from an endpoint's settings at one revision.
-#[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) endpoint: Arc<Endpoint>,
-    renderer: Renderer,
-    target: Result<Target, String>,
+    /// The bundles of an endpoint that takes several at once.
+    pub(super) lanes: Option<Box<Lanes>>,
+    /// Told when something happens to the endpoint.
+    pub(super) wake: Arc<Notify>,
 }
 
 /// What one step did.
@@ -83,9 +75,9 @@ pub enum Step {
         /// How many are left in the queue.
         pending: u64,
     },
-    /// The receiver did not take the bundle; it stays at the head until this moment.
+    /// The receiver did not take the bundle; it is not sent again before this moment.
     Failed(Timestamp),
-    /// Entries that can never be sent left the head of the queue.
+    /// Entries that can never be sent left the queue.
     Dropped {
         /// How many entries.
         entries: u32,
@@ -105,6 +97,26 @@ pub enum Step {
     Stopping,
 }
 
+impl Step {
+    /// What an attempt came to that the queue's state is known after.
+    pub(super) fn after(
+        verdict: Verdict,
+        events: usize,
+        pending: u64,
+        retry_at: Option<Timestamp>,
+    ) -> Self {
+        match (verdict, retry_at) {
+            (Verdict::Taken, _) => Self::Sent { events, pending },
+            (Verdict::Drop, _) => {
+                Self::Dropped { entries: u32::try_from(events).unwrap_or(u32::MAX), pending }
+            }
+            (Verdict::Park, _) => Self::Parked { pending },
+            (_, Some(retry_at)) => Self::Failed(retry_at),
+            (_, None) => Self::Halved,
+        }
+    }
+}
+
 impl Worker {
     /// A worker for the endpoint of a lease.
     pub fn new(lease: Lease) -> Self {
@@ -116,6 +128,8 @@ impl Worker {
             bisection: Bisection::default(),
             told: Told::default(),
             throttled_until: None,
+            lanes: None,
+            wake: Arc::default(),
         }
     }
 
@@ -136,26 +150,6 @@ impl Worker {
     }
 }
 
-/// A bundle of the head of a queue, ready to be sent.
-struct Rendered<'a> {
-    plan: &'a Plan,
-    bundle: Bundle,
-    events: Vec<Arc<Event>>,
-    queued_at: Timestamp,
-    missing: u32,
-    state: QueueState,
-}
-
-/// A bundle that was sent.
-struct Sent {
-    attempt: NewAttempt,
-    verdict: Verdict,
-    /// How many events it had.
-    events: usize,
-    /// How it ended, where that may have consequences for the endpoint.
-    last: Option<Outcome>,
-}
-
 impl Deliverer {
     /// A deliverer over the engine's store.
     pub fn new(engine: &Engine, transport: Arc<dyn Transport>, options: Options) -> Self {
@@ -171,21 +165,36 @@ impl Deliverer {
         }
     }
 
-    /// Does the next thing there is to do for the endpoint: at most one request. When the store
-    /// fails, what it knows is unknown here; the next step starts from its head again, so a bundle
-    /// whose attempt was not recorded is sent once more.
-    pub async fn step(&self, worker: &mut Worker) -> Result<Step, StoreError> {
+    /// Does the next thing there is to do for the endpoint. That is at most one request or, when the
+    /// endpoint takes several at once, to start as many as it takes and to wait for the first of them.
+    /// When the store fails, what it knows is unknown here; the next step starts from its queue
+    /// again, so a bundle whose attempt was not recorded is sent once more.
+    pub async fn step(self: &Arc<Self>, worker: &mut Worker) -> Result<Step, StoreError> {
+        loop {
+            let done = match worker.lanes {
+                Some(_) => self.step_lanes(worker).await,
+                None => self.step_one(worker).await,
+            };
+            match done {
+                Ok(Some(step)) => return Ok(step),
+                // Its owner has changed how many bundles it takes at once.
+                Ok(None) => {}
+                Err(StoreError::LeaseLost | StoreError::NotFound(_)) => return Ok(Step::Gone),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// A step of an endpoint that takes one bundle at a time; `None` when it is none.
+    async fn step_one(&self, worker: &mut Worker) -> Result<Option<Step>, StoreError> {
         let place = match self.limits.place(worker.suspect).await {
             Ok(place) => place,
-            Err(Stopping) => return Ok(Step::Stopping),
+            Err(Stopping) => return Ok(Some(Step::Stopping)),
         };
         if !self.keep(worker).await? {
-            return Ok(Step::Gone);
+            return Ok(Some(Step::Gone));
         }
-        match self.deliver(worker, place).await {
-            Err(StoreError::LeaseLost | StoreError::NotFound(_)) => Ok(Step::Gone),
-            done => done,
-        }
+        self.deliver(worker, place).await
     }
 
     /// Renews the lease if it is time to; whether it is still held.
@@ -203,60 +212,77 @@ impl Deliverer {
         }
     }
 
-    async fn deliver(&self, worker: &mut Worker, place: Place) -> Result<Step, StoreError> {
+    async fn deliver(&self, worker: &mut Worker, place: Place) -> Result<Option<Step>, StoreError> {
         let head = self.head(worker).await?;
-        let Head { endpoint: _, state, entries, missing } = head;
+        let Head { endpoint: _, state, entries, missing, held } = head;
         worker.suspect = state.failures > 0;
-        let Some(plan) = &mut worker.plan else { return Ok(Step::Idle) };
+        let Some(plan) = worker.plan.clone() else { return Ok(Some(Step::Idle)) };
+        if plan.concurrency().is_some() {
+            worker.lanes = Some(Box::default());
+            return Ok(None);
+        }
         if plan.endpoint.settings.disabled {
             self.tell_disabled(&plan.endpoint, &mut worker.told, state).await;
-            return Ok(Step::Disabled);
-        }
-        if entries.is_empty() && missing == 0 {
-            return Ok(Step::Idle);
+            return Ok(Some(Step::Disabled));
         }
         if let Some(until) = state.retry_at.filter(|until| *until > self.clock.now()) {
-            return Ok(Step::Wait(until));
+            let idle = entries.is_empty() && missing == 0;
+            return Ok(Some(if idle { Step::Idle } else { Step::Wait(until) }));
+        }
+        if missing > 0 {
+            let reason = format!("{missing} queued events are not in the journal any more");
+            return self.drop_head(worker, &[], missing, state, reason).await.map(Some);
         }
         let Some(queued_at) = entries.first().map(|entry| entry.queued_at) else {
-            let reason = format!("{missing} queued events are not in the journal any more");
-            return self.drop_head(worker, &[], missing, state, reason).await;
+            return Ok(Some(Step::Idle));
         };
         let mut events: Vec<_> = entries.into_iter().map(|Queued { event, .. }| event).collect();
-        events.truncate(worker.bisection.most(state));
+        events.truncate(worker.bisection.most(state.refusals));
+        if held > 0 {
+            // Until it is taken, a bundle stays what it was: its id says so.
+            events.truncate(held);
+        }
         worker.throttled_until = self.throttle(&plan.endpoint, &mut events);
         if let Some(until) = worker.throttled_until {
-            return Ok(Step::Wait(until));
+            return Ok(Some(Step::Wait(until)));
         }
-        let bundle = match self.render(plan, &events).await? {
+        self.attempt(worker, plan, events, queued_at, state, place).await.map(Some)
+    }
+
+    /// Makes one attempt with the first of the events.
+    async fn attempt(
+        &self,
+        worker: &mut Worker,
+        mut plan: Arc<Plan>,
+        events: Vec<Arc<Event>>,
+        queued_at: Timestamp,
+        state: QueueState,
+        place: Place,
+    ) -> Result<Step, StoreError> {
+        let bundle = match self.render(&mut plan, &events).await? {
             Ok(bundle) => bundle,
             Err(unsendable) => {
                 let reason = unsendable.to_string();
-                return self.drop_head(worker, &events[..1], missing + 1, state, reason).await;
+                return self.drop_head(worker, &events[..1], 1, state, reason).await;
             }
         };
-        let rendered = Rendered { plan, bundle, events, queued_at, missing, state };
-        let Sent { attempt, verdict, events, last } = self.attempt(rendered, place).await;
-        let (retry_at, entries) = (attempt.retry_at, attempt.advance);
+        worker.plan = Some(Arc::clone(&plan));
+        let count = bundle.events;
+        self.take_units(&plan.endpoint, count);
+        let answered = self.send(&plan, Rendered { bundle, events, queued_at }, place).await;
+        let QueueState { failures, refusals, .. } = state;
+        let before = Before { failures, of_bundle: failures, refusals };
+        let Judged { attempt, verdict, last } = self.judge(&plan, answered, before, Vec::new());
+        let retry_at = attempt.retry_at;
         let state = self.store.settle(&worker.lease, attempt).await?;
         worker.suspect = state.failures > 0;
-        worker.bisection.learn(verdict, events);
-        let pending = state.pending;
-        if verdict == Verdict::Park {
-            tracing::warn!(endpoint = %worker.lease.endpoint, "an event became a dead letter");
-        }
+        worker.bisection.learn(verdict, count);
         if let Some(last) = last
             && self.disabled_by_failure(worker, verdict, state, last).await?
         {
             return Ok(Step::Disabled);
         }
-        Ok(match (verdict, retry_at) {
-            (Verdict::Taken, _) => Step::Sent { events, pending },
-            (Verdict::Drop, _) => Step::Dropped { entries, pending },
-            (Verdict::Park, _) => Step::Parked { pending },
-            (_, Some(retry_at)) => Step::Failed(retry_at),
-            (_, None) => Step::Halved,
-        })
+        Ok(Step::after(verdict, count, state.pending, retry_at))
     }
 
     /// The head of the queue, enough for a bundle, with the worker's plan made for its endpoint.
@@ -275,99 +301,7 @@ impl Deliverer {
         Ok(head)
     }
 
-    async fn plan(&self, endpoint: Arc<Endpoint>) -> Result<Plan, StoreError> {
-        let catalogue = self.store.catalogue(endpoint.workspace).await?;
-        let api_user = self.options.api_user.as_ref();
-        let api_user = api_user.filter(|(workspace, _)| *workspace == endpoint.workspace);
-        let target = Target::new(endpoint.id, &endpoint.settings, api_user.map(|(_, user)| user));
-        Ok(Plan { renderer: Renderer::new(catalogue, Arc::clone(&endpoint)), target, endpoint })
-    }
-
-    /// Renders with the plan's catalogue or, when that is too old to know a type, with the newest.
-    async fn render(
-        &self,
-        plan: &mut Plan,
-        events: &[Arc<Event>],
-    ) -> Result<Result<Bundle, Unsendable>, StoreError> {
-        let rendered = plan.renderer.bundle(events);
-        if rendered != Err(Unsendable::UnknownType) {
-            return Ok(rendered);
-        }
-        *plan = self.plan(Arc::clone(&plan.endpoint)).await?;
-        Ok(plan.renderer.bundle(events))
-    }
-
-    /// Sends the bundle.
-    async fn attempt(&self, rendered: Rendered<'_>, place: Place) -> Sent {
-        let Rendered { plan, bundle, events, queued_at, missing, state } = rendered;
-        let Bundle { body, events: count, event_types, order_ids } = bundle;
-        let seqs: Vec<_> = events.iter().take(count).map(|event| event.seq).collect();
-        let trace = Trace::of(&events[..count]);
-        // The objects are not needed any more, and the request may take its time.
-        drop(events);
-        let started_at = self.clock.now();
-        let request_id = RequestId::new(&*self.entropy, started_at);
-        let started = self.clock.monotonic();
-        let (body, in_flight) = place.with_body(body);
-        let id = message_id(plan.endpoint.id, &seqs, queued_at);
-        let message = Message { request_id: &request_id, id: &id, at: started_at, trace, body };
-        let (logged, answer) = match &plan.target {
-            Ok(target) => {
-                let outgoing = target.request(message);
-                (outgoing.logged_headers(), self.transport.send(outgoing).await)
-            }
-            Err(reason) => (Vec::new(), Err(reason.clone())),
-        };
-        let duration = self.clock.monotonic().saturating_sub(started);
-        drop(in_flight);
-        let options = &plan.endpoint.settings.options;
-        if let Some(limit) = &options.rate_limit {
-            self.throttle.take(plan.endpoint.id, limit, count, started);
-        }
-        let status = answer.as_ref().ok().map(|answer| answer.status);
-        let verdict = verdict(status, count, state, &options.retry);
-        let Settled { advance, failures, refusals } = settled(verdict, state, missing, count);
-        let attempt = NewAttempt {
-            revision: plan.endpoint.revision,
-            started_at,
-            duration,
-            queue_delay: since(queued_at, started_at),
-            events: seqs,
-            event_types,
-            order_ids,
-            advance,
-            park: verdict == Verdict::Park,
-            retry_at: self.retry_at(verdict, failures, refusals, &answer),
-            failures,
-            refusals,
-            url: plan.endpoint.settings.url.clone(),
-            request_headers: logged,
-            request_id,
-            outcome: outcome(answer),
-        };
-        tracing::debug!(
-            endpoint = %plan.endpoint.id,
-            request_id = %attempt.request_id,
-            status = attempt.outcome.status,
-            error = attempt.outcome.error,
-            events = count,
-            duration_ms = duration.as_millis(),
-            "attempt"
-        );
-        let last = match verdict {
-            Verdict::Taken | Verdict::Drop | Verdict::Halve => None,
-            _ => {
-                let Outcome { status, error, .. } = &attempt.outcome;
-                let (status, error) = (*status, error.clone());
-                Some(Outcome { status, error, ..Outcome::default() })
-            }
-        };
-        Sent { attempt, verdict, events: count, last }
-    }
-
     /// Takes entries that can never be sent off the head of the queue, with a record that says so.
-    /// An event that is there is parked.
-    /// The receiver is not at fault: its failures stay what they are.
     async fn drop_head(
         &self,
         worker: &Worker,
@@ -377,98 +311,10 @@ impl Deliverer {
         reason: String,
     ) -> Result<Step, StoreError> {
         let Some(plan) = &worker.plan else { return Ok(Step::Idle) };
-        let now = self.clock.now();
-        let request_id = RequestId::new(&*self.entropy, now);
-        let (event_types, order_ids) = render::contents(events);
-        let queued_at = events.first().map_or(now, |event| event.accepted_at);
-        tracing::warn!(endpoint = %plan.endpoint.id, %request_id, entries, reason, "dropped");
-        let attempt = NewAttempt {
-            revision: plan.endpoint.revision,
-            started_at: now,
-            duration: Duration::ZERO,
-            queue_delay: since(queued_at, now),
-            events: events.iter().map(|event| event.seq).collect(),
-            event_types,
-            order_ids,
-            advance: entries,
-            // What is not in the journal any more cannot be kept for anybody.
-            park: !events.is_empty(),
-            retry_at: None,
-            failures: state.failures,
-            refusals: 0,
-            url: plan.endpoint.settings.url.clone(),
-            request_headers: Vec::new(),
-            request_id,
-            outcome: Outcome { error: Some(reason), ..Outcome::default() },
-        };
+        let failures = state.failures;
+        let unsent = Unsent { events, entries: Vec::new(), count: entries, failures, reason };
+        let attempt = self.unsent(plan, unsent);
         let pending = self.store.settle(&worker.lease, attempt).await?.pending;
         Ok(Step::Dropped { entries, pending })
-    }
-}
-
-fn since(earlier: Timestamp, later: Timestamp) -> Duration {
-    Duration::try_from(later.duration_since(earlier)).unwrap_or_default()
-}
-
-fn outcome(answer: Result<Answer, String>) -> Outcome {
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(error) => return Outcome { error: Some(error), ..Outcome::default() },
-    };
-    let error = match answer.status {
-        200..300 => None,
-        status @ 300..400 => {
-            Some(format!("the receiver answered {status}, and redirects are not followed"))
-        }
-        status => Some(format!("the receiver answered {status}")),
-    };
-    Outcome {
-        status: Some(answer.status),
-        response_headers: logged_headers(&answer.headers),
-        response: Some(cut(&answer.body)),
-        error,
-    }
-}
-
-/// The headers of an answer, as many as the log keeps.
-fn logged_headers(headers: &HeaderMap) -> Vec<Header> {
-    let mut room = LOGGED_CHARACTERS_MAX;
-    let mut logged = Vec::with_capacity(headers.len());
-    for (name, value) in headers {
-        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let Some(left) = room.checked_sub(name.as_str().len() + value.len()) else { break };
-        room = left;
-        logged.push(Header { name: name.as_str().to_owned(), value });
-    }
-    logged
-}
-
-/// The first characters of a body; what is not UTF-8 is replaced.
-fn cut(body: &[u8]) -> String {
-    let mut text = String::from_utf8_lossy(body).into_owned();
-    if let Some((end, _)) = text.char_indices().nth(LOGGED_CHARACTERS_MAX) {
-        text.truncate(end);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bodies_are_cut_at_characters() {
-        assert_eq!(cut("é".repeat(100_001).as_bytes()), "é".repeat(100_000));
-        assert_eq!(cut(b"a\xFFb"), "a\u{FFFD}b");
-    }
-
-    #[test]
-    fn many_headers_are_cut() {
-        let mut headers = HeaderMap::new();
-        for index in 0..30 {
-            let name = http::HeaderName::try_from(format!("h{index:02}")).unwrap();
-            headers.insert(name, "v".repeat(4_997).parse().unwrap());
-        }
-        assert_eq!(logged_headers(&headers).len(), 20);
     }
 }

@@ -69,6 +69,22 @@ impl Throttle {
         }
     }
 
+    /// Corrects what a request was counted with.
+    pub(super) fn give_back(
+        &self,
+        endpoint: EndpointId,
+        limit: &RateLimit,
+        counted: usize,
+        events: usize,
+    ) {
+        let surplus = units(limit, counted).saturating_sub(units(limit, events));
+        if surplus > 0
+            && let Some(bucket) = self.lock().of.get_mut(&endpoint)
+        {
+            bucket.give_back(limit, surplus);
+        }
+    }
+
     /// A poisoned lock is taken all the same: a bucket is changed by one assignment.
     fn lock(&self) -> MutexGuard<'_, Buckets> {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)

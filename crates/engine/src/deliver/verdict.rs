@@ -1,6 +1,6 @@
 //! What an answer means for the bundle and for the endpoint.
 
-use hookyard_core::model::{DisabledKind, QueueState, RetryAction, RetryRule};
+use hookyard_core::model::{DisabledKind, RetryAction, RetryRule};
 
 /// How often an event is refused alone before it is parked, unless a rule says otherwise. By the
 /// schedule that takes three quarters of an hour: time enough to roll back a receiver's release.
@@ -25,12 +25,22 @@ pub(super) enum Verdict {
     Disable(DisabledKind),
 }
 
-/// Judges an answer's status (`None` without an answer) to a bundle of `events`, when the queue stood
-/// at `before`.
+/// What had failed before an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Before {
+    /// The endpoint's failures in a row.
+    pub(super) failures: u32,
+    /// Those of this bundle. They are the same unless the endpoint takes several bundles at once.
+    pub(super) of_bundle: u32,
+    /// How often the bundle's one event was refused alone.
+    pub(super) refusals: u32,
+}
+
+/// Judges an answer's status (`None` without an answer) to a bundle of `events`.
 pub(super) fn verdict(
     status: Option<u16>,
     events: usize,
-    before: QueueState,
+    before: Before,
     rules: &[RetryRule],
 ) -> Verdict {
     let Some(status) = status else { return Verdict::Retry };
@@ -44,11 +54,11 @@ pub(super) fn verdict(
             _ => Verdict::Retry,
         };
     };
-    let enough = before.failures.saturating_add(1) >= rule.after.unwrap_or(1);
+    let enough = |failures: u32| failures.saturating_add(1) >= rule.after.unwrap_or(1);
     match rule.action {
         RetryAction::Park => at_fault(events, before, rule.after.unwrap_or(PARK_AFTER)),
-        RetryAction::Drop if enough => Verdict::Drop,
-        RetryAction::Disable if enough => Verdict::Disable(DisabledKind::Rule),
+        RetryAction::Drop if enough(before.of_bundle) => Verdict::Drop,
+        RetryAction::Disable if enough(before.failures) => Verdict::Disable(DisabledKind::Rule),
         RetryAction::Retry | RetryAction::Drop | RetryAction::Disable => Verdict::Retry,
     }
 }
@@ -66,7 +76,7 @@ fn is_about_events(status: u16) -> bool {
     }
 }
 
-fn at_fault(events: usize, before: QueueState, park_after: u32) -> Verdict {
+fn at_fault(events: usize, before: Before, park_after: u32) -> Verdict {
     match events {
         2.. => Verdict::Halve,
         _ if before.refusals.saturating_add(1) >= park_after => Verdict::Park,
@@ -83,13 +93,18 @@ pub(super) struct Bisection {
 }
 
 impl Bisection {
-    /// The most events of the next bundle.
-    pub(super) fn most(self, state: QueueState) -> usize {
+    /// The most events of the next bundle, when the first was refused alone so often.
+    pub(super) fn most(self, refusals: u32) -> usize {
         match self.suspects {
-            _ if state.refusals > 0 => 1,
+            _ if refusals > 0 => 1,
             0 => usize::MAX,
             suspects => (suspects / 2).max(1),
         }
+    }
+
+    /// How many events at the head have one among them that is refused; 0 when nothing is known.
+    pub(super) fn suspects(self) -> usize {
+        self.suspects
     }
 
     /// Takes in what became of a bundle of `events`.
@@ -108,7 +123,7 @@ mod tests {
     use super::*;
 
     fn judge(status: u16, events: usize) -> Verdict {
-        verdict(Some(status), events, QueueState::default(), &[])
+        verdict(Some(status), events, Before::default(), &[])
     }
 
     fn rule(status: &str, action: RetryAction, after: Option<u32>) -> RetryRule {
@@ -131,12 +146,12 @@ mod tests {
             assert_eq!(judge(status, 1), Verdict::Refused, "{status}");
         }
         assert_eq!(judge(410, 5), Verdict::Disable(DisabledKind::Gone));
-        assert_eq!(verdict(None, 5, QueueState::default(), &[]), Verdict::Retry);
+        assert_eq!(verdict(None, 5, Before::default(), &[]), Verdict::Retry);
     }
 
     #[test]
     fn the_tenth_refusal_alone_parks() {
-        let refused = |refusals| QueueState { refusals, ..QueueState::default() };
+        let refused = |refusals| Before { refusals, ..Before::default() };
         assert_eq!(verdict(Some(422), 1, refused(8), &[]), Verdict::Refused);
         assert_eq!(verdict(Some(422), 1, refused(9), &[]), Verdict::Park);
         let rules = [rule("422", RetryAction::Park, Some(2))];
@@ -152,7 +167,7 @@ mod tests {
             rule("400-499", RetryAction::Disable, None),
             rule("503", RetryAction::Park, None),
         ];
-        let failed = |failures| QueueState { failures, ..QueueState::default() };
+        let failed = |failures| Before { failures, of_bundle: failures, refusals: 0 };
         assert_eq!(verdict(Some(410), 1, failed(99), &rules), Verdict::Retry);
         assert_eq!(verdict(Some(404), 1, failed(1), &rules), Verdict::Retry);
         assert_eq!(verdict(Some(404), 1, failed(2), &rules), Verdict::Drop);
@@ -163,12 +178,11 @@ mod tests {
 
     #[test]
     fn any_offender_is_found_alone() {
-        let state = QueueState::default();
         for total in 1..70_usize {
             for offender in 0..total {
                 let (mut bisection, mut head, mut requests) = (Bisection::default(), 0, 0);
                 loop {
-                    let sent = bisection.most(state).min(total - head);
+                    let sent = bisection.most(0).min(total - head);
                     requests += 1;
                     let refused = (head..head + sent).contains(&offender);
                     let verdict = match (refused, sent) {

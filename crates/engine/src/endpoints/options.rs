@@ -2,8 +2,8 @@
 
 use hookyard_core::entropy::Entropy;
 use hookyard_core::model::{
-    ContentEncoding, CustomHeader, EndpointOptions, NativeAuth, OAuth2Client, RateLimit, RetryRule,
-    Secret, check_retry_rules,
+    Concurrency, ContentEncoding, CustomHeader, EndpointOptions, NativeAuth, OAuth2Client,
+    RateLimit, RetryRule, Secret, check_retry_rules,
 };
 use hookyard_core::signature::signer;
 use http::{HeaderName, HeaderValue};
@@ -78,6 +78,10 @@ pub struct OptionsChange {
     pub retry: Option<Vec<RetryRule>>,
     /// How fast the receiver takes deliveries.
     pub rate_limit: Patch<RateLimit>,
+    /// How many bundles may be in flight at once.
+    pub concurrency: Option<u32>,
+    /// Where in an event's object its key is.
+    pub order_key: Patch<String>,
 }
 
 impl OptionsChange {
@@ -98,6 +102,8 @@ impl OptionsChange {
             danger_accept_invalid_certs,
             retry,
             rate_limit,
+            concurrency,
+            order_key,
         } = self;
         if let Some(prefix) = signing_prefix {
             signer::check_prefix(&prefix)
@@ -121,11 +127,26 @@ impl OptionsChange {
             danger_accept_invalid_certs.unwrap_or(options.danger_accept_invalid_certs);
         options.retry = retry.unwrap_or(options.retry);
         options.rate_limit = rate_limit.apply(options.rate_limit);
+        options.concurrency = changed_concurrency(concurrency, order_key, options.concurrency)?;
         check_headers(&options)?;
         check_flow(&options)?;
         check_auth(options.auth.as_ref())?;
         Ok(options)
     }
+}
+
+fn changed_concurrency(
+    bundles: Option<u32>,
+    order_key: Patch<String>,
+    before: Option<Concurrency>,
+) -> Result<Option<Concurrency>, Error> {
+    let (known, path) = match before {
+        Some(Concurrency { bundles, order_key }) => (bundles, Some(order_key.into())),
+        None => (1, None),
+    };
+    let order_key = order_key.apply(path);
+    Concurrency::new(bundles.unwrap_or(known), order_key.as_deref())
+        .map_err(|(field, message)| Error::invalid(field, message))
 }
 
 fn with_kept_values(mut headers: Vec<CustomHeader>, before: &[CustomHeader]) -> Vec<CustomHeader> {
@@ -372,6 +393,35 @@ mod tests {
         let token = apply(auth(NativeAuth::Bearer { token: None }), before);
         assert!(matches!(token, Err(Error::Invalid { field, .. }) if field == "auth.token"));
         assert_eq!(field(auth(client("ftp://t.test/", Some("s")))), "auth.token_url");
+    }
+
+    #[test]
+    fn concurrency_and_its_key_go_together() {
+        let change = |concurrency, order_key| OptionsChange {
+            concurrency,
+            order_key,
+            ..OptionsChange::default()
+        };
+        let set = |path: &str| Patch::Set(path.to_owned());
+        let before = apply(change(Some(4), set("a.b")), EndpointOptions::default()).unwrap();
+        assert_eq!(before.concurrency, Concurrency::new(4, Some("a.b")).unwrap());
+        let more = apply(change(Some(8), Patch::Keep), before.clone()).unwrap();
+        assert_eq!(more.concurrency, Concurrency::new(8, Some("a.b")).unwrap());
+        let other = apply(change(None, set("c")), before.clone()).unwrap();
+        assert_eq!(other.concurrency, Concurrency::new(4, Some("c")).unwrap());
+        assert_eq!(apply(OptionsChange::default(), before.clone()).unwrap(), before);
+        let one = apply(change(Some(1), Patch::Clear), before.clone()).unwrap();
+        assert_eq!(one.concurrency, None);
+        for (change, field) in [
+            (change(Some(0), Patch::Keep), "concurrency"),
+            (change(Some(33), Patch::Keep), "concurrency"),
+            (change(Some(1), Patch::Keep), "order_key"),
+            (change(None, Patch::Clear), "order_key"),
+            (change(None, set("a[0]")), "order_key"),
+        ] {
+            let refused = apply(change, before.clone());
+            assert!(matches!(&refused, Err(Error::Invalid { field: f, .. }) if f == field));
+        }
     }
 
     #[test]

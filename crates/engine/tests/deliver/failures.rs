@@ -1,5 +1,6 @@
 //! Receivers that refuse: halving, parking, disabling, warnings, rules.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hookyard_core::catalogue::{self, ENDPOINT_DISABLED, ENDPOINT_FAILING};
@@ -22,7 +23,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const EVERYTHING: DeadLetterQuery = DeadLetterQuery { after: None, limit: usize::MAX };
 
 impl Sim {
-    async fn read(&self, id: EndpointId) -> std::sync::Arc<Endpoint> {
+    async fn read(&self, id: EndpointId) -> Arc<Endpoint> {
         self.shared().endpoint(WORKSPACE, id).await.unwrap().unwrap()
     }
 
@@ -351,13 +352,13 @@ async fn an_owner_who_changed_the_endpoint_meanwhile_wins() {
     assert!(!sim.read(endpoint).await.settings.disabled);
 }
 
-fn disabling_after(sim: &Sim, disable_after: Option<Duration>) -> Deliverer {
+fn disabling_after(sim: &Sim, disable_after: Option<Duration>) -> Arc<Deliverer> {
     let options = Options { disable_after, ..Options::default() };
-    Deliverer::new(&sim.engine, std::sync::Arc::clone(&sim.receivers) as _, options)
+    Arc::new(Deliverer::new(&sim.engine, Arc::clone(&sim.receivers) as _, options))
 }
 
 /// Steps until the endpoint is disabled; how long that took.
-async fn until_disabled(sim: &Sim, deliverer: &Deliverer, worker: &mut Worker) -> Duration {
+async fn until_disabled(sim: &Sim, deliverer: &Arc<Deliverer>, worker: &mut Worker) -> Duration {
     let started = sim.clock.now();
     for _ in 0..10_000 {
         match deliverer.step(worker).await.unwrap() {

@@ -15,7 +15,10 @@ use jiff::Timestamp;
 pub(crate) enum Op {
     Claim,
     Head,
+    Window,
+    Read,
     Settle,
+    Redeliver,
     DueReplay,
     Examine,
     QueueSlice,
@@ -124,6 +127,19 @@ impl QueueStore for FaultyStore {
         head.entries.drain(..gone);
         head.missing += u32::try_from(gone).unwrap();
         Ok(head)
+    }
+
+    async fn window(
+        &self,
+        lease: &Lease,
+        from: u64,
+        limit: HeadLimit,
+    ) -> Result<Window, StoreError> {
+        let mut window = self.faulty(Op::Window, self.inner.window(lease, from, limit)).await?;
+        let gone = window.entries.len().min(*self.gone.lock().unwrap());
+        *self.gone.lock().unwrap() -= gone;
+        window.missing.extend(window.entries.drain(..gone).map(|queued| queued.place));
+        Ok(window)
     }
 
     async fn settle(&self, lease: &Lease, attempt: NewAttempt) -> Result<QueueState, StoreError> {
@@ -326,7 +342,7 @@ delegate! {
             as Op::Append;
         fn events(workspace: WorkspaceId, query: EventQuery) -> Vec<Arc<Event>>;
         fn event(workspace: WorkspaceId, id: &str, source: Option<&str>) -> Option<Arc<Event>>;
-        fn events_by_seq(workspace: WorkspaceId, seqs: &[Seq]) -> Vec<Arc<Event>>;
+        fn events_by_seq(workspace: WorkspaceId, seqs: &[Seq]) -> Vec<Arc<Event>> as Op::Read;
     }
     RetentionStore {
         fn expiry(keep: Retention, now: Timestamp) -> Expiry;
@@ -342,7 +358,7 @@ delegate! {
         fn dead_letters(workspace: WorkspaceId, endpoint: EndpointId, query: DeadLetterQuery)
             -> Vec<DeadLetter>;
         fn redeliver_dead_letters(workspace: WorkspaceId, endpoint: EndpointId,
-            which: DeadLetters) -> u64;
+            which: DeadLetters) -> u64 as Op::Redeliver;
         fn drop_dead_letters(workspace: WorkspaceId, endpoint: EndpointId,
             which: DeadLetters) -> u64;
     }

@@ -12,6 +12,10 @@ mod faulty;
 #[cfg(test)]
 mod formats;
 #[cfg(test)]
+mod frozen;
+#[cfg(test)]
+mod lanes;
+#[cfg(test)]
 mod order;
 #[cfg(test)]
 mod pace;

@@ -59,6 +59,10 @@ struct State {
     requests: Vec<Outgoing>,
     /// For each request, whether it was answered with 200.
     taken: Vec<bool>,
+    /// For each request, how many there had been when it was answered; absent while it is not.
+    answered: Vec<Option<usize>>,
+    /// How often other tasks get their turn before a request is answered: so many times or fewer.
+    dawdling: usize,
 }
 
 impl Scripted {
@@ -78,6 +82,7 @@ impl Scripted {
         let mut state = self.state.lock().unwrap();
         state.requests.clear();
         state.taken.clear();
+        state.answered.clear();
     }
 
     /// Answers requests with this path with the status when they are offensive, before anything
@@ -110,6 +115,25 @@ impl Scripted {
         all.filter(|(request, _)| request.uri.path() == path).collect()
     }
 
+    /// Lets other tasks have their turn before each answer, up to so many times.
+    pub(crate) fn dawdle(&self, turns: usize) {
+        self.state.lock().unwrap().dawdling = turns;
+    }
+
+    /// What is not answered by now never is: whoever asked is dead.
+    pub(crate) fn cut_off(&self) {
+        let mut state = self.state.lock().unwrap();
+        let now = state.requests.len();
+        state.answered.iter_mut().for_each(|answered| *answered = answered.or(Some(now)));
+    }
+
+    /// All requests, with how many there had been when each was answered.
+    pub(crate) fn answered(&self) -> Vec<(Outgoing, usize)> {
+        let state = self.state.lock().unwrap();
+        let answered = state.answered.iter().map(|answered| answered.unwrap_or(usize::MAX));
+        state.requests.iter().cloned().zip(answered).collect()
+    }
+
     /// How many requests a path has had.
     pub(crate) fn count(&self, path: &str) -> usize {
         let state = self.state.lock().unwrap();
@@ -120,7 +144,7 @@ impl Scripted {
 #[async_trait]
 impl Transport for Scripted {
     async fn send(&self, request: Outgoing) -> Result<Answer, String> {
-        let reaction = {
+        let (reaction, number, turns) = {
             let mut state = self.state.lock().unwrap();
             let path = request.uri.path().to_owned();
             let refusals = state.refusals.get(&path).into_iter().flatten();
@@ -133,8 +157,20 @@ impl Transport for Scripted {
             let reaction = reaction.unwrap_or_else(|| status(200));
             let taken = matches!(&reaction, Reaction::Answer(answer) if answer.status == 200);
             state.taken.push(taken);
-            reaction
+            state.answered.push(None);
+            let number = state.requests.len();
+            (reaction, number, number * 7 % (state.dawdling + 1))
         };
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        if !matches!(reaction, Reaction::Hang) {
+            let mut state = self.state.lock().unwrap();
+            let now = state.requests.len();
+            if let Some(answered) = state.answered.get_mut(number - 1) {
+                *answered = Some(now);
+            }
+        }
         match reaction {
             Reaction::Answer(answer) => Ok(answer),
             Reaction::Panic => panic!("planned panic"),

@@ -139,6 +139,7 @@ mod tests {
             duration: Duration::from_millis(250),
             queue_delay: Duration::from_secs(5_000_000),
             events: vec![Seq(1)],
+            entries: Vec::new(),
             event_types: vec![kind.id],
             order_ids: vec!["DEMO-1".to_owned()],
             advance: 1,

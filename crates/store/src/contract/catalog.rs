@@ -1,6 +1,6 @@
 use hookyard_core::model::{
-    ContentEncoding, CustomHeader, DisabledKind, DisabledReason, EndpointOptions, NativeAuth,
-    RateLimit, RateUnit, RetryAction, RetryRule, Signing, SigningKey,
+    Concurrency, ContentEncoding, CustomHeader, DisabledKind, DisabledReason, EndpointOptions,
+    NativeAuth, RateLimit, RateUnit, RetryAction, RetryRule, Signing, SigningKey,
 };
 
 use super::*;
@@ -90,6 +90,7 @@ fn options() -> EndpointOptions {
             after: Some(3),
         }],
         rate_limit: Some(RateLimit { unit: RateUnit::Events, count: 5, seconds: 1, burst: None }),
+        concurrency: Concurrency::new(4, Some("customer.id")).unwrap(),
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) mod dataset_rows;
 pub(crate) mod datasets;
 pub(crate) mod dead_letters;
 pub(crate) mod journal;
+pub(crate) mod lanes;
 pub(crate) mod oauth;
 pub(crate) mod queue;
 pub(crate) mod replays;
@@ -87,6 +88,9 @@ macro_rules! suite {
                 an_old_lease_is_fenced_off,
                 a_deleted_endpoint_has_no_queue, work_is_announced, enabling_clears_failures,
                 a_crash_at_any_point_keeps_the_queue;
+            lanes: entries_leave_behind_the_head, the_window_is_bounded,
+                failed_bundles_stay_together, a_crash_at_any_point_keeps_the_lanes,
+                a_replay_goes_on_past_what_waits;
             replays: slices_take_turns_with_live_events, replays_run_one_after_another,
                 paused_and_cancelled_ones_stop_within_a_slice, only_the_next_slice_is_queued,
                 scopes_select_what_they_say, what_was_missed_is_recovered_once,
@@ -202,6 +206,7 @@ pub(crate) fn delivered(seqs: &[Seq], started_at: Timestamp) -> NewAttempt {
         duration: Duration::from_millis(12),
         queue_delay: Duration::from_millis(34),
         events: seqs.to_vec(),
+        entries: Vec::new(),
         event_types: vec![ORDER_CREATE],
         order_ids: vec!["DEMO-1".to_owned()],
         advance: u32::try_from(seqs.len()).unwrap(),

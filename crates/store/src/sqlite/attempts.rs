@@ -20,7 +20,7 @@ use crate::{AttemptQuery, AttemptStore, Entity, StoreError};
 const COLUMNS: &str = "endpoint_id, started_ms, duration_ms, queue_delay_ms, status, success, \
                        advance, failures, retry_ms, revision, request_id, seqs, event_types, \
                        order_ids, url, request_headers, response_headers, response, error, \
-                       parked, refusals";
+                       parked, refusals, entries";
 
 #[async_trait]
 impl AttemptStore for SqliteStore {
@@ -58,11 +58,12 @@ pub(super) fn insert(
 ) -> Result<(), StoreError> {
     let sql = format!(
         "INSERT INTO attempts (id, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
-         ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
+         ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)"
     );
     let seqs = codec::encode(attempt.events.iter().map(|seq| seq.0));
     let request_headers = to_json(&attempt.request_headers)?;
     let response_headers = to_json(&attempt.outcome.response_headers)?;
+    let entries = (!attempt.entries.is_empty()).then(|| codec::encode(attempt.entries.clone()));
     let texts = seqs.len()
         + attempt.url.len()
         + request_headers.len()
@@ -91,6 +92,7 @@ pub(super) fn insert(
         attempt.outcome.error,
         attempt.park,
         attempt.refusals,
+        entries,
     ];
     tx.conn.prepare_cached(&sql).and_then(|mut insert| insert.execute(row)).map_err(failed)?;
     tx.state.ids.attempt += 1;
@@ -173,6 +175,7 @@ fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
         |column| Ok::<_, StoreError>(Duration::from_millis(number(column)?.unsigned_abs()));
     let seqs =
         codec::decode(row.get_ref(11).map_err(failed)?.as_blob().map_err(|e| failed(e.into()))?)?;
+    let entries: Option<Vec<u8>> = row.get(21).map_err(failed)?;
     let request_id = RequestId::parse(&text(10)?)
         .ok_or_else(|| StoreError::internal("a stored request id is damaged"))?;
     let record = NewAttempt {
@@ -182,6 +185,7 @@ fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
         duration: duration(2)?,
         queue_delay: duration(3)?,
         events: seqs.into_iter().map(Seq).collect(),
+        entries: entries.as_deref().map(codec::decode).transpose()?.unwrap_or_default(),
         event_types: text(12)?.split(',').filter_map(|id| id.parse().ok()).collect(),
         order_ids: from_json(&text(13)?)?,
         advance: row.get(6).map_err(failed)?,

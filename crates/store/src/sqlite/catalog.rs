@@ -256,12 +256,12 @@ fn put_after_commit(tx: &mut Tx<'_>, endpoint: &Arc<Endpoint>) {
 fn clear_failures(tx: &mut Tx<'_>, id: EndpointId) -> Result<(), StoreError> {
     let Some(queue) = tx.memory.queue(id) else { return Ok(()) };
     let mut after = lock(&queue).clone();
-    after.failing = crate::backlog::Failing::default();
+    after.forgive();
     checkpoint::save_queue(tx.conn, id, &after, tx.state.ids)?;
     tx.after_commit(move |_| {
         let mut queue = lock(&queue);
         queue.saved();
-        queue.failing = crate::backlog::Failing::default();
+        queue.forgive();
     });
     Ok(())
 }

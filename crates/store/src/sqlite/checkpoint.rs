@@ -127,19 +127,24 @@ pub(super) fn save_position(
     ids: NextIds,
 ) -> Result<(), StoreError> {
     let sql = "INSERT OR REPLACE INTO queues (endpoint_id, cursor, next, failures, retry_ms, \
-               failing_since_ms, again, as_of_seq, as_of_attempt, refusals) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+               failing_since_ms, again, as_of_seq, as_of_attempt, refusals, done, held) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    let (failing, done, held) = (queue.failing(), queue.done(), queue.held());
+    let done = (!done.is_empty()).then(|| codec::encode(done.iter().copied()));
+    let held = (!held.is_empty()).then(|| to_json(held)).transpose()?;
     let row = params![
         id.0,
         signed(queue.cursor()),
         signed(queue.next()),
-        queue.failing.failures,
-        queue.failing.retry_at.map(|at| at.as_millisecond()),
-        queue.failing.since.map(|at| at.as_millisecond()),
+        failing.failures,
+        failing.retry_at.map(|at| at.as_millisecond()),
+        failing.since.map(|at| at.as_millisecond()),
         to_json(queue.again())?,
         signed(last(ids.seq)),
         signed(last(ids.attempt)),
-        queue.failing.refusals,
+        queue.state().refusals,
+        done,
+        held,
     ];
     conn.prepare_cached(sql).and_then(|mut sql| sql.execute(row)).map_err(failed)?;
     Ok(())

@@ -133,14 +133,15 @@ fn failed(error: rusqlite::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use hookyard_core::entropy::SystemEntropy;
-    use hookyard_core::id::DatasetId;
-    use hookyard_core::model::{Mode, NewEvent};
+    use hookyard_core::id::{DatasetId, EndpointId};
+    use hookyard_core::model::{EndpointSettings, Mode, NewEvent, QueueState};
+    use rusqlite::params;
     use tempfile::TempDir;
 
     use super::*;
     use crate::SharedStore;
     use crate::contract::{self, Fixture};
-    use crate::{Keep, Retention, RowLimit};
+    use crate::{AttemptQuery, Keep, Retention, RowLimit};
 
     struct Directory(TempDir);
 
@@ -191,6 +192,53 @@ mod tests {
         assert!(pages > 10_000, "{pages}");
         store.expiry(keep, contract::at(10)).await.unwrap();
         assert!(size() < full / 5, "{} of {full}", size());
+    }
+
+    #[tokio::test]
+    async fn queues_of_format_1_go_on() {
+        let place = directory();
+        let mut conn = connect(&place.0.path().join("hookyard.db")).unwrap();
+        migrate::migrate_to_format(&mut conn, 1).unwrap();
+        let settings = EndpointSettings::to_url("https://x.test/");
+        let settings = serde_json::to_string(&settings).unwrap();
+        conn.execute_batch("INSERT INTO workspaces VALUES (1, 'DEMO', 'Demo')").unwrap();
+        let event = "INSERT INTO journal VALUES (?1, 1, 22, 0, 'e' || ?1, 's', '', '{}', x'')";
+        for seq in 1..=4 {
+            conn.execute(event, [seq]).unwrap();
+        }
+        // Both have been refused their third event twice; the second has tried since the checkpoint.
+        for id in [1, 2] {
+            let sql = "INSERT INTO endpoints VALUES (?1, 1, 1, 0, ?2, '[]', NULL, NULL)";
+            conn.execute(sql, params![id, settings]).unwrap();
+            let sql = "INSERT INTO queues VALUES (?1, 2, 4, 3, 5000, 1000, 2, '[]', 4, 0)";
+            conn.execute(sql, [id]).unwrap();
+            let sql = "INSERT INTO queue_chunks VALUES (?1, 0, 4, 1, 4, ?2)";
+            conn.execute(sql, params![id, codec::encode(1..=4)]).unwrap();
+        }
+        conn.execute_batch("UPDATE checkpoint SET seq = 4").unwrap();
+        let sql = "INSERT INTO attempts VALUES (1, 2, 7000, 0, 0, 422, 0, 0, 0, 4, 3, 9000, 1, \
+                   '00000000000000199D2A3B4C5D80011', ?1, ',22,', '[]', 'u', '[]', '[]', NULL, NULL)";
+        conn.execute(sql, [codec::encode([3])]).unwrap();
+        drop(conn);
+
+        let store = place.open().await;
+        let at = |second| jiff::Timestamp::from_second(second).unwrap();
+        for (id, failures, refusals, retry) in [(1, 3, 2, 5), (2, 4, 3, 9)] {
+            let lease = contract::claim(&store, EndpointId(id)).await;
+            let head = store.head(&lease, contract::ALL).await.unwrap();
+            let expected = QueueState {
+                pending: 2,
+                failures,
+                retry_at: Some(at(retry)),
+                failing_since: Some(at(1)),
+                refusals,
+                dead_letters: 0,
+            };
+            assert_eq!((head.state, head.held, head.entries.len()), (expected, 1, 2));
+        }
+        let query = AttemptQuery { limit: 9, ..AttemptQuery::default() };
+        let attempts = store.attempts(contract::WS, EndpointId(2), query).await.unwrap();
+        assert!(attempts[0].record.entries.is_empty());
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

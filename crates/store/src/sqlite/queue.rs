@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
-use hookyard_core::model::{NewAttempt, QueueState};
+use hookyard_core::model::{Event, NewAttempt, QueueState};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -12,9 +12,10 @@ use super::memory::lock;
 use super::rows::{count, signed, unsigned};
 use super::writer::Tx;
 use super::{SqliteStore, attempts, checkpoint, codec, dead_letters, failed, journal};
-use crate::backlog::{Again, Backlog, Origin, Peek};
+use crate::backlog::{Again, Backlog, Entry, Origin, Peek, Settled};
 use crate::{
     Entity, EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Reflow, StoreError,
+    Window,
 };
 
 /// Events that a reflow looks at in one read. A read holds a connection and keeps the WAL from being
@@ -47,23 +48,32 @@ impl QueueStore for SqliteStore {
 
     async fn head(&self, lease: &Lease, limit: HeadLimit) -> Result<Head, StoreError> {
         let queue = self.owned(lease)?;
-        let entries = self.peek(lease.endpoint, &queue, limit.events).await?;
         let endpoint = self.memory.endpoint(lease.endpoint).ok_or(StoreError::LeaseLost)?;
-        let seqs = entries.iter().map(|(seq, _)| *seq).collect();
-        let events = self.load_up_to(seqs, limit.bytes).await?;
-        let missing = events.iter().take_while(|event| event.is_none()).count();
-        let present = events.into_iter().zip(entries).skip(missing);
-        let queued = present.map_while(|(event, (_, reflowed))| {
-            let event = event?;
-            let queued_at = reflowed.unwrap_or(event.accepted_at);
-            Some(Queued { event, queued_at })
-        });
-        Ok(Head {
-            endpoint,
-            entries: queued.collect(),
-            missing: u32::try_from(missing).unwrap_or(u32::MAX),
-            state: lock(&queue).state(),
-        })
+        let (found, _) = self.peek(lease.endpoint, &queue, 0, limit, |_| u64::MAX).await?;
+        let missing = found.iter().take_while(|(_, queued)| queued.is_none()).count();
+        let entries = found.into_iter().skip(missing).map_while(|(_, queued)| queued).collect();
+        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        let queue = lock(&queue);
+        let held = queue.held_first().map_or(0, |held| held.entries.len());
+        Ok(Head { endpoint, state: queue.state(), entries, missing, held })
+    }
+
+    async fn window(
+        &self,
+        lease: &Lease,
+        from: u64,
+        limit: HeadLimit,
+    ) -> Result<Window, StoreError> {
+        let queue = self.owned(lease)?;
+        let endpoint = self.memory.endpoint(lease.endpoint).ok_or(StoreError::LeaseLost)?;
+        let (found, until) =
+            self.peek(lease.endpoint, &queue, from, limit, Backlog::window_end).await?;
+        let gone = found.iter().filter(|(_, queued)| queued.is_none());
+        let missing = gone.map(|(place, _)| *place).collect();
+        let entries = found.into_iter().filter_map(|(_, queued)| queued).collect();
+        let queue = lock(&queue);
+        let (state, held, end) = (queue.state(), queue.held().to_vec(), queue.window_end());
+        Ok(Window { endpoint, state, entries, missing, held, until, end })
     }
 
     async fn settle(&self, lease: &Lease, attempt: NewAttempt) -> Result<QueueState, StoreError> {
@@ -120,17 +130,50 @@ impl SqliteStore {
         owned.then_some(queue).ok_or(StoreError::LeaseLost)
     }
 
-    /// Up to `count` entries of the head, read from the chunks where memory has them no more.
+    /// Entries from a place on and below another one, with their places; `None` where the journal
+    /// has the event no more. And the place after the last one that was looked at.
     async fn peek(
         &self,
         endpoint: EndpointId,
         queue: &Mutex<Backlog>,
+        from: u64,
+        limit: HeadLimit,
+        below: fn(&Backlog) -> u64,
+    ) -> Result<(Vec<(u64, Option<Queued>)>, u64), StoreError> {
+        let (entries, below) = self.places(endpoint, queue, from, limit.events, below).await?;
+        let seqs = entries.iter().map(|entry| entry.seq).collect();
+        let events = self.load_up_to(seqs, limit.bytes).await?;
+        let until = match events.len() {
+            all if all == entries.len() && all < limit.events => below.max(from),
+            some => some.checked_sub(1).map_or(from, |last| entries[last].place + 1),
+        };
+        let queued = |(event, Entry { place, again, .. }): (Option<Arc<Event>>, Entry)| {
+            let queued = event.map(|event| {
+                let queued_at = again.unwrap_or(event.accepted_at);
+                Queued { place, event, queued_at }
+            });
+            (place, queued)
+        };
+        Ok((events.into_iter().zip(entries).map(queued).collect(), until))
+    }
+
+    /// Entries, read from the chunks where memory has them no more, and below which place.
+    async fn places(
+        &self,
+        endpoint: EndpointId,
+        queue: &Mutex<Backlog>,
+        from: u64,
         count: usize,
-    ) -> Result<Vec<(u64, Option<Timestamp>)>, StoreError> {
+        below: fn(&Backlog) -> u64,
+    ) -> Result<(Vec<Entry>, u64), StoreError> {
         loop {
-            let peek = lock(queue).peek(count);
+            let (peek, below) = {
+                let mut queue = lock(queue);
+                let below = below(&queue);
+                (queue.peek(from, count, below), below)
+            };
             let first = match peek {
-                Peek::Entries(entries) => return Ok(entries),
+                Peek::Entries(entries) => return Ok((entries, below)),
                 Peek::Read { first } => first,
             };
             let (start, seqs) = self.readers.read(move |conn| chunk(conn, endpoint, first)).await?;
@@ -161,26 +204,70 @@ fn chunk(
 
 fn settle(tx: &mut Tx<'_>, lease: Lease, attempt: &NewAttempt) -> Result<(), StoreError> {
     let queue = tx.memory.queue(lease.endpoint).ok_or(StoreError::LeaseLost)?;
-    if lock(&queue).epoch != lease.epoch {
+    let (epoch, end) = {
+        let queue = lock(&queue);
+        (queue.epoch, queue.window_end())
+    };
+    if epoch != lease.epoch {
         return Err(StoreError::LeaseLost);
+    }
+    if attempt.entries.last().is_some_and(|last| *last >= end) {
+        return Err(StoreError::Conflict("an entry is behind the queue's window".to_owned()));
     }
     attempts::insert(tx, lease.endpoint, attempt)?;
     let dead = match attempt.park {
         true => Some(dead_letters::park(tx, lease.endpoint, attempt)?),
         false => None,
     };
-    let (advance, failures, refusals) = (attempt.advance, attempt.failures, attempt.refusals);
-    let (retry_at, started_at) = (attempt.retry_at, attempt.started_at);
+    let effect = Effect::of(attempt);
     tx.after_commit(move |memory| {
         let mut queue = lock(&queue);
-        if queue.advance(advance.into()) {
+        if queue.settle(effect.settled()) {
             memory.replays.mark([lease.endpoint]);
         }
-        queue.failing = queue.failing.after(failures, refusals, retry_at, started_at);
         queue.dead_letters = dead.unwrap_or(queue.dead_letters);
         memory.mark_dirty(lease.endpoint);
     });
     Ok(())
+}
+
+/// What an attempt does to its queue.
+pub(super) struct Effect {
+    pub(super) entries: Vec<u64>,
+    /// How many events it had.
+    pub(super) events: u64,
+    pub(super) advance: u64,
+    pub(super) failures: u32,
+    pub(super) refusals: u32,
+    pub(super) retry_at: Option<Timestamp>,
+    pub(super) started_at: Timestamp,
+}
+
+impl Effect {
+    fn of(attempt: &NewAttempt) -> Self {
+        Self {
+            entries: attempt.entries.clone(),
+            events: attempt.events.len() as u64,
+            advance: attempt.advance.into(),
+            failures: attempt.failures,
+            refusals: attempt.refusals,
+            retry_at: attempt.retry_at,
+            started_at: attempt.started_at,
+        }
+    }
+
+    pub(super) fn settled(&self) -> Settled<'_> {
+        let leave = self.advance > 0;
+        Settled {
+            entries: &self.entries,
+            count: if leave { self.advance } else { self.events },
+            leave,
+            failures: self.failures,
+            refusals: self.refusals,
+            retry_at: self.retry_at,
+            at: self.started_at,
+        }
+    }
 }
 
 /// What a reflow queues, read page by page.

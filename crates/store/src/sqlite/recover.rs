@@ -11,12 +11,13 @@ use hookyard_core::id::{EndpointId, ProjectId, WorkspaceId};
 use rusqlite::{Connection, Row};
 
 use super::memory::{Memory, lock};
+use super::queue::Effect;
 use super::rows::{from_json, moment, signed, unsigned};
 use super::writer::{NextIds, State};
 use super::{catalog, codec, dead_letters, failed, keys, replays, retention, sources, versions};
-use crate::StoreError;
-use crate::backlog::{Backlog, Failing};
+use crate::backlog::{Backlog, Failing, Position};
 use crate::vault::Vault;
+use crate::{Held, StoreError};
 
 /// From where a queue is to be brought up to date: the last journal row and attempt that it counts.
 #[derive(Debug, Clone, Copy, Default)]
@@ -73,7 +74,7 @@ fn checkpoint(conn: &Connection) -> Result<AsOf, StoreError> {
 /// Puts every stored queue in memory; the answer is how far each one counts.
 fn queues(conn: &Connection, memory: &Memory) -> Result<HashMap<EndpointId, AsOf>, StoreError> {
     let sql = "SELECT endpoint_id, cursor, next, failures, retry_ms, failing_since_ms, again, \
-               as_of_seq, as_of_attempt, refusals FROM queues";
+               as_of_seq, as_of_attempt, refusals, done, held FROM queues";
     let mut statement = conn.prepare(sql).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
     let mut positions = HashMap::new();
@@ -95,14 +96,28 @@ fn queue(row: &Row<'_>) -> Result<Backlog, StoreError> {
         failures: row.get(3).map_err(failed)?,
         retry_at: row.get::<_, Option<i64>>(4).map_err(failed)?.map(moment),
         since: row.get::<_, Option<i64>>(5).map_err(failed)?.map(moment),
-        refusals: row.get(9).map_err(failed)?,
     };
     let (cursor, next) = (unsigned(row, 1).map_err(failed)?, unsigned(row, 2).map_err(failed)?);
     let again: String = row.get(6).map_err(failed)?;
     if cursor > next {
         return Err(StoreError::internal("a stored queue ends before it begins"));
     }
-    Ok(Backlog::stored(cursor, next, from_json(&again)?, failing))
+    let done: Option<Vec<u8>> = row.get(10).map_err(failed)?;
+    let held: Option<String> = row.get(11).map_err(failed)?;
+    let refusals: u32 = row.get(9).map_err(failed)?;
+    let held = match held {
+        Some(held) => from_json(&held)?,
+        // Format 1 said no more than that the event at the head was refused alone.
+        None if refusals > 0 => {
+            let (failures, retry_at) = (failing.failures, failing.retry_at);
+            vec![Held { entries: vec![cursor], failures, refusals, retry_at }]
+        }
+        None => Vec::new(),
+    };
+    let done = done.as_deref().map(codec::decode).transpose()?.unwrap_or_default();
+    let again = from_json(&again)?;
+    let done = done.into_iter().collect();
+    Ok(Backlog::stored(Position { cursor, next, again, failing, done, held }))
 }
 
 fn replay_journal(
@@ -138,8 +153,8 @@ fn replay_attempts(
     saved: AsOf,
     as_of: &impl Fn(EndpointId) -> AsOf,
 ) -> Result<(), StoreError> {
-    let sql = "SELECT id, endpoint_id, advance, failures, retry_ms, started_ms, refusals FROM attempts \
-               WHERE id > ?1 ORDER BY id";
+    let sql = "SELECT id, endpoint_id, advance, failures, retry_ms, started_ms, refusals, entries, \
+               seqs FROM attempts WHERE id > ?1 ORDER BY id";
     let mut statement = conn.prepare(sql).map_err(failed)?;
     let mut rows = statement.query([signed(saved.attempt)]).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
@@ -148,17 +163,33 @@ fn replay_attempts(
         if attempt > as_of(id).attempt
             && let Some(queue) = memory.queue(id)
         {
-            let mut queue = lock(&queue);
-            queue.advance(unsigned(row, 2).map_err(failed)?);
-            let retry_at = row.get::<_, Option<i64>>(4).map_err(failed)?.map(moment);
-            let failures = row.get(3).map_err(failed)?;
-            let refusals = row.get(6).map_err(failed)?;
-            let started = moment(row.get(5).map_err(failed)?);
-            queue.failing = queue.failing.after(failures, refusals, retry_at, started);
+            lock(&queue).settle(effect(row)?.settled());
             memory.mark_dirty(id);
         }
     }
     Ok(())
+}
+
+fn effect(row: &Row<'_>) -> Result<Effect, StoreError> {
+    let advance = unsigned(row, 2).map_err(failed)?;
+    let entries: Option<Vec<u8>> = row.get(7).map_err(failed)?;
+    let events = match advance {
+        // Only of those that failed it counts how many there were.
+        0 => {
+            let seqs = row.get_ref(8).map_err(failed)?;
+            codec::decode(seqs.as_blob().map_err(|error| failed(error.into()))?)?.len() as u64
+        }
+        _ => advance,
+    };
+    Ok(Effect {
+        entries: entries.as_deref().map(codec::decode).transpose()?.unwrap_or_default(),
+        events,
+        advance,
+        failures: row.get(3).map_err(failed)?,
+        refusals: row.get(6).map_err(failed)?,
+        retry_at: row.get::<_, Option<i64>>(4).map_err(failed)?.map(moment),
+        started_at: moment(row.get(5).map_err(failed)?),
+    })
 }
 
 fn state(conn: &Connection, saved: AsOf) -> Result<State, StoreError> {

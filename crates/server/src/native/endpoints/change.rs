@@ -94,6 +94,15 @@ pub(super) struct EndpointPatch {
     #[serde(default)]
     #[schema(value_type = Option<RateLimitBody>)]
     rate_limit: Field<Object<RateLimit>>,
+    /// How many bundles may be in flight at once; 1 unless said. More than one needs an `order_key`.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 32)]
+    concurrency: Field<u32>,
+    /// The dotted path of what events keep their order by, such as `customer.id`. Null, and only
+    /// then, with a `concurrency` of 1, where the whole queue keeps its order.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 200)]
+    order_key: Field<String>,
 }
 
 /// One subscription of a complete set.
@@ -167,6 +176,8 @@ impl EndpointPatch {
             danger_accept_invalid_certs,
             retry,
             rate_limit,
+            concurrency,
+            order_key,
         } = self;
         let subscriptions = subscriptions.or_default(Vec::new());
         let options = OptionFields {
@@ -176,6 +187,8 @@ impl EndpointPatch {
             danger_accept_invalid_certs,
             retry,
             rate_limit,
+            concurrency,
+            order_key,
         };
         let change = EndpointChange {
             url: url.required("url")?,

@@ -141,6 +141,8 @@ pub(super) struct OptionFields {
     pub(super) danger_accept_invalid_certs: Field<bool>,
     pub(super) retry: Field<Vec<Object<RetryRule>>>,
     pub(super) rate_limit: Field<Object<RateLimit>>,
+    pub(super) concurrency: Field<u32>,
+    pub(super) order_key: Field<String>,
 }
 
 impl OptionFields {
@@ -168,6 +170,8 @@ impl OptionFields {
                 Patch::Clear => Patch::Clear,
                 Patch::Set(Object(limit)) => Patch::Set(limit),
             },
+            concurrency: self.concurrency.or_default(1),
+            order_key: self.order_key.patch(),
         }
     }
 }

@@ -68,6 +68,11 @@ pub(super) struct Endpoint<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<RateLimitBody>)]
     rate_limit: Option<RateLimit>,
+    /// How many bundles may be in flight at once.
+    concurrency: u32,
+    /// The dotted path of what events keep their order by, when that is more than one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_key: Option<&'a str>,
     /// Whether it is tried: `closed` when all is well, `open` until the next try, `half_open` when
     /// that decides.
     circuit: CircuitBody,
@@ -238,6 +243,7 @@ impl<'a> Endpoint<'a> {
             danger_accept_invalid_certs,
             retry,
             rate_limit,
+            concurrency,
         } = &settings.options;
         Self {
             id: endpoint.id.0,
@@ -258,6 +264,8 @@ impl<'a> Endpoint<'a> {
             danger_accept_invalid_certs: *danger_accept_invalid_certs,
             retry,
             rate_limit: *rate_limit,
+            concurrency: concurrency.as_ref().map_or(1, |concurrency| concurrency.bundles),
+            order_key: concurrency.as_ref().map(|concurrency| concurrency.order_key.as_str()),
             circuit: CircuitBody::of(state.circuit(now)),
             queue: Queue::new(*state),
             subscriptions: subscriptions(catalogue, &endpoint.subscriptions),

@@ -26,6 +26,7 @@ async fn refused(server: &TestServer, count: usize) {
         duration: std::time::Duration::ZERO,
         queue_delay: std::time::Duration::ZERO,
         events: head.entries.iter().map(|queued| queued.event.seq).collect(),
+        entries: Vec::new(),
         event_types: Vec::new(),
         order_ids: Vec::new(),
         advance: u32::try_from(count).unwrap(),

@@ -281,6 +281,7 @@ async fn attempts(server: &TestServer, count: u32) -> Vec<String> {
             duration: std::time::Duration::from_millis(12),
             queue_delay: std::time::Duration::ZERO,
             events: Vec::new(),
+            entries: Vec::new(),
             event_types: Vec::new(),
             order_ids: Vec::new(),
             advance: 0,

@@ -23,6 +23,7 @@ async fn options_are_set_shown_and_taken_back() {
         "encoding": "gzip", "danger_accept_invalid_certs": true,
         "retry": [{"status": "404", "action": "drop", "after": 3}],
         "rate_limit": {"unit": "events", "count": 5},
+        "concurrency": 8, "order_key": "customer.id",
         "auth": {"kind": "bearer", "token": "hidden-too"},
     });
     let (status, shown) = patch(&server, options.clone()).await;
@@ -31,21 +32,24 @@ async fn options_are_set_shown_and_taken_back() {
     assert_eq!(shown["headers"], json!([{"name": "x-key"}]));
     assert_eq!(shown["auth"], json!({"kind": "bearer"}));
     assert_eq!(shown["rate_limit"], json!({"unit": "events", "count": 5, "seconds": 1}));
-    for name in ["signing", "encoding", "danger_accept_invalid_certs", "retry"] {
+    let plain = ["signing", "encoding", "danger_accept_invalid_certs", "retry"];
+    for name in plain.into_iter().chain(["concurrency", "order_key"]) {
         assert_eq!(shown[name], options[name], "{name}");
     }
     let (_, kept) = patch(&server, json!({"name": "n", "auth": {"kind": "bearer"}})).await;
     assert_eq!((&kept["headers"], &kept["auth"]), (&shown["headers"], &shown["auth"]));
 
     let none = json!({"signing": null, "headers": null, "encoding": null, "retry": null,
-        "danger_accept_invalid_certs": null, "rate_limit": null, "auth": null, "name": null});
+        "danger_accept_invalid_certs": null, "rate_limit": null, "auth": null, "name": null,
+        "concurrency": null, "order_key": null});
     let (_, after) = patch(&server, none).await;
     assert_eq!(
         (&after["signing"]["prefix"], &after["auth"]["kind"]),
         (&json!("webhook-"), &json!("none"))
     );
     assert_eq!((&after["headers"], &after["retry"]), (&json!([]), &json!([])));
-    assert!(after.get("rate_limit").is_none());
+    assert!(after.get("rate_limit").is_none() && after.get("order_key").is_none());
+    assert_eq!(after["concurrency"], 1);
 }
 
 #[tokio::test]
@@ -84,6 +88,12 @@ async fn bad_options_are_refused_by_name() {
         (json!({"rate_limit": ["events", 1, 1, 1]}), "rate_limit"),
         (json!({"retry": [{"status": 200, "action": "retry"}]}), "retry[0].status"),
         (json!({"rate_limit": {"unit": "bytes", "count": 1}}), "rate_limit.unit"),
+        (json!({"concurrency": 0}), "concurrency"),
+        (json!({"concurrency": 33, "order_key": "a"}), "concurrency"),
+        (json!({"concurrency": "8"}), "concurrency"),
+        (json!({"concurrency": 8}), "order_key"),
+        (json!({"concurrency": 8, "order_key": "$.a"}), "order_key"),
+        (json!({"order_key": "a"}), "order_key"),
         (json!({"auth": {"kind": "bearer"}}), "auth.token"),
         (
             json!({"auth": {"kind": "oauth2", "token_url": "https://id.test/"}}),

@@ -65,6 +65,7 @@ async fn attempt(server: &TestServer, endpoint: EndpointId, status: Option<u16>)
         duration: Duration::from_millis(u64::from(status.unwrap_or(30_000))),
         queue_delay: Duration::from_secs(2),
         events: events.iter().map(|event| event.seq).collect(),
+        entries: Vec::new(),
         event_types: bundle.event_types,
         order_ids: bundle.order_ids,
         advance: if success { u32::try_from(bundle.events).unwrap() } else { 0 },

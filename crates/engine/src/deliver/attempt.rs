@@ -1,0 +1,255 @@
+//! Sending one bundle, and the record of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hookyard_core::id::{EventTypeId, RequestId, Seq};
+use hookyard_core::model::{Event, Header, NewAttempt, Outcome};
+use http::HeaderMap;
+use jiff::Timestamp;
+
+use super::consequences::{Settled, settled};
+use super::limits::Place;
+use super::plan::Plan;
+use super::render::{self, Bundle};
+use super::request::{Message, message_id};
+use super::step::Deliverer;
+use super::trace::Trace;
+use super::transport::Answer;
+use super::verdict::{Before, Verdict, verdict};
+
+/// How much of an answer's body, and of its headers, the log keeps, in characters (UltraCart spec
+/// section 2.3).
+const LOGGED_CHARACTERS_MAX: usize = 100_000;
+
+/// A bundle, ready to be sent.
+pub(super) struct Rendered {
+    pub(super) bundle: Bundle,
+    /// At least the events that are in it.
+    pub(super) events: Vec<Arc<Event>>,
+    /// When the first of them was queued.
+    pub(super) queued_at: Timestamp,
+}
+
+/// A bundle that was sent, with what came back.
+pub(super) struct Answered {
+    request_id: RequestId,
+    started_at: Timestamp,
+    duration: Duration,
+    queued_at: Timestamp,
+    events: Vec<Seq>,
+    event_types: Vec<EventTypeId>,
+    order_ids: Vec<String>,
+    request_headers: Vec<Header>,
+    answer: Result<Answer, String>,
+}
+
+/// An attempt, with what it means.
+pub(super) struct Judged {
+    pub(super) attempt: NewAttempt,
+    pub(super) verdict: Verdict,
+    /// How it ended, where that may have consequences for the endpoint.
+    pub(super) last: Option<Outcome>,
+}
+
+/// Entries that leave the queue without a request.
+pub(super) struct Unsent<'a> {
+    /// The events that are there; they are parked.
+    pub(super) events: &'a [Arc<Event>],
+    /// Their places, and those of entries without events; empty for the first ones.
+    pub(super) entries: Vec<u64>,
+    /// How many entries.
+    pub(super) count: u32,
+    /// The endpoint's failures in a row, which stay what they are.
+    pub(super) failures: u32,
+    pub(super) reason: String,
+}
+
+impl Deliverer {
+    /// Sends the bundle.
+    pub(super) async fn send(&self, plan: &Plan, rendered: Rendered, place: Place) -> Answered {
+        let Rendered { bundle, events, queued_at } = rendered;
+        let Bundle { body, events: count, event_types, order_ids } = bundle;
+        let seqs: Vec<_> = events.iter().take(count).map(|event| event.seq).collect();
+        let trace = Trace::of(&events[..count]);
+        // The objects are not needed any more, and the request may take its time.
+        drop(events);
+        let started_at = self.clock.now();
+        let request_id = RequestId::new(&*self.entropy, started_at);
+        let started = self.clock.monotonic();
+        let (body, in_flight) = place.with_body(body);
+        let id = message_id(plan.endpoint.id, &seqs, queued_at);
+        let message = Message { request_id: &request_id, id: &id, at: started_at, trace, body };
+        let (request_headers, answer) = match &plan.target {
+            Ok(target) => {
+                let outgoing = target.request(message);
+                (outgoing.logged_headers(), self.transport.send(outgoing).await)
+            }
+            Err(reason) => (Vec::new(), Err(reason.clone())),
+        };
+        let duration = self.clock.monotonic().saturating_sub(started);
+        drop(in_flight);
+        Answered {
+            request_id,
+            started_at,
+            duration,
+            queued_at,
+            events: seqs,
+            event_types,
+            order_ids,
+            request_headers,
+            answer,
+        }
+    }
+
+    /// Judges what came back. `entries` are the places of the bundle's events; none for the first ones
+    /// of the queue.
+    pub(super) fn judge(
+        &self,
+        plan: &Plan,
+        answered: Answered,
+        before: Before,
+        entries: Vec<u64>,
+    ) -> Judged {
+        let Answered { request_id, started_at, duration, queued_at, events, answer, .. } = answered;
+        let status = answer.as_ref().ok().map(|answer| answer.status);
+        let count = events.len();
+        let verdict = verdict(status, count, before, &plan.endpoint.settings.options.retry);
+        let Settled { advance, failures, refusals } = settled(verdict, before, count);
+        let attempt = NewAttempt {
+            revision: plan.endpoint.revision,
+            started_at,
+            duration,
+            queue_delay: since(queued_at, started_at),
+            events,
+            entries,
+            event_types: answered.event_types,
+            order_ids: answered.order_ids,
+            advance,
+            park: verdict == Verdict::Park,
+            retry_at: self.retry_at(verdict, before, refusals, &answer),
+            failures,
+            refusals,
+            url: plan.endpoint.settings.url.clone(),
+            request_headers: answered.request_headers,
+            request_id,
+            outcome: outcome(answer),
+        };
+        tracing::debug!(
+            endpoint = %plan.endpoint.id,
+            request_id = %attempt.request_id,
+            status = attempt.outcome.status,
+            error = attempt.outcome.error,
+            events = count,
+            duration_ms = duration.as_millis(),
+            "attempt"
+        );
+        let last = match verdict {
+            Verdict::Taken | Verdict::Drop | Verdict::Halve => None,
+            _ => {
+                let Outcome { status, error, .. } = &attempt.outcome;
+                let (status, error) = (*status, error.clone());
+                Some(Outcome { status, error, ..Outcome::default() })
+            }
+        };
+        Judged { attempt, verdict, last }
+    }
+
+    /// The record of entries that leave the queue because they can never be sent. The receiver is not
+    /// at fault.
+    pub(super) fn unsent(&self, plan: &Plan, unsent: Unsent<'_>) -> NewAttempt {
+        let Unsent { events, entries, count, failures, reason } = unsent;
+        let now = self.clock.now();
+        let request_id = RequestId::new(&*self.entropy, now);
+        let (event_types, order_ids) = render::contents(events);
+        let queued_at = events.first().map_or(now, |event| event.accepted_at);
+        tracing::warn!(endpoint = %plan.endpoint.id, %request_id, entries = count, reason, "dropped");
+        NewAttempt {
+            revision: plan.endpoint.revision,
+            started_at: now,
+            duration: Duration::ZERO,
+            queue_delay: since(queued_at, now),
+            events: events.iter().map(|event| event.seq).collect(),
+            entries,
+            event_types,
+            order_ids,
+            advance: count,
+            // What is not in the journal any more cannot be kept for anybody.
+            park: !events.is_empty(),
+            retry_at: None,
+            failures,
+            refusals: 0,
+            url: plan.endpoint.settings.url.clone(),
+            request_headers: Vec::new(),
+            request_id,
+            outcome: Outcome { error: Some(reason), ..Outcome::default() },
+        }
+    }
+}
+
+fn since(earlier: Timestamp, later: Timestamp) -> Duration {
+    Duration::try_from(later.duration_since(earlier)).unwrap_or_default()
+}
+
+fn outcome(answer: Result<Answer, String>) -> Outcome {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => return Outcome { error: Some(error), ..Outcome::default() },
+    };
+    let error = match answer.status {
+        200..300 => None,
+        status @ 300..400 => {
+            Some(format!("the receiver answered {status}, and redirects are not followed"))
+        }
+        status => Some(format!("the receiver answered {status}")),
+    };
+    Outcome {
+        status: Some(answer.status),
+        response_headers: logged_headers(&answer.headers),
+        response: Some(cut(&answer.body)),
+        error,
+    }
+}
+
+/// The headers of an answer, as many as the log keeps.
+fn logged_headers(headers: &HeaderMap) -> Vec<Header> {
+    let mut room = LOGGED_CHARACTERS_MAX;
+    let mut logged = Vec::with_capacity(headers.len());
+    for (name, value) in headers {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let Some(left) = room.checked_sub(name.as_str().len() + value.len()) else { break };
+        room = left;
+        logged.push(Header { name: name.as_str().to_owned(), value });
+    }
+    logged
+}
+
+/// The first characters of a body; what is not UTF-8 is replaced.
+fn cut(body: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(body).into_owned();
+    if let Some((end, _)) = text.char_indices().nth(LOGGED_CHARACTERS_MAX) {
+        text.truncate(end);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_cut_at_characters() {
+        assert_eq!(cut("é".repeat(100_001).as_bytes()), "é".repeat(100_000));
+        assert_eq!(cut(b"a\xFFb"), "a\u{FFFD}b");
+    }
+
+    #[test]
+    fn many_headers_are_cut() {
+        let mut headers = HeaderMap::new();
+        for index in 0..30 {
+            let name = http::HeaderName::try_from(format!("h{index:02}")).unwrap();
+            headers.insert(name, "v".repeat(4_997).parse().unwrap());
+        }
+        assert_eq!(logged_headers(&headers).len(), 20);
+    }
+}

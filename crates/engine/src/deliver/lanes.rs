@@ -1,0 +1,464 @@
+//! Endpoints that take several bundles at once.
+//!
+//! The worker of such an endpoint has up to so many requests in flight, each in a task of its own that
+//! sends one bundle and records the attempt. What is in them, and what waits, is in the [`Roster`]. It
+//! can be lost at any moment: it is made anew from the store, whenever the store has failed or the
+//! endpoint has changed, once no request is in flight any more.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hookyard_core::model::{Outcome, QueueState};
+use hookyard_core::order_key::Key;
+use hookyard_store::{HeadLimit, Held, Lease, Queued, StoreError, Window};
+use jiff::Timestamp;
+use tokio::task::{JoinError, JoinSet};
+
+use self::roster::{Arrival, Departure, Entry, LaneId, Picked, Roster};
+use super::attempt::{Judged, Rendered, Unsent};
+use super::limits::Stopping;
+use super::plan::Plan;
+use super::render::{self, OBJECT_BYTES_MAX};
+use super::step::{Deliverer, Step, Worker};
+use super::throttle;
+use super::verdict::Before;
+
+mod roster;
+
+/// The longest wait for something to happen before the wall clock is looked at: it may have been set.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Only what is known of the endpoint, and no entry.
+const NOTHING: HeadLimit = HeadLimit { events: 0, bytes: 0 };
+
+/// Entries that are read at once, at least: with bundles of one event a read is for many of them.
+const PAGE: usize = 128;
+
+/// What goes out to one endpoint at the same time. Dropping it cuts the requests off.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    roster: Roster,
+    /// The place from which entries are not in the roster.
+    read_to: u64,
+    /// Whether the roster must be made anew.
+    stale: bool,
+    stopping: bool,
+    /// The endpoint's failures in a row, with those that are not recorded yet.
+    failures: Arc<Failures>,
+    requests: JoinSet<Ended>,
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        let (roster, failures, requests) = (Roster::default(), Arc::default(), JoinSet::new());
+        Self { roster, read_to: 0, stale: true, stopping: false, failures, requests }
+    }
+}
+
+/// Failures in a row, counted by all lanes.
+#[derive(Debug, Default)]
+struct Failures(Mutex<u32>);
+
+impl Failures {
+    /// A poisoned lock is taken all the same: it is one number.
+    fn lock(&self) -> MutexGuard<'_, u32> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One bundle on its way.
+struct Journey {
+    plan: Arc<Plan>,
+    lease: Lease,
+    departure: Departure,
+    failures: Arc<Failures>,
+    /// Whether the endpoint's last attempt failed.
+    suspect: bool,
+}
+
+/// What became of a lane's bundle.
+#[derive(Debug)]
+struct Ended {
+    lane: LaneId,
+    fate: Result<Fate, StoreError>,
+}
+
+#[derive(Debug)]
+enum Fate {
+    /// It was sent, and the attempt is recorded.
+    Settled {
+        arrival: Arrival,
+        state: QueueState,
+        /// How it ended, where that may have consequences for the endpoint.
+        last: Option<Outcome>,
+    },
+    /// The first event can never be sent, and is parked.
+    Unsent { pending: u64 },
+    /// Events are in the journal no more.
+    Gone,
+    /// Delivery is stopping, and nothing was sent.
+    Stopping,
+}
+
+/// What there is to do after everything that may be in flight is.
+enum Next {
+    /// To wait for a request to end, or until then.
+    Wait(Option<Timestamp>),
+    /// Nothing: no request is in flight.
+    Done(Step),
+    /// The endpoint takes one bundle at a time now.
+    OneByOne,
+}
+
+impl Deliverer {
+    /// A step of an endpoint that takes several bundles at once; `None` when it is none.
+    pub(super) async fn step_lanes(
+        self: &Arc<Self>,
+        worker: &mut Worker,
+    ) -> Result<Option<Step>, StoreError> {
+        loop {
+            if !self.keep(worker).await? {
+                return Ok(Some(Step::Gone));
+            }
+            let next = self.fill(worker).await;
+            if let (Err(_), Some(lanes)) = (&next, &mut worker.lanes) {
+                lanes.stale = true;
+            }
+            let until = match next? {
+                Next::Wait(until) => until,
+                Next::Done(step) => return Ok(Some(step)),
+                Next::OneByOne => {
+                    worker.lanes = None;
+                    return Ok(None);
+                }
+            };
+            let until = until.into_iter().chain(worker.renewal()).min();
+            if let Some(ended) = self.wait(worker, until).await
+                && let Some(step) = self.ended(worker, ended).await?
+            {
+                return Ok(Some(step));
+            }
+        }
+    }
+
+    /// Waits for a request to end, but no longer than until something else may have to be done.
+    async fn wait(&self, worker: &mut Worker, until: Option<Timestamp>) -> Option<Ended> {
+        let left = until.map(|until| until.duration_since(self.clock.now()));
+        let left = left.map_or(LONGEST_WAIT, |left| Duration::try_from(left).unwrap_or_default());
+        let lanes = worker.lanes.as_mut()?;
+        tokio::select! {
+            biased;
+            Some(ended) = lanes.requests.join_next() => returned(ended),
+            () = worker.wake.notified() => None,
+            () = tokio::time::sleep(left.min(LONGEST_WAIT)) => None,
+        }
+    }
+
+    /// Starts as many requests as may be in flight.
+    async fn fill(self: &Arc<Self>, worker: &mut Worker) -> Result<Next, StoreError> {
+        let Some(lanes) = &mut worker.lanes else { return Ok(Next::OneByOne) };
+        let idle = lanes.requests.is_empty();
+        if lanes.stopping {
+            return Ok(if idle { Next::Done(Step::Stopping) } else { Next::Wait(None) });
+        }
+        let window = self.store.window(&worker.lease, lanes.read_to, NOTHING).await?;
+        let known = worker.plan.as_ref().map(|plan| plan.endpoint.revision);
+        let changed = known != Some(window.endpoint.revision);
+        if changed || lanes.stale || window.endpoint.settings.disabled {
+            if !idle {
+                return Ok(Next::Wait(None));
+            }
+            if changed {
+                worker.plan = Some(self.plan(Arc::clone(&window.endpoint)).await?);
+            }
+            if window.endpoint.settings.disabled {
+                self.tell_disabled(&window.endpoint, &mut worker.told, window.state).await;
+                return Ok(Next::Done(Step::Disabled));
+            }
+            if let Some(next) = self.make_roster(worker).await? {
+                return Ok(next);
+            }
+        }
+        let (Some(plan), Some(lanes)) = (worker.plan.clone(), &mut worker.lanes) else {
+            return Ok(Next::OneByOne);
+        };
+        let Window { state, end, .. } = window;
+        let mut filling = Filling { plan, lanes, lease: worker.lease, state, end, throttled: None };
+        if let Some(step) = self.start(&mut filling).await? {
+            return Ok(Next::Done(step));
+        }
+        Ok(filling.next())
+    }
+
+    /// Makes the roster from the store. What is there to do instead, if anything.
+    async fn make_roster(&self, worker: &mut Worker) -> Result<Option<Next>, StoreError> {
+        let (Some(plan), Some(lanes)) = (&worker.plan, &mut worker.lanes) else {
+            return Ok(Some(Next::OneByOne));
+        };
+        if plan.concurrency().is_none() {
+            return Ok(Some(Next::OneByOne));
+        }
+        lanes.stale = true;
+        let (mut entries, mut read_to) = (Vec::new(), 0);
+        let (held, failures) = loop {
+            let window = self.store.window(&worker.lease, read_to, page(plan)).await?;
+            let Window { entries: queued, missing, held, until, end, .. } = window;
+            if !missing.is_empty() {
+                let step = self.pass_over(plan, worker.lease, missing, window.state).await?;
+                return Ok(Some(Next::Done(step)));
+            }
+            entries.extend(queued.iter().map(|queued| entry(plan, queued)));
+            read_to = until;
+            let last = held.iter().filter_map(|held: &Held| held.entries.last()).max();
+            if until >= end || last.is_none_or(|last| *last < until) {
+                break (held, window.state.failures);
+            }
+        };
+        lanes.roster = Roster::new(entries, &held);
+        *lanes.failures.lock() = failures;
+        lanes.read_to = read_to;
+        lanes.stale = false;
+        Ok(None)
+    }
+
+    /// Starts requests until no more may be in flight, or nothing is left to send now. The step that
+    /// was done instead, if one was.
+    async fn start(
+        self: &Arc<Self>,
+        filling: &mut Filling<'_>,
+    ) -> Result<Option<Step>, StoreError> {
+        let limit = render::head_limit(&filling.plan.endpoint.settings);
+        let now = self.clock.now();
+        while filling.has_room() {
+            let lane = match filling.lane(limit, now) {
+                Picked::Lane(lane) => lane,
+                Picked::Nothing => break,
+                Picked::Short => match self.read_on(filling).await? {
+                    Some(step) => return Ok(Some(step)),
+                    None => continue,
+                },
+            };
+            if !self.depart(filling, lane) {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads more entries into the roster. The step that was done besides, if one was.
+    async fn read_on(&self, filling: &mut Filling<'_>) -> Result<Option<Step>, StoreError> {
+        let Filling { plan, lanes, lease, .. } = filling;
+        let window = self.store.window(lease, lanes.read_to, page(plan)).await?;
+        lanes.roster.add(window.entries.iter().map(|queued| entry(plan, queued)));
+        lanes.read_to = window.until;
+        (filling.state, filling.end) = (window.state, window.end);
+        if window.missing.is_empty() {
+            return Ok(None);
+        }
+        self.pass_over(plan, *lease, window.missing, window.state).await.map(Some)
+    }
+
+    /// Sends the next bundle of a lane; whether the endpoint's rate limit lets it through.
+    fn depart(self: &Arc<Self>, filling: &mut Filling<'_>, lane: LaneId) -> bool {
+        let endpoint = &filling.plan.endpoint;
+        let roster = &mut filling.lanes.roster;
+        let mut events = roster.next_bundle(lane);
+        if let Some(limit) = &endpoint.settings.options.rate_limit {
+            events = events.min(throttle::events_max(limit));
+            filling.throttled = self.throttled_for(endpoint, events);
+            if filling.throttled.is_some() {
+                roster.rest(lane);
+                return false;
+            }
+        }
+        // Now, and not when it is sent: the next one is let through or not before that.
+        self.take_units(endpoint, events);
+        let journey = Journey {
+            plan: Arc::clone(&filling.plan),
+            lease: filling.lease,
+            departure: roster.depart(lane, events),
+            failures: Arc::clone(&filling.lanes.failures),
+            suspect: filling.state.failures > 0,
+        };
+        let deliverer = Arc::clone(self);
+        filling.lanes.requests.spawn(async move {
+            let fate = deliverer.travel(journey).await;
+            Ended { lane, fate }
+        });
+        true
+    }
+
+    /// Renders, sends and settles one bundle.
+    async fn travel(&self, journey: Journey) -> Result<Fate, StoreError> {
+        let Journey { mut plan, lease, departure, failures, suspect } = journey;
+        let Departure { entries, failures: of_bundle, refusals } = departure;
+        let place = match self.limits.place(suspect).await {
+            Ok(place) => place,
+            Err(Stopping) => return Ok(Fate::Stopping),
+        };
+        let workspace = plan.endpoint.workspace;
+        let seqs: Vec<_> = entries.iter().map(|entry| entry.seq).collect();
+        let events = self.store.events_by_seq(workspace, &seqs).await?;
+        let Some(first) = entries.first().filter(|_| events.len() == entries.len()) else {
+            return Ok(Fate::Gone);
+        };
+        let bundle = match self.render(&mut plan, &events).await? {
+            Ok(bundle) => bundle,
+            Err(unsendable) => {
+                let failures = *failures.lock();
+                let (events, entries) = (&events[..1], vec![first.place]);
+                let reason = unsendable.to_string();
+                let unsent = Unsent { events, entries, count: 1, failures, reason };
+                let state = self.store.settle(&lease, self.unsent(&plan, unsent)).await?;
+                self.give_units_back(&plan.endpoint, seqs.len(), 0);
+                return Ok(Fate::Unsent { pending: state.pending });
+            }
+        };
+        let count = bundle.events;
+        self.give_units_back(&plan.endpoint, seqs.len(), count);
+        let rendered = Rendered { bundle, events, queued_at: first.queued_at };
+        let answered = self.send(&plan, rendered, place).await;
+        let places = entries.iter().take(count).map(|entry| entry.place).collect();
+        let Judged { attempt, verdict, last } = {
+            let mut failures = failures.lock();
+            let before = Before { failures: *failures, of_bundle, refusals };
+            let judged = self.judge(&plan, answered, before, places);
+            *failures = judged.attempt.failures;
+            judged
+        };
+        let (refusals, retry_at) = (attempt.refusals, attempt.retry_at);
+        let state = self.store.settle(&lease, attempt).await?;
+        let arrival = Arrival { verdict, events: count, refusals, retry_at };
+        Ok(Fate::Settled { arrival, state, last })
+    }
+
+    /// Takes entries whose events are gone out of the queue, with a record that says so.
+    async fn pass_over(
+        &self,
+        plan: &Plan,
+        lease: Lease,
+        missing: Vec<u64>,
+        state: QueueState,
+    ) -> Result<Step, StoreError> {
+        let entries = u32::try_from(missing.len()).unwrap_or(u32::MAX);
+        let reason = format!("{entries} queued events are not in the journal any more");
+        let failures = state.failures;
+        let unsent = Unsent { events: &[], entries: missing, count: entries, failures, reason };
+        let pending = self.store.settle(&lease, self.unsent(plan, unsent)).await?.pending;
+        Ok(Step::Dropped { entries, pending })
+    }
+
+    /// Takes in what became of a bundle. What the step was, if it was one.
+    async fn ended(&self, worker: &mut Worker, ended: Ended) -> Result<Option<Step>, StoreError> {
+        let Some(lanes) = &mut worker.lanes else { return Ok(None) };
+        let Ended { lane, fate } = ended;
+        match fate {
+            Err(error) => {
+                // Whether the attempt was recorded is not known.
+                lanes.stale = true;
+                Err(error)
+            }
+            Ok(Fate::Stopping) => {
+                lanes.stopping = true;
+                Ok(None)
+            }
+            Ok(Fate::Gone) => {
+                lanes.stale = true;
+                Ok(None)
+            }
+            Ok(Fate::Unsent { pending }) => {
+                lanes.roster.unsent(lane);
+                Ok(Some(Step::Dropped { entries: 1, pending }))
+            }
+            Ok(Fate::Settled { arrival, state, last }) => {
+                lanes.roster.arrive(lane, arrival);
+                let Arrival { verdict, events, retry_at, .. } = arrival;
+                if let Some(last) = last
+                    && self.disabled_by_failure(worker, verdict, state, last).await?
+                {
+                    return Ok(None);
+                }
+                Ok(Some(Step::after(verdict, events, state.pending, retry_at)))
+            }
+        }
+    }
+}
+
+/// The requests of an endpoint while more are started.
+struct Filling<'a> {
+    plan: Arc<Plan>,
+    lanes: &'a mut Lanes,
+    lease: Lease,
+    state: QueueState,
+    /// The place after the last one that may be read.
+    end: u64,
+    /// Until when the endpoint's rate limit lets nothing through.
+    throttled: Option<Timestamp>,
+}
+
+impl Filling<'_> {
+    fn bundles(&self) -> usize {
+        let bundles = self.plan.concurrency().map_or(1, |concurrency| concurrency.bundles);
+        usize::try_from(bundles).unwrap_or(usize::MAX)
+    }
+
+    /// Whether one more may be in flight. While the receiver has failed the last time there is one at
+    /// a time, until one is taken.
+    fn has_room(&self) -> bool {
+        let most = if self.state.failures > 0 { 1 } else { self.bundles() };
+        self.lanes.roster.in_flight() < most
+    }
+
+    /// What is sent next: a lane that is due, or a new one.
+    fn lane(&mut self, limit: HeadLimit, now: Timestamp) -> Picked {
+        let (bundles, more) = (self.bundles(), self.lanes.read_to < self.end);
+        let roster = &mut self.lanes.roster;
+        match roster.due(now) {
+            Some(lane) => Picked::Lane(lane),
+            None if roster.lanes() >= bundles => Picked::Nothing,
+            None => roster.pick(limit, more),
+        }
+    }
+
+    fn next(self) -> Next {
+        let retry_at = self.lanes.roster.next_retry();
+        let until = if self.has_room() { self.throttled.or(retry_at) } else { None };
+        if !self.lanes.requests.is_empty() {
+            return Next::Wait(until);
+        }
+        match until {
+            Some(until) if self.state.pending > 0 => Next::Done(Step::Wait(until)),
+            _ => Next::Done(Step::Idle),
+        }
+    }
+}
+
+fn entry(plan: &Plan, queued: &Queued) -> Entry {
+    let Queued { place, event, queued_at } = queued;
+    let key = plan.concurrency().map(|concurrency| concurrency.order_key.key_of(&event.object));
+    Entry {
+        place: *place,
+        seq: event.seq,
+        key: key.unwrap_or(Key::NONE),
+        bytes: event.object.len(),
+        queued_at: *queued_at,
+    }
+}
+
+/// How much to read at once.
+fn page(plan: &Plan) -> HeadLimit {
+    let events = render::events_max(&plan.endpoint.settings).max(PAGE);
+    HeadLimit { events, bytes: OBJECT_BYTES_MAX }
+}
+
+/// What a task came to. One that crashed would hold its lane for good, and nobody would notice; so the
+/// crash goes on up.
+fn returned(ended: Result<Ended, JoinError>) -> Option<Ended> {
+    match ended {
+        Ok(ended) => Some(ended),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_cancelled) => None,
+        },
+    }
+}

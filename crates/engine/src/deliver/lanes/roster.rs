@@ -1,0 +1,272 @@
+//! Which entries go out together, and which wait for others.
+//!
+//! An entry is free or in a lane. Of the entries with one key, those in a lane are the first ones, and
+//! they are all in the same lane: that is what keeps the order of each key, whatever becomes of the
+//! lanes. A lane is there from the moment at which its first bundle is put together until nothing of it
+//! has to be sent by itself any more.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use hookyard_core::id::Seq;
+use hookyard_core::order_key::Key;
+use hookyard_store::{HeadLimit, Held};
+use jiff::Timestamp;
+
+use crate::deliver::verdict::{Bisection, Verdict};
+
+/// An entry of the queue without its event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) place: u64,
+    pub(super) seq: Seq,
+    pub(super) key: Key,
+    /// Bytes of the event's object.
+    pub(super) bytes: usize,
+    pub(super) queued_at: Timestamp,
+}
+
+/// Names a lane for as long as it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LaneId(u64);
+
+/// Entries that go out one bundle after another.
+#[derive(Debug)]
+struct Lane {
+    id: LaneId,
+    /// Places ascending.
+    entries: Vec<Entry>,
+    bisection: Bisection,
+    failures: u32,
+    refusals: u32,
+    /// Nothing is sent before this moment.
+    retry_at: Option<Timestamp>,
+    /// Whether its first entries are in flight.
+    in_flight: bool,
+}
+
+/// What is sent of a lane.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Departure {
+    pub(super) entries: Vec<Entry>,
+    /// How often it has failed so far.
+    pub(super) failures: u32,
+    /// How often its one event was refused alone so far.
+    pub(super) refusals: u32,
+}
+
+/// How a bundle ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Arrival {
+    pub(super) verdict: Verdict,
+    /// How many of the entries were in it.
+    pub(super) events: usize,
+    pub(super) refusals: u32,
+    pub(super) retry_at: Option<Timestamp>,
+}
+
+/// What came of putting a new lane together.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Picked {
+    Lane(LaneId),
+    /// There may be more for it behind the entries that are known.
+    Short,
+    /// All keys are in lanes.
+    Nothing,
+}
+
+/// The entries that are known.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    /// Those in no lane, places ascending.
+    free: VecDeque<Entry>,
+    lanes: Vec<Lane>,
+    /// How many lanes there have been.
+    made: u64,
+}
+
+impl Roster {
+    /// The entries of a queue from its head on, and the bundles that failed so far. Bundles that do
+    /// not fit together, because the path of the key was changed, are taken apart.
+    pub(super) fn new(entries: Vec<Entry>, held: &[Held]) -> Self {
+        let mut roster = Self::default();
+        let owner: HashMap<u64, usize> = match is_orderly(&entries, &owners(held)) {
+            true => owners(held),
+            false => HashMap::new(),
+        };
+        let mut lanes: Vec<Vec<Entry>> = held.iter().map(|_| Vec::new()).collect();
+        for entry in entries {
+            match owner.get(&entry.place) {
+                Some(lane) => lanes[*lane].push(entry),
+                None => roster.free.push_back(entry),
+            }
+        }
+        for (entries, held) in lanes.into_iter().zip(held).filter(|(own, _)| !own.is_empty()) {
+            let id = roster.make(entries);
+            if let Some(lane) = roster.lane(id) {
+                lane.failures = held.failures;
+                lane.refusals = held.refusals;
+                lane.retry_at = held.retry_at;
+            }
+        }
+        roster
+    }
+
+    fn make(&mut self, entries: Vec<Entry>) -> LaneId {
+        self.made += 1;
+        let id = LaneId(self.made);
+        let (failures, refusals, retry_at) = (0, 0, None);
+        let bisection = Bisection::default();
+        let lane = Lane { id, entries, bisection, failures, refusals, retry_at, in_flight: false };
+        self.lanes.push(lane);
+        id
+    }
+
+    fn lane(&mut self, id: LaneId) -> Option<&mut Lane> {
+        self.lanes.iter_mut().find(|lane| lane.id == id)
+    }
+
+    /// Adds entries behind all others.
+    pub(super) fn add(&mut self, entries: impl IntoIterator<Item = Entry>) {
+        self.free.extend(entries);
+    }
+
+    /// How many lanes there are.
+    pub(super) fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// How many bundles are in flight.
+    pub(super) fn in_flight(&self) -> usize {
+        self.lanes.iter().filter(|lane| lane.in_flight).count()
+    }
+
+    /// A lane that something may be sent of now.
+    pub(super) fn due(&self, now: Timestamp) -> Option<LaneId> {
+        let due = |lane: &&Lane| !lane.in_flight && lane.retry_at.is_none_or(|at| at <= now);
+        self.lanes.iter().find(due).map(|lane| lane.id)
+    }
+
+    /// When the next of the lanes that wait is due.
+    pub(super) fn next_retry(&self) -> Option<Timestamp> {
+        let waiting = self.lanes.iter().filter(|lane| !lane.in_flight);
+        waiting.filter_map(|lane| lane.retry_at).min()
+    }
+
+    /// Makes a lane of the first free entries whose keys are in no lane. `more`: whether entries may
+    /// follow that are not known yet.
+    pub(super) fn pick(&mut self, limit: HeadLimit, more: bool) -> Picked {
+        let taken: HashSet<Key> =
+            self.lanes.iter().flat_map(|lane| lane.entries.iter().map(|entry| entry.key)).collect();
+        let (mut chosen, mut room, mut looked_at) = (Vec::new(), limit.bytes, 0);
+        for entry in &self.free {
+            if chosen.len() == limit.events || room == 0 {
+                break;
+            }
+            looked_at += 1;
+            if !taken.contains(&entry.key) {
+                chosen.push(*entry);
+                room = room.saturating_sub(entry.bytes);
+            }
+        }
+        if chosen.len() < limit.events && room > 0 && more {
+            return Picked::Short;
+        }
+        if chosen.is_empty() {
+            return Picked::Nothing;
+        }
+        let passed_over: Vec<Entry> = self.free.drain(..looked_at).collect();
+        for entry in passed_over.into_iter().rev().filter(|entry| taken.contains(&entry.key)) {
+            self.free.push_front(entry);
+        }
+        Picked::Lane(self.make(chosen))
+    }
+
+    /// What would be sent of a lane now.
+    pub(super) fn next_bundle(&self, id: LaneId) -> usize {
+        let lane = self.lanes.iter().find(|lane| lane.id == id);
+        lane.map_or(0, |lane| lane.entries.len().min(lane.bisection.most(lane.refusals)))
+    }
+
+    /// Sends the first entries of a lane.
+    pub(super) fn depart(&mut self, id: LaneId, events: usize) -> Departure {
+        let Some(lane) = self.lane(id) else {
+            return Departure { entries: Vec::new(), failures: 0, refusals: 0 };
+        };
+        lane.in_flight = true;
+        Departure {
+            entries: lane.entries.iter().take(events).copied().collect(),
+            failures: lane.failures,
+            refusals: lane.refusals,
+        }
+    }
+
+    /// Takes in what became of the bundle of a lane.
+    pub(super) fn arrive(&mut self, id: LaneId, arrival: Arrival) {
+        let Arrival { verdict, events, refusals, retry_at } = arrival;
+        let Some(lane) = self.lane(id) else { return };
+        lane.in_flight = false;
+        lane.bisection.learn(verdict, events);
+        let suspects = lane.bisection.suspects();
+        let stay = match verdict {
+            Verdict::Taken | Verdict::Drop | Verdict::Park => {
+                lane.entries.drain(..events);
+                (lane.failures, lane.refusals, lane.retry_at) = (0, 0, None);
+                suspects
+            }
+            Verdict::Retry | Verdict::Halve | Verdict::Refused | Verdict::Disable(_) => {
+                lane.failures = lane.failures.saturating_add(1);
+                (lane.refusals, lane.retry_at) = (refusals, retry_at);
+                suspects.max(events)
+            }
+        };
+        self.keep(id, stay);
+    }
+
+    /// Takes in that the first entry of a lane has left without a request.
+    pub(super) fn unsent(&mut self, id: LaneId) {
+        let Some(lane) = self.lane(id) else { return };
+        lane.entries.drain(..lane.entries.len().min(1));
+        self.keep(id, 0);
+    }
+
+    /// Sends nothing of a lane now. One that nothing was ever sent of is taken apart, so that others
+    /// may join its entries.
+    pub(super) fn rest(&mut self, id: LaneId) {
+        let new = |lane: &mut Lane| lane.failures == 0 && lane.bisection.suspects() == 0;
+        if self.lane(id).is_some_and(new) {
+            self.keep(id, 0);
+        }
+    }
+
+    /// Leaves the first entries in a lane; the others are free again.
+    fn keep(&mut self, id: LaneId, entries: usize) {
+        let Some(lane) = self.lane(id) else { return };
+        let free = lane.entries.split_off(entries.min(lane.entries.len()));
+        self.lanes.retain(|lane| lane.id != id || !lane.entries.is_empty());
+        if !free.is_empty() {
+            self.free.extend(free);
+            self.free.make_contiguous().sort_by_key(|entry| entry.place);
+        }
+    }
+}
+
+/// Which bundle an entry is in, by its place.
+fn owners(held: &[Held]) -> HashMap<u64, usize> {
+    let own = |(lane, held): (usize, &Held)| -> Vec<(u64, usize)> {
+        held.entries.iter().map(|place| (*place, lane)).collect()
+    };
+    held.iter().enumerate().flat_map(own).collect()
+}
+
+/// Whether the entries before one that is in a bundle are in the same one if they have its key.
+fn is_orderly(entries: &[Entry], owner: &HashMap<u64, usize>) -> bool {
+    let mut last: HashMap<Key, Option<usize>> = HashMap::new();
+    entries.iter().all(|entry| {
+        let own = owner.get(&entry.place).copied();
+        let before = last.insert(entry.key, own);
+        own.is_none() || before.is_none_or(|before| before == own)
+    })
+}
+
+#[cfg(test)]
+mod tests;

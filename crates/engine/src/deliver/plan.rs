@@ -1,0 +1,56 @@
+//! What follows from an endpoint's settings.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hookyard_core::model::{Concurrency, Endpoint, Event};
+use hookyard_store::StoreError;
+
+use super::render::{Bundle, Renderer, Unsendable};
+use super::request::Target;
+use super::step::Deliverer;
+
+/// What follows from an endpoint's settings at one revision.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) endpoint: Arc<Endpoint>,
+    renderer: Mutex<Renderer>,
+    pub(super) target: Result<Target, String>,
+}
+
+impl Plan {
+    /// How many bundles the endpoint takes at once, where that is more than one.
+    pub(super) fn concurrency(&self) -> Option<&Concurrency> {
+        self.endpoint.settings.options.concurrency.as_ref()
+    }
+
+    fn bundle(&self, events: &[Arc<Event>]) -> Result<Bundle, Unsendable> {
+        // A poisoned lock is taken all the same: a renderer only remembers what it worked out.
+        self.renderer.lock().unwrap_or_else(PoisonError::into_inner).bundle(events)
+    }
+}
+
+impl Deliverer {
+    pub(super) async fn plan(&self, endpoint: Arc<Endpoint>) -> Result<Arc<Plan>, StoreError> {
+        let catalogue = self.store.catalogue(endpoint.workspace).await?;
+        let api_user = self.options.api_user.as_ref();
+        let api_user = api_user.filter(|(workspace, _)| *workspace == endpoint.workspace);
+        let target = Target::new(endpoint.id, &endpoint.settings, api_user.map(|(_, user)| user));
+        let renderer = Mutex::new(Renderer::new(catalogue, Arc::clone(&endpoint)));
+        Ok(Arc::new(Plan { endpoint, renderer, target }))
+    }
+
+    /// Renders with the plan's catalogue or, when that is too old to know a type, with the newest,
+    /// which the plan has then.
+    pub(super) async fn render(
+        &self,
+        plan: &mut Arc<Plan>,
+        events: &[Arc<Event>],
+    ) -> Result<Result<Bundle, Unsendable>, StoreError> {
+        let rendered = plan.bundle(events);
+        if rendered != Err(Unsendable::UnknownType) {
+            return Ok(rendered);
+        }
+        *plan = self.plan(Arc::clone(&plan.endpoint)).await?;
+        Ok(plan.bundle(events))
+    }
+}
