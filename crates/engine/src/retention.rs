@@ -24,6 +24,8 @@ pub struct Swept {
     pub attempts: u64,
     /// Dead letters.
     pub dead_letters: u64,
+    /// Entries of the audit log.
+    pub audit: u64,
     /// Pages that were given back to the file system.
     pub pages: u64,
 }
@@ -45,11 +47,12 @@ impl Sweeper {
         loop {
             match self.sweep().await {
                 Ok(swept) if swept == Swept::default() => {}
-                Ok(Swept { events, attempts, dead_letters, pages }) => {
+                Ok(Swept { events, attempts, dead_letters, audit, pages }) => {
                     tracing::info!(
                         events,
                         attempts,
                         dead_letters,
+                        audit,
                         pages,
                         "what is old was deleted"
                     );
@@ -67,8 +70,9 @@ impl Sweeper {
         let mut rest = Some(store.expiry(self.keep, self.engine.clock().now()).await?);
         while let Some(expiry) = rest {
             let done = store.expire(expiry).await?;
-            let Expired { events, attempts, dead_letters, pages, rest: more } = done;
+            let Expired { events, attempts, dead_letters, audit, pages, rest: more } = done;
             swept.dead_letters += dead_letters;
+            swept.audit += audit;
             swept.events += events;
             swept.attempts += attempts;
             swept.pages += pages;

@@ -32,6 +32,22 @@ pub enum ActorKind {
     System,
 }
 
+impl ActorKind {
+    /// The word for this kind in answers and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Command => "command",
+            Self::System => "system",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Request, Self::Command, Self::System].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
 tokio::task_local! {
     static CURRENT: Arc<Actor>;
 }
@@ -60,6 +76,14 @@ impl Actor {
     /// Runs a future on behalf of the actor.
     pub async fn scope<F: Future>(self: Arc<Self>, future: F) -> F::Output {
         CURRENT.scope(self, future).await
+    }
+
+    /// Runs a part of a task elsewhere, on behalf of the actor that the task had, if it had one.
+    pub(crate) fn lend<T>(actor: Option<Arc<Self>>, part: impl FnOnce() -> T) -> T {
+        match actor {
+            Some(actor) => CURRENT.sync_scope(actor, part),
+            None => part(),
+        }
     }
 
     /// On whose behalf this task works; `None` when nobody said.

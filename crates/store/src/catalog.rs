@@ -23,22 +23,9 @@ pub struct NewWorkspace {
     pub credentials: Vec<NewCredential>,
 }
 
-/// Workspaces, projects, event types, endpoints and subscriptions.
+/// Event types, endpoints and subscriptions.
 #[async_trait]
 pub trait CatalogStore: Send + Sync {
-    /// Makes a workspace with all that it starts with. [`StoreError::Conflict`] when its number or
-    /// merchant code is taken.
-    async fn create_workspace(&self, new: NewWorkspace) -> Result<(), StoreError>;
-
-    /// All workspaces, numbers ascending.
-    async fn workspaces(&self) -> Result<Vec<Workspace>, StoreError>;
-
-    /// A workspace; `None` when there is none.
-    async fn workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError>;
-
-    /// A workspace's projects, numbers ascending.
-    async fn projects(&self, workspace: WorkspaceId) -> Result<Vec<Project>, StoreError>;
-
     /// Whether the project is one of the workspace's. Asked on every call of the Mammoth API, so a
     /// backend answers from memory where it can.
     async fn has_project(

@@ -73,6 +73,17 @@ pub enum BatchChange {
     Delete,
 }
 
+impl BatchChange {
+    /// The word for this change in the audit log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Suspend => "suspend",
+            Self::Restore => "restore",
+            Self::Delete => "delete",
+        }
+    }
+}
+
 /// The most batches that one change can be about: a few milliseconds of the writing thread.
 pub const BATCHES_CHANGED_MAX: usize = 1_000;
 

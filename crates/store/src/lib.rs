@@ -14,6 +14,7 @@ use std::sync::Arc;
 mod actor;
 mod applications;
 mod attempts;
+mod audit;
 mod backlog;
 mod catalog;
 #[cfg(test)]
@@ -31,11 +32,13 @@ mod replays;
 mod retention;
 mod sources;
 pub mod sqlite;
+mod tenants;
 pub mod vault;
 
 pub use actor::{Actor, ActorKind};
 pub use applications::{APPLICATIONS_MAX, ApplicationStore, GRANTS_MAX};
 pub use attempts::{AttemptQuery, AttemptStore};
+pub use audit::{AuditEntry, AuditQuery, AuditStore};
 pub use catalog::{CatalogStore, NewWorkspace};
 pub use credentials::{
     CREDENTIALS_MAX, CredentialChange, CredentialQuery, CredentialStore, NewCredential, Rotation,
@@ -61,13 +64,16 @@ pub use ready::Ready;
 pub use replays::{
     REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX, ReplayChange, ReplayStore, Slice, Span, SpanLimit,
 };
-pub use retention::{Expired, Expiry, Keep, Retention, RetentionStore, Surplus, SurplusLetters};
+pub use retention::{Expired, Expiry, Keep, Retention, RetentionStore, Surplus, SurplusAge};
 pub use sources::{SourceQuery, SourceStore};
+pub use tenants::{PROJECTS_MAX, TenantStore};
 
 /// Everything that a backend does.
 #[async_trait::async_trait]
 pub trait Store:
-    CatalogStore
+    TenantStore
+    + CatalogStore
+    + AuditStore
     + CredentialStore
     + ApplicationStore
     + OAuthStore

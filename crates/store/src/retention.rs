@@ -22,6 +22,8 @@ pub struct Retention {
     /// Of the dead letters of all endpoints together. A letter has the bytes of its event, which it
     /// keeps in the journal. Their number is bounded in any case.
     pub dead_letters: Keep,
+    /// Of the audit log.
+    pub audit: Keep,
 }
 
 /// What of one kind may go.
@@ -37,13 +39,25 @@ pub struct Surplus {
     pub limit: u64,
 }
 
-/// Which dead letters may go: those of before a moment, and beyond that some bytes of the oldest.
+/// What may go of something that is kept in the order of time: what is of before a moment, and beyond
+/// that some bytes of the oldest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SurplusLetters {
-    /// Those that were parked before this moment; `None`: none.
+pub struct SurplusAge {
+    /// What is of before this moment; `None`: nothing.
     pub before: Option<Timestamp>,
-    /// This many bytes may go in all, those that were parked first before others.
+    /// This many bytes may go in all, the oldest first.
     pub bytes: u64,
+}
+
+impl SurplusAge {
+    /// Whether the oldest one that is left may go; then its bytes have gone.
+    pub(crate) fn takes(&mut self, at: Timestamp, bytes: u64) -> bool {
+        if self.before.is_none_or(|before| at >= before) && self.bytes == 0 {
+            return false;
+        }
+        self.bytes = self.bytes.saturating_sub(bytes);
+        true
+    }
 }
 
 /// What may go, and how far its deletion is.
@@ -54,7 +68,9 @@ pub struct Expiry {
     /// Of the delivery log.
     pub attempts: Surplus,
     /// Of the dead letters.
-    pub dead_letters: SurplusLetters,
+    pub dead_letters: SurplusAge,
+    /// Of the audit log.
+    pub audit: SurplusAge,
 }
 
 /// What one slice did.
@@ -66,6 +82,8 @@ pub struct Expired {
     pub attempts: u64,
     /// Dead letters that were dropped.
     pub dead_letters: u64,
+    /// Entries of the audit log that were deleted.
+    pub audit: u64,
     /// Pages that were given back to the file system.
     pub pages: u64,
     /// What is left to do; `None` when nothing is.

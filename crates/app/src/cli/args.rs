@@ -283,6 +283,19 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_DEAD_LETTER_BYTES")]
     pub(crate) dead_letter_bytes: Option<ByteSize>,
 
+    /// How long the audit log is kept, in days
+    ///
+    /// A whole number, or `forever`.
+    #[arg(long, value_name = "DAYS", env = "HOOKYARD_AUDIT_DAYS", default_value = "365")]
+    pub(crate) audit_days: Days,
+
+    /// The most bytes of the audit log that are kept
+    ///
+    /// A number, or a number with KiB, MiB or GiB behind it; without this flag there is no limit.
+    /// The oldest entries go first.
+    #[arg(long, value_name = "BYTES", env = "HOOKYARD_AUDIT_BYTES")]
+    pub(crate) audit_bytes: Option<ByteSize>,
+
     /// How long a stopping server may take to finish what is in flight
     ///
     /// One delivery may take 30 seconds, so the default waits a little longer. What is not finished

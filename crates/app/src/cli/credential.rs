@@ -6,7 +6,7 @@ use hookyard_core::entropy::SystemEntropy;
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::Workspace;
 use hookyard_engine::access::Secrets;
-use hookyard_store::CredentialStore;
+use hookyard_store::{CredentialStore, TenantStore};
 use serde_json::{Map, Value, json};
 
 use super::output;

@@ -270,11 +270,20 @@ delegate! {
         fn health() -> ();
         fn close() -> ();
     }
-    CatalogStore {
+    TenantStore {
         fn create_workspace(new: NewWorkspace) -> ();
         fn workspaces() -> Vec<Workspace>;
         fn workspace(id: WorkspaceId) -> Option<Workspace>;
+        fn rename_workspace(id: WorkspaceId, name: String) -> Workspace;
         fn projects(workspace: WorkspaceId) -> Vec<Project>;
+        fn create_project(workspace: WorkspaceId, id: Option<ProjectId>, name: String) -> Project;
+        fn rename_project(workspace: WorkspaceId, id: ProjectId, name: String) -> Project;
+        fn delete_project(workspace: WorkspaceId, id: ProjectId) -> ();
+    }
+    AuditStore {
+        fn audit(workspace: WorkspaceId, query: AuditQuery) -> Vec<AuditEntry>;
+    }
+    CatalogStore {
         fn has_project(workspace: WorkspaceId, project: ProjectId) -> bool;
         fn catalogue(workspace: WorkspaceId) -> Arc<Catalogue>;
         fn add_event_type(workspace: WorkspaceId, new: NewEventType) -> EventType;

@@ -15,7 +15,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn days(journal: i64, attempts: i64) -> Retention {
     let keep = |days| Keep { age: Some(SignedDuration::from_hours(24 * days)), bytes: None };
-    Retention { journal: keep(journal), attempts: keep(attempts), dead_letters: Keep::default() }
+    Retention { journal: keep(journal), attempts: keep(attempts), ..Retention::default() }
 }
 
 async fn sweep(sim: &Sim, keep: Retention) -> Swept {

@@ -17,7 +17,7 @@ use hookyard_engine::endpoints::{EndpointChange, FieldNames};
 use hookyard_engine::net::{Guard, Resolve, ResolveError};
 use hookyard_engine::{Engine, Error};
 use hookyard_store::sqlite::{Options, SqliteStore};
-use hookyard_store::{CatalogStore, NewWorkspace};
+use hookyard_store::{NewWorkspace, TenantStore};
 use hookyard_testkit::{Receiver, SimClock};
 use http::{HeaderMap, Uri};
 use tempfile::TempDir;

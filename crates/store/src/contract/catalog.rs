@@ -6,24 +6,6 @@ use hookyard_core::model::{
 use super::*;
 use crate::StoreError;
 
-pub(crate) async fn workspaces_are_unique(fixture: &dyn Fixture) {
-    let store = open(fixture).await;
-    let again = store.create_workspace(new_workspace(WS, "NEW")).await;
-    assert!(matches!(again, Err(StoreError::Conflict(_))));
-    let again = store.create_workspace(new_workspace(WorkspaceId(3), "DEMO")).await;
-    assert!(matches!(again, Err(StoreError::Conflict(_))));
-
-    let store = fixture.open().await;
-    let known: Vec<_> = store.workspaces().await.unwrap().iter().map(|w| w.id).collect();
-    assert_eq!(known, [WS, OTHER_WS]);
-    assert_eq!(store.workspace(WS).await.unwrap().unwrap().merchant, "DEMO");
-    assert!(store.workspace(WorkspaceId(3)).await.unwrap().is_none());
-    assert_eq!(*store.catalogue(WS).await.unwrap(), *catalogue::initial());
-    assert!(store.has_project(WS, PROJECT).await.unwrap());
-    assert!(!store.has_project(WS, ProjectId(5)).await.unwrap());
-    assert_eq!(store.projects(WS).await.unwrap()[0].id, PROJECT);
-}
-
 fn new_event_type(name: &str, category: &str, expansions: Option<&[&str]>) -> NewEventType {
     let expansions = expansions.map(|paths| paths.iter().map(|&path| path.to_owned()).collect());
     NewEventType {

@@ -22,6 +22,7 @@ use crate::{HeadLimit, Lease, NewCredential, NewWorkspace, SharedStore};
 
 pub(crate) mod applications;
 pub(crate) mod attempts;
+pub(crate) mod audit;
 pub(crate) mod catalog;
 pub(crate) mod credentials;
 pub(crate) mod dataset_rows;
@@ -34,6 +35,7 @@ pub(crate) mod queue;
 pub(crate) mod replays;
 pub(crate) mod retention;
 pub(crate) mod sources;
+pub(crate) mod tenants;
 pub(crate) mod versions;
 
 /// A place where a backend keeps its data.
@@ -51,11 +53,17 @@ macro_rules! suite {
                 grants_are_listed_and_end, what_an_application_had_goes_with_it;
             attempts: filters_select_what_they_say, foreign_workspaces_see_nothing,
                 pages_are_newest_first;
-            catalog: workspaces_are_unique, endpoints_live_and_survive,
+            catalog: endpoints_live_and_survive,
                 stale_revisions_are_refused,
                 cancelled_subscriptions_stay, revisions_are_kept_without_secrets,
                 foreign_workspaces_see_nothing_of_endpoints, disabling_keeps_its_reason,
                 event_types_are_added_for_good;
+            audit: changes_are_noted_with_who_made_them, what_fails_is_not_noted,
+                entries_are_found_by_what_is_asked, secrets_are_not_noted,
+                entries_go_by_age_and_bytes, foreign_workspaces_see_no_entries;
+            tenants: workspaces_are_unique, tenants_get_other_names,
+                projects_are_numbered_and_bounded, a_project_goes_when_it_is_empty,
+                foreign_workspaces_see_no_projects;
             credentials: credentials_are_found_by_kind_and_hash, what_is_said_of_one_survives,
                 revoked_ones_stay_revoked, a_successor_is_the_same_but_for_its_secret,
                 uses_only_go_forward, ended_ones_are_forgotten, credentials_are_bounded,

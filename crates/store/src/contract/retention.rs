@@ -21,8 +21,9 @@ async fn expire(store: &SharedStore, keep: Retention, now: Timestamp) -> Expired
     let mut rest = Some(store.expiry(keep, now).await.unwrap());
     while let Some(expiry) = rest {
         let done = store.expire(expiry).await.unwrap();
-        let Expired { events, attempts, dead_letters, pages, rest: more } = done;
+        let Expired { events, attempts, dead_letters, audit, pages, rest: more } = done;
         sum.dead_letters += dead_letters;
+        sum.audit += audit;
         sum.events += events;
         sum.attempts += attempts;
         sum.pages += pages;

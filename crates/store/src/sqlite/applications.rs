@@ -10,10 +10,11 @@ use hookyard_core::model::{
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::json;
 
 use super::credentials::Access;
 use super::rows::{count, from_json, moment, to_json};
-use super::{catalog, failed};
+use super::{audit, failed, tenants};
 use crate::{APPLICATIONS_MAX, ApplicationStore, Entity, StoreError};
 
 /// Columns that [`stored`] reads.
@@ -127,6 +128,8 @@ impl<A: Access> ApplicationStore for A {
                 .query_row(sql, params![grant.0, application.0], |row| row.get(0))
                 .map_err(failed)?;
             if there {
+                let detail = json!({ "application": application });
+                audit::note(conn, workspace, "grant.revoke", grant, &detail)?;
                 end_grant(conn, grant)?;
             }
             Ok(there)
@@ -141,7 +144,7 @@ fn insert(
     new: NewApplication,
     now: Timestamp,
 ) -> Result<Application, StoreError> {
-    if !catalog::workspaces(conn)?.iter().any(|known| known.id == workspace) {
+    if !tenants::workspaces(conn)?.iter().any(|known| known.id == workspace) {
         return Err(StoreError::NotFound(Entity::Workspace));
     }
     let sql = "SELECT count(*) FROM applications WHERE workspace_id = ?1";
@@ -165,6 +168,8 @@ fn insert(
     conn.execute(sql, row).map_err(failed)?;
     let id = i32::try_from(conn.last_insert_rowid())
         .map_err(|_| StoreError::internal("application numbers are used up"))?;
+    let detail = json!({ "client_id": new.client_id, "scopes": new.scopes.to_string() });
+    audit::note(conn, workspace, "application.create", id, &detail)?;
     Ok(Application {
         id: ApplicationId(id),
         workspace,
@@ -183,7 +188,15 @@ fn update(
     change: ApplicationChange,
 ) -> Result<Application, StoreError> {
     let mut application = known(conn, workspace, id)?;
+    let about = |application: &Application| {
+        let mut about = json!(application.settings);
+        about["disabled"] = json!(application.disabled);
+        about
+    };
+    let before = about(&application);
     change.apply(&mut application);
+    let changed = audit::changed(&before, &about(&application));
+    audit::note(conn, workspace, "application.update", id, &changed)?;
     let sql = "UPDATE applications SET disabled = ?2, settings = ?3 WHERE id = ?1";
     let row = params![id.0, application.disabled, to_json(&application.settings)?];
     conn.execute(sql, row).map_err(failed)?;
@@ -198,9 +211,9 @@ fn delete(
     workspace: WorkspaceId,
     id: ApplicationId,
 ) -> Result<bool, StoreError> {
-    if own(conn, workspace, id)?.is_none() {
-        return Ok(false);
-    }
+    let Some(application) = own(conn, workspace, id)? else { return Ok(false) };
+    let detail = json!({ "client_id": application.client_id });
+    audit::note(conn, workspace, "application.delete", id, &detail)?;
     let sql = "DELETE FROM credentials WHERE id IN (SELECT credential_id FROM access_tokens \
                JOIN grants ON grants.id = grant_id WHERE application_id = ?1)";
     conn.execute(sql, [id.0]).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! Workspaces, projects, event types and endpoints.
+//! Event types and endpoints.
 
 use std::sync::Arc;
 
@@ -6,47 +6,43 @@ use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, EventTypeId, ProjectId, WorkspaceId};
 use hookyard_core::model::{
     Catalogue, Category, DisabledReason, Endpoint, EndpointSecrets, EndpointSettings, EventType,
-    NewEventType, Project, Secret, Subscription, Workspace,
+    NewEventType, Secret, Subscription,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::json;
 
 use super::memory::lock;
-use super::rows::{count, from_json, moment, to_json};
+use super::rows::{from_json, moment, to_json};
 use super::writer::Tx;
-use super::{SqliteStore, checkpoint, credentials, event_types, failed, gaps};
+use super::{SqliteStore, audit, checkpoint, event_types, failed, gaps, tenants};
 use crate::vault::Vault;
-use crate::{CatalogStore, Entity, NewWorkspace, StoreError};
+use crate::{CatalogStore, Entity, StoreError};
 
 #[async_trait]
 impl CatalogStore for SqliteStore {
-    async fn create_workspace(&self, new: NewWorkspace) -> Result<(), StoreError> {
-        self.writer.alone(move |tx| create_workspace(tx, new)).await
-    }
-
-    async fn workspaces(&self) -> Result<Vec<Workspace>, StoreError> {
-        self.readers.read(workspaces).await
-    }
-
-    async fn workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
-        let all = self.readers.read(workspaces).await?;
-        Ok(all.into_iter().find(|workspace| workspace.id == id))
-    }
-
-    async fn projects(&self, workspace: WorkspaceId) -> Result<Vec<Project>, StoreError> {
-        self.readers.read(move |conn| projects(conn, workspace)).await
-    }
-
     async fn has_project(
         &self,
         workspace: WorkspaceId,
         project: ProjectId,
     ) -> Result<bool, StoreError> {
-        Ok(self.memory.has_project(workspace, project))
+        if self.memory.has_project(workspace, project) {
+            return Ok(true);
+        }
+        let look = move |conn: &Connection| tenants::has_project(conn, workspace, project);
+        self.readers.read(look).await
     }
 
     async fn catalogue(&self, workspace: WorkspaceId) -> Result<Arc<Catalogue>, StoreError> {
-        self.memory.catalogue(workspace).ok_or(StoreError::NotFound(Entity::Workspace))
+        if let Some(known) = self.memory.catalogue(workspace) {
+            return Ok(known);
+        }
+        let read = move |conn: &Connection| catalogue(conn, workspace);
+        let read = self.readers.read(read).await?;
+        if read.categories.is_empty() {
+            return Err(StoreError::NotFound(Entity::Workspace));
+        }
+        Ok(self.memory.put_first_catalogue(workspace, read))
     }
 
     async fn add_event_type(
@@ -54,6 +50,7 @@ impl CatalogStore for SqliteStore {
         workspace: WorkspaceId,
         new: NewEventType,
     ) -> Result<EventType, StoreError> {
+        self.catalogue(workspace).await?;
         self.writer.alone(move |tx| event_types::add(tx, workspace, new)).await
     }
 
@@ -84,6 +81,8 @@ impl CatalogStore for SqliteStore {
             let endpoint = Arc::new(Endpoint { id: EndpointId(id), ..endpoint });
             gaps::note(tx, endpoint.id, false, endpoint.settings.disabled)?;
             save_endpoint(tx, &vault, &*entropy, &endpoint)?;
+            let detail = json!({ "name": endpoint.settings.name });
+            audit::note(tx.conn, workspace, "endpoint.create", endpoint.id, &detail)?;
             put_after_commit(tx, &endpoint);
             Ok(endpoint)
         };
@@ -118,6 +117,8 @@ impl CatalogStore for SqliteStore {
                 subscriptions: with_cancelled(&before, subscriptions),
             });
             save_endpoint(tx, &vault, &*entropy, &endpoint)?;
+            let detail = changes(&before, &endpoint);
+            audit::note(tx.conn, workspace, "endpoint.update", id, &detail)?;
             if enabled {
                 clear_failures(tx, id)?;
             }
@@ -150,6 +151,8 @@ impl CatalogStore for SqliteStore {
             let endpoint = Arc::new(endpoint);
             gaps::note(tx, id, false, true)?;
             save_endpoint(tx, &vault, &*entropy, &endpoint)?;
+            let detail = json!({ "reason": endpoint.disabled_reason });
+            audit::note(tx.conn, workspace, "endpoint.disable", id, &detail)?;
             put_after_commit(tx, &endpoint);
             Ok(Some(endpoint))
         };
@@ -179,6 +182,8 @@ impl CatalogStore for SqliteStore {
                 ] {
                     tx.conn.execute(sql, [id.0]).map_err(failed)?;
                 }
+                let detail = json!({ "name": before.settings.name });
+                audit::note(tx.conn, workspace, "endpoint.delete", id, &detail)?;
                 tx.after_commit(move |memory| memory.remove_endpoint(id));
             }
             Ok(before)
@@ -223,6 +228,25 @@ impl CatalogStore for SqliteStore {
     }
 }
 
+/// What of an endpoint differs, by name: values can be secrets.
+fn changes(before: &Endpoint, after: &Endpoint) -> serde_json::Value {
+    let about = |endpoint: &Endpoint| {
+        let (open, secrets) = endpoint.settings.clone().split();
+        json!({ "open": open, "secrets": secrets, "subscriptions": endpoint.subscriptions })
+    };
+    let revision = after.revision;
+    let (before, after) = (about(before), about(after));
+    let mut names = Vec::new();
+    for part in ["open", "secrets"] {
+        let changed = audit::changed(&before[part], &after[part]);
+        names.extend(changed["changed"].as_array().cloned().unwrap_or_default());
+    }
+    if before["subscriptions"] != after["subscriptions"] {
+        names.push(json!("subscriptions"));
+    }
+    json!({ "changed": names, "revision": revision })
+}
+
 fn changed_meanwhile() -> StoreError {
     StoreError::Conflict("the endpoint changed meanwhile".to_owned())
 }
@@ -264,70 +288,6 @@ fn clear_failures(tx: &mut Tx<'_>, id: EndpointId) -> Result<(), StoreError> {
         queue.forgive();
     });
     Ok(())
-}
-
-fn create_workspace(tx: &mut Tx<'_>, new: NewWorkspace) -> Result<(), StoreError> {
-    let NewWorkspace { workspace, project, catalogue, credentials } = new;
-    let taken = workspaces(tx.conn)?
-        .into_iter()
-        .find(|known| known.id == workspace.id || known.merchant == workspace.merchant);
-    if let Some(known) = taken {
-        return Err(StoreError::Conflict(format!(
-            "workspace {} has the merchant code {} already",
-            known.id, known.merchant
-        )));
-    }
-    let id = workspace.id;
-    let sql = "INSERT INTO workspaces (id, merchant, name) VALUES (?1, ?2, ?3)";
-    tx.conn.execute(sql, params![id.0, workspace.merchant, workspace.name]).map_err(failed)?;
-    let sql = "INSERT INTO projects (workspace_id, id, name) VALUES (?1, ?2, ?3)";
-    tx.conn.execute(sql, params![id.0, project.id.0, project.name]).map_err(failed)?;
-    insert_catalogue(tx.conn, id, &catalogue)?;
-    for credential in &credentials {
-        credentials::insert(tx.conn, id, credential)?;
-    }
-    tx.after_commit(move |memory| {
-        memory.put_catalogue(id, Arc::new(catalogue));
-        memory.put_project(id, project.id);
-    });
-    Ok(())
-}
-
-fn insert_catalogue(
-    conn: &Connection,
-    workspace: WorkspaceId,
-    catalogue: &Catalogue,
-) -> Result<(), StoreError> {
-    for (position, category) in catalogue.categories.iter().enumerate() {
-        let sql = "INSERT INTO categories (workspace_id, position, name, expansions, system) \
-                   VALUES (?1, ?2, ?3, ?4, ?5)";
-        let expansions = to_json(&category.expansions)?;
-        let row = params![workspace.0, count(position), category.name, expansions, category.system];
-        conn.execute(sql, row).map_err(failed)?;
-        for kind in &category.event_types {
-            event_types::insert(conn, workspace, position, kind)?;
-        }
-    }
-    Ok(())
-}
-
-/// All workspaces.
-pub(super) fn workspaces(conn: &Connection) -> Result<Vec<Workspace>, StoreError> {
-    let sql = "SELECT id, merchant, name FROM workspaces ORDER BY id";
-    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    let workspace = |row: &Row<'_>| {
-        Ok(Workspace { id: WorkspaceId(row.get(0)?), merchant: row.get(1)?, name: row.get(2)? })
-    };
-    let rows = statement.query_map([], workspace).map_err(failed)?;
-    rows.collect::<Result<_, _>>().map_err(failed)
-}
-
-fn projects(conn: &Connection, workspace: WorkspaceId) -> Result<Vec<Project>, StoreError> {
-    let sql = "SELECT id, name FROM projects WHERE workspace_id = ?1 ORDER BY id";
-    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    let project = |row: &Row<'_>| Ok(Project { id: ProjectId(row.get(0)?), name: row.get(1)? });
-    let rows = statement.query_map([workspace.0], project).map_err(failed)?;
-    rows.collect::<Result<_, _>>().map_err(failed)
 }
 
 /// A workspace's event types.

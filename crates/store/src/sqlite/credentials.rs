@@ -6,18 +6,19 @@
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use hookyard_core::id::{ApplicationId, CredentialId, WorkspaceId};
-use hookyard_core::model::{Credential, CredentialKind, Scopes, Workspace};
+use hookyard_core::id::{ApplicationId, CredentialId, ProjectId, WorkspaceId};
+use hookyard_core::model::{Credential, CredentialKind, Scopes};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use serde_json::json;
 
 use super::readers::Readers;
 use super::rows::{count, moment};
-use super::{SqliteStore, catalog, connect, failed, migrate};
+use super::{SqliteStore, audit, connect, failed, migrate, tenants};
 use crate::{
-    CREDENTIALS_MAX, CredentialChange, CredentialQuery, CredentialStore, Entity, NewCredential,
-    Rotation, StoreError, StoredCredential,
+    Actor, CREDENTIALS_MAX, CredentialChange, CredentialQuery, CredentialStore, Entity,
+    NewCredential, Rotation, StoreError, StoredCredential,
 };
 
 /// Columns that [`credential`] reads.
@@ -39,6 +40,9 @@ pub(super) trait Access: Send + Sync {
         &self,
         job: impl for<'c> FnOnce(&'c Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError>;
+
+    /// A project was removed.
+    fn project_is_gone(&self, workspace: WorkspaceId, project: ProjectId);
 }
 
 #[async_trait]
@@ -56,9 +60,13 @@ impl Access for SqliteStore {
     ) -> Result<T, StoreError> {
         self.writer.alone(move |tx| job(tx.conn)).await
     }
+
+    fn project_is_gone(&self, workspace: WorkspaceId, project: ProjectId) {
+        self.memory.remove_project(workspace, project);
+    }
 }
 
-/// The credentials of a file that another process may be serving.
+/// What few people change of a file that another process may be serving.
 #[derive(Debug)]
 pub struct SqliteCredentials {
     path: PathBuf,
@@ -70,11 +78,6 @@ impl SqliteCredentials {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         migrate::migrate(&mut connect(path)?)?;
         Ok(Self { path: path.to_owned(), readers: Readers::open(path)? })
-    }
-
-    /// All workspaces, numbers ascending.
-    pub async fn workspaces(&self) -> Result<Vec<Workspace>, StoreError> {
-        self.readers.read(catalog::workspaces).await
     }
 }
 
@@ -91,12 +94,12 @@ impl Access for SqliteCredentials {
         &self,
         job: impl for<'c> FnOnce(&'c Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let path = self.path.clone();
+        let (path, actor) = (self.path.clone(), Actor::current());
         let change = move || {
             let mut conn = connect(&path)?;
             let tx =
                 conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-            let done = job(&tx)?;
+            let done = Actor::lend(actor, || job(&tx))?;
             tx.commit().map_err(failed)?;
             Ok(done)
         };
@@ -104,6 +107,9 @@ impl Access for SqliteCredentials {
             .await
             .map_err(|error| StoreError::Internal(error.into()))?
     }
+
+    /// Memory is the serving process's.
+    fn project_is_gone(&self, _: WorkspaceId, _: ProjectId) {}
 }
 
 #[async_trait]
@@ -115,7 +121,10 @@ impl<A: Access> CredentialStore for A {
     ) -> Result<CredentialId, StoreError> {
         self.change(move |conn| {
             bounded(conn, workspace, new.created_at)?;
-            insert(conn, workspace, &new)
+            let id = insert(conn, workspace, &new)?;
+            let made = existing(conn, workspace, id)?;
+            audit::note(conn, workspace, "credential.create", id, &about(&made))?;
+            Ok(id)
         })
         .await
     }
@@ -168,6 +177,7 @@ impl<A: Access> CredentialStore for A {
             if credential.revoked_at.is_some() {
                 return Err(StoreError::Conflict("the credential was revoked".to_owned()));
             }
+            let before = about(&credential);
             let CredentialChange { name, scopes, expires_at, allowed_ips, disabled } = change;
             credential.name = name.unwrap_or(credential.name);
             credential.scopes = scopes.unwrap_or(credential.scopes);
@@ -175,6 +185,8 @@ impl<A: Access> CredentialStore for A {
             credential.allowed_ips = allowed_ips.unwrap_or(credential.allowed_ips);
             credential.disabled = disabled.unwrap_or(credential.disabled);
             save(conn, &credential)?;
+            let changed = audit::changed(&before, &about(&credential));
+            audit::note(conn, workspace, "credential.update", id, &changed)?;
             Ok(credential)
         })
         .await
@@ -188,8 +200,12 @@ impl<A: Access> CredentialStore for A {
     ) -> Result<Credential, StoreError> {
         self.change(move |conn| {
             let mut credential = existing(conn, workspace, id)?;
-            credential.revoked_at = credential.revoked_at.or(Some(whole(now)));
-            save(conn, &credential)?;
+            if credential.revoked_at.is_none() {
+                credential.revoked_at = Some(whole(now));
+                save(conn, &credential)?;
+                let name = json!({ "name": credential.name });
+                audit::note(conn, workspace, "credential.revoke", id, &name)?;
+            }
             Ok(credential)
         })
         .await
@@ -314,7 +330,22 @@ fn rotate(
     let successor = existing(conn, workspace, successor)?;
     let successor = Credential { disabled, ..successor };
     save(conn, &successor)?;
+    let detail = json!({ "successor": successor.id, "until": old.expires_at });
+    audit::note(conn, workspace, "credential.rotate", id, &detail)?;
     Ok(successor)
+}
+
+/// What people decide of a credential, for the audit log.
+fn about(credential: &Credential) -> serde_json::Value {
+    let Credential { kind, name, scopes, expires_at, allowed_ips, disabled, .. } = credential;
+    json!({
+        "kind": kind.as_str(),
+        "name": name,
+        "scopes": scopes.to_string(),
+        "expires_at": expires_at,
+        "allowed_ips": nets_text(allowed_ips),
+        "disabled": disabled,
+    })
 }
 
 /// Writes what can change of a credential.
@@ -402,7 +433,7 @@ pub(super) fn insert(
     workspace: WorkspaceId,
     new: &NewCredential,
 ) -> Result<CredentialId, StoreError> {
-    let known = catalog::workspaces(conn)?.iter().any(|known| known.id == workspace);
+    let known = tenants::workspaces(conn)?.iter().any(|known| known.id == workspace);
     if !known {
         return Err(StoreError::NotFound(Entity::Workspace));
     }

@@ -5,11 +5,12 @@ use hookyard_core::id::{BatchId, DatasetId, ProjectId, VersionId, WorkspaceId};
 use hookyard_core::model::{Batch, BatchState, Row as DataRow};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::json;
 
 use super::rows::{Raw, count, moment, signed, unsigned};
 use super::span::{earlier, halve, later};
 use super::writer::Tx;
-use super::{SqliteStore, datasets, failed, versions};
+use super::{SqliteStore, audit, datasets, failed, versions};
 use crate::{
     BATCHES_CHANGED_MAX, BatchChange, BatchQuery, Entity, RowLimit, RowPage, RowQuery, RowStore,
     StoreError,
@@ -113,6 +114,8 @@ impl RowStore for SqliteStore {
         }
         let job = move |tx: &mut Tx<'_>| {
             datasets::there(tx.conn, workspace, project, dataset)?;
+            let detail = json!({ "batches": ids, "change": change.as_str() });
+            audit::note(tx.conn, workspace, "dataset.change_batches", dataset, &detail)?;
             ids.into_iter().try_for_each(|id| change_batch(tx, dataset, id, change, now))?;
             versions::keep_numbers(tx)
         };

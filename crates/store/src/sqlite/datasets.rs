@@ -9,12 +9,16 @@ use hookyard_core::model::{Dataset, DatasetStats, Mode, VersionsKept};
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use serde_json::json;
 
 use super::rows::{count, from_json, moment, signed, to_json, unsigned};
 use super::versions::{self, add_row};
 use super::writer::Tx;
-use super::{SqliteStore, failed, folders, sources};
-use crate::{DatasetChange, DatasetQuery, DatasetStore, Entity, NewDataset, Received, StoreError};
+use super::{SqliteStore, audit, failed, folders, sources};
+use crate::{
+    CatalogStore, DatasetChange, DatasetQuery, DatasetStore, Entity, NewDataset, Received,
+    StoreError,
+};
 
 #[async_trait]
 impl DatasetStore for SqliteStore {
@@ -47,14 +51,16 @@ impl DatasetStore for SqliteStore {
     }
 
     async fn create_dataset(&self, new: NewDataset, now: Timestamp) -> Result<Dataset, StoreError> {
+        if !self.has_project(new.workspace, new.project).await? {
+            return Err(StoreError::NotFound(Entity::Project));
+        }
         let job = move |tx: &mut Tx<'_>| {
-            if !tx.memory.has_project(new.workspace, new.project) {
-                return Err(StoreError::NotFound(Entity::Project));
-            }
             if let Some(folder) = new.folder {
                 folders::there(tx.conn, new.workspace, new.project, folder)?;
             }
             let id = insert(tx, &new, now)?;
+            let detail = json!({ "project": new.project, "name": new.name });
+            audit::note(tx.conn, new.workspace, "dataset.create", id, &detail)?;
             let made = find(tx.conn, new.workspace, new.project, id)?;
             made.ok_or(StoreError::NotFound(Entity::Dataset))
         };
@@ -202,6 +208,8 @@ fn update(
         dataset.columns = columns;
     }
     dataset.revision += 1;
+    let detail = json!({ "project": project, "revision": dataset.revision });
+    audit::note(tx.conn, workspace, "dataset.update", id, &detail)?;
     let sql = "UPDATE datasets SET name = ?2, folder_id = ?3, versions_kept = ?4, \
                versions_bytes = ?5, columns = ?6, revision = ?7 WHERE id = ?1";
     let row = params![
@@ -224,6 +232,8 @@ fn delete(
     id: DatasetId,
 ) -> Result<bool, StoreError> {
     let Some(dataset) = find(tx.conn, workspace, project, id)? else { return Ok(false) };
+    let detail = json!({ "project": project, "name": dataset.name });
+    audit::note(tx.conn, workspace, "dataset.delete", id, &detail)?;
     tx.conn.execute("DELETE FROM sources WHERE dataset_id = ?1", [id.0]).map_err(failed)?;
     tx.conn.execute("DELETE FROM datasets WHERE id = ?1", [id.0]).map_err(failed)?;
     let sql = "DELETE FROM dataset_versions WHERE dataset_id = ?1 RETURNING id";

@@ -6,15 +6,16 @@ use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, EventTypeId, RequestId, Seq, WorkspaceId};
 use hookyard_core::model::NewAttempt;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::json;
 
 use super::memory::{Memory, lock};
 use super::retention::ROW_OVERHEAD;
 use super::rows::{count, moment, signed, unsigned};
 use super::writer::Tx;
-use super::{SqliteStore, checkpoint, failed};
+use super::{SqliteStore, audit, checkpoint, failed};
 use crate::{
     DEAD_LETTERS_MAX, DeadLetter, DeadLetterQuery, DeadLetterStore, DeadLetters, Entity,
-    StoreError, SurplusLetters,
+    StoreError, SurplusAge,
 };
 
 #[async_trait]
@@ -41,7 +42,12 @@ impl DeadLetterStore for SqliteStore {
         which: DeadLetters,
     ) -> Result<u64, StoreError> {
         self.owned_by(workspace, endpoint)?;
-        self.writer.alone(move |tx| redeliver(tx, endpoint, which)).await
+        let again = move |tx: &mut Tx<'_>| {
+            let queued = redeliver(tx, endpoint, which)?;
+            note(tx.conn, workspace, "dead_letter.redeliver", endpoint, which, queued)?;
+            Ok(queued)
+        };
+        self.writer.alone(again).await
     }
 
     async fn drop_dead_letters(
@@ -54,6 +60,7 @@ impl DeadLetterStore for SqliteStore {
         let forget = move |tx: &mut Tx<'_>| {
             let dropped = delete(tx.conn, endpoint, which)?;
             count_after_commit(tx, endpoint)?;
+            note(tx.conn, workspace, "dead_letter.drop", endpoint, which, dropped)?;
             Ok(dropped)
         };
         self.writer.alone(forget).await
@@ -65,6 +72,25 @@ impl SqliteStore {
         let owner = self.memory.endpoint(endpoint).filter(|e| e.workspace == workspace);
         owner.map(|_| ()).ok_or(StoreError::NotFound(Entity::Endpoint))
     }
+}
+
+/// Notes in the audit log what was done to dead letters, if anything was.
+fn note(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    action: &str,
+    endpoint: EndpointId,
+    which: DeadLetters,
+    count: u64,
+) -> Result<(), StoreError> {
+    if count == 0 {
+        return Ok(());
+    }
+    let seq = match which {
+        DeadLetters::All => None,
+        DeadLetters::One(seq) => Some(seq),
+    };
+    audit::note(conn, workspace, action, endpoint, &json!({ "count": count, "seq": seq }))
 }
 
 fn list(
@@ -213,7 +239,7 @@ fn count_after_commit(tx: &mut Tx<'_>, endpoint: EndpointId) -> Result<(), Store
 /// is in `surplus`.
 pub(super) fn drop_surplus(
     tx: &mut Tx<'_>,
-    surplus: &mut SurplusLetters,
+    surplus: &mut SurplusAge,
     limit: u64,
 ) -> Result<u64, StoreError> {
     let (letters, more) = oldest_surplus(tx.conn, surplus, limit)?;
@@ -224,7 +250,7 @@ pub(super) fn drop_surplus(
         count_after_commit(tx, endpoint)?;
     }
     if !more {
-        *surplus = SurplusLetters::default();
+        *surplus = SurplusAge::default();
     }
     Ok(letters.len() as u64)
 }
@@ -233,7 +259,7 @@ pub(super) fn drop_surplus(
 /// surplus.
 fn oldest_surplus(
     conn: &Connection,
-    surplus: &mut SurplusLetters,
+    surplus: &mut SurplusAge,
     limit: u64,
 ) -> Result<(Vec<(EndpointId, Seq)>, bool), StoreError> {
     let sql = "SELECT endpoint_id, seq, parked_ms, bytes FROM dead_letters \
@@ -243,10 +269,9 @@ fn oldest_surplus(
     let mut letters = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
         let parked_at = moment(row.get(2).map_err(failed)?);
-        if surplus.before.is_none_or(|before| parked_at >= before) && surplus.bytes == 0 {
+        if !surplus.takes(parked_at, unsigned(row, 3).map_err(failed)?) {
             return Ok((letters, false));
         }
-        surplus.bytes = surplus.bytes.saturating_sub(unsigned(row, 3).map_err(failed)?);
         let seq = Seq(unsigned(row, 1).map_err(failed)?);
         letters.push((EndpointId(row.get(0).map_err(failed)?), seq));
     }

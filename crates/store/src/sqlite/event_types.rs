@@ -5,10 +5,11 @@ use std::sync::Arc;
 use hookyard_core::id::{EventTypeId, WorkspaceId};
 use hookyard_core::model::{Catalogue, Category, EventType, NewEventType};
 use rusqlite::{Connection, params};
+use serde_json::json;
 
-use super::failed;
 use super::rows::{count, to_json};
 use super::writer::Tx;
+use super::{audit, failed};
 use crate::{Entity, StoreError};
 
 /// Adds an event type, and its category if need be.
@@ -39,6 +40,8 @@ pub(super) fn add(
         let at = category.event_types.partition_point(|other| other.name < kind.name);
         category.event_types.insert(at, kind.clone());
     }
+    let detail = json!({ "category": new.category });
+    audit::note(tx.conn, workspace, "event_type.create", &kind.name, &detail)?;
     tx.after_commit(move |memory| memory.put_catalogue(workspace, Arc::new(catalogue)));
     Ok(kind)
 }

@@ -13,7 +13,7 @@ use super::retention::ROW_OVERHEAD;
 use super::rows::{Raw, Text, count, moment, signed, unsigned};
 use super::writer::Tx;
 use super::{SqliteStore, codec, failed, keys};
-use crate::{EventQuery, JournalStore, StoreError};
+use crate::{CatalogStore, EventQuery, JournalStore, StoreError};
 
 /// Columns that [`event`] reads.
 pub(super) const COLUMNS: &str = "seq, workspace_id, type_id, accepted_ms, event_id, source, \
@@ -41,10 +41,13 @@ impl JournalStore for SqliteStore {
         workspace: WorkspaceId,
         query: EventQuery,
     ) -> Result<Vec<Arc<Event>>, StoreError> {
-        let catalogue = self.memory.catalogue(workspace);
         let types: Vec<EventTypeId> = match query.event_type {
             Some(event_type) => vec![event_type],
-            None => catalogue.iter().flat_map(|all| all.iter().map(|(_, kind)| kind.id)).collect(),
+            None => match self.catalogue(workspace).await {
+                Ok(catalogue) => catalogue.iter().map(|(_, kind)| kind.id).collect(),
+                Err(StoreError::NotFound(_)) => Vec::new(),
+                Err(error) => return Err(error),
+            },
         };
         self.readers.read(move |conn| list(conn, workspace, &types, &query)).await
     }
@@ -314,7 +317,7 @@ mod tests {
 
     use super::super::Options;
     use super::*;
-    use crate::{CatalogStore, NewWorkspace};
+    use crate::{NewWorkspace, TenantStore};
 
     #[tokio::test]
     async fn no_more_is_loaded_than_was_asked_for() {

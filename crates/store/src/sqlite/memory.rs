@@ -173,12 +173,26 @@ impl Memory {
         write(&self.catalogues).insert(workspace, catalogue);
     }
 
+    /// The catalogue of a workspace that was not known here, unless it has become known meanwhile.
+    pub(super) fn put_first_catalogue(
+        &self,
+        workspace: WorkspaceId,
+        read: Catalogue,
+    ) -> Arc<Catalogue> {
+        let mut catalogues = write(&self.catalogues);
+        Arc::clone(catalogues.entry(workspace).or_insert_with(|| Arc::new(read)))
+    }
+
     pub(super) fn has_project(&self, workspace: WorkspaceId, project: ProjectId) -> bool {
         read(&self.projects).contains(&(workspace, project))
     }
 
     pub(super) fn put_project(&self, workspace: WorkspaceId, project: ProjectId) {
         write(&self.projects).insert((workspace, project));
+    }
+
+    pub(super) fn remove_project(&self, workspace: WorkspaceId, project: ProjectId) {
+        write(&self.projects).remove(&(workspace, project));
     }
 }
 

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_datasets.sql"),
     include_str!("migrations/0006_access.sql"),
     include_str!("migrations/0007_flow.sql"),
+    include_str!("migrations/0008_audit.sql"),
 ];
 
 /// Brings the file to the newest format.

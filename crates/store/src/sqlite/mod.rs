@@ -17,6 +17,7 @@ use crate::{Store, StoreError};
 
 mod applications;
 mod attempts;
+mod audit;
 mod catalog;
 mod checkpoint;
 mod codec;
@@ -41,6 +42,7 @@ mod retention;
 mod rows;
 mod sources;
 mod span;
+mod tenants;
 mod versions;
 mod writer;
 

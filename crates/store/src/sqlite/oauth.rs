@@ -4,15 +4,16 @@
 //! for, so of two that come with it at once, one is too late.
 
 use async_trait::async_trait;
-use hookyard_core::id::{ApplicationId, CredentialId, GrantId};
+use hookyard_core::id::{ApplicationId, CredentialId, GrantId, WorkspaceId};
 use hookyard_core::model::{CredentialKind, Grant, GrantVia, Scopes};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use serde_json::json;
 
 use super::applications::{end_grant, grant, scopes};
 use super::credentials::{self, Access};
 use super::rows::{count, moment};
-use super::{SqliteStore, failed};
+use super::{SqliteStore, audit, failed};
 use crate::{
     ACCESS_TOKENS_MAX, Code, DEVICE_CODES_MAX, DeviceCode, Entity, GRANTS_MAX, Issue,
     NewCredential, NewTokens, OAuthStore, Poll, SecretHash, StoreError, USED_REFRESH_TOKENS_MAX,
@@ -106,10 +107,17 @@ impl OAuthStore for SqliteStore {
         self.change(move |conn| {
             let decision = if approved_by.is_some() { "approved" } else { "denied" };
             let sql = "UPDATE device_codes SET decision = ?3, approved_by = ?4 \
-                       WHERE user_hash = ?1 AND decision IS NULL AND expires_ms > ?2";
-            let approved_by = approved_by.map(|id| id.0);
-            let row = params![user, now.as_millisecond(), decision, approved_by];
-            Ok(conn.execute(sql, row).map_err(failed)? > 0)
+                       WHERE user_hash = ?1 AND decision IS NULL AND expires_ms > ?2 \
+                       RETURNING application_id";
+            let person = approved_by.map(|id| id.0);
+            let row = params![user, now.as_millisecond(), decision, person];
+            let decided = optional(conn, sql, row, |row| row.get(0).map(ApplicationId))?;
+            if let Some(application) = decided {
+                let approved = approved_by.is_some();
+                let action = if approved { "application.approve" } else { "application.deny" };
+                note_decision(conn, application, action)?;
+            }
+            Ok(decided.is_some())
         })
         .await
     }
@@ -162,6 +170,20 @@ fn must_be(conn: &Connection, application: ApplicationId) -> Result<(), StoreErr
     there.ok_or(StoreError::NotFound(Entity::Application))
 }
 
+/// Notes in the audit log what a person decided about an application.
+fn note_decision(
+    conn: &Connection,
+    application: ApplicationId,
+    action: &str,
+) -> Result<(), StoreError> {
+    let sql = "SELECT workspace_id FROM applications WHERE id = ?1";
+    let workspace = optional(conn, sql, params![application.0], |row| row.get(0))?;
+    match workspace {
+        Some(id) => audit::note(conn, WorkspaceId(id), action, application, &json!({})),
+        None => Ok(()),
+    }
+}
+
 fn add_code(
     conn: &Connection,
     application: ApplicationId,
@@ -184,7 +206,7 @@ fn add_code(
         code.expires_at.as_millisecond(),
     ];
     conn.execute(sql, row).map_err(failed)?;
-    Ok(())
+    note_decision(conn, application, "application.approve")
 }
 
 /// An application's code, and the grant that came of it.

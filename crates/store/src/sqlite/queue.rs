@@ -7,11 +7,12 @@ use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
 use hookyard_core::model::{Event, NewAttempt, QueueState};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::json;
 
 use super::memory::lock;
 use super::rows::{count, signed, unsigned};
 use super::writer::Tx;
-use super::{SqliteStore, attempts, checkpoint, codec, dead_letters, failed, journal};
+use super::{SqliteStore, attempts, audit, checkpoint, codec, dead_letters, failed, journal};
 use crate::backlog::{Again, Backlog, Entry, Origin, Peek, Settled};
 use crate::{
     Entity, EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Reflow, StoreError,
@@ -105,7 +106,13 @@ impl QueueStore for SqliteStore {
                 break;
             }
         }
-        self.writer.alone(move |tx| reflow(tx, endpoint, now, history)).await
+        let again = move |tx: &mut Tx<'_>| {
+            let reflow = reflow(tx, endpoint, now, history)?;
+            let detail = json!({ "event_type": event_type, "queued": reflow.queued });
+            audit::note(tx.conn, workspace, "endpoint.reflow", endpoint, &detail)?;
+            Ok(reflow)
+        };
+        self.writer.alone(again).await
     }
 
     async fn queue_states(

@@ -14,7 +14,9 @@ use super::memory::{Memory, lock};
 use super::queue::Effect;
 use super::rows::{from_json, moment, signed, unsigned};
 use super::writer::{NextIds, State};
-use super::{catalog, codec, dead_letters, failed, keys, replays, retention, sources, versions};
+use super::{
+    catalog, codec, dead_letters, failed, keys, replays, retention, sources, tenants, versions,
+};
 use crate::backlog::{Backlog, Failing, Position};
 use crate::vault::Vault;
 use crate::{Held, StoreError};
@@ -29,7 +31,7 @@ struct AsOf {
 /// Reads everything that is kept in memory.
 pub(super) fn recover(conn: &Connection, vault: &Vault) -> Result<(Memory, State), StoreError> {
     let memory = Memory::default();
-    for workspace in catalog::workspaces(conn)? {
+    for workspace in tenants::workspaces(conn)? {
         let catalogue = catalog::catalogue(conn, workspace.id)?;
         memory.put_catalogue(workspace.id, Arc::new(catalogue));
     }

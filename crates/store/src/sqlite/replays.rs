@@ -7,12 +7,13 @@ use hookyard_core::id::{EndpointId, EventTypeId, ReplayId, Seq, WorkspaceId};
 use hookyard_core::model::{Replay, ReplayProgress, ReplayScope, ReplayState};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::json;
 
 use super::memory::{Memory, lock};
 use super::rows::{count, from_json, moment, signed, to_json, unsigned};
 use super::span::{self, Search};
 use super::writer::Tx;
-use super::{SqliteStore, failed, gaps, queue};
+use super::{SqliteStore, audit, failed, gaps, queue};
 use crate::backlog::Origin;
 use crate::replays::{REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX};
 use crate::{
@@ -138,7 +139,7 @@ impl ReplayStore for SqliteStore {
     ) -> Result<Replay, StoreError> {
         let job = move |tx: &mut Tx<'_>| {
             own_endpoint(tx.memory, workspace, endpoint)?;
-            change_replay(tx, endpoint, id, change)
+            change_replay(tx, workspace, endpoint, id, change)
         };
         self.writer.alone(job).await
     }
@@ -221,6 +222,8 @@ fn start(
     tx.conn.execute(sql, row).map_err(failed)?;
     let id = i32::try_from(tx.conn.last_insert_rowid())
         .map_err(|_| StoreError::internal("replay numbers are used up"))?;
+    let detail = json!({ "endpoint": endpoint, "scope": scope, "total": span.total });
+    audit::note(tx.conn, workspace, "replay.start", id, &detail)?;
     tx.after_commit(move |memory| memory.replays.mark([endpoint]));
     let stored = find(tx.conn, ReplayId(id))?.ok_or(StoreError::NotFound(Entity::Replay))?;
     Ok(shown(tx.memory, stored))
@@ -249,6 +252,7 @@ fn recover(
 
 fn change_replay(
     tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
     endpoint: EndpointId,
     id: ReplayId,
     change: ReplayChange,
@@ -273,6 +277,8 @@ fn change_replay(
     }
     let sql = "UPDATE replays SET state = ?2 WHERE id = ?1";
     tx.conn.execute(sql, params![id.0, target]).map_err(failed)?;
+    let detail = json!({ "endpoint": endpoint, "state": target });
+    audit::note(tx.conn, workspace, "replay.change", id, &detail)?;
     tx.after_commit(move |memory| memory.replays.mark([endpoint]));
     Ok(shown(tx.memory, Stored { state: target.to_owned(), ..stored }))
 }

@@ -16,10 +16,8 @@ use super::memory::lock;
 use super::rows::{count, signed, unsigned};
 use super::span::{self, Timeline};
 use super::writer::Tx;
-use super::{SqliteStore, codec, dead_letters, failed, replays};
-use crate::{
-    Expired, Expiry, Keep, Retention, RetentionStore, StoreError, Surplus, SurplusLetters,
-};
+use super::{SqliteStore, audit, codec, dead_letters, failed, replays};
+use crate::{Expired, Expiry, Keep, Retention, RetentionStore, StoreError, Surplus, SurplusAge};
 
 /// Numbers that one slice looks at: some milliseconds of the writing thread.
 const SLICE: u64 = 1_000;
@@ -75,14 +73,23 @@ const ATTEMPTS: Kind = Kind {
 /// The row in `retained` of the dead letters, which triggers keep.
 const DEAD_LETTERS: i64 = 2;
 
+/// The same of the audit log.
+const AUDIT: i64 = 3;
+
 #[async_trait]
 impl RetentionStore for SqliteStore {
     async fn expiry(&self, keep: Retention, now: Timestamp) -> Result<Expiry, StoreError> {
-        let Retention { journal, attempts, dead_letters } = keep;
+        let Retention { journal, attempts, dead_letters, audit } = keep;
+        let read = move |conn: &Connection| {
+            Ok(Expiry {
+                dead_letters: surplus_age(conn, DEAD_LETTERS, dead_letters, now)?,
+                audit: surplus_age(conn, AUDIT, audit, now)?,
+                ..Expiry::default()
+            })
+        };
+        let of_age = self.readers.read(read).await?;
         if [journal, attempts].iter().all(|keep| *keep == Keep::default()) {
-            let letters = move |conn: &Connection| surplus_letters(conn, dead_letters, now);
-            let dead_letters = self.readers.read(letters).await?;
-            return Ok(Expiry { dead_letters, ..Expiry::default() });
+            return Ok(of_age);
         }
         // What is newer than the last checkpoint stays, so there is one now.
         self.writer.checkpoint().await?;
@@ -92,7 +99,7 @@ impl RetentionStore for SqliteStore {
             Ok(Expiry {
                 journal: surplus(conn, JOURNAL, journal, (seq + 1).min(replayed), now)?,
                 attempts: surplus(conn, ATTEMPTS, attempts, attempt + 1, now)?,
-                dead_letters: surplus_letters(conn, dead_letters, now)?,
+                ..of_age
             })
         };
         self.readers.read(read).await
@@ -126,17 +133,18 @@ fn surplus(
     Ok(Surplus { from: 0, below, bytes, limit })
 }
 
-fn surplus_letters(
+fn surplus_age(
     conn: &Connection,
+    kind: i64,
     keep: Keep,
     now: Timestamp,
-) -> Result<SurplusLetters, StoreError> {
+) -> Result<SurplusAge, StoreError> {
     let before = keep.age.and_then(|age| now.checked_sub(age).ok());
     let bytes = match keep.bytes {
-        Some(most) => total(conn, DEAD_LETTERS)?.saturating_sub(most),
+        Some(most) => total(conn, kind)?.saturating_sub(most),
         None => 0,
     };
-    Ok(SurplusLetters { before, bytes })
+    Ok(SurplusAge { before, bytes })
 }
 
 /// The bytes of a kind: of the journal and the attempts up to the last checkpoint.
@@ -173,9 +181,11 @@ pub(super) fn since(conn: &Connection, seq: u64, attempt: u64) -> Result<(u64, u
 fn expire(tx: &mut Tx<'_>, expiry: Expiry) -> Result<Expired, StoreError> {
     let mut rest = expiry;
     let mut expired = Expired::default();
-    if rest.dead_letters != SurplusLetters::default() {
+    if rest.dead_letters != SurplusAge::default() {
         // First, so that what they pinned goes in the same sweep.
         expired.dead_letters = dead_letters::drop_surplus(tx, &mut rest.dead_letters, SLICE)?;
+    } else if rest.audit != SurplusAge::default() {
+        expired.audit = audit::delete_surplus(tx.conn, &mut rest.audit, SLICE)?;
     } else if let Some(window) = window(tx.conn, JOURNAL, &rest.journal)? {
         let pinned = pinned(tx, &window)?;
         expired.events = delete(tx.conn, JOURNAL, &mut rest.journal, &window, &pinned)?;

@@ -8,13 +8,14 @@ use hookyard_core::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
 use hookyard_core::model::{Mode, NewSource, Secret, Source, SourceChange, VersionsKept};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
+use serde_json::json;
 
 use super::memory::key_hash;
 use super::rows::{from_json, moment, to_json};
 use super::writer::Tx;
-use super::{SqliteStore, datasets, failed, folders};
+use super::{SqliteStore, audit, datasets, failed, folders};
 use crate::vault::Vault;
-use crate::{Entity, NewDataset, SourceQuery, SourceStore, StoreError};
+use crate::{CatalogStore, Entity, NewDataset, SourceQuery, SourceStore, StoreError};
 
 #[async_trait]
 impl SourceStore for SqliteStore {
@@ -23,12 +24,13 @@ impl SourceStore for SqliteStore {
         new: NewSource,
         now: Timestamp,
     ) -> Result<Arc<Source>, StoreError> {
-        if !self.memory.has_project(new.workspace, new.project) {
+        if !self.has_project(new.workspace, new.project).await? {
             return Err(StoreError::NotFound(Entity::Project));
         }
         let (vault, entropy) = (Arc::clone(&self.vault), Arc::clone(&self.entropy));
         let job = move |tx: &mut Tx<'_>| {
             let source = Arc::new(insert(tx, &vault, &*entropy, new, now)?);
+            note(tx.conn, "source.create", &source, json!({ "dataset": source.dataset }))?;
             put_after_commit(tx, &source);
             Ok(source)
         };
@@ -83,8 +85,11 @@ impl SourceStore for SqliteStore {
         let job = move |tx: &mut Tx<'_>| {
             let before = tx.memory.source(id).filter(|source| owns(source, workspace, project));
             let mut source = (*before.ok_or(StoreError::NotFound(Entity::Source))?).clone();
+            let before = settings(&source);
             source.spec.apply(change);
             write(tx.conn, &vault, &*entropy, &source)?;
+            let changed = audit::changed(&before, &settings(&source));
+            note(tx.conn, "source.update", &source, changed)?;
             let source = Arc::new(source);
             put_after_commit(tx, &source);
             Ok(source)
@@ -99,15 +104,44 @@ impl SourceStore for SqliteStore {
         id: SourceId,
     ) -> Result<bool, StoreError> {
         let job = move |tx: &mut Tx<'_>| {
-            let there = tx.memory.source(id).is_some_and(|s| owns(&s, workspace, project));
-            if there {
+            let there = tx.memory.source(id).filter(|source| owns(source, workspace, project));
+            if let Some(source) = &there {
+                note(tx.conn, "source.delete", source, json!({}))?;
                 tx.conn.execute("DELETE FROM sources WHERE id = ?1", [id.0]).map_err(failed)?;
                 tx.after_commit(move |memory| memory.remove_source(id));
             }
-            Ok(there)
+            Ok(there.is_some())
         };
         self.writer.alone(job).await
     }
+}
+
+/// Notes a change of a source in the audit log.
+fn note(
+    conn: &Connection,
+    action: &str,
+    source: &Source,
+    mut detail: serde_json::Value,
+) -> Result<(), StoreError> {
+    let NewSource { workspace, project, name, .. } = &source.spec;
+    detail["project"] = json!(project);
+    detail["name"] = json!(name);
+    audit::note(conn, *workspace, action, source.id, &detail)
+}
+
+/// A source's settings, to be compared only: there are secrets among them.
+fn settings(source: &Source) -> serde_json::Value {
+    let NewSource { workspace: _, project: _, name, mode, origins, secret, key, folder, options } =
+        &source.spec;
+    json!({
+        "name": name,
+        "mode": mode.as_str(),
+        "origins": origins,
+        "secret": secret.as_ref().map(Secret::expose),
+        "key": key,
+        "folder": folder,
+        "options": options,
+    })
 }
 
 /// Gives the source of a dataset, if there is one, the dataset's new name.

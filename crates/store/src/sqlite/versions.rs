@@ -11,10 +11,11 @@ use hookyard_core::id::{BatchId, DatasetId, ProjectId, VersionId, WorkspaceId};
 use hookyard_core::model::{DatasetStats, Mode, Version, VersionsKept};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::json;
 
 use super::rows::{Text, count, moment, signed, unsigned};
 use super::writer::Tx;
-use super::{SqliteStore, datasets, failed};
+use super::{SqliteStore, audit, datasets, failed};
 use crate::{Entity, StoreError, VersionStore};
 
 /// Rows that are deleted within the transaction that drops their version. A source that was always in
@@ -319,6 +320,8 @@ impl VersionStore for SqliteStore {
     ) -> Result<(), StoreError> {
         let job = move |tx: &mut Tx<'_>| {
             datasets::there(tx.conn, workspace, project, dataset)?;
+            let detail = json!({ "version": version });
+            audit::note(tx.conn, workspace, "dataset.restore_version", dataset, &detail)?;
             restore(tx, dataset, version, now)
         };
         self.writer.alone(job).await
@@ -339,6 +342,8 @@ impl VersionStore for SqliteStore {
             }
             let there = take(tx.conn, dataset, version)?.is_some();
             if there {
+                let detail = json!({ "version": version });
+                audit::note(tx.conn, workspace, "dataset.delete_version", dataset, &detail)?;
                 drop_version(tx, version)?;
                 keep_numbers(tx)?;
             }

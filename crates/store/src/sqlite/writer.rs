@@ -16,7 +16,7 @@ use super::keys::Keys;
 use super::memory::Memory;
 use super::versions::Open;
 use super::{checkpoint, failed, versions};
-use crate::StoreError;
+use crate::{Actor, StoreError};
 
 /// Jobs that may wait. A full queue makes callers wait, which is what slows publishers down to the
 /// speed of the disk; at 64 clients it is never near full.
@@ -144,8 +144,10 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         let alone = bytes.is_none();
+        // What runs in a group is too frequent to be anybody's deed, and has records of its own.
+        let actor = if alone { Actor::current() } else { None };
         let run: Run = Box::new(move |tx| {
-            let result = job(tx);
+            let result = Actor::lend(actor, || job(tx));
             if let Err(error) = &result
                 && (alone || !is_refusal(error))
             {

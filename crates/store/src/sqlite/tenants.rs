@@ -1,0 +1,221 @@
+//! Workspaces and projects.
+//!
+//! The command line makes them from another process while a server runs, so what memory does not know
+//! is looked for in the file.
+
+use async_trait::async_trait;
+use hookyard_core::id::{ProjectId, WorkspaceId};
+use hookyard_core::model::{Catalogue, Project, Workspace};
+use rusqlite::{Connection, ErrorCode, Row, params};
+use serde_json::json;
+
+use super::credentials::Access;
+use super::rows::{count, to_json};
+use super::{audit, credentials, event_types, failed};
+use crate::{Entity, NewWorkspace, PROJECTS_MAX, StoreError, TenantStore};
+
+#[async_trait]
+impl<A: Access> TenantStore for A {
+    async fn create_workspace(&self, new: NewWorkspace) -> Result<(), StoreError> {
+        self.change(move |conn| create_workspace(conn, &new)).await
+    }
+
+    async fn workspaces(&self) -> Result<Vec<Workspace>, StoreError> {
+        self.look(workspaces).await
+    }
+
+    async fn workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
+        self.look(move |conn| workspace(conn, id)).await
+    }
+
+    async fn rename_workspace(
+        &self,
+        id: WorkspaceId,
+        name: String,
+    ) -> Result<Workspace, StoreError> {
+        self.change(move |conn| {
+            let own = workspace(conn, id)?.ok_or(StoreError::NotFound(Entity::Workspace))?;
+            let sql = "UPDATE workspaces SET name = ?2 WHERE id = ?1";
+            conn.execute(sql, params![id.0, name]).map_err(failed)?;
+            audit::note(conn, id, "workspace.rename", id, &json!({ "name": name }))?;
+            Ok(Workspace { name, ..own })
+        })
+        .await
+    }
+
+    async fn projects(&self, workspace: WorkspaceId) -> Result<Vec<Project>, StoreError> {
+        self.look(move |conn| projects(conn, workspace)).await
+    }
+
+    async fn create_project(
+        &self,
+        workspace: WorkspaceId,
+        id: Option<ProjectId>,
+        name: String,
+    ) -> Result<Project, StoreError> {
+        self.change(move |conn| create_project(conn, workspace, id, name)).await
+    }
+
+    async fn rename_project(
+        &self,
+        workspace: WorkspaceId,
+        id: ProjectId,
+        name: String,
+    ) -> Result<Project, StoreError> {
+        self.change(move |conn| {
+            let sql = "UPDATE projects SET name = ?3 WHERE workspace_id = ?1 AND id = ?2";
+            let renamed = conn.execute(sql, params![workspace.0, id.0, name]).map_err(failed)?;
+            if renamed == 0 {
+                return Err(StoreError::NotFound(Entity::Project));
+            }
+            audit::note(conn, workspace, "project.rename", id, &json!({ "name": name }))?;
+            Ok(Project { id, name })
+        })
+        .await
+    }
+
+    async fn delete_project(
+        &self,
+        workspace: WorkspaceId,
+        id: ProjectId,
+    ) -> Result<(), StoreError> {
+        self.change(move |conn| delete_project(conn, workspace, id)).await?;
+        self.project_is_gone(workspace, id);
+        Ok(())
+    }
+}
+
+fn create_workspace(conn: &Connection, new: &NewWorkspace) -> Result<(), StoreError> {
+    let NewWorkspace { workspace, project, catalogue, credentials } = new;
+    let taken = workspaces(conn)?
+        .into_iter()
+        .find(|known| known.id == workspace.id || known.merchant == workspace.merchant);
+    if let Some(known) = taken {
+        return Err(StoreError::Conflict(format!(
+            "workspace {} has the merchant code {} already",
+            known.id, known.merchant
+        )));
+    }
+    let id = workspace.id;
+    let sql = "INSERT INTO workspaces (id, merchant, name) VALUES (?1, ?2, ?3)";
+    conn.execute(sql, params![id.0, workspace.merchant, workspace.name]).map_err(failed)?;
+    insert_project(conn, id, project)?;
+    insert_catalogue(conn, id, catalogue)?;
+    for credential in credentials {
+        credentials::insert(conn, id, credential)?;
+    }
+    let detail = json!({ "merchant": workspace.merchant, "name": workspace.name });
+    audit::note(conn, id, "workspace.create", id, &detail)
+}
+
+fn insert_catalogue(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    catalogue: &Catalogue,
+) -> Result<(), StoreError> {
+    for (position, category) in catalogue.categories.iter().enumerate() {
+        let sql = "INSERT INTO categories (workspace_id, position, name, expansions, system) \
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
+        let expansions = to_json(&category.expansions)?;
+        let row = params![workspace.0, count(position), category.name, expansions, category.system];
+        conn.execute(sql, row).map_err(failed)?;
+        for kind in &category.event_types {
+            event_types::insert(conn, workspace, position, kind)?;
+        }
+    }
+    Ok(())
+}
+
+/// All workspaces.
+pub(super) fn workspaces(conn: &Connection) -> Result<Vec<Workspace>, StoreError> {
+    let sql = "SELECT id, merchant, name FROM workspaces ORDER BY id";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let workspace = |row: &Row<'_>| {
+        Ok(Workspace { id: WorkspaceId(row.get(0)?), merchant: row.get(1)?, name: row.get(2)? })
+    };
+    let rows = statement.query_map([], workspace).map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+fn workspace(conn: &Connection, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
+    Ok(workspaces(conn)?.into_iter().find(|workspace| workspace.id == id))
+}
+
+fn projects(conn: &Connection, workspace: WorkspaceId) -> Result<Vec<Project>, StoreError> {
+    let sql = "SELECT id, name FROM projects WHERE workspace_id = ?1 ORDER BY id";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let project = |row: &Row<'_>| Ok(Project { id: ProjectId(row.get(0)?), name: row.get(1)? });
+    let rows = statement.query_map([workspace.0], project).map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+/// Whether a workspace has a project.
+pub(super) fn has_project(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    id: ProjectId,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM projects WHERE workspace_id = ?1 AND id = ?2)";
+    conn.query_row(sql, params![workspace.0, id.0], |row| row.get(0)).map_err(failed)
+}
+
+fn insert_project(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    project: &Project,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO projects (workspace_id, id, name) VALUES (?1, ?2, ?3)";
+    conn.execute(sql, params![workspace.0, project.id.0, project.name]).map_err(failed)?;
+    Ok(())
+}
+
+fn create_project(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    id: Option<ProjectId>,
+    name: String,
+) -> Result<Project, StoreError> {
+    if self::workspace(conn, workspace)?.is_none() {
+        return Err(StoreError::NotFound(Entity::Workspace));
+    }
+    let there = projects(conn, workspace)?;
+    if there.len() >= PROJECTS_MAX {
+        let message = format!("the workspace has {PROJECTS_MAX} projects, the most that it may");
+        return Err(StoreError::Conflict(message));
+    }
+    let highest = there.last().map_or(0, |project| project.id.0);
+    let next = highest.checked_add(1).map(ProjectId);
+    let id = id.or(next).ok_or_else(|| StoreError::internal("project numbers are used up"))?;
+    if there.iter().any(|project| project.id == id) {
+        return Err(StoreError::Conflict(format!("the workspace has a project {id} already")));
+    }
+    let project = Project { id, name };
+    insert_project(conn, workspace, &project)?;
+    audit::note(conn, workspace, "project.create", id, &json!({ "name": project.name }))?;
+    Ok(project)
+}
+
+fn delete_project(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    id: ProjectId,
+) -> Result<(), StoreError> {
+    if !has_project(conn, workspace, id)? {
+        return Err(StoreError::NotFound(Entity::Project));
+    }
+    if projects(conn, workspace)?.len() == 1 {
+        let message = "it is the workspace's only project: make another one first";
+        return Err(StoreError::Conflict(message.to_owned()));
+    }
+    let sql = "DELETE FROM projects WHERE workspace_id = ?1 AND id = ?2";
+    match conn.execute(sql, params![workspace.0, id.0]) {
+        Ok(_) => audit::note(conn, workspace, "project.delete", id, &json!({})),
+        // Whatever is in a project refers to it.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+            let message =
+                "the project is not empty: delete its sources, datasets and folders first";
+            Err(StoreError::Conflict(message.to_owned()))
+        }
+        Err(error) => Err(failed(error)),
+    }
+}

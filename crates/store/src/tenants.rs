@@ -1,0 +1,57 @@
+use async_trait::async_trait;
+use hookyard_core::id::{ProjectId, WorkspaceId};
+use hookyard_core::model::{Project, Workspace};
+
+use crate::{NewWorkspace, StoreError};
+
+/// The most projects of a workspace. People make them one by one to tell sources and datasets apart.
+pub const PROJECTS_MAX: usize = 1_000;
+
+/// Workspaces and their projects. All of it may be called by another process than the one that
+/// serves, which sees what was made at once.
+#[async_trait]
+pub trait TenantStore: Send + Sync {
+    /// Makes a workspace with all that it starts with. [`StoreError::Conflict`] when its number or
+    /// merchant code is taken.
+    async fn create_workspace(&self, new: NewWorkspace) -> Result<(), StoreError>;
+
+    /// All workspaces, numbers ascending.
+    async fn workspaces(&self) -> Result<Vec<Workspace>, StoreError>;
+
+    /// A workspace; `None` when there is none.
+    async fn workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError>;
+
+    /// Gives a workspace another name; what it is then. [`StoreError::NotFound`] when there is none.
+    async fn rename_workspace(
+        &self,
+        id: WorkspaceId,
+        name: String,
+    ) -> Result<Workspace, StoreError>;
+
+    /// A workspace's projects, numbers ascending.
+    async fn projects(&self, workspace: WorkspaceId) -> Result<Vec<Project>, StoreError>;
+
+    /// Adds a project, with a free number when none is asked for. [`StoreError::NotFound`] when there
+    /// is no such workspace, [`StoreError::Conflict`] when the number is taken or the workspace has
+    /// [`PROJECTS_MAX`].
+    async fn create_project(
+        &self,
+        workspace: WorkspaceId,
+        id: Option<ProjectId>,
+        name: String,
+    ) -> Result<Project, StoreError>;
+
+    /// Gives a project another name; what it is then. [`StoreError::NotFound`] when there is none.
+    async fn rename_project(
+        &self,
+        workspace: WorkspaceId,
+        id: ProjectId,
+        name: String,
+    ) -> Result<Project, StoreError>;
+
+    /// Removes a project that is empty and not the only one, else [`StoreError::Conflict`].
+    /// [`StoreError::NotFound`] when there is none. Where a server is running, it must be the one that
+    /// does this.
+    async fn delete_project(&self, workspace: WorkspaceId, id: ProjectId)
+    -> Result<(), StoreError>;
+}
