@@ -35,6 +35,7 @@ pub fn too_deep_at(json: &[u8], levels: usize) -> Option<usize> {
 }
 
 /// A position in JSON text.
+#[derive(Debug, Clone)]
 pub(crate) struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
@@ -100,6 +101,14 @@ impl<'a> Scanner<'a> {
             b'{' | b'[' => self.skip_nested(),
             _ => self.skip_scalar(),
         }
+    }
+
+    /// Skips a value of any kind; its text.
+    pub(crate) fn value(&mut self) -> Result<&'a [u8], Damaged> {
+        self.peek();
+        let start = self.at;
+        self.skip_value()?;
+        Ok(&self.text[start..self.at])
     }
 
     fn skip_nested(&mut self) -> Result<(), Damaged> {

@@ -17,4 +17,5 @@ pub mod order_key;
 pub mod origins;
 pub mod provider;
 pub mod retry;
+pub mod row_filter;
 pub mod signature;

@@ -24,6 +24,8 @@ mod dataset_rows;
 mod datasets;
 mod dead_letters;
 mod error;
+mod folders;
+mod jobs;
 mod journal;
 mod oauth;
 mod queue;
@@ -52,6 +54,10 @@ pub use dead_letters::{
     DEAD_LETTERS_MAX, DeadLetter, DeadLetterQuery, DeadLetterStore, DeadLetters,
 };
 pub use error::{Entity, StoreError};
+pub use folders::{
+    FOLDER_DEPTH_MAX, FOLDERS_MAX, FolderChange, FolderContents, FolderStore, NewFolder,
+};
+pub use jobs::{JOBS_KEPT, JobStore, NewJob};
 pub use journal::{EventQuery, JournalStore};
 pub use oauth::{
     ACCESS_TOKENS_MAX, Code, DEVICE_CODES_MAX, DeviceCode, Issue, NewTokens, OAuthStore, Poll,
@@ -87,6 +93,8 @@ pub trait Store:
     + DatasetStore
     + RowStore
     + VersionStore
+    + FolderStore
+    + JobStore
 {
     /// Whether a transaction can be committed now.
     async fn health(&self) -> Result<(), StoreError>;

@@ -416,4 +416,17 @@ delegate! {
         fn delete_version(workspace: WorkspaceId, project: ProjectId, dataset: DatasetId,
             version: VersionId) -> bool;
     }
+    FolderStore {
+        fn create_folder(new: NewFolder, now: Timestamp) -> Folder;
+        fn folders(workspace: WorkspaceId, project: ProjectId) -> Vec<Folder>;
+        fn find_folder(workspace: WorkspaceId, id: FolderId) -> Option<Folder>;
+        fn update_folder(workspace: WorkspaceId, project: ProjectId, id: FolderId,
+            change: FolderChange, now: Timestamp) -> Folder;
+        fn delete_folder(workspace: WorkspaceId, project: ProjectId, id: FolderId,
+            contents: FolderContents) -> bool;
+    }
+    JobStore {
+        fn add_job(workspace: WorkspaceId, new: NewJob, now: Timestamp) -> Job;
+        fn job(workspace: WorkspaceId, id: JobId) -> Option<Job>;
+    }
 }

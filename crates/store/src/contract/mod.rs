@@ -28,6 +28,7 @@ pub(crate) mod credentials;
 pub(crate) mod dataset_rows;
 pub(crate) mod datasets;
 pub(crate) mod dead_letters;
+pub(crate) mod folders;
 pub(crate) mod journal;
 pub(crate) mod lanes;
 pub(crate) mod oauth;
@@ -81,6 +82,10 @@ macro_rules! suite {
             dead_letters: a_parked_event_leaves_the_queue, parking_is_bounded,
                 redelivered_letters_are_queued_last_in_one_order, letters_are_dropped_by_number,
                 foreign_workspaces_see_no_letters, refusals_survive_until_the_event_leaves;
+            folders: folders_hold_datasets_and_folders, a_source_is_put_in_the_folder_it_names,
+                a_removed_folder_leaves_or_takes_what_is_in_it,
+                folders_are_no_ring_and_not_too_deep, foreign_projects_see_no_folders,
+                jobs_are_kept_and_bounded;
             journal: events_read_back, duplicates_are_recognised, pages_go_both_ways,
                 events_are_found_by_id, foreign_workspaces_see_no_events;
             oauth: a_code_is_good_once_and_its_reuse_ends_the_grant,

@@ -225,7 +225,7 @@ fn update(
     Ok(dataset)
 }
 
-fn delete(
+pub(super) fn delete(
     tx: &mut Tx<'_>,
     workspace: WorkspaceId,
     project: ProjectId,

@@ -1,13 +1,67 @@
 //! Folders.
 
-use hookyard_core::id::{FolderId, ProjectId, WorkspaceId};
-use rusqlite::{Connection, params};
+use std::collections::HashMap;
 
-use super::failed;
-use crate::{Entity, StoreError};
+use async_trait::async_trait;
+use hookyard_core::id::{DatasetId, FolderId, ProjectId, WorkspaceId};
+use hookyard_core::model::Folder;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::rows::moment;
+use super::writer::Tx;
+use super::{SqliteStore, datasets, failed, sources};
+use crate::{
+    Entity, FOLDER_DEPTH_MAX, FOLDERS_MAX, FolderChange, FolderContents, FolderStore, NewFolder,
+    StoreError,
+};
 
 /// What a reference to a folder begins with.
 const LABEL: &str = "label_";
+
+#[async_trait]
+impl FolderStore for SqliteStore {
+    async fn create_folder(&self, new: NewFolder, now: Timestamp) -> Result<Folder, StoreError> {
+        self.writer.alone(move |tx| create(tx, new, now)).await
+    }
+
+    async fn folders(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+    ) -> Result<Vec<Folder>, StoreError> {
+        self.readers.read(move |conn| list(conn, workspace, project)).await
+    }
+
+    async fn find_folder(
+        &self,
+        workspace: WorkspaceId,
+        id: FolderId,
+    ) -> Result<Option<Folder>, StoreError> {
+        self.readers.read(move |conn| by_id(conn, workspace, id)).await
+    }
+
+    async fn update_folder(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+        id: FolderId,
+        change: FolderChange,
+        now: Timestamp,
+    ) -> Result<Folder, StoreError> {
+        self.writer.alone(move |tx| update(tx.conn, workspace, project, id, change, now)).await
+    }
+
+    async fn delete_folder(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+        id: FolderId,
+        contents: FolderContents,
+    ) -> Result<bool, StoreError> {
+        self.writer.alone(move |tx| delete(tx, workspace, project, id, contents)).await
+    }
+}
 
 /// The folder that a reference names, `label_` and its number; `None` when the project has no such one.
 /// A reference is not a promise: it may be to a folder of another installation.
@@ -19,7 +73,7 @@ pub(super) fn named(
 ) -> Result<Option<FolderId>, StoreError> {
     let number = reference.and_then(|text| text.strip_prefix(LABEL)?.parse().ok());
     let Some(id) = number.map(FolderId) else { return Ok(None) };
-    Ok(is_there(conn, workspace, project, id)?.then_some(id))
+    Ok(find(conn, workspace, project, id)?.map(|folder| folder.id))
 }
 
 /// [`StoreError::NotFound`] when the project has no such folder.
@@ -29,18 +83,187 @@ pub(super) fn there(
     project: ProjectId,
     id: FolderId,
 ) -> Result<(), StoreError> {
-    let there = is_there(conn, workspace, project, id)?;
-    if there { Ok(()) } else { Err(StoreError::NotFound(Entity::Folder)) }
+    find(conn, workspace, project, id)?.map(drop).ok_or(StoreError::NotFound(Entity::Folder))
 }
 
-fn is_there(
+fn create(tx: &mut Tx<'_>, new: NewFolder, now: Timestamp) -> Result<Folder, StoreError> {
+    let NewFolder { workspace, project, name, parent } = new;
+    if !tx.memory.has_project(workspace, project) {
+        return Err(StoreError::NotFound(Entity::Project));
+    }
+    let all = list(tx.conn, workspace, project)?;
+    if all.len() >= FOLDERS_MAX {
+        let message = format!("the project has {FOLDERS_MAX} folders, which is the most");
+        return Err(StoreError::Conflict(message));
+    }
+    let tree = Tree::new(&all);
+    tree.place(parent, 1)?;
+    let at = now.as_millisecond();
+    let sql = "INSERT INTO folders (workspace_id, project_id, parent_id, name, created_ms, \
+               updated_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+    let row = params![workspace.0, project.0, parent.map(|parent| parent.0), name, at];
+    tx.conn.execute(sql, row).map_err(failed)?;
+    let id = FolderId(sources::number(tx.conn.last_insert_rowid())?);
+    let (created_at, updated_at) = (moment(at), moment(at));
+    Ok(Folder { id, workspace, project, name, parent, created_at, updated_at })
+}
+
+fn update(
     conn: &Connection,
     workspace: WorkspaceId,
     project: ProjectId,
     id: FolderId,
+    change: FolderChange,
+    now: Timestamp,
+) -> Result<Folder, StoreError> {
+    let FolderChange { name, parent } = change;
+    let found = find(conn, workspace, project, id)?;
+    let mut folder = found.ok_or(StoreError::NotFound(Entity::Folder))?;
+    if let Some(parent) = parent {
+        let all = list(conn, workspace, project)?;
+        let tree = Tree::new(&all);
+        if parent.is_some_and(|parent| tree.within(parent, id)) {
+            return Err(StoreError::Conflict("a folder cannot be within itself".to_owned()));
+        }
+        tree.place(parent, tree.height(id))?;
+        folder.parent = parent;
+    }
+    if let Some(name) = name {
+        folder.name = name;
+    }
+    folder.updated_at = now;
+    let sql = "UPDATE folders SET name = ?2, parent_id = ?3, updated_ms = ?4 WHERE id = ?1";
+    let parent = folder.parent.map(|parent| parent.0);
+    let row = params![id.0, folder.name, parent, now.as_millisecond()];
+    conn.execute(sql, row).map_err(failed)?;
+    Ok(folder)
+}
+
+fn delete(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    project: ProjectId,
+    id: FolderId,
+    contents: FolderContents,
 ) -> Result<bool, StoreError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM folders \
-               WHERE id = ?1 AND workspace_id = ?2 AND project_id = ?3)";
-    let own = params![id.0, workspace.0, project.0];
-    conn.query_row(sql, own, |row| row.get(0)).map_err(failed)
+    let Some(folder) = find(tx.conn, workspace, project, id)? else { return Ok(false) };
+    match contents {
+        FolderContents::Move => {
+            let parent = folder.parent.map(|parent| parent.0);
+            for sql in [
+                "UPDATE folders SET parent_id = ?2 WHERE parent_id = ?1",
+                "UPDATE datasets SET folder_id = ?2 WHERE folder_id = ?1",
+            ] {
+                tx.conn.execute(sql, params![id.0, parent]).map_err(failed)?;
+            }
+            tx.conn.execute("DELETE FROM folders WHERE id = ?1", [id.0]).map_err(failed)?;
+        }
+        FolderContents::Delete => {
+            let all = list(tx.conn, workspace, project)?;
+            let tree = Tree::new(&all);
+            for within in all.iter().filter(|folder| tree.within(folder.id, id)) {
+                for dataset in datasets_in(tx.conn, within.id)? {
+                    datasets::delete(tx, workspace, project, dataset)?;
+                }
+                let sql = "DELETE FROM folders WHERE id = ?1";
+                tx.conn.execute(sql, [within.id.0]).map_err(failed)?;
+            }
+        }
+    }
+    Ok(true)
+}
+
+fn datasets_in(conn: &Connection, folder: FolderId) -> Result<Vec<DatasetId>, StoreError> {
+    let sql = "SELECT id FROM datasets WHERE folder_id = ?1";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let ids = statement.query_map([folder.0], |row| row.get(0).map(DatasetId)).map_err(failed)?;
+    ids.collect::<Result<_, _>>().map_err(failed)
+}
+
+/// Which folders of a project are within which.
+struct Tree {
+    parents: HashMap<FolderId, Option<FolderId>>,
+}
+
+impl Tree {
+    fn new(folders: &[Folder]) -> Self {
+        Self { parents: folders.iter().map(|folder| (folder.id, folder.parent)).collect() }
+    }
+
+    /// A folder and those that it is in, from the inside.
+    fn chain(&self, id: FolderId) -> impl Iterator<Item = FolderId> {
+        let up = |id: &FolderId| self.parents.get(id).copied().flatten();
+        std::iter::successors(Some(id), up).take(FOLDER_DEPTH_MAX + 1)
+    }
+
+    /// Whether a folder is the other one or within it.
+    fn within(&self, id: FolderId, other: FolderId) -> bool {
+        self.chain(id).any(|step| step == other)
+    }
+
+    /// How many levels a folder takes with all that is within it.
+    fn height(&self, id: FolderId) -> usize {
+        let own = self.chain(id).count();
+        let deepest = self.parents.keys().filter(|other| self.within(**other, id));
+        deepest.map(|other| self.chain(*other).count() + 1 - own).max().unwrap_or(1)
+    }
+
+    /// Refuses a place that is not there, or too deep for so many levels.
+    fn place(&self, parent: Option<FolderId>, levels: usize) -> Result<(), StoreError> {
+        let Some(parent) = parent else { return Ok(()) };
+        if !self.parents.contains_key(&parent) {
+            return Err(StoreError::NotFound(Entity::Folder));
+        }
+        if self.chain(parent).count() + levels > FOLDER_DEPTH_MAX {
+            let message = format!("folders can be {FOLDER_DEPTH_MAX} deep at most");
+            return Err(StoreError::Conflict(message));
+        }
+        Ok(())
+    }
+}
+
+/// What [`folder`] reads.
+const FOLDERS: &str = "SELECT id, workspace_id, project_id, parent_id, name, created_ms, updated_ms \
+                       FROM folders";
+
+fn list(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    project: ProjectId,
+) -> Result<Vec<Folder>, StoreError> {
+    let sql = format!("{FOLDERS} WHERE workspace_id = ?1 AND project_id = ?2 ORDER BY id");
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    let rows = statement.query_map([workspace.0, project.0], folder).map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+fn by_id(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    id: FolderId,
+) -> Result<Option<Folder>, StoreError> {
+    let sql = format!("{FOLDERS} WHERE id = ?1 AND workspace_id = ?2");
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    statement.query_row([id.0, workspace.0], folder).optional().map_err(failed)
+}
+
+fn find(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    project: ProjectId,
+    id: FolderId,
+) -> Result<Option<Folder>, StoreError> {
+    Ok(by_id(conn, workspace, id)?.filter(|folder| folder.project == project))
+}
+
+fn folder(row: &Row<'_>) -> rusqlite::Result<Folder> {
+    Ok(Folder {
+        id: FolderId(row.get(0)?),
+        workspace: WorkspaceId(row.get(1)?),
+        project: ProjectId(row.get(2)?),
+        parent: row.get::<_, Option<i32>>(3)?.map(FolderId),
+        name: row.get(4)?,
+        created_at: moment(row.get(5)?),
+        updated_at: moment(row.get(6)?),
+    })
 }

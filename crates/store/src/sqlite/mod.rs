@@ -28,6 +28,7 @@ mod dead_letters;
 mod event_types;
 mod folders;
 mod gaps;
+mod jobs;
 mod journal;
 mod keys;
 mod memory;
