@@ -22,7 +22,7 @@ pub enum Error {
     Conflict(String),
 
     /// The caller wanted to change a revision that is no longer the newest.
-    #[error("the endpoint is at revision {revision} now")]
+    #[error("it is at revision {revision} now")]
     Stale {
         /// The newest revision.
         revision: u32,

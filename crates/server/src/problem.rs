@@ -175,7 +175,7 @@ impl Problem {
             Code::TooLarge => ("", "the body has more than the 1048576 bytes that are accepted"),
             Code::UnsupportedMediaType => ("content-type", "send the body as application/json"),
             Code::Conflict => ("", "the workspace has an event type `parcel_lost` already"),
-            Code::PreconditionFailed => ("if-match", "the endpoint is at revision 4 now"),
+            Code::PreconditionFailed => ("if-match", "it is at revision 4 now"),
             Code::Timeout => ("", "the request took too long to arrive"),
             Code::Unavailable => ("", "the store is stopping"),
             Code::Internal => ("", "the server failed; its log says why"),

@@ -13,7 +13,7 @@ use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, OpenApiB
 use utoipa::{PartialSchema, ToSchema};
 
 use super::input::{self, Nothing};
-use super::{endpoints, event_types, publish, rules_test, sources};
+use super::{datasets, endpoints, event_types, folders, publish, rules_test, sources};
 use crate::problem::{Code, Problem, ProblemBody};
 
 /// The methods of a path that are operations.
@@ -21,7 +21,7 @@ const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// What the API is, for its readers.
 const ABOUT: &str = "What the compatible APIs cannot say: publishing events and reading the \
-    journal, endpoints and sources with everything they can do, and the event types of the workspace.\n\nAll \
+    journal, endpoints, sources and datasets with everything they can do, and the event types of the workspace.\n\nAll \
     of it belongs to the workspace of the credential; what belongs to another one is not found. \
     Errors are problem details (RFC 9457) with a `code` of a closed list. Bodies with members \
     that are not described, and queries with parameters that are not, are refused.";
@@ -62,6 +62,7 @@ pub(super) fn base() -> OpenApi {
         ("replays", "Sending history again"),
         ("event types", "What can be published"),
         ("sources", "Inbound URLs and what they do with what they get"),
+        ("datasets", "What was received: rows, batches, earlier versions, folders"),
         ("rules", "Trying out what subscriptions filter by"),
         ("installation", "This process, for whoever runs it"),
     ];
@@ -110,6 +111,8 @@ fn samples() -> impl Iterator<Item = (&'static str, Value)> {
         event_types::samples(),
         rules_test::samples(),
         sources::samples(),
+        datasets::samples(),
+        folders::samples(),
     ];
     all.into_iter().flatten()
 }

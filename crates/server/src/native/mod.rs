@@ -11,12 +11,15 @@ use utoipa_axum::routes;
 use crate::{App, probes};
 
 mod caller;
+mod datasets;
 mod document;
 mod endpoints;
 mod event;
 mod event_types;
 mod events;
+mod folders;
 mod input;
+mod place;
 mod publish;
 mod rules_test;
 mod sources;
@@ -33,6 +36,8 @@ fn described() -> OpenApiRouter<App> {
         .merge(endpoints::router())
         .merge(event_types::router())
         .merge(sources::router())
+        .merge(datasets::router())
+        .merge(folders::router())
         .routes(routes!(rules_test::test_rule))
         .routes(routes!(document::get_openapi))
         .merge(probes::router())

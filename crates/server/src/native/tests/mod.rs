@@ -1,9 +1,11 @@
 //! The native API over the real router.
 
+mod datasets;
 mod dead_letters;
 mod endpoints;
 mod event_types;
 mod events;
+mod folders;
 mod openapi;
 mod options;
 mod replays;

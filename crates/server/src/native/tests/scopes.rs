@@ -27,6 +27,10 @@ fn calls(made: &Made) -> Vec<Call> {
         let path = path
             .replace("/events/{id}", "/events/a")
             .replace("/sources/{id}", &format!("/sources/{}", made.source))
+            .replace("/datasets/{id}", &format!("/datasets/{}", made.dataset))
+            .replace("/folders/{id}", &format!("/folders/{}", made.folder))
+            .replace("{batch}", "1")
+            .replace("{version}", "1")
             .replace("{id}", &made.endpoint.to_string())
             .replace("{event_type}", "order_create")
             .replace("{seq}", "1")
@@ -70,6 +74,8 @@ impl Call {
 struct Made {
     endpoint: Value,
     source: Value,
+    dataset: Value,
+    folder: Value,
 }
 
 async fn made(server: &TestServer) -> Made {
@@ -82,7 +88,15 @@ async fn made(server: &TestServer) -> Made {
     let (status, source) =
         own(server, "POST", "/v1/sources", Some(json!({"name": "x.test"}))).await;
     assert_eq!(status, StatusCode::CREATED, "{source}");
-    Made { endpoint: made["id"].clone(), source: source["id"].clone() }
+    let named = Some(json!({"name": "x.test"}));
+    let (status, folder) = own(server, "POST", "/v1/folders", named).await;
+    assert_eq!(status, StatusCode::CREATED, "{folder}");
+    Made {
+        endpoint: made["id"].clone(),
+        source: source["id"].clone(),
+        dataset: source["dataset"].clone(),
+        folder: folder["id"].clone(),
+    }
 }
 
 #[tokio::test]
@@ -124,7 +138,7 @@ async fn another_workspace_finds_nothing() {
     assert_eq!(server.send(publish.unwrap()).await.status, StatusCode::ACCEPTED);
     for call in calls(&made) {
         let at = format!("{} {}", call.method, call.path);
-        let names_one = ["/events/a", "/endpoints/", "/sources/"];
+        let names_one = ["/events/a", "/endpoints/", "/sources/", "/datasets/", "/folders/"];
         let names_one = names_one.into_iter().any(|part| call.path.contains(part));
         if names_one {
             let answer = server.send(call.with(Some(OTHER_KEY))).await;

@@ -1,0 +1,188 @@
+//! Managing datasets and folders, and searching rows.
+
+use hookyard_core::id::{BatchId, DatasetId, FolderId, ProjectId, VersionId, WorkspaceId};
+use hookyard_core::model::{Columns, Dataset, Folder, VersionsKept};
+use hookyard_store::{
+    BatchChange, DatasetChange, Entity, FolderChange, FolderContents, NewDataset, NewFolder,
+};
+
+use crate::sources::check_name;
+use crate::{Engine, Error};
+
+mod search;
+
+pub use search::{FOUND_BYTES_MAX, Found, Search};
+
+/// What a caller asks a new dataset to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatasetDraft {
+    /// The project that it shall be in.
+    pub project: ProjectId,
+    /// Its name.
+    pub name: String,
+    /// The folder that it shall be in.
+    pub folder: Option<FolderId>,
+    /// Which earlier versions stay.
+    pub keep: VersionsKept,
+}
+
+/// A change of a dataset's settings; `None` leaves what is there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DatasetPatch {
+    /// The revision that is to be changed; `None` for any.
+    pub if_revision: Option<u32>,
+    /// The new name, which its source gets too.
+    pub name: Option<String>,
+    /// The new folder; `Some(None)` for the top of the project.
+    pub folder: Option<Option<FolderId>>,
+    /// Which earlier versions stay from now on.
+    pub keep: Option<VersionsKept>,
+    /// How its columns are shown from now on.
+    pub columns: Option<Columns>,
+}
+
+/// Checks and tidies a name that must say something.
+pub fn check_given_name(name: &str) -> Result<String, String> {
+    if name.trim().is_empty() {
+        return Err("must not be blank".to_owned());
+    }
+    check_name(name)
+}
+
+fn check_keep(keep: &VersionsKept) -> Result<(), Error> {
+    let most = VersionsKept::COUNT_MAX;
+    if keep.count > most {
+        let message = format!("must be 0 to {most}, not {}", keep.count);
+        return Err(Error::invalid("versions.count", message));
+    }
+    if i64::try_from(keep.bytes).is_err() {
+        let message = format!("must be 0 to {}, not {}", i64::MAX, keep.bytes);
+        return Err(Error::invalid("versions.bytes", message));
+    }
+    Ok(())
+}
+
+/// What is wrong when a folder that a caller named is not there.
+fn folder_at_fault(error: Error, field: &str) -> Error {
+    match error {
+        Error::NotFound(Entity::Folder) => {
+            Error::invalid(field, "names no folder of the same project")
+        }
+        error => error,
+    }
+}
+
+impl Engine {
+    /// Makes a dataset without a source. [`Error::Invalid`] names the member of the draft at fault.
+    pub async fn create_dataset(
+        &self,
+        workspace: WorkspaceId,
+        draft: DatasetDraft,
+    ) -> Result<Dataset, Error> {
+        let DatasetDraft { project, name, folder, keep } = draft;
+        let name = check_given_name(&name).map_err(|message| Error::invalid("name", message))?;
+        check_keep(&keep)?;
+        let new = NewDataset { workspace, project, name, folder, keep };
+        let made = self.store().create_dataset(new, self.clock().now()).await;
+        made.map_err(|error| folder_at_fault(error.into(), "folder"))
+    }
+
+    /// A dataset of whichever project. [`Error::NotFound`] when the workspace has no such one.
+    pub async fn dataset(&self, workspace: WorkspaceId, id: DatasetId) -> Result<Dataset, Error> {
+        let found = self.store().find_dataset(workspace, id).await?;
+        found.ok_or(Error::NotFound(Entity::Dataset))
+    }
+
+    /// Changes a dataset's settings, wholly or not at all. [`Error::Invalid`] names the member of the
+    /// patch at fault; [`Error::Stale`] is for another revision than the wanted one.
+    pub async fn update_dataset(
+        &self,
+        workspace: WorkspaceId,
+        id: DatasetId,
+        patch: DatasetPatch,
+    ) -> Result<Dataset, Error> {
+        let current = self.dataset(workspace, id).await?;
+        let DatasetPatch { if_revision, name, folder, keep, columns } = patch;
+        if if_revision.is_some_and(|wanted| wanted != current.revision) {
+            return Err(Error::Stale { revision: current.revision });
+        }
+        let name = name.as_deref().map(check_given_name).transpose();
+        let name = name.map_err(|message| Error::invalid("name", message))?;
+        keep.as_ref().map_or(Ok(()), check_keep)?;
+        let change = DatasetChange { if_revision, name, folder, keep, columns };
+        if change == (DatasetChange { if_revision, ..DatasetChange::default() }) {
+            return Ok(current);
+        }
+        let changed = self.store().update_dataset(workspace, current.project, id, change).await;
+        changed.map_err(|error| folder_at_fault(error.into(), "folder"))
+    }
+
+    /// Suspends, restores or deletes batches, all or none. [`Error::NotFound`] when the dataset or a
+    /// batch is not there.
+    pub async fn change_batches(
+        &self,
+        workspace: WorkspaceId,
+        dataset: DatasetId,
+        ids: Vec<BatchId>,
+        change: BatchChange,
+    ) -> Result<(), Error> {
+        let project = self.dataset(workspace, dataset).await?.project;
+        let now = self.clock().now();
+        Ok(self.store().change_batches(workspace, project, dataset, ids, change, now).await?)
+    }
+
+    /// Shows an earlier version again. [`Error::NotFound`] when it is not kept any more.
+    pub async fn restore_version(
+        &self,
+        workspace: WorkspaceId,
+        dataset: DatasetId,
+        version: VersionId,
+    ) -> Result<Dataset, Error> {
+        let project = self.dataset(workspace, dataset).await?.project;
+        let now = self.clock().now();
+        self.store().restore_version(workspace, project, dataset, version, now).await?;
+        self.dataset(workspace, dataset).await
+    }
+
+    /// Makes a folder. [`Error::Invalid`] names the member at fault.
+    pub async fn create_folder(&self, new: NewFolder) -> Result<Folder, Error> {
+        let name =
+            check_given_name(&new.name).map_err(|message| Error::invalid("name", message))?;
+        let made = self.store().create_folder(NewFolder { name, ..new }, self.clock().now()).await;
+        made.map_err(|error| folder_at_fault(error.into(), "parent"))
+    }
+
+    /// A folder of whichever project. [`Error::NotFound`] when the workspace has no such one.
+    pub async fn folder(&self, workspace: WorkspaceId, id: FolderId) -> Result<Folder, Error> {
+        let found = self.store().find_folder(workspace, id).await?;
+        found.ok_or(Error::NotFound(Entity::Folder))
+    }
+
+    /// Renames or moves a folder.
+    pub async fn update_folder(
+        &self,
+        workspace: WorkspaceId,
+        id: FolderId,
+        change: FolderChange,
+    ) -> Result<Folder, Error> {
+        let project = self.folder(workspace, id).await?.project;
+        let name = change.name.as_deref().map(check_given_name).transpose();
+        let name = name.map_err(|message| Error::invalid("name", message))?;
+        let change = FolderChange { name, ..change };
+        let now = self.clock().now();
+        let changed = self.store().update_folder(workspace, project, id, change, now).await;
+        changed.map_err(|error| folder_at_fault(error.into(), "parent"))
+    }
+
+    /// Removes a folder. [`Error::NotFound`] when there is none.
+    pub async fn delete_folder(
+        &self,
+        workspace: WorkspaceId,
+        id: FolderId,
+        contents: FolderContents,
+    ) -> Result<(), Error> {
+        let project = self.folder(workspace, id).await?.project;
+        let there = self.store().delete_folder(workspace, project, id, contents).await?;
+        if there { Ok(()) } else { Err(Error::NotFound(Entity::Folder)) }
+    }
+}

@@ -1,0 +1,110 @@
+//! From a body to what the engine is asked for.
+
+use hookyard_core::id::{FolderId, ProjectId};
+use hookyard_core::model::VersionsKept;
+use hookyard_engine::datasets::{DatasetDraft, DatasetPatch as EnginePatch};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::native::input::{Field, Object};
+use crate::problem::Problem;
+
+/// A new dataset without a source. What is absent or null has its default.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewDataset {
+    /// A name for people.
+    #[schema(min_length = 1, max_length = 255)]
+    name: String,
+    /// The project that it shall be in; the workspace's first unless said.
+    #[schema(nullable = true, minimum = 1, maximum = 2147483647)]
+    pub(super) project: Option<i32>,
+    /// The number of the folder that it shall be in; at the top of the project unless said.
+    #[schema(nullable = true, minimum = 1, maximum = 2147483647)]
+    folder: Option<i32>,
+    /// Which earlier versions stay.
+    #[serde(default)]
+    #[schema(value_type = Option<VersionsChange>)]
+    versions: Field<Object<VersionsChange>>,
+}
+
+/// A change of a dataset: what is absent stays, null goes back to the default.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DatasetPatch {
+    /// A name for people; the dataset's source gets it too.
+    #[serde(default)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 255)]
+    name: Field<String>,
+    /// The number of the folder that it shall be in; null for the top of the project.
+    #[serde(default)]
+    #[schema(value_type = Option<i32>, minimum = 1, maximum = 2147483647)]
+    folder: Field<i32>,
+    /// Which earlier versions stay. Those that no longer do go at once.
+    #[serde(default)]
+    #[schema(value_type = Option<VersionsChange>)]
+    versions: Field<Object<VersionsChange>>,
+}
+
+/// Which earlier versions stay.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct VersionsChange {
+    /// The most earlier versions; 10 unless said.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>, maximum = 100)]
+    count: Field<u32>,
+    /// The most bytes of their cells together; 268435456 unless said.
+    #[serde(default)]
+    #[schema(value_type = Option<u64>, maximum = 9223372036854775807_i64)]
+    bytes: Field<u64>,
+}
+
+impl NewDataset {
+    /// The draft for the engine, in this project.
+    pub(super) fn draft(self, project: ProjectId) -> DatasetDraft {
+        let Self { name, project: _, folder, versions } = self;
+        let usual = VersionsKept::default();
+        let keep = keep(versions, usual).unwrap_or(usual);
+        DatasetDraft { project, name, folder: folder.map(FolderId), keep }
+    }
+}
+
+impl DatasetPatch {
+    /// The change for the engine, of a dataset that keeps these versions.
+    pub(super) fn change(
+        self,
+        if_revision: Option<u32>,
+        current: VersionsKept,
+    ) -> Result<EnginePatch, Problem> {
+        let Self { name, folder, versions } = self;
+        let folder = match folder {
+            Field::Absent => None,
+            Field::Null => Some(None),
+            Field::Value(folder) => Some(Some(FolderId(folder))),
+        };
+        let (name, keep) = (name.required("name")?, keep(versions, current));
+        Ok(EnginePatch { if_revision, name, folder, keep, columns: None })
+    }
+}
+
+fn keep(change: Field<Object<VersionsChange>>, current: VersionsKept) -> Option<VersionsKept> {
+    let usual = VersionsKept::default();
+    match change {
+        Field::Absent => None,
+        Field::Null => Some(usual),
+        Field::Value(Object(VersionsChange { count, bytes })) => Some(VersionsKept {
+            count: count.or_default(usual.count).unwrap_or(current.count),
+            bytes: bytes.or_default(usual.bytes).unwrap_or(current.bytes),
+        }),
+    }
+}
+
+/// Examples of the schemas of this file, by name.
+pub(super) fn samples() -> Vec<(&'static str, Value)> {
+    vec![
+        ("NewDataset", json!({"name": "Events of the shop", "versions": {"count": 3}})),
+        ("DatasetPatch", json!({"name": "Orders", "folder": null, "versions": {"count": 30}})),
+    ]
+}
