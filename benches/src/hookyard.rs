@@ -97,6 +97,27 @@ impl Server {
         answer["webhook"]["webhook_oid"].as_i64().with_context(|| answer.to_string())
     }
 
+    /// Registers an endpoint that gets its events one by one, up to `bundles` of them at a time, in
+    /// order for each value of a member; its number.
+    pub(crate) async fn lanes(
+        &self,
+        url: &str,
+        event: &str,
+        bundles: u32,
+        key: &str,
+    ) -> Result<i64> {
+        let body = json!({
+            "url": url,
+            "maximum_events": 1,
+            "subscriptions": [{"event_type": event}],
+            "concurrency": bundles,
+            "order_key": key,
+        });
+        let headers = format!("{}content-type: application/json\r\n", self.key);
+        let answer = self.call(&post("/v1/endpoints", &headers, &body.to_string())).await?;
+        answer["id"].as_i64().with_context(|| answer.to_string())
+    }
+
     /// Removes an endpoint.
     pub(crate) async fn remove(&self, id: i64) -> Result<()> {
         let path = format!("/rest/v2/webhook/webhooks/{id}");

@@ -14,6 +14,12 @@ use crate::receiver::{Receiver, STAMP};
 const EVENTS: u64 = 100_000;
 
 const CONNECTIONS: usize = 64;
+/// How many values the key of lanes has: as many as a shop has customers in a busy minute.
+const KEYS: u64 = 1_000;
+
+/// How many bundles are in flight at once where it is not one.
+const BUNDLES: u32 = 8;
+
 const ONE: &str = "application/cloudevents+json";
 const BATCH: &str = "application/cloudevents-batch+json";
 
@@ -38,6 +44,7 @@ pub(crate) async fn run(binary: PathBuf) -> Result<()> {
     ] {
         deliver(&server, &receiver, name, endpoints, maximum_events, false).await?;
     }
+    lanes(&server, &receiver).await?;
     let name = "published 100 a request, delivered to 1 endpoint, bundled";
     deliver(&server, &receiver, name, 1, 100, true).await?;
     for rate in [100, 1_000] {
@@ -56,9 +63,9 @@ fn report(name: &str, per_second: f64, cpu_ms_per_1000: f64, samples: &mut [u64]
 /// A CloudEvent of about 0.9 KB.
 fn event(id: u64, kind: &str) -> String {
     let filler = "abcdefghij".repeat(60);
-    let published = now_ns();
+    let (published, shelf) = (now_ns(), id % KEYS);
     format!(
-        r#"{{"specversion":"1.0","id":"{published}-{id}","source":"/bench","type":"{kind}","data":{{{STAMP}{published},"merchant_item_oid":{id},"merchant_id":"DEMO","description":"{filler}","last_modified_dts":"2026-11-21T10:00:00+00:00","active":true,"quantity":12.5}}}}"#
+        r#"{{"specversion":"1.0","id":"{published}-{id}","source":"/bench","type":"{kind}","data":{{{STAMP}{published},"shelf":{shelf},"merchant_item_oid":{id},"merchant_id":"DEMO","description":"{filler}","last_modified_dts":"2026-11-21T10:00:00+00:00","active":true,"quantity":12.5}}}}"#
     )
 }
 
@@ -119,7 +126,26 @@ async fn deliver(
     for _ in 0..endpoints {
         made.push(server.endpoint(&url, WANTED, maximum_events).await?);
     }
+    deliver_to(server, receiver, name, &made, batched).await
+}
+
+/// The same to an endpoint that gets its events one by one, several at a time.
+async fn lanes(server: &Arc<Server>, receiver: &Receiver) -> Result<()> {
+    let url = format!("http://{}/", receiver.address);
+    let made = server.lanes(&url, WANTED, BUNDLES, "shelf").await?;
+    let name = format!("delivered to 1 endpoint, one by one, {BUNDLES} at a time by key");
+    deliver_to(server, receiver, &name, &[made], false).await
+}
+
+async fn deliver_to(
+    server: &Arc<Server>,
+    receiver: &Receiver,
+    name: &str,
+    made: &[i64],
+    batched: bool,
+) -> Result<()> {
     receiver.reset();
+    let endpoints = made.len() as u64;
     let events = if endpoints == 1 { EVENTS } else { EVENTS / 4 };
     let (cpu, start) = (server.cpu_seconds()?, now_ns());
     let batch = if batched { 100 } else { 1 };
@@ -136,7 +162,7 @@ async fn deliver(
     );
     report(&name, deliveries as f64 / seconds, cpu, &mut receiver.ages());
     for id in made {
-        server.remove(id).await?;
+        server.remove(*id).await?;
     }
     Ok(())
 }

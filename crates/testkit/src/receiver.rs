@@ -81,6 +81,10 @@ impl Answer {
         self
     }
 
+    fn takes(&self) -> bool {
+        self.fault == Fault::None && (200..300).contains(&self.status)
+    }
+
     /// The same after a wait, on the machine's clock.
     #[must_use]
     pub fn after(mut self, delay: Duration) -> Self {
@@ -100,6 +104,8 @@ pub struct Recorded {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
+    /// Whether the answer was a whole 2xx.
+    pub taken: bool,
 }
 
 impl Recorded {
@@ -130,6 +136,8 @@ struct State {
     script: VecDeque<Answer>,
     scripts: HashMap<String, VecDeque<Answer>>,
     default: Option<Answer>,
+    /// What is answered on a path to requests whose body has a text.
+    refusals: HashMap<String, (String, Answer)>,
     requests: Vec<Recorded>,
 }
 
@@ -139,12 +147,24 @@ impl Shared {
     }
 
     /// Records a request; what to answer.
-    fn record(&self, request: Recorded) -> Answer {
+    fn record(&self, mut request: Recorded) -> Answer {
         let mut state = self.state();
-        let own = state.scripts.get_mut(&request.path).and_then(VecDeque::pop_front);
-        let answer = own.or_else(|| state.script.pop_front()).or_else(|| state.default.clone());
+        let answer = state.answer(&request);
+        request.taken = answer.takes();
         state.requests.push(request);
         self.count.send_replace(state.requests.len());
+        answer
+    }
+}
+
+impl State {
+    fn answer(&mut self, request: &Recorded) -> Answer {
+        let has = |text: &str| request.body.windows(text.len()).any(|part| part == text.as_bytes());
+        if let Some((_, answer)) = self.refusals.get(&request.path).filter(|(text, _)| has(text)) {
+            return answer.clone();
+        }
+        let own = self.scripts.get_mut(&request.path).and_then(VecDeque::pop_front);
+        let answer = own.or_else(|| self.script.pop_front()).or_else(|| self.default.clone());
         answer.unwrap_or_else(Answer::ok)
     }
 }
@@ -178,6 +198,16 @@ impl Receiver {
     /// Adds answers for the next requests with this path and query. They go before the others.
     pub fn script_path(&self, path: &str, answers: impl IntoIterator<Item = Answer>) {
         self.shared.state().scripts.entry(path.to_owned()).or_default().extend(answers);
+    }
+
+    /// What to answer to requests with this path whose body has a text, before anything else.
+    pub fn refuse(&self, path: &str, text: &str, answer: Answer) {
+        self.shared.state().refusals.insert(path.to_owned(), (text.to_owned(), answer));
+    }
+
+    /// Refuses nothing on this path any more.
+    pub fn forgive(&self, path: &str) {
+        self.shared.state().refusals.remove(path);
     }
 
     /// What to answer once the scripts have ended.
@@ -232,7 +262,8 @@ async fn answer(
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let path = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let method = head.method.to_string();
-    let answer = shared.record(Recorded { method, path, headers: head.headers, body });
+    let answer =
+        shared.record(Recorded { method, path, headers: head.headers, body, taken: false });
     if !answer.delay.is_zero() {
         tokio::time::sleep(answer.delay).await;
     }

@@ -22,7 +22,7 @@ use crate::sim::{Sim, WORKSPACE, orders, type_id};
 /// So many keys, taken in turns by the order number.
 const KEYS: u64 = 5;
 
-fn key(order: u64) -> u64 {
+pub(crate) fn key(order: u64) -> u64 {
     order % KEYS
 }
 
@@ -30,7 +30,7 @@ fn object(order: u64) -> String {
     format!(r#"{{"order_id":"{order}","customer":{{"id":{}}}}}"#, key(order))
 }
 
-fn lanes(bundles: u32, maximum_events: i32) -> impl FnOnce(&mut EndpointSettings) {
+pub(crate) fn lanes(bundles: u32, maximum_events: i32) -> impl FnOnce(&mut EndpointSettings) {
     move |settings| {
         signed(settings);
         settings.maximum_events = maximum_events;
@@ -38,7 +38,7 @@ fn lanes(bundles: u32, maximum_events: i32) -> impl FnOnce(&mut EndpointSettings
     }
 }
 
-async fn publish(sim: &Sim, numbers: std::ops::Range<u64>, endpoint: EndpointId) {
+pub(crate) async fn publish(sim: &Sim, numbers: std::ops::Range<u64>, endpoint: EndpointId) {
     sim.publish_objects(numbers.map(object), &[endpoint]).await;
 }
 
@@ -53,7 +53,7 @@ fn of_key(wanted: u64) -> impl Fn(&Outgoing) -> bool + Send + Sync {
     move |request| orders(&request.body).into_iter().any(|order| key(order) == wanted)
 }
 
-fn has(wanted: u64) -> impl Fn(&Outgoing) -> bool + Send + Sync {
+pub(crate) fn has(wanted: u64) -> impl Fn(&Outgoing) -> bool + Send + Sync {
     move |request| orders(&request.body).contains(&wanted)
 }
 
@@ -71,7 +71,7 @@ async fn until_waiting(sim: &Sim, worker: &mut Worker) -> Step {
 
 /// Checks that each key kept its order, that no two requests in flight had the same key, and that
 /// there were no more of them than allowed. `parked` were given up.
-fn check(sim: &Sim, published: u64, parked: &BTreeSet<u64>, most: usize, case: &str) {
+pub(crate) fn check(sim: &Sim, published: u64, parked: &BTreeSet<u64>, most: usize, case: &str) {
     let requests = sim.receivers.answered();
     let taken: Vec<bool> =
         sim.receivers.requests_to("/a").into_iter().map(|(_, taken)| taken).collect();

@@ -20,6 +20,8 @@ mod order;
 #[cfg(test)]
 mod pace;
 #[cfg(test)]
+mod planned;
+#[cfg(test)]
 mod replays;
 #[cfg(test)]
 mod retention;
