@@ -13,6 +13,7 @@ pub mod expansion;
 pub mod id;
 pub mod json;
 pub mod model;
+pub mod oauth;
 pub mod order_key;
 pub mod origins;
 pub mod provider;

@@ -17,6 +17,7 @@ pub mod endpoints;
 mod error;
 pub mod event_types;
 pub mod net;
+pub mod oauth;
 pub mod publish;
 pub mod receive;
 pub mod replays;

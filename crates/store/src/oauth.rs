@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use hookyard_core::id::{ApplicationId, CredentialId};
-use hookyard_core::model::{Grant, Scopes};
+use hookyard_core::model::{Application, Grant, Scopes};
 use jiff::Timestamp;
 
 use crate::StoreError;
@@ -136,13 +136,13 @@ pub trait OAuthStore: Send + Sync {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// The device code behind the code that a person types, while nobody has decided it and it has
-    /// not expired.
+    /// Who asks by the code that a person types, and what for, while nobody has decided it and it
+    /// has not expired.
     async fn waiting_device(
         &self,
         user: SecretHash,
         now: Timestamp,
-    ) -> Result<Option<DeviceCode>, StoreError>;
+    ) -> Result<Option<(Application, Scopes)>, StoreError>;
 
     /// Says yes for the owner of a credential, or no for `None`. `false` when there is nothing to
     /// decide any more.

@@ -339,7 +339,7 @@ delegate! {
             now: Timestamp) -> Issue;
         fn add_device_code(device: SecretHash, user: SecretHash, code: DeviceCode,
             now: Timestamp) -> ();
-        fn waiting_device(user: SecretHash, now: Timestamp) -> Option<DeviceCode>;
+        fn waiting_device(user: SecretHash, now: Timestamp) -> Option<(Application, Scopes)>;
         fn decide_device(user: SecretHash, approved_by: Option<CredentialId>, now: Timestamp)
             -> bool;
         fn poll_device(application: ApplicationId, device: SecretHash, tokens: NewTokens,

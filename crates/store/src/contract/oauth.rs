@@ -135,7 +135,8 @@ pub(crate) async fn a_device_waits_for_its_person(fixture: &dyn Fixture) {
     let taken = store.add_device_code([9; 32], [11; 32], device(id), at(0)).await;
     assert!(matches!(taken, Err(StoreError::Conflict(_))));
     let store = fixture.open().await;
-    assert_eq!(store.waiting_device([11; 32], at(1)).await.unwrap(), Some(device(id)));
+    let (asking, wanted) = store.waiting_device([11; 32], at(1)).await.unwrap().unwrap();
+    assert_eq!((asking.id, wanted), (id, code().scopes));
     assert_eq!(store.waiting_device([11; 32], at(600)).await.unwrap(), None);
     assert_eq!(store.waiting_device([99; 32], at(1)).await.unwrap(), None);
 

@@ -248,7 +248,8 @@ fn own(
     one(conn, "workspace_id = ?1 AND id = ?2", &[&workspace.0, &id.0])
 }
 
-fn one(
+/// The application that meets a condition.
+pub(super) fn one(
     conn: &Connection,
     condition: &str,
     values: &[&dyn rusqlite::ToSql],

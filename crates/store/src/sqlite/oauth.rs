@@ -5,12 +5,12 @@
 
 use async_trait::async_trait;
 use hookyard_core::id::{ApplicationId, CredentialId, GrantId, WorkspaceId};
-use hookyard_core::model::{CredentialKind, Grant, GrantVia, Scopes};
+use hookyard_core::model::{Application, CredentialKind, Grant, GrantVia, Scopes};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde_json::json;
 
-use super::applications::{end_grant, grant, scopes};
+use super::applications::{end_grant, grant, one, scopes};
 use super::credentials::{self, Access};
 use super::rows::{count, moment};
 use super::{SqliteStore, audit, failed};
@@ -82,18 +82,15 @@ impl OAuthStore for SqliteStore {
         &self,
         user: SecretHash,
         now: Timestamp,
-    ) -> Result<Option<DeviceCode>, StoreError> {
+    ) -> Result<Option<(Application, Scopes)>, StoreError> {
         self.look(move |conn| {
-            let sql = "SELECT application_id, scopes, expires_ms FROM device_codes \
+            let sql = "SELECT application_id, scopes FROM device_codes \
                        WHERE user_hash = ?1 AND decision IS NULL AND expires_ms > ?2";
-            let stored = |row: &Row<'_>| {
-                Ok(DeviceCode {
-                    application: ApplicationId(row.get(0)?),
-                    scopes: scopes(&row.get::<_, String>(1)?),
-                    expires_at: moment(row.get(2)?),
-                })
-            };
-            optional(conn, sql, params![user, now.as_millisecond()], stored)
+            let stored = |row: &Row<'_>| Ok((row.get::<_, i32>(0)?, row.get::<_, String>(1)?));
+            let found = optional(conn, sql, params![user, now.as_millisecond()], stored)?;
+            let Some((id, wanted)) = found else { return Ok(None) };
+            let application = one(conn, "id = ?1", &[&id])?;
+            Ok(application.map(|application| (application, scopes(&wanted))))
         })
         .await
     }

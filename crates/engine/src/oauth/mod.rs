@@ -1,0 +1,92 @@
+//! Letting applications in: OAuth2 as a server (UltraCart spec 3.2; RFC 6749, 7009, 7636 and 8628).
+//!
+//! An application has a client id and no secret: no UltraCart SDK can send one, so all are public
+//! clients. What binds a code or token to whom it was given to is that it goes to a registered
+//! redirect URI only, is good once, and ends everything that came of it when it comes again; and PKCE,
+//! where the application can.
+
+mod applications;
+mod authorize;
+mod device;
+mod token;
+
+pub use applications::{
+    DESCRIPTION_CHARS_MAX, NAME_CHARS_MAX, REDIRECT_URIS_MAX, URL_CHARS_MAX, new_application,
+};
+pub use authorize::{Asked, Request, STATE_CHARS_MAX, Stop, Unproven, prove};
+pub use device::{DEVICE_SECONDS, Device, POLL_SECONDS};
+pub use token::{Exchange, ExchangeError, Tokens};
+
+use hookyard_core::entropy::{self, Entropy};
+use hookyard_core::model::Scopes;
+use hookyard_store::SecretHash;
+use jiff::SignedDuration;
+use sha2::{Digest, Sha256};
+
+/// How long tokens are good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// An access token.
+    pub access: SignedDuration,
+    /// A refresh token; `None` until it is used or revoked.
+    pub refresh: Option<SignedDuration>,
+}
+
+impl Default for Lifetimes {
+    /// A year: UltraCart's own client for WordPress never refreshes (UltraCart spec 3.2).
+    fn default() -> Self {
+        Self { access: SignedDuration::from_hours(365 * 24), refresh: None }
+    }
+}
+
+/// How long a code can be redeemed: the longest that RFC 6749 recommends.
+const CODE_LIFE: SignedDuration = SignedDuration::from_mins(10);
+
+/// Digits of a client id, as UltraCart's (spec section 1.3).
+const CLIENT_ID_DIGITS: usize = 32;
+
+/// Random characters of a code or token: 256 bits.
+const SECRET_CHARS: usize = 43;
+
+/// The start of access tokens, by which Mammoth's clients know one (spec section 0).
+const ACCESS_PREFIX: &str = "mm_";
+
+/// The start of refresh tokens, so that people and scanners of leaked secrets know one.
+const REFRESH_PREFIX: &str = "hyr_";
+
+fn secret(entropy: &dyn Entropy, prefix: &str) -> String {
+    format!("{prefix}{}", entropy::alphanumeric(entropy, SECRET_CHARS))
+}
+
+fn hash(secret: &str) -> SecretHash {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// What of the wanted scopes the application was registered with; all of it when none are named.
+/// UltraCart's own scopes that mean nothing here are passed over, as RFC 6749 (section 3.3) lets a
+/// server do that says what it granted. `None` when nothing is left.
+fn narrowed(registered: Scopes, wanted: Option<&str>) -> Option<Scopes> {
+    let Some(wanted) = wanted.filter(|wanted| !wanted.trim().is_empty()) else {
+        return Some(registered);
+    };
+    let known = wanted.split([' ', ',']).filter_map(|word| word.parse().ok());
+    let granted: Scopes = known.filter(|scope| registered.has(*scope)).collect();
+    (granted != Scopes::default()).then_some(granted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_narrowed_and_never_widened() {
+        let registered: Scopes = "webhook_read webhook_write".parse().unwrap();
+        let narrowed = |wanted| narrowed(registered, wanted).map(|scopes| scopes.to_string());
+        assert_eq!(narrowed(None).as_deref(), Some("webhook_read webhook_write"));
+        assert_eq!(narrowed(Some(" ")).as_deref(), Some("webhook_read webhook_write"));
+        assert_eq!(narrowed(Some("webhook_read admin")).as_deref(), Some("webhook_read"));
+        assert_eq!(narrowed(Some("order_read,webhook_write")).as_deref(), Some("webhook_write"));
+        assert_eq!(narrowed(Some("order_read")), None);
+        assert_eq!(narrowed(Some("admin")), None);
+    }
+}
