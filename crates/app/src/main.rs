@@ -37,6 +37,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Init(command) => runtime.block_on(cli::init(command)),
         Command::Serve(command) => runtime.block_on(cli::serve(*command)),
         Command::CredentialCreate(command) => runtime.block_on(cli::credential_create(command)),
+        Command::Application(command) => runtime.block_on(cli::application(command)),
         Command::RuleTest(command) => return Ok(cli::rule_test(&command)),
     };
     // Tasks that were given up on are not waited for.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use hookyard_engine::Engine;
+use hookyard_engine::oauth::Lifetimes;
 use ipnet::IpNet;
 
 #[cfg(test)]
@@ -48,6 +49,11 @@ pub struct Settings {
     pub receive_bytes_max: usize,
     /// The proxies whose word on a caller's address is taken.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where people and devices reach this server, as in `https://hooks.example.com`; `None` for where
+    /// each request came to.
+    pub public_url: Option<String>,
+    /// How long OAuth2 tokens are good for.
+    pub lifetimes: Lifetimes,
 }
 
 impl Default for Settings {
@@ -58,6 +64,8 @@ impl Default for Settings {
             batch_bytes_max: 10 << 20,
             receive_bytes_max: 10 << 20,
             trusted_proxies: Vec::new(),
+            public_url: None,
+            lifetimes: Lifetimes::default(),
         }
     }
 }

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use hookyard_core::model::{CredentialKind, Scope};
 
+use super::application_args::ApplicationAction;
 use crate::config::values::{
-    ByteSize, Days, DisableDays, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number, WebUrl,
-    Zone,
+    ByteSize, Days, DisableDays, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number,
+    TokenSeconds, WebUrl, Zone,
 };
 
 /// Send and receive webhooks from one binary
@@ -42,6 +43,9 @@ pub(crate) enum Action {
     /// Manage credentials
     #[command(subcommand)]
     Credential(CredentialAction),
+    /// Manage the applications that people let in by OAuth2
+    #[command(subcommand)]
+    Application(ApplicationAction),
     /// Work on rules, without a server
     #[command(subcommand)]
     Rule(RuleAction),
@@ -203,6 +207,36 @@ pub(crate) struct ServeArgs {
     /// A number, or a number with KiB or MiB behind it. GitHub sends up to 25 MiB.
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_RECEIVE_BYTES_MAX", default_value = "10MiB")]
     pub(crate) receive_bytes_max: ByteSize,
+
+    /// Where people and devices reach this server, as in https://hooks.example.com
+    ///
+    /// A device that asks to be let in by OAuth2 is told to send its person there. Without this flag
+    /// it is http and the host that the device itself came to.
+    #[arg(long, value_name = "URL", env = "HOOKYARD_PUBLIC_URL")]
+    pub(crate) public_url: Option<WebUrl>,
+
+    /// How long OAuth2 access tokens are good for, in seconds
+    ///
+    /// From 60 to 2147483647. UltraCart's own client for WordPress never refreshes its token, so
+    /// the default is a year; applications that refresh can do with an hour.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "HOOKYARD_ACCESS_TOKEN_SECONDS",
+        default_value = "31536000"
+    )]
+    pub(crate) access_token_seconds: TokenSeconds,
+
+    /// How long OAuth2 refresh tokens are good for while they are not used, in days
+    ///
+    /// A whole number, or `forever`. Each use gives a new one.
+    #[arg(
+        long,
+        value_name = "DAYS",
+        env = "HOOKYARD_REFRESH_TOKEN_DAYS",
+        default_value = "forever"
+    )]
+    pub(crate) refresh_token_days: Days,
 
     /// The user that deliveries to endpoints with authentication `api user` name
     ///

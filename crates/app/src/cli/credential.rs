@@ -47,7 +47,7 @@ pub(crate) async fn create(command: CredentialCreate) -> Result<()> {
 }
 
 /// The workspace that was asked for, or the only one.
-fn pick(asked: Option<WorkspaceId>, there: &[Workspace]) -> Result<WorkspaceId> {
+pub(super) fn pick(asked: Option<WorkspaceId>, there: &[Workspace]) -> Result<WorkspaceId> {
     let numbers: Vec<_> = there.iter().map(|workspace| workspace.id.to_string()).collect();
     match (asked, there) {
         (_, []) => bail!("there is no workspace yet: run `hookyard init` first"),

@@ -1,5 +1,6 @@
 //! From what was written (flags, environment, file) to what is used.
 
+mod application;
 mod file;
 mod key;
 pub(crate) mod values;
@@ -14,6 +15,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use hookyard_core::id::{ProjectId, WorkspaceId};
 use hookyard_core::model::{CredentialKind, Scopes, Secret};
 use hookyard_engine::deliver::{self, ApiUser};
+use hookyard_engine::oauth::Lifetimes;
 use hookyard_server::Settings;
 use hookyard_store::{Keep, Retention};
 use ipnet::IpNet;
@@ -24,6 +26,7 @@ use crate::cli::args::{
     Action, Cli, CommonArgs, CredentialAction, CredentialCreateArgs, FirstArgs, InitArgs,
     RuleAction, RuleTestArgs, ServeArgs,
 };
+pub(crate) use application::{Application, ApplicationCommand};
 use file::File;
 pub(crate) use key::KeySource;
 use values::{ByteSize, Days, LogFormat};
@@ -34,6 +37,7 @@ pub(crate) enum Command {
     Init(Init),
     Serve(Box<Serve>),
     CredentialCreate(CredentialCreate),
+    Application(Application),
     RuleTest(RuleTest),
 }
 
@@ -100,6 +104,7 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> 
         Action::Init(args) => args.common.config,
         Action::Serve(args) => args.common.config,
         Action::Credential(CredentialAction::Create(args)) => args.common.config,
+        Action::Application(action) => action.common().config.clone(),
         // It is about two files and nothing else, and its codes must not depend on a third.
         Action::Rule(RuleAction::Test(args)) => return Ok(Command::RuleTest(args.into())),
     };
@@ -111,6 +116,7 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> 
         Action::Credential(CredentialAction::Create(args)) => {
             CredentialCreate::new(args).map(Command::CredentialCreate)
         }
+        Action::Application(action) => Application::new(action).map(Command::Application),
         Action::Rule(RuleAction::Test(args)) => Ok(Command::RuleTest(args.into())),
     }
 }
@@ -191,6 +197,9 @@ impl Serve {
             dead_letter_bytes,
             audit_days,
             audit_bytes,
+            public_url,
+            access_token_seconds,
+            refresh_token_days,
             api_user_name,
             api_user_password_file,
             sqs_endpoint_url,
@@ -221,6 +230,11 @@ impl Serve {
                 event_bytes_max: event_bytes_max.0,
                 batch_bytes_max: batch_bytes_max.0,
                 receive_bytes_max: receive_bytes_max.0,
+                public_url: public_url.map(|url| url.0.origin().ascii_serialization()),
+                lifetimes: Lifetimes {
+                    access: SignedDuration::from_secs(access_token_seconds.0.into()),
+                    refresh: duration(refresh_token_days),
+                },
                 trusted_proxies: trusted_proxy.into_iter().map(|net| net.0).collect(),
             },
             retention: Retention {
@@ -258,8 +272,11 @@ impl From<RuleTestArgs> for RuleTest {
 }
 
 fn keep(days: Days, bytes: Option<ByteSize>) -> Keep {
-    let age = days.0.map(|days| SignedDuration::from_hours(24 * days));
-    Keep { age, bytes: bytes.map(|bytes| bytes.0 as u64) }
+    Keep { age: duration(days), bytes: bytes.map(|bytes| bytes.0 as u64) }
+}
+
+fn duration(days: Days) -> Option<SignedDuration> {
+    days.0.map(|days| SignedDuration::from_hours(24 * days))
 }
 
 impl CredentialCreate {

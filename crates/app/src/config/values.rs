@@ -84,6 +84,27 @@ impl FromStr for Days {
     }
 }
 
+/// The shortest life of an access token, in seconds: a shorter one ends before it is used.
+const TOKEN_SECONDS_MIN: i32 = 60;
+
+/// How long an access token is good for, in whole seconds. Clients keep it in 32 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TokenSeconds(pub(crate) i32);
+
+impl FromStr for TokenSeconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let seconds = text.parse().ok().filter(|seconds| *seconds >= TOKEN_SECONDS_MIN);
+        seconds.map(Self).ok_or_else(|| {
+            format!(
+                "`{text}` is no life of a token: use whole seconds from {TOKEN_SECONDS_MIN} to {}",
+                i32::MAX
+            )
+        })
+    }
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum LogFormat {
@@ -250,6 +271,14 @@ mod tests {
         assert_eq!("2GiB".parse(), Ok(ByteSize(2 << 30)));
         for text in ["", "0", "-1", "1.5", "36501", "Forever", "30d"] {
             assert!(text.parse::<Days>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn tokens_live_a_minute_at_least() {
+        assert_eq!("60".parse(), Ok(TokenSeconds(60)));
+        for text in ["", "59", "-1", "2147483648", "1h"] {
+            assert!(text.parse::<TokenSeconds>().is_err(), "{text}");
         }
     }
 

@@ -13,7 +13,9 @@ use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, OpenApiB
 use utoipa::{PartialSchema, ToSchema};
 
 use super::input::{self, Nothing};
-use super::{datasets, endpoints, event_types, folders, publish, rules_test, sources};
+use super::{
+    applications, datasets, endpoints, event_types, folders, publish, rules_test, sources,
+};
 use crate::problem::{Code, Problem, ProblemBody};
 
 /// The methods of a path that are operations.
@@ -63,6 +65,7 @@ pub(super) fn base() -> OpenApi {
         ("event types", "What can be published"),
         ("sources", "Inbound URLs and what they do with what they get"),
         ("datasets", "What was received: rows, batches, earlier versions, folders"),
+        ("applications", "Programs that people let in by OAuth2"),
         ("rules", "Trying out what subscriptions filter by"),
         ("installation", "This process, for whoever runs it"),
     ];
@@ -113,6 +116,7 @@ fn samples() -> impl Iterator<Item = (&'static str, Value)> {
         sources::samples(),
         datasets::samples(),
         folders::samples(),
+        applications::samples(),
     ];
     all.into_iter().flatten()
 }

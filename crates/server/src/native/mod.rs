@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use crate::{App, probes};
 
+mod applications;
 mod caller;
 mod datasets;
 mod document;
@@ -22,6 +23,7 @@ mod input;
 mod place;
 mod publish;
 mod rules_test;
+mod scope;
 mod sources;
 mod trace;
 
@@ -38,6 +40,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(sources::router())
         .merge(datasets::router())
         .merge(folders::router())
+        .merge(applications::router())
         .routes(routes!(rules_test::test_rule))
         .routes(routes!(document::get_openapi))
         .merge(probes::router())

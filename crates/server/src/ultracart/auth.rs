@@ -22,6 +22,11 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// The credential itself.
+    pub(super) fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
     /// The workspace that the credential opens, if it may do this in it.
     pub(super) fn may(&self, scope: Scope) -> Result<WorkspaceId, ApiError> {
         if self.credential.scopes.has(scope) {

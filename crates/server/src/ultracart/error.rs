@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::answer;
 
 /// The header that repeats the message.
-const ERROR_HEADER: HeaderName = HeaderName::from_static("uc-rest-error");
+pub(super) const ERROR_HEADER: HeaderName = HeaderName::from_static("uc-rest-error");
 
 /// The most characters of the header: readers give up at 8,000 for all headers together.
 const ERROR_HEADER_CHARS_MAX: usize = 1_000;
@@ -180,7 +180,7 @@ impl IntoResponse for ApiError {
 }
 
 /// A message as one line that every header reader takes.
-fn header_line(message: &str) -> HeaderValue {
+pub(super) fn header_line(message: &str) -> HeaderValue {
     let safe = message.chars().take(ERROR_HEADER_CHARS_MAX).map(|c| match c {
         ' '..='~' => c,
         c if c.is_ascii() => ' ',

@@ -1,4 +1,4 @@
-//! The UltraCart REST v2 webhook API under `/rest/v2` (spec/ultracart.md).
+//! The UltraCart REST v2 webhook API and OAuth2 under `/rest/v2` (spec/ultracart.md).
 //!
 //! One file per operation; `client` decides what a caller can read, `webhook` and `attempts` are the
 //! wire models, `change` and `query` read what callers send.
@@ -28,6 +28,7 @@ mod insert;
 mod list;
 mod log;
 mod log_summaries;
+mod oauth;
 mod path;
 mod query;
 mod reflow;
@@ -55,7 +56,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         ("/webhook/webhook_event_categories", get(categories::handle)),
     ];
     let mut router = Router::new();
-    for (path, methods) in routes {
+    for (path, methods) in routes.into_iter().chain(oauth::routes()) {
         let path = format!("{BASE_PATH}{path}");
         // A slash at the end leads to the same place; the wildcard takes it in by itself.
         if !path.contains('*') {

@@ -1,5 +1,6 @@
 //! The native API over the real router.
 
+mod applications;
 mod datasets;
 mod dead_letters;
 mod endpoints;

@@ -31,6 +31,8 @@ fn calls(made: &Made) -> Vec<Call> {
             .replace("/folders/{id}", &format!("/folders/{}", made.folder))
             .replace("{batch}", "1")
             .replace("{version}", "1")
+            .replace("/applications/{id}", &format!("/applications/{}", made.application))
+            .replace("{grant}", "1")
             .replace("{id}", &made.endpoint.to_string())
             .replace("{event_type}", "order_create")
             .replace("{seq}", "1")
@@ -76,6 +78,7 @@ struct Made {
     source: Value,
     dataset: Value,
     folder: Value,
+    application: Value,
 }
 
 async fn made(server: &TestServer) -> Made {
@@ -91,11 +94,16 @@ async fn made(server: &TestServer) -> Made {
     let named = Some(json!({"name": "x.test"}));
     let (status, folder) = own(server, "POST", "/v1/folders", named).await;
     assert_eq!(status, StatusCode::CREATED, "{folder}");
+    let application =
+        json!({"name": "x.test", "redirect_uris": ["https://x.test/"], "scopes": ["data_read"]});
+    let (status, application) = own(server, "POST", "/v1/applications", Some(application)).await;
+    assert_eq!(status, StatusCode::CREATED, "{application}");
     Made {
         endpoint: made["id"].clone(),
         source: source["id"].clone(),
         dataset: source["dataset"].clone(),
         folder: folder["id"].clone(),
+        application: application["id"].clone(),
     }
 }
 
@@ -138,7 +146,8 @@ async fn another_workspace_finds_nothing() {
     assert_eq!(server.send(publish.unwrap()).await.status, StatusCode::ACCEPTED);
     for call in calls(&made) {
         let at = format!("{} {}", call.method, call.path);
-        let names_one = ["/events/a", "/endpoints/", "/sources/", "/datasets/", "/folders/"];
+        let names_one =
+            ["/events/a", "/endpoints/", "/sources/", "/datasets/", "/folders/", "/applications/"];
         let names_one = names_one.into_iter().any(|part| call.path.contains(part));
         if names_one {
             let answer = server.send(call.with(Some(OTHER_KEY))).await;

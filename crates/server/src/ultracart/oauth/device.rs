@@ -1,0 +1,73 @@
+//! `POST /oauth/device/authorize`: a device without a browser asks (RFC 8628, section 3.1).
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use hookyard_engine::oauth::{DEVICE_SECONDS, ExchangeError, POLL_SECONDS};
+use http::HeaderMap;
+use http::header::HOST;
+use serde::Serialize;
+
+use super::super::{BASE_PATH, answer};
+use super::VERIFY;
+use super::error::OAuthError;
+use super::failures::Failures;
+use super::form::Form;
+use super::token::unstored;
+use crate::App;
+
+/// The longest host with its port: a name has at most 253 characters.
+const HOST_CHARS_MAX: usize = 260;
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    device_code: &'a str,
+    user_code: &'a str,
+    verification_uri: &'a str,
+    verification_uri_complete: String,
+    expires_in: i32,
+    interval: i32,
+}
+
+pub(super) async fn handle(
+    State(app): State<App>,
+    Extension(failures): Extension<Arc<Failures>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, OAuthError> {
+    failures.check(&app).map_err(OAuthError::too_many)?;
+    let form = Form::read(&headers, body).await.map_err(OAuthError::invalid)?;
+    let client_id = form.get("client_id").ok_or_else(|| OAuthError::missing("client_id"))?;
+    let application = app.engine.client(client_id).await.inspect_err(|error| {
+        if matches!(error, ExchangeError::UnknownClient) {
+            failures.count(&app);
+        }
+    })?;
+    let device = app.engine.begin_device(&application, form.get("scope")).await?;
+    let place = format!("{}{BASE_PATH}{VERIFY}", origin(&app, &headers)?);
+    let answer = Answer {
+        device_code: &device.device_code,
+        user_code: &device.user_code,
+        verification_uri: &place,
+        verification_uri_complete: format!("{place}?user_code={}", device.user_code),
+        expires_in: DEVICE_SECONDS,
+        interval: POLL_SECONDS,
+    };
+    Ok(unstored(answer::json(&answer)))
+}
+
+/// Where people reach this server: as its operator says, or else where the device did.
+fn origin(app: &App, headers: &HeaderMap) -> Result<String, OAuthError> {
+    if let Some(public_url) = &app.settings.public_url {
+        return Ok(public_url.clone());
+    }
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let usual = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    if host.is_empty() || host.len() > HOST_CHARS_MAX || !host.bytes().all(usual) {
+        return Err(OAuthError::invalid("the Host header names no host"));
+    }
+    Ok(format!("http://{host}"))
+}

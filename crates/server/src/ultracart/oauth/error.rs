@@ -1,0 +1,119 @@
+//! Errors as OAuth2 clients expect them (RFC 6749, section 5.2; RFC 8628, section 3.5).
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use hookyard_engine::Error;
+use hookyard_engine::oauth::ExchangeError;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+use super::super::answer;
+use super::super::error::{ERROR_HEADER, Fault, header_line};
+use super::token::unstored;
+
+/// An answer that says no.
+#[derive(Debug)]
+pub(super) struct OAuthError {
+    status: StatusCode,
+    error: &'static str,
+    description: String,
+    retry_after: Option<u64>,
+    fault: Option<Fault>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'a str,
+    error_description: &'a str,
+}
+
+impl OAuthError {
+    fn new(status: StatusCode, error: &'static str, description: impl Into<String>) -> Self {
+        Self { status, error, description: description.into(), retry_after: None, fault: None }
+    }
+
+    /// A request that cannot be understood.
+    pub(super) fn invalid(description: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", description)
+    }
+
+    /// A parameter that must be there.
+    pub(super) fn missing(name: &str) -> Self {
+        Self::invalid(format!("{name} is missing"))
+    }
+
+    /// A way to get tokens that there is not.
+    pub(super) fn unsupported_grant(asked: &str) -> Self {
+        let description = format!(
+            "grant_type must be authorization_code, refresh_token or device_code, not {asked}"
+        );
+        Self::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", description)
+    }
+
+    /// A caller who failed too often, and may try again after these seconds.
+    pub(super) fn too_many(seconds: u64) -> Self {
+        let description = format!("too many failures: try again in {seconds} seconds");
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", description);
+        Self { retry_after: Some(seconds), ..error }
+    }
+
+    fn from_engine(error: Error) -> Self {
+        match error {
+            Error::Internal(error) => {
+                let description = "the server failed; its log says why";
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                let fault = Some(Fault(Arc::new(error)));
+                Self { fault, ..Self::new(status, "server_error", description) }
+            }
+            other => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                let error = Self::new(status, "temporarily_unavailable", other.to_string());
+                Self { retry_after: Some(1), ..error }
+            }
+        }
+    }
+}
+
+impl From<ExchangeError> for OAuthError {
+    fn from(error: ExchangeError) -> Self {
+        let (status, name) = match error {
+            ExchangeError::Engine(error) => return Self::from_engine(error),
+            ExchangeError::UnknownClient => (StatusCode::BAD_REQUEST, "invalid_client"),
+            // As on every other route (UltraCart spec 3.3).
+            ExchangeError::Disabled => (StatusCode::GONE, "unauthorized_client"),
+            ExchangeError::NotForDevices => (StatusCode::BAD_REQUEST, "unauthorized_client"),
+            ExchangeError::Useless(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
+            ExchangeError::Scopes => (StatusCode::BAD_REQUEST, "invalid_scope"),
+            ExchangeError::Pending => (StatusCode::BAD_REQUEST, "authorization_pending"),
+            ExchangeError::TooSoon => (StatusCode::BAD_REQUEST, "slow_down"),
+            ExchangeError::Denied => (StatusCode::BAD_REQUEST, "access_denied"),
+            ExchangeError::Expired => (StatusCode::BAD_REQUEST, "expired_token"),
+        };
+        Self::new(status, name, error.to_string())
+    }
+}
+
+impl From<Error> for OAuthError {
+    fn from(error: Error) -> Self {
+        Self::from_engine(error)
+    }
+}
+
+impl IntoResponse for OAuthError {
+    fn into_response(self) -> Response {
+        let Self { status, error, description, retry_after, fault } = self;
+        let mut response = answer::json(&Body { error, error_description: &description });
+        *response.status_mut() = status;
+        if let Some(fault) = fault {
+            response.extensions_mut().insert(fault);
+        }
+        let headers = response.headers_mut();
+        headers.insert(ERROR_HEADER, header_line(&description));
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        unstored(response)
+    }
+}

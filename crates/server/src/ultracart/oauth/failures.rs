@@ -1,0 +1,130 @@
+//! A bound on guessing: how often an address may bring a credential, code or token that is none.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use hookyard_store::Actor;
+
+use crate::App;
+
+/// Failures that an address may have at once: a person mistypes a few times, a program that is set up
+/// wrongly fails as often as it is tried.
+pub(super) const FAILURES_MAX: u32 = 20;
+
+/// How long it takes until one of them is forgotten. Four guesses a minute are no danger even to the
+/// shortest secret here, a device's code of 34 bits that is good for ten minutes.
+pub(super) const FORGOTTEN_AFTER: Duration = Duration::from_secs(15);
+
+/// The most addresses kept, about a megabyte. When there are more, the ones with the fewest failures
+/// are forgotten first.
+const ADDRESSES_MAX: usize = 10_000;
+
+/// Failures by address. Those whose address is not known share one count.
+#[derive(Debug, Default)]
+pub(super) struct Failures(Mutex<HashMap<Option<IpAddr>, Count>>);
+
+/// A leaky bucket.
+#[derive(Debug, Clone, Copy)]
+struct Count {
+    /// When all will be forgotten.
+    empty_at: Duration,
+}
+
+impl Count {
+    fn left(self, now: Duration) -> Duration {
+        self.empty_at.saturating_sub(now)
+    }
+}
+
+impl Failures {
+    /// Whether the caller may try; else how many seconds to wait.
+    pub(super) fn check(&self, app: &App) -> Result<(), u64> {
+        self.check_at(address(), app.engine.clock().monotonic())
+    }
+
+    /// Counts a failure of the caller.
+    pub(super) fn count(&self, app: &App) {
+        self.count_at(address(), app.engine.clock().monotonic());
+    }
+
+    fn check_at(&self, address: Option<IpAddr>, now: Duration) -> Result<(), u64> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = counts.get(&address).map_or(Duration::ZERO, |count| count.left(now));
+        let room = FORGOTTEN_AFTER * (FAILURES_MAX - 1);
+        match left.checked_sub(room) {
+            Some(wait) if !wait.is_zero() => {
+                Err(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn count_at(&self, address: Option<IpAddr>, now: Duration) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.len() >= ADDRESSES_MAX && !counts.contains_key(&address) {
+            make_room(&mut counts, now);
+        }
+        let count = counts.entry(address).or_insert(Count { empty_at: now });
+        count.empty_at = count.empty_at.max(now) + FORGOTTEN_AFTER;
+    }
+}
+
+/// Forgets half of the addresses.
+fn make_room(counts: &mut HashMap<Option<IpAddr>, Count>, now: Duration) {
+    let mut left: Vec<_> = counts.values().map(|count| count.left(now)).collect();
+    let (_, median, _) = left.select_nth_unstable(ADDRESSES_MAX / 2);
+    let median = *median;
+    counts.retain(|_, count| count.left(now) > median);
+}
+
+/// The address of the request at work. Of IPv6 the first half, which is what one customer has.
+fn address() -> Option<IpAddr> {
+    let address = Actor::current()?.address?.to_canonical();
+    Some(match address {
+        IpAddr::V6(address) => {
+            let network = u128::from(address) & !u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from(network))
+        }
+        IpAddr::V4(_) => address,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_followed_by_a_wait_that_one_guess_ends() {
+        let failures = Failures::default();
+        let at = Duration::from_secs;
+        for _ in 0..FAILURES_MAX {
+            assert_eq!(failures.check_at(None, at(100)), Ok(()));
+            failures.count_at(None, at(100));
+        }
+        assert_eq!(failures.check_at(None, at(100)), Err(15));
+        assert_eq!(failures.check_at(None, at(114)), Err(1));
+        assert_eq!(failures.check_at(None, at(115)), Ok(()));
+        failures.count_at(None, at(115));
+        assert_eq!(failures.check_at(None, at(115)), Err(15));
+        assert_eq!(failures.check_at(None, at(100 + 20 * 15)), Ok(()));
+        let other = Some(IpAddr::from([192, 0, 2, 1]));
+        assert_eq!(failures.check_at(other, at(115)), Ok(()), "each address for itself");
+    }
+
+    #[test]
+    fn addresses_are_bounded_and_the_worst_stay() {
+        let failures = Failures::default();
+        let guesser = Some(IpAddr::from([192, 0, 2, 1]));
+        for _ in 0..FAILURES_MAX {
+            failures.count_at(guesser, Duration::ZERO);
+        }
+        for number in 0..25_000_u32 {
+            let address = IpAddr::V4((0x0a00_0000 + number).into());
+            failures.count_at(Some(address), Duration::ZERO);
+        }
+        assert!(failures.0.lock().unwrap().len() <= ADDRESSES_MAX);
+        assert!(failures.check_at(guesser, Duration::ZERO).is_err());
+    }
+}

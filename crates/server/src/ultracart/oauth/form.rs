@@ -1,0 +1,88 @@
+//! Reading `application/x-www-form-urlencoded`.
+
+use std::collections::HashMap;
+
+use axum::body::Body;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+/// The media type of forms.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The largest form, in bytes: a state and a redirect URI of 2,000 characters each, all of them
+/// percent-encoded, and a credential.
+const FORM_BYTES_MAX: usize = 32 << 10;
+
+/// Parameters, each there once and with a value.
+#[derive(Debug, Default)]
+pub(super) struct Form(HashMap<String, String>);
+
+impl Form {
+    /// Reads a query string. What is wrong with it is said in words.
+    pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
+        let mut parameters = HashMap::new();
+        for (name, value) in form_urlencoded::parse(text) {
+            // An empty value counts as none (RFC 6749, section 3.1).
+            if value.is_empty() {
+                continue;
+            }
+            if parameters.insert(name.clone().into_owned(), value.into_owned()).is_some() {
+                return Err(format!("{name} is there more than once"));
+            }
+        }
+        Ok(Self(parameters))
+    }
+
+    /// Reads a body.
+    pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Self, String> {
+        let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case(FORM) {
+            return Err(format!("send the body as {FORM}"));
+        }
+        match Limited::new(body, FORM_BYTES_MAX).collect().await {
+            Ok(collected) => Self::parse(&collected.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => {
+                Err(format!("the body has more than {FORM_BYTES_MAX} bytes"))
+            }
+            Err(error) => Err(format!("the body could not be read to its end: {error}")),
+        }
+    }
+
+    /// A parameter.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// A parameter for whoever keeps it.
+    pub(super) fn owned(&self, name: &str) -> Option<String> {
+        self.0.get(name).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_is_there_once_or_not_at_all() {
+        let form = Form::parse(b"code=C+1%26&state=&x").unwrap();
+        assert_eq!(form.get("code"), Some("C 1&"));
+        assert_eq!((form.get("state"), form.get("x"), form.get("y")), (None, None, None));
+        let twice = Form::parse(b"code=1&code=1").unwrap_err();
+        assert_eq!(twice, "code is there more than once");
+    }
+
+    #[tokio::test]
+    async fn only_forms_of_a_bounded_size_are_read() {
+        let headers = |kind: &str| HeaderMap::from_iter([(CONTENT_TYPE, kind.parse().unwrap())]);
+        let kind = headers("Application/X-www-form-urlencoded; charset=utf-8");
+        let form = Form::read(&kind, Body::from("a=1")).await.unwrap();
+        assert_eq!(form.get("a"), Some("1"));
+        assert!(Form::read(&headers("application/json"), Body::from("{}")).await.is_err());
+        assert!(Form::read(&HeaderMap::new(), Body::from("a=1")).await.is_err());
+        let large = Body::from("x".repeat(FORM_BYTES_MAX + 1));
+        assert!(Form::read(&kind, large).await.unwrap_err().contains("32768"));
+    }
+}

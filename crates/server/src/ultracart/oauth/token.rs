@@ -1,0 +1,102 @@
+//! `POST /oauth/token`: codes and refresh tokens for tokens.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use hookyard_core::id::WorkspaceId;
+use hookyard_core::model::Workspace;
+use hookyard_engine::Error;
+use hookyard_engine::oauth::{Exchange, ExchangeError, Tokens};
+use hookyard_store::Entity;
+use http::header::{CACHE_CONTROL, PRAGMA};
+use http::{HeaderMap, HeaderValue};
+use serde::Serialize;
+
+use super::super::answer;
+use super::super::client::{Class, Client};
+use super::error::OAuthError;
+use super::failures::Failures;
+use super::form::Form;
+use crate::App;
+
+/// The grant type of devices as RFC 8628 names it; the SDKs' documentation has the short word.
+const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// Tokens as the SDKs read them: the lifetime is a text, and the type in lower case (UltraCart spec,
+/// trap 13).
+#[derive(Serialize)]
+struct Answer<'a> {
+    access_token: &'a str,
+    token_type: &'a str,
+    expires_in: String,
+    refresh_token: &'a str,
+    scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merchant_id: Option<&'a str>,
+}
+
+pub(super) async fn handle(
+    State(app): State<App>,
+    Extension(failures): Extension<Arc<Failures>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, OAuthError> {
+    failures.check(&app).map_err(OAuthError::too_many)?;
+    let form = Form::read(&headers, body).await.map_err(OAuthError::invalid)?;
+    let exchange = exchange(&form)?;
+    let tokens = issue(&app, &form, exchange).await.inspect_err(|error| {
+        if matches!(error, ExchangeError::UnknownClient | ExchangeError::Useless(_)) {
+            failures.count(&app);
+        }
+    })?;
+    let workspace = workspace(&app, tokens.grant.workspace).await?;
+    // Java refuses a key that came after it (UltraCart spec 3.2).
+    let is_strict = Client::from_headers(&headers).class == Class::Strict;
+    let answer = Answer {
+        access_token: &tokens.access,
+        token_type: "bearer",
+        expires_in: tokens.expires_in.to_string(),
+        refresh_token: &tokens.refresh,
+        scope: tokens.grant.scopes.to_string(),
+        merchant_id: (!is_strict).then_some(&*workspace.merchant),
+    };
+    Ok(unstored(answer::json(&answer)))
+}
+
+async fn issue(app: &App, form: &Form, exchange: Exchange) -> Result<Tokens, ExchangeError> {
+    let application = app.engine.client(form.get("client_id").unwrap_or_default()).await?;
+    app.engine.exchange(&application, exchange, app.settings.lifetimes).await
+}
+
+/// What the application brings.
+fn exchange(form: &Form) -> Result<Exchange, OAuthError> {
+    let needed = |name: &str| form.owned(name).ok_or_else(|| OAuthError::missing(name));
+    needed("client_id")?;
+    match needed("grant_type")?.as_str() {
+        "authorization_code" => Ok(Exchange::Code {
+            code: needed("code")?,
+            redirect_uri: needed("redirect_uri")?,
+            verifier: form.owned("code_verifier"),
+        }),
+        "refresh_token" => Ok(Exchange::Refresh(needed("refresh_token")?)),
+        "device_code" | DEVICE_GRANT => Ok(Exchange::Device(needed("device_code")?)),
+        other => Err(OAuthError::unsupported_grant(other)),
+    }
+}
+
+/// The workspace that tokens open.
+pub(super) async fn workspace(app: &App, id: WorkspaceId) -> Result<Workspace, Error> {
+    let found = app.engine.store().workspace(id).await?;
+    found.ok_or(Error::NotFound(Entity::Workspace))
+}
+
+/// Keeps an answer out of caches (RFC 6749, section 5.1).
+pub(super) fn unstored(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    response
+}
