@@ -9,7 +9,7 @@ use hookyard_core::model::{
 };
 use hookyard_engine::oauth::new_application;
 use hookyard_store::sqlite::SqliteCredentials;
-use hookyard_store::{APPLICATIONS_MAX, ApplicationStore};
+use hookyard_store::{APPLICATIONS_MAX, ApplicationStore, TenantStore};
 use serde_json::json;
 
 use super::credential::pick;
