@@ -102,6 +102,30 @@ impl fmt::Display for VersionId {
     }
 }
 
+macro_rules! row_id {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub u64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+
+row_id! {
+    /// The number of a delivery that is kept for inspection; later ones have higher numbers.
+    DeliveryId;
+    /// The number of a line of a log of rejections; later ones have higher numbers.
+    RejectionId;
+}
+
 /// The five digits that end every request id (UltraCart spec 1.3: "a 5-digit constant").
 const REQUEST_ID_SUFFIX: &str = "80011";
 

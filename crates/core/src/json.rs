@@ -94,6 +94,11 @@ impl<'a> Scanner<'a> {
         unescape(raw)
     }
 
+    /// Skips a string; its text.
+    pub(crate) fn text(&mut self) -> Result<Cow<'a, str>, Damaged> {
+        unescape(self.string()?)
+    }
+
     /// Skips a value of any kind, however deep.
     pub(crate) fn skip_value(&mut self) -> Result<(), Damaged> {
         match self.peek().ok_or(Damaged)? {

@@ -12,6 +12,7 @@ pub mod entropy;
 pub mod expansion;
 pub mod id;
 pub mod json;
+pub mod json_pointer;
 pub mod model;
 pub mod oauth;
 pub mod order_key;

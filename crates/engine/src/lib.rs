@@ -16,6 +16,7 @@ pub mod deliver;
 pub mod endpoints;
 mod error;
 pub mod event_types;
+pub mod hops;
 pub mod net;
 pub mod oauth;
 pub mod publish;
@@ -29,6 +30,7 @@ use access::Access;
 pub use error::Error;
 use net::Guard;
 use publish::Matchers;
+use receive::Receiving;
 
 /// What every operation works with.
 #[derive(Clone)]
@@ -39,6 +41,7 @@ pub struct Engine {
     guard: Arc<Guard>,
     matchers: Arc<Matchers>,
     access: Arc<Access>,
+    receiving: Arc<Receiving>,
 }
 
 impl Engine {
@@ -50,7 +53,15 @@ impl Engine {
         guard: Arc<Guard>,
     ) -> Self {
         let access = Arc::new(Access::new(Arc::clone(&store), Arc::clone(&clock)));
-        Self { store, clock, entropy, guard, matchers: Arc::default(), access }
+        Self {
+            store,
+            clock,
+            entropy,
+            guard,
+            matchers: Arc::default(),
+            access,
+            receiving: Arc::default(),
+        }
     }
 
     /// The store, for reads that need no more than it gives.

@@ -30,6 +30,7 @@ mod journal;
 mod oauth;
 mod queue;
 mod ready;
+mod receiving;
 mod replays;
 mod retention;
 mod sources;
@@ -67,6 +68,10 @@ pub use queue::{
     EventFilter, Head, HeadLimit, Held, Lease, QueueStore, Queued, Reflow, WINDOW, Window,
 };
 pub use ready::Ready;
+pub use receiving::{
+    Accepted, DELIVERIES_KEPT, Newest, REJECTIONS_FOR, REJECTIONS_KEPT, REPEATS_FOR, REPEATS_MAX,
+    ReceivingStore,
+};
 pub use replays::{
     REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX, ReplayChange, ReplayStore, Slice, Span, SpanLimit,
 };
@@ -95,6 +100,7 @@ pub trait Store:
     + VersionStore
     + FolderStore
     + JobStore
+    + ReceivingStore
 {
     /// Whether a transaction can be committed now.
     async fn health(&self) -> Result<(), StoreError>;

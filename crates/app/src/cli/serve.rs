@@ -9,6 +9,7 @@ use hookyard_core::clock::{Clock, SystemClock};
 use hookyard_core::entropy::SystemEntropy;
 use hookyard_engine::deliver::{self, Dispatcher};
 use hookyard_engine::net::Guard;
+use hookyard_engine::receive::Keeper;
 use hookyard_engine::replays::Replayer;
 use hookyard_engine::retention::Sweeper;
 use hookyard_engine::{Engine, access};
@@ -47,8 +48,11 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
     let stop = Stop::new();
     let dispatcher = deliver::start(&engine, deliver).context("cannot set up TLS")?;
     let upkeep = upkeep(Arc::clone(&engine), retention);
-    let parts = parts(engine, dispatcher, settings, listener, upkeep, &stop, drain);
+    let parts = parts(Arc::clone(&engine), dispatcher, settings, listener, upkeep, &stop, drain);
     let result = lifecycle::run(parts, &stop, signals, drain).await;
+    if let Err(error) = engine.write_rejections().await {
+        tracing::warn!(%error, "the log of rejected deliveries was not written");
+    }
     close(store.as_ref()).await;
     if result.is_ok() {
         tracing::info!("stopped");
@@ -74,12 +78,13 @@ async fn announce(store: &dyn Store, first: FirstWorkspace, address: SocketAddr)
 }
 
 /// What goes on beside deliveries, for as long as it is polled: slices of replays are queued, uses of
-/// credentials are noted, and what is old is deleted.
+/// credentials and what sources did not take are noted, and what is old is deleted.
 async fn upkeep(engine: Arc<Engine>, retention: Retention) {
     let replays = Replayer::new(Arc::clone(&engine)).run();
     let credentials = access::Upkeep::new(Arc::clone(&engine)).run();
+    let keeping = Keeper::new(Arc::clone(&engine)).run();
     let sweeping = Sweeper::new(engine, retention).run();
-    tokio::join!(replays, credentials, sweeping);
+    tokio::join!(replays, credentials, keeping, sweeping);
 }
 
 /// Everything that runs until it is told to stop, or fails.

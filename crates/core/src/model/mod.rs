@@ -5,6 +5,7 @@ mod attempt;
 mod concurrency;
 mod credential;
 mod dataset;
+mod delivery;
 mod endpoint;
 mod endpoint_options;
 mod event;
@@ -28,6 +29,7 @@ pub use dataset::{
     Batch, BatchColumn, BatchState, Columns, Dataset, DatasetStats, Folder, Job, Row, Version,
     VersionsKept,
 };
+pub use delivery::{Cause, Delivery, KeptBody, KeptRequest, NewDelivery, NewRejection, Rejection};
 pub use endpoint::{
     ApiVersion, AuthKind, Endpoint, EndpointSettings, MAXIMUM_EVENTS_DEFAULT, MAXIMUM_SIZE_DEFAULT,
     Subscription,
@@ -47,6 +49,8 @@ pub use retry_rule::{
 pub use secret::Secret;
 pub use source::{Mode, NewSource, Source, SourceChange};
 pub use source_options::{
-    ANSWER_BODY_BYTES_MAX, SourceOptions, SourceOptionsChange, SuccessAnswer,
+    ALLOWED_IPS_MAX, ANSWER_BODY_BYTES_MAX, DeliveryRate, INSPECTION_SECONDS_DEFAULT,
+    INSPECTION_SECONDS_MAX, Republish, SourceOptions, SourceOptionsChange, SuccessAnswer,
+    UnknownType,
 };
 pub use workspace::{Project, Workspace};

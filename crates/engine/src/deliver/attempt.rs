@@ -17,6 +17,7 @@ use super::step::Deliverer;
 use super::trace::Trace;
 use super::transport::Answer;
 use super::verdict::{Before, Verdict, verdict};
+use crate::hops;
 
 /// How much of an answer's body, and of its headers, the log keeps, in characters (UltraCart spec
 /// section 2.3).
@@ -72,6 +73,7 @@ impl Deliverer {
         let Bundle { body, events: count, event_types, order_ids } = bundle;
         let seqs: Vec<_> = events.iter().take(count).map(|event| event.seq).collect();
         let trace = Trace::of(&events[..count]);
+        let hops = hops::of_events(&events[..count]);
         // The objects are not needed any more, and the request may take its time.
         drop(events);
         let started_at = self.clock.now();
@@ -79,7 +81,8 @@ impl Deliverer {
         let started = self.clock.monotonic();
         let (body, in_flight) = place.with_body(body);
         let id = message_id(plan.endpoint.id, &seqs, queued_at);
-        let message = Message { request_id: &request_id, id: &id, at: started_at, trace, body };
+        let at = started_at;
+        let message = Message { request_id: &request_id, id: &id, at, trace, hops, body };
         let (request_headers, answer) = match &plan.target {
             Ok(target) => {
                 let outgoing = target.request(message);

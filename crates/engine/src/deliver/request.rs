@@ -20,7 +20,7 @@ use super::render::{Coding, coding};
 use super::sqs::Queue;
 use super::trace::Trace;
 use super::transport::Outgoing;
-use crate::net;
+use crate::{hops, net};
 
 const JSON: &str = "application/json; charset=UTF-8";
 /// A compressed bundle really is text: base64 (UltraCart spec 4.2).
@@ -87,6 +87,8 @@ pub(super) struct Message<'a> {
     pub(super) at: Timestamp,
     /// The trace that all its events belong to.
     pub(super) trace: Option<Trace>,
+    /// How many sources its events came through.
+    pub(super) hops: u8,
     /// The body.
     pub(super) body: Bytes,
 }
@@ -151,6 +153,7 @@ impl Target {
         if let Some(trace) = message.trace {
             trace.insert(&mut headers);
         }
+        hops::insert(&mut headers, message.hops);
         self.signer.sign(&mut headers, message.id, message.at, &message.body);
         Outgoing {
             uri: self.uri.clone(),

@@ -26,6 +26,7 @@ fn request(settings: &EndpointSettings) -> Outgoing {
         id: "msg_1",
         at: Timestamp::UNIX_EPOCH,
         trace: None,
+        hops: 0,
         body: Bytes::from_static(b"{}"),
     })
 }

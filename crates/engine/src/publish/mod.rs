@@ -4,7 +4,7 @@ mod matcher;
 mod notice;
 
 use hookyard_core::cloudevents::CloudEvent;
-use hookyard_core::id::WorkspaceId;
+use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
 use hookyard_core::model::{NewEvent, Receipt};
 
 use crate::Engine;
@@ -72,6 +72,32 @@ impl Engine {
         }
         let receipts = self.store.append(workspace, new, self.clock.now()).await;
         Ok(receipts.map_err(crate::Error::from)?)
+    }
+}
+
+/// Why an object is matched with nobody.
+#[derive(Debug)]
+pub(crate) enum Unmatched {
+    /// The workspace has no such event type.
+    UnknownType,
+    /// As [`Error::Unmatchable`].
+    Ambiguous(hookyard_ruler::event::Error),
+    /// Something that has nothing to do with the object.
+    Other(crate::Error),
+}
+
+impl Engine {
+    /// The endpoints that want an event of this type with this object, ascending.
+    pub(crate) async fn match_object(
+        &self,
+        workspace: WorkspaceId,
+        event_type: &str,
+        object: &[u8],
+    ) -> Result<(EventTypeId, Vec<EndpointId>), Unmatched> {
+        let matcher = self.matchers.get(&self.store, workspace).await;
+        let matcher = matcher.map_err(|error| Unmatched::Other(error.into()))?;
+        let kind = *matcher.names.get(event_type).ok_or(Unmatched::UnknownType)?;
+        Ok((kind, matcher.matches(kind, object).map_err(Unmatched::Ambiguous)?))
     }
 }
 

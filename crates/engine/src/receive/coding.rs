@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
@@ -18,21 +18,41 @@ pub(super) fn decode(
     let mut codings = headers.get_all(CONTENT_ENCODING).iter();
     let coding = codings.next().map_or(&b""[..], |value| value.as_bytes().trim_ascii());
     if codings.next().is_some() {
-        return Err(Refusal::Unsupported("only one content coding may be applied"));
+        return Err(Refusal::Coding("only one content coding may be applied"));
     }
     if coding.is_empty() || coding.eq_ignore_ascii_case(b"identity") || body.is_empty() {
         return Ok(body.clone());
     }
-    if !coding.eq_ignore_ascii_case(b"gzip") && !coding.eq_ignore_ascii_case(b"x-gzip") {
-        return Err(Refusal::Unsupported("the content coding is not gzip"));
+    let is = |name: &[u8]| coding.eq_ignore_ascii_case(name);
+    if is(b"gzip") || is(b"x-gzip") {
+        inflate(MultiGzDecoder::new(&body[..]), "gzip", bytes_max)
+    } else if is(b"deflate") && is_zlib(body) {
+        inflate(ZlibDecoder::new(&body[..]), "deflate", bytes_max)
+    } else if is(b"deflate") {
+        inflate(DeflateDecoder::new(&body[..]), "deflate", bytes_max)
+    } else {
+        Err(Refusal::Coding("the content coding is neither gzip nor deflate"))
     }
+}
+
+/// Whether a body begins as zlib does (RFC 1950). That is what `deflate` means, but some senders leave
+/// the frame out.
+fn is_zlib(body: &[u8]) -> bool {
+    match body {
+        [method, flags, ..] => {
+            method & 0x0f == 8 && (u16::from(*method) << 8 | u16::from(*flags)) % 31 == 0
+        }
+        _ => false,
+    }
+}
+
+fn inflate(decoder: impl Read, coding: &str, bytes_max: usize) -> Result<Bytes, Refusal> {
     // One byte past the cap tells a body that is too large from one that just fits.
     let cap = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     let mut decoded = Vec::new();
-    MultiGzDecoder::new(&body[..])
-        .take(cap)
-        .read_to_end(&mut decoded)
-        .map_err(|_| Refusal::Malformed("the body is not gzip, as its encoding says".to_owned()))?;
+    decoder.take(cap).read_to_end(&mut decoded).map_err(|_| {
+        Refusal::Malformed(format!("the body is not {coding}, as its encoding says"))
+    })?;
     if decoded.len() > bytes_max {
         return Err(Refusal::TooLarge);
     }
@@ -71,9 +91,54 @@ mod tests {
         for body in [Bytes::from_static(b"hello"), cut] {
             assert!(matches!(decode(&coded("gzip"), &body, 100), Err(Refusal::Malformed(_))));
         }
-        for coding in ["br", "deflate", "gzip, gzip", "zstd"] {
+        for coding in ["br", "gzip, gzip", "zstd"] {
             let refused = decode(&coded(coding), &Bytes::from_static(b"x"), 100);
-            assert!(matches!(refused, Err(Refusal::Unsupported(_))), "{coding}");
+            assert!(matches!(refused, Err(Refusal::Coding(_))), "{coding}");
+        }
+    }
+
+    #[test]
+    fn deflate_is_undone_with_and_without_its_frame() {
+        let text = br#"{"a":"some text, some text, some text"}"#;
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        zlib.write_all(text).unwrap();
+        let mut raw = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        raw.write_all(text).unwrap();
+        for body in [zlib.finish().unwrap(), raw.finish().unwrap()].map(Bytes::from) {
+            assert_eq!(decode(&coded("deflate"), &body, 100).unwrap(), &text[..]);
+            assert_eq!(decode(&coded("deflate"), &body, 10), Err(Refusal::TooLarge));
+            let cut = body.slice(..body.len() / 2);
+            assert!(matches!(decode(&coded("deflate"), &cut, 100), Err(Refusal::Malformed(_))));
+        }
+        let plain = Bytes::from_static(b"plain text");
+        assert!(matches!(decode(&coded("Deflate"), &plain, 100), Err(Refusal::Malformed(_))));
+    }
+
+    #[test]
+    fn a_bomb_costs_no_more_than_the_cap() {
+        // A thousandth of what it decodes to.
+        let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        for _ in 0..1_000 {
+            bomb.write_all(&[0; 100_000]).unwrap();
+        }
+        let bomb = Bytes::from(bomb.finish().unwrap());
+        assert!(bomb.len() < 110_000);
+        let mut read = Counted { decoder: MultiGzDecoder::new(&bomb[..]), bytes: 0 };
+        assert_eq!(inflate(&mut read, "gzip", 1_000_000), Err(Refusal::TooLarge));
+        assert_eq!(read.bytes, 1_000_001);
+    }
+
+    /// Counts what is read.
+    struct Counted<R> {
+        decoder: R,
+        bytes: usize,
+    }
+
+    impl<R: Read> Read for &mut Counted<R> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let bytes = self.decoder.read(buffer)?;
+            self.bytes += bytes;
+            Ok(bytes)
         }
     }
 

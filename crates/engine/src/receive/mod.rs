@@ -6,21 +6,39 @@
 //! then (the caller reads the body) [`read`], then [`Engine::receive`].
 
 use bytes::Bytes;
-use hookyard_core::model::Source;
+use hookyard_core::model::{Cause, NewDelivery, Source};
 use hookyard_core::origins::{self, Verdict};
 use hookyard_core::signature::{self, shared_secret};
+use hookyard_store::Accepted;
 use http::header::ORIGIN;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{Engine, Error};
 
 mod coding;
 mod fields;
 mod input;
+mod inspect;
 mod json;
+mod keeper;
 mod multipart;
+mod pace;
+mod rejections;
+mod repeat;
+mod republish;
+
+pub use keeper::Keeper;
+
+/// What is known of all sources beyond the store.
+#[derive(Debug, Default)]
+pub(crate) struct Receiving {
+    pace: pace::Pace,
+    rejections: rejections::Rejections,
+}
 
 /// All of a delivery but its body.
 #[derive(Debug, Clone, Copy)]
@@ -45,9 +63,57 @@ pub enum Refusal {
     /// It is larger than the server takes, as it came, decoded or as the cell it would become.
     #[error("the delivery is larger than the limit")]
     TooLarge,
-    /// It is not text, or in a content coding that is not known.
+    /// It is not text.
     #[error("{0}")]
     Unsupported(&'static str),
+    /// It is in a content coding that is not known.
+    #[error("{0}")]
+    Coding(&'static str),
+    /// It should become an event of a type that is not known, and the source refuses those.
+    #[error("{0}")]
+    EventType(String),
+    /// It comes faster than the source's limit.
+    #[error("the source takes no more deliveries for {} seconds", .0.as_secs_f64().ceil())]
+    TooFast(Duration),
+}
+
+impl Refusal {
+    /// What the source's log calls it.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Malformed(_) => Cause::Malformed,
+            Self::Unproven => Cause::Proof,
+            Self::TooLarge => Cause::TooLarge,
+            Self::Unsupported(_) => Cause::NotText,
+            Self::Coding(_) => Cause::ContentCoding,
+            Self::EventType(_) => Cause::EventType,
+            Self::TooFast(_) => Cause::RateLimited,
+        }
+    }
+}
+
+/// Why a delivery was not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// For what it is.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// For something that has nothing to do with it.
+    #[error(transparent)]
+    Other(#[from] Error),
+}
+
+/// A delivery that may be stored.
+#[derive(Debug)]
+pub struct Incoming<'a> {
+    /// All but its body.
+    pub head: Head<'a>,
+    /// Who sent it; `None` when nobody can tell.
+    pub address: Option<IpAddr>,
+    /// Its body as it came.
+    pub body: &'a Bytes,
+    /// What [`read`] made of it.
+    pub cell: Option<Bytes>,
 }
 
 /// What a caller has proved before the body is there.
@@ -117,12 +183,35 @@ impl Engine {
         Ok(self.store().source_by_key(key).await?)
     }
 
-    /// Stores what [`read`] made of a delivery; the row is on disk and visible when this returns.
-    /// The answer is how many rows were stored. [`Error::NotFound`] when the source is gone.
-    pub async fn receive(&self, source: &Source, cell: Option<Bytes>) -> Result<u32, Error> {
-        let Some(cell) = cell else { return Ok(0) };
-        self.store().receive(source.id, cell, self.clock().now()).await?;
-        Ok(1)
+    /// Stores a delivery: its row and its event are on disk and visible when this returns. The answer
+    /// is how many rows were stored; none of one that came before. [`Error::NotFound`] when the source
+    /// is gone.
+    pub async fn receive(
+        &self,
+        source: &Source,
+        incoming: Incoming<'_>,
+    ) -> Result<u32, ReceiveError> {
+        self.take_turn(source).map_err(Refusal::TooFast)?;
+        let event = self.event(source, &incoming).await?;
+        let request = inspect::kept(source, &incoming);
+        let Incoming { head, address, body: _, cell } = incoming;
+        if cell.is_none() && request.is_none() {
+            return Ok(0);
+        }
+        let rows = u32::from(cell.is_some());
+        // What stores nothing does no harm when it comes again.
+        let counts = source.spec.options.keep_repeats || cell.is_none();
+        let repeat = if counts { None } else { repeat::name(source.id, head.headers) };
+        let delivery = NewDelivery { source: source.id, cell, event, repeat, request };
+        let now = self.clock().now();
+        match self.store().accept(delivery, now).await.map_err(Error::from)? {
+            Accepted::Stored { .. } => Ok(rows),
+            Accepted::Repeat => {
+                let detail = "answered as a success: it came within a day before";
+                self.note_rejection(source, Cause::Repeat, detail, head.method, address);
+                Ok(0)
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::Write;
 const BYTES_MAX: usize = 1000;
 const NOW: i64 = 1_700_000_000;
 
-fn source(secret: Option<&str>) -> Source {
+pub(super) fn source(secret: Option<&str>) -> Source {
     Source {
         id: SourceId(1),
         dataset: DatasetId(1),
@@ -134,7 +134,7 @@ fn sizes_are_bounded_as_sent_decoded_and_stored() {
     assert_eq!(deliver(&source(None), &Method::POST, "", &gzip, &coded), stored(&fits));
     let brotli = [("content-encoding", "br")];
     let refused = deliver(&source(None), &Method::POST, "", &brotli, b"1");
-    assert!(matches!(refused, Err(Refusal::Unsupported(_))));
+    assert!(matches!(refused, Err(Refusal::Coding(_))));
 }
 
 #[test]

@@ -55,12 +55,7 @@ pub(super) fn check_secret(secret: &Secret) -> Result<(), String> {
 
 /// Checks the settings; [`Error::Invalid`] names the member at fault.
 pub(super) fn check_options(options: &SourceOptions) -> Result<(), Error> {
-    let SourceOptions { answer } = options;
-    if let Some(answer) = answer {
-        let at = |(member, message)| Error::invalid(format!("answer.{member}"), message);
-        answer.check().map_err(at)?;
-    }
-    Ok(())
+    options.check().map_err(|(field, message)| Error::invalid(field, message))
 }
 
 impl Engine {

@@ -429,4 +429,15 @@ delegate! {
         fn add_job(workspace: WorkspaceId, new: NewJob, now: Timestamp) -> Job;
         fn job(workspace: WorkspaceId, id: JobId) -> Option<Job>;
     }
+    ReceivingStore {
+        fn accept(delivery: NewDelivery, now: Timestamp) -> Accepted;
+        fn deliveries(workspace: WorkspaceId, source: SourceId, page: Newest<DeliveryId>)
+            -> Vec<Delivery>;
+        fn delivery(workspace: WorkspaceId, source: SourceId, id: DeliveryId)
+            -> Option<(Delivery, Option<Bytes>)>;
+        fn log_rejections(lines: Vec<NewRejection>) -> ();
+        fn rejections(workspace: WorkspaceId, source: SourceId, page: Newest<RejectionId>)
+            -> Vec<Rejection>;
+        fn expire_inspection(now: Timestamp) -> u64;
+    }
 }

@@ -1,10 +1,13 @@
-//! What an accepted delivery is answered.
+//! What a delivery is answered.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use hookyard_core::model::{Source, SuccessAnswer};
+use hookyard_engine::receive::Refusal;
 use http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
+
+use crate::mammoth::error::ApiError;
 
 /// Any JSON object pleases every client, and these names none of them takes for a job.
 #[derive(Debug, Serialize)]
@@ -31,4 +34,19 @@ pub(super) fn accepted(source: &Source, method: &Method, rows: u32) -> Response 
     let kind = content_type.as_deref().and_then(|kind| HeaderValue::from_str(kind).ok());
     let kind = [(header::CONTENT_TYPE, kind.unwrap_or(TEXT))];
     (status, kind, body.clone()).into_response()
+}
+
+/// The answer to a delivery that is refused.
+pub(super) fn refused(refusal: Refusal) -> ApiError {
+    match refusal {
+        Refusal::Malformed(reason) | Refusal::EventType(reason) => {
+            ApiError::new(StatusCode::BAD_REQUEST, reason)
+        }
+        Refusal::Unproven => ApiError::unauthorized(),
+        Refusal::TooLarge => ApiError::too_large(),
+        Refusal::Unsupported(reason) | Refusal::Coding(reason) => {
+            ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason)
+        }
+        Refusal::TooFast(wait) => ApiError::too_many(wait),
+    }
 }

@@ -1,20 +1,24 @@
 //! The receive path of sources (spec/mammoth.md sections 2 to 5).
 
+use std::borrow::Cow;
+use std::net::IpAddr;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use bytes::Bytes;
-use hookyard_core::model::{Scope, Source};
-use hookyard_engine::access;
-use hookyard_engine::receive::{self, Head, Refusal, Standing};
+use hookyard_core::model::{Cause, Scope, Source};
+use hookyard_engine::receive::{self, Head, Incoming, ReceiveError, Refusal, Standing};
+use hookyard_engine::{Engine, access};
+use http::header::ORIGIN;
 use http::request::Parts;
-use http::{Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode};
 
-use crate::App;
 use crate::mammoth::error::ApiError;
 use crate::mammoth::{call, not_found, read_body};
+use crate::{App, peer};
 
 mod answer;
 mod cors;
@@ -47,8 +51,9 @@ pub(crate) fn router() -> Router<App> {
 }
 
 /// One request on a source's URL. The checks are in the order of spec section 3: method, key,
-/// origin, proof, then the body.
+/// origin, then address and pace, proof, then the body.
 async fn deliver(State(app): State<App>, request: Request<Body>) -> Result<Response, ApiError> {
+    let address = peer::caller(&request, &app.settings.trusted_proxies);
     let (parts, body) = request.into_parts();
     if ![Method::GET, Method::POST, Method::OPTIONS, Method::HEAD].contains(&parts.method) {
         return Err(ApiError::allowed_are(METHODS));
@@ -57,12 +62,14 @@ async fn deliver(State(app): State<App>, request: Request<Body>) -> Result<Respo
     let found = app.engine.source_by_key(key).await?;
     let source = found.ok_or_else(ApiError::not_found)?;
     let cors = Cors::judge(&source, &parts.headers);
+    let call = Call { app: &app, source: &source, parts: &parts, address };
     let answer = if cors.is_refused() {
-        Err(ApiError::forbidden())
+        let origin = parts.headers.get(ORIGIN).map_or(Cow::Borrowed(""), shown);
+        Err(call.refuse(Cause::Origin, &format!("from {origin}"), ApiError::forbidden()))
     } else if parts.method == Method::OPTIONS {
         Ok(cors::options(&parts.headers))
     } else {
-        accept(&app, &source, &parts, body).await
+        call.accept(body).await
     };
     // Also on refusals, so that a page can read why.
     let mut response = answer.into_response();
@@ -70,35 +77,87 @@ async fn deliver(State(app): State<App>, request: Request<Body>) -> Result<Respo
     Ok(response)
 }
 
+fn shown(value: &HeaderValue) -> Cow<'_, str> {
+    String::from_utf8_lossy(value.as_bytes())
+}
+
 /// The last segment that is not empty.
 fn key(path: &str) -> Option<&str> {
     path.rsplit('/').find(|segment| !segment.is_empty())
 }
 
-async fn accept(
-    app: &App,
-    source: &Source,
-    parts: &Parts,
-    body: Body,
-) -> Result<Response, ApiError> {
-    let query = parts.uri.query().unwrap_or_default();
-    let head = Head { method: &parts.method, headers: &parts.headers, query };
-    let standing = standing(app, source, head).await?;
-    if standing == Standing::Unproven {
-        return Err(ApiError::unauthorized());
+/// A request to a source, without its body.
+struct Call<'a> {
+    app: &'a App,
+    source: &'a Source,
+    parts: &'a Parts,
+    address: Option<IpAddr>,
+}
+
+impl Call<'_> {
+    /// Notes in the source's log that the request is refused, and how it is answered.
+    fn refuse(&self, cause: Cause, detail: &str, error: ApiError) -> ApiError {
+        let Self { app, source, parts, address } = self;
+        app.engine.note_rejection(source, cause, detail, &parts.method, *address);
+        error
     }
-    let bytes_max = app.settings.receive_bytes_max;
-    let body = match parts.method {
-        Method::POST => read_body(&parts.headers, body, bytes_max).await?,
-        _ => Bytes::new(),
-    };
-    let now = app.engine.clock().now();
-    let cell = receive::read(source, standing, head, &body, bytes_max, now).map_err(refused)?;
-    if parts.method == Method::HEAD {
-        return Ok(StatusCode::OK.into_response());
+
+    fn refused(&self, refusal: Refusal) -> ApiError {
+        let (cause, detail) = (refusal.cause(), refusal.to_string());
+        self.refuse(cause, &detail, answer::refused(refusal))
     }
-    let rows = app.engine.receive(source, cell).await?;
-    Ok(answer::accepted(source, &parts.method, rows))
+
+    async fn accept(&self, body: Body) -> Result<Response, ApiError> {
+        let Self { app, source, parts, address } = *self;
+        if !Engine::is_allowed(source, address) {
+            let from = address.map_or_else(|| "nowhere known".to_owned(), |a| a.to_string());
+            return Err(self.refuse(
+                Cause::Address,
+                &format!("from {from}"),
+                ApiError::forbidden(),
+            ));
+        }
+        // Only what is accepted counts against the limit; but what comes too fast is not read.
+        if let Some(wait) = app.engine.delivery_wait(source) {
+            return Err(self.refused(Refusal::TooFast(wait)));
+        }
+        let query = parts.uri.query().unwrap_or_default();
+        let head = Head { method: &parts.method, headers: &parts.headers, query };
+        let standing = standing(app, source, head).await?;
+        if standing == Standing::Unproven {
+            return Err(self.refused(Refusal::Unproven));
+        }
+        let bytes_max = app.settings.receive_bytes_max;
+        let body = match parts.method {
+            Method::POST => {
+                let read = read_body(&parts.headers, body, bytes_max).await;
+                read.map_err(|error| self.unread(error))?
+            }
+            _ => Bytes::new(),
+        };
+        let now = app.engine.clock().now();
+        let cell = receive::read(source, standing, head, &body, bytes_max, now)
+            .map_err(|refusal| self.refused(refusal))?;
+        if parts.method == Method::HEAD {
+            return Ok(StatusCode::OK.into_response());
+        }
+        let incoming = Incoming { head, address, body: &body, cell };
+        match app.engine.receive(source, incoming).await {
+            Ok(rows) => Ok(answer::accepted(source, &parts.method, rows)),
+            Err(ReceiveError::Refused(refusal)) => Err(self.refused(refusal)),
+            Err(ReceiveError::Other(error)) => Err(error.into()),
+        }
+    }
+
+    /// Notes that a body was not read to its end.
+    fn unread(&self, error: ApiError) -> ApiError {
+        match error.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                self.refuse(Cause::TooLarge, &Refusal::TooLarge.to_string(), error)
+            }
+            _ => self.refuse(Cause::Malformed, "the body did not arrive whole", error),
+        }
+    }
 }
 
 /// What the caller has proved, by the source's secret or by a credential that may write data in the
@@ -123,13 +182,4 @@ async fn standing(app: &App, source: &Source, head: Head<'_>) -> Result<Standing
         credential.workspace == source.spec.workspace && credential.scopes.has(Scope::DataWrite)
     });
     Ok(if may_write { Standing::Proven } else { standing })
-}
-
-fn refused(refusal: Refusal) -> ApiError {
-    match refusal {
-        Refusal::Malformed(reason) => ApiError::new(StatusCode::BAD_REQUEST, reason),
-        Refusal::Unproven => ApiError::unauthorized(),
-        Refusal::TooLarge => ApiError::too_large(),
-        Refusal::Unsupported(reason) => ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason),
-    }
 }

@@ -1,5 +1,8 @@
 //! Refusals in the form that the API's clients read (spec/mammoth.md section 1.7).
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use hookyard_engine::Error;
@@ -26,7 +29,7 @@ pub(crate) struct ApiError {
     status: StatusCode,
     detail: String,
     extra: Option<Vec<Problem>>,
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<(HeaderName, Cow<'static, str>)>,
 }
 
 #[derive(Serialize)]
@@ -56,7 +59,7 @@ impl ApiError {
 
     /// Credentials or a proof are missing or wrong.
     pub(crate) fn unauthorized() -> Self {
-        let challenge = (WWW_AUTHENTICATE, "Bearer");
+        let challenge = (WWW_AUTHENTICATE, Cow::Borrowed("Bearer"));
         Self { header: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, "Unauthorized") }
     }
 
@@ -72,15 +75,28 @@ impl ApiError {
 
     /// The route has only these methods.
     pub(crate) fn allowed_are(methods: &'static str) -> Self {
-        let allow = (ALLOW, methods);
+        let allow = (ALLOW, Cow::Borrowed(methods));
         Self { header: Some(allow), ..Self::method_not_allowed() }
     }
 
     /// The body is over the limit. What is left of it is not read, so the connection ends here.
     pub(crate) fn too_large() -> Self {
-        let close = (CONNECTION, "close");
+        let close = (CONNECTION, Cow::Borrowed("close"));
         let status = StatusCode::PAYLOAD_TOO_LARGE;
         Self { header: Some(close), ..Self::new(status, "Request Entity Too Large") }
+    }
+
+    /// The caller is too fast, and may come again after this time.
+    pub(crate) fn too_many(wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let header = (RETRY_AFTER, Cow::Owned(seconds.to_string()));
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Self { header: Some(header), ..Self::new(status, "Too Many Requests") }
+    }
+
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// A fault of ours.
@@ -101,7 +117,7 @@ impl From<Error> for ApiError {
             Error::Unavailable(reason) => {
                 tracing::warn!(%reason, "a request could not be served now");
                 // One second: what makes the store unavailable (a full queue, a restart) is short.
-                let wait = (RETRY_AFTER, "1");
+                let wait = (RETRY_AFTER, Cow::Borrowed("1"));
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 Self { header: Some(wait), ..Self::new(status, "Service Unavailable") }
             }
@@ -138,6 +154,7 @@ impl IntoResponse for ApiError {
             extra: self.extra.as_deref(),
             message: &self.detail,
         };
-        (self.status, self.header.map(|header| [header]), Json(wire)).into_response()
+        (self.status, self.header.map(|(name, value)| [(name, value.into_owned())]), Json(wire))
+            .into_response()
     }
 }

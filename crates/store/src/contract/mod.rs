@@ -33,6 +33,7 @@ pub(crate) mod journal;
 pub(crate) mod lanes;
 pub(crate) mod oauth;
 pub(crate) mod queue;
+pub(crate) mod receiving;
 pub(crate) mod replays;
 pub(crate) mod retention;
 pub(crate) mod sources;
@@ -104,6 +105,10 @@ macro_rules! suite {
             lanes: entries_leave_behind_the_head, the_window_is_bounded,
                 failed_bundles_stay_together, a_crash_at_any_point_keeps_the_lanes,
                 a_replay_goes_on_past_what_waits;
+            receiving: a_delivery_is_row_event_and_record_at_once, repeats_store_nothing,
+                bodies_are_kept_once, deliveries_are_listed_newest_first,
+                inspection_is_bounded_by_age, rejections_are_logged_in_bounds,
+                foreign_workspaces_see_no_deliveries;
             replays: slices_take_turns_with_live_events, replays_run_one_after_another,
                 paused_and_cancelled_ones_stop_within_a_slice, only_the_next_slice_is_queued,
                 scopes_select_what_they_say, what_was_missed_is_recovered_once,

@@ -35,7 +35,10 @@ pub(crate) async fn every_setting_is_kept(fixture: &dyn Fixture) {
     let answer = SuccessAnswer { status: Some(202), body: "ok".to_owned(), content_type: None };
     let change = SourceChange {
         name: Some("Renamed".to_owned()),
-        options: SourceOptionsChange { answer: Some(Some(answer.clone())) },
+        options: SourceOptionsChange {
+            answer: Some(Some(answer.clone())),
+            ..SourceOptionsChange::default()
+        },
         ..SourceChange::default()
     };
     let changed = store.update_source(WS, PROJECT, made.id, change).await.unwrap();

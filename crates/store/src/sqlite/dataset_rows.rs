@@ -1,6 +1,7 @@
 //! Reading rows and batches, and what is done to batches.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use hookyard_core::id::{BatchId, DatasetId, ProjectId, VersionId, WorkspaceId};
 use hookyard_core::model::{Batch, BatchState, Row as DataRow};
 use jiff::Timestamp;
@@ -261,6 +262,14 @@ fn data_row(row: &Row<'_>) -> rusqlite::Result<DataRow> {
         received_at: moment(row.get(1)?),
         cell: row.get::<_, Raw>(3)?.0,
     })
+}
+
+/// The cell of a row; `None` when it is gone.
+pub(super) fn cell(conn: &Connection, row: BatchId) -> Result<Option<Bytes>, StoreError> {
+    let sql = "SELECT cell FROM rows WHERE id = ?1";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let cell = statement.query_row([signed(row.0)], |row| row.get::<_, Raw>(0)).optional();
+    Ok(cell.map_err(failed)?.map(|cell| cell.0))
 }
 
 /// What [`batch`] reads.

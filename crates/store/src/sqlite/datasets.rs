@@ -28,12 +28,13 @@ impl DatasetStore for SqliteStore {
         cell: Bytes,
         now: Timestamp,
     ) -> Result<Received, StoreError> {
+        let bytes = cell.len();
         let job = move |tx: &mut Tx<'_>| {
             let source = tx.memory.source(source).ok_or(StoreError::NotFound(Entity::Source))?;
             let batch = add_row(tx, source.dataset, source.spec.mode, &cell, now)?;
             Ok(Received { batch, dataset: source.dataset })
         };
-        self.writer.grouped(0, job).await
+        self.writer.grouped(bytes, job).await
     }
 
     async fn append_row(
@@ -43,11 +44,12 @@ impl DatasetStore for SqliteStore {
         cell: Bytes,
         now: Timestamp,
     ) -> Result<Received, StoreError> {
+        let bytes = cell.len();
         let job = move |tx: &mut Tx<'_>| {
             let batch = append(tx, workspace, dataset, &cell, now)?;
             Ok(Received { batch, dataset })
         };
-        self.writer.grouped(0, job).await
+        self.writer.grouped(bytes, job).await
     }
 
     async fn create_dataset(&self, new: NewDataset, now: Timestamp) -> Result<Dataset, StoreError> {

@@ -28,10 +28,7 @@ impl JournalStore for SqliteStore {
         now: Timestamp,
     ) -> Result<Vec<Receipt>, StoreError> {
         // Hashing is done here, on the caller's thread, to keep the writing thread short.
-        let keyed: Vec<_> = events
-            .into_iter()
-            .map(|event| (Key::new(workspace, &event.id, &event.source), event))
-            .collect();
+        let keyed: Vec<_> = events.into_iter().map(|event| keyed(workspace, event)).collect();
         let bytes = keyed.iter().map(|(_, event)| event.object.len()).sum();
         self.writer.grouped(bytes, move |tx| append(tx, workspace, keyed, now)).await
     }
@@ -121,10 +118,19 @@ fn cut(events: &mut Vec<Option<Arc<Event>>>, bytes: usize) {
     events.truncate(last.map_or(events.len(), |last| last + 1));
 }
 
-fn append(
+/// An event with what it is known again by.
+pub(super) type Keyed = (Key, NewEvent);
+
+/// Works out what an event is known again by.
+pub(super) fn keyed(workspace: WorkspaceId, event: NewEvent) -> Keyed {
+    (Key::new(workspace, &event.id, &event.source), event)
+}
+
+/// Appends events and queues them once the transaction is committed.
+pub(super) fn append(
     tx: &mut Tx<'_>,
     workspace: WorkspaceId,
-    events: Vec<(Key, NewEvent)>,
+    events: Vec<Keyed>,
     now: Timestamp,
 ) -> Result<Vec<Receipt>, StoreError> {
     let mut receipts = Vec::with_capacity(events.len());

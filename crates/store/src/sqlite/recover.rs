@@ -12,6 +12,7 @@ use rusqlite::{Connection, Row};
 
 use super::memory::{Memory, lock};
 use super::queue::Effect;
+use super::repeats::Repeats;
 use super::rows::{from_json, moment, signed, unsigned};
 use super::writer::{NextIds, State};
 use super::{
@@ -199,6 +200,7 @@ fn state(conn: &Connection, saved: AsOf) -> Result<State, StoreError> {
         let last: Option<i64> = conn.query_row(sql, [], |row| row.get(0)).map_err(failed)?;
         Ok::<_, StoreError>(last.unwrap_or(0).cast_unsigned() + 1)
     };
+    let (repeats, next_repeat) = Repeats::load(conn)?;
     let (journal_bytes, attempt_bytes) = retention::since(conn, saved.seq, saved.attempt)?;
     // The newest rows may be deleted, but none after the checkpoint is; no number is used again.
     let ids = NextIds {
@@ -207,16 +209,18 @@ fn state(conn: &Connection, saved: AsOf) -> Result<State, StoreError> {
         journal_bytes,
         attempt_bytes,
         row: next(versions::LAST_NUMBER)?,
+        repeat: next_repeat,
+        delivery: next("SELECT max(id) FROM deliveries")?,
     };
     let checkpoint = NextIds {
         seq: saved.seq + 1,
         attempt: saved.attempt + 1,
-        row: ids.row,
         journal_bytes: 0,
         attempt_bytes: 0,
+        ..ids
     };
-    let mut state =
-        State { ids, checkpoint, garbage: versions::has_garbage(conn)?, ..State::default() };
+    let garbage = versions::has_garbage(conn)?;
+    let mut state = State { ids, repeats, checkpoint, garbage, ..State::default() };
     load_keys(conn, saved, &mut state)?;
     Ok(state)
 }

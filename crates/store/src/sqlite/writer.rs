@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::keys::Keys;
 use super::memory::Memory;
+use super::repeats::Repeats;
 use super::versions::Open;
 use super::{checkpoint, failed, versions};
 use crate::{Actor, StoreError};
@@ -40,6 +41,7 @@ pub(super) struct State {
     pub(super) keys: Keys,
     /// The datasets that the open transaction changes.
     pub(super) open: HashMap<DatasetId, Open>,
+    pub(super) repeats: Repeats,
     /// Up to where the last checkpoint counts.
     pub(super) checkpoint: NextIds,
     /// Whether rows wait to be deleted.
@@ -52,6 +54,10 @@ pub(super) struct NextIds {
     pub(super) seq: u64,
     pub(super) attempt: u64,
     pub(super) row: u64,
+    /// Of what a delivery is known again by.
+    pub(super) repeat: u64,
+    /// Of deliveries that are kept for inspection.
+    pub(super) delivery: u64,
     /// Bytes of the events since the start, as retention counts them.
     pub(super) journal_bytes: u64,
     /// Bytes of the attempts since the start.
@@ -312,6 +318,7 @@ impl Work {
             tracing::error!(error, "rollback failed");
         }
         self.state.keys.truncate(before.seq);
+        self.state.repeats.truncate(before.repeat);
         self.state.ids = before;
         self.state.open.clear();
     }

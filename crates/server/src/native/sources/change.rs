@@ -1,15 +1,21 @@
 //! From a body to what the engine is asked for.
 
+use std::net::IpAddr;
+
 use hookyard_core::id::ProjectId;
-use hookyard_core::model::{Mode, Secret, SourceOptionsChange, SuccessAnswer};
+use hookyard_core::model::{
+    DeliveryRate, INSPECTION_SECONDS_DEFAULT, Mode, Republish, Secret, SourceOptionsChange,
+    SuccessAnswer,
+};
 use hookyard_engine::sources::{
     Draft, NAME_DEFAULT, ORIGINS_DEFAULT, SecretChange, SourcePatch as EnginePatch, check_folder,
 };
+use ipnet::IpNet;
 use serde::Deserialize;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::shape::{ModeBody, SuccessAnswerBody};
+use super::shape::{DeliveryRateBody, ModeBody, RepublishBody, SuccessAnswerBody};
 use crate::native::input::{Field, Object};
 use crate::problem::{Code, Problem};
 
@@ -51,6 +57,28 @@ pub(super) struct NewSource {
     #[serde(default)]
     #[schema(value_type = Option<SuccessAnswerBody>)]
     answer: Field<Object<SuccessAnswer>>,
+    /// The addresses and networks (CIDR) that may deliver; null for all.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 200)]
+    allowed_ips: Field<Vec<String>>,
+    /// How fast deliveries may come; null for no limit.
+    #[serde(default)]
+    #[schema(value_type = Option<DeliveryRateBody>)]
+    rate_limit: Field<Object<DeliveryRate>>,
+    /// Whether a delivery that comes again within a day, by the id that its sender gives it, is stored
+    /// again; false unless said.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    keep_repeats: Field<bool>,
+    /// For how many seconds deliveries are kept for inspection, 0 for not at all; three days unless
+    /// said.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>, minimum = 0, maximum = 2592000)]
+    inspection_seconds: Field<u32>,
+    /// How each delivery is published as an event; null for not at all.
+    #[serde(default)]
+    #[schema(value_type = Option<RepublishBody>)]
+    republish: Field<Object<Republish>>,
 }
 
 /// A change of a source: what is absent stays, null goes back to the default.
@@ -130,15 +158,50 @@ impl NewSource {
 
     /// What can be changed later too.
     fn settings(self) -> Result<EnginePatch, Problem> {
-        let Self { project: _, folder: _, name, mode, origins, secure, secret, answer } = self;
+        let Self {
+            project: _,
+            folder: _,
+            name,
+            mode,
+            origins,
+            secure,
+            secret,
+            answer,
+            allowed_ips,
+            rate_limit,
+            keep_repeats,
+            inspection_seconds,
+            republish,
+        } = self;
+        let allowed_ips = allowed_ips.or_default(Vec::new());
+        let options = SourceOptionsChange {
+            answer: optional(answer),
+            allowed_ips: allowed_ips.as_deref().map(nets).transpose()?,
+            rate_limit: optional(rate_limit),
+            keep_repeats: keep_repeats.or_default(false),
+            inspection_seconds: inspection_seconds.or_default(INSPECTION_SECONDS_DEFAULT),
+            republish: optional(republish),
+        };
         Ok(EnginePatch {
             name: name.or_default(NAME_DEFAULT.to_owned()),
             mode: mode.or_default(Mode::default().into()).map(Mode::from),
             origins: origins.or_default(ORIGINS_DEFAULT.to_owned()),
             secret: secret_change(secure.or_default(false), secret)?,
-            options: SourceOptionsChange { answer: optional(answer) },
+            options,
         })
     }
+}
+
+/// Networks, of which a single address is one.
+fn nets(texts: &[String]) -> Result<Vec<IpNet>, Problem> {
+    let net = |(index, text): (usize, &String)| {
+        let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        net.map_err(|_| {
+            let detail = "must be an address or a network such as 192.0.2.0/24";
+            Problem::of_field(Code::InvalidValue, &format!("allowed_ips[{index}]"), detail)
+        })
+    };
+    texts.iter().enumerate().map(net).collect()
 }
 
 fn secret_change(

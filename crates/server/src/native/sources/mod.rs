@@ -2,8 +2,10 @@
 
 mod change;
 mod create;
+mod deliveries;
 mod list;
 mod one;
+mod rejections;
 mod secret;
 mod shape;
 
@@ -24,6 +26,9 @@ pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list::list_sources, create::create_source))
         .routes(routes!(one::get_source, one::update_source, one::delete_source))
+        .routes(routes!(deliveries::list_deliveries))
+        .routes(routes!(deliveries::get_delivery))
+        .routes(routes!(rejections::list_rejections))
         .routes(routes!(secret::rotate_key))
         .routes(routes!(secret::get_source_secret))
         .routes(routes!(secret::rotate_source_secret))

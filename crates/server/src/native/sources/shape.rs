@@ -1,7 +1,9 @@
 //! A source on the wire.
 
 use hookyard_core::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
-use hookyard_core::model::{Mode, NewSource, Source as CoreSource, SourceOptions, SuccessAnswer};
+use hookyard_core::model::{
+    DeliveryRate, Mode, NewSource, Republish, Source as CoreSource, SourceOptions, SuccessAnswer,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -35,6 +37,65 @@ pub(super) struct Source<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<SuccessAnswerBody>)]
     answer: Option<&'a SuccessAnswer>,
+    /// The networks that may deliver; none for all.
+    allowed_ips: Vec<String>,
+    /// How fast deliveries may come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DeliveryRateBody>)]
+    rate_limit: Option<DeliveryRate>,
+    /// Whether a delivery that comes again is stored again.
+    keep_repeats: bool,
+    /// For how many seconds deliveries are kept for inspection.
+    inspection_seconds: u32,
+    /// How each delivery is published as an event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<RepublishBody>)]
+    republish: Option<&'a Republish>,
+}
+
+/// How fast deliveries may come. Faster ones are answered 429.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeliveryRate)]
+pub(super) struct DeliveryRateBody {
+    /// How many on the average.
+    #[schema(minimum = 1, maximum = 1000000)]
+    count: u32,
+    /// In how many seconds; 1 unless said.
+    #[serde(default)]
+    #[schema(required = false, minimum = 1, maximum = 3600)]
+    seconds: u32,
+    /// How many at once after a quiet time; `count` unless said.
+    #[schema(minimum = 1, maximum = 1000000)]
+    burst: Option<u32>,
+}
+
+/// How each delivery is published as an event. Its type is the first of these that is there; what is
+/// no object becomes the member `value` of one.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Republish)]
+pub(super) struct RepublishBody {
+    /// The header that says the type.
+    type_header: Option<String>,
+    /// Where in the cell the type is, a JSON pointer such as `/data/type`.
+    #[schema(max_length = 1000)]
+    type_pointer: Option<String>,
+    /// The type of all others; required without the other two.
+    event_type: Option<String>,
+    /// What to do about a delivery whose type is not known; `store` unless said.
+    #[serde(default)]
+    #[schema(required = false)]
+    unknown_type: UnknownTypeBody,
+}
+
+/// What to do about a delivery whose event type is not known: `store` it and publish nothing, or
+/// `refuse` it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UnknownType)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes a type of the core crate, which knows no API")]
+pub(super) enum UnknownTypeBody {
+    Store,
+    Refuse,
 }
 
 /// What a delivery does to the rows that are there: `combine` adds one, `replace` makes it the only
@@ -87,7 +148,14 @@ impl<'a> Source<'a> {
         // Whoever adds a setting decides here how it is shown.
         let NewSource { workspace: _, project, name, mode, origins, secret, key, folder, options } =
             spec;
-        let SourceOptions { answer } = options;
+        let SourceOptions {
+            answer,
+            allowed_ips,
+            rate_limit,
+            keep_repeats,
+            inspection_seconds,
+            republish,
+        } = options;
         Self {
             id: id.0,
             project: project.0,
@@ -100,6 +168,11 @@ impl<'a> Source<'a> {
             secure: secret.is_some(),
             folder: folder.as_deref(),
             answer: answer.as_ref(),
+            allowed_ips: allowed_ips.iter().map(ToString::to_string).collect(),
+            rate_limit: *rate_limit,
+            keep_repeats: *keep_repeats,
+            inspection_seconds: *inspection_seconds,
+            republish: republish.as_ref(),
         }
     }
 }

@@ -37,6 +37,7 @@ fn calls(made: &Made) -> Vec<Call> {
             .replace("{event_type}", "order_create")
             .replace("{seq}", "1")
             .replace("{replay}", "1")
+            .replace("{delivery}", "1")
             .replace("{request_id}", "AAAAAAAAAAAAAA0199D2A3B4C5D80011");
         let content = operation["requestBody"]["content"].as_object();
         let (content_type, body) = match content.and_then(|content| content.iter().next()) {

@@ -1,0 +1,89 @@
+//! How often a fact came around.
+//!
+//! A source can publish what it receives, and an endpoint can deliver to a source: of this server, of
+//! another one, or through something in between. So an event that came from a delivery says how many
+//! sources it came through, deliveries say so in a header, and a source that finds the number too high
+//! publishes nothing more.
+
+use std::sync::Arc;
+
+use hookyard_core::json::string_member;
+use hookyard_core::model::Event;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// The header of deliveries.
+pub const HEADER: HeaderName = HeaderName::from_static("hookyard-hops");
+
+/// The CloudEvents attribute of events.
+pub(crate) const ATTRIBUTE: &str = "hookyardhops";
+
+/// The most sources that a fact goes through: more than any chain that is meant, and few enough that a
+/// loop that multiplies what goes round stops soon.
+pub const HOPS_MAX: u8 = 8;
+
+/// How many sources a delivery's fact came through before. What is no number counts as none.
+pub(crate) fn of_request(headers: &HeaderMap) -> u8 {
+    let text = headers.get(HEADER).and_then(|value| value.to_str().ok());
+    text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+}
+
+/// How many sources the events came through, at most.
+pub(crate) fn of_events(events: &[Arc<Event>]) -> u8 {
+    events.iter().map(|event| of_event(event)).max().unwrap_or(0)
+}
+
+fn of_event(event: &Event) -> u8 {
+    // The usual case, told without looking further.
+    if event.attributes.is_empty() {
+        return 0;
+    }
+    let text = string_member(event.attributes.as_bytes(), ATTRIBUTE);
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Says it in a delivery, if there is anything to say.
+pub(crate) fn insert(headers: &mut HeaderMap, hops: u8) {
+    if hops > 0 {
+        headers.insert(HEADER, HeaderValue::from(u16::from(hops)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use hookyard_core::id::{EventTypeId, Seq, WorkspaceId};
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn event(attributes: &str) -> Arc<Event> {
+        Arc::new(Event {
+            seq: Seq(1),
+            workspace: WorkspaceId(1),
+            accepted_at: Timestamp::UNIX_EPOCH,
+            event_type: EventTypeId(1),
+            id: "e".to_owned(),
+            source: "/s".to_owned(),
+            attributes: attributes.to_owned(),
+            object: Bytes::from_static(b"{}"),
+            matched: 0,
+        })
+    }
+
+    #[test]
+    fn a_bundle_has_the_hops_of_the_event_with_most() {
+        let events =
+            [event(""), event(r#"{"hookyardhops":"3"}"#), event(r#"{"a":1,"hookyardhops":"2"}"#)];
+        assert_eq!(of_events(&events), 3);
+        assert_eq!(of_events(&events[..1]), 0);
+        let mut headers = HeaderMap::new();
+        insert(&mut headers, 0);
+        assert!(headers.is_empty());
+        insert(&mut headers, 3);
+        assert_eq!(of_request(&headers), 3);
+        for text in ["", "x", "-1", "256"] {
+            headers.insert(HEADER, HeaderValue::from_static(text));
+            assert_eq!(of_request(&headers), 0, "{text}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What goes on beside receiving.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::Engine;
+
+/// The time between two writes of the logs of rejections: what a crash may lose of them.
+const LOG_EVERY: Duration = Duration::from_secs(5);
+
+/// Writes of the logs between two looks at what is kept for too long.
+const LOGS_PER_SWEEP: u32 = 12;
+
+/// The rest between two deletions, so that deliveries hardly notice them.
+const REST: Duration = Duration::from_millis(50);
+
+/// Writes the logs of rejections, and deletes what is kept for inspection for too long.
+pub struct Keeper {
+    engine: Arc<Engine>,
+}
+
+impl Keeper {
+    /// A keeper over the engine's store.
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+
+    /// Keeps for as long as it is polled.
+    pub async fn run(self) {
+        loop {
+            if let Err(error) = self.sweep().await {
+                tracing::warn!(%error, "what was kept for inspection for too long was not deleted");
+            }
+            for _ in 0..LOGS_PER_SWEEP {
+                tokio::time::sleep(LOG_EVERY).await;
+                if let Err(error) = self.engine.write_rejections().await {
+                    tracing::warn!(%error, "the log of rejected deliveries was not written");
+                }
+            }
+        }
+    }
+
+    /// Deletes what is too old now, some at a time.
+    pub async fn sweep(&self) -> Result<(), crate::Error> {
+        let (store, clock) = (self.engine.store(), self.engine.clock());
+        while store.expire_inspection(clock.now()).await? > 0 {
+            tokio::time::sleep(REST).await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,88 @@
+//! What a repeated delivery is known by: the id that its sender gives it.
+
+use hookyard_core::id::SourceId;
+use http::HeaderMap;
+use sha2::{Digest, Sha256};
+
+/// The headers that name a delivery, the same each time it is tried. The first that is there counts.
+const HEADERS: [&str; 17] = [
+    "idempotency-key",
+    "webhook-id",
+    "svix-id",
+    "x-github-delivery",
+    "x-shopify-webhook-id",
+    "x-gitlab-webhook-uuid",
+    "x-gitea-delivery",
+    "x-forgejo-delivery",
+    "x-wc-webhook-delivery-id",
+    "twitch-eventsub-message-id",
+    "paypal-transmission-id",
+    "linear-delivery",
+    "x-zendesk-webhook-invocation-id",
+    "x-amz-sns-message-id",
+    "x-discourse-event-id",
+    "x-hook0-event-id",
+    "ce-id",
+];
+
+/// The longest name that is looked at, in bytes. Real ones are UUIDs.
+const NAME_BYTES_MAX: usize = 1_000;
+
+/// A hash of the source and of the delivery's name; `None` when it has none.
+pub(super) fn name(source: SourceId, headers: &HeaderMap) -> Option<[u8; 16]> {
+    let named = |header| headers.get(header).map(|value| (header, value.as_bytes()));
+    let (header, value): (&str, _) = HEADERS.into_iter().find_map(named)?;
+    let value = value.trim_ascii();
+    if value.is_empty() || value.len() > NAME_BYTES_MAX {
+        return None;
+    }
+    let mut hash = Sha256::new();
+    hash.update(source.0.to_le_bytes());
+    hash.update(header.as_bytes());
+    // An id of a CloudEvent is unique in its source only.
+    if header == "ce-id"
+        && let Some(origin) = headers.get("ce-source")
+    {
+        hash.update(b"\n");
+        hash.update(origin.as_bytes());
+    }
+    hash.update(b"\n");
+    hash.update(value);
+    let mut name = [0; 16];
+    name.copy_from_slice(&hash.finalize()[..16]);
+    Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+
+    use super::*;
+
+    fn named(source: i32, headers: &[(&'static str, &str)]) -> Option<[u8; 16]> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+        name(SourceId(source), &headers.collect())
+    }
+
+    #[test]
+    fn the_senders_id_names_a_delivery_of_its_source() {
+        let github = named(1, &[("x-github-delivery", "a")]);
+        assert!(github.is_some());
+        assert_eq!(named(1, &[("x-github-delivery", " a ")]), github);
+        for other in [
+            named(2, &[("x-github-delivery", "a")]),
+            named(1, &[("x-github-delivery", "b")]),
+            named(1, &[("webhook-id", "a")]),
+            named(1, &[("webhook-id", "a"), ("x-github-delivery", "a")]),
+        ] {
+            assert_ne!(other, github);
+        }
+        assert_eq!(named(1, &[]), None);
+        assert_eq!(named(1, &[("webhook-id", " ")]), None);
+        assert_eq!(named(1, &[("webhook-id", &"x".repeat(NAME_BYTES_MAX + 1))]), None);
+        let event = |source| named(1, &[("ce-id", "1"), ("ce-source", source)]);
+        assert_ne!(event("/a"), event("/b"));
+    }
+}

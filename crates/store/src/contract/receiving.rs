@@ -1,0 +1,209 @@
+use hookyard_core::id::{BatchId, DatasetId, DeliveryId, SourceId};
+use hookyard_core::model::{
+    Cause, Delivery, KeptBody, KeptRequest, NewDelivery, NewRejection, SourceChange,
+    SourceOptionsChange,
+};
+
+use super::*;
+use crate::{Accepted, Newest, REJECTIONS_KEPT, REPEATS_FOR, RowLimit, RowQuery};
+
+fn delivery(source: SourceId, cell: &str) -> NewDelivery {
+    let request = KeptRequest {
+        method: "POST".to_owned(),
+        query: "a=1".to_owned(),
+        headers: vec![Header { name: "x-a".to_owned(), value: "b".to_owned() }],
+        address: Some([10, 0, 0, 1].into()),
+        bytes: cell.len() as u64,
+        body: KeptBody::Cell,
+    };
+    NewDelivery {
+        source,
+        cell: Some(Bytes::from(cell.to_owned())),
+        event: None,
+        repeat: None,
+        request: Some(request),
+    }
+}
+
+async fn rows(store: &SharedStore, dataset: DatasetId) -> Vec<(BatchId, Bytes)> {
+    let page = store.rows_after(WS, PROJECT, dataset, RowQuery::default(), RowLimit::NONE).await;
+    page.unwrap().rows.into_iter().map(|row| (row.batch, row.cell)).collect()
+}
+
+async fn listed(store: &SharedStore, source: SourceId) -> Vec<Delivery> {
+    store.deliveries(WS, source, Newest { before: None, limit: 100 }).await.unwrap()
+}
+
+pub(crate) async fn a_delivery_is_row_event_and_record_at_once(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let endpoint = endpoint(&store).await;
+    let source = store.create_source(new_source(Mode::Combine, "a"), at(0)).await.unwrap();
+    let event = Some(event(7, &[endpoint.id]));
+    let new = NewDelivery { event, ..delivery(source.id, r#"{"order_id":"DEMO-7"}"#) };
+    let accepted = store.accept(new, at(5)).await.unwrap();
+    let Accepted::Stored { batch: Some(batch), event: Some(receipt) } = accepted else {
+        panic!("{accepted:?}");
+    };
+    assert_eq!((receipt.matched, receipt.duplicate), (1, false));
+    for store in [store, fixture.open().await] {
+        assert_eq!(
+            rows(&store, source.dataset).await,
+            [(batch, r#"{"order_id":"DEMO-7"}"#.into())]
+        );
+        let lease = claim(&store, endpoint.id).await;
+        assert_eq!(queued(&store, &lease).await, ids([7]));
+        let kept = listed(&store, source.id).await;
+        assert_eq!((kept[0].batch, kept[0].event), (Some(batch), Some(receipt.seq)));
+        assert_eq!((kept[0].method.as_str(), kept[0].query.as_str()), ("POST", "a=1"));
+        assert_eq!((kept[0].received_at, kept[0].bytes), (at(5), 21));
+        assert_eq!(kept[0].address, Some([10, 0, 0, 1].into()));
+        assert_eq!(kept[0].headers[0].name, "x-a");
+    }
+}
+
+pub(crate) async fn repeats_store_nothing(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let source = store.create_source(new_source(Mode::Combine, "a"), at(0)).await.unwrap();
+    let named = |name| NewDelivery { repeat: Some([name; 16]), ..delivery(source.id, "1") };
+    let repeated = async |store: &SharedStore, name, now| {
+        store.accept(named(name), now).await.unwrap() == Accepted::Repeat
+    };
+    assert!(!repeated(&store, 1, at(0)).await);
+    assert!(!repeated(&store, 2, at(0)).await);
+    assert!(repeated(&store, 1, at(1)).await);
+    // Many at once: one is stored.
+    let together = (0..50).map(|_| {
+        let (store, new) = (Arc::clone(&store), named(3));
+        tokio::spawn(async move { store.accept(new, at(1)).await.unwrap() == Accepted::Repeat })
+    });
+    let mut stored = 0;
+    for delivery in together.collect::<Vec<_>>() {
+        stored += u32::from(!delivery.await.unwrap());
+    }
+    assert_eq!(stored, 1);
+    let store = fixture.open().await;
+    assert!(repeated(&store, 1, at(2)).await && repeated(&store, 3, at(2)).await);
+    assert_eq!(rows(&store, source.dataset).await.len(), 3);
+    assert_eq!(listed(&store, source.id).await.len(), 3);
+    assert!(!repeated(&store, 1, at(REPEATS_FOR.as_secs())).await, "known for a day");
+    assert!(repeated(&store, 1, at(REPEATS_FOR.as_secs() + 1)).await);
+}
+
+pub(crate) async fn bodies_are_kept_once(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let source = store.create_source(new_source(Mode::Combine, "a"), at(0)).await.unwrap();
+    let with = |body| {
+        let mut new = delivery(source.id, "[1]");
+        new.request.as_mut().unwrap().body = body;
+        new
+    };
+    for body in [KeptBody::Cell, KeptBody::Own(Bytes::from_static(b" [1]\xff")), KeptBody::None] {
+        store.accept(with(body), at(1)).await.unwrap();
+    }
+    let nothing = NewDelivery { cell: None, ..with(KeptBody::Own(Bytes::new())) };
+    let stored = store.accept(nothing, at(1)).await.unwrap();
+    assert_eq!(stored, Accepted::Stored { batch: None, event: None });
+    let kept = listed(&store, source.id).await;
+    let mut bodies = Vec::new();
+    for delivery in &kept {
+        let (same, body) = store.delivery(WS, source.id, delivery.id).await.unwrap().unwrap();
+        assert_eq!(&same, delivery);
+        bodies.push(body);
+    }
+    let expected: [Option<&[u8]>; 4] = [Some(b""), None, Some(b" [1]\xff"), Some(b"[1]")];
+    assert_eq!(bodies.iter().map(Option::as_deref).collect::<Vec<_>>(), expected);
+    assert_eq!(store.delivery(WS, source.id, DeliveryId(999)).await.unwrap(), None);
+}
+
+pub(crate) async fn deliveries_are_listed_newest_first(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let source = store.create_source(new_source(Mode::Combine, "a"), at(0)).await.unwrap();
+    let other = store.create_source(new_source(Mode::Combine, "b"), at(0)).await.unwrap();
+    for number in 0..7 {
+        store.accept(delivery(source.id, &number.to_string()), at(number / 3)).await.unwrap();
+        store.accept(delivery(other.id, "0"), at(number)).await.unwrap();
+    }
+    let (mut before, mut ids) = (None, Vec::new());
+    loop {
+        let page = store.deliveries(WS, source.id, Newest { before, limit: 2 }).await.unwrap();
+        let Some(last) = page.last() else { break };
+        before = Some(last.id);
+        ids.extend(page.iter().map(|delivery| delivery.id.0));
+    }
+    assert_eq!(ids.len(), 7);
+    assert!(ids.is_sorted_by(|a, b| a > b), "{ids:?}");
+}
+
+pub(crate) async fn inspection_is_bounded_by_age(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let source = store.create_source(new_source(Mode::Combine, "a"), at(0)).await.unwrap();
+    let short = store.create_source(new_source(Mode::Combine, "b"), at(0)).await.unwrap();
+    let options =
+        SourceOptionsChange { inspection_seconds: Some(10), ..SourceOptionsChange::default() };
+    let change = SourceChange { options, ..SourceChange::default() };
+    store.update_source(WS, PROJECT, short.id, change).await.unwrap();
+    for second in 0..20 {
+        store.accept(delivery(source.id, "1"), at(second)).await.unwrap();
+        store.accept(delivery(short.id, "1"), at(second)).await.unwrap();
+    }
+    assert_eq!(store.expire_inspection(at(19)).await.unwrap(), 10);
+    assert_eq!(store.expire_inspection(at(19)).await.unwrap(), 0);
+    assert_eq!(listed(&store, source.id).await.len(), 20);
+    assert_eq!(listed(&store, short.id).await.len(), 10);
+    // Rows are no part of it, and what a source that is gone leaves goes too.
+    assert_eq!(rows(&store, short.dataset).await.len(), 20);
+    assert!(store.delete_source(WS, PROJECT, short.id).await.unwrap());
+    assert_eq!(store.expire_inspection(at(19)).await.unwrap(), 10);
+}
+
+fn rejected(source: SourceId, count: u64) -> NewRejection {
+    NewRejection {
+        source,
+        first_at: at(1),
+        last_at: at(2),
+        count,
+        cause: Cause::Proof,
+        detail: "the secret is wrong".to_owned(),
+        method: "POST".to_owned(),
+        address: Some([10, 0, 0, 1].into()),
+    }
+}
+
+pub(crate) async fn rejections_are_logged_in_bounds(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let source = store.create_source(new_source(Mode::Combine, "a"), at(0)).await.unwrap();
+    let lines = (1..=5).map(|count| rejected(source.id, count)).collect();
+    store.log_rejections(lines).await.unwrap();
+    let store = fixture.open().await;
+    let page = store.rejections(WS, source.id, Newest { before: None, limit: 3 }).await.unwrap();
+    assert_eq!(page.iter().map(|line| line.line.count).collect::<Vec<_>>(), [5, 4, 3]);
+    assert_eq!(page[0].line, rejected(source.id, 5));
+    let before = page.last().map(|line| line.id);
+    let page = store.rejections(WS, source.id, Newest { before, limit: 3 }).await.unwrap();
+    assert_eq!(page.iter().map(|line| line.line.count).collect::<Vec<_>>(), [2, 1]);
+
+    let many = (0..REJECTIONS_KEPT).map(|_| rejected(source.id, 9)).collect();
+    store.log_rejections(many).await.unwrap();
+    let all = Newest { before: None, limit: usize::MAX };
+    let page = store.rejections(WS, source.id, all).await.unwrap();
+    assert_eq!(page.len() as u64, REJECTIONS_KEPT);
+    assert!(page.iter().all(|line| line.line.count == 9));
+    let later = at(2) + crate::REJECTIONS_FOR;
+    while store.expire_inspection(later).await.unwrap() > 0 {}
+    assert!(store.rejections(WS, source.id, all).await.unwrap().is_empty());
+}
+
+pub(crate) async fn foreign_workspaces_see_no_deliveries(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let source = store.create_source(new_source(Mode::Combine, "a"), at(0)).await.unwrap();
+    store.accept(delivery(source.id, "1"), at(1)).await.unwrap();
+    store.log_rejections(vec![rejected(source.id, 1)]).await.unwrap();
+    let id = listed(&store, source.id).await[0].id;
+    let page = Newest { before: None, limit: 9 };
+    assert!(store.deliveries(OTHER_WS, source.id, page).await.unwrap().is_empty());
+    assert!(store.delivery(OTHER_WS, source.id, id).await.unwrap().is_none());
+    let page = Newest { before: None, limit: 9 };
+    assert!(store.rejections(OTHER_WS, source.id, page).await.unwrap().is_empty());
+    let gone = store.accept(delivery(SourceId(99), "1"), at(1)).await;
+    assert!(matches!(gone, Err(crate::StoreError::NotFound(_))));
+}

@@ -1,0 +1,149 @@
+//! The logs of rejections, and how long what is kept for inspection stays.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hookyard_core::id::{RejectionId, SourceId};
+use hookyard_core::model::{Cause, NewRejection, Rejection, Source};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::failed;
+use super::rows::{count, moment, signed, unsigned};
+use super::writer::Tx;
+use crate::{DELIVERIES_KEPT, Newest, REJECTIONS_FOR, REJECTIONS_KEPT, StoreError};
+
+/// Entries that are deleted in one transaction: some milliseconds of the writing thread.
+const DELETED_AT_ONCE: i64 = 500;
+
+/// Adds lines, and drops what their logs have too many of.
+pub(super) fn log(tx: &mut Tx<'_>, lines: Vec<NewRejection>) -> Result<(), StoreError> {
+    let insert = "INSERT INTO rejections (source_id, first_ms, last_ms, count, cause, detail, \
+                  method, address) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let mut insert = tx.conn.prepare_cached(insert).map_err(failed)?;
+    let mut sources = BTreeSet::new();
+    for line in lines {
+        let row = params![
+            line.source.0,
+            line.first_at.as_millisecond(),
+            line.last_at.as_millisecond(),
+            signed(line.count),
+            line.cause.as_str(),
+            line.detail,
+            line.method,
+            line.address.map(|address| address.to_string()),
+        ];
+        insert.execute(row).map_err(failed)?;
+        sources.insert(line.source);
+    }
+    let delete = "DELETE FROM rejections WHERE source_id = ?1 AND id <= (SELECT id FROM rejections \
+                  WHERE source_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+    let mut delete = tx.conn.prepare_cached(delete).map_err(failed)?;
+    for source in sources {
+        delete.execute(params![source.0, signed(REJECTIONS_KEPT)]).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// A page of a source's log.
+pub(super) fn page(
+    conn: &Connection,
+    source: SourceId,
+    page: Newest<RejectionId>,
+) -> Result<Vec<Rejection>, StoreError> {
+    let sql = "SELECT id, source_id, first_ms, last_ms, count, cause, detail, method, address \
+               FROM rejections WHERE source_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let before = page.before.map_or(i64::MAX, |id| signed(id.0));
+    let own = params![source.0, before, count(page.limit)];
+    let rows = statement.query_map(own, rejection).map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+fn rejection(row: &Row<'_>) -> rusqlite::Result<Rejection> {
+    let cause: String = row.get(5)?;
+    let address: Option<String> = row.get(8)?;
+    let line = NewRejection {
+        source: SourceId(row.get(1)?),
+        first_at: moment(row.get(2)?),
+        last_at: moment(row.get(3)?),
+        count: unsigned(row, 4)?,
+        // The migration that takes a cause off the list rewrites its lines.
+        cause: Cause::parse(&cause).ok_or(rusqlite::Error::InvalidQuery)?,
+        detail: row.get(6)?,
+        method: row.get(7)?,
+        address: address.and_then(|text| text.parse().ok()),
+    };
+    Ok(Rejection { id: RejectionId(unsigned(row, 0)?), line })
+}
+
+/// Deletes some of what is too old; how many entries.
+pub(super) fn expire(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
+    let mut deleted = 0;
+    for table in ["deliveries", "rejections"] {
+        let mut after = i32::MIN;
+        while let Some(id) = next_source(tx.conn, table, after)? {
+            let source = tx.memory.source(id);
+            deleted += match table {
+                "deliveries" => expire_deliveries(tx.conn, id, source.as_ref(), now)?,
+                _ => expire_rejections(tx.conn, id, source.as_ref(), now)?,
+            };
+            if deleted >= DELETED_AT_ONCE.cast_unsigned() {
+                return Ok(deleted);
+            }
+            after = id.0;
+        }
+    }
+    Ok(deleted)
+}
+
+/// The source with the next number that has entries in a table.
+fn next_source(conn: &Connection, table: &str, after: i32) -> Result<Option<SourceId>, StoreError> {
+    let sql = format!("SELECT min(source_id) FROM {table} WHERE source_id > ?1");
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    let next: Option<i32> = statement.query_row([after], |row| row.get(0)).map_err(failed)?;
+    Ok(next.map(SourceId))
+}
+
+fn expire_deliveries(
+    conn: &Connection,
+    id: SourceId,
+    source: Option<&Arc<Source>>,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let age = source.map_or(0, |source| source.spec.options.inspection_seconds);
+    let by_age = cutoff(now, SignedDuration::from_secs(age.into()));
+    let surplus = "SELECT received_ms FROM deliveries WHERE source_id = ?1 \
+                   ORDER BY received_ms DESC LIMIT 1 OFFSET ?2";
+    let mut statement = conn.prepare_cached(surplus).map_err(failed)?;
+    let own = params![id.0, signed(DELIVERIES_KEPT)];
+    let surplus: Option<i64> =
+        statement.query_row(own, |row| row.get(0)).optional().map_err(failed)?;
+    let sql = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries \
+               WHERE source_id = ?1 AND received_ms <= ?2 ORDER BY received_ms LIMIT ?3)";
+    let until = surplus.map_or(by_age, |surplus| surplus.max(by_age));
+    delete(conn, sql, id, until)
+}
+
+fn expire_rejections(
+    conn: &Connection,
+    id: SourceId,
+    source: Option<&Arc<Source>>,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let until = source.map_or(i64::MAX, |_| cutoff(now, REJECTIONS_FOR));
+    // A log is short, so it is looked through.
+    let sql = "DELETE FROM rejections WHERE id IN (SELECT id FROM rejections \
+               WHERE source_id = ?1 AND last_ms <= ?2 ORDER BY id LIMIT ?3)";
+    delete(conn, sql, id, until)
+}
+
+fn delete(conn: &Connection, sql: &str, id: SourceId, until: i64) -> Result<u64, StoreError> {
+    let mut delete = conn.prepare_cached(sql).map_err(failed)?;
+    let deleted = delete.execute(params![id.0, until, DELETED_AT_ONCE]).map_err(failed)?;
+    Ok(deleted as u64)
+}
+
+fn cutoff(now: Timestamp, age: SignedDuration) -> i64 {
+    now.checked_sub(age).unwrap_or(Timestamp::MIN).as_millisecond()
+}
