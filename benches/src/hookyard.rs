@@ -134,6 +134,22 @@ impl Server {
         uri.map(str::to_owned).with_context(|| answer.to_string())
     }
 
+    /// Makes a source with these settings of the native API; the path to deliver to.
+    pub(crate) async fn source_with(&self, settings: &Value) -> Result<String> {
+        let headers = format!("{}content-type: application/json\r\n", self.key);
+        let answer = self.call(&post("/v1/sources", &headers, &settings.to_string())).await?;
+        answer["path"].as_str().map(str::to_owned).with_context(|| answer.to_string())
+    }
+
+    /// The most memory that the process has had.
+    pub(crate) fn peak_bytes(&self) -> Result<u64> {
+        let pid = self.child.id().context("the server is gone")?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = peak.and_then(|peak| peak.trim().strip_suffix(" kB")).context("no VmHWM")?;
+        Ok(kilobytes.trim().parse::<u64>()? << 10)
+    }
+
     async fn call(&self, request: &[u8]) -> Result<Value> {
         let mut connection = Connection::open(self.address).await?;
         let (status, body) = connection.call(request).await?;

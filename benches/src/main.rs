@@ -5,6 +5,7 @@
 //! ```text
 //! cargo build --release && cargo run --release -p hookyard-bench [-- target/release/hookyard]
 //! cargo run --release -p hookyard-bench -- retention [target/release/hookyard]
+//! cargo run --release -p hookyard-bench -- receiving [target/release/hookyard]
 //! ```
 #![expect(clippy::print_stdout, reason = "the report is the program's output")]
 
@@ -18,6 +19,7 @@ mod hookyard;
 mod latency;
 mod phases;
 mod receiver;
+mod receiving;
 mod retention;
 
 /// The binary under measurement when none is named.
@@ -25,6 +27,9 @@ const BINARY: &str = "target/release/hookyard";
 
 /// The first argument that measures publishing while old events are deleted.
 const RETENTION: &str = "retention";
+
+/// The first argument that measures receiving.
+const RECEIVING: &str = "receiving";
 
 /// The first argument that makes this program the bare server.
 const BARE: &str = "bare-server";
@@ -36,6 +41,10 @@ async fn main() -> Result<()> {
         Some(word) if word == RETENTION => {
             let binary = std::env::args().nth(2).map_or(BINARY.into(), PathBuf::from);
             retention::run(&binary).await
+        }
+        Some(word) if word == RECEIVING => {
+            let binary = std::env::args().nth(2).map_or(BINARY.into(), PathBuf::from);
+            receiving::run(&binary).await
         }
         binary => phases::run(binary.map_or(BINARY.into(), PathBuf::from)).await,
     }

@@ -1,6 +1,8 @@
 use async_trait::async_trait;
 use bytes::Bytes;
-use hookyard_core::id::{BatchId, DeliveryId, RejectionId, SourceId, WorkspaceId};
+use hookyard_core::id::{
+    BatchId, DatasetId, DeliveryId, EndpointId, RejectionId, Seq, SourceId, WorkspaceId,
+};
 use hookyard_core::model::{Delivery, NewDelivery, NewRejection, Receipt, Rejection};
 use jiff::SignedDuration;
 use jiff::Timestamp;
@@ -85,7 +87,20 @@ pub trait ReceivingStore: Send + Sync {
         page: Newest<RejectionId>,
     ) -> Result<Vec<Rejection>, StoreError>;
 
-    /// Deletes some of what is kept for inspection for too long, or of sources that are gone. How many
+    /// Adds events to a dataset of the workspace, each as a row, but for those that landed by this
+    /// endpoint before: however often an event is sent, and whether or not the answer was heard, it
+    /// is one row. How many rows were added. [`StoreError::NotFound`] when there is no such dataset.
+    async fn land(
+        &self,
+        workspace: WorkspaceId,
+        dataset: DatasetId,
+        endpoint: EndpointId,
+        rows: Vec<(Seq, Bytes)>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError>;
+
+    /// Deletes some of what is kept for inspection for too long, or of sources that are gone, and of
+    /// what landed and is not in the journal any more. How many
     /// entries; 0 when nothing more is to be deleted.
     async fn expire_inspection(&self, now: Timestamp) -> Result<u64, StoreError>;
 }

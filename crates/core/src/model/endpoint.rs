@@ -82,6 +82,9 @@ pub struct EndpointSettings {
     pub options: EndpointOptions,
 }
 
+/// What the target of an endpoint begins with whose events land in a dataset; then comes its number.
+pub const DATASET_SCHEME: &str = "dataset:";
+
 impl EndpointSettings {
     /// The settings of an endpoint of which only the target is known.
     pub fn to_url(url: impl Into<String>) -> Self {
@@ -101,6 +104,13 @@ impl EndpointSettings {
             disabled: false,
             options: EndpointOptions::default(),
         }
+    }
+
+    /// The dataset that events land in instead of being sent, where the target is one.
+    pub fn dataset(&self) -> Option<DatasetId> {
+        let number = self.url.strip_prefix(DATASET_SCHEME)?;
+        let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| number.parse().ok()).flatten()
     }
 
     /// The settings without their secrets, and the secrets.

@@ -31,7 +31,7 @@ pub use dataset::{
 };
 pub use delivery::{Cause, Delivery, KeptBody, KeptRequest, NewDelivery, NewRejection, Rejection};
 pub use endpoint::{
-    ApiVersion, AuthKind, Endpoint, EndpointSettings, MAXIMUM_EVENTS_DEFAULT, MAXIMUM_SIZE_DEFAULT,
+    ApiVersion, AuthKind, DATASET_SCHEME, Endpoint, EndpointSettings, MAXIMUM_EVENTS_DEFAULT, MAXIMUM_SIZE_DEFAULT,
     Subscription,
 };
 pub use endpoint_options::{

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookyard_core::id::{EventTypeId, RequestId, Seq};
-use hookyard_core::model::{Event, Header, NewAttempt, Outcome};
+use hookyard_core::model::{Endpoint, Event, Header, NewAttempt, Outcome};
 use http::HeaderMap;
 use jiff::Timestamp;
 
 use super::consequences::{Settled, settled};
+use super::landing::Landing;
 use super::limits::Place;
 use super::plan::Plan;
 use super::render::{self, Bundle};
@@ -66,6 +67,13 @@ pub(super) struct Unsent<'a> {
     pub(super) reason: String,
 }
 
+/// Where the events land, where the endpoint's target is a dataset.
+fn landing(endpoint: &Endpoint, events: &[Seq]) -> Option<Landing> {
+    let dataset = endpoint.settings.dataset()?;
+    let (workspace, endpoint) = (endpoint.workspace, endpoint.id);
+    Some(Landing { workspace, dataset, endpoint, events: events.to_vec() })
+}
+
 impl Deliverer {
     /// Sends the bundle.
     pub(super) async fn send(&self, plan: &Plan, rendered: Rendered, place: Place) -> Answered {
@@ -85,7 +93,8 @@ impl Deliverer {
         let message = Message { request_id: &request_id, id: &id, at, trace, hops, body };
         let (request_headers, answer) = match &plan.target {
             Ok(target) => {
-                let outgoing = target.request(message);
+                let mut outgoing = target.request(message);
+                outgoing.landing = landing(&plan.endpoint, &seqs);
                 (outgoing.logged_headers(), self.transport.send(outgoing).await)
             }
             Err(reason) => (Vec::new(), Err(reason.clone())),

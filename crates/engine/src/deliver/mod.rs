@@ -17,6 +17,7 @@ use crate::Engine;
 mod attempt;
 mod consequences;
 mod dispatch;
+mod landing;
 mod lanes;
 mod limits;
 mod oauth;
@@ -32,6 +33,7 @@ mod verdict;
 mod warn;
 
 pub use dispatch::Dispatcher;
+pub use landing::Landing;
 pub use request::request_headers;
 pub use step::{Deliverer, Step, Worker};
 pub use transport::{Answer, HttpTransport, Outgoing, Transport};

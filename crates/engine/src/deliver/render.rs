@@ -113,6 +113,10 @@ pub(super) enum Coding {
 
 /// The coding that an endpoint asks for. Text that is compressed already is not compressed again.
 pub(super) fn coding(settings: &EndpointSettings) -> Coding {
+    // A row is text, whatever is said of requests.
+    if settings.dataset().is_some() {
+        return Coding::Plain;
+    }
     match (settings.compress_events, settings.options.encoding) {
         (true, _) => Coding::GzipText,
         // A queue takes text only.

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hookyard_core::id::{EndpointId, RequestId, Seq};
 use hookyard_core::model::{
-    AuthKind, CustomHeader, EndpointSettings, Header, NativeAuth, OAuth2Client, Secret,
+    AuthKind, CustomHeader, EndpointSettings, Header, NativeAuth, OAuth2Client, Secret, Signing,
 };
 use hookyard_core::signature::signer::Signer;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
@@ -73,7 +73,10 @@ fn written(name: &HeaderName) -> String {
 }
 
 fn content_type(settings: &EndpointSettings) -> &'static str {
-    if settings.compress_events { COMPRESSED } else { JSON }
+    match coding(settings) {
+        Coding::GzipText => COMPRESSED,
+        Coding::Plain | Coding::Gzip => JSON,
+    }
 }
 
 /// What is different in each request to an endpoint.
@@ -127,6 +130,9 @@ impl Target {
         settings: &EndpointSettings,
         api_user: Option<&ApiUser>,
     ) -> Result<Self, String> {
+        if settings.dataset().is_some() {
+            return Self::dataset(settings);
+        }
         let url = Url::parse(&settings.url).map_err(|error| format!("the url: {error}"))?;
         net::check_url(&url)?;
         let uri = Uri::try_from(url.as_str()).map_err(|error| format!("the url: {error}"))?;
@@ -146,6 +152,22 @@ impl Target {
         })
     }
 
+    /// A target that takes no request: only its body counts.
+    fn dataset(settings: &EndpointSettings) -> Result<Self, String> {
+        let signer = Signer::new(&Signing::default())
+            .map_err(|error| format!("the signing settings: {error}"))?;
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(settings)));
+        Ok(Self {
+            uri: Uri::from_static("/"),
+            headers,
+            signer,
+            oauth2: None,
+            queue: None,
+            danger_accept_invalid_certs: false,
+        })
+    }
+
     /// One request.
     pub(super) fn request(&self, message: Message<'_>) -> Outgoing {
         let mut headers = self.headers.clone();
@@ -161,6 +183,7 @@ impl Target {
             body: message.body,
             oauth2: self.oauth2.clone(),
             queue: self.queue.clone(),
+            landing: None,
             danger_accept_invalid_certs: self.danger_accept_invalid_certs,
         }
     }

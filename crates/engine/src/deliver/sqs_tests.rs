@@ -68,6 +68,7 @@ mod sending {
             body: Bytes::copy_from_slice(body),
             oauth2: None,
             queue: None,
+            landing: None,
             danger_accept_invalid_certs: false,
         }
     }

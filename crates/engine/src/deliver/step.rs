@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use super::Options;
 use super::attempt::{Judged, Rendered, Unsent};
+use super::landing::Lander;
 use super::lanes::Lanes;
 use super::limits::{Limits, Place, Stopping};
 use super::plan::Plan;
@@ -153,6 +154,8 @@ impl Worker {
 impl Deliverer {
     /// A deliverer over the engine's store.
     pub fn new(engine: &Engine, transport: Arc<dyn Transport>, options: Options) -> Self {
+        let (store, clock) = (Arc::clone(engine.store()), Arc::clone(engine.clock()));
+        let transport = Arc::new(Lander::new(store, clock, transport));
         Self {
             engine: engine.clone(),
             store: Arc::clone(engine.store()),

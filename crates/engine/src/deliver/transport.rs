@@ -13,6 +13,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use url::Url;
 
+use super::landing::Landing;
 use super::oauth::Tokens;
 use super::request::insert_bearer;
 use super::sqs::Queue;
@@ -38,6 +39,8 @@ pub struct Outgoing {
     pub oauth2: Option<Arc<OAuth2Client>>,
     /// The queue that it goes to, as a message.
     pub queue: Option<Arc<Queue>>,
+    /// The dataset that its events land in.
+    pub landing: Option<Landing>,
     /// Whether any certificate is taken for the receiver's.
     pub danger_accept_invalid_certs: bool,
 }
@@ -198,6 +201,7 @@ mod tests {
             body: Bytes::from("{}"),
             oauth2: None,
             queue: None,
+            landing: None,
             danger_accept_invalid_certs: false,
         }
     }

@@ -20,7 +20,7 @@ impl Engine {
         let settings = EndpointSettings::to_url(url);
         let draft = Draft { settings, subscriptions: Vec::new() };
         let draft = self.changed(draft, change, &catalogue)?;
-        self.check_target(names, &draft, None, &catalogue).await?;
+        self.check_target(workspace, names, &draft, None, &catalogue).await?;
 
         let Draft { settings, subscriptions } = draft;
         let now = self.clock.now();

@@ -1,4 +1,5 @@
-use hookyard_core::model::{Catalogue, NativeAuth};
+use hookyard_core::id::WorkspaceId;
+use hookyard_core::model::{Catalogue, DATASET_SCHEME, NativeAuth};
 use url::Url;
 
 use super::change::{Draft, FieldNames};
@@ -14,12 +15,16 @@ impl Engine {
     /// owner must be able to switch off an endpoint whose host went bad.
     pub(super) async fn check_target(
         &self,
+        workspace: WorkspaceId,
         names: &FieldNames,
         draft: &Draft,
         current: Option<&Draft>,
         catalogue: &Catalogue,
     ) -> Result<(), Error> {
         self.check_token_url(draft, current).await?;
+        if draft.settings.url.starts_with(DATASET_SCHEME) {
+            return self.check_dataset(workspace, names, draft).await;
+        }
         let url = parse(&draft.settings.url).map_err(|reason| Error::invalid(names.url, reason))?;
         let needs_allowance =
             |draft: &Draft| url.scheme() == "http" && !draft.is_items_only(catalogue);
@@ -44,6 +49,22 @@ impl Engine {
 }
 
 impl Engine {
+    /// Judges a target that is a dataset: it must be one of the workspace's.
+    async fn check_dataset(
+        &self,
+        workspace: WorkspaceId,
+        names: &FieldNames,
+        draft: &Draft,
+    ) -> Result<(), Error> {
+        if let Some(id) = draft.settings.dataset()
+            && self.store.find_dataset(workspace, id).await?.is_some()
+        {
+            return Ok(());
+        }
+        let message = "must name a dataset of the workspace by its number, such as dataset:7";
+        Err(Error::invalid(names.url, message))
+    }
+
     /// Judges where a draft fetches its tokens, unless the endpoint does so now. The client's secret
     /// goes there, so it must be https but for what the operator allowed.
     async fn check_token_url(&self, draft: &Draft, current: Option<&Draft>) -> Result<(), Error> {

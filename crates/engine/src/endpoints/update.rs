@@ -67,7 +67,7 @@ impl Engine {
         };
         let names = change.names;
         let draft = self.changed(current.clone(), change, &catalogue)?;
-        self.check_target(names, &draft, Some(&current), &catalogue).await?;
+        self.check_target(workspace, names, &draft, Some(&current), &catalogue).await?;
         let Draft { settings, subscriptions } = draft;
         Ok(self.store.update_endpoint(workspace, id, revision, settings, subscriptions).await?)
     }

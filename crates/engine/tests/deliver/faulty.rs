@@ -438,6 +438,8 @@ delegate! {
         fn log_rejections(lines: Vec<NewRejection>) -> ();
         fn rejections(workspace: WorkspaceId, source: SourceId, page: Newest<RejectionId>)
             -> Vec<Rejection>;
+        fn land(workspace: WorkspaceId, dataset: DatasetId, endpoint: EndpointId,
+            rows: Vec<(Seq, Bytes)>, now: Timestamp) -> u64;
         fn expire_inspection(now: Timestamp) -> u64;
     }
 }

@@ -14,6 +14,7 @@ mod formats;
 #[cfg(test)]
 mod frozen;
 #[cfg(test)]
+mod landing;
 mod lanes;
 #[cfg(test)]
 mod order;

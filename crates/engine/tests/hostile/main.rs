@@ -106,6 +106,7 @@ impl Setup {
                 body: Bytes::new(),
                 oauth2: None,
                 queue: None,
+                landing: None,
                 danger_accept_invalid_certs: true,
             };
             let error = self.transport.send(outgoing).await.unwrap_err();

@@ -108,7 +108,7 @@ macro_rules! suite {
             receiving: a_delivery_is_row_event_and_record_at_once, repeats_store_nothing,
                 bodies_are_kept_once, deliveries_are_listed_newest_first,
                 inspection_is_bounded_by_age, rejections_are_logged_in_bounds,
-                foreign_workspaces_see_no_deliveries;
+                foreign_workspaces_see_no_deliveries, events_land_once;
             replays: slices_take_turns_with_live_events, replays_run_one_after_another,
                 paused_and_cancelled_ones_stop_within_a_slice, only_the_next_slice_is_queued,
                 scopes_select_what_they_say, what_was_missed_is_recovered_once,

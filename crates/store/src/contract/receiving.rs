@@ -207,3 +207,25 @@ pub(crate) async fn foreign_workspaces_see_no_deliveries(fixture: &dyn Fixture) 
     let gone = store.accept(delivery(SourceId(99), "1"), at(1)).await;
     assert!(matches!(gone, Err(crate::StoreError::NotFound(_))));
 }
+
+pub(crate) async fn events_land_once(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let (one, two) = (endpoint(&store).await.id, endpoint(&store).await.id);
+    let source = store.create_source(new_source(Mode::Combine, "a"), at(0)).await.unwrap();
+    let seqs: Vec<_> = publish(&store, 0..4, one).await.iter().map(|receipt| receipt.seq).collect();
+    let land = async |store: &SharedStore, workspace, by, seqs: &[Seq]| {
+        let rows = seqs.iter().map(|seq| (*seq, Bytes::from(seq.to_string()))).collect();
+        store.land(workspace, source.dataset, by, rows, at(1)).await
+    };
+    assert_eq!(land(&store, WS, one, &seqs[..2]).await.unwrap(), 2);
+    let store = fixture.open().await;
+    assert_eq!(land(&store, WS, one, &seqs[1..]).await.unwrap(), 2, "one of them landed before");
+    assert_eq!(land(&store, WS, two, &seqs[..1]).await.unwrap(), 1, "each endpoint by itself");
+    let cells: Vec<_> = rows(&store, source.dataset).await.into_iter().map(|(_, c)| c).collect();
+    let expected = [seqs[0], seqs[1], seqs[2], seqs[3], seqs[0]].map(|seq| seq.to_string());
+    assert_eq!(cells, expected);
+    let foreign = land(&store, OTHER_WS, one, &seqs).await;
+    assert!(matches!(foreign, Err(crate::StoreError::NotFound(_))));
+    assert_eq!(rows(&store, source.dataset).await.len(), 5);
+    assert_eq!(store.expire_inspection(at(2)).await.unwrap(), 0, "the journal has them all");
+}

@@ -8,9 +8,9 @@ use hookyard_core::model::{Cause, NewRejection, Rejection, Source};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::failed;
 use super::rows::{count, moment, signed, unsigned};
 use super::writer::Tx;
+use super::{failed, landing};
 use crate::{DELIVERIES_KEPT, Newest, REJECTIONS_FOR, REJECTIONS_KEPT, StoreError};
 
 /// Entries that are deleted in one transaction: some milliseconds of the writing thread.
@@ -79,7 +79,7 @@ fn rejection(row: &Row<'_>) -> rusqlite::Result<Rejection> {
 
 /// Deletes some of what is too old; how many entries.
 pub(super) fn expire(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
-    let mut deleted = 0;
+    let mut deleted = landing::forget(tx.conn, DELETED_AT_ONCE)?;
     for table in ["deliveries", "rejections"] {
         let mut after = i32::MIN;
         while let Some(id) = next_source(tx.conn, table, after)? {

@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_flow.sql"),
     include_str!("migrations/0008_audit.sql"),
     include_str!("migrations/0009_deliveries.sql"),
+    include_str!("migrations/0010_landing.sql"),
 ];
 
 /// Brings the file to the newest format.

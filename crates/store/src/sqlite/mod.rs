@@ -32,6 +32,7 @@ mod inspection;
 mod jobs;
 mod journal;
 mod keys;
+mod landing;
 mod memory;
 mod migrate;
 mod oauth;

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hookyard_core::id::{BatchId, DeliveryId, RejectionId, Seq, SourceId, WorkspaceId};
+use hookyard_core::id::{
+    BatchId, DatasetId, DeliveryId, EndpointId, RejectionId, Seq, SourceId, WorkspaceId,
+};
 use hookyard_core::model::{
     Delivery, KeptBody, KeptRequest, NewDelivery, NewRejection, Receipt, Rejection,
 };
@@ -13,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::journal::{self, keyed};
 use super::rows::{Raw, count, from_json, moment, signed, to_json, unsigned};
 use super::writer::Tx;
-use super::{SqliteStore, dataset_rows, failed, inspection, versions};
+use super::{SqliteStore, dataset_rows, failed, inspection, landing, versions};
 use crate::{Accepted, Entity, Newest, ReceivingStore, StoreError};
 
 #[async_trait]
@@ -90,6 +92,20 @@ impl ReceivingStore for SqliteStore {
             return Ok(Vec::new());
         }
         self.readers.read(move |conn| inspection::page(conn, source, page)).await
+    }
+
+    async fn land(
+        &self,
+        workspace: WorkspaceId,
+        dataset: DatasetId,
+        endpoint: EndpointId,
+        rows: Vec<(Seq, Bytes)>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let bytes = rows.iter().map(|(_, cell)| cell.len()).sum();
+        let job =
+            move |tx: &mut Tx<'_>| landing::land(tx, workspace, dataset, endpoint, &rows, now);
+        self.writer.grouped(bytes, job).await
     }
 
     async fn expire_inspection(&self, now: Timestamp) -> Result<u64, StoreError> {

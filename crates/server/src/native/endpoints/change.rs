@@ -32,7 +32,8 @@ pub(super) static NAMES: FieldNames = FieldNames {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EndpointPatch {
-    /// Where deliveries go: an absolute https URL, or http for item events. Its address must be
+    /// Where deliveries go: an absolute https URL, or http for item events, or `dataset:` and the
+    /// number of a dataset of the workspace. The address of a URL must be
     /// public or allowed by the installation.
     #[serde(default)]
     #[schema(value_type = String, required = false, max_length = 4096)]
