@@ -146,7 +146,8 @@ impl Server {
         let pid = self.child.id().context("the server is gone")?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = peak.and_then(|peak| peak.trim().strip_suffix(" kB")).context("no VmHWM")?;
+        let kilobytes =
+            peak.and_then(|peak| peak.trim().strip_suffix(" kB")).context("no VmHWM")?;
         Ok(kilobytes.trim().parse::<u64>()? << 10)
     }
 

@@ -31,7 +31,9 @@ pub(crate) async fn run(binary: &Path) -> Result<()> {
     println!("| --- | --- | --- | --- | --- |");
     let server = Arc::new(Server::hookyard(binary, &[]).await?);
     publish_only("published, nobody subscribed", &server).await?;
-    println!("\n| received | per second | CPU ms per 1,000 | p50 ms | p99 ms | bytes on disk each |");
+    println!(
+        "\n| received | per second | CPU ms per 1,000 | p50 ms | p99 ms | bytes on disk each |"
+    );
     println!("| --- | --- | --- | --- | --- | --- |");
     let publishing = json!({"event_type": "item_create"});
     for (name, settings, named) in [
@@ -70,7 +72,8 @@ async fn large(binary: &Path, settings: Value) -> Result<()> {
     let path = server.source_with(&settings).await?;
     let items = LARGE_BYTES / (body(0).len() + 10);
     let items: Vec<_> = (0..items as u64).map(body).collect();
-    let request = post(&path, "content-type: application/json\r\n", &format!("[{}]", items.join(",")));
+    let request =
+        post(&path, "content-type: application/json\r\n", &format!("[{}]", items.join(",")));
     let make: MakeRequest = Arc::new(move |_| request.clone());
     measure(&server, "combine, 10 MiB each", LARGE_CONNECTIONS, LARGE, make).await?;
     println!("\nmemory at its peak with 10 MiB each: {} MB", server.peak_bytes()? >> 20);

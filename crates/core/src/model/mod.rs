@@ -31,8 +31,8 @@ pub use dataset::{
 };
 pub use delivery::{Cause, Delivery, KeptBody, KeptRequest, NewDelivery, NewRejection, Rejection};
 pub use endpoint::{
-    ApiVersion, AuthKind, DATASET_SCHEME, Endpoint, EndpointSettings, MAXIMUM_EVENTS_DEFAULT, MAXIMUM_SIZE_DEFAULT,
-    Subscription,
+    ApiVersion, AuthKind, DATASET_SCHEME, Endpoint, EndpointSettings, MAXIMUM_EVENTS_DEFAULT,
+    MAXIMUM_SIZE_DEFAULT, Subscription,
 };
 pub use endpoint_options::{
     ContentEncoding, CustomHeader, EndpointOptions, EndpointSecrets, NativeAuth, OAuth2Client,
