@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{DisabledReason, EndpointOptions, EndpointSecrets, Secret};
-use crate::id::{EndpointId, EventTypeId, WorkspaceId};
+use crate::id::{DatasetId, EndpointId, EventTypeId, WorkspaceId};
 
 /// The `maximum_events` of an endpoint that does not say (UltraCart spec 6, row 11).
 pub const MAXIMUM_EVENTS_DEFAULT: i32 = 100;
