@@ -94,7 +94,7 @@ pub struct QueueState {
     pub pending: u64,
     /// Failures in a row since the last success.
     pub failures: u32,
-    /// No attempt is made before this moment.
+    /// While the last attempt was a failure: no attempt is made before this moment.
     pub retry_at: Option<Timestamp>,
     /// When the first of the failures in a row was.
     pub failing_since: Option<Timestamp>,

@@ -8,7 +8,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hookyard_core::model::{Outcome, QueueState};
+use hookyard_core::model::{Endpoint, Outcome, QueueState};
 use hookyard_core::order_key::Key;
 use hookyard_store::{HeadLimit, Held, Lease, Queued, StoreError, Window};
 use jiff::Timestamp;
@@ -94,8 +94,8 @@ enum Fate {
     },
     /// The first event can never be sent, and is parked.
     Unsent { pending: u64 },
-    /// Events are in the journal no more.
-    Gone,
+    /// The endpoint is not what it was any more, or events are gone; nothing was sent.
+    Outdated,
     /// Delivery is stopping, and nothing was sent.
     Stopping,
 }
@@ -296,11 +296,15 @@ impl Deliverer {
             Ok(place) => place,
             Err(Stopping) => return Ok(Fate::Stopping),
         };
-        let workspace = plan.endpoint.workspace;
+        let Endpoint { workspace, id, revision, .. } = *plan.endpoint;
         let seqs: Vec<_> = entries.iter().map(|entry| entry.seq).collect();
         let events = self.store.events_by_seq(workspace, &seqs).await?;
-        let Some(first) = entries.first().filter(|_| events.len() == entries.len()) else {
-            return Ok(Fate::Gone);
+        // The place may have been long in coming.
+        let endpoint = self.store.endpoint(workspace, id).await?;
+        let same = endpoint.is_some_and(|endpoint| endpoint.revision == revision);
+        let Some(first) = entries.first().filter(|_| same && events.len() == entries.len()) else {
+            self.give_units_back(&plan.endpoint, seqs.len(), 0);
+            return Ok(Fate::Outdated);
         };
         let bundle = match self.render(&mut plan, &events).await? {
             Ok(bundle) => bundle,
@@ -362,7 +366,7 @@ impl Deliverer {
                 lanes.stopping = true;
                 Ok(None)
             }
-            Ok(Fate::Gone) => {
+            Ok(Fate::Outdated) => {
                 lanes.stale = true;
                 Ok(None)
             }

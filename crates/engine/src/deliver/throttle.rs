@@ -24,10 +24,10 @@ struct Buckets {
     sweep_at: usize,
 }
 
-/// How many units a bundle takes.
+/// How many units a bundle takes; one that is not sent takes none.
 fn units(limit: &RateLimit, events: usize) -> u32 {
     match limit.unit {
-        RateUnit::Requests => 1,
+        RateUnit::Requests => u32::from(events > 0),
         RateUnit::Events => u32::try_from(events).unwrap_or(u32::MAX),
     }
 }
@@ -94,6 +94,26 @@ impl Throttle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_counted_and_not_sent_is_given_back() {
+        let (throttle, id, now) = (Throttle::default(), EndpointId(1), Duration::ZERO);
+        let limit = |unit| RateLimit { unit, count: 4, seconds: 4, burst: Some(4) };
+        let events = limit(RateUnit::Events);
+        let wait = |limit| throttle.wait(id, limit, 4, now).as_secs();
+        throttle.take(id, &events, 4, now);
+        assert_eq!(wait(&events), 4);
+        throttle.give_back(id, &events, 4, 1);
+        assert_eq!(wait(&events), 1);
+        throttle.give_back(id, &events, 1, 0);
+        assert_eq!(wait(&events), 0);
+        let requests = RateLimit { burst: Some(1), ..limit(RateUnit::Requests) };
+        throttle.take(id, &requests, 4, now);
+        throttle.give_back(id, &requests, 4, 1);
+        assert_eq!(wait(&requests), 1, "it was a request all the same");
+        throttle.give_back(id, &requests, 4, 0);
+        assert_eq!(wait(&requests), 0);
+    }
 
     #[test]
     fn full_buckets_are_forgotten() {

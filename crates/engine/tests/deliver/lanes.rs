@@ -287,19 +287,24 @@ async fn events_gone_from_the_journal_are_passed_over() {
 #[tokio::test]
 async fn a_key_that_waits_is_overtaken_within_the_window_only() {
     let sim = Sim::start().await;
-    let endpoint = queued(&sim, 2, 1, 1_200).await;
+    let endpoint = sim.endpoint("/a", lanes(2, 100)).await.id;
+    let own_key = |order: u64| format!(r#"{{"order_id":"{order}","customer":{{"id":{order}}}}}"#);
+    sim.publish_objects((0..1_200).map(own_key), &[endpoint]).await;
     sim.receivers.refuse("/a", 500, has(0));
     let mut worker = sim.worker(endpoint).await;
     for _ in 0..3 {
         let Step::Wait(until) = until_waiting(&sim, &mut worker).await else { panic!("no wait") };
         sim.clock.advance_to(until);
     }
-    let left = sim.state(endpoint).await.pending;
-    assert!((1_200 - 1_024..1_200 - 700).contains(&left), "{left}");
+    // A hundred wait, and the others of the first 1,024 have passed them.
+    assert_eq!(sim.state(endpoint).await.pending, 1_200 - 924);
     let sim = sim.crash();
     sim.receivers.forgive("/a");
     sim.run_until_idle(&mut sim.worker(endpoint).await).await;
-    check(&sim, 1_200, &BTreeSet::new(), 2, "");
+    let requests = sim.receivers.requests_to("/a").into_iter().filter(|(_, taken)| *taken);
+    let mut taken: Vec<u64> = requests.flat_map(|(request, _)| orders(&request.body)).collect();
+    taken.sort_unstable();
+    assert_eq!(taken, (0..1_200).collect::<Vec<_>>());
 }
 
 #[tokio::test]
@@ -429,7 +434,7 @@ async fn any_single_failure_of_the_store_loses_nothing_and_keeps_each_order() {
     const BUNDLES: usize = 3;
     for op in [Op::Head, Op::Window, Op::Read, Op::Settle] {
         for when in [When::BeforeCommit, When::AfterCommit] {
-            for nth in [1, 2, 3, 5, 8, 13] {
+            for nth in [1, 2, 5, 9] {
                 let sim = Sim::start().await;
                 sim.receivers.script("/a", [status(200), status(503)]);
                 sim.receivers.refuse("/a", 422, has(6));
@@ -585,7 +590,7 @@ impl Run {
 
 #[tokio::test]
 async fn any_run_of_faults_keeps_the_order_of_each_key() {
-    for seed in 0..16 {
+    for seed in 0..12 {
         let mut run = Run::start(seed).await;
         for _ in 0..150 {
             run.round().await;
