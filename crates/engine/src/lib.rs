@@ -25,6 +25,7 @@ pub mod replays;
 pub mod retention;
 pub mod rules;
 pub mod sources;
+pub mod tenants;
 
 use access::Access;
 pub use error::Error;

@@ -18,11 +18,16 @@ use subtle::ConstantTimeEq;
 
 use crate::Error;
 
+mod manage;
 mod secrets;
 #[cfg(test)]
 mod tests;
 mod upkeep;
 
+pub use manage::{
+    ALLOWED_IPS_MAX, CredentialSpec, OVERLAP_DEFAULT, OVERLAP_MAX, OVERLAP_OF_ITSELF_MIN, create,
+    parse_net, rotate,
+};
 pub use secrets::Secrets;
 pub use upkeep::Upkeep;
 

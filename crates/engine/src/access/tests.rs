@@ -140,3 +140,76 @@ async fn uses_are_noted_once_a_minute() {
     yard.admit("secret").await.unwrap();
     assert_eq!(noted().await, Some(second));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_shuts_themselves_out() {
+    let yard = Yard::start().await;
+    let id = yard.make(|_| {}).await;
+    let engine = Arc::clone(&yard.engine);
+    let own = Actor::request(yard.now(), None, "id".into());
+    own.scope(async {
+        yard.admit("secret").await.unwrap();
+        assert!(matches!(engine.revoke_credential(WS, id).await, Err(Error::Conflict(_))));
+        for change in [
+            CredentialChange { disabled: Some(true), ..Default::default() },
+            CredentialChange { scopes: Some(Scopes::all()), ..Default::default() },
+            CredentialChange { allowed_ips: Some(Vec::new()), ..Default::default() },
+            CredentialChange { expires_at: Some(None), ..Default::default() },
+        ] {
+            let refused = engine.change_credential(WS, id, change).await;
+            assert!(matches!(refused, Err(Error::Conflict(_))));
+        }
+        let name = CredentialChange { name: Some("mine".into()), ..Default::default() };
+        assert_eq!(engine.change_credential(WS, id, name).await.unwrap().name, "mine");
+        let short = engine.rotate_credential(WS, id, SignedDuration::from_secs(3_599)).await;
+        assert!(matches!(short, Err(Error::Invalid { .. })));
+        engine.rotate_credential(WS, id, SignedDuration::from_hours(1)).await.unwrap();
+    })
+    .await;
+    engine.revoke_credential(WS, id).await.unwrap();
+    assert!(matches!(yard.admit("secret").await, Err(Refusal::Unknown)), "at once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotated_secret_is_good_for_its_overlap() {
+    let yard = Yard::start().await;
+    let id = yard.make(|new| new.name = "till".into()).await;
+    let overlap = SignedDuration::from_secs(60);
+    let (new, secrets) = yard.engine.rotate_credential(WS, id, overlap).await.unwrap();
+    assert_eq!(new.name, "till");
+    let secret = secrets.secret.as_deref().unwrap();
+    let presented = Presented::Pair { key: &secrets.key, secret };
+    assert_eq!(yard.engine.access().admit(presented).await.unwrap().id, new.id);
+    assert!(yard.admit("secret").await.is_ok());
+    yard.clock.advance(Duration::from_secs(60));
+    assert!(matches!(yard.admit("secret").await, Err(Refusal::Expired(_))));
+    assert!(yard.engine.access().admit(presented).await.is_ok());
+    let late = yard.engine.rotate_credential(WS, id, overlap).await;
+    assert!(matches!(late, Err(Error::Conflict(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_is_named() {
+    let yard = Yard::start().await;
+    let good = CredentialSpec {
+        kind: CredentialKind::Token,
+        scopes: Scopes::all(),
+        name: "n".repeat(100),
+        expires_at: Some(yard.now() + SignedDuration::from_secs(1)),
+        allowed_ips: vec![parse_net("192.0.2.1").unwrap(), parse_net("fd00::/8").unwrap()],
+    };
+    let many = vec![parse_net("192.0.2.1").unwrap(); ALLOWED_IPS_MAX + 1];
+    for (field, bad) in [
+        ("name", CredentialSpec { name: "n".repeat(101), ..good.clone() }),
+        ("name", CredentialSpec { name: "a\nb".into(), ..good.clone() }),
+        ("scopes", CredentialSpec { scopes: Scopes::default(), ..good.clone() }),
+        ("expires_at", CredentialSpec { expires_at: Some(yard.now()), ..good.clone() }),
+        ("allowed_ips", CredentialSpec { allowed_ips: many, ..good.clone() }),
+    ] {
+        let refused = yard.engine.create_credential(WS, bad).await.err().unwrap();
+        assert!(matches!(&refused, Error::Invalid { field: at, .. } if at == field), "{refused}");
+    }
+    yard.engine.create_credential(WS, good).await.unwrap();
+    assert_eq!(parse_net("192.0.2.0/33"), None);
+    assert_eq!(parse_net("localhost"), None);
+}

@@ -36,6 +36,18 @@ pub(crate) async fn credential(
     Ok(credential)
 }
 
+/// The workspace of a caller who manages it and is no application: who was let in by OAuth2 may not
+/// let others in.
+pub(crate) async fn person(app: &App, headers: &HeaderMap) -> Result<WorkspaceId, Problem> {
+    let credential = credential(app, headers, Scope::Admin).await?;
+    if credential.application.is_some() {
+        let detail = "an application may not manage credentials, whatever its scopes: `admin` counts \
+                      for credentials of people only";
+        return Err(Problem::new(Code::MissingScope, detail));
+    }
+    Ok(credential.workspace)
+}
+
 fn presented(headers: &HeaderMap) -> Option<Presented<'_>> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(key) = text("x-ultracart-simple-key") {

@@ -14,7 +14,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::input::{self, Nothing};
 use super::{
-    applications, datasets, endpoints, event_types, folders, publish, rules_test, sources,
+    applications, credentials, datasets, endpoints, event_types, folders, publish, rules_test,
+    sources, tenants,
 };
 use crate::problem::{Code, Problem, ProblemBody};
 
@@ -66,6 +67,9 @@ pub(super) fn base() -> OpenApi {
         ("sources", "Inbound URLs and what they do with what they get"),
         ("datasets", "What was received: rows, batches, earlier versions, folders"),
         ("applications", "Programs that people let in by OAuth2"),
+        ("credentials", "Who may come in"),
+        ("workspace", "The workspace, and its projects"),
+        ("audit", "Who changed what"),
         ("rules", "Trying out what subscriptions filter by"),
         ("installation", "This process, for whoever runs it"),
     ];
@@ -117,6 +121,8 @@ fn samples() -> impl Iterator<Item = (&'static str, Value)> {
         datasets::samples(),
         folders::samples(),
         applications::samples(),
+        credentials::samples(),
+        tenants::samples(),
     ];
     all.into_iter().flatten()
 }

@@ -11,7 +11,7 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
-use hookyard_core::id::{EndpointId, SourceId};
+use hookyard_core::id::{CredentialId, EndpointId, ProjectId, SourceId};
 use hookyard_engine::endpoints::Patch;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::value::MapAccessDeserializer;
@@ -132,6 +132,16 @@ pub(super) fn source_id(text: &str) -> Result<SourceId, Problem> {
 pub(super) fn number<N: FromStr>(text: &str) -> Option<N> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
+}
+
+/// The credential that a path names.
+pub(super) fn credential_id(text: &str) -> Result<CredentialId, Problem> {
+    number(text).ok_or_else(|| Problem::new(Code::NotFound, "no such credential"))
+}
+
+/// The project that a path names.
+pub(super) fn project_id(text: &str) -> Result<ProjectId, Problem> {
+    number(text).ok_or_else(|| Problem::new(Code::NotFound, "no such project"))
 }
 
 /// The revision in `if-match`; `None` when there is no such header, or it takes any.

@@ -11,7 +11,9 @@ use utoipa_axum::routes;
 use crate::{App, probes};
 
 mod applications;
+mod audit;
 mod caller;
+mod credentials;
 mod datasets;
 mod document;
 mod endpoints;
@@ -25,6 +27,7 @@ mod publish;
 mod rules_test;
 mod scope;
 mod sources;
+mod tenants;
 mod trace;
 
 /// Where events are published and the journal is listed.
@@ -41,6 +44,9 @@ fn described() -> OpenApiRouter<App> {
         .merge(datasets::router())
         .merge(folders::router())
         .merge(applications::router())
+        .merge(credentials::router())
+        .merge(tenants::router())
+        .merge(audit::router())
         .routes(routes!(rules_test::test_rule))
         .routes(routes!(document::get_openapi))
         .merge(probes::router())

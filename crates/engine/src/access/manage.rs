@@ -1,0 +1,197 @@
+//! Making, changing and ending credentials.
+
+use hookyard_core::entropy::Entropy;
+use hookyard_core::id::{CredentialId, WorkspaceId};
+use hookyard_core::model::{Credential, CredentialKind, Scopes};
+use hookyard_store::{Actor, CredentialChange, CredentialStore, Entity, NewCredential};
+use ipnet::IpNet;
+use jiff::{SignedDuration, Timestamp};
+
+use super::Secrets;
+use crate::tenants::check_name;
+use crate::{Engine, Error};
+
+/// The most ranges of addresses of a credential: every office and every server of somebody large.
+pub const ALLOWED_IPS_MAX: usize = 100;
+
+/// How long the old secret is good after a rotation that does not say.
+pub const OVERLAP_DEFAULT: SignedDuration = SignedDuration::from_hours(24);
+
+/// The longest that the old secret can be good after a rotation.
+pub const OVERLAP_MAX: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The shortest that the old secret stays good when it rotated itself: whoever did that still has to
+/// hand out the new one.
+pub const OVERLAP_OF_ITSELF_MIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// What a new credential is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialSpec {
+    /// How it is presented.
+    pub kind: CredentialKind,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// What people know it by; may be empty.
+    pub name: String,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// The addresses that it may be used from; any when there is none.
+    pub allowed_ips: Vec<IpNet>,
+}
+
+/// Makes a credential; its number, and the only sight of its secrets. [`Error::Invalid`] names what
+/// cannot be.
+pub async fn create<S: CredentialStore + ?Sized>(
+    store: &S,
+    entropy: &dyn Entropy,
+    now: Timestamp,
+    workspace: WorkspaceId,
+    spec: CredentialSpec,
+) -> Result<(CredentialId, Secrets), Error> {
+    let CredentialSpec { kind, scopes, name, expires_at, allowed_ips } = spec;
+    check_name("name", &name)?;
+    check_scopes(scopes)?;
+    check_end(expires_at, now)?;
+    check_ips(&allowed_ips)?;
+    let secrets = Secrets::new(kind, entropy);
+    let new = NewCredential { name, expires_at, allowed_ips, ..secrets.hashed(scopes, now) };
+    Ok((store.create_credential(workspace, new).await?, secrets))
+}
+
+/// Makes the successor of a credential, with the only sight of its secrets. The old one is good for
+/// as long as `overlap` says.
+pub async fn rotate<S: CredentialStore + ?Sized>(
+    store: &S,
+    entropy: &dyn Entropy,
+    now: Timestamp,
+    workspace: WorkspaceId,
+    id: CredentialId,
+    overlap: SignedDuration,
+) -> Result<(Credential, Secrets), Error> {
+    if overlap > OVERLAP_MAX || overlap.is_negative() {
+        let most = OVERLAP_MAX.as_secs();
+        return Err(Error::invalid("overlap_seconds", format!("must be 0 to {most}")));
+    }
+    let old = store.credential_by_id(workspace, id).await?;
+    let old = old.ok_or(Error::NotFound(Entity::Credential))?;
+    let secrets = Secrets::new(old.kind, entropy);
+    let rotation = secrets.rotation(now + overlap, now);
+    Ok((store.rotate_credential(workspace, id, rotation).await?, secrets))
+}
+
+/// A range of addresses, or one address.
+pub fn parse_net(text: &str) -> Option<IpNet> {
+    let text = text.trim();
+    let one = || text.parse().map(|address: std::net::IpAddr| IpNet::from(address));
+    text.parse().or_else(|_| one()).ok()
+}
+
+fn check_scopes(scopes: Scopes) -> Result<(), Error> {
+    match scopes.iter().next() {
+        Some(_) => Ok(()),
+        None => Err(Error::invalid("scopes", "must name at least one scope")),
+    }
+}
+
+fn check_end(end: Option<Timestamp>, now: Timestamp) -> Result<(), Error> {
+    match end {
+        Some(end) if end <= now => Err(Error::invalid("expires_at", "must be in the future")),
+        _ => Ok(()),
+    }
+}
+
+fn check_ips(nets: &[IpNet]) -> Result<(), Error> {
+    if nets.len() <= ALLOWED_IPS_MAX {
+        return Ok(());
+    }
+    Err(Error::invalid("allowed_ips", format!("must have at most {ALLOWED_IPS_MAX} ranges")))
+}
+
+/// Whether a credential is the one that is asking.
+fn is_asking(id: CredentialId) -> bool {
+    let actor = Actor::current();
+    actor.is_some_and(|actor| actor.credential().is_some_and(|(own, _)| own == id))
+}
+
+/// A credential that took away its own means to ask would be beyond mending by the same caller.
+fn not_itself(id: CredentialId, what: &str) -> Result<(), Error> {
+    if is_asking(id) {
+        return Err(Error::Conflict(format!("a credential cannot {what} itself: use another one")));
+    }
+    Ok(())
+}
+
+impl Engine {
+    /// Makes a credential, with the only sight of its secrets.
+    pub async fn create_credential(
+        &self,
+        workspace: WorkspaceId,
+        spec: CredentialSpec,
+    ) -> Result<(Credential, Secrets), Error> {
+        let (store, now) = (&*self.store, self.clock.now());
+        let (id, secrets) = create(store, &*self.entropy, now, workspace, spec).await?;
+        Ok((self.credential(workspace, id).await?, secrets))
+    }
+
+    /// A credential. [`Error::NotFound`] when the workspace has no such one.
+    pub async fn credential(
+        &self,
+        workspace: WorkspaceId,
+        id: CredentialId,
+    ) -> Result<Credential, Error> {
+        let found = self.store.credential_by_id(workspace, id).await?;
+        found.ok_or(Error::NotFound(Entity::Credential))
+    }
+
+    /// Changes a credential, in effect at once. [`Error::Conflict`] when it was revoked, or when it is
+    /// the one that asks and more than its name would change.
+    pub async fn change_credential(
+        &self,
+        workspace: WorkspaceId,
+        id: CredentialId,
+        change: CredentialChange,
+    ) -> Result<Credential, Error> {
+        let CredentialChange { name, scopes, expires_at, allowed_ips, disabled } = &change;
+        name.as_ref().map_or(Ok(()), |name| check_name("name", name))?;
+        scopes.map_or(Ok(()), check_scopes)?;
+        check_end(expires_at.flatten(), self.clock.now())?;
+        allowed_ips.as_ref().map_or(Ok(()), |nets| check_ips(nets))?;
+        if scopes.is_some() || expires_at.is_some() || allowed_ips.is_some() || disabled.is_some() {
+            not_itself(id, "bound")?;
+        }
+        let changed = self.store.change_credential(workspace, id, change).await;
+        self.access.forget(id);
+        Ok(changed?)
+    }
+
+    /// Ends a credential for good, in effect at once. [`Error::Conflict`] when it is the one that
+    /// asks.
+    pub async fn revoke_credential(
+        &self,
+        workspace: WorkspaceId,
+        id: CredentialId,
+    ) -> Result<Credential, Error> {
+        not_itself(id, "revoke")?;
+        let revoked = self.store.revoke_credential(workspace, id, self.clock.now()).await;
+        self.access.forget(id);
+        Ok(revoked?)
+    }
+
+    /// Makes the successor of a credential, with the only sight of its secrets.
+    pub async fn rotate_credential(
+        &self,
+        workspace: WorkspaceId,
+        id: CredentialId,
+        overlap: SignedDuration,
+    ) -> Result<(Credential, Secrets), Error> {
+        if overlap < OVERLAP_OF_ITSELF_MIN && is_asking(id) {
+            let least = OVERLAP_OF_ITSELF_MIN.as_secs();
+            let message = format!("must be {least} at least when a credential rotates itself");
+            return Err(Error::invalid("overlap_seconds", message));
+        }
+        let (store, now) = (&*self.store, self.clock.now());
+        let rotated = rotate(store, &*self.entropy, now, workspace, id, overlap).await;
+        self.access.forget(id);
+        rotated
+    }
+}

@@ -1,0 +1,121 @@
+//! From a body to what the engine is asked for.
+
+use hookyard_core::model::{CredentialKind, Scope, Scopes};
+use hookyard_engine::access::{CredentialSpec, parse_net};
+use hookyard_store::CredentialChange;
+use ipnet::IpNet;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::shape::{Kind, ScopeName};
+use crate::native::input::Field;
+use crate::problem::{Code, Problem};
+
+/// A new credential.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewCredential {
+    /// How it is to be presented; `simple` unless said.
+    #[schema(nullable = false)]
+    kind: Option<Kind>,
+    /// What people know it by.
+    #[serde(default)]
+    #[schema(max_length = 100)]
+    name: String,
+    /// What it may do.
+    #[schema(min_items = 1, max_items = 7)]
+    scopes: Vec<ScopeName>,
+    /// When it ends by itself; never unless said.
+    expires_at: Option<Timestamp>,
+    /// The addresses or ranges of addresses that it may be used from; any unless said.
+    #[serde(default)]
+    #[schema(max_items = 100)]
+    allowed_ips: Vec<String>,
+}
+
+/// A change of a credential: what is absent stays, null goes back to the default.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CredentialPatch {
+    /// What people know it by.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 100)]
+    name: Field<String>,
+    /// What it may do.
+    #[serde(default)]
+    #[schema(value_type = Vec<ScopeName>, min_items = 1, max_items = 7, required = false)]
+    scopes: Field<Vec<ScopeName>>,
+    /// When it ends by itself; null for never.
+    #[serde(default)]
+    #[schema(value_type = Option<Timestamp>)]
+    expires_at: Field<Timestamp>,
+    /// The addresses or ranges of addresses that it may be used from; null for any.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 100)]
+    allowed_ips: Field<Vec<String>>,
+    /// Whether it is disabled for now.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    disabled: Field<bool>,
+}
+
+impl NewCredential {
+    /// What the engine is to make.
+    pub(super) fn spec(self) -> Result<CredentialSpec, Problem> {
+        Ok(CredentialSpec {
+            kind: self.kind.map_or(CredentialKind::Simple, Into::into),
+            scopes: scopes(self.scopes),
+            name: self.name,
+            expires_at: self.expires_at,
+            allowed_ips: nets(&self.allowed_ips)?,
+        })
+    }
+}
+
+impl CredentialPatch {
+    /// What the engine is to change.
+    pub(super) fn change(self) -> Result<CredentialChange, Problem> {
+        let allowed_ips = self.allowed_ips.or_default(Vec::new());
+        Ok(CredentialChange {
+            name: self.name.or_default(String::new()),
+            scopes: self.scopes.required("scopes")?.map(scopes),
+            expires_at: match self.expires_at {
+                Field::Absent => None,
+                Field::Null => Some(None),
+                Field::Value(at) => Some(Some(at)),
+            },
+            allowed_ips: allowed_ips.map(|texts| nets(&texts)).transpose()?,
+            disabled: self.disabled.or_default(false),
+        })
+    }
+}
+
+fn scopes(names: Vec<ScopeName>) -> Scopes {
+    names.into_iter().map(Scope::from).collect()
+}
+
+fn nets(texts: &[String]) -> Result<Vec<IpNet>, Problem> {
+    let read = |(index, text): (usize, &String)| {
+        parse_net(text).ok_or_else(|| {
+            let detail = "must be an address or a range such as 192.0.2.0/24 or 2001:db8::/32";
+            Problem::of_field(Code::InvalidValue, &format!("allowed_ips[{index}]"), detail)
+        })
+    };
+    texts.iter().enumerate().map(read).collect()
+}
+
+/// Examples of the schemas of this file, by name.
+pub(super) fn samples() -> Vec<(&'static str, Value)> {
+    let new = json!({
+        "kind": "token",
+        "name": "the till",
+        "scopes": ["event_write"],
+        "allowed_ips": ["192.0.2.0/24"],
+    });
+    vec![
+        ("NewCredential", new),
+        ("CredentialPatch", json!({"name": "the old till", "disabled": true})),
+    ]
+}

@@ -1,0 +1,185 @@
+//! Credentials on the wire.
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hookyard_core::model::{Credential as CoreCredential, CredentialKind, Scope};
+use hookyard_engine::access::Secrets;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::CREDENTIALS;
+
+/// A credential. Its secret was shown once, when it was made.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Credential<'a> {
+    /// Its number.
+    id: i32,
+    /// How it is presented.
+    #[schema(inline = false)]
+    kind: Kind,
+    /// What people know it by; may be empty.
+    name: &'a str,
+    /// What it may do.
+    #[schema(value_type = Vec<ScopeName>)]
+    scopes: Vec<&'static str>,
+    /// Whether it opens anything now.
+    state: State,
+    /// When it was made; absent for one that is older than this note.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_at: Option<Timestamp>,
+    /// When it ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    /// The ranges of addresses that it may be used from; any when there is none.
+    allowed_ips: Vec<String>,
+    /// When it was last used, to the minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<Timestamp>,
+    /// When it was revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<Timestamp>,
+    /// The number of the application that it was given to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application: Option<i32>,
+}
+
+/// A credential with the only sight of its secrets.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MadeCredential<'a> {
+    #[serde(flatten)]
+    credential: Credential<'a>,
+    /// A simple key: it goes into `x-ultracart-simple-key`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    simple_key: Option<&'a str>,
+    /// The key of a pair: it goes into `x-api-key`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key: Option<&'a str>,
+    /// The secret of a pair: it goes into `x-api-secret`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_secret: Option<&'a str>,
+    /// A token: it goes into `authorization`, behind `Bearer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+}
+
+/// How a credential is presented.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[schema(as = CredentialKind)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    /// One secret in `x-ultracart-simple-key`.
+    Simple,
+    /// A key in `x-api-key` and its secret in `x-api-secret`.
+    Pair,
+    /// A token in `authorization`, behind `Bearer`.
+    Token,
+}
+
+/// Whether a credential opens anything.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CredentialState)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    /// It does.
+    Active,
+    /// It, or the application that it belongs to, is disabled for now.
+    Disabled,
+    /// It has expired.
+    Expired,
+    /// It was revoked.
+    Revoked,
+}
+
+/// One thing that a credential may do.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[schema(as = Scope)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ScopeName {
+    /// Read endpoints, subscriptions and attempts.
+    WebhookRead,
+    /// Change endpoints and subscriptions, and send history again.
+    WebhookWrite,
+    /// Read the journal.
+    EventRead,
+    /// Publish.
+    EventWrite,
+    /// Read sources, datasets and rows.
+    DataRead,
+    /// Change sources and datasets.
+    DataWrite,
+    /// Manage the workspace itself: credentials, projects, event types, the audit log.
+    Admin,
+}
+
+impl From<Kind> for CredentialKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Simple => Self::Simple,
+            Kind::Pair => Self::Pair,
+            Kind::Token => Self::Token,
+        }
+    }
+}
+
+impl From<ScopeName> for Scope {
+    fn from(name: ScopeName) -> Self {
+        match name {
+            ScopeName::WebhookRead => Self::WebhookRead,
+            ScopeName::WebhookWrite => Self::WebhookWrite,
+            ScopeName::EventRead => Self::EventRead,
+            ScopeName::EventWrite => Self::EventWrite,
+            ScopeName::DataRead => Self::DataRead,
+            ScopeName::DataWrite => Self::DataWrite,
+            ScopeName::Admin => Self::Admin,
+        }
+    }
+}
+
+impl<'a> Credential<'a> {
+    pub(super) fn new(credential: &'a CoreCredential, now: Timestamp) -> Self {
+        let kind = match credential.kind {
+            CredentialKind::Simple => Kind::Simple,
+            CredentialKind::Pair => Kind::Pair,
+            CredentialKind::Token => Kind::Token,
+        };
+        let state = match credential {
+            revoked if revoked.revoked_at.is_some() => State::Revoked,
+            expired if expired.has_ended(now) => State::Expired,
+            disabled if disabled.disabled => State::Disabled,
+            _ => State::Active,
+        };
+        Self {
+            id: credential.id.0,
+            kind,
+            name: &credential.name,
+            scopes: credential.scopes.iter().map(Scope::as_str).collect(),
+            state,
+            created_at: credential.created_at,
+            expires_at: credential.expires_at,
+            allowed_ips: credential.allowed_ips.iter().map(ToString::to_string).collect(),
+            last_used_at: credential.last_used_at,
+            revoked_at: credential.revoked_at,
+            application: credential.application.map(|id| id.0),
+        }
+    }
+}
+
+/// The answer that shows a new credential with its secrets.
+pub(super) fn made(credential: &CoreCredential, secrets: &Secrets, now: Timestamp) -> Response {
+    let shown = |wanted: &str| {
+        let mut named = secrets.named();
+        named.find_map(|(name, secret)| (name == wanted).then_some(secret))
+    };
+    let body = MadeCredential {
+        credential: Credential::new(credential, now),
+        simple_key: shown("simple_key"),
+        api_key: shown("api_key"),
+        api_secret: shown("api_secret"),
+        token: shown("token"),
+    };
+    let location = format!("{CREDENTIALS}/{}", credential.id);
+    let headers = [(header::CACHE_CONTROL, "no-store".to_owned()), (header::LOCATION, location)];
+    (StatusCode::CREATED, headers, Json(body)).into_response()
+}
