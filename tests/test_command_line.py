@@ -340,3 +340,77 @@ def test_a_stop_that_does_not_end_is_aborted(tmp_path, by):
         assert time.monotonic() - began < 10
     server.process.stdout.close()
     assert "aborted" in (tmp_path / "server.log").read_text()
+
+
+def lines(*args):
+    done = command(*args)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_credentials_are_managed_beside_a_running_server(tmp_path):
+    server = Server(tmp_path).start()
+    data = ("--data", server.data, "--json")
+    try:
+        def status(key):
+            headers = {"x-ultracart-simple-key": key}
+            return server.http("GET", "/v1/endpoints", headers=headers).status
+
+        made = server.credential("--scope", "webhook_read", "--name", "till")
+        assert status(made["simple_key"]) == 200
+        number = str(made["credential_id"])
+        rotated = lines("credential", "rotate", number, *data, "--overlap-seconds", "3600")[0]
+        assert rotated["scopes"] == ["webhook_read"]
+        assert status(made["simple_key"]) == status(rotated["simple_key"]) == 200
+        elsewhere = server.credential("--allowed-ip", "192.0.2.0/24")
+        assert status(elsewhere["simple_key"]) == 403
+        ended = lines("credential", "revoke", number, *data)[0]
+        assert ended["revoked_at"] and ended["name"] == "till"
+        wait_until(lambda: status(made["simple_key"]) == 401, what="the end of the credential")
+        assert status(rotated["simple_key"]) == 200
+
+        listed = {one["id"]: one for one in lines("credential", "list", *data)}
+        assert set(listed) == {1, 2, made["credential_id"], rotated["credential_id"],
+                               elsewhere["credential_id"]}
+        assert listed[rotated["credential_id"]]["name"] == "till"
+        shown = json.dumps(list(listed.values()))
+        assert made["simple_key"] not in shown and rotated["simple_key"] not in shown
+        for args, word in [
+            (("revoke", "99"), "no such credential"),
+            (("rotate", number), "has ended"),
+            (("create", "--expires-at", "2020-01-01T00:00:00Z"), "must be in the future"),
+        ]:
+            failed = command("credential", *args, "--data", server.data)
+            assert failed.returncode == 1 and word in failed.stderr, failed.stderr
+    finally:
+        assert server.stop() == 0
+
+
+def test_workspaces_and_projects_are_made_beside_a_running_server(tmp_path):
+    server = Server(tmp_path).start()
+    data = ("--data", server.data, "--json")
+    try:
+        shop = lines("workspace", "create", "SHOP", *data, "--name", "The shop")[0]
+        assert shop == {"id": 2, "merchant": "SHOP", "name": "The shop"}
+        key = server.credential("--workspace", "2", "--kind", "pair")
+        pair = {"X-API-KEY": key["api_key"], "X-API-SECRET": key["api_secret"]}
+        types = server.http("GET", "/v1/event-types", headers=pair)
+        assert types.status == 200 and b"order_create" in types.body
+        project = lines("project", "create", "Tills", *data, "--workspace", "2")[0]
+        assert project == {"id": 2, "name": "Tills"}
+        webhook = server.http("POST", "/workspaces/2/projects/2/webhooks", {}, pair)
+        assert webhook.status == 201, webhook.body
+        assert lines("workspace", "rename", "Both", *data, "--workspace", "1")[0]["name"] == "Both"
+        assert [one["id"] for one in lines("workspace", "list", *data)] == [1, 2]
+        held = command("project", "delete", "2", "--data", server.data, "--workspace", "2")
+        assert held.returncode == 1 and "DELETE /v1/projects/2" in held.stderr
+        several = command("project", "list", "--data", server.data)
+        assert several.returncode == 1 and "several workspaces" in several.stderr
+
+        done = [entry["action"] for entry in lines("audit", "export", "--data", server.data,
+                                                   "--workspace", "2")]
+        assert done == ["workspace.create", "credential.create", "project.create", "source.create"]
+    finally:
+        assert server.stop() == 0
+    full = command("project", "delete", "2", "--data", server.data, "--workspace", "2")
+    assert full.returncode == 1 and "not empty" in full.stderr

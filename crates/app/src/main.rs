@@ -36,8 +36,8 @@ fn run(command: Command) -> Result<ExitCode> {
     let done = match command {
         Command::Init(command) => runtime.block_on(cli::init(command)),
         Command::Serve(command) => runtime.block_on(cli::serve(*command)),
-        Command::CredentialCreate(command) => runtime.block_on(cli::credential_create(command)),
         Command::Application(command) => runtime.block_on(cli::application(command)),
+        Command::Manage(command) => runtime.block_on(cli::manage(*command)),
         Command::RuleTest(command) => return Ok(cli::rule_test(&command)),
     };
     // Tasks that were given up on are not waited for.

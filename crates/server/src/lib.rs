@@ -22,9 +22,12 @@ mod problem;
 mod request_log;
 mod serve;
 #[cfg(test)]
+mod tenant_tests;
+#[cfg(test)]
 mod test_server;
 mod ultracart;
 
+pub use native::audit_line;
 use problem::{Code, Problem};
 use request_log::RequestLog;
 pub use serve::serve;

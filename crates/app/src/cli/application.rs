@@ -9,16 +9,20 @@ use hookyard_core::model::{
 };
 use hookyard_engine::oauth::new_application;
 use hookyard_store::sqlite::SqliteCredentials;
-use hookyard_store::{APPLICATIONS_MAX, ApplicationStore, TenantStore};
+use hookyard_store::{APPLICATIONS_MAX, Actor, ApplicationStore, TenantStore};
 use serde_json::json;
 
-use super::credential::pick;
+use super::manage::pick;
 use super::output;
 use crate::config::{Application, ApplicationCommand};
 use crate::data::DataDir;
 
 /// Does what is asked for about applications.
 pub(crate) async fn run(command: Application) -> Result<()> {
+    Actor::command(SystemClock::new().now()).scope(act(command)).await
+}
+
+async fn act(command: Application) -> Result<()> {
     let Application { common, workspace, command } = command;
     let store = DataDir::existing(&common.data)?.open_credentials()?;
     let there = store.workspaces().await.context("cannot read the workspaces")?;

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use hookyard_core::model::{CredentialKind, Scope};
 
 use super::application_args::ApplicationAction;
+use super::manage_args::{AuditAction, CredentialAction, ProjectAction, WorkspaceAction};
 use crate::config::values::{
     ByteSize, Days, DisableDays, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number,
     TokenSeconds, WebUrl, Zone,
@@ -46,18 +46,18 @@ pub(crate) enum Action {
     /// Manage the applications that people let in by OAuth2
     #[command(subcommand)]
     Application(ApplicationAction),
+    /// Manage workspaces, the tenants
+    #[command(subcommand)]
+    Workspace(WorkspaceAction),
+    /// Manage the projects of a workspace
+    #[command(subcommand)]
+    Project(ProjectAction),
+    /// Read who changed what
+    #[command(subcommand)]
+    Audit(AuditAction),
     /// Work on rules, without a server
     #[command(subcommand)]
     Rule(RuleAction),
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum CredentialAction {
-    /// Make a credential and print it once
-    ///
-    /// This works while a server runs on the same data directory; the server knows the credential
-    /// at once.
-    Create(CredentialCreateArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -336,39 +336,6 @@ pub(crate) struct ServeArgs {
     /// then is delivered after the next start.
     #[arg(long, value_name = "SECONDS", env = "HOOKYARD_DRAIN_SECONDS", default_value = "35")]
     pub(crate) drain_seconds: DrainSeconds,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CredentialCreateArgs {
-    #[command(flatten)]
-    pub(crate) common: CommonArgs,
-
-    /// The workspace that the credential opens
-    ///
-    /// It can be left out when there is only one.
-    #[arg(long, value_name = "ID", env = "HOOKYARD_WORKSPACE")]
-    pub(crate) workspace: Option<Number>,
-
-    /// What the credential looks like: simple, pair or token
-    ///
-    /// A simple key goes into the header x-ultracart-simple-key, a pair into X-API-KEY and
-    /// X-API-SECRET, a token into Authorization behind the word Bearer.
-    #[arg(long, value_name = "KIND", env = "HOOKYARD_KIND", default_value = "simple")]
-    pub(crate) kind: CredentialKind,
-
-    /// What the credential may do; may be repeated
-    ///
-    /// One of webhook_read, webhook_write, event_read, event_write, data_read, data_write and
-    /// admin; all of them when none is named. In the environment it is a comma list.
-    #[arg(long, value_name = "SCOPE", env = "HOOKYARD_SCOPE", value_delimiter = ',')]
-    pub(crate) scope: Vec<Scope>,
-
-    /// Print one JSON object
-    ///
-    /// Its members are credential_id, workspace_id, kind, scopes and, by kind, simple_key, api_key
-    /// with api_secret, or token.
-    #[arg(long, env = "HOOKYARD_JSON")]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,14 +3,15 @@
 mod application;
 pub(crate) mod application_args;
 pub(crate) mod args;
-mod credential;
 mod init;
+mod manage;
+pub(crate) mod manage_args;
 mod output;
 mod rule;
 mod serve;
 
 pub(crate) use application::run as application;
-pub(crate) use credential::create as credential_create;
 pub(crate) use init::run as init;
+pub(crate) use manage::run as manage;
 pub(crate) use rule::test as rule_test;
 pub(crate) use serve::run as serve;

@@ -13,9 +13,20 @@ use toml::{Spanned, Value};
 /// The file that is read when none is named and this one is there.
 pub(crate) const DEFAULT_PATH: &str = "hookyard.toml";
 
-/// The flags that cannot be in the file: the one that names it, what clap adds, and those of
-/// `rule test`, which reads no configuration.
-const FLAGS_ONLY: [&str; 5] = ["config", "help", "version", "rule", "event"];
+/// The flags that cannot be in the file: the one that names it, what clap adds, those of `rule test`,
+/// which reads no configuration, and what is said of one thing at a time.
+const FLAGS_ONLY: [&str; 10] = [
+    "config",
+    "help",
+    "version",
+    "rule",
+    "event",
+    "name",
+    "expires-at",
+    "allowed-ip",
+    "overlap-seconds",
+    "after",
+];
 
 /// What the file says. A key is named like its flag, with `_` for `-`, so that a flag needs no
 /// second definition to be in the file.

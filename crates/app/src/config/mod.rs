@@ -3,6 +3,7 @@
 mod application;
 mod file;
 mod key;
+mod manage;
 pub(crate) mod values;
 
 use std::ffi::{OsStr, OsString};
@@ -13,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use hookyard_core::id::{ProjectId, WorkspaceId};
-use hookyard_core::model::{CredentialKind, Scopes, Secret};
+use hookyard_core::model::Secret;
 use hookyard_engine::deliver::{self, ApiUser};
 use hookyard_engine::oauth::Lifetimes;
 use hookyard_server::Settings;
@@ -23,12 +24,13 @@ use jiff::SignedDuration;
 use tracing::level_filters::LevelFilter;
 
 use crate::cli::args::{
-    Action, Cli, CommonArgs, CredentialAction, CredentialCreateArgs, FirstArgs, InitArgs,
-    RuleAction, RuleTestArgs, ServeArgs,
+    Action, Cli, CommonArgs, FirstArgs, InitArgs, RuleAction, RuleTestArgs, ServeArgs,
 };
+use crate::cli::manage_args::AuditAction;
 pub(crate) use application::{Application, ApplicationCommand};
 use file::File;
 pub(crate) use key::KeySource;
+pub(crate) use manage::{Manage, Managed};
 use values::{ByteSize, Days, LogFormat};
 
 /// What to do.
@@ -36,8 +38,8 @@ use values::{ByteSize, Days, LogFormat};
 pub(crate) enum Command {
     Init(Init),
     Serve(Box<Serve>),
-    CredentialCreate(CredentialCreate),
     Application(Application),
+    Manage(Box<Manage>),
     RuleTest(RuleTest),
 }
 
@@ -79,16 +81,6 @@ pub(crate) struct Serve {
     pub(crate) drain: Duration,
 }
 
-/// `credential create`.
-#[derive(Debug)]
-pub(crate) struct CredentialCreate {
-    pub(crate) common: Common,
-    pub(crate) workspace: Option<WorkspaceId>,
-    pub(crate) kind: CredentialKind,
-    pub(crate) scopes: Scopes,
-    pub(crate) json: bool,
-}
-
 /// `rule test`.
 #[derive(Debug)]
 pub(crate) struct RuleTest {
@@ -103,8 +95,11 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> 
     let named = match Cli::try_parse_from(&args)?.action {
         Action::Init(args) => args.common.config,
         Action::Serve(args) => args.common.config,
-        Action::Credential(CredentialAction::Create(args)) => args.common.config,
         Action::Application(action) => action.common().config.clone(),
+        Action::Credential(action) => manage::common_of_credential(&action).config.clone(),
+        Action::Workspace(action) => manage::common_of_workspace(&action).config.clone(),
+        Action::Project(action) => manage::common_of_project(&action).config.clone(),
+        Action::Audit(AuditAction::Export(args)) => args.common.config,
         // It is about two files and nothing else, and its codes must not depend on a third.
         Action::Rule(RuleAction::Test(args)) => return Ok(Command::RuleTest(args.into())),
     };
@@ -113,10 +108,11 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> 
     match Cli::from_arg_matches(&matches)?.action {
         Action::Init(args) => Init::new(args).map(Command::Init),
         Action::Serve(args) => Serve::new(*args).map(Box::new).map(Command::Serve),
-        Action::Credential(CredentialAction::Create(args)) => {
-            CredentialCreate::new(args).map(Command::CredentialCreate)
-        }
         Action::Application(action) => Application::new(action).map(Command::Application),
+        Action::Credential(action) => Manage::credential(action).map(Box::new).map(Command::Manage),
+        Action::Workspace(action) => Manage::workspace(action).map(Box::new).map(Command::Manage),
+        Action::Project(action) => Manage::project(action).map(Box::new).map(Command::Manage),
+        Action::Audit(action) => Manage::audit(action).map(Box::new).map(Command::Manage),
         Action::Rule(RuleAction::Test(args)) => Ok(Command::RuleTest(args.into())),
     }
 }
@@ -277,20 +273,6 @@ fn keep(days: Days, bytes: Option<ByteSize>) -> Keep {
 
 fn duration(days: Days) -> Option<SignedDuration> {
     days.0.map(|days| SignedDuration::from_hours(24 * days))
-}
-
-impl CredentialCreate {
-    fn new(args: CredentialCreateArgs) -> Result<Self> {
-        let CredentialCreateArgs { common, workspace, kind, scope, json } = args;
-        let scopes = if scope.is_empty() { Scopes::all() } else { scope.into_iter().collect() };
-        Ok(Self {
-            common: Common::new(common)?,
-            workspace: workspace.map(|number| WorkspaceId(number.0)),
-            kind,
-            scopes,
-            json,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use hookyard_engine::access::OVERLAP_MAX;
 use ipnet::IpNet;
+use jiff::SignedDuration;
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
@@ -201,6 +203,22 @@ impl FromStr for Number {
             .filter(|number| *number >= 1)
             .map(Self)
             .ok_or_else(|| format!("`{text}` is no id: use a whole number from 1 to {}", i32::MAX))
+    }
+}
+
+/// How long a rotated credential is still good, in whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OverlapSeconds(pub(crate) SignedDuration);
+
+impl FromStr for OverlapSeconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let most = OVERLAP_MAX.as_secs();
+        let seconds = text.parse().ok().filter(|seconds| (0..=most).contains(seconds));
+        seconds
+            .map(|seconds| Self(SignedDuration::from_secs(seconds)))
+            .ok_or_else(|| format!("`{text}` is no overlap: use whole seconds from 0 to {most}"))
     }
 }
 

@@ -47,6 +47,11 @@ impl Secrets {
         Self { kind, key, secret }
     }
 
+    /// How it is presented.
+    pub fn kind(&self) -> CredentialKind {
+        self.kind
+    }
+
     /// What the store keeps.
     pub fn hashed(&self, scopes: Scopes, now: Timestamp) -> NewCredential {
         let secret = self.secret.as_deref().map(hash);

@@ -9,7 +9,7 @@ use futures_util::stream;
 use hookyard_core::id::{CredentialId, WorkspaceId};
 use hookyard_core::model::Scope;
 use hookyard_engine::Error;
-use hookyard_store::{AuditEntry, AuditQuery, SharedStore};
+use hookyard_store::{AuditEntry, AuditQuery, SharedStore, StoreError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -140,9 +140,8 @@ impl<'a> Entry<'a> {
             request_id: entry.request_id.as_deref(),
             action: &entry.action,
             subject: &entry.subject,
-            detail: detail.map_err(|error| {
-                Error::Internal(hookyard_store::StoreError::Internal(Box::new(error)))
-            })?,
+            detail: detail
+                .map_err(|error| Error::Internal(StoreError::Internal(Box::new(error))))?,
         })
     }
 }
@@ -247,6 +246,12 @@ async fn export_audit(
     Ok((kind, Body::from_stream(lines)).into_response())
 }
 
+/// An entry of the audit log as an export has it: one line of JSON, without its end.
+pub fn audit_line(entry: &AuditEntry) -> Result<String, Error> {
+    serde_json::to_string(&Entry::new(entry)?)
+        .map_err(|error| Error::Internal(StoreError::Internal(Box::new(error))))
+}
+
 /// The next lines of an export, and what to ask for after them.
 async fn lines(
     store: &SharedStore,
@@ -254,11 +259,10 @@ async fn lines(
     query: AuditQuery,
 ) -> Result<(Bytes, Option<AuditQuery>), Error> {
     let entries = store.audit(workspace, query.clone()).await?;
-    let mut text = Vec::new();
+    let mut text = String::new();
     for entry in &entries {
-        // Writing to memory does not fail.
-        let _ = serde_json::to_writer(&mut text, &Entry::new(entry)?);
-        text.push(b'\n');
+        text.push_str(&audit_line(entry)?);
+        text.push('\n');
     }
     let after = entries.last().filter(|_| entries.len() == query.limit).map(|last| last.id);
     let rest = after.map(|after| AuditQuery { after: Some(after), ..query });

@@ -30,6 +30,8 @@ mod sources;
 mod tenants;
 mod trace;
 
+pub use audit::audit_line;
+
 /// Where events are published and the journal is listed.
 const EVENTS: &str = "/v1/events";
 
@@ -57,4 +59,4 @@ pub(crate) fn router() -> Router<App> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::shape::{Kind, ScopeName};
+use super::shape::Kind;
 use crate::native::input::Field;
+use crate::native::scope::ScopeName;
 use crate::problem::{Code, Problem};
 
 /// A new credential.

@@ -3,13 +3,14 @@
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use hookyard_core::model::{Credential as CoreCredential, CredentialKind, Scope};
+use hookyard_core::model::{Credential as CoreCredential, CredentialKind};
 use hookyard_engine::access::Secrets;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::CREDENTIALS;
+use crate::native::scope::{self, ScopeName};
 
 /// A credential. Its secret was shown once, when it was made.
 #[derive(Serialize, ToSchema)]
@@ -22,8 +23,7 @@ pub(super) struct Credential<'a> {
     /// What people know it by; may be empty.
     name: &'a str,
     /// What it may do.
-    #[schema(value_type = Vec<ScopeName>)]
-    scopes: Vec<&'static str>,
+    scopes: Vec<ScopeName>,
     /// Whether it opens anything now.
     state: State,
     /// When it was made; absent for one that is older than this note.
@@ -92,47 +92,12 @@ enum State {
     Revoked,
 }
 
-/// One thing that a credential may do.
-#[derive(Clone, Copy, Deserialize, ToSchema)]
-#[schema(as = Scope)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum ScopeName {
-    /// Read endpoints, subscriptions and attempts.
-    WebhookRead,
-    /// Change endpoints and subscriptions, and send history again.
-    WebhookWrite,
-    /// Read the journal.
-    EventRead,
-    /// Publish.
-    EventWrite,
-    /// Read sources, datasets and rows.
-    DataRead,
-    /// Change sources and datasets.
-    DataWrite,
-    /// Manage the workspace itself: credentials, projects, event types, the audit log.
-    Admin,
-}
-
 impl From<Kind> for CredentialKind {
     fn from(kind: Kind) -> Self {
         match kind {
             Kind::Simple => Self::Simple,
             Kind::Pair => Self::Pair,
             Kind::Token => Self::Token,
-        }
-    }
-}
-
-impl From<ScopeName> for Scope {
-    fn from(name: ScopeName) -> Self {
-        match name {
-            ScopeName::WebhookRead => Self::WebhookRead,
-            ScopeName::WebhookWrite => Self::WebhookWrite,
-            ScopeName::EventRead => Self::EventRead,
-            ScopeName::EventWrite => Self::EventWrite,
-            ScopeName::DataRead => Self::DataRead,
-            ScopeName::DataWrite => Self::DataWrite,
-            ScopeName::Admin => Self::Admin,
         }
     }
 }
@@ -154,7 +119,7 @@ impl<'a> Credential<'a> {
             id: credential.id.0,
             kind,
             name: &credential.name,
-            scopes: credential.scopes.iter().map(Scope::as_str).collect(),
+            scopes: scope::names(credential.scopes),
             state,
             created_at: credential.created_at,
             expires_at: credential.expires_at,

@@ -1,5 +1,6 @@
 //! The native API over the real router.
 
+mod access;
 mod applications;
 mod datasets;
 mod dead_letters;
@@ -13,6 +14,7 @@ mod replays;
 mod rules;
 mod scopes;
 mod sources;
+pub(crate) mod walk;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};

@@ -1,0 +1,88 @@
+//! The commands that manage who may do what, which work beside a running server.
+
+use anyhow::{Context, Result, bail};
+use hookyard_core::clock::{Clock, SystemClock};
+use hookyard_core::id::WorkspaceId;
+use hookyard_core::model::Workspace;
+use hookyard_store::sqlite::SqliteCredentials;
+use hookyard_store::{Actor, TenantStore};
+use jiff::Timestamp;
+
+use crate::config::{Manage, Managed};
+use crate::data::DataDir;
+
+mod audit;
+mod credential;
+mod tenant;
+
+/// What a command works with.
+struct Desk {
+    data: DataDir,
+    store: SqliteCredentials,
+    now: Timestamp,
+    json: bool,
+}
+
+/// Does it, on behalf of whoever runs the installation.
+pub(crate) async fn run(command: Manage) -> Result<()> {
+    let Manage { common, json, what } = command;
+    let data = DataDir::existing(&common.data)?;
+    let store = data.open_credentials()?;
+    let now = SystemClock::new().now();
+    let desk = Desk { data, store, now, json };
+    Actor::command(now).scope(desk.run(what)).await
+}
+
+impl Desk {
+    async fn run(&self, what: Managed) -> Result<()> {
+        match what {
+            Managed::CreateCredential { workspace, spec } => {
+                self.create_credential(workspace, spec).await
+            }
+            Managed::ListCredentials { workspace } => self.list_credentials(workspace).await,
+            Managed::RevokeCredential { workspace, id } => {
+                self.revoke_credential(workspace, id).await
+            }
+            Managed::RotateCredential { workspace, id, overlap } => {
+                self.rotate_credential(workspace, id, overlap).await
+            }
+            Managed::ListWorkspaces => self.list_workspaces().await,
+            Managed::CreateWorkspace { merchant, id, name } => {
+                self.create_workspace(merchant, id, name).await
+            }
+            Managed::RenameWorkspace { workspace, name } => {
+                self.rename_workspace(workspace, name).await
+            }
+            Managed::ListProjects { workspace } => self.list_projects(workspace).await,
+            Managed::CreateProject { workspace, id, name } => {
+                self.create_project(workspace, id, name).await
+            }
+            Managed::RenameProject { workspace, id, name } => {
+                self.rename_project(workspace, id, name).await
+            }
+            Managed::DeleteProject { workspace, id } => self.delete_project(workspace, id).await,
+            Managed::ExportAudit { workspace, after } => self.export_audit(workspace, after).await,
+        }
+    }
+
+    /// The workspace that was asked for, or the only one.
+    async fn workspace(&self, asked: Option<WorkspaceId>) -> Result<WorkspaceId> {
+        let there = self.store.workspaces().await.context("cannot read the workspaces")?;
+        pick(asked, &there)
+    }
+}
+
+/// The workspace that was asked for, or the only one.
+pub(in crate::cli) fn pick(asked: Option<WorkspaceId>, there: &[Workspace]) -> Result<WorkspaceId> {
+    let numbers: Vec<_> = there.iter().map(|workspace| workspace.id.to_string()).collect();
+    match (asked, there) {
+        (_, []) => bail!("there is no workspace yet: run `hookyard init` first"),
+        (None, [only]) => Ok(only.id),
+        (None, _) => bail!(
+            "there are several workspaces: pass --workspace with one of {}",
+            numbers.join(", ")
+        ),
+        (Some(id), there) if there.iter().any(|workspace| workspace.id == id) => Ok(id),
+        (Some(id), _) => bail!("there is no workspace {id}: use one of {}", numbers.join(", ")),
+    }
+}

@@ -1,0 +1,229 @@
+//! What can be written on the command line of the commands that manage who may do what.
+
+use clap::{Args, Subcommand};
+use hookyard_core::model::{CredentialKind, Scope};
+use jiff::Timestamp;
+
+use super::args::CommonArgs;
+use crate::config::values::{Merchant, Net, Number, OverlapSeconds};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CredentialAction {
+    /// Make a credential and print it once
+    ///
+    /// This works while a server runs on the same data directory; the server knows the credential
+    /// at once.
+    Create(CredentialCreateArgs),
+    /// List the credentials of a workspace
+    ///
+    /// Secrets are not kept and cannot be shown.
+    List(TargetArgs),
+    /// End a credential for good
+    ///
+    /// A running server knows it within five seconds; a server that does it itself
+    /// (DELETE /v1/credentials/ID), at once.
+    Revoke(OneArgs),
+    /// Make a successor of a credential and print it once
+    ///
+    /// It is the same but for its number and secrets. The old one ends after the overlap.
+    Rotate(CredentialRotateArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WorkspaceAction {
+    /// List the workspaces
+    List(ListArgs),
+    /// Make a workspace with one project
+    ///
+    /// It has no credentials yet: `credential create` makes them. This works while a server runs.
+    Create(WorkspaceCreateArgs),
+    /// Give a workspace another name
+    Rename(WorkspaceRenameArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProjectAction {
+    /// List the projects of a workspace
+    List(TargetArgs),
+    /// Make a project
+    ///
+    /// This works while a server runs.
+    Create(ProjectCreateArgs),
+    /// Give a project another name
+    Rename(ProjectRenameArgs),
+    /// Remove a project that is empty
+    ///
+    /// Not while a server runs, which does it itself: DELETE /v1/projects/ID.
+    Delete(OneArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditAction {
+    /// Print who changed what in a workspace, as JSON, one entry a line, the oldest first
+    ///
+    /// This works while a server runs.
+    Export(AuditExportArgs),
+}
+
+/// What a listing has.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+
+    /// Print JSON, one object a line
+    ///
+    /// The members of each object are those that the native API has.
+    #[arg(long, env = "HOOKYARD_JSON")]
+    pub(crate) json: bool,
+}
+
+/// What every command has that is about a workspace.
+#[derive(Debug, Args)]
+pub(crate) struct TargetArgs {
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+
+    /// The workspace that it is about
+    ///
+    /// It can be left out when there is only one.
+    #[arg(long, value_name = "ID", env = "HOOKYARD_WORKSPACE")]
+    pub(crate) workspace: Option<Number>,
+}
+
+/// What every command has that is about one thing in a workspace.
+#[derive(Debug, Args)]
+pub(crate) struct OneArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+
+    /// Its number
+    #[arg(value_name = "ID")]
+    pub(crate) id: Number,
+}
+
+/// What people know it by.
+#[derive(Debug, Args)]
+pub(crate) struct NameArgs {
+    /// What people know it by
+    ///
+    /// At most 100 characters.
+    #[arg(long, value_name = "NAME", env = "HOOKYARD_NAME")]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CredentialCreateArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+
+    /// What the credential looks like: simple, pair or token
+    ///
+    /// A simple key goes into the header x-ultracart-simple-key, a pair into X-API-KEY and
+    /// X-API-SECRET, a token into Authorization behind the word Bearer.
+    #[arg(long, value_name = "KIND", env = "HOOKYARD_KIND", default_value = "simple")]
+    pub(crate) kind: CredentialKind,
+
+    /// What the credential may do; may be repeated
+    ///
+    /// One of webhook_read, webhook_write, event_read, event_write, data_read, data_write and
+    /// admin; all of them when none is named. In the environment it is a comma list.
+    #[arg(long, value_name = "SCOPE", env = "HOOKYARD_SCOPE", value_delimiter = ',')]
+    pub(crate) scope: Vec<Scope>,
+
+    #[command(flatten)]
+    pub(crate) name: NameArgs,
+
+    /// When the credential ends by itself
+    ///
+    /// A moment such as 2027-01-31T00:00:00Z; never when it is left out.
+    #[arg(long, value_name = "MOMENT", env = "HOOKYARD_EXPIRES_AT")]
+    pub(crate) expires_at: Option<Timestamp>,
+
+    /// A range of addresses that the credential may be used from; may be repeated
+    ///
+    /// From anywhere when none is named. In the environment it is a comma list.
+    #[arg(long, value_name = "CIDR", env = "HOOKYARD_ALLOWED_IP", value_delimiter = ',')]
+    pub(crate) allowed_ip: Vec<Net>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CredentialRotateArgs {
+    #[command(flatten)]
+    pub(crate) one: OneArgs,
+
+    /// For how long the old credential is still good
+    ///
+    /// Whole seconds, at most 30 days.
+    #[arg(long, value_name = "SECONDS", env = "HOOKYARD_OVERLAP_SECONDS", default_value = "86400")]
+    pub(crate) overlap_seconds: OverlapSeconds,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkspaceCreateArgs {
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+
+    /// Its merchant code, UltraCart's name for it
+    #[arg(value_name = "CODE")]
+    pub(crate) merchant: Merchant,
+
+    /// Its number, Mammoth's name for it; the next free one when it is left out
+    #[arg(value_name = "ID")]
+    pub(crate) id: Option<Number>,
+
+    #[command(flatten)]
+    pub(crate) name: NameArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkspaceRenameArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+
+    /// The new name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProjectCreateArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// Its number; the next free one when it is left out
+    #[arg(value_name = "ID")]
+    pub(crate) id: Option<Number>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProjectRenameArgs {
+    #[command(flatten)]
+    pub(crate) one: OneArgs,
+
+    /// The new name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditExportArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+
+    /// The workspace that it is about
+    ///
+    /// It can be left out when there is only one.
+    #[arg(long, value_name = "ID", env = "HOOKYARD_WORKSPACE")]
+    pub(crate) workspace: Option<Number>,
+
+    /// Leave out entries up to this number
+    ///
+    /// The last number of an earlier export, to go on where it ended.
+    #[arg(long, value_name = "NUMBER", env = "HOOKYARD_AFTER")]
+    pub(crate) after: Option<u64>,
+}

@@ -1,0 +1,162 @@
+//! The commands that manage who may do what.
+
+use anyhow::Result;
+use hookyard_core::id::{CredentialId, ProjectId, WorkspaceId};
+use hookyard_core::model::Scopes;
+use hookyard_engine::access::CredentialSpec;
+use jiff::SignedDuration;
+
+use super::Common;
+use crate::cli::args::CommonArgs;
+use crate::cli::manage_args::{
+    AuditAction, AuditExportArgs, CredentialAction, CredentialCreateArgs, CredentialRotateArgs,
+    ListArgs, OneArgs, ProjectAction, ProjectCreateArgs, ProjectRenameArgs, TargetArgs,
+    WorkspaceAction, WorkspaceCreateArgs, WorkspaceRenameArgs,
+};
+use crate::config::values::Number;
+
+/// A command that works on a data directory, beside a running server or not.
+#[derive(Debug)]
+pub(crate) struct Manage {
+    pub(crate) common: Common,
+    pub(crate) json: bool,
+    pub(crate) what: Managed,
+}
+
+/// What is to be done. A workspace that is not named is the only one.
+#[derive(Debug)]
+pub(crate) enum Managed {
+    CreateCredential { workspace: Option<WorkspaceId>, spec: CredentialSpec },
+    ListCredentials { workspace: Option<WorkspaceId> },
+    RevokeCredential { workspace: Option<WorkspaceId>, id: CredentialId },
+    RotateCredential { workspace: Option<WorkspaceId>, id: CredentialId, overlap: SignedDuration },
+    ListWorkspaces,
+    CreateWorkspace { merchant: String, id: Option<WorkspaceId>, name: Option<String> },
+    RenameWorkspace { workspace: Option<WorkspaceId>, name: String },
+    ListProjects { workspace: Option<WorkspaceId> },
+    CreateProject { workspace: Option<WorkspaceId>, id: Option<ProjectId>, name: String },
+    RenameProject { workspace: Option<WorkspaceId>, id: ProjectId, name: String },
+    DeleteProject { workspace: Option<WorkspaceId>, id: ProjectId },
+    ExportAudit { workspace: Option<WorkspaceId>, after: Option<u64> },
+}
+
+fn number(workspace: Option<Number>) -> Option<WorkspaceId> {
+    workspace.map(|number| WorkspaceId(number.0))
+}
+
+impl Manage {
+    fn new(list: ListArgs, what: Managed) -> Result<Self> {
+        let ListArgs { common, json } = list;
+        Ok(Self { common: Common::new(common)?, json, what })
+    }
+
+    /// `credential`.
+    pub(super) fn credential(action: CredentialAction) -> Result<Self> {
+        match action {
+            CredentialAction::Create(args) => {
+                let CredentialCreateArgs { target, kind, scope, name, expires_at, allowed_ip } =
+                    args;
+                let scopes =
+                    if scope.is_empty() { Scopes::all() } else { scope.into_iter().collect() };
+                let spec = CredentialSpec {
+                    kind,
+                    scopes,
+                    name: name.name.unwrap_or_default(),
+                    expires_at,
+                    allowed_ips: allowed_ip.into_iter().map(|net| net.0).collect(),
+                };
+                let TargetArgs { list, workspace } = target;
+                let workspace = number(workspace);
+                Self::new(list, Managed::CreateCredential { workspace, spec })
+            }
+            CredentialAction::List(TargetArgs { list, workspace }) => {
+                Self::new(list, Managed::ListCredentials { workspace: number(workspace) })
+            }
+            CredentialAction::Revoke(OneArgs { target, id }) => {
+                let (workspace, id) = (number(target.workspace), CredentialId(id.0));
+                Self::new(target.list, Managed::RevokeCredential { workspace, id })
+            }
+            CredentialAction::Rotate(CredentialRotateArgs { one, overlap_seconds }) => {
+                let OneArgs { target, id } = one;
+                let (workspace, id) = (number(target.workspace), CredentialId(id.0));
+                let overlap = overlap_seconds.0;
+                Self::new(target.list, Managed::RotateCredential { workspace, id, overlap })
+            }
+        }
+    }
+
+    /// `workspace`.
+    pub(super) fn workspace(action: WorkspaceAction) -> Result<Self> {
+        match action {
+            WorkspaceAction::List(list) => Self::new(list, Managed::ListWorkspaces),
+            WorkspaceAction::Create(WorkspaceCreateArgs { list, merchant, id, name }) => {
+                let (merchant, id, name) = (merchant.0, number(id), name.name);
+                Self::new(list, Managed::CreateWorkspace { merchant, id, name })
+            }
+            WorkspaceAction::Rename(WorkspaceRenameArgs { target, name }) => {
+                let workspace = number(target.workspace);
+                Self::new(target.list, Managed::RenameWorkspace { workspace, name })
+            }
+        }
+    }
+
+    /// `project`.
+    pub(super) fn project(action: ProjectAction) -> Result<Self> {
+        match action {
+            ProjectAction::List(TargetArgs { list, workspace }) => {
+                Self::new(list, Managed::ListProjects { workspace: number(workspace) })
+            }
+            ProjectAction::Create(ProjectCreateArgs { target, name, id }) => {
+                let (workspace, id) = (number(target.workspace), id.map(|id| ProjectId(id.0)));
+                Self::new(target.list, Managed::CreateProject { workspace, id, name })
+            }
+            ProjectAction::Rename(ProjectRenameArgs { one, name }) => {
+                let OneArgs { target, id } = one;
+                let (workspace, id) = (number(target.workspace), ProjectId(id.0));
+                Self::new(target.list, Managed::RenameProject { workspace, id, name })
+            }
+            ProjectAction::Delete(OneArgs { target, id }) => {
+                let (workspace, id) = (number(target.workspace), ProjectId(id.0));
+                Self::new(target.list, Managed::DeleteProject { workspace, id })
+            }
+        }
+    }
+
+    /// `audit`.
+    pub(super) fn audit(action: AuditAction) -> Result<Self> {
+        let AuditAction::Export(AuditExportArgs { common, workspace, after }) = action;
+        let what = Managed::ExportAudit { workspace: number(workspace), after };
+        Self::new(ListArgs { common, json: true }, what)
+    }
+}
+
+/// The flags that `credential` shares with all commands.
+pub(super) fn common_of_credential(action: &CredentialAction) -> &CommonArgs {
+    let target = match action {
+        CredentialAction::Create(args) => &args.target,
+        CredentialAction::List(target) => target,
+        CredentialAction::Revoke(one) => &one.target,
+        CredentialAction::Rotate(args) => &args.one.target,
+    };
+    &target.list.common
+}
+
+/// The flags that `workspace` shares with all commands.
+pub(super) fn common_of_workspace(action: &WorkspaceAction) -> &CommonArgs {
+    match action {
+        WorkspaceAction::List(list) => &list.common,
+        WorkspaceAction::Create(args) => &args.list.common,
+        WorkspaceAction::Rename(args) => &args.target.list.common,
+    }
+}
+
+/// The flags that `project` shares with all commands.
+pub(super) fn common_of_project(action: &ProjectAction) -> &CommonArgs {
+    let target = match action {
+        ProjectAction::List(target) => target,
+        ProjectAction::Create(args) => &args.target,
+        ProjectAction::Rename(args) => &args.one.target,
+        ProjectAction::Delete(one) => &one.target,
+    };
+    &target.list.common
+}
