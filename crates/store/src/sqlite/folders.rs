@@ -7,10 +7,11 @@ use hookyard_core::id::{DatasetId, FolderId, ProjectId, WorkspaceId};
 use hookyard_core::model::Folder;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::json;
 
 use super::rows::moment;
 use super::writer::Tx;
-use super::{SqliteStore, datasets, failed, sources};
+use super::{SqliteStore, audit, datasets, failed, sources, tenants};
 use crate::{
     Entity, FOLDER_DEPTH_MAX, FOLDERS_MAX, FolderChange, FolderContents, FolderStore, NewFolder,
     StoreError,
@@ -88,7 +89,7 @@ pub(super) fn there(
 
 fn create(tx: &mut Tx<'_>, new: NewFolder, now: Timestamp) -> Result<Folder, StoreError> {
     let NewFolder { workspace, project, name, parent } = new;
-    if !tx.memory.has_project(workspace, project) {
+    if !tenants::has_project(tx.conn, workspace, project)? {
         return Err(StoreError::NotFound(Entity::Project));
     }
     let all = list(tx.conn, workspace, project)?;
@@ -104,6 +105,8 @@ fn create(tx: &mut Tx<'_>, new: NewFolder, now: Timestamp) -> Result<Folder, Sto
     let row = params![workspace.0, project.0, parent.map(|parent| parent.0), name, at];
     tx.conn.execute(sql, row).map_err(failed)?;
     let id = FolderId(sources::number(tx.conn.last_insert_rowid())?);
+    let detail = json!({ "project": project, "name": name });
+    audit::note(tx.conn, workspace, "folder.create", id, &detail)?;
     let (created_at, updated_at) = (moment(at), moment(at));
     Ok(Folder { id, workspace, project, name, parent, created_at, updated_at })
 }
@@ -136,6 +139,8 @@ fn update(
     let parent = folder.parent.map(|parent| parent.0);
     let row = params![id.0, folder.name, parent, now.as_millisecond()];
     conn.execute(sql, row).map_err(failed)?;
+    let detail = json!({ "project": project, "name": folder.name, "parent": folder.parent });
+    audit::note(conn, workspace, "folder.update", id, &detail)?;
     Ok(folder)
 }
 
@@ -147,6 +152,9 @@ fn delete(
     contents: FolderContents,
 ) -> Result<bool, StoreError> {
     let Some(folder) = find(tx.conn, workspace, project, id)? else { return Ok(false) };
+    let with_contents = contents == FolderContents::Delete;
+    let detail = json!({ "name": folder.name, "with_contents": with_contents });
+    audit::note(tx.conn, workspace, "folder.delete", id, &detail)?;
     match contents {
         FolderContents::Move => {
             let parent = folder.parent.map(|parent| parent.0);
