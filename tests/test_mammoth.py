@@ -55,6 +55,50 @@ def test_a_source_lives_and_its_dataset_outlives_it(client):
     assert cells(client, made["ds_id"]) == ['{"only": true}']
 
 
+def test_batches_are_suspended_and_deleted_by_jobs(client):
+    made = client.webhooks.create(name="jobs", mode="combine")["webhook"]
+    key, dataset = made["uri"].rsplit("/", 1)[-1], made["ds_id"]
+    for number in range(3):
+        client.webhooks.send_data(key, {"n": number})
+    first, second, third = [batch["id"] for batch in client.datasets.list_batches(dataset)]
+
+    accepted = client.batches.update(dataset, [{"op": "replace", "value": {"suspend": [first]}}])
+    assert client.jobs.wait_for_job(accepted["job_id"])["status"] == "success"
+    assert cells(client, dataset) == ['{"n": 1}', '{"n": 2}']
+    assert client.batches.get(dataset, first)["batch"]["state"] == "suspended"
+    accepted = client.batches.update(dataset, [{"op": "replace", "value": {"restore": [first]}},
+                                               {"op": "remove", "value": [second]}])
+    jobs = client.jobs.get_jobs([accepted["job_id"]])["jobs"]
+    assert jobs[0]["response"] == {"batch_ids": [first, second]}
+    assert cells(client, dataset) == ['{"n": 0}', '{"n": 2}']
+    accepted = client.batches.delete(dataset, third)
+    assert accepted["status_code"] == 202
+    assert cells(client, dataset) == ['{"n": 0}']
+
+
+def test_datasets_are_renamed_and_put_in_folders(client):
+    outer = client.folders.create("outer")
+    inner = client.folders.create("inner", parent_resource_id=f"label_{outer.id}")
+    assert (inner.parent_id, inner.resource_id) == (outer.id, inner.id)
+    made = client.webhooks.create(name="before", folder_resource_id=f"label_{inner.id}")["webhook"]
+    client.datasets.rename(made["ds_id"], "after")
+    dataset = client.datasets.get(made["ds_id"])["dataset"]
+    assert dataset["name"] == "after"
+    assert dataset["resource_path"].endswith(
+        f"/label:outer:{outer.id}/label:inner:{inner.id}/datasource:after:{made['ds_id']}")
+    assert [folder.name for folder in client.folders.list(names=["inner"]).folders] == ["inner"]
+
+    moved = client.folders.move([f"datasource_{made['ds_id']}"])
+    assert moved.status_code == 202
+    assert "label" not in client.datasets.get(made["ds_id"])["dataset"]["resource_path"]
+    client.folders.delete([outer.id])
+    assert client.folders.list(folder_ids=[outer.id, inner.id]).folders == []
+    client.datasets.delete(made["ds_id"])
+    with pytest.raises(MammothAPIError) as gone:
+        client.datasets.get(made["ds_id"])
+    assert gone.value.status_code == 404
+
+
 def test_errors_are_typed(client, server):
     with pytest.raises(MammothAPIError) as bad:
         client.webhooks.create(mode="bad")

@@ -54,6 +54,10 @@ pub struct BatchQuery {
     pub state: Option<BatchState>,
     /// Only those beyond this one, in the direction of the reading.
     pub after: Option<BatchId>,
+    /// Only those that were accepted at or after this moment.
+    pub from: Option<Timestamp>,
+    /// Only those that were accepted before this moment.
+    pub until: Option<Timestamp>,
     /// Highest numbers first.
     pub newest_first: bool,
     /// Leave out this many.
@@ -137,7 +141,7 @@ pub trait RowStore: Send + Sync {
         id: BatchId,
     ) -> Result<Option<Batch>, StoreError>;
 
-    /// Suspends, restores or deletes batches, all or none. Suspending one that is suspended changes
+    /// Suspends, restores or deletes batches in the given order, all or none. Suspending one that is suspended changes
     /// nothing, and so does restoring an active one. [`StoreError::NotFound`] when the dataset or
     /// one of the batches is not there; [`StoreError::Conflict`] for more than
     /// [`BATCHES_CHANGED_MAX`].
@@ -146,8 +150,7 @@ pub trait RowStore: Send + Sync {
         workspace: WorkspaceId,
         project: ProjectId,
         dataset: DatasetId,
-        ids: Vec<BatchId>,
-        change: BatchChange,
+        changes: Vec<(BatchId, BatchChange)>,
         now: Timestamp,
     ) -> Result<(), StoreError>;
 }

@@ -117,18 +117,17 @@ impl Engine {
         changed.map_err(|error| folder_at_fault(error.into(), "folder"))
     }
 
-    /// Suspends, restores or deletes batches, all or none. [`Error::NotFound`] when the dataset or a
+    /// Suspends, restores or deletes batches in the given order, all or none. [`Error::NotFound`] when the dataset or a
     /// batch is not there.
     pub async fn change_batches(
         &self,
         workspace: WorkspaceId,
         dataset: DatasetId,
-        ids: Vec<BatchId>,
-        change: BatchChange,
+        changes: Vec<(BatchId, BatchChange)>,
     ) -> Result<(), Error> {
         let project = self.dataset(workspace, dataset).await?.project;
         let now = self.clock().now();
-        Ok(self.store().change_batches(workspace, project, dataset, ids, change, now).await?)
+        Ok(self.store().change_batches(workspace, project, dataset, changes, now).await?)
     }
 
     /// Shows an earlier version again. [`Error::NotFound`] when it is not kept any more.

@@ -406,7 +406,7 @@ delegate! {
         fn batch(workspace: WorkspaceId, project: ProjectId, dataset: DatasetId, id: BatchId)
             -> Option<Batch>;
         fn change_batches(workspace: WorkspaceId, project: ProjectId, dataset: DatasetId,
-            ids: Vec<BatchId>, change: BatchChange, now: Timestamp) -> ();
+            changes: Vec<(BatchId, BatchChange)>, now: Timestamp) -> ();
     }
     VersionStore {
         fn versions(workspace: WorkspaceId, project: ProjectId, dataset: DatasetId)

@@ -75,6 +75,7 @@ impl Call {
             ("webhook_id", 0),
             ("dataset_id", 0),
             ("batch_id", 0),
+            ("folder_id", 0),
         ])?;
         if credential.workspace != workspace {
             return Err(ApiError::forbidden());
@@ -126,6 +127,11 @@ impl Call {
         let present = |name: &str| self.ids.iter().any(|(key, _)| key == name);
         let mut bounds = bounds.into_iter().filter(|(name, _)| present(name));
         bounds.try_for_each(|(name, least)| self.long_id(name, least).map(drop))
+    }
+
+    /// The path, as the caller wrote it.
+    pub(crate) fn path(&self) -> &str {
+        self.uri.path()
     }
 
     /// The headers.

@@ -2,6 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
 use super::error::Problem;
 
 /// The most digits of a number in a list of ids; more than any id has.
@@ -130,14 +134,84 @@ impl Query {
         })
     }
 
-    /// Refuses filters whose grammar is not known, instead of ignoring what the caller wants.
-    pub(crate) fn refuse(&mut self, names: &[&str]) {
-        for name in names {
-            if self.text(name).is_some() {
-                self.problem(name, "Filtering by this is not supported");
-            }
+    /// A comma list of at most `most` ids, in the order that they are in; `None` when there is none.
+    pub(crate) fn id_list(&mut self, name: &str, most: usize) -> Option<Vec<i64>> {
+        let words = self.words(name)?;
+        if words.len() > most {
+            self.problem(name, format!("Expected at most {most} ids"));
+            return None;
+        }
+        let ids: Option<Vec<i64>> = words.iter().map(|word| list_id(word.trim())).collect();
+        if ids.is_none() {
+            self.problem(name, "Expected a comma-separated list of `int`");
+        }
+        ids
+    }
+
+    /// Says that a parameter must be there, unless something else is wrong with it.
+    pub(crate) fn missing(&mut self, name: &str) {
+        if self.problems.iter().all(|problem| problem.key != name) {
+            self.problem(name, "Expected a comma-separated list of `int`, got nothing");
         }
     }
+
+    /// A truth value, in the spellings of all clients; false when it is not there.
+    pub(crate) fn flag(&mut self, name: &str) -> bool {
+        let Some(text) = self.text(name) else { return false };
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "1" => return true,
+            "false" | "0" => {}
+            _ => self.problem(name, "Expected `bool`"),
+        }
+        false
+    }
+
+    /// A range of moments, `(from:2026-01-31T12:00:00Z,to:2026-02-01T00:00:00Z)`; either may be left
+    /// out, and so may the time of the day and the zone, which is UTC.
+    pub(crate) fn range(&mut self, name: &str) -> Range {
+        let Some(text) = self.text(name) else { return Range::default() };
+        range(&text).unwrap_or_else(|| {
+            self.problem(name, "Expected `(from:MOMENT,to:MOMENT)` with moments as in RFC 3339");
+            Range::default()
+        })
+    }
+}
+
+/// A range of moments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Range {
+    /// At or after this one.
+    pub(crate) from: Option<Timestamp>,
+    /// Before this one.
+    pub(crate) until: Option<Timestamp>,
+}
+
+impl Range {
+    pub(crate) fn has(&self, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| at >= from) && self.until.is_none_or(|until| at < until)
+    }
+}
+
+fn range(text: &str) -> Option<Range> {
+    let mut range = Range::default();
+    for part in text.strip_prefix('(')?.strip_suffix(')')?.split(',') {
+        let (bound, at) = part.trim().split_once(':')?;
+        let at = moment(at.trim().trim_matches(['\'', '"']))?;
+        match bound.trim() {
+            "from" => range.from = Some(at),
+            // The last moment counts too, and moments are kept to the millisecond.
+            "to" => range.until = Some(at.checked_add(SignedDuration::from_millis(1)).ok()?),
+            _ => return None,
+        }
+    }
+    Some(range)
+}
+
+fn moment(text: &str) -> Option<Timestamp> {
+    let zoned = text.parse::<Timestamp>();
+    zoned
+        .or_else(|_| text.parse::<DateTime>()?.to_zoned(TimeZone::UTC).map(|at| at.timestamp()))
+        .ok()
 }
 
 fn list_id(word: &str) -> Option<i64> {
@@ -214,5 +288,33 @@ mod tests {
         for wrong in ["id", "(id)", "(id:up)", "(key:asc)", "(id:asc),", "(id:asc)(name:asc)"] {
             assert_eq!(sort(wrong), (0, 1), "{wrong}");
         }
+    }
+
+    #[test]
+    fn ranges_are_read() {
+        let read = |text: &str| range(text).map(|range| (range.from, range.until));
+        let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+        let whole = "(from:2026-01-31T12:00:00Z,to:'2026-02-01')";
+        let expected = (at("2026-01-31T12:00:00Z"), at("2026-02-01T00:00:00.001Z"));
+        assert_eq!(read(whole), Some(expected));
+        assert_eq!(read("(from:2026-01-31T12:00:00)"), Some((at("2026-01-31T12:00:00Z"), None)));
+        for wrong in ["2026-01-31", "(2026-01-31)", "(from:yesterday)", "(at:2026-01-31)", "()"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+        let range = range(whole).unwrap();
+        assert!(range.has("2026-02-01T00:00:00Z".parse().unwrap()));
+        assert!(!range.has("2026-02-01T00:00:01Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn lists_and_flags_are_read_in_all_spellings() {
+        let mut query = Query::parse("ids=3,1,3&many=1,2,3&bad=x&yes=True&no=False&what=maybe");
+        assert_eq!(query.id_list("ids", 3), Some(vec![3, 1, 3]));
+        assert_eq!(query.id_list("many", 2), None);
+        assert_eq!(query.id_list("bad", 2), None);
+        query.missing("bad");
+        query.missing("none");
+        assert!(query.flag("yes") && !query.flag("no") && !query.flag("what") && !query.flag("x"));
+        assert_eq!(faults(query), ["many", "bad", "none", "what"]);
     }
 }

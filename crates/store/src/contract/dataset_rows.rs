@@ -53,7 +53,8 @@ async fn change(
     ids: &[BatchId],
     change: BatchChange,
 ) -> Result<(), StoreError> {
-    store.change_batches(WS, PROJECT, dataset, ids.to_vec(), change, at(99)).await
+    let changes = ids.iter().map(|id| (*id, change)).collect();
+    store.change_batches(WS, PROJECT, dataset, changes, at(99)).await
 }
 
 pub(crate) async fn pages_go_on_where_the_last_one_ended(fixture: &dyn Fixture) {
@@ -216,6 +217,10 @@ pub(crate) async fn batches_are_listed_by_state(fixture: &dyn Fixture) {
     assert_eq!(listed(page).await, [ids[2], ids[3]]);
     let backward = BatchQuery { newest_first: true, after: Some(ids[4]), limit: 2, ..active };
     assert_eq!(listed(backward).await, [ids[3], ids[2]]);
+    let early = BatchQuery { from: Some(at(2)), until: Some(at(4)), ..PAGE };
+    assert_eq!(listed(early).await, [ids[1], ids[2]]);
+    let late = BatchQuery { from: Some(at(5)), newest_first: true, ..active };
+    assert_eq!(listed(late).await, [ids[5]]);
     let forward = BatchQuery { after: Some(ids[4]), ..PAGE };
     assert_eq!(listed(forward).await, [ids[5]]);
 }
@@ -227,8 +232,8 @@ pub(crate) async fn foreign_projects_see_no_rows(fixture: &dyn Fixture) {
         let query = RowQuery::default();
         assert!(store.rows_after(workspace, project, dataset, query, ONE).await.is_err());
         for kind in [BatchChange::Suspend, BatchChange::Delete] {
-            let ids = ids.clone();
-            let changed = store.change_batches(workspace, project, dataset, ids, kind, at(9));
+            let changes = vec![(ids[0], kind)];
+            let changed = store.change_batches(workspace, project, dataset, changes, at(9));
             assert!(matches!(changed.await, Err(StoreError::NotFound(_))));
         }
     }

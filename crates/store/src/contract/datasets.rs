@@ -4,8 +4,15 @@ use hookyard_core::model::{Columns, SourceChange, VersionsKept};
 use super::*;
 use crate::{BatchQuery, DatasetChange, DatasetQuery, NewDataset, RowLimit, StoreError};
 
-pub(super) const PAGE: BatchQuery =
-    BatchQuery { state: None, after: None, newest_first: false, offset: 0, limit: 100 };
+pub(super) const PAGE: BatchQuery = BatchQuery {
+    state: None,
+    after: None,
+    from: None,
+    until: None,
+    newest_first: false,
+    offset: 0,
+    limit: 100,
+};
 
 pub(super) const ONE: RowLimit = RowLimit { rows: 1, bytes: u64::MAX };
 
@@ -225,9 +232,8 @@ pub(crate) async fn numbers_are_not_used_again(fixture: &dyn Fixture) {
         if delete_all {
             assert!(store.delete_dataset(WS, PROJECT, made.dataset).await.unwrap());
         } else {
-            let delete = crate::BatchChange::Delete;
-            let ids = vec![last];
-            let changed = store.change_batches(WS, PROJECT, made.dataset, ids, delete, at(2));
+            let delete = vec![(last, crate::BatchChange::Delete)];
+            let changed = store.change_batches(WS, PROJECT, made.dataset, delete, at(2));
             changed.await.unwrap();
         }
         let store = fixture.open().await;

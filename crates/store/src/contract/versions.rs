@@ -180,10 +180,9 @@ pub(crate) async fn versions_are_deleted(fixture: &dyn Fixture) {
     assert!(matches!(delete(listed[0].id).await, Err(StoreError::Conflict(_))));
     assert_eq!(held(&store, dataset).await, [["3"], ["1"]]);
     // Of a dataset whose only batch was deleted nothing is kept when it is replaced.
-    let only = vec![hookyard_core::id::BatchId(listed[0].id.0)];
-    let deleted =
-        store.change_batches(WS, PROJECT, dataset, only, BatchChange::Delete, at(2)).await;
-    deleted.unwrap();
+    let only = hookyard_core::id::BatchId(listed[0].id.0);
+    let delete = vec![(only, BatchChange::Delete)];
+    store.change_batches(WS, PROJECT, dataset, delete, at(2)).await.unwrap();
     receive(&store, source, "4", 3).await;
     assert_eq!(held(&store, dataset).await, [["4"], ["1"]]);
     assert!(store.delete_dataset(WS, PROJECT, dataset).await.unwrap());

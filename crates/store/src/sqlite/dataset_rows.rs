@@ -5,7 +5,7 @@ use bytes::Bytes;
 use hookyard_core::id::{BatchId, DatasetId, ProjectId, VersionId, WorkspaceId};
 use hookyard_core::model::{Batch, BatchState, Row as DataRow};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde_json::json;
 
 use super::rows::{Raw, count, moment, signed, unsigned};
@@ -105,19 +105,24 @@ impl RowStore for SqliteStore {
         workspace: WorkspaceId,
         project: ProjectId,
         dataset: DatasetId,
-        ids: Vec<BatchId>,
-        change: BatchChange,
+        changes: Vec<(BatchId, BatchChange)>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        if ids.len() > BATCHES_CHANGED_MAX {
+        if changes.len() > BATCHES_CHANGED_MAX {
             let message = format!("at most {BATCHES_CHANGED_MAX} batches can be changed at once");
             return Err(StoreError::Conflict(message));
         }
         let job = move |tx: &mut Tx<'_>| {
             datasets::there(tx.conn, workspace, project, dataset)?;
-            let detail = json!({ "batches": ids, "change": change.as_str() });
+            let named = |(id, change): &(BatchId, BatchChange)| {
+                let change = change.as_str();
+                json!({ "batch": id, "change": change })
+            };
+            let detail = json!({ "batches": changes.iter().map(named).collect::<Vec<_>>() });
             audit::note(tx.conn, workspace, "dataset.change_batches", dataset, &detail)?;
-            ids.into_iter().try_for_each(|id| change_batch(tx, dataset, id, change, now))?;
+            for (id, change) in changes {
+                change_batch(tx, dataset, id, change, now)?;
+            }
             versions::keep_numbers(tx)
         };
         self.writer.alone(job).await
@@ -280,25 +285,35 @@ fn batches(
     version: VersionId,
     query: BatchQuery,
 ) -> Result<Vec<Batch>, StoreError> {
-    let BatchQuery { state, after, newest_first, offset, limit } = query;
-    let (low, high) =
-        bounds(conn, version, &RowQuery { after, newest_first, ..RowQuery::default() })?;
+    let BatchQuery { state, after, from, until, newest_first, offset, limit } = query;
+    let range = RowQuery { version: None, after, newest_first, from, until };
+    let (low, high) = bounds(conn, version, &range)?;
     let order = if newest_first { "DESC" } else { "ASC" };
     // What is left out is passed over in an index, without looking at the rows.
     let state = match state {
         None => "",
         Some(BatchState::Suspended) => "AND suspended = 1",
         Some(BatchState::Active) => {
-            "AND id NOT IN (SELECT id FROM rows WHERE version_id = ?1 AND suspended = 1)"
+            "AND NOT EXISTS (SELECT 1 FROM rows AS hidden INDEXED BY rows_suspended \
+             WHERE hidden.version_id = ?1 AND hidden.id = rows.id AND hidden.suspended = 1)"
         }
+    };
+    let time = if from.is_some() || until.is_some() {
+        "AND received_ms >= ?6 AND received_ms < ?7"
+    } else {
+        ""
     };
     let sql = format!(
         "{BATCHES} WHERE id IN (SELECT id FROM rows WHERE version_id = ?1 AND id >= ?2 \
-         AND id < ?3 {state} ORDER BY id {order} LIMIT ?4 OFFSET ?5) ORDER BY id {order}"
+         AND id < ?3 {state} {time} ORDER BY id {order} LIMIT ?4 OFFSET ?5) ORDER BY id {order}"
     );
     let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
-    let page = params![signed(version.0), low, high, count(limit), signed(offset)];
-    let rows = statement.query_map(page, batch).map_err(failed)?;
+    let mut page = vec![signed(version.0), low, high, count(limit), signed(offset)];
+    if !time.is_empty() {
+        page.push(from.map_or(i64::MIN, |from| from.as_millisecond()));
+        page.push(until.map_or(i64::MAX, |until| until.as_millisecond()));
+    }
+    let rows = statement.query_map(params_from_iter(page), batch).map_err(failed)?;
     rows.collect::<Result<_, _>>().map_err(failed)
 }
 

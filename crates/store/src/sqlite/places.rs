@@ -22,9 +22,10 @@ const STEP: u64 = 4_096;
 const STEPS_MAX: usize = 50_000;
 
 /// Counts visible rows in the index alone: which rows are suspended is in an index of its own.
-pub(super) const SKIP: &str = "SELECT id FROM rows WHERE version_id = ?1 AND id > ?2 AND id NOT IN \
-                    (SELECT id FROM rows WHERE version_id = ?1 AND suspended = 1) \
-                    ORDER BY id LIMIT 1 OFFSET ?3";
+pub(super) const SKIP: &str = "SELECT id FROM rows INDEXED BY rows_by_dataset \
+    WHERE version_id = ?1 AND id > ?2 AND NOT EXISTS (SELECT 1 FROM rows AS hidden \
+    INDEXED BY rows_suspended WHERE hidden.version_id = ?1 AND hidden.id = rows.id \
+    AND hidden.suspended = 1) ORDER BY id LIMIT 1 OFFSET ?3";
 
 /// What is remembered.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::call::{Call, Place};
 use super::super::error::ApiError;
-use super::super::query::{Page, SortKey};
+use super::super::query::{Page, Range, SortKey};
 
 /// What a list holds when the caller names no limit, and at most.
 const LIMIT_DEFAULT: usize = 50;
@@ -33,22 +33,32 @@ pub(in super::super) struct List {
 pub(in super::super) async fn batches(call: Call) -> Result<Json<List>, ApiError> {
     let place = call.place(Scope::DataRead).await?;
     let mut query = call.query();
-    let mut ids = query.ids("id").map(|ids| ids.into_iter().collect::<Vec<_>>());
-    if ids.as_ref().is_some_and(|ids| ids.len() > IDS_MAX) {
-        query.problem("id", format!("Expected at most {IDS_MAX} ids"));
-    }
+    let mut ids = query.id_list("id", IDS_MAX);
     let statuses = query.words("status");
-    query.refuse(&["created_at", "row_count"]);
+    let row_counts = query.ids("row_count");
+    let created = query.range("created_at");
     let page = query.page(LIMIT_DEFAULT, LIMIT_MAX);
     let newest_first = newest_first(&query.sort(&SORT_FIELDS));
     call.checked(query)?;
-    // Nothing suspends a batch, so a list of the others is empty.
-    if statuses.is_some_and(|statuses| !statuses.iter().any(|word| word == "active")) {
+    let states = statuses.as_deref().map(states);
+    // A batch has one row; a state that none is in selects none.
+    if states == Some([false, false]) || row_counts.is_some_and(|counts| !counts.contains(&1)) {
         ids = Some(Vec::new());
     }
+    let state = match states {
+        Some([true, false]) => Some(BatchState::Active),
+        Some([false, true]) => Some(BatchState::Suspended),
+        _ => None,
+    };
     let (shown, next) = match ids {
-        Some(ids) => page.cut(by_ids(&call, place, ids, newest_first).await?),
-        None => by_page(&call, place, page, newest_first).await?,
+        Some(ids) => {
+            let mut found = by_ids(&call, place, ids, newest_first).await?;
+            found.retain(|batch| {
+                state.is_none_or(|state| batch.state == state) && created.has(batch.received_at)
+            });
+            page.cut(found)
+        }
+        None => by_page(&call, place, page, Select { newest_first, state, created }).await?,
     };
     Ok(Json(List {
         batches: shown.iter().map(shape).collect(),
@@ -57,6 +67,18 @@ pub(in super::super) async fn batches(call: Call) -> Result<Json<List>, ApiError
         offset: page.offset,
         next: next.map(|offset| call.page_at(offset)).unwrap_or_default(),
     }))
+}
+
+/// Whether these words select active batches, and whether suspended ones.
+fn states(words: &[String]) -> [bool; 2] {
+    ["active", "suspended"].map(|state| words.iter().any(|word| word == state))
+}
+
+/// Which batches to list, and in which order.
+struct Select {
+    newest_first: bool,
+    state: Option<BatchState>,
+    created: Range,
 }
 
 /// Reads one batch.
@@ -72,11 +94,19 @@ async fn by_page(
     call: &Call,
     place: Place,
     page: Page,
-    newest_first: bool,
+    select: Select,
 ) -> Result<(Vec<Batch>, Option<u64>), ApiError> {
-    // One more than is shown tells whether there is a next page.
-    let (offset, limit) = (page.offset, page.limit + 1);
-    let query = BatchQuery { state: None, after: None, newest_first, offset, limit };
+    let Select { newest_first, state, created } = select;
+    let query = BatchQuery {
+        state,
+        after: None,
+        from: created.from,
+        until: created.until,
+        newest_first,
+        offset: page.offset,
+        // One more than is shown tells whether there is a next page.
+        limit: page.limit + 1,
+    };
     let store = call.app.engine.store();
     let mut batches = store.batches(place.workspace, place.project, call.dataset()?, query).await?;
     let more = page.limit > 0 && batches.len() > page.limit;

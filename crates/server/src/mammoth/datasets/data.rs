@@ -4,12 +4,11 @@ use hookyard_core::model::{Row, Scope};
 use hookyard_store::{RowLimit, RowQuery};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
-use sha2::{Digest, Sha256};
 
 use super::super::call::{Call, Place};
 use super::super::error::{ApiError, Problem};
 use super::super::query::Page;
-use super::shape::COLUMN_ID;
+use super::columns::{self, Column, Values};
 
 /// Rows when the caller names no limit (spec section 7), and at most.
 const LIMIT_DEFAULT: usize = 100;
@@ -19,13 +18,10 @@ const LIMIT_MAX: usize = 1000;
 /// and an answer is in memory whole.
 const BYTES_MAX: u64 = 64 << 20;
 
-/// The name of the last column.
-const HASH: &str = "hash";
-
 #[derive(Debug, Serialize)]
 pub(in super::super) struct Data {
     data: Rows,
-    headers: [&'static str; 2],
+    headers: Vec<&'static str>,
     limit: usize,
     offset: u64,
 }
@@ -35,38 +31,41 @@ pub(in super::super) struct Data {
 struct Rows {
     first: u64,
     rows: Vec<Row>,
+    columns: Vec<Column>,
 }
 
 impl Serialize for Rows {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.rows.len()))?;
         for (number, row) in (self.first..).zip(&self.rows) {
-            let cell = String::from_utf8_lossy(&row.cell);
-            map.serialize_entry(&number.to_string(), &[cell.as_ref(), &hash(&row.cell)])?;
+            let values = Values { columns: &self.columns, row };
+            map.serialize_entry(&number.to_string(), &values)?;
         }
         map.end()
     }
 }
 
-/// A number that is the same for the same cell, always and everywhere.
-fn hash(cell: &[u8]) -> String {
-    let digest = Sha256::digest(cell);
-    let head = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-    head.to_string()
-}
-
-/// Reads rows, oldest first. The dataset has one column beside the hash, so `columns` has nothing
-/// to choose.
+/// Reads rows, oldest first.
 pub(in super::super) async fn data(call: Call) -> Result<Json<Data>, ApiError> {
     let place = call.place(Scope::DataRead).await?;
     let id = call.dataset()?;
     let mut query = call.query();
     let page = query.page(LIMIT_DEFAULT, LIMIT_MAX);
+    let wanted = query.words("columns");
     call.checked(query)?;
+    let found = call.app.engine.store().dataset(place.workspace, place.project, id).await?;
+    let dataset = found.ok_or_else(ApiError::not_found)?;
+    let columns = match wanted {
+        None => columns::all(&dataset.columns),
+        Some(wanted) => columns::choose(&dataset, &wanted).map_err(|unknown| {
+            let message = format!("The dataset has no column `{unknown}`");
+            call.invalid(vec![Problem { message, key: "columns".to_owned(), source: "query" }])
+        })?,
+    };
     let rows = rows(&call, place, id, page).await?;
     Ok(Json(Data {
-        data: Rows { first: page.offset.saturating_add(1), rows },
-        headers: [COLUMN_ID, HASH],
+        headers: columns::headers(&columns),
+        data: Rows { first: page.offset.saturating_add(1), rows, columns },
         limit: page.limit,
         offset: page.offset,
     }))
@@ -128,11 +127,5 @@ mod tests {
         });
         let counted = [101, 100, 99, 39].map(|bytes_max| fitting(&rows, bytes_max));
         assert_eq!(counted, [3, 2, 1, 1]);
-    }
-
-    #[test]
-    fn hashes_are_stable() {
-        // The first eight bytes of SHA-256 of nothing, e3b0c44298fc1c14, in decimal.
-        assert_eq!(hash(b""), "16406829232824261652");
     }
 }

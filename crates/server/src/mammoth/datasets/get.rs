@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::super::call::Call;
 use super::super::error::ApiError;
-use super::shape::{self, Fields, Names};
+use super::super::fields::Fields;
+use super::super::folders::Tree;
+use super::shape;
 
 /// Reads one dataset.
 pub(in super::super) async fn get(call: Call) -> Result<Json<Value>, ApiError> {
@@ -16,6 +18,6 @@ pub(in super::super) async fn get(call: Call) -> Result<Json<Value>, ApiError> {
     let store = call.app.engine.store();
     let found = store.dataset(place.workspace, place.project, id).await?;
     let dataset = found.ok_or_else(ApiError::not_found)?;
-    let names = Names::read(store, place.workspace, place.project).await?;
-    Ok(Json(json!({"dataset": fields.keep(shape::dataset(&dataset, &names))})))
+    let tree = Tree::read(store, place.workspace, place.project).await?;
+    Ok(Json(json!({"dataset": fields.keep(shape::dataset(&dataset, &tree))})))
 }

@@ -1,14 +1,19 @@
-//! Datasets: reading back what arrived (spec/mammoth.md section 7).
+//! Datasets: reading back what arrived, and managing it (spec/mammoth.md section 7).
 
 mod batches;
+mod change_batches;
+mod columns;
 mod data;
 mod delete;
 mod get;
 mod list;
+mod patch;
 mod shape;
 
 pub(super) use batches::{batch, batches};
+pub(super) use change_batches::{delete_batch, delete_batches, patch_batches};
 pub(super) use data::data;
-pub(super) use delete::delete;
+pub(super) use delete::{delete, delete_many};
 pub(super) use get::get;
 pub(super) use list::list;
+pub(super) use patch::{patch, patch_many};

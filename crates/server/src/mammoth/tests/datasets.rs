@@ -83,7 +83,16 @@ async fn datasets_are_listed() {
         api.get(&format!("{DATASETS}?name=b&status=ready&id={}", first["ds_id"])).await;
     assert_eq!(ids(&filtered), [first["ds_id"].clone()]);
     assert_eq!(ids(&api.get(&format!("{DATASETS}?status=error")).await.1), [] as [Value; 0]);
-    assert_eq!(api.get(&format!("{DATASETS}?created_by=1")).await.0, 400);
+    for none in ["created_by=1", "source_type=file", "created_at=(to:2025-12-31)"] {
+        assert_eq!(
+            ids(&api.get(&format!("{DATASETS}?{none}")).await.1),
+            [] as [Value; 0],
+            "{none}"
+        );
+    }
+    let all = "source_type=webhook,file&created_at=(from:2026-01-01,to:2026-01-02)";
+    assert_eq!(ids(&api.get(&format!("{DATASETS}?{all}")).await.1).len(), 2);
+    assert_eq!(api.get(&format!("{DATASETS}?updated_at=today")).await.0, 400);
 }
 
 #[tokio::test]
@@ -111,6 +120,17 @@ async fn each_delivery_is_a_batch() {
     assert_eq!(by_id["batches"], json!([batch]));
     let (_, suspended) = api.get(&format!("{dataset}/batches?status=suspended")).await;
     assert_eq!(suspended["batches"], json!([]));
+    for (filter, count) in [
+        ("status=active,suspended", 3),
+        ("status=deleting", 0),
+        ("row_count=1,2", 3),
+        ("row_count=2", 0),
+        ("created_at=(from:2026-01-01T00:00:00Z)", 3),
+        ("created_at=(from:2026-01-01T00:00:01Z)", 0),
+    ] {
+        let (_, list) = api.get(&format!("{dataset}/batches?{filter}")).await;
+        assert_eq!(list["batches"].as_array().unwrap().len(), count, "{filter}");
+    }
     assert_eq!(api.get(&format!("{DATASETS}/999999/batches")).await.0, 404);
     assert_eq!(api.get(&format!("{DATASETS}/999999/batches?id=1")).await.0, 404);
 }
@@ -151,4 +171,142 @@ async fn a_connection_is_tested_by_its_projects() {
         assert_eq!(api.get(target).await, (200, own), "{target}");
     }
     assert_eq!(api.get("/workspaces/1/projects?limit=101").await.0, 400);
+}
+
+/// Asserts that an answer is a job that was done.
+async fn assert_done(api: &Api, answer: (u16, Value), operation: &str) -> Value {
+    let (status, accepted) = answer;
+    assert_eq!((status, &accepted["status_code"]), (202, &json!(202)), "{accepted}");
+    assert!(accepted["failure_reason"].is_null());
+    let (status, mut job) = api.get(&format!("/api/v2/jobs/{}", accepted["job_id"])).await;
+    let job = job["job"].take();
+    assert_eq!(
+        (status, &job["status"], &job["operation"]),
+        (200, &json!("success"), &json!(operation))
+    );
+    assert!(job["created_at"] == job["last_updated_at"] && job["path"].is_string());
+    assert!(job["response"].is_object());
+    job
+}
+
+#[tokio::test]
+async fn batches_are_suspended_restored_and_deleted_as_jobs() {
+    let api = Api::start().await;
+    let (webhook, dataset) = filled(&api).await;
+    let (_, list) = api.get(&format!("{dataset}/batches")).await;
+    let id = |place: usize| list["batches"][place]["id"].clone();
+    let batches = format!("{dataset}/batches");
+    let patch =
+        |value: Value| json!({"patch": {"op": "replace", "path": "batches", "value": value}});
+    let suspend = api.call("PATCH", &batches, patch(json!({"suspend": [id(0), id(1)]}))).await;
+    assert_done(&api, suspend, "update_batches").await;
+    assert_eq!(api.cells(&webhook).await, ["{\"n\": 3.0}"]);
+    let (_, suspended) = api.get(&format!("{batches}?status=suspended")).await;
+    assert_eq!(suspended["batches"].as_array().unwrap().len(), 2);
+    assert_eq!(suspended["batches"][0]["state"], "suspended");
+    let (_, details) = api.get(&dataset).await;
+    let stats = json!({"row_count": 1, "column_count": 1, "batch_count": 3, "size": 10});
+    assert_eq!(details["dataset"]["stats"], stats);
+
+    let both = json!({"patch": [{"op": "replace", "value": {"restore": [id(1)]}},
+        {"op": "remove", "value": [id(0)]}]});
+    let both = api.call("PATCH", &batches, both).await;
+    assert_done(&api, both, "update_batches").await;
+    assert_eq!(api.cells(&webhook).await, ["2", "{\"n\": 3.0}"]);
+    let missing = patch(json!({"suspend": [id(1), 999_999]}));
+    assert_eq!(api.call("PATCH", &batches, missing).await.0, 404);
+    assert_eq!(api.cells(&webhook).await.len(), 2, "all or nothing");
+
+    let one = api.call("DELETE", &format!("{batches}/{}", id(1)), Value::Null).await;
+    assert_done(&api, one, "delete_batches").await;
+    assert_eq!(api.call("DELETE", &batches, Value::Null).await.0, 400);
+    let rest = api.call("DELETE", &format!("{batches}?ids={}", id(2)), Value::Null).await;
+    let job = assert_done(&api, rest, "delete_batches").await;
+    assert_eq!(job["response"], json!({"batch_ids": [id(2)]}));
+    assert!(api.cells(&webhook).await.is_empty());
+    assert_eq!(api.call("DELETE", &format!("{batches}/{}", id(2)), Value::Null).await.0, 404);
+}
+
+#[tokio::test]
+async fn jobs_are_of_the_workspace() {
+    let api = Api::start().await;
+    let (_, dataset) = filled(&api).await;
+    let refresh = json!({"patch": {"op": "command", "path": "data_refresh",
+        "value": {"refresh_source_type": "webhook", "source_id": 1}}});
+    let done = api.call("PATCH", &dataset, refresh).await;
+    let job = assert_done(&api, done, "update_dataset").await;
+    let path = format!("/jobs/{}", job["id"]);
+    let (_, list) = api.get(&format!("/jobs?job_ids={},999", job["id"])).await;
+    assert_eq!(list, json!({"jobs": [job]}));
+    assert_eq!(api.get("/jobs").await.0, 400);
+    assert_eq!(api.get("/jobs/999/").await.0, 404);
+    let with = |workspace| [PAIR[0], PAIR[1], ("x-workspace-id", workspace)];
+    assert_eq!(api.send("GET", &path, &with("1"), "").await.status, 200);
+    assert_eq!(api.send("GET", &path, &with("2"), "").await.status, 403);
+    let other = [("x-api-key", crate::test_server::OTHER_API_KEY), PAIR[1]];
+    assert_eq!(api.send("GET", &path, &other, "").await.status, 404);
+    assert_eq!(api.send("GET", &path, &[], "").await.status, 401);
+    assert_eq!(api.call("POST", &path, Value::Null).await.0, 405);
+}
+
+#[tokio::test]
+async fn datasets_are_renamed_and_their_columns_shown() {
+    let api = Api::start().await;
+    let (webhook, dataset) = filled(&api).await;
+    let one = |path: &str, op: &str, value: Value| json!({"patch": {"op": op, "path": path, "value": value}});
+    let renamed = api.call("PATCH", &dataset, one("name", "replace", json!("returns"))).await;
+    assert_done(&api, renamed, "update_dataset").await;
+    assert_eq!(api.get(&dataset).await.1["dataset"]["name"], "returns");
+    let hook = api.get(&format!("{WEBHOOKS}/{}", webhook["id"])).await.1;
+    assert_eq!(hook["webhook"]["name"], "returns", "a webhook has the name of its dataset");
+
+    let many = json!({"patches": [
+        {"op": "replace", "path": "column_name", "value": {"column_1": "payload"}},
+        {"op": "add", "path": "batch_columns", "value": ["batch_table_col_id", "batch_table_col_date"]},
+    ]});
+    let many = api.call("PATCH", &dataset, many).await;
+    assert_done(&api, many, "update_dataset").await;
+    let (_, details) = api.get(&dataset).await;
+    let schema = details["dataset"]["data_schema"].clone();
+    assert_eq!(schema[0], json!({"c_id": "column_1", "c_name": "payload", "c_type": "text"}));
+    assert_eq!(schema[1]["c_name"], "batch_ID");
+    let (_, data) = api.get(&format!("{dataset}/data?limit=1")).await;
+    let headers = json!(["column_1", "batch_table_col_id", "batch_table_col_date", "hash"]);
+    assert_eq!(data["headers"], headers);
+    let row = &data["data"]["1"];
+    assert_eq!((&row[0], &row[2]), (&json!("1"), &json!("2026-01-01T00:00:00Z")));
+    assert!(row[1].is_u64());
+    let (_, some) = api.get(&format!("{dataset}/data?limit=1&columns=batch_ID,payload")).await;
+    assert_eq!(some["headers"], json!(["batch_table_col_id", "column_1", "hash"]));
+    assert_eq!(api.get(&format!("{dataset}/data?columns=x")).await.0, 400);
+
+    let half = json!({"patch": [{"op": "replace", "path": "name", "value": "x"},
+        {"op": "replace", "path": "column_type", "value": {"column_1": "numeric"}}]});
+    let (status, refused) = api.call("PATCH", &dataset, half).await;
+    assert_eq!((status, &refused["extra"][0]["key"]), (400, &json!("patch[1].path")));
+    assert_eq!(api.get(&dataset).await.1["dataset"]["name"], "returns", "all or nothing");
+}
+
+#[tokio::test]
+async fn several_datasets_are_changed_at_once() {
+    let api = Api::start().await;
+    let first = api.create(json!({"name": "a"})).await;
+    let second = api.create(json!({"name": "b"})).await;
+    let rename = |id: &Value, name: &str| json!({"op": "rename_dataset", "path": format!("/{id}"), "value": {"name": name}});
+    let missing = json!({"patch": [rename(&first["ds_id"], "x"), rename(&json!(999), "x")]});
+    assert_eq!(api.call("PATCH", DATASETS, missing).await.0, 404);
+    let both = json!({"patch": [rename(&first["ds_id"], "A"), rename(&second["ds_id"], "B")]});
+    let both = api.call("PATCH", DATASETS, both).await;
+    assert_done(&api, both, "update_datasets").await;
+    let names = |list: Value| {
+        let items = list["datasets"].as_array().unwrap().clone();
+        items.iter().map(|item| item["name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(api.get(DATASETS).await.1), ["A", "B"]);
+    assert_eq!(api.call("DELETE", DATASETS, Value::Null).await.0, 400, "no list, no deletion");
+    let target = format!("{DATASETS}?ids={}", first["ds_id"]);
+    let deleted = api.call("DELETE", &target, Value::Null).await;
+    assert_done(&api, deleted, "delete_datasets").await;
+    assert_eq!(names(api.get(DATASETS).await.1), ["B"]);
+    assert_eq!(api.call("DELETE", &target, Value::Null).await.0, 404);
 }

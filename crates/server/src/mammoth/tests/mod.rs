@@ -10,6 +10,7 @@ use crate::test_server::{API_KEY, API_SECRET, Answer, TestServer};
 mod access;
 mod datasets;
 mod errors;
+mod folders;
 mod webhooks;
 
 /// Where the tests' webhooks are.

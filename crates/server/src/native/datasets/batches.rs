@@ -77,6 +77,8 @@ pub(super) async fn list_batches(
     let query = BatchQuery {
         state: params.state.map(State::into),
         after: input::at_most("after", params.after, i64::MAX.unsigned_abs())?.map(BatchId),
+        from: None,
+        until: None,
         newest_first,
         offset: 0,
         // One more than the page tells whether there is another.
@@ -206,7 +208,7 @@ async fn change(
     let dataset = dataset(app, headers, Scope::DataWrite, id).await?;
     input::query::<Nothing>(raw.as_deref())?;
     let batch = batch_id(batch)?;
-    app.engine.change_batches(dataset.workspace, dataset.id, vec![batch], change).await?;
+    app.engine.change_batches(dataset.workspace, dataset.id, vec![(batch, change)]).await?;
     Ok((dataset, batch))
 }
 

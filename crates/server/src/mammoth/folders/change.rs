@@ -1,0 +1,199 @@
+use axum::Json;
+use axum::body::Body;
+use hookyard_core::id::{DatasetId, FolderId};
+use hookyard_core::model::Scope;
+use hookyard_engine::Error;
+use hookyard_engine::datasets::DatasetPatch;
+use hookyard_store::{FolderChange, FolderContents, NewFolder};
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::super::body::{self, expected, unwrap_example};
+use super::super::call::{Call, Place};
+use super::super::error::ApiError;
+use super::super::jobs;
+use super::list::find;
+use super::shape::{self, DATASET_LABEL, Tree, folder_label};
+
+/// The most folders that one call removes, and the most things that one moves.
+const IDS_MAX: usize = 100;
+
+/// Makes a folder.
+pub(in super::super) async fn create(
+    call: Call,
+    body: Body,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let place = call.place(Scope::DataWrite).await?;
+    let mut object = body::object(&call, body).await?;
+    let name = match object.remove("name").map(unwrap_example) {
+        Some(Value::String(name)) => name,
+        Some(other) => return Err(call.invalid_body("name", expected("str", &other))),
+        None => return Err(call.invalid_body("name", "Expected `str`, got nothing")),
+    };
+    let parent = parent(&mut object).map_err(|(key, text)| call.invalid_body(key, text))?;
+    let new = NewFolder { workspace: place.workspace, project: place.project, name, parent };
+    let made = call.app.engine.create_folder(new).await;
+    let folder = made.map_err(|error| match error {
+        Error::Invalid { field, message } if field == "parent" => {
+            call.invalid_body("parent_resource_id", message)
+        }
+        error => call.refuse(error),
+    })?;
+    let tree = Tree::read(call.app.engine.store(), place.workspace, place.project).await?;
+    Ok((StatusCode::CREATED, Json(json!({"folder": shape::folder(&folder, &tree)}))))
+}
+
+/// Reads the parent. One client sends its number, another the reference to it.
+fn parent(object: &mut Map<String, Value>) -> Result<Option<FolderId>, (&'static str, String)> {
+    for key in ["parent_resource_id", "parent_folder_id"] {
+        match object.remove(key).map(unwrap_example) {
+            None | Some(Value::Null) => {}
+            Some(value) => return folder(&value).map(Some).map_err(|text| (key, text)),
+        }
+    }
+    Ok(None)
+}
+
+/// A folder by its number, or by the reference to it.
+fn folder(value: &Value) -> Result<FolderId, String> {
+    let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
+    let text = value.as_str();
+    let digits = text.and_then(|text| shape::number(text, ""));
+    let found = number.or(digits).map(FolderId).or_else(|| text.and_then(folder_label));
+    found.ok_or_else(|| "Expected the id of a folder, or `label_` and the id".to_owned())
+}
+
+/// Removes a folder; what is in it moves to where the folder was, unless the caller wants it removed.
+pub(in super::super) async fn delete(call: Call) -> Result<StatusCode, ApiError> {
+    let place = call.place(Scope::DataWrite).await?;
+    let folder = find(&call, place, FolderId(call.id("folder_id", 0)?)).await?;
+    let contents = contents(&call)?;
+    call.app.engine.delete_folder(place.workspace, folder.id, contents).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes the folders of a list.
+pub(in super::super) async fn delete_many(
+    call: Call,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let place = call.place(Scope::DataWrite).await?;
+    let mut query = call.query();
+    let ids = query.id_list("ids", IDS_MAX);
+    if ids.is_none() {
+        query.missing("ids");
+    }
+    call.checked(query)?;
+    let contents = contents(&call)?;
+    let mut folders = Vec::new();
+    for id in ids.unwrap_or_default() {
+        let id = i32::try_from(id).map_err(|_| ApiError::not_found())?;
+        folders.push(find(&call, place, FolderId(id)).await?.id);
+    }
+    for id in &folders {
+        match call.app.engine.delete_folder(place.workspace, *id, contents).await {
+            // It was within one before it.
+            Ok(()) | Err(Error::NotFound(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let response = json!({"folder_ids": folders});
+    jobs::accepted(&call, place.workspace, "delete_folders", response).await
+}
+
+/// What becomes of the contents of folders that are removed. Nothing that a caller did not ask to be
+/// removed is: without the parameter the contents stay.
+fn contents(call: &Call) -> Result<FolderContents, ApiError> {
+    let mut query = call.query();
+    let remove = query.flag("remove_contents");
+    call.checked(query)?;
+    Ok(if remove { FolderContents::Delete } else { FolderContents::Move })
+}
+
+/// What can be in a folder.
+enum Resource {
+    Folder(FolderId),
+    Dataset(DatasetId),
+}
+
+/// Moves datasets and folders into a folder, or to the top of the project.
+pub(in super::super) async fn move_many(
+    call: Call,
+    body: Body,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let place = call.place(Scope::DataWrite).await?;
+    let object = body::object(&call, body).await?;
+    let (resources, target) =
+        read_move(&object).map_err(|(key, text)| call.invalid_body(key, text))?;
+    if let Some(target) = target {
+        find(&call, place, target).await?;
+    }
+    for resource in &resources {
+        check(&call, place, resource).await?;
+    }
+    for resource in resources {
+        put(&call, place, resource, target).await?;
+    }
+    let response = json!({"resource_ids": object.get("resource_ids")});
+    jobs::accepted(&call, place.workspace, "move_resources", response).await
+}
+
+type Move = (Vec<Resource>, Option<FolderId>);
+
+fn read_move(object: &Map<String, Value>) -> Result<Move, (String, String)> {
+    let fault = |key: &str, text: &str| (key.to_owned(), text.to_owned());
+    if object.get("operation").and_then(Value::as_str) != Some("move") {
+        return Err(fault("operation", "Expected `move`"));
+    }
+    let target = match object.get("target_folder_resource_id") {
+        None | Some(Value::Null) => None,
+        Some(value) => {
+            let key = "target_folder_resource_id";
+            Some(folder(value).map_err(|text| fault(key, &text))?)
+        }
+    };
+    let list = object.get("resource_ids").and_then(Value::as_array);
+    let list = list.filter(|list| list.len() <= IDS_MAX).ok_or_else(|| {
+        fault("resource_ids", &format!("Expected `array` of length <= {IDS_MAX}"))
+    })?;
+    let resource = |(place, value): (usize, &Value)| {
+        let text = value.as_str().unwrap_or_default();
+        let dataset = shape::number(text, DATASET_LABEL).map(|id| Resource::Dataset(DatasetId(id)));
+        let found = dataset.or_else(|| folder_label(text).map(Resource::Folder));
+        found.ok_or_else(|| {
+            let wanted = "Expected `datasource_` or `label_` and an id";
+            fault(&format!("resource_ids[{place}]"), wanted)
+        })
+    };
+    Ok((list.iter().enumerate().map(resource).collect::<Result<_, _>>()?, target))
+}
+
+async fn check(call: &Call, place: Place, resource: &Resource) -> Result<(), ApiError> {
+    match resource {
+        Resource::Folder(id) => find(call, place, *id).await.map(drop),
+        Resource::Dataset(id) => {
+            let store = call.app.engine.store();
+            let found = store.dataset(place.workspace, place.project, *id).await?;
+            found.map(drop).ok_or_else(ApiError::not_found)
+        }
+    }
+}
+
+async fn put(
+    call: &Call,
+    place: Place,
+    resource: Resource,
+    target: Option<FolderId>,
+) -> Result<(), ApiError> {
+    let engine = &call.app.engine;
+    match resource {
+        Resource::Folder(id) => {
+            let change = FolderChange { name: None, parent: Some(target) };
+            engine.update_folder(place.workspace, id, change).await?;
+        }
+        Resource::Dataset(id) => {
+            let patch = DatasetPatch { folder: Some(target), ..DatasetPatch::default() };
+            engine.update_dataset(place.workspace, id, patch).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! Folders (spec/mammoth.md section 7, 7).
+
+mod change;
+mod list;
+mod shape;
+
+pub(super) use change::{create, delete, delete_many, move_many};
+pub(super) use list::{get, list};
+pub(super) use shape::Tree;

@@ -1,0 +1,84 @@
+//! Jobs: what a 202 promises, and where clients ask what came of it (spec/mammoth.md section 7, 6).
+//!
+//! Everything is done when it is answered, so a job is a record and its status is always a success.
+
+use axum::Json;
+use hookyard_core::id::{JobId, WorkspaceId};
+use hookyard_core::model::{Job, Scope};
+use hookyard_store::NewJob;
+use http::StatusCode;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::call::{Call, require};
+use super::error::ApiError;
+
+/// The most jobs that can be asked for at once.
+const IDS_MAX: usize = 100;
+
+/// Records what was done, and answers 202 with the job.
+pub(super) async fn accepted(
+    call: &Call,
+    workspace: WorkspaceId,
+    operation: &str,
+    response: Value,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let new = NewJob {
+        operation: operation.to_owned(),
+        path: call.path().to_owned(),
+        response: response.to_string(),
+    };
+    let engine = &call.app.engine;
+    let job = engine.store().add_job(workspace, new, engine.clock().now()).await?;
+    let answer = json!({"status_code": 202, "job_id": job.id, "failure_reason": null});
+    Ok((StatusCode::ACCEPTED, Json(answer)))
+}
+
+/// Reads one job.
+pub(super) async fn job(call: Call) -> Result<Json<Value>, ApiError> {
+    let workspace = workspace(&call).await?;
+    let id = JobId(call.id("job_id", 1)?);
+    let found = call.app.engine.store().job(workspace, id).await?;
+    Ok(Json(json!({"job": shape(&found.ok_or_else(ApiError::not_found)?)})))
+}
+
+/// Reads the jobs of a list; those that are not there are left out.
+pub(super) async fn jobs(call: Call) -> Result<Json<Value>, ApiError> {
+    let workspace = workspace(&call).await?;
+    let mut query = call.query();
+    let ids = query.id_list("job_ids", IDS_MAX);
+    if ids.is_none() {
+        query.missing("job_ids");
+    }
+    call.checked(query)?;
+    let mut found = Vec::new();
+    for id in ids.unwrap_or_default().into_iter().filter_map(|id| i32::try_from(id).ok()) {
+        found.extend(call.app.engine.store().job(workspace, JobId(id)).await?);
+    }
+    Ok(Json(json!({"jobs": found.iter().map(shape).collect::<Vec<_>>()})))
+}
+
+/// The caller's workspace. These paths have none, so clients send it as a header.
+async fn workspace(call: &Call) -> Result<WorkspaceId, ApiError> {
+    let credential = call.credential().await?;
+    let named =
+        call.headers().get("x-workspace-id").map(|value| value.to_str().unwrap_or_default());
+    if named.is_some_and(|named| named.trim() != credential.workspace.to_string()) {
+        return Err(ApiError::forbidden());
+    }
+    require(&credential, Scope::DataRead)?;
+    Ok(credential.workspace)
+}
+
+fn shape(job: &Job) -> Value {
+    let Job { id, created_at, operation, path, response } = job;
+    json!({
+        "id": id,
+        "status": "success",
+        "response": serde_json::from_str::<&RawValue>(response).ok(),
+        "created_at": created_at,
+        "last_updated_at": created_at,
+        "path": path,
+        "operation": operation,
+    })
+}
