@@ -52,8 +52,9 @@ pub struct Settings {
     pub receive_bytes_max: usize,
     /// The proxies whose word on a caller's address is taken.
     pub trusted_proxies: Vec<IpNet>,
-    /// Where people and devices reach this server, as in `https://hooks.example.com`; `None` for where
-    /// each request came to.
+    /// Where people, devices and senders reach this server, as in `https://hooks.example.com`, perhaps
+    /// with a path, without a slash at the end. While it is not known, people and devices are led to
+    /// where each request came to, and providers that sign the URL are refused.
     pub public_url: Option<String>,
     /// How long OAuth2 tokens are good for.
     pub lifetimes: Lifetimes,

@@ -10,7 +10,7 @@ use super::application_args::ApplicationAction;
 use super::manage_args::{AuditAction, CredentialAction, ProjectAction, WorkspaceAction};
 use crate::config::values::{
     ByteSize, Days, DisableDays, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number,
-    TokenSeconds, WebUrl, Zone,
+    PublicUrl, TokenSeconds, WebUrl, Zone,
 };
 
 /// Send and receive webhooks from one binary
@@ -208,12 +208,14 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_RECEIVE_BYTES_MAX", default_value = "10MiB")]
     pub(crate) receive_bytes_max: ByteSize,
 
-    /// Where people and devices reach this server, as in https://hooks.example.com
+    /// Where people, devices and senders reach this server, as in https://hooks.example.com
     ///
-    /// A device that asks to be let in by OAuth2 is told to send its person there. Without this flag
-    /// it is http and the host that the device itself came to.
+    /// Scheme, host and, if a proxy adds one, a path. A device that asks to be let in by OAuth2 is
+    /// told to send its person there; without this flag it is http and the host that the device
+    /// itself came to. Some providers sign the URL that they call, so their deliveries can be
+    /// verified only when it is known to the letter.
     #[arg(long, value_name = "URL", env = "HOOKYARD_PUBLIC_URL")]
-    pub(crate) public_url: Option<WebUrl>,
+    pub(crate) public_url: Option<PublicUrl>,
 
     /// How long OAuth2 access tokens are good for, in seconds
     ///

@@ -44,6 +44,32 @@ impl FromStr for WebUrl {
     }
 }
 
+/// Where others reach this server, without a slash at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PublicUrl(pub(crate) String);
+
+impl FromStr for PublicUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let sound = |url: &Url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.query().is_none()
+                && url.fragment().is_none()
+                && url.username().is_empty()
+                && url.password().is_none()
+        };
+        // Kept as it is written: providers sign the URL to the letter.
+        let url = Url::parse(text).ok().filter(sound);
+        url.map(|_| Self(text.trim_end_matches('/').to_owned())).ok_or_else(|| {
+            format!(
+                "`{text}` is no public URL: write scheme and host, and a path if a proxy adds one, \
+                 as in https://hooks.example.com"
+            )
+        })
+    }
+}
+
 /// Bytes, written as a number or with `KiB`, `MiB` or `GiB` behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ByteSize(pub(crate) usize);
@@ -297,6 +323,21 @@ mod tests {
         assert_eq!("60".parse(), Ok(TokenSeconds(60)));
         for text in ["", "59", "-1", "2147483648", "1h"] {
             assert!(text.parse::<TokenSeconds>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn public_urls_are_kept_to_the_letter() {
+        for (text, kept) in [
+            ("https://hooks.example.com", "https://hooks.example.com"),
+            ("https://Hooks.example.com:443/in/", "https://Hooks.example.com:443/in"),
+        ] {
+            assert_eq!(text.parse(), Ok(PublicUrl(kept.to_owned())));
+        }
+        for text in
+            ["", "hooks.example.com", "ftp://a", "https://a?b", "https://a#b", "https://u:p@a"]
+        {
+            assert!(text.parse::<PublicUrl>().is_err(), "{text}");
         }
     }
 

@@ -48,6 +48,13 @@ pub struct Verification {
     pub handshake_secret: Option<Secret>,
 }
 
+/// What of a [`Verification`] is kept sealed.
+#[derive(Serialize, Deserialize)]
+struct Sealed<'v> {
+    secrets: Cow<'v, [Secret]>,
+    handshake_secret: Cow<'v, Option<Secret>>,
+}
+
 /// Which member is wrong and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{member}: {message}")]
@@ -63,6 +70,24 @@ fn fault(member: &'static str, message: impl Into<String>) -> Fault {
 }
 
 impl Verification {
+    /// Its secrets as one text, which is to be sealed; `None` when it has none.
+    pub fn secrets_text(&self) -> Result<Option<Secret>, serde_json::Error> {
+        if self.secrets.is_empty() && self.handshake_secret.is_none() {
+            return Ok(None);
+        }
+        let secrets = Cow::Borrowed(self.secrets.as_slice());
+        let handshake_secret = Cow::Borrowed(&self.handshake_secret);
+        serde_json::to_string(&Sealed { secrets, handshake_secret }).map(Secret::new).map(Some)
+    }
+
+    /// Puts back what [`Verification::secrets_text`] gave.
+    pub fn put_secrets(&mut self, text: &Secret) -> Result<(), serde_json::Error> {
+        let Sealed { secrets, handshake_secret } = serde_json::from_str(text.expose())?;
+        self.secrets = secrets.into_owned();
+        self.handshake_secret = handshake_secret.into_owned();
+        Ok(())
+    }
+
     /// The preset that it names.
     pub fn preset(&self) -> Option<&'static Preset> {
         preset(self.provider.as_deref()?)
@@ -176,5 +201,89 @@ impl Verification {
             }
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(provider: &str, secret: &str) -> Verification {
+        let secrets = vec![Secret::new(secret)];
+        Verification { provider: Some(provider.to_owned()), secrets, ..Verification::default() }
+    }
+
+    #[test]
+    fn secrets_are_kept_apart() {
+        let mut whole = of("meta", "app secret");
+        whole.handshake_secret = Some(Secret::new("verify token"));
+        let shown = serde_json::to_string(&whole).unwrap();
+        assert_eq!(shown, r#"{"provider":"meta"}"#);
+        let mut read: Verification = serde_json::from_str(&shown).unwrap();
+        read.put_secrets(&whole.secrets_text().unwrap().unwrap()).unwrap();
+        assert_eq!(read, whole);
+        assert_eq!(Verification::default().secrets_text().unwrap(), None);
+        assert!(!format!("{whole:?}").contains("app secret"));
+    }
+
+    #[test]
+    fn what_cannot_prove_anything_is_refused() {
+        let none = Verification::default();
+        let both = Verification {
+            scheme: Some(preset("github").unwrap().scheme.clone()),
+            ..of("github", "s")
+        };
+        let many =
+            Verification { secrets: vec![Secret::new("s"); SECRETS_MAX + 1], ..of("github", "s") };
+        let header = |header: &str, it| Verification { header: Some(header.to_owned()), ..it };
+        let tolerance = |seconds, it| Verification { tolerance_seconds: Some(seconds), ..it };
+        let asks = |it| Verification { handshake_secret: Some(Secret::new("")), ..it };
+        for (wrong, member) in [
+            (none, "provider"),
+            (of("nobody", "s"), "provider"),
+            (both, "provider"),
+            (Verification { secrets: Vec::new(), ..of("github", "s") }, "secrets"),
+            (many, "secrets"),
+            (of("github", &"s".repeat(SECRET_BYTES_MAX + 1)), "secrets"),
+            (of("adyen", "not hexadecimal"), "secrets"),
+            (of("standard-webhooks", "whsec_!"), "secrets"),
+            (of("plaid", "{}"), "secrets"),
+            (header("a b", of("github", "s")), "header"),
+            (header("x-a", of("mailgun", "s")), "header"),
+            (tolerance(60, of("github", "s")), "tolerance_seconds"),
+            (tolerance(0, of("stripe", "s")), "tolerance_seconds"),
+            (tolerance(TOLERANCE_SECONDS_MAX + 1, of("stripe", "s")), "tolerance_seconds"),
+            (of("paypal", "AAAA"), "settings"),
+            (asks(of("github", "s")), "handshake_secret"),
+            (asks(of("meta", "s")), "handshake_secret"),
+        ] {
+            assert_eq!(wrong.check().unwrap_err().member, member, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_provider_that_brings_its_secret_needs_none() {
+        let asana = Verification { secrets: Vec::new(), ..of("asana", "") };
+        assert_eq!(asana.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_scheme_of_the_owners_own_is_checked_too() {
+        let own = |json: &str| Verification {
+            scheme: Some(serde_json::from_str(json).unwrap()),
+            secrets: vec![Secret::new("s")],
+            ..Verification::default()
+        };
+        let sound =
+            own(r#"{"algorithm":"hmac-sha512","signature":{"from":"header:x-s","prefix":"v="},
+                "encoding":"base64","signed":"{timestamp}.{body}",
+                "timestamp":{"from":"header:x-t","tolerance_seconds":30}}"#);
+        assert_eq!(sound.check(), Ok(()));
+        let written = serde_json::to_string(&sound).unwrap();
+        let read: Verification = serde_json::from_str(&written).unwrap();
+        assert_eq!(read.scheme, sound.scheme);
+        let blind =
+            own(r#"{"algorithm":"hmac-sha1","signature":{"from":"bearer"},"signed":"{method}"}"#);
+        assert_eq!(blind.check().unwrap_err().member, "scheme");
     }
 }

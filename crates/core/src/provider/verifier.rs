@@ -102,6 +102,11 @@ impl Verifier<'_> {
         attempt.verify(request, Some(now))
     }
 
+    /// Whether the URL is signed, so that the server must know its public one.
+    pub fn covers_url(&self) -> bool {
+        self.scheme.covers_url()
+    }
+
     /// The parameters of the query in which a secret may be: they are no data.
     pub fn secret_parameters(&self) -> impl Iterator<Item = &str> {
         let token = self.scheme.algorithm == Algorithm::Token;

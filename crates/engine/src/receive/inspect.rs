@@ -45,7 +45,7 @@ pub(super) fn kept(source: &Source, incoming: &Incoming<'_>) -> Option<KeptReque
     };
     Some(KeptRequest {
         method: head.method.as_str().to_owned(),
-        query: masked_query(head),
+        query: masked_query(source, head),
         headers: masked_headers(source, head.headers),
         address: *address,
         bytes: body.len() as u64,
@@ -64,10 +64,12 @@ fn is_secret(name: &str) -> bool {
 }
 
 fn masked_headers(source: &Source, headers: &HeaderMap) -> Vec<Header> {
-    let secret = source.spec.secret.as_ref().map(|secret| secret.expose().as_bytes());
+    let own = source.spec.secret.iter();
+    let proofs = source.spec.options.verification.iter().flat_map(|it| &it.secrets);
+    let secrets: Vec<_> = own.chain(proofs).map(|secret| secret.expose().as_bytes()).collect();
     let shown = headers.iter().map(|(name, value)| {
         // A secret may come in a header of any name.
-        let tells = Some(value.as_bytes()) == secret;
+        let tells = secrets.contains(&value.as_bytes());
         let value = match tells || is_secret(name.as_str()) {
             true => Cow::Borrowed(MASK),
             false => String::from_utf8_lossy(value.as_bytes()),
@@ -77,9 +79,15 @@ fn masked_headers(source: &Source, headers: &HeaderMap) -> Vec<Header> {
     shown.collect()
 }
 
-fn masked_query(head: &Head<'_>) -> String {
+fn masked_query(source: &Source, head: &Head<'_>) -> String {
+    let verifier = source.spec.options.verification.as_ref().and_then(|it| it.verifier());
+    let proofs: Vec<_> = verifier.iter().flat_map(|it| it.secret_parameters()).collect();
     let masked = head.query.split('&').map(|pair| match pair.split_once('=') {
-        Some((name, _)) if is_secret(&decoded(name)) => Cow::Owned(format!("{name}={MASK}")),
+        Some((name, _))
+            if is_secret(&decoded(name)) || proofs.contains(&decoded(name).as_ref()) =>
+        {
+            Cow::Owned(format!("{name}={MASK}"))
+        }
         _ => Cow::Borrowed(pair),
     });
     masked.collect::<Vec<_>>().join("&")

@@ -134,7 +134,12 @@ pub fn judge_origin(source: &Source, headers: &HeaderMap) -> Option<Verdict> {
 }
 
 /// What the caller has proved by its headers and query.
+///
+/// A source with a verification of its own is judged by that: here nothing is proved to it.
 pub fn standing(source: &Source, head: Head<'_>) -> Standing {
+    if source.spec.options.verification.is_some() {
+        return Standing::Unproven;
+    }
     let Some(secret) = &source.spec.secret else { return Standing::Proven };
     let pairs = fields::parse(head.query.as_bytes()).unwrap_or_default();
     let in_query = pairs
@@ -161,11 +166,11 @@ pub fn read(
     now: Timestamp,
 ) -> Result<Option<Bytes>, Refusal> {
     let proven = match (standing, &source.spec.secret) {
+        (Standing::Unproven, _) => false,
         (Standing::Proven, _) | (_, None) => true,
         (Standing::Signed, Some(secret)) => {
             signature::verify(head.headers, body, secret.expose(), now)
         }
-        (Standing::Unproven, Some(_)) => false,
     };
     if !proven {
         return Err(Refusal::Unproven);
@@ -194,14 +199,18 @@ impl Engine {
         self.take_turn(source).map_err(Refusal::TooFast)?;
         let event = self.event(source, &incoming).await?;
         let request = inspect::kept(source, &incoming);
-        let Incoming { head, address, body: _, cell } = incoming;
+        let Incoming { head, address, body, cell } = incoming;
         if cell.is_none() && request.is_none() {
             return Ok(0);
         }
         let rows = u32::from(cell.is_some());
         // What stores nothing does no harm when it comes again.
         let counts = source.spec.options.keep_repeats || cell.is_none();
-        let repeat = if counts { None } else { repeat::name(source.id, head.headers) };
+        let named = || {
+            let own = repeat::of_provider(source, head, body);
+            own.or_else(|| repeat::name(source.id, head.headers))
+        };
+        let repeat = if counts { None } else { named() };
         let delivery = NewDelivery { source: source.id, cell, event, repeat, request };
         let now = self.clock().now();
         match self.store().accept(delivery, now).await.map_err(Error::from)? {

@@ -1,8 +1,12 @@
 //! What a repeated delivery is known by: the id that its sender gives it.
 
 use hookyard_core::id::SourceId;
+use hookyard_core::model::Source;
+use hookyard_core::provider::Request;
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
+
+use super::Head;
 
 /// The headers that name a delivery, the same each time it is tried. The first that is there counts.
 const HEADERS: [&str; 17] = [
@@ -27,6 +31,26 @@ const HEADERS: [&str; 17] = [
 
 /// The longest name that is looked at, in bytes. Real ones are UUIDs.
 const NAME_BYTES_MAX: usize = 1_000;
+
+/// A hash of the source and of the id that its provider gives the delivery, in the place where this
+/// provider has it; `None` when the source has no such provider or the delivery no id.
+pub(super) fn of_provider(source: &Source, head: Head<'_>, body: &[u8]) -> Option<[u8; 16]> {
+    let preset = source.spec.options.verification.as_ref()?.preset()?;
+    let Head { method, headers, query } = head;
+    let request = Request { method, headers, url: None, query, body };
+    let id = preset.delivery_id(&request)?;
+    if id.is_empty() || id.len() > NAME_BYTES_MAX {
+        return None;
+    }
+    let mut hash = Sha256::new();
+    hash.update(source.id.0.to_le_bytes());
+    hash.update(preset.name.as_bytes());
+    hash.update(b"\n");
+    hash.update(id.as_bytes());
+    let mut name = [0; 16];
+    name.copy_from_slice(&hash.finalize()[..16]);
+    Some(name)
+}
 
 /// A hash of the source and of the delivery's name; `None` when it has none.
 pub(super) fn name(source: SourceId, headers: &HeaderMap) -> Option<[u8; 16]> {

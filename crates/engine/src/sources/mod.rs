@@ -11,6 +11,7 @@ use hookyard_store::Entity;
 use crate::{Engine, Error};
 
 mod settings;
+mod verification;
 
 pub use settings::{SECRET_BYTES_MAX, SecretChange, SourcePatch};
 

@@ -7,6 +7,7 @@ use hookyard_engine::receive::Refusal;
 use http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 
+use super::proof;
 use crate::mammoth::error::ApiError;
 
 /// Any JSON object pleases every client, and these names none of them takes for a job.
@@ -24,6 +25,9 @@ pub(super) fn accepted(source: &Source, method: &Method, rows: u32) -> Response 
     let posted = *method == Method::POST;
     let usual = if posted { StatusCode::CREATED } else { StatusCode::OK };
     let Some(answer) = &source.spec.options.answer else {
+        if let Some(answer) = proof::accepted(source) {
+            return answer;
+        }
         return (usual, Json(Accepted { status: "ok", rows })).into_response();
     };
     let SuccessAnswer { status, content_type, body } = answer;

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use bytes::Bytes;
 use hookyard_core::model::{Cause, Scope, Source};
+use hookyard_core::provider::Verification;
 use hookyard_engine::receive::{self, Head, Incoming, ReceiveError, Refusal, Standing};
 use hookyard_engine::{Engine, access};
 use http::header::ORIGIN;
@@ -22,10 +23,12 @@ use crate::{App, peer};
 
 mod answer;
 mod cors;
+mod proof;
 #[cfg(test)]
 mod tests;
 
 use cors::Cors;
+use proof::{Proof, Refused};
 
 /// What the paths of sources take; the `Allow` header of all others.
 const METHODS: &str = "GET, POST, OPTIONS, HEAD";
@@ -67,7 +70,8 @@ async fn deliver(State(app): State<App>, request: Request<Body>) -> Result<Respo
         let origin = parts.headers.get(ORIGIN).map_or(Cow::Borrowed(""), shown);
         Err(call.refuse(Cause::Origin, &format!("from {origin}"), ApiError::forbidden()))
     } else if parts.method == Method::OPTIONS {
-        Ok(cors::options(&parts.headers))
+        let consent = proof::consent(&app, &source, &parts);
+        Ok(consent.unwrap_or_else(|| cors::options(&parts.headers)))
     } else {
         call.accept(body).await
     };
@@ -121,20 +125,19 @@ impl Call<'_> {
         if let Some(wait) = app.engine.delivery_wait(source) {
             return Err(self.refused(Refusal::TooFast(wait)));
         }
-        let query = parts.uri.query().unwrap_or_default();
-        let head = Head { method: &parts.method, headers: &parts.headers, query };
-        let standing = standing(app, source, head).await?;
-        if standing == Standing::Unproven {
-            return Err(self.refused(Refusal::Unproven));
-        }
         let bytes_max = app.settings.receive_bytes_max;
-        let body = match parts.method {
-            Method::POST => {
-                let read = read_body(&parts.headers, body, bytes_max).await;
-                read.map_err(|error| self.unread(error))?
+        let (standing, body, query) = match &source.spec.options.verification {
+            Some(verification) => match self.judged(verification, body).await? {
+                Proof::Answered(answer) => return Ok(answer),
+                Proof::Delivery(body, query) => (Standing::Proven, body, query),
+            },
+            None => {
+                let query = parts.uri.query().unwrap_or_default();
+                let (standing, body) = self.usual(query, body).await?;
+                (standing, body, Cow::Borrowed(query))
             }
-            _ => Bytes::new(),
         };
+        let head = Head { method: &parts.method, headers: &parts.headers, query: &query };
         let now = app.engine.clock().now();
         let cell = receive::read(source, standing, head, &body, bytes_max, now)
             .map_err(|refusal| self.refused(refusal))?;
@@ -147,6 +150,33 @@ impl Call<'_> {
             Err(ReceiveError::Refused(refusal)) => Err(self.refused(refusal)),
             Err(ReceiveError::Other(error)) => Err(error.into()),
         }
+    }
+
+    /// What is proved by the headers that the request comes with, and its body.
+    async fn usual(&self, query: &str, body: Body) -> Result<(Standing, Bytes), ApiError> {
+        let Self { app, source, parts, .. } = *self;
+        let head = Head { method: &parts.method, headers: &parts.headers, query };
+        let standing = standing(app, source, head).await?;
+        if standing == Standing::Unproven {
+            return Err(self.refused(Refusal::Unproven));
+        }
+        if parts.method != Method::POST {
+            return Ok((standing, Bytes::new()));
+        }
+        let read = read_body(&parts.headers, body, app.settings.receive_bytes_max).await;
+        Ok((standing, read.map_err(|error| self.unread(error))?))
+    }
+
+    /// What the source's verification says of the request.
+    async fn judged(&self, verification: &Verification, body: Body) -> Result<Proof<'_>, ApiError> {
+        let judged = proof::judge(self.app, self.source, verification, self.parts, body).await;
+        judged.map_err(|refused| match refused {
+            Refused::Unproven(refusal) => {
+                self.refuse(Cause::Proof, &refusal.to_string(), ApiError::unauthorized())
+            }
+            Refused::Unread(error) => self.unread(error),
+            Refused::Failed(error) => error,
+        })
     }
 
     /// Notes that a body was not read to its end.

@@ -23,6 +23,7 @@ mod events;
 mod folders;
 mod input;
 mod place;
+mod providers;
 mod publish;
 mod rules_test;
 mod scope;
@@ -49,6 +50,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(credentials::router())
         .merge(tenants::router())
         .merge(audit::router())
+        .merge(providers::router())
         .routes(routes!(rules_test::test_rule))
         .routes(routes!(document::get_openapi))
         .merge(probes::router())

@@ -79,7 +79,8 @@ macro_rules! suite {
                 ranges_of_time_select_rows, offsets_count_visible_rows,
                 batches_are_suspended_restored_and_deleted, changes_are_all_or_none,
                 batches_are_listed_by_state, foreign_projects_see_no_rows;
-            sources: sources_are_listed_in_pages, every_setting_is_kept, a_new_key_takes_the_place;
+            sources: sources_are_listed_in_pages, every_setting_is_kept, a_new_key_takes_the_place,
+                a_verification_is_kept_with_its_secrets, a_secret_is_learnt_once;
             dead_letters: a_parked_event_leaves_the_queue, parking_is_bounded,
                 redelivered_letters_are_queued_last_in_one_order, letters_are_dropped_by_number,
                 foreign_workspaces_see_no_letters, refusals_survive_until_the_event_leaves;

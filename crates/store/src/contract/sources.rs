@@ -1,5 +1,6 @@
 use hookyard_core::id::SourceId;
 use hookyard_core::model::{SourceChange, SourceOptionsChange, SuccessAnswer};
+use hookyard_core::provider::Verification;
 
 use super::*;
 use crate::SourceQuery;
@@ -54,6 +55,50 @@ pub(crate) async fn every_setting_is_kept(fixture: &dyn Fixture) {
     // The dataset has a name of its own.
     let dataset = store.dataset(WS, PROJECT, made.dataset).await.unwrap().unwrap();
     assert_eq!(dataset.name, "Source");
+}
+
+pub(crate) async fn a_verification_is_kept_with_its_secrets(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let made = store.create_source(new_source(Mode::Combine, "a"), at(0)).await.unwrap();
+    let verification = Verification {
+        provider: Some("meta".to_owned()),
+        secrets: vec![Secret::new("new"), Secret::new("old")],
+        handshake_secret: Some(Secret::new("token")),
+        ..Verification::default()
+    };
+    let changed = |options| SourceChange { options, ..SourceChange::default() };
+    let set = |verification| SourceOptionsChange {
+        verification: Some(verification),
+        ..SourceOptionsChange::default()
+    };
+    let change = changed(set(Some(verification.clone())));
+    let source = store.update_source(WS, PROJECT, made.id, change).await.unwrap();
+    assert_eq!(source.spec.options.verification.as_ref(), Some(&verification));
+    let store = fixture.open().await;
+    assert_eq!(store.workspace_source(WS, made.id).await.unwrap(), Some(source));
+    let mut whole = new_source(Mode::Combine, "b");
+    whole.options.verification = Some(verification);
+    let made_whole = store.create_source(whole, at(0)).await.unwrap();
+    let store = fixture.open().await;
+    assert_eq!(store.workspace_source(WS, made_whole.id).await.unwrap(), Some(made_whole));
+    let source = store.update_source(WS, PROJECT, made.id, changed(set(None))).await.unwrap();
+    assert_eq!(source.spec.options.verification, None);
+}
+
+pub(crate) async fn a_secret_is_learnt_once(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let mut new = new_source(Mode::Combine, "a");
+    let provider = Some("asana".to_owned());
+    new.options.verification = Some(Verification { provider, ..Verification::default() });
+    let made = store.create_source(new, at(0)).await.unwrap();
+    for secret in ["first", "second"] {
+        let learnt = Some(Secret::new(secret));
+        let options = SourceOptionsChange { learnt, ..SourceOptionsChange::default() };
+        let change = SourceChange { options, ..SourceChange::default() };
+        let changed = store.update_source(WS, PROJECT, made.id, change).await.unwrap();
+        let kept = &changed.spec.options.verification.as_ref().unwrap().secrets;
+        assert_eq!(kept, &[Secret::new("first")]);
+    }
 }
 
 pub(crate) async fn a_new_key_takes_the_place(fixture: &dyn Fixture) {

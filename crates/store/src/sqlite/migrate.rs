@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_audit.sql"),
     include_str!("migrations/0009_deliveries.sql"),
     include_str!("migrations/0010_landing.sql"),
+    include_str!("migrations/0011_verification.sql"),
 ];
 
 /// Brings the file to the newest format.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hookyard_core::entropy::Entropy;
 use hookyard_core::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
-use hookyard_core::model::{Mode, NewSource, Secret, Source, SourceChange, VersionsKept};
+use hookyard_core::model::{
+    Mode, NewSource, Secret, Source, SourceChange, SourceOptions, VersionsKept,
+};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde_json::json;
@@ -169,7 +171,7 @@ fn write(
     let (id, spec) = (source.id, &source.spec);
     let key = Secret::new(spec.key.as_str());
     let sql = "UPDATE sources SET name = ?2, mode = ?3, origins = ?4, secret = ?5, key = ?6, \
-               key_hash = ?7, options = ?8 WHERE id = ?1";
+               key_hash = ?7, options = ?8, verification_secrets = ?9 WHERE id = ?1";
     let row = params![
         id.0,
         spec.name,
@@ -179,6 +181,7 @@ fn write(
         seal(vault, entropy, id, "key", Some(&key))?,
         key_hash(&spec.key),
         to_json(&spec.options)?,
+        seal_verification(vault, entropy, id, spec)?,
     ];
     conn.execute(sql, row).map(drop).map_err(failed)
 }
@@ -187,6 +190,9 @@ fn put_after_commit(tx: &mut Tx<'_>, source: &Arc<Source>) {
     let source = Arc::clone(source);
     tx.after_commit(move |memory| memory.put_source(source));
 }
+
+/// The name of the sealed secrets of a verification.
+const VERIFICATION: &str = "verification";
 
 fn place(id: SourceId, secret: &str) -> String {
     format!("source {id} {secret}")
@@ -225,8 +231,9 @@ fn insert(
     let id = SourceId(number(id)?);
     let key = Secret::new(new.key.as_str());
     let sql = "INSERT INTO sources (id, workspace_id, project_id, dataset_id, created_ms, name, \
-               mode, origins, folder, secret, key, key_hash, options) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+               mode, origins, folder, secret, key, key_hash, options, verification_secrets) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
+               ?14)";
     let row = params![
         id.0,
         workspace,
@@ -241,6 +248,7 @@ fn insert(
         seal(vault, entropy, id, "key", Some(&key))?,
         key_hash(&new.key),
         to_json(&new.options)?,
+        seal_verification(vault, entropy, id, &new)?,
     ];
     conn.execute(sql, row).map_err(failed)?;
     Ok(Source { id, dataset, created_at: moment(at), spec: new })
@@ -258,7 +266,7 @@ pub(super) fn load_sources(
     vault: &Vault,
 ) -> Result<Vec<Arc<Source>>, StoreError> {
     let sql = "SELECT id, workspace_id, project_id, dataset_id, created_ms, name, mode, origins, \
-               folder, secret, key, options FROM sources";
+               folder, secret, key, options, verification_secrets FROM sources";
     let mut statement = conn.prepare(sql).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
     let mut sources = Vec::new();
@@ -284,16 +292,45 @@ fn source(row: &Row<'_>, vault: &Vault) -> Result<Source, StoreError> {
         secret: secret.map(|sealed| vault.open(&place(id, "secret"), &sealed)).transpose()?,
         key: vault.open(&place(id, "key"), &key)?.expose().to_owned(),
         folder: row.get(8).map_err(failed)?,
-        options: from_json(&text(11)?)?,
+        options: options(id, &text(11)?, row.get(12).map_err(failed)?, vault)?,
     };
     let dataset = DatasetId(row.get(3).map_err(failed)?);
     Ok(Source { id, dataset, created_at: moment(row.get(4).map_err(failed)?), spec })
 }
 
+/// The settings with the secrets that belong to them.
+fn options(
+    id: SourceId,
+    json: &str,
+    sealed: Option<Vec<u8>>,
+    vault: &Vault,
+) -> Result<SourceOptions, StoreError> {
+    let mut options: SourceOptions = from_json(json)?;
+    if let (Some(verification), Some(sealed)) = (&mut options.verification, sealed) {
+        let text = vault.open(&place(id, VERIFICATION), &sealed)?;
+        verification.put_secrets(&text).map_err(|_| unreadable(id))?;
+    }
+    Ok(options)
+}
+
+fn seal_verification(
+    vault: &Vault,
+    entropy: &dyn Entropy,
+    id: SourceId,
+    spec: &NewSource,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let Some(verification) = &spec.options.verification else { return Ok(None) };
+    let text = verification.secrets_text().map_err(|_| unreadable(id))?;
+    seal(vault, entropy, id, VERIFICATION, text.as_ref())
+}
+
+fn unreadable(id: SourceId) -> StoreError {
+    StoreError::internal(format!("the secrets of the verification of source {id} are unreadable"))
+}
+
 #[cfg(test)]
 mod tests {
     use hookyard_core::entropy::SystemEntropy;
-    use hookyard_core::model::SourceOptions;
 
     use super::super::migrate;
     use super::*;

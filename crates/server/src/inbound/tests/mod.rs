@@ -8,6 +8,7 @@ mod browsers;
 mod inputs;
 mod paths;
 mod proofs;
+mod providers;
 mod receiving;
 
 /// A webhook that keeps every row, and the path to deliver to it.

@@ -3,11 +3,13 @@
 mod change;
 mod create;
 mod deliveries;
+mod doctor;
 mod list;
 mod one;
 mod rejections;
 mod secret;
 mod shape;
+mod verification;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -19,7 +21,7 @@ const SOURCES: &str = "/v1/sources";
 
 /// Examples of the schemas of this folder, by name.
 pub(super) fn samples() -> Vec<(&'static str, serde_json::Value)> {
-    [shape::samples(), secret::samples()].concat()
+    [shape::samples(), secret::samples(), verification::samples(), doctor::samples()].concat()
 }
 
 pub(super) fn router() -> OpenApiRouter<App> {
@@ -32,4 +34,12 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(secret::rotate_key))
         .routes(routes!(secret::get_source_secret))
         .routes(routes!(secret::rotate_source_secret))
+        .routes(routes!(
+            verification::get_verification,
+            verification::set_verification,
+            verification::delete_verification
+        ))
+        .routes(routes!(verification::add_verification_secret))
+        .routes(routes!(verification::get_learnt_secret))
+        .routes(routes!(doctor::ask_doctor))
 }

@@ -51,6 +51,10 @@ pub(super) struct Source<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<RepublishBody>)]
     republish: Option<&'a Republish>,
+    /// The provider by whose scheme deliveries are proved, or `custom`; absent where they are proved
+    /// by the headers that they come with, or not at all. It has a path of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<&'a str>,
 }
 
 /// How fast deliveries may come. Faster ones are answered 429.
@@ -155,6 +159,7 @@ impl<'a> Source<'a> {
             keep_repeats,
             inspection_seconds,
             republish,
+            verification,
         } = options;
         Self {
             id: id.0,
@@ -173,6 +178,7 @@ impl<'a> Source<'a> {
             keep_repeats: *keep_repeats,
             inspection_seconds: *inspection_seconds,
             republish: republish.as_ref(),
+            provider: verification.as_ref().map(|it| it.provider.as_deref().unwrap_or("custom")),
         }
     }
 }

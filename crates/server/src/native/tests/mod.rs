@@ -15,6 +15,7 @@ mod rules;
 mod scopes;
 mod sources;
 pub(crate) mod walk;
+mod verification;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};

@@ -1,0 +1,160 @@
+//! Requests on sources whose deliveries are proved by a provider's scheme: handshakes are answered,
+//! deliveries are let through with what was read of them.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hookyard_core::model::Source;
+use hookyard_core::provider::{
+    Answer, Cause, Handshaken, Judged, Refusal, Request, Verification, Verifier,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use crate::App;
+use crate::mammoth::error::ApiError;
+use crate::mammoth::read_body;
+
+/// What came of a request.
+pub(super) enum Proof<'p> {
+    /// It was a handshake, and this is the answer to it.
+    Answered(Response),
+    /// It is a delivery that is proved: its body, and its query without secrets.
+    Delivery(Bytes, Cow<'p, str>),
+}
+
+/// Why a request is not taken.
+pub(super) enum Refused {
+    /// It is not proved. The reason is for the source's owner, never for the sender.
+    Unproven(Refusal),
+    /// Its body was not read to its end.
+    Unread(ApiError),
+    /// Something that has nothing to do with it.
+    Failed(ApiError),
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self::Unproven(refusal)
+    }
+}
+
+/// Judges a request of any method but OPTIONS. A body is read only as far as it can matter: all of a
+/// delivery that carries a signature, a handshake's worth, or nothing.
+pub(super) async fn judge<'p>(
+    app: &App,
+    source: &Source,
+    verification: &Verification,
+    parts: &'p Parts,
+    body: Body,
+) -> Result<Proof<'p>, Refused> {
+    let verifier = verifier(verification)?;
+    let url = public_url(app, parts);
+    let head = head(parts, url.as_deref());
+    if let Some(answered) = verifier.handshake_in_head(&head) {
+        return Ok(Proof::Answered(answer(app, source, answered?).await?));
+    }
+    let bytes_max = app.settings.receive_bytes_max;
+    let body = match verifier.reads(&head, bytes_max) {
+        0 => Bytes::new(),
+        most if most == bytes_max => {
+            read_body(&parts.headers, body, most).await.map_err(Refused::Unread)?
+        }
+        // Whoever sends more than a handshake without a signature has proved nothing.
+        most => read_body(&parts.headers, body, most).await.map_err(|_| unsigned())?,
+    };
+    match verifier.judge(&Request { body: &body, ..head }, app.engine.clock().now())? {
+        Judged::Delivery => Ok(Proof::Delivery(body, without_secrets(&verifier, parts))),
+        Judged::Handshake(handshaken) => {
+            Ok(Proof::Answered(answer(app, source, handshaken).await?))
+        }
+    }
+}
+
+/// The answer to an OPTIONS by which a provider asks for consent; `None` when it is no such one.
+pub(super) fn consent(app: &App, source: &Source, parts: &Parts) -> Option<Response> {
+    let verifier = source.spec.options.verification.as_ref()?.verifier()?;
+    let url = public_url(app, parts);
+    match verifier.handshake_in_head(&head(parts, url.as_deref()))? {
+        Ok(Handshaken::Answer(answer)) => Some(respond(answer)),
+        Ok(Handshaken::Learn(..)) | Err(_) => None,
+    }
+}
+
+/// What an accepted delivery must be answered by its provider's rule.
+pub(super) fn accepted(source: &Source) -> Option<Response> {
+    source.spec.options.verification.as_ref()?.preset()?.accepted().map(respond)
+}
+
+fn verifier(verification: &Verification) -> Result<Verifier<'_>, Refusal> {
+    // A provider that this version does not know proves nothing.
+    verification.verifier().ok_or_else(|| Refusal {
+        cause: Cause::NoSecret,
+        detail: "the provider is not known to this version".to_owned(),
+        skew_seconds: None,
+    })
+}
+
+fn unsigned() -> Refusal {
+    Refusal {
+        cause: Cause::MissingSignature,
+        detail: "there is no signature, and the body is too long for a handshake".to_owned(),
+        skew_seconds: None,
+    }
+}
+
+/// The URL as the sender called it: the server's public one with the path and query as they came.
+fn public_url(app: &App, parts: &Parts) -> Option<String> {
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    Some(format!("{}{target}", app.settings.public_url.as_ref()?))
+}
+
+fn head<'a>(parts: &'a Parts, url: Option<&'a str>) -> Request<'a> {
+    let query = parts.uri.query().unwrap_or_default();
+    Request { method: &parts.method, headers: &parts.headers, url, query, body: b"" }
+}
+
+async fn answer(app: &App, source: &Source, handshaken: Handshaken) -> Result<Response, Refused> {
+    match handshaken {
+        Handshaken::Answer(answer) => Ok(respond(answer)),
+        Handshaken::Learn(secret, answer) => {
+            let learnt = app.engine.learn_secret(source, secret).await;
+            let learnt = learnt.map_err(|error| Refused::Failed(error.into()))?;
+            if learnt { Ok(respond(answer)) } else { Err(unsigned().into()) }
+        }
+    }
+}
+
+fn respond(answer: Answer) -> Response {
+    let Answer { status, content_type, body, headers } = answer;
+    let mut all = HeaderMap::new();
+    all.extend(headers);
+    if let Some(kind) = content_type.and_then(|kind| HeaderValue::from_str(&kind).ok()) {
+        all.insert(header::CONTENT_TYPE, kind);
+        // What is echoed must not become a page.
+        let never = HeaderValue::from_static("nosniff");
+        all.insert(HeaderName::from_static("x-content-type-options"), never);
+    }
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    if body.is_empty() {
+        return (status, all).into_response();
+    }
+    (status, all, body).into_response()
+}
+
+/// The query without the parameters that carry a secret, which are no data.
+fn without_secrets<'p>(verifier: &Verifier<'_>, parts: &'p Parts) -> Cow<'p, str> {
+    let query = parts.uri.query().unwrap_or_default();
+    let names: Vec<_> = verifier.secret_parameters().collect();
+    if names.is_empty() {
+        return Cow::Borrowed(query);
+    }
+    let is_secret = |pair: &&str| {
+        let name = form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name);
+        name.is_some_and(|name| names.contains(&name.as_ref()))
+    };
+    let kept: Vec<_> = query.split('&').filter(|pair| !is_secret(pair)).collect();
+    Cow::Owned(kept.join("&"))
+}
