@@ -7,7 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hookyard_core::model::Secret;
 use hookyard_core::provider::{
-    Answer, Cause, Handshaken, Judged, Refusal, Request, Verification, diagnose, preset, presets,
+    Answer, Cause, Evidence, Handshaken, Judged, Preset, Refusal, Request, Verification, diagnose,
+    preset, presets,
 };
 use http::{HeaderMap, HeaderName, Method};
 use jiff::Timestamp;
@@ -208,5 +209,56 @@ fn what_verifies_may_be_set() {
             let name = format!("{}: {}", case.provider, case.name);
             assert_eq!(case.verification().check(), Ok(()), "{name}");
         }
+    }
+}
+
+/// Around the table in docs/providers.md.
+const BEGIN: &str = "<!-- providers -->\n";
+const END: &str = "<!-- end of providers -->\n";
+
+fn table() -> String {
+    let mut table = "| provider | name | signs | secret | handshakes | evidence |\n".to_owned();
+    table.push_str("| --- | --- | --- | --- | --- | --- |\n");
+    for preset in presets() {
+        table.push_str(&line(preset));
+    }
+    table
+}
+
+fn line(preset: &Preset) -> String {
+    let Preset { name, title, secret, note, evidence, scheme, handshakes, .. } = preset;
+    let algorithm = scheme.algorithm.as_str();
+    let signed = scheme.signed.as_ref().map(ToString::to_string);
+    let signed = match signed {
+        Some(signed) if signed.len() > 100 => format!("{algorithm}: fields of each item"),
+        Some(signed) => format!("{algorithm}: `{}`", signed.replace('|', "\\|")),
+        None => algorithm.to_owned(),
+    };
+    let handshakes: Vec<_> = handshakes.iter().map(|handshake| handshake.name.as_str()).collect();
+    let evidence = match evidence {
+        Evidence::Vendor(url) => format!("[vendor]({url})"),
+        Evidence::PublicSource => "public".to_owned(),
+        Evidence::General => "general".to_owned(),
+    };
+    let note = note.as_ref().map(|note| format!(". {note}")).unwrap_or_default();
+    let handshakes = handshakes.join(", ");
+    format!("| {title} | `{name}` | {signed} | {secret}{note} | {handshakes} | {evidence} |\n")
+}
+
+/// `UPDATE_DOCS=1` writes the table.
+#[test]
+fn the_documentation_has_every_provider() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/providers.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(BEGIN).unwrap();
+    let (_, after) = rest.split_once(END).unwrap();
+    let wanted = format!("{before}{BEGIN}{}{END}{after}", table());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, wanted).unwrap();
+        return;
+    }
+    assert!(text == wanted, "run with UPDATE_DOCS=1 to write the table of docs/providers.md");
+    for cause in Cause::ALL {
+        assert!(text.contains(&format!("`{cause}`")), "docs/providers.md does not explain {cause}");
     }
 }

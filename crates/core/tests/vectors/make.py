@@ -518,6 +518,7 @@ ITEM = {"pspReference": "7914073381342284", "merchantAccountCode": "TestMerchant
         "success": "true"}
 REFUND = {**ITEM, "eventCode": "REFUND", "originalReference": "1"}
 OTHER_ADYEN = ADYEN.replace("4", "5")
+assert "coqCmt/IZ4E3CzPvMY8zTjQVL5hYJUiBRg8UU+iCWo0=" in adyen(ADYEN, ITEM).decode(), "Adyen's own vector"
 case("adyen", "valid", "verified", ADYEN, [JSON], adyen(ADYEN, ITEM))
 case("adyen", "two items", "verified", [OTHER_ADYEN, ADYEN], [JSON], adyen(ADYEN, ITEM, REFUND))
 case("adyen", "wrong secret", "wrong_signature", OTHER_ADYEN, [JSON], adyen(ADYEN, ITEM))
