@@ -81,9 +81,157 @@ pub struct SourceOptionsChange {
 impl SourceOptions {
     /// Makes the change.
     pub fn apply(&mut self, change: SourceOptionsChange) {
-        use super::{RateLimit, RateUnit, Secret};
-        use crate::json_pointer;
-        use crate::provider::{Fault, Verification};
+        let SourceOptionsChange {
+            answer,
+            allowed_ips,
+            rate_limit,
+            keep_repeats,
+            inspection_seconds,
+            republish,
+            verification,
+            learnt,
+        } = change;
+        set(&mut self.answer, answer);
+        set(&mut self.allowed_ips, allowed_ips);
+        set(&mut self.rate_limit, rate_limit);
+        set(&mut self.keep_repeats, keep_repeats);
+        set(&mut self.inspection_seconds, inspection_seconds);
+        set(&mut self.republish, republish);
+        set(&mut self.verification, verification);
+        if let (Some(learnt), Some(verification)) = (learnt, &mut self.verification)
+            && verification.secrets.is_empty()
+        {
+            verification.secrets.push(learnt);
+        }
+    }
+
+    /// Checks the limits; the answer names the member at fault and says what is wrong with it.
+    pub fn check(&self) -> Result<(), (String, String)> {
+        let Self {
+            answer,
+            allowed_ips,
+            rate_limit,
+            keep_repeats: _,
+            inspection_seconds,
+            republish,
+            verification,
+        } = self;
+        let inside = |parent: &'static str| {
+            move |(member, message): (&str, String)| (format!("{parent}.{member}"), message)
+        };
+        answer.as_ref().map_or(Ok(()), SuccessAnswer::check).map_err(inside("answer"))?;
+        if allowed_ips.len() > ALLOWED_IPS_MAX {
+            let message = format!("must have at most {ALLOWED_IPS_MAX} entries");
+            return Err(("allowed_ips".to_owned(), message));
+        }
+        if let Some(rate) = rate_limit {
+            let wrong = |message| ("rate_limit".to_owned(), message);
+            rate.limit().check().map_err(wrong)?;
+        }
+        if *inspection_seconds > INSPECTION_SECONDS_MAX {
+            let message = format!("must be at most {INSPECTION_SECONDS_MAX}");
+            return Err(("inspection_seconds".to_owned(), message));
+        }
+        if let Some(verification) = verification {
+            let wrong = |fault: Fault| (fault.member.to_owned(), fault.message);
+            verification.check().map_err(wrong)?;
+        }
+        republish.as_ref().map_or(Ok(()), Republish::check).map_err(inside("republish"))
+    }
+}
+
+fn set<T>(value: &mut T, change: Option<T>) {
+    if let Some(change) = change {
+        *value = change;
+    }
+}
+
+/// How fast deliveries may come: `count` in `seconds` on the average, `burst` at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeliveryRate {
+    /// How many.
+    pub count: u32,
+    /// In how many seconds.
+    #[serde(default = "one")]
+    pub seconds: u32,
+    /// How many at once after a quiet time; `count` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u32>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl DeliveryRate {
+    /// The limit of a bucket.
+    pub fn limit(&self) -> RateLimit {
+        let Self { count, seconds, burst } = *self;
+        RateLimit { unit: RateUnit::Requests, count, seconds, burst }
+    }
+}
+
+/// How a delivery is published as an event: its type is the first of these that is there.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Republish {
+    /// The header that says the type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub type_header: Option<String>,
+    /// Where in the cell the type is, a JSON pointer (RFC 6901).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub type_pointer: Option<String>,
+    /// The type of all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// What to do about a delivery whose type the workspace does not have, or that says none.
+    pub unknown_type: UnknownType,
+}
+
+/// What to do about a delivery whose event type is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownType {
+    /// It is stored, and nothing is published.
+    #[default]
+    Store,
+    /// It is refused as malformed, and nothing is stored.
+    Refuse,
+}
+
+impl Republish {
+    /// Checks the limits; the answer names the member at fault and says what is wrong with it.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        let Self { type_header, type_pointer, event_type, unknown_type: _ } = self;
+        if let Some(name) = type_header
+            && HeaderName::from_bytes(name.as_bytes()).is_err()
+        {
+            return Err(("type_header", "must be the name of a header".to_owned()));
+        }
+        if let Some(pointer) = type_pointer {
+            json_pointer::check(pointer).map_err(|message| ("type_pointer", message))?;
+        }
+        if type_header.is_none() && type_pointer.is_none() && event_type.is_none() {
+            let message = "is required without a type_header and a type_pointer";
+            return Err(("event_type", message.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// Networks as text. One address is a network, too.
+mod nets {
+    use super::{Deserialize, IpNet};
+    use serde::{Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(nets: &[IpNet], s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(nets.iter().map(ToString::to_string))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<IpNet>, D::Error> {
+        let texts = Vec::<String>::deserialize(d)?;
+        texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
     }
 }
 

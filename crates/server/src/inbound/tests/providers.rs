@@ -93,6 +93,9 @@ fn setting(case: &Value) -> Value {
 #[tokio::test]
 async fn every_vector_is_answered_as_it_should() {
     let hooks = Hooks::start("*").await;
+    // Many vectors are of one delivery.
+    let patch = json!({"keep_repeats": true});
+    assert_eq!(hooks.native("PATCH", "", &patch).await.0, 200);
     let mut stored = 0;
     let mut current = Value::Null;
     for case in vectors() {
@@ -231,4 +234,48 @@ async fn the_doctor_knows_the_usual_proofs_too() {
     let foreign = ask(gitlab).await;
     assert_eq!(foreign["cause"], "other_provider");
     assert!(foreign["explanation"].as_str().unwrap().contains("gitlab"), "{foreign}");
+}
+
+#[tokio::test]
+async fn the_log_of_rejections_says_what_the_verifier_found() {
+    let hooks = Hooks::start("*").await;
+    hooks.set(&json!({"provider": "stripe", "secrets": ["whsec_1"]})).await;
+    let target = format!("/webhook/data/{KEY}");
+    let stale = [("stripe-signature", "t=1,v1=00")];
+    assert_eq!(hooks.api.send("POST", &target, &stale, "{}").await.status.as_u16(), 401);
+    hooks.api.server.engine.write_rejections().await.unwrap();
+    let (status, log) = hooks.native("GET", "/rejections", &Value::Null).await;
+    assert_eq!(status, 200);
+    let line = &log["rejections"][0];
+    assert_eq!(line["cause"], "proof", "{log}");
+    assert!(line["detail"].as_str().unwrap().starts_with("stale_timestamp: it is "), "{log}");
+}
+
+#[tokio::test]
+async fn the_providers_own_id_makes_a_repetition_known() {
+    let hooks = Hooks::start("*").await;
+    let case =
+        vectors().into_iter().find(|it| it["provider"] == "mailgun" && it["name"] == "valid");
+    let case = case.unwrap();
+    hooks.set(&setting(&case)).await;
+    for _ in 0..2 {
+        assert_eq!(hooks.send(&case).await.status.as_u16(), 201);
+    }
+    assert_eq!(hooks.rows().await, 1, "a token of Mailgun counts once");
+}
+
+#[tokio::test]
+async fn tokens_are_masked_where_requests_are_kept() {
+    let hooks = Hooks::start("*").await;
+    let scheme =
+        json!({"algorithm": "token", "signature": {"from": ["query:pass", "header:x-pass"]}});
+    hooks.set(&json!({"scheme": scheme, "secrets": ["open sesame"]})).await;
+    let target = format!("/webhook/data/{KEY}");
+    let shown = [("x-pass", "open sesame")];
+    assert_eq!(hooks.api.send("POST", &target, &shown, "{}").await.status.as_u16(), 201);
+    let in_query = format!("{target}?pass=open+sesame&a=1");
+    assert_eq!(hooks.api.send("POST", &in_query, &[], "{}").await.status.as_u16(), 201);
+    let (status, kept) = hooks.native("GET", "/deliveries", &Value::Null).await;
+    assert_eq!((status, kept["deliveries"].as_array().unwrap().len()), (200, 2), "{kept}");
+    assert!(!kept.to_string().contains("sesame"), "{kept}");
 }

@@ -181,6 +181,9 @@ impl NewSource {
             keep_repeats: keep_repeats.or_default(false),
             inspection_seconds: inspection_seconds.or_default(INSPECTION_SECONDS_DEFAULT),
             republish: optional(republish),
+            // They have a path of their own.
+            verification: None,
+            learnt: None,
         };
         Ok(EnginePatch {
             name: name.or_default(NAME_DEFAULT.to_owned()),
