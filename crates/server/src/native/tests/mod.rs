@@ -14,8 +14,8 @@ mod replays;
 mod rules;
 mod scopes;
 mod sources;
-pub(crate) mod walk;
 mod verification;
+pub(crate) mod walk;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
