@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use hookyard_core::model::{DisabledReason, Endpoint};
+use hookyard_store::Actor;
 
 use crate::{Engine, Error};
 
@@ -13,7 +14,8 @@ impl Engine {
         reason: DisabledReason,
     ) -> Result<Option<Arc<Endpoint>>, Error> {
         let (workspace, id, revision) = (endpoint.workspace, endpoint.id, endpoint.revision);
-        let disabled = self.store.disable_endpoint(workspace, id, revision, reason).await?;
+        let disable = self.store.disable_endpoint(workspace, id, revision, reason);
+        let disabled = Actor::system(self.clock.now()).scope(disable).await?;
         if disabled.is_some() {
             self.matchers.rebuild(&self.store, workspace).await?;
         }

@@ -12,7 +12,7 @@ use hookyard_core::model::{
 };
 use hookyard_engine::deliver::{Deliverer, Options, Outgoing, Step, Worker};
 use hookyard_engine::publish;
-use hookyard_store::{DeadLetterQuery, DeadLetters, EventQuery};
+use hookyard_store::{ActorKind, AuditQuery, DeadLetterQuery, DeadLetters, EventQuery};
 use serde_json::Value;
 
 use crate::faulty::{Op, When};
@@ -306,6 +306,10 @@ async fn gone_disables_at_once_and_says_so() {
 
     sim.update(endpoint, |settings| settings.disabled = false).await;
     assert_eq!(sim.read(endpoint).await.disabled_reason, None);
+    let all = AuditQuery { limit: 10, ..AuditQuery::default() };
+    let noted = sim.shared().audit(WORKSPACE, all).await.unwrap();
+    let noted: Vec<_> = noted.iter().map(|entry| (entry.actor, entry.action.as_str())).collect();
+    assert_eq!(noted, [(ActorKind::System, "endpoint.disable")]);
     let mut worker = sim.worker(endpoint).await;
     assert_eq!(sim.step(&mut worker).await, Step::Sent { events: 3, pending: 0 });
 }
