@@ -2,6 +2,7 @@
 rest (call 26 of its sheet, section 7, and beyond)."""
 
 import base64
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -10,6 +11,7 @@ from urllib.parse import urlencode
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
 from ultracart import ApiClient, Configuration
 from ultracart.api.oauth_api import OauthApi
@@ -45,11 +47,25 @@ def sdk(server, kind, token=None):
     return kind(ApiClient(configuration=configuration))
 
 
+@contextlib.contextmanager
+def leaving(browser):
+    """Waits until what is done inside has led to another page."""
+    shown = browser.find_element(By.TAG_NAME, "body")
+    yield
+    WebDriverWait(browser, 10).until(staleness_of(shown))
+
+
 def decide(browser, credential, button="allow"):
     """Fills in the page that is shown."""
-    if credential:
-        browser.find_element(By.ID, "credential").send_keys(credential)
-    browser.find_element(By.CSS_SELECTOR, f"button[value={button}]").click()
+    with leaving(browser):
+        if credential:
+            browser.find_element(By.ID, "credential").send_keys(credential)
+        browser.find_element(By.CSS_SELECTOR, f"button[value={button}]").click()
+
+
+def text(browser, selector="main"):
+    """What a part of the page says."""
+    return browser.find_element(By.CSS_SELECTOR, selector).text
 
 
 def let_in(browser, server, home, application, **parameters):
@@ -118,7 +134,7 @@ def test_from_registration_to_410(browser, server, home):
     assert "unauthorized_client" in refused(
         refresh, server, application, tokens.refresh_token, status=410)
     browser.get(link(server, home, application))
-    assert "disabled" in browser.find_element(By.TAG_NAME, "main").text
+    assert "disabled" in text(browser)
 
 
 def test_a_proof_key_is_demanded_where_the_owner_says_so(browser, server, home):
@@ -144,13 +160,12 @@ def test_a_person_can_say_no_and_be_wrong(browser, server, home):
     application = register(server, home)
     browser.get(link(server, home, application))
     decide(browser, "not a credential")
-    complaint = browser.find_element(By.CSS_SELECTOR, "[role=alert]")
-    assert "no credential of this workspace" in complaint.text
+    assert "no credential of this workspace" in text(browser, "[role=alert]")
     field = browser.find_element(By.ID, "credential")
     assert field.get_attribute("aria-invalid") == "true" and not field.get_property("value")
     weak = server.credential("--scope", "webhook_read")["simple_key"]
     decide(browser, weak)
-    assert "lacks webhook_write admin" in browser.find_element(By.CSS_SELECTOR, "[role=alert]").text
+    assert "lacks webhook_write admin" in text(browser, "[role=alert]")
     assert not home.arrived
     decide(browser, None, "deny")
     WebDriverWait(browser, 10).until(lambda _: home.arrived)
@@ -178,13 +193,15 @@ def test_a_device_is_let_in(browser, server, home):
     ask = lambda: sdk(server, OauthApi).oauth_access_token(application["client_id"], **poll)
     assert "authorization_pending" in refused(ask)
     browser.get(device.verification_uri)
-    browser.find_element(By.ID, "user_code").send_keys("bbbbbbbb", Keys.ENTER)
-    assert "No device waits" in browser.find_element(By.CSS_SELECTOR, "[role=alert]").text
+    with leaving(browser):
+        browser.find_element(By.ID, "user_code").send_keys("bbbbbbbb", Keys.ENTER)
+    assert "No device waits" in text(browser, "[role=alert]")
     typed = device.user_code.lower().replace("-", " ")
-    browser.find_element(By.ID, "user_code").send_keys(typed, Keys.ENTER)
-    assert device.user_code in browser.find_element(By.TAG_NAME, "main").text
+    with leaving(browser):
+        browser.find_element(By.ID, "user_code").send_keys(typed, Keys.ENTER)
+    assert device.user_code in text(browser)
     decide(browser, server.simple_key)
-    assert "let in" in browser.find_element(By.TAG_NAME, "main").text
+    assert "let in" in text(browser)
     tokens = ask()
     assert tokens.scope == "webhook_read"
     assert sdk(server, WebhookApi, tokens.access_token).get_webhooks(limit=1).success
@@ -212,8 +229,9 @@ def test_no_other_site_shows_or_sends_the_page(scripting, server, home):
     home.pages["/form"] = (f"<title>form</title><form method=post "
                            f"action='{server.url}/rest/v2/oauth/authorize'>{inputs}<button>Go")
     scripting.get(f"{home.url}/form")
-    scripting.find_element(By.TAG_NAME, "button").click()
-    assert "Not from here" in scripting.find_element(By.TAG_NAME, "main").text
+    with leaving(scripting):
+        scripting.find_element(By.TAG_NAME, "button").click()
+    assert "Not from here" in text(scripting)
     assert not home.arrived
 
 
@@ -276,6 +294,6 @@ def check(look, name):
     assert look["scripts"] == look["unlabelled"] == look["small"] == 0, (name, look)
     assert look["wide"] <= look["room"], name
     assert len(look["seen"]) >= 2, name
-    for text, ink, ground in look["seen"]:
+    for words, ink, ground in look["seen"]:
         light, dark = sorted((luminance(ink), luminance(ground)), reverse=True)
-        assert (light + 0.05) / (dark + 0.05) >= 4.5, (name, text, ink, ground)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, (name, words, ink, ground)
