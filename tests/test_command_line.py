@@ -414,3 +414,46 @@ def test_workspaces_and_projects_are_made_beside_a_running_server(tmp_path):
         assert server.stop() == 0
     full = command("project", "delete", "2", "--data", server.data, "--workspace", "2")
     assert full.returncode == 1 and "not empty" in full.stderr
+
+
+def test_the_key_is_rotated_and_an_interrupted_rotation_is_finished(tmp_path):
+    server = Server(tmp_path).start()
+    made = server.ultracart("POST", "/webhook/webhooks", {
+        "webhook_url": "https://x.test/h", "authentication_type": "basic",
+        "basic_username": "u", "basic_password": "the-canary"})
+    assert made.status == 200, made.body
+
+    def password():
+        hooks = server.ultracart("GET", "/webhook/webhooks").json["webhooks"]
+        return hooks[0]["basic_password"]
+
+    def rotate(*flags):
+        return command("key", "rotate", "--data", server.data, *flags)
+
+    assert "stop that one" in rotate().stderr
+    assert server.stop() == 0
+    key, old = server.data / "key", (server.data / "key").read_text()
+    done = rotate()
+    assert done.returncode == 0 and "1 secrets" in done.stdout, done.stderr
+    new = key.read_text()
+    assert new != old and not (server.data / "key.new").exists()
+    assert key.stat().st_mode & 0o777 == 0o600
+
+    # As a crash leaves it that comes before the new key took its place.
+    (server.data / "key.new").write_text(new)
+    key.write_text(old)
+    server.start()
+    assert password() == "the-canary" and key.read_text() == new
+    assert not (server.data / "key.new").exists()
+    assert server.stop() == 0
+
+    elsewhere = tmp_path / "elsewhere"
+    done = rotate("--new-encryption-key-file", elsewhere)
+    assert done.returncode == 0 and "--encryption-key-file" in done.stdout, done.stderr
+    again = rotate("--new-encryption-key-file", elsewhere, "--encryption-key-file", elsewhere)
+    assert "holds the present key" in again.stderr
+    assert "name a file" in rotate("--encryption-key-file", elsewhere).stderr
+    server.flags += ["--encryption-key-file", str(elsewhere)]
+    server.start()
+    assert password() == "the-canary"
+    assert server.stop() == 0

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use hookyard_core::entropy::{Entropy, SystemEntropy};
 use hookyard_store::sqlite::{Options, SqliteCredentials, SqliteStore};
 
-use crate::config::KeySource;
+use crate::config::{KeySource, read_or_make};
 
 /// The file whose lock says who works on the directory. It stays when nobody does.
 const LOCK: &str = "lock";
@@ -70,7 +70,48 @@ impl DataDir {
 
     /// The key of the data: the one that is there once there is data, else maybe a new one.
     pub(crate) fn key(&self, source: &KeySource, entropy: &dyn Entropy) -> Result<[u8; 32]> {
-        if self.path.join(DATABASE).exists() { source.read() } else { source.read_or_make(entropy) }
+        let database = self.path.join(DATABASE);
+        if !database.exists() {
+            return source.read_or_make(entropy);
+        }
+        let key = source.read()?;
+        let Some(next) = source.unfinished()? else { return Ok(key) };
+        // A rotation ended between its two steps: either nothing is sealed with the next key yet, or
+        // everything is.
+        let is_next = !SqliteStore::opens_with(&database, &key)?
+            && SqliteStore::opens_with(&database, &next)?;
+        if !is_next {
+            return Ok(key);
+        }
+        source.succeed()?;
+        Ok(next)
+    }
+
+    /// Seals everything with a new key: one in a file of the operator's, or the directory's own. How
+    /// many values there are. Ends in any way, and it can be done again; the data opens throughout.
+    pub(crate) fn rotate_key(
+        &self,
+        source: &KeySource,
+        new: Option<&Path>,
+        entropy: &dyn Entropy,
+    ) -> Result<usize> {
+        let old = self.key(source, entropy)?;
+        let Some(place) = new.map(Path::to_owned).or_else(|| source.successor()) else {
+            bail!(
+                "the key is kept outside of the data directory: name a file for the new one with \
+                 --new-encryption-key-file"
+            );
+        };
+        let next = read_or_make(&place, entropy)?;
+        if next == old {
+            bail!("{} holds the present key: name another file", place.display());
+        }
+        let count = SqliteStore::rotate_key(&self.path.join(DATABASE), &old, &next, entropy)
+            .with_context(|| format!("cannot seal the data in {} anew", self.path.display()))?;
+        if new.is_none() {
+            source.succeed()?;
+        }
+        Ok(count)
     }
 
     /// Opens the credentials alone, which another process may be serving from.

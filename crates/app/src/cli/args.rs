@@ -55,9 +55,22 @@ pub(crate) enum Action {
     /// Read who changed what
     #[command(subcommand)]
     Audit(AuditAction),
+    /// Manage the key that encrypts secrets at rest
+    #[command(subcommand)]
+    Key(KeyAction),
     /// Work on rules, without a server
     #[command(subcommand)]
     Rule(RuleAction),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyAction {
+    /// Seal every secret with a new key
+    ///
+    /// The server must be stopped. Everything is sealed in one transaction: if this is interrupted,
+    /// the data opens all the same, and it can be run again. Backups need the key that they were
+    /// made with.
+    Rotate(KeyRotateArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -338,6 +351,20 @@ pub(crate) struct ServeArgs {
     /// then is delivered after the next start.
     #[arg(long, value_name = "SECONDS", env = "HOOKYARD_DRAIN_SECONDS", default_value = "35")]
     pub(crate) drain_seconds: DrainSeconds,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyRotateArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+
+    /// A file for the new key, 64 hexadecimal digits; made when it is not there
+    ///
+    /// Without this flag the new key takes the place of the file `key` in the data directory. It is
+    /// needed where the present key is kept elsewhere, and --encryption-key-file must name it from
+    /// then on.
+    #[arg(long, value_name = "FILE", env = "HOOKYARD_NEW_ENCRYPTION_KEY_FILE")]
+    pub(crate) new_encryption_key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ mod application;
 pub(crate) mod application_args;
 pub(crate) mod args;
 mod init;
+mod key;
 mod manage;
 pub(crate) mod manage_args;
 mod output;
@@ -12,6 +13,7 @@ mod serve;
 
 pub(crate) use application::run as application;
 pub(crate) use init::run as init;
+pub(crate) use key::rotate as key_rotate;
 pub(crate) use manage::run as manage;
 pub(crate) use rule::test as rule_test;
 pub(crate) use serve::run as serve;

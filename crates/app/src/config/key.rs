@@ -1,6 +1,6 @@
 //! Where the key comes from that encrypts secrets at rest.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -74,6 +74,41 @@ impl KeySource {
     }
 }
 
+/// What the name of the directory's own key ends with while not everything is sealed with it.
+const SUCCESSOR: &str = "new";
+
+impl KeySource {
+    /// Where the next key of the data directory is until everything is sealed with it; `None` when
+    /// the operator keeps the key.
+    pub(crate) fn successor(&self) -> Option<PathBuf> {
+        match self {
+            Self::Own(path) => Some(path.with_extension(SUCCESSOR)),
+            Self::Given(_) | Self::Named(_) => None,
+        }
+    }
+
+    /// The next key, where a rotation made one and did not come to its end.
+    pub(crate) fn unfinished(&self) -> Result<Option<[u8; 32]>> {
+        match self.successor() {
+            Some(path) if path.exists() => Self::Named(path).read().map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Puts the next key in the place of the present one: everything is sealed with it.
+    pub(crate) fn succeed(&self) -> Result<()> {
+        let (Self::Own(path), Some(next)) = (self, self.successor()) else { return Ok(()) };
+        std::fs::rename(&next, path).and_then(|()| sync_directory(path)).with_context(|| {
+            format!("cannot put {} in place of {}", next.display(), path.display())
+        })
+    }
+}
+
+/// The key in a file, which is made if it is not there.
+pub(crate) fn read_or_make(path: &Path, entropy: &dyn Entropy) -> Result<[u8; 32]> {
+    KeySource::Own(path.to_owned()).read_or_make(entropy)
+}
+
 /// Writes a new key to disk, unless there is one. Whatever is encrypted with it comes later, so it
 /// must survive a crash from here on.
 fn make(path: &Path, entropy: &dyn Entropy) -> std::io::Result<()> {
@@ -84,8 +119,14 @@ fn make(path: &Path, entropy: &dyn Entropy) -> std::io::Result<()> {
     };
     writeln!(file, "{}", entropy::hex(entropy, DIGITS))?;
     file.sync_all()?;
+    sync_directory(path)
+}
+
+/// Makes sure that a file's name survives a crash, too.
+fn sync_directory(path: &Path) -> std::io::Result<()> {
     match path.parent() {
-        Some(directory) => std::fs::File::open(directory)?.sync_all(),
+        Some(directory) if directory.as_os_str().is_empty() => File::open(".")?.sync_all(),
+        Some(directory) => File::open(directory)?.sync_all(),
         None => Ok(()),
     }
 }

@@ -24,12 +24,13 @@ use jiff::SignedDuration;
 use tracing::level_filters::LevelFilter;
 
 use crate::cli::args::{
-    Action, Cli, CommonArgs, FirstArgs, InitArgs, RuleAction, RuleTestArgs, ServeArgs,
+    Action, Cli, CommonArgs, FirstArgs, InitArgs, KeyAction, KeyRotateArgs, RuleAction,
+    RuleTestArgs, ServeArgs,
 };
 use crate::cli::manage_args::AuditAction;
 pub(crate) use application::{Application, ApplicationCommand};
 use file::File;
-pub(crate) use key::KeySource;
+pub(crate) use key::{KeySource, read_or_make};
 pub(crate) use manage::{Manage, Managed};
 use values::{ByteSize, Days, LogFormat};
 
@@ -40,6 +41,7 @@ pub(crate) enum Command {
     Serve(Box<Serve>),
     Application(Application),
     Manage(Box<Manage>),
+    KeyRotate(KeyRotate),
     RuleTest(RuleTest),
 }
 
@@ -81,6 +83,14 @@ pub(crate) struct Serve {
     pub(crate) drain: Duration,
 }
 
+/// `key rotate`.
+#[derive(Debug)]
+pub(crate) struct KeyRotate {
+    pub(crate) common: Common,
+    /// Where the operator wants the new key; `None` for the data directory.
+    pub(crate) new: Option<PathBuf>,
+}
+
 /// `rule test`.
 #[derive(Debug)]
 pub(crate) struct RuleTest {
@@ -96,6 +106,7 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> 
         Action::Init(args) => args.common.config,
         Action::Serve(args) => args.common.config,
         Action::Application(action) => action.common().config.clone(),
+        Action::Key(KeyAction::Rotate(args)) => args.common.config,
         Action::Credential(action) => manage::common_of_credential(&action).config.clone(),
         Action::Workspace(action) => manage::common_of_workspace(&action).config.clone(),
         Action::Project(action) => manage::common_of_project(&action).config.clone(),
@@ -109,6 +120,10 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> 
         Action::Init(args) => Init::new(args).map(Command::Init),
         Action::Serve(args) => Serve::new(*args).map(Box::new).map(Command::Serve),
         Action::Application(action) => Application::new(action).map(Command::Application),
+        Action::Key(KeyAction::Rotate(args)) => {
+            let KeyRotateArgs { common, new_encryption_key_file: new } = args;
+            Ok(Command::KeyRotate(KeyRotate { common: Common::new(common)?, new }))
+        }
         Action::Credential(action) => Manage::credential(action).map(Box::new).map(Command::Manage),
         Action::Workspace(action) => Manage::workspace(action).map(Box::new).map(Command::Manage),
         Action::Project(action) => Manage::project(action).map(Box::new).map(Command::Manage),

@@ -336,7 +336,7 @@ fn event_type(row: &Row<'_>) -> rusqlite::Result<EventType> {
 }
 
 /// Where an endpoint's secrets are sealed to.
-fn place(id: EndpointId) -> String {
+pub(super) fn place(id: EndpointId) -> String {
     format!("endpoint {id}")
 }
 

@@ -13,7 +13,7 @@ use crate::StoreError;
 const APPLICATION_ID: i32 = 0x686b_7964;
 
 /// All migrations, oldest first; the last one's place is the format version.
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_dead_letter_bytes.sql"),
     include_str!("migrations/0003_oauth.sql"),

@@ -41,6 +41,7 @@ mod queue;
 mod readers;
 mod receiving;
 mod recover;
+mod rekey;
 mod repeats;
 mod replays;
 mod retention;

@@ -192,9 +192,10 @@ fn put_after_commit(tx: &mut Tx<'_>, source: &Arc<Source>) {
 }
 
 /// The name of the sealed secrets of a verification.
-const VERIFICATION: &str = "verification";
+pub(super) const VERIFICATION: &str = "verification";
 
-fn place(id: SourceId, secret: &str) -> String {
+/// Where a source's secrets are sealed to.
+pub(super) fn place(id: SourceId, secret: &str) -> String {
     format!("source {id} {secret}")
 }
 

@@ -1,0 +1,23 @@
+//! `key rotate`.
+
+use anyhow::Result;
+use hookyard_core::entropy::SystemEntropy;
+
+use super::output;
+use crate::config::KeyRotate;
+use crate::data::DataDir;
+
+/// Seals every secret with a new key.
+pub(crate) fn rotate(command: KeyRotate) -> Result<()> {
+    let KeyRotate { common, new } = command;
+    let data = DataDir::existing(&common.data)?;
+    let _lock = data.lock()?;
+    let count = data.rotate_key(&common.key, new.as_deref(), &SystemEntropy)?;
+    output::line(&format!("{count} secrets are sealed with the new key"))?;
+    if let Some(new) = new {
+        let new = new.display();
+        output::line(&format!("from now on, start hookyard with --encryption-key-file {new}"))?;
+    }
+    output::line("backups made before need the old key")?;
+    Ok(())
+}
