@@ -29,7 +29,7 @@ const LIMIT_MAX: usize = 500;
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
     /// Of this project only; of all unless said.
-    #[param(nullable = false, minimum = 1, maximum = 2147483647)]
+    #[param(nullable = false, minimum = 0, maximum = 2147483647)]
     project: Option<u32>,
     /// In the folder with this number itself; 0 for those at the top of their project.
     #[param(nullable = false, minimum = 0, maximum = 2147483647)]
