@@ -15,6 +15,7 @@ mod formats;
 mod frozen;
 #[cfg(test)]
 mod landing;
+#[cfg(test)]
 mod lanes;
 #[cfg(test)]
 mod order;
