@@ -126,10 +126,11 @@ impl Verification {
                 fault("provider", "no such provider; GET /v1/providers lists them")
             })?,
         };
+        // What is laid over the scheme is in it by now, and is to be named by its own name.
+        self.check_overrides(&verifier)?;
         if let Some(message) = verifier.scheme.fault() {
             return Err(fault("scheme", message));
         }
-        self.check_overrides(&verifier)?;
         self.check_settings(&verifier)?;
         self.check_secrets(&verifier)
     }
