@@ -7,6 +7,14 @@ use crate::{NewWorkspace, StoreError};
 /// The most projects of a workspace. People make them one by one to tell sources and datasets apart.
 pub const PROJECTS_MAX: usize = 1_000;
 
+/// The number of a new project beside these, which are by number: the next one or, where that is used
+/// up, the lowest that is free.
+pub(crate) fn free_number(there: &[Project]) -> Option<ProjectId> {
+    let highest = there.last().map_or(0, |project| project.id.0);
+    let taken = |number: &i32| there.iter().any(|project| project.id.0 == *number);
+    highest.checked_add(1).or_else(|| (1..highest).find(|number| !taken(number))).map(ProjectId)
+}
+
 /// Workspaces and their projects. All of it may be called by another process than the one that
 /// serves, which sees what was made at once.
 #[async_trait]

@@ -52,7 +52,7 @@ struct Params {
     #[param(nullable = false)]
     until: Option<Timestamp>,
     /// Made with the credential of this number.
-    #[param(nullable = false, minimum = 1, maximum = 2147483647)]
+    #[param(nullable = false, minimum = 0, maximum = 2147483647)]
     credential: Option<u32>,
     /// This action, such as `endpoint.update`; with a dot at its end, as in `endpoint.`, all of the
     /// kind.

@@ -60,7 +60,7 @@ struct FolderList<'a> {
 #[into_params(parameter_in = Query)]
 struct Params {
     /// Of this project; of the workspace's first unless said.
-    #[param(nullable = false, minimum = 1, maximum = 2147483647)]
+    #[param(nullable = false, minimum = 0, maximum = 2147483647)]
     project: Option<i32>,
 }
 

@@ -64,7 +64,7 @@ struct ProjectList {
 #[serde(deny_unknown_fields)]
 struct NewProject {
     /// Its number, which stands in the paths of the Mammoth API; the next one unless said.
-    #[schema(nullable = false, minimum = 1, maximum = 2147483647)]
+    #[schema(minimum = 1, maximum = 2147483647)]
     id: Option<i32>,
     /// Its name for people.
     #[schema(min_length = 1, max_length = 100)]

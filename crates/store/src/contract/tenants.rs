@@ -41,6 +41,11 @@ pub(crate) async fn projects_are_numbered_and_bounded(fixture: &dyn Fixture) {
     assert_eq!(add(Some(2)).await.unwrap().id, ProjectId(2));
     assert!(matches!(add(Some(5)).await, Err(StoreError::Conflict(_))));
     assert!(store.has_project(WS, ProjectId(2)).await.unwrap());
+    let last = ProjectId(i32::MAX);
+    assert_eq!(add(Some(last.0)).await.unwrap().id, last);
+    assert_eq!(add(None).await.unwrap().id, ProjectId(1), "the lowest free number");
+    store.delete_project(WS, last).await.unwrap();
+    store.delete_project(WS, ProjectId(1)).await.unwrap();
     let nowhere = store.create_project(WorkspaceId(9), None, "x".to_owned()).await;
     assert!(matches!(nowhere, Err(StoreError::NotFound(Entity::Workspace))));
     for _ in 3..PROJECTS_MAX {

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::credentials::Access;
 use super::rows::{count, to_json};
 use super::{audit, credentials, event_types, failed};
-use crate::{Entity, NewWorkspace, PROJECTS_MAX, StoreError, TenantStore};
+use crate::{Entity, NewWorkspace, PROJECTS_MAX, StoreError, TenantStore, tenants};
 
 #[async_trait]
 impl<A: Access> TenantStore for A {
@@ -183,9 +183,8 @@ fn create_project(
         let message = format!("the workspace has {PROJECTS_MAX} projects, the most that it may");
         return Err(StoreError::Conflict(message));
     }
-    let highest = there.last().map_or(0, |project| project.id.0);
-    let next = highest.checked_add(1).map(ProjectId);
-    let id = id.or(next).ok_or_else(|| StoreError::internal("project numbers are used up"))?;
+    let id = id.or_else(|| tenants::free_number(&there));
+    let id = id.ok_or_else(|| StoreError::internal("project numbers are used up"))?;
     if there.iter().any(|project| project.id == id) {
         return Err(StoreError::Conflict(format!("the workspace has a project {id} already")));
     }

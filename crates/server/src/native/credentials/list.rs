@@ -29,7 +29,7 @@ const LIMIT_MAX: usize = 200;
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
     /// Given to the application with this number; to none unless said.
-    #[param(nullable = false, minimum = 1, maximum = 2147483647)]
+    #[param(nullable = false, minimum = 0, maximum = 2147483647)]
     application: Option<u32>,
     /// With a higher number than this.
     #[param(nullable = false, minimum = 0, maximum = 2147483647)]

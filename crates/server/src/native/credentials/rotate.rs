@@ -22,7 +22,7 @@ use crate::problem::Problem;
 struct CredentialRotation {
     /// For how long the old one is still good: a day unless said, 30 days at most, and an hour at
     /// least for the credential that asks.
-    #[schema(nullable = false, maximum = 2592000)]
+    #[schema(maximum = 2592000)]
     overlap_seconds: Option<u32>,
 }
 

@@ -23,6 +23,9 @@ use crate::problem::{Code, Problem};
 /// The most headers of a request. Servers and proxies allow about a hundred.
 const HEADERS_MAX: usize = 200;
 
+/// The longest URL that is looked at; servers take as much.
+const URL_CHARS_MAX: usize = 8_192;
+
 /// Bytes of a question beyond the body that it is about: headers and URL.
 const QUESTION_EXTRA_BYTES: usize = 256 << 10;
 
@@ -165,6 +168,9 @@ impl Asked {
             "OPTIONS" => Method::OPTIONS,
             _ => return Err(wrong("method", "must be GET, HEAD, POST or OPTIONS")),
         };
+        if url.as_ref().is_some_and(|url| url.chars().count() > URL_CHARS_MAX) {
+            return Err(wrong("url", "has more than 8192 characters"));
+        }
         if given.len() > HEADERS_MAX {
             return Err(wrong("headers", "a request has at most 200 headers"));
         }
