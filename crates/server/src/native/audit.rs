@@ -165,13 +165,13 @@ async fn list_audit(
     let workspace = caller::workspace(&app, &headers, Scope::Admin).await?;
     let params: Params = input::query(raw.as_deref())?;
     let limit = input::limit(params.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
-    let credential = input::at_most("credential", params.credential, i32::MAX.unsigned_abs())?;
+    let credential = input::number_of("credential", params.credential)?;
     let query = AuditQuery {
         after: None,
         before: input::at_most("before", params.before, NUMBER_MAX)?,
         from: params.from,
         until: params.until,
-        credential: credential.map(|id| CredentialId(i32::try_from(id).unwrap_or(i32::MAX))),
+        credential: credential.map(CredentialId),
         action: params.action.clone(),
         subject: params.subject.clone(),
         newest_first: true,

@@ -174,6 +174,12 @@ pub(super) fn at_most<N: PartialOrd + Display + Copy>(
     }
 }
 
+/// The number of something, such as of a project, in a query.
+pub(super) fn number_of(field: &str, value: Option<u32>) -> Result<Option<i32>, Problem> {
+    let within = at_most(field, value, i32::MAX.unsigned_abs())?;
+    Ok(within.and_then(|number| i32::try_from(number).ok()))
+}
+
 /// A page's limit within its bounds.
 pub(super) fn limit(asked: Option<usize>, default: usize, max: usize) -> Result<usize, Problem> {
     let limit = asked.unwrap_or(default);

@@ -48,8 +48,8 @@ impl Params {
     /// The number to begin behind, and how many entries.
     pub(super) fn checked(self) -> Result<(Option<i32>, usize), Problem> {
         let limit = input::limit(self.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
-        let after = input::at_most("after", self.after, i32::MAX.unsigned_abs())?;
-        Ok((after.map(|after| i32::try_from(after).unwrap_or(i32::MAX)), limit))
+        let after = input::number_of("after", self.after)?;
+        Ok((after, limit))
     }
 }
 

@@ -68,13 +68,11 @@ pub(super) async fn list_credentials(
     let workspace = caller::workspace(&app, &headers, Scope::Admin).await?;
     let params: Params = input::query(raw.as_deref())?;
     let limit = input::limit(params.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
-    let most = i32::MAX.unsigned_abs();
-    let application = input::at_most("application", params.application, most)?;
-    let after = input::at_most("after", params.after, most)?;
-    let id = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+    let application = input::number_of("application", params.application)?;
+    let after = input::number_of("after", params.after)?;
     let query = CredentialQuery {
-        application: application.map(|number| ApplicationId(id(number))),
-        after: after.map(|number| CredentialId(id(number))),
+        application: application.map(ApplicationId),
+        after: after.map(CredentialId),
         // One more than the page tells whether there is another.
         limit: limit + 1,
     };

@@ -73,17 +73,12 @@ pub(super) async fn list_datasets(
     let workspace = caller::workspace(&app, &headers, Scope::DataRead).await?;
     let params: Params = input::query(raw.as_deref())?;
     let limit = input::limit(params.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
-    let id = |name, number| {
-        let most = i32::MAX.unsigned_abs();
-        let number = input::at_most(name, number, most)?;
-        Ok::<_, Problem>(number.map(|number| i32::try_from(number).unwrap_or(i32::MAX)))
-    };
-    let folder = id("folder", params.folder)?;
+    let folder = input::number_of("folder", params.folder)?;
     let query = DatasetQuery {
-        project: id("project", params.project)?.map(ProjectId),
+        project: input::number_of("project", params.project)?.map(ProjectId),
         folder: folder.map(|folder| (folder > 0).then_some(FolderId(folder))),
         name: params.name.clone(),
-        after: id("after", params.after)?.map(DatasetId),
+        after: input::number_of("after", params.after)?.map(DatasetId),
         // One more than the page tells whether there is another.
         limit: limit + 1,
     };

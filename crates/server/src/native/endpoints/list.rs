@@ -73,8 +73,8 @@ pub(super) async fn list_endpoints(
     let workspace = caller::workspace(&app, &headers, Scope::WebhookRead).await?;
     let params: Params = input::query(raw.as_deref())?;
     let limit = input::limit(params.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
-    let after = input::at_most("after", params.after, i32::MAX.unsigned_abs())?;
-    let after = after.map(|id| EndpointId(i32::try_from(id).unwrap_or(i32::MAX)));
+    let after = input::number_of("after", params.after)?;
+    let after = after.map(EndpointId);
     let query = PageQuery {
         url: params.url.clone(),
         name: params.name.clone(),

@@ -67,13 +67,11 @@ pub(super) async fn list_sources(
     let workspace = caller::workspace(&app, &headers, Scope::DataRead).await?;
     let params: Params = input::query(raw.as_deref())?;
     let limit = input::limit(params.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
-    let most = i32::MAX.unsigned_abs();
-    let project = input::at_most("project", params.project, most)?;
-    let after = input::at_most("after", params.after, most)?;
-    let id = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+    let project = input::number_of("project", params.project)?;
+    let after = input::number_of("after", params.after)?;
     let query = SourceQuery {
-        project: project.map(|project| ProjectId(id(project))),
-        after: after.map(|after| SourceId(id(after))),
+        project: project.map(ProjectId),
+        after: after.map(SourceId),
         // One more than the page tells whether there is another.
         limit: limit + 1,
     };
