@@ -37,6 +37,11 @@ pub trait CatalogStore: Send + Sync {
     /// A workspace's event types.
     async fn catalogue(&self, workspace: WorkspaceId) -> Result<Arc<Catalogue>, StoreError>;
 
+    /// A number that is another one after each change of the workspace's event types, endpoints or
+    /// subscriptions, whichever node made it: so that what follows from them can be kept as long as
+    /// it stays. [`StoreError::NotFound`] when there is no such workspace.
+    async fn version(&self, workspace: WorkspaceId) -> Result<u64, StoreError>;
+
     /// Adds an event type, and its category when the workspace has none so called.
     /// [`StoreError::Conflict`] when the name is taken, or the category is there with other
     /// expansions than the ones given.

@@ -28,6 +28,7 @@ mod folders;
 mod jobs;
 mod journal;
 mod oauth;
+pub mod postgres;
 mod queue;
 mod ready;
 mod receiving;

@@ -3,8 +3,10 @@
 
 mod clock;
 mod entropy;
+mod postgres;
 mod receiver;
 
 pub use clock::SimClock;
 pub use entropy::SeededEntropy;
+pub use postgres::Postgres;
 pub use receiver::{Answer, Receiver, Recorded};

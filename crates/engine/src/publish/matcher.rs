@@ -12,6 +12,8 @@ use crate::rules;
 /// Who wants which event type in one workspace, at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Matcher {
+    /// The version of the workspace that it was made of, or an older one.
+    version: u64,
     /// The event types that may be published, by name.
     pub(crate) names: HashMap<String, EventTypeId>,
     wanted: HashMap<EventTypeId, Wanted>,
@@ -57,7 +59,12 @@ impl OwnRule {
 
 impl Matcher {
     /// The machines of event types for which no rule has changed are those of `old`.
-    fn new(catalogue: &Catalogue, endpoints: &[Arc<Endpoint>], old: Option<&Self>) -> Self {
+    fn new(
+        version: u64,
+        catalogue: &Catalogue,
+        endpoints: &[Arc<Endpoint>],
+        old: Option<&Self>,
+    ) -> Self {
         let mut ruled: HashMap<EventTypeId, Vec<OwnRule>> = HashMap::new();
         let mut wanted: HashMap<EventTypeId, Wanted> = HashMap::new();
         // Endpoints come ascending, so every list is.
@@ -83,7 +90,7 @@ impl Matcher {
         }
         let public = catalogue.iter().filter(|(category, _)| !category.system);
         let names = public.map(|(_, kind)| (kind.name.clone(), kind.id)).collect();
-        Self { names, wanted }
+        Self { version, names, wanted }
     }
 
     /// The endpoints that want an event of this type with this object, ascending. An error means
@@ -156,7 +163,11 @@ impl Matchers {
         store: &SharedStore,
         workspace: WorkspaceId,
     ) -> Result<Arc<Matcher>, StoreError> {
-        if let Some(matcher) = self.cached(workspace) {
+        // Another node may have changed what this one has cached.
+        let version = store.version(workspace).await?;
+        if let Some(matcher) = self.cached(workspace)
+            && matcher.version >= version
+        {
             return Ok(matcher);
         }
         self.rebuild(store, workspace).await
@@ -171,10 +182,12 @@ impl Matchers {
         workspace: WorkspaceId,
     ) -> Result<Arc<Matcher>, StoreError> {
         let _turn = self.rebuild.lock().await;
+        // First: what is read after it is of this version, or newer.
+        let version = store.version(workspace).await?;
+        let old = self.cached(workspace);
         let catalogue = store.catalogue(workspace).await?;
         let endpoints = store.endpoints(workspace).await?;
-        let old = self.cached(workspace);
-        let matcher = Arc::new(Matcher::new(&catalogue, &endpoints, old.as_deref()));
+        let matcher = Arc::new(Matcher::new(version, &catalogue, &endpoints, old.as_deref()));
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         current.insert(workspace, Arc::clone(&matcher));
         Ok(matcher)
@@ -226,7 +239,7 @@ mod tests {
         let wants = [None, one, None, two, one, None];
         let endpoints: Vec<_> =
             (1..).zip(wants).map(|(id, rule)| endpoint(id, &[(ORDERS, rule)])).collect();
-        let matcher = Matcher::new(initial(), &endpoints, None);
+        let matcher = Matcher::new(1, initial(), &endpoints, None);
         let ids = |object: &str| -> Vec<_> {
             let matched = matcher.matches(ORDERS, object.as_bytes()).unwrap();
             matched.into_iter().map(|id| id.0).collect()
@@ -242,15 +255,15 @@ mod tests {
         let rule = Some(r#"{"n":[1]}"#);
         let first = endpoint(1, &[(ITEMS, rule), (ORDERS, rule)]);
         let second = endpoint(2, &[(ITEMS, rule)]);
-        let old = Matcher::new(initial(), &[Arc::clone(&first), second], None);
+        let old = Matcher::new(1, initial(), &[Arc::clone(&first), second], None);
         let second = endpoint(2, &[(ITEMS, Some(r#"{"n":[2]}"#))]);
         let third = endpoint(3, &[(ORDERS, None)]);
-        let new = Matcher::new(initial(), &[first, second, third], Some(&old));
+        let new = Matcher::new(1, initial(), &[first, second, third], Some(&old));
         assert!(Arc::ptr_eq(some(&old, ORDERS), some(&new, ORDERS)));
         assert!(!Arc::ptr_eq(some(&old, ITEMS), some(&new, ITEMS)));
         let ids = new.matches(ITEMS, br#"{"n":2}"#).unwrap();
         assert_eq!(ids, [EndpointId(2)]);
-        let none = Matcher::new(initial(), &[], Some(&new));
+        let none = Matcher::new(1, initial(), &[], Some(&new));
         assert!(none.wanted.is_empty());
     }
 }

@@ -45,6 +45,10 @@ impl CatalogStore for SqliteStore {
         Ok(self.memory.put_first_catalogue(workspace, read))
     }
 
+    async fn version(&self, workspace: WorkspaceId) -> Result<u64, StoreError> {
+        self.memory.version(workspace).ok_or(StoreError::NotFound(Entity::Workspace))
+    }
+
     async fn add_event_type(
         &self,
         workspace: WorkspaceId,

@@ -26,6 +26,8 @@ pub(super) struct Memory {
     recent: RwLock<Recent>,
     sources: RwLock<Sources>,
     catalogues: RwLock<HashMap<WorkspaceId, Arc<Catalogue>>>,
+    /// Count the changes of each workspace's catalogue and endpoints.
+    versions: RwLock<HashMap<WorkspaceId, u64>>,
     projects: RwLock<HashSet<(WorkspaceId, ProjectId)>>,
     /// Endpoints whose queue changed since the last checkpoint.
     dirty: Mutex<HashSet<EndpointId>>,
@@ -48,15 +50,19 @@ impl Memory {
     }
 
     pub(super) fn put_endpoint(&self, endpoint: Arc<Endpoint>) {
-        let id = endpoint.id;
+        let (id, workspace) = (endpoint.id, endpoint.workspace);
         write(&self.endpoints).insert(id, endpoint);
         write(&self.queues).entry(id).or_default();
+        self.count_change(workspace);
     }
 
     pub(super) fn remove_endpoint(&self, id: EndpointId) {
-        write(&self.endpoints).remove(&id);
+        let removed = write(&self.endpoints).remove(&id);
         write(&self.queues).remove(&id);
         lock(&self.dirty).remove(&id);
+        if let Some(endpoint) = removed {
+            self.count_change(endpoint.workspace);
+        }
     }
 
     pub(super) fn queue(&self, id: EndpointId) -> Option<Arc<Mutex<Backlog>>> {
@@ -171,6 +177,17 @@ impl Memory {
 
     pub(super) fn put_catalogue(&self, workspace: WorkspaceId, catalogue: Arc<Catalogue>) {
         write(&self.catalogues).insert(workspace, catalogue);
+        self.count_change(workspace);
+    }
+
+    /// How often the workspace's catalogue and endpoints changed; `None` when there is no such one.
+    pub(super) fn version(&self, workspace: WorkspaceId) -> Option<u64> {
+        read(&self.versions).get(&workspace).copied()
+    }
+
+    /// Last of all: whoever sees the new number must find the change.
+    fn count_change(&self, workspace: WorkspaceId) {
+        *write(&self.versions).entry(workspace).or_default() += 1;
     }
 
     /// The catalogue of a workspace that was not known here, unless it has become known meanwhile.

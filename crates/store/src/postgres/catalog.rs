@@ -1,0 +1,436 @@
+//! Workspaces, projects, event types and endpoints.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hookyard_core::id::{EndpointId, EventTypeId, ProjectId, WorkspaceId};
+use hookyard_core::model::{
+    Catalogue, Category, DisabledReason, Endpoint, EndpointSecrets, EndpointSettings, EventType,
+    NewEventType, Project, Secret, Subscription, Workspace,
+};
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::columns::{Columns, Text, count, from_json, moment, small, to_json};
+use super::database::Conn;
+use super::{PostgresStore, credentials, event_types, gaps, journal, nodes};
+use crate::vault::Vault;
+use crate::{CatalogStore, Entity, NewWorkspace, StoreError};
+
+#[async_trait]
+impl CatalogStore for PostgresStore {
+    async fn create_workspace(&self, new: NewWorkspace) -> Result<(), StoreError> {
+        let tx = self.db.begin().await?;
+        create_workspace(&tx, &new).await?;
+        tx.commit().await
+    }
+
+    async fn workspaces(&self) -> Result<Vec<Workspace>, StoreError> {
+        workspaces(&self.db.get().await?).await
+    }
+
+    async fn workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
+        let sql = "SELECT id, merchant, name FROM workspaces WHERE id = $1";
+        self.db.get().await?.opt(sql, &[&id.0]).await?.as_ref().map(workspace).transpose()
+    }
+
+    async fn projects(&self, workspace: WorkspaceId) -> Result<Vec<Project>, StoreError> {
+        let sql = "SELECT id, name FROM projects WHERE workspace_id = $1 ORDER BY id";
+        let rows = self.db.get().await?.query(sql, &[&workspace.0]).await?;
+        let project =
+            |row: &Row| Ok(Project { id: ProjectId(row.get_as(0)?), name: row.text(1)? });
+        rows.iter().map(project).collect()
+    }
+
+    async fn has_project(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+    ) -> Result<bool, StoreError> {
+        has_project(&self.db.get().await?, workspace, project).await
+    }
+
+    async fn catalogue(&self, workspace: WorkspaceId) -> Result<Arc<Catalogue>, StoreError> {
+        catalogue(&self.db.get().await?, workspace).await.map(Arc::new)
+    }
+
+    async fn version(&self, workspace: WorkspaceId) -> Result<u64, StoreError> {
+        self.versions.submit(workspace).await
+    }
+
+    async fn add_event_type(
+        &self,
+        workspace: WorkspaceId,
+        new: NewEventType,
+    ) -> Result<EventType, StoreError> {
+        let tx = self.db.begin().await?;
+        touch(&tx, workspace).await?;
+        let added = event_types::add(&tx, workspace, new).await?;
+        tx.commit().await?;
+        Ok(added)
+    }
+
+    async fn create_endpoint(
+        &self,
+        workspace: WorkspaceId,
+        settings: EndpointSettings,
+        subscriptions: Vec<Subscription>,
+        now: Timestamp,
+    ) -> Result<Arc<Endpoint>, StoreError> {
+        let tx = self.db.begin().await?;
+        touch(&tx, workspace).await?;
+        let id = tx.one("SELECT nextval('endpoint_ids')::int4", &[]).await?.get_as(0)?;
+        let endpoint = Endpoint {
+            id: EndpointId(id),
+            workspace,
+            revision: 1,
+            created_at: moment(now.as_millisecond()),
+            disabled_reason: None,
+            settings,
+            subscriptions: sorted(subscriptions),
+        };
+        let sql = "INSERT INTO endpoints (id, workspace_id, revision, created_ms, settings, \
+                   subscriptions, disabled) VALUES ($1, $2, 0, $3, '{}', '[]', false)";
+        tx.execute(sql, &[&id, &workspace.0, &now.as_millisecond()]).await?;
+        tx.execute("INSERT INTO queues (endpoint_id) VALUES ($1)", &[&id]).await?;
+        self.save(&tx, false, &endpoint).await?;
+        tx.commit().await?;
+        self.ready.mark([endpoint.id]);
+        Ok(Arc::new(endpoint))
+    }
+
+    async fn update_endpoint(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+        revision: u32,
+        settings: EndpointSettings,
+        subscriptions: Vec<Subscription>,
+    ) -> Result<Arc<Endpoint>, StoreError> {
+        let tx = self.db.begin().await?;
+        touch(&tx, workspace).await?;
+        let before = endpoint_of(&tx, &self.vault, workspace, id).await?;
+        let before = before.ok_or(StoreError::NotFound(Entity::Endpoint))?;
+        if before.revision != revision {
+            return Err(changed_meanwhile());
+        }
+        let was_disabled = before.settings.disabled;
+        let endpoint = Endpoint {
+            revision: revision + 1,
+            disabled_reason: before.disabled_reason.clone().filter(|_| settings.disabled),
+            subscriptions: with_cancelled(&before, subscriptions),
+            settings,
+            ..before
+        };
+        self.save(&tx, was_disabled, &endpoint).await?;
+        if was_disabled && !endpoint.settings.disabled {
+            let sql = "UPDATE queues SET failures = 0, refusals = 0, retry_ms = NULL, \
+                       since_ms = NULL WHERE endpoint_id = $1";
+            tx.execute(sql, &[&id.0]).await?;
+        }
+        nodes::tell_owner(&tx, self.node, id).await?;
+        tx.commit().await?;
+        self.ready.mark([id]);
+        Ok(Arc::new(endpoint))
+    }
+
+    async fn disable_endpoint(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+        revision: u32,
+        reason: DisabledReason,
+    ) -> Result<Option<Arc<Endpoint>>, StoreError> {
+        let tx = self.db.begin().await?;
+        touch(&tx, workspace).await?;
+        let before = endpoint_of(&tx, &self.vault, workspace, id).await?;
+        let fits = |before: &Endpoint| before.revision == revision && !before.settings.disabled;
+        let Some(mut endpoint) = before.filter(fits) else { return Ok(None) };
+        endpoint.revision += 1;
+        endpoint.settings.disabled = true;
+        endpoint.disabled_reason = Some(reason);
+        self.save(&tx, false, &endpoint).await?;
+        nodes::tell_owner(&tx, self.node, id).await?;
+        tx.commit().await?;
+        self.ready.mark([id]);
+        Ok(Some(Arc::new(endpoint)))
+    }
+
+    async fn delete_endpoint(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+        revision: Option<u32>,
+    ) -> Result<Option<Arc<Endpoint>>, StoreError> {
+        let tx = self.db.begin().await?;
+        touch(&tx, workspace).await?;
+        let Some(before) = endpoint_of(&tx, &self.vault, workspace, id).await? else {
+            return Ok(None);
+        };
+        if revision.is_some_and(|revision| revision != before.revision) {
+            return Err(changed_meanwhile());
+        }
+        // Nothing is queued for it meanwhile that would be left behind.
+        journal::lock(&tx).await?;
+        for sql in [
+            "DELETE FROM queues WHERE endpoint_id = $1",
+            "DELETE FROM queue_chunks WHERE endpoint_id = $1",
+            "DELETE FROM requeued WHERE endpoint_id = $1",
+            "DELETE FROM replays WHERE endpoint_id = $1",
+            "DELETE FROM endpoint_gaps WHERE endpoint_id = $1",
+            "DELETE FROM dead_letters WHERE endpoint_id = $1",
+            "DELETE FROM endpoint_revisions WHERE endpoint_id = $1",
+            "DELETE FROM endpoints WHERE id = $1",
+        ] {
+            tx.execute(sql, &[&id.0]).await?;
+        }
+        tx.commit().await?;
+        Ok(Some(Arc::new(before)))
+    }
+
+    async fn endpoint(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+    ) -> Result<Option<Arc<Endpoint>>, StoreError> {
+        let conn = self.db.get().await?;
+        Ok(endpoint_of(&conn, &self.vault, workspace, id).await?.map(Arc::new))
+    }
+
+    async fn endpoints(&self, workspace: WorkspaceId) -> Result<Vec<Arc<Endpoint>>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM endpoints WHERE workspace_id = $1 ORDER BY id");
+        let rows = self.db.get().await?.query(&sql, &[&workspace.0]).await?;
+        rows.iter().map(|row| endpoint(row, 0, &self.vault).map(Arc::new)).collect()
+    }
+
+    async fn endpoint_revision(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+        revision: u32,
+    ) -> Result<Option<Arc<Endpoint>>, StoreError> {
+        let conn = self.db.get().await?;
+        let Some(now) = endpoint_of(&conn, &self.vault, workspace, id).await? else {
+            return Ok(None);
+        };
+        let sql = "SELECT settings, subscriptions FROM endpoint_revisions \
+                   WHERE endpoint_id = $1 AND revision = $2";
+        let Some(row) = conn.opt(sql, &[&id.0, &small(revision)]).await? else { return Ok(None) };
+        Ok(Some(Arc::new(Endpoint {
+            revision,
+            settings: from_json(&row.text(0)?)?,
+            subscriptions: from_json(&row.text(1)?)?,
+            disabled_reason: None,
+            ..now
+        })))
+    }
+}
+
+impl PostgresStore {
+    /// Writes an endpoint's row and its revision, and notes whether it is disabled from now on.
+    async fn save(
+        &self,
+        tx: &Conn,
+        was_disabled: bool,
+        endpoint: &Endpoint,
+    ) -> Result<(), StoreError> {
+        gaps::note(tx, endpoint.id, was_disabled, endpoint.settings.disabled).await?;
+        let (open, secrets) = endpoint.settings.clone().split();
+        let sealed = match secrets.is_empty() {
+            true => None,
+            false => {
+                let secrets = Secret::new(to_json(&secrets)?);
+                Some(self.vault.seal(&*self.entropy, &place(endpoint.id), &secrets)?)
+            }
+        };
+        let (settings, subscriptions) = (to_json(&open)?, to_json(&endpoint.subscriptions)?);
+        let reason = endpoint.disabled_reason.as_ref().map(to_json).transpose()?;
+        let (id, revision) = (endpoint.id.0, small(endpoint.revision));
+        let sql = "UPDATE endpoints SET revision = $2, settings = $3, subscriptions = $4, \
+                   secrets = $5, disabled = $6, reason = $7 WHERE id = $1";
+        let disabled = endpoint.settings.disabled;
+        tx.execute(sql, &[&id, &revision, &settings, &subscriptions, &sealed, &disabled, &reason])
+            .await?;
+        let sql = "INSERT INTO endpoint_revisions (endpoint_id, revision, settings, \
+                   subscriptions) VALUES ($1, $2, $3, $4)";
+        tx.execute(sql, &[&id, &revision, &settings, &subscriptions]).await?;
+        Ok(())
+    }
+
+    /// Whether the workspace has the endpoint.
+    pub(super) async fn own_endpoint(
+        &self,
+        conn: &Conn,
+        workspace: WorkspaceId,
+        id: EndpointId,
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT FROM endpoints WHERE id = $1 AND workspace_id = $2";
+        let found = conn.opt(sql, &[&id.0, &workspace.0]).await?;
+        found.map(drop).ok_or(StoreError::NotFound(Entity::Endpoint))
+    }
+}
+
+/// Columns that [`endpoint`] reads.
+pub(super) const COLUMNS: &str =
+    "id, workspace_id, revision, created_ms, settings, subscriptions, secrets, reason";
+
+fn changed_meanwhile() -> StoreError {
+    StoreError::Conflict("the endpoint changed meanwhile".to_owned())
+}
+
+fn sorted(mut subscriptions: Vec<Subscription>) -> Vec<Subscription> {
+    subscriptions.sort_by_key(|subscription| subscription.event_type);
+    subscriptions
+}
+
+/// The new subscriptions, and the old ones that they do not name, cancelled.
+fn with_cancelled(before: &Endpoint, mut new: Vec<Subscription>) -> Vec<Subscription> {
+    for old in &before.subscriptions {
+        if new.iter().all(|subscription| subscription.event_type != old.event_type) {
+            new.push(Subscription { active: false, ..old.clone() });
+        }
+    }
+    sorted(new)
+}
+
+/// Has every node look at the workspace anew before its next match, once this is committed. Changes
+/// of one workspace happen one after another from here on.
+pub(super) async fn touch(tx: &Conn, workspace: WorkspaceId) -> Result<(), StoreError> {
+    let sql = "UPDATE workspaces SET version = version + 1 WHERE id = $1";
+    match tx.execute(sql, &[&workspace.0]).await? {
+        0 => Err(StoreError::NotFound(Entity::Workspace)),
+        _ => Ok(()),
+    }
+}
+
+async fn create_workspace(tx: &Conn, new: &NewWorkspace) -> Result<(), StoreError> {
+    let NewWorkspace { workspace, project, catalogue, credentials } = new;
+    let id = workspace.id;
+    let sql = "INSERT INTO workspaces (id, merchant, name) VALUES ($1, $2, $3) \
+               ON CONFLICT DO NOTHING";
+    let row = [Text(&workspace.merchant), Text(&workspace.name)];
+    if tx.execute(sql, &[&id.0, &row[0], &row[1]]).await? == 0 {
+        let sql = "SELECT id, merchant, name FROM workspaces WHERE id = $1 OR merchant = $2";
+        let known = tx.one(sql, &[&id.0, &row[0]]).await?;
+        return Err(StoreError::Conflict(format!(
+            "workspace {} has the merchant code {} already",
+            known.get_as::<i32>(0)?,
+            known.text(1)?
+        )));
+    }
+    let sql = "INSERT INTO projects (workspace_id, id, name) VALUES ($1, $2, $3)";
+    tx.execute(sql, &[&id.0, &project.id.0, &Text(&project.name)]).await?;
+    insert_catalogue(tx, id, catalogue).await?;
+    for credential in credentials {
+        credentials::insert(tx, id, credential).await?;
+    }
+    Ok(())
+}
+
+async fn insert_catalogue(
+    tx: &Conn,
+    workspace: WorkspaceId,
+    catalogue: &Catalogue,
+) -> Result<(), StoreError> {
+    for (position, category) in (0..).zip(&catalogue.categories) {
+        event_types::insert_category(tx, workspace, position, category).await?;
+        for kind in &category.event_types {
+            event_types::insert(tx, workspace, position, kind).await?;
+        }
+    }
+    Ok(())
+}
+
+/// All workspaces.
+pub(super) async fn workspaces(conn: &Conn) -> Result<Vec<Workspace>, StoreError> {
+    let rows = conn.query("SELECT id, merchant, name FROM workspaces ORDER BY id", &[]).await?;
+    rows.iter().map(workspace).collect()
+}
+
+fn workspace(row: &Row) -> Result<Workspace, StoreError> {
+    Ok(Workspace { id: WorkspaceId(row.get_as(0)?), merchant: row.text(1)?, name: row.text(2)? })
+}
+
+/// Whether the project is one of the workspace's.
+pub(super) async fn has_project(
+    conn: &Conn,
+    workspace: WorkspaceId,
+    project: ProjectId,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT FROM projects WHERE workspace_id = $1 AND id = $2";
+    Ok(conn.opt(sql, &[&workspace.0, &project.0]).await?.is_some())
+}
+
+/// A workspace's event types.
+pub(super) async fn catalogue(conn: &Conn, workspace: WorkspaceId) -> Result<Catalogue, StoreError> {
+    // One statement, so that both are of one moment.
+    let sql = "SELECT c.position, c.name, c.expansions, c.system, t.id, t.name, t.description, \
+               t.supports_reflow, t.deprecated, t.discontinued FROM categories c \
+               LEFT JOIN event_types t ON t.workspace_id = c.workspace_id \
+               AND t.category = c.position WHERE c.workspace_id = $1 \
+               ORDER BY c.position, t.name COLLATE \"C\"";
+    let rows = conn.query(sql, &[&workspace.0]).await?;
+    if rows.is_empty() && conn.opt(KNOWN, &[&workspace.0]).await?.is_none() {
+        return Err(StoreError::NotFound(Entity::Workspace));
+    }
+    let mut categories: Vec<Category> = Vec::new();
+    for row in &rows {
+        if count(categories.len()) == i64::from(row.get_as::<i32>(0)?) {
+            categories.push(Category {
+                name: row.text(1)?,
+                expansions: from_json(&row.text(2)?)?,
+                system: row.get_as(3)?,
+                event_types: Vec::new(),
+            });
+        }
+        let Some(id) = row.get_as::<Option<i32>>(4)? else { continue };
+        let Some(category) = categories.last_mut() else { continue };
+        category.event_types.push(EventType {
+            id: EventTypeId(id),
+            name: row.text(5)?,
+            description: row.text(6)?,
+            supports_reflow: row.get_as(7)?,
+            deprecated: row.get_as(8)?,
+            discontinued: row.get_as(9)?,
+        });
+    }
+    Ok(Catalogue { categories })
+}
+
+const KNOWN: &str = "SELECT FROM workspaces WHERE id = $1";
+
+/// Where an endpoint's secrets are sealed to.
+fn place(id: EndpointId) -> String {
+    format!("endpoint {id}")
+}
+
+/// A workspace's endpoint.
+pub(super) async fn endpoint_of(
+    conn: &Conn,
+    vault: &Vault,
+    workspace: WorkspaceId,
+    id: EndpointId,
+) -> Result<Option<Endpoint>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM endpoints WHERE id = $1 AND workspace_id = $2");
+    let row = conn.opt(&sql, &[&id.0, &workspace.0]).await?;
+    row.map(|row| endpoint(&row, 0, vault)).transpose()
+}
+
+/// An endpoint from its [`COLUMNS`], which begin with the column `at`.
+pub(super) fn endpoint(row: &Row, at: usize, vault: &Vault) -> Result<Endpoint, StoreError> {
+    let id = EndpointId(row.get_as(at)?);
+    let secrets: EndpointSecrets = match row.get_as::<Option<&[u8]>>(at + 6)? {
+        Some(sealed) => from_json(vault.open(&place(id), sealed)?.expose())?,
+        None => EndpointSecrets::default(),
+    };
+    let settings: EndpointSettings = from_json(&row.text(at + 4)?)?;
+    Ok(Endpoint {
+        id,
+        workspace: WorkspaceId(row.get_as(at + 1)?),
+        revision: row.small(at + 2)?,
+        created_at: row.moment(at + 3)?,
+        disabled_reason: row.text_if(at + 7)?.as_deref().map(from_json).transpose()?,
+        settings: settings.join(secrets),
+        subscriptions: from_json(&row.text(at + 5)?)?,
+    })
+}

@@ -1,0 +1,183 @@
+//! Small conversions between columns and the model.
+//!
+//! PostgreSQL's texts cannot hold the character U+0000, which a receiver's answer or an event's id
+//! may well have. It is written as U+0001 and a `0`, and U+0001 itself as U+0001 and a `1`; no other
+//! text is changed.
+
+use std::borrow::Cow;
+use std::error::Error;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio_postgres::Row;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
+
+use crate::StoreError;
+
+/// A parameter of a statement.
+pub(super) type Param<'a> = &'a (dyn ToSql + Sync);
+
+/// Numbers that the program made itself.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Far more than any table has, and far enough from the end that sums with it do not overflow.
+const UNLIMITED: i64 = 1 << 53;
+
+/// A length or a limit; a very large one is no limit.
+pub(super) fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(UNLIMITED).min(UNLIMITED)
+}
+
+/// A small number of the model as PostgreSQL keeps it.
+pub(super) fn small(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+/// A moment from its milliseconds.
+pub(super) fn moment(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Milliseconds of a duration.
+pub(super) fn millis(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A value as JSON text.
+pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Internal(error.into()))
+}
+
+/// A value from JSON text.
+pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Internal(error.into()))
+}
+
+/// Text on its way into a column.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Text<'a>(pub(super) &'a str);
+
+impl ToSql for Text<'_> {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        escaped(self.0).as_ref().to_sql(ty, out)
+    }
+
+    accepts!(TEXT);
+    to_sql_checked!();
+}
+
+/// Bytes that are UTF-8 without U+0000 already, as every JSON text is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Json<'a>(pub(super) &'a [u8]);
+
+impl ToSql for Json<'_> {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        out.put_slice(self.0);
+        Ok(IsNull::No)
+    }
+
+    accepts!(TEXT);
+    to_sql_checked!();
+}
+
+/// What [`Text`] wrote.
+struct Own(String);
+
+impl<'a> FromSql<'a> for Own {
+    fn from_sql(ty: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        <&str>::from_sql(ty, raw).map(|text| Self(unescaped(text)))
+    }
+
+    accepts!(TEXT);
+}
+
+/// What [`Json`] wrote.
+struct Raw(Bytes);
+
+impl<'a> FromSql<'a> for Raw {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self(Bytes::copy_from_slice(raw)))
+    }
+
+    accepts!(TEXT);
+}
+
+fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\0', '\u{1}']) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace('\u{1}', "\u{1}1").replace('\0', "\u{1}0"))
+}
+
+fn unescaped(text: &str) -> String {
+    if !text.contains('\u{1}') {
+        return text.to_owned();
+    }
+    text.replace("\u{1}0", "\0").replace("\u{1}1", "\u{1}")
+}
+
+/// Reading a row's columns.
+pub(super) trait Columns {
+    /// A column as PostgreSQL has it.
+    fn get_as<'a, T: FromSql<'a>>(&'a self, column: usize) -> Result<T, StoreError>;
+
+    /// A number that is never negative.
+    fn unsigned(&self, column: usize) -> Result<u64, StoreError> {
+        self.get_as::<i64>(column).map(i64::cast_unsigned)
+    }
+
+    /// A small number that is never negative.
+    fn small(&self, column: usize) -> Result<u32, StoreError> {
+        self.get_as::<i32>(column).map(i32::cast_unsigned)
+    }
+
+    /// A text.
+    fn text(&self, column: usize) -> Result<String, StoreError> {
+        self.get_as::<Own>(column).map(|text| text.0)
+    }
+
+    /// A text, if there is one.
+    fn text_if(&self, column: usize) -> Result<Option<String>, StoreError> {
+        Ok(self.get_as::<Option<Own>>(column)?.map(|text| text.0))
+    }
+
+    /// A JSON text to the byte.
+    fn json(&self, column: usize) -> Result<Bytes, StoreError> {
+        self.get_as::<Raw>(column).map(|raw| raw.0)
+    }
+
+    /// A moment.
+    fn moment(&self, column: usize) -> Result<Timestamp, StoreError> {
+        self.get_as::<i64>(column).map(moment)
+    }
+
+    /// A moment, if there is one.
+    fn moment_if(&self, column: usize) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.get_as::<Option<i64>>(column)?.map(moment))
+    }
+}
+
+impl Columns for Row {
+    fn get_as<'a, T: FromSql<'a>>(&'a self, column: usize) -> Result<T, StoreError> {
+        self.try_get(column).map_err(|error| StoreError::Internal(error.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn texts_round_trip(text in "[\u{0}\u{1}\u{2}01a]*") {
+            let kept = escaped(&text).into_owned();
+            prop_assert!(!kept.contains('\0'));
+            prop_assert_eq!(unescaped(&kept), text);
+        }
+    }
+}

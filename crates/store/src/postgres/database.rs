@@ -1,0 +1,283 @@
+//! Connections.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use deadpool_postgres::{PoolError, Runtime, Timeouts};
+use tokio::time::timeout;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Config, Connection, Row, Socket};
+
+use super::columns::Param;
+use super::tls::{MakeTls, Stream};
+use crate::StoreError;
+
+/// Connections of one node: three are for the batches, the others for reads and management. Few
+/// enough that ten nodes fit the server's usual hundred.
+const CONNECTIONS: usize = 9;
+
+/// How long a call waits for a connection that is free, or for a new one. Publishers are told to try
+/// again after that.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// How long one statement may take: a page of history is read in well under a second.
+const STATEMENT_MAX: Duration = Duration::from_secs(30);
+
+/// How long the other side may leave what was sent unacknowledged until the connection is given up.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// What every connection begins with. Plans made for tables that were small must not be compiled; a
+/// commit must be on disk when it is answered, whatever the server's default is; and a transaction
+/// whose node has gone silent must not hold its locks.
+const SESSION: &str = "SET jit = off; \
+     SET default_transaction_isolation = 'read committed'; \
+     SET idle_in_transaction_session_timeout = '15s'; \
+     SELECT set_config('synchronous_commit', 'on', false) \
+         WHERE current_setting('synchronous_commit') = 'off'";
+
+/// The way to the database.
+#[derive(Clone)]
+pub(super) struct Database {
+    pool: Pool,
+    config: Config,
+    tls: MakeTls,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Database(..)")
+    }
+}
+
+impl Database {
+    /// Reads the URL; nothing is connected yet.
+    pub(super) fn new(url: &str) -> Result<Self, StoreError> {
+        let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
+            let reason = std::error::Error::source(&error).map(ToString::to_string);
+            let reason = reason.unwrap_or_else(|| error.to_string());
+            StoreError::internal(format!("the database URL cannot be read: {reason}"))
+        })?;
+        let local = |host: &Host| matches!(host, Host::Unix(_));
+        if config.get_hosts().iter().all(local) && config.get_ssl_mode() == SslMode::Prefer {
+            config.ssl_mode(SslMode::Disable);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("hookyard");
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_MAX);
+        }
+        config.tcp_user_timeout(SILENCE_MAX);
+        config.keepalives_idle(SILENCE_MAX);
+        let tls = MakeTls::new()?;
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config.clone(), tls.clone(), recycling);
+        let pool = Pool::builder(manager)
+            .max_size(CONNECTIONS)
+            .timeouts(Timeouts {
+                wait: Some(CONNECT_MAX),
+                create: Some(CONNECT_MAX),
+                recycle: Some(CONNECT_MAX),
+            })
+            .runtime(Runtime::Tokio1)
+            .post_create(Hook::async_fn(|client, _| {
+                Box::pin(async move {
+                    client.batch_execute(SESSION).await.map_err(HookError::Backend)
+                })
+            }))
+            .build()
+            .map_err(|error| StoreError::Internal(error.into()))?;
+        Ok(Self { pool, config, tls })
+    }
+
+    /// A connection of its own for the caller.
+    pub(super) async fn get(&self) -> Result<Conn, StoreError> {
+        let object = self.pool.get().await.map_err(unavailable)?;
+        Ok(Conn { object: Some(object), patience: STATEMENT_MAX, torn: AtomicBool::new(false) })
+    }
+
+    /// A connection with a transaction.
+    pub(super) async fn begin(&self) -> Result<Conn, StoreError> {
+        self.get().await?.begin().await
+    }
+
+    /// A connection beside the pool, with the half that must be polled for it to work.
+    pub(super) async fn connect(
+        &self,
+    ) -> Result<(tokio_postgres::Client, Connection<Socket, Stream<Socket>>), StoreError> {
+        self.config.connect(self.tls.clone()).await.map_err(|error| failed(&error))
+    }
+
+    /// Lets go of all connections; later calls fail.
+    pub(super) fn close(&self) {
+        self.pool.close();
+    }
+}
+
+/// A connection that is its holder's until it is dropped.
+///
+/// Dropped within a transaction, or while a statement runs, it is closed, and the server rolls back:
+/// so a caller that goes away leaves nothing half done.
+pub(super) struct Conn {
+    object: Option<Object>,
+    patience: Duration,
+    /// Whether the connection may be in the middle of something.
+    torn: AtomicBool,
+}
+
+impl Conn {
+    /// Allows each statement this long only.
+    pub(super) fn within(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Runs a statement for its rows.
+    pub(super) async fn query(&self, sql: &str, values: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
+        self.guarded(async |client: &Object| {
+            let statement = client.prepare_cached(sql).await?;
+            client.query(&statement, values).await
+        })
+        .await
+    }
+
+    /// Runs a statement that has a row at most.
+    pub(super) async fn opt(&self, sql: &str, values: &[Param<'_>]) -> Result<Option<Row>, StoreError> {
+        Ok(self.query(sql, values).await?.into_iter().next())
+    }
+
+    /// Runs a statement that has a row.
+    pub(super) async fn one(&self, sql: &str, values: &[Param<'_>]) -> Result<Row, StoreError> {
+        let row = self.opt(sql, values).await?;
+        row.ok_or_else(|| StoreError::internal("the database gave no row where it always has one"))
+    }
+
+    /// Runs a statement; how many rows it touched.
+    pub(super) async fn execute(&self, sql: &str, values: &[Param<'_>]) -> Result<u64, StoreError> {
+        self.guarded(async |client: &Object| {
+            let statement = client.prepare_cached(sql).await?;
+            client.execute(&statement, values).await
+        })
+        .await
+    }
+
+    /// Runs statements without parameters.
+    pub(super) async fn batch(&self, sql: &str) -> Result<(), StoreError> {
+        self.guarded(async |client: &Object| client.batch_execute(sql).await).await
+    }
+
+    /// Runs one statement in a transaction of its own that begins with `first`, all in one round
+    /// trip.
+    pub(super) async fn transact(
+        &self,
+        first: &str,
+        sql: &str,
+        values: &[Param<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        let begin = format!("BEGIN; {first}");
+        self.guarded(async |client: &Object| {
+            let statement = client.prepare_cached(sql).await?;
+            // Sent one behind the other, in this order, before the first is answered. After a fault
+            // the commit is a rollback.
+            let (begun, rows, committed) = tokio::join!(
+                biased;
+                client.batch_execute(&begin),
+                client.query(&statement, values),
+                client.batch_execute("COMMIT"),
+            );
+            begun?;
+            let rows = rows?;
+            committed?;
+            Ok(rows)
+        })
+        .await
+    }
+
+    /// Begins a transaction.
+    pub(super) async fn begin(self) -> Result<Self, StoreError> {
+        self.batch("BEGIN").await?;
+        self.torn.store(true, Ordering::Relaxed);
+        Ok(self)
+    }
+
+    /// Commits.
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        self.torn.store(false, Ordering::Relaxed);
+        self.batch("COMMIT").await
+    }
+
+    async fn guarded<T>(
+        &self,
+        run: impl AsyncFnOnce(&Object) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, StoreError> {
+        let Some(client) = &self.object else {
+            return Err(StoreError::internal("the connection was given back"));
+        };
+        let before = self.torn.swap(true, Ordering::Relaxed);
+        let outcome = timeout(self.patience, run(client)).await;
+        let Ok(outcome) = outcome else {
+            let seconds = self.patience.as_secs();
+            return Err(StoreError::Unavailable(format!(
+                "the database did not answer within {seconds} seconds"
+            )));
+        };
+        self.torn.store(before, Ordering::Relaxed);
+        outcome.map_err(|error| failed(&error))
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        if *self.torn.get_mut()
+            && let Some(object) = self.object.take()
+        {
+            drop(Object::take(object));
+        }
+    }
+}
+
+/// An error of PostgreSQL or of the way to it in the contract's words.
+pub(super) fn failed(error: &tokio_postgres::Error) -> StoreError {
+    let Some(fault) = error.as_db_error() else {
+        let reason = std::error::Error::source(error).map(ToString::to_string);
+        let reason = reason.map_or_else(|| error.to_string(), |reason| format!("{error}: {reason}"));
+        return match error.is_closed() || is_io(error) {
+            true => StoreError::Unavailable(reason),
+            false => StoreError::internal(reason),
+        };
+    };
+    let message = format!("{}: {}", fault.code().code(), fault.message());
+    // Connections, resources, the operator's doing, the system's errors; a deadlock or a lock that
+    // was not to be had is over the next time.
+    let passing = ["08", "53", "57", "58", "40"].iter().any(|class| fault.code().code().starts_with(class))
+        || *fault.code() == SqlState::READ_ONLY_SQL_TRANSACTION
+        || *fault.code() == SqlState::LOCK_NOT_AVAILABLE;
+    match passing {
+        true => StoreError::Unavailable(message),
+        false => StoreError::internal(message),
+    }
+}
+
+fn is_io(error: &tokio_postgres::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if cause.is::<std::io::Error>() {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
+}
+
+fn unavailable(error: PoolError) -> StoreError {
+    match error {
+        PoolError::Backend(error) => match failed(&error) {
+            StoreError::Internal(reason) => StoreError::Unavailable(reason.to_string()),
+            other => other,
+        },
+        PoolError::Closed => StoreError::Unavailable("the store is stopping".to_owned()),
+        other => StoreError::Unavailable(format!("no connection to the database: {other}")),
+    }
+}

@@ -1,0 +1,177 @@
+//! Dead letters.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hookyard_core::id::{EndpointId, EventTypeId, RequestId, Seq, WorkspaceId};
+use hookyard_core::model::NewAttempt;
+use tokio_postgres::Row;
+
+use super::columns::{Columns, count, signed};
+use super::database::Conn;
+use super::retention::ROW_OVERHEAD;
+use super::{PostgresStore, journal, nodes, requeue};
+use crate::{
+    DEAD_LETTERS_MAX, DeadLetter, DeadLetterQuery, DeadLetterStore, DeadLetters, Entity,
+    StoreError, SurplusLetters,
+};
+
+#[async_trait]
+impl DeadLetterStore for PostgresStore {
+    async fn dead_letters(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        query: DeadLetterQuery,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        let conn = self.db.get().await?;
+        self.own_endpoint(&conn, workspace, endpoint).await?;
+        let sql = format!(
+            "SELECT d.seq, d.type_id, d.parked_ms, d.request_id, {} FROM dead_letters d \
+             LEFT JOIN journal j ON j.seq = d.seq WHERE d.endpoint_id = $1 AND d.seq > $2 \
+             ORDER BY d.seq LIMIT $3",
+            journal::COLUMNS
+        );
+        let after = query.after.map_or(0, |seq| signed(seq.0));
+        let rows = conn.query(&sql, &[&endpoint.0, &after, &count(query.limit)]).await?;
+        rows.iter().map(letter).collect()
+    }
+
+    async fn redeliver_dead_letters(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        which: DeadLetters,
+    ) -> Result<u64, StoreError> {
+        let tx = self.db.begin().await?;
+        self.own_endpoint(&tx, workspace, endpoint).await?;
+        journal::lock(&tx).await?;
+        let mut seqs = delete(&tx, endpoint, which).await?;
+        seqs.sort_unstable();
+        if !requeue::queue_again(&tx, endpoint, None, &seqs).await? {
+            return Err(StoreError::NotFound(Entity::Endpoint));
+        }
+        if seqs.is_empty() {
+            return Ok(0);
+        }
+        nodes::tell_owner(&tx, self.node, endpoint).await?;
+        tx.commit().await?;
+        self.ready.mark([endpoint]);
+        Ok(seqs.len() as u64)
+    }
+
+    async fn drop_dead_letters(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        which: DeadLetters,
+    ) -> Result<u64, StoreError> {
+        let tx = self.db.begin().await?;
+        self.own_endpoint(&tx, workspace, endpoint).await?;
+        let dropped = delete(&tx, endpoint, which).await?;
+        tx.commit().await?;
+        Ok(dropped.len() as u64)
+    }
+}
+
+fn letter(row: &Row) -> Result<DeadLetter, StoreError> {
+    let request_id = RequestId::parse(&row.text(3)?)
+        .ok_or_else(|| StoreError::internal("a stored request id is damaged"))?;
+    let event = match row.get_as::<Option<i64>>(4)? {
+        Some(_) => Some(Arc::new(journal::event(row, 4)?)),
+        None => None,
+    };
+    Ok(DeadLetter {
+        seq: Seq(row.unsigned(0)?),
+        event_type: EventTypeId(row.get_as(1)?),
+        parked_at: row.moment(2)?,
+        request_id,
+        event,
+    })
+}
+
+/// Makes dead letters of an attempt's events; how many the endpoint has then. The endpoint's queue
+/// is locked by the caller's transaction.
+pub(super) async fn park(
+    tx: &Conn,
+    endpoint: EndpointId,
+    attempt: &NewAttempt,
+) -> Result<u64, StoreError> {
+    let sql = "INSERT INTO dead_letters (endpoint_id, seq, type_id, parked_ms, request_id, bytes) \
+               SELECT $1, j.seq, j.type_id, $3, $4, octet_length(j.event_id) \
+               + octet_length(j.source) + octet_length(j.attributes) + octet_length(j.object) + $5 \
+               FROM unnest($2::int8[]) n JOIN journal j ON j.seq = n \
+               ON CONFLICT (endpoint_id, seq) DO UPDATE SET parked_ms = excluded.parked_ms, \
+               request_id = excluded.request_id";
+    let seqs: Vec<i64> = attempt.events.iter().map(|seq| signed(seq.0)).collect();
+    let at = attempt.started_at.as_millisecond();
+    let overhead = signed(ROW_OVERHEAD);
+    let request_id = attempt.request_id.as_str();
+    tx.execute(sql, &[&endpoint.0, &seqs, &at, &request_id, &overhead]).await?;
+    let sql = "DELETE FROM dead_letters WHERE endpoint_id = $1 AND seq IN (SELECT seq \
+               FROM dead_letters WHERE endpoint_id = $1 ORDER BY parked_ms DESC, seq DESC OFFSET $2) \
+               RETURNING seq";
+    for row in tx.query(sql, &[&endpoint.0, &signed(DEAD_LETTERS_MAX)]).await? {
+        let seq = row.unsigned(0)?;
+        tracing::warn!(%endpoint, seq, "the oldest dead letter made room for a new one");
+    }
+    recount(tx, endpoint).await
+}
+
+/// Writes how many dead letters an endpoint has, after any change of them.
+async fn recount(tx: &Conn, endpoint: EndpointId) -> Result<u64, StoreError> {
+    let sql = "UPDATE queues SET dead_letters = (SELECT count(*) FROM dead_letters d \
+               WHERE d.endpoint_id = $1) WHERE endpoint_id = $1 RETURNING dead_letters";
+    tx.opt(sql, &[&endpoint.0]).await?.map_or(Ok(0), |row| row.unsigned(0))
+}
+
+/// Deletes letters; their events.
+async fn delete(
+    tx: &Conn,
+    endpoint: EndpointId,
+    which: DeadLetters,
+) -> Result<Vec<u64>, StoreError> {
+    // Who parks waits until the count is written, and the other way round.
+    tx.query("SELECT FROM queues WHERE endpoint_id = $1 FOR UPDATE", &[&endpoint.0]).await?;
+    let (from, until) = match which {
+        DeadLetters::All => (0, i64::MAX),
+        DeadLetters::One(seq) => (signed(seq.0), signed(seq.0)),
+    };
+    let sql = "DELETE FROM dead_letters WHERE endpoint_id = $1 AND seq BETWEEN $2 AND $3 \
+               RETURNING seq";
+    let rows = tx.query(sql, &[&endpoint.0, &from, &until]).await?;
+    recount(tx, endpoint).await?;
+    rows.iter().map(|row| row.unsigned(0)).collect()
+}
+
+/// Drops surplus dead letters, the oldest first and at most `limit`; how many. What is left to drop
+/// is in `surplus`.
+pub(super) async fn drop_surplus(
+    tx: &Conn,
+    surplus: &mut SurplusLetters,
+    limit: u64,
+) -> Result<u64, StoreError> {
+    let sql = "SELECT endpoint_id, seq, parked_ms, bytes FROM dead_letters \
+               ORDER BY parked_ms, endpoint_id, seq LIMIT $1";
+    let rows = tx.query(sql, &[&signed(limit)]).await?;
+    let mut more = rows.len() as u64 == limit;
+    let mut letters: Vec<(EndpointId, Seq)> = Vec::new();
+    for row in &rows {
+        let parked_at = row.moment(2)?;
+        if surplus.before.is_none_or(|before| parked_at >= before) && surplus.bytes == 0 {
+            more = false;
+            break;
+        }
+        surplus.bytes = surplus.bytes.saturating_sub(row.unsigned(3)?);
+        letters.push((EndpointId(row.get_as(0)?), Seq(row.unsigned(1)?)));
+    }
+    // In one order, so that two nodes that do this at once do not wait for each other.
+    letters.sort_unstable();
+    for (endpoint, seq) in &letters {
+        delete(tx, *endpoint, DeadLetters::One(*seq)).await?;
+    }
+    if !more {
+        *surplus = SurplusLetters::default();
+    }
+    Ok(letters.len() as u64)
+}

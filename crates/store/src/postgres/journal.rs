@@ -1,0 +1,305 @@
+//! The journal.
+//!
+//! Events are appended in batches, and one batch at a time whatever the number of nodes: each takes a
+//! lock of the database first and gives it back with its commit. So numbers are given out in the
+//! order of commits, and whoever sees a number sees every lower one: a transaction is visible before
+//! its locks are free. That also makes the look for duplicates exact without a unique index over all
+//! partitions. The lock costs nothing that a commit to one disk would not cost anyway; what matters
+//! is how much is committed at once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hookyard_core::id::{EndpointId, EventTypeId, Seq, WorkspaceId};
+use hookyard_core::model::{Event, NewEvent, Receipt};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use tokio_postgres::Row;
+
+use super::batches::Work;
+use super::columns::{Columns, Json, Text, count, signed};
+use super::database::{Conn, Database};
+use super::retention::ROW_OVERHEAD;
+use super::{BATCH_MAX, PostgresStore};
+use crate::{EventQuery, JournalStore, Ready, StoreError};
+
+/// Columns that [`event`] reads, of the table `j`.
+pub(super) const COLUMNS: &str = "j.seq, j.workspace_id, j.type_id, j.accepted_ms, j.event_id, \
+                                  j.source, j.attributes, j.object, cardinality(j.matched)";
+
+/// Takes the right to give out numbers and to add to queues, until the transaction's end.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(29818711113986049)";
+
+/// How many of the newest events a repeated id and source is recognised among: at a thousand events a
+/// second this is more than an hour, the reach of any publisher's retries. It bounds how many
+/// partitions are looked at.
+const WINDOW: i64 = 4_000_000;
+
+/// Entries in one chunk of a queue. It bounds how far before a queue's head its first chunk begins.
+pub(super) const CHUNK_ENTRIES: i64 = 512;
+
+/// The same, as places in an array are counted.
+pub(super) const CHUNK_SIZE: i32 = 512;
+
+#[async_trait]
+impl JournalStore for PostgresStore {
+    async fn append(
+        &self,
+        workspace: WorkspaceId,
+        events: Vec<NewEvent>,
+        now: Timestamp,
+    ) -> Result<Vec<Receipt>, StoreError> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.appends.submit(Publish { workspace, events, now }).await
+    }
+
+    async fn events(
+        &self,
+        workspace: WorkspaceId,
+        query: EventQuery,
+    ) -> Result<Vec<Arc<Event>>, StoreError> {
+        let order = if query.newest_first { "DESC" } else { "ASC" };
+        // The index has them by type, so the first of each type are merged.
+        let sql = format!(
+            "SELECT {COLUMNS} FROM (SELECT first.seq FROM event_types t CROSS JOIN LATERAL ( \
+             SELECT i.seq FROM journal i WHERE i.workspace_id = $1 AND i.type_id = t.id \
+             AND i.seq > $3 AND i.seq < $4 ORDER BY i.seq {order} LIMIT $5) first \
+             WHERE t.workspace_id = $1 AND ($2::int4 IS NULL OR t.id = $2) \
+             ORDER BY first.seq {order} LIMIT $5) page JOIN journal j ON j.seq = page.seq \
+             ORDER BY j.seq {order}"
+        );
+        let event_type = query.event_type.map(|event_type| event_type.0);
+        let after = query.after.map_or(0, |seq| signed(seq.0));
+        let before = query.before.map_or(i64::MAX, |seq| signed(seq.0));
+        let conn = self.db.get().await?;
+        let limit = count(query.limit);
+        let rows =
+            conn.query(&sql, &[&workspace.0, &event_type, &after, &before, &limit]).await?;
+        rows.iter().map(|row| event(row, 0).map(Arc::new)).collect()
+    }
+
+    async fn event(
+        &self,
+        workspace: WorkspaceId,
+        id: &str,
+        source: Option<&str>,
+    ) -> Result<Option<Arc<Event>>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM journal j WHERE j.id_hash = $1 AND j.workspace_id = $2 \
+             AND j.event_id = $3 AND ($4::text IS NULL OR j.source = $4) \
+             ORDER BY j.seq DESC LIMIT 1"
+        );
+        let conn = self.db.get().await?;
+        let hash = id_hash(workspace, id);
+        let row =
+            conn.opt(&sql, &[&hash, &workspace.0, &Text(id), &source.map(Text)]).await?;
+        row.map(|row| event(&row, 0).map(Arc::new)).transpose()
+    }
+
+    async fn events_by_seq(
+        &self,
+        workspace: WorkspaceId,
+        seqs: &[Seq],
+    ) -> Result<Vec<Arc<Event>>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM unnest($1::int8[]) WITH ORDINALITY AS asked (seq, place) \
+             JOIN journal j ON j.seq = asked.seq WHERE j.workspace_id = $2 ORDER BY asked.place"
+        );
+        let seqs: Vec<i64> = seqs.iter().map(|seq| signed(seq.0)).collect();
+        let rows = self.db.get().await?.query(&sql, &[&seqs, &workspace.0]).await?;
+        rows.iter().map(|row| event(row, 0).map(Arc::new)).collect()
+    }
+}
+
+/// Has the transaction be the only one that appends or adds to queues, until its end.
+pub(super) async fn lock(tx: &Conn) -> Result<(), StoreError> {
+    tx.query(LOCK, &[]).await.map(drop)
+}
+
+/// The number of the newest event.
+pub(super) async fn newest(conn: &Conn) -> Result<u64, StoreError> {
+    conn.one("SELECT seq FROM sequencer", &[]).await?.unsigned(0)
+}
+
+/// A hash of workspace and event id, by which an event is found. SHA-256 cut to 64 bits: stable, and
+/// nobody aims for collisions cheaply; a find is always compared.
+fn id_hash(workspace: WorkspaceId, id: &str) -> i64 {
+    let mut sha = Sha256::new();
+    sha.update(workspace.0.to_le_bytes());
+    sha.update(id.as_bytes());
+    let digest: [u8; 32] = sha.finalize().into();
+    i64::from_le_bytes(*digest.first_chunk().unwrap_or(&[0; 8]))
+}
+
+/// One call's events.
+#[derive(Debug)]
+pub(super) struct Publish {
+    workspace: WorkspaceId,
+    events: Vec<NewEvent>,
+    now: Timestamp,
+}
+
+/// Appends.
+#[derive(Debug)]
+pub(super) struct Appending {
+    pub(super) node: i64,
+    pub(super) ready: Arc<Ready>,
+}
+
+#[async_trait]
+impl Work for Appending {
+    type Job = Publish;
+    type Answer = Vec<Receipt>;
+
+    fn bytes(job: &Publish) -> usize {
+        job.events.iter().map(|event| event.object.len()).sum()
+    }
+
+    async fn run(
+        &self,
+        database: &Database,
+        jobs: Vec<Publish>,
+    ) -> Result<Vec<Result<Vec<Receipt>, StoreError>>, StoreError> {
+        let conn = database.get().await?.within(BATCH_MAX);
+        let rows = append(&conn, self.node, &jobs).await?;
+        let mut receipts = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let matched = row.small(1)?;
+            receipts.push(Receipt { seq: Seq(row.unsigned(0)?), matched, duplicate: row.get_as(2)? });
+        }
+        if let Some(row) = rows.first() {
+            let touched: Option<Vec<i32>> = row.get_as(3)?;
+            self.ready.mark(touched.into_iter().flatten().map(EndpointId));
+        }
+        let mut receipts = receipts.into_iter();
+        Ok(jobs.iter().map(|job| Ok(receipts.by_ref().take(job.events.len()).collect())).collect())
+    }
+}
+
+/// Inserts the events of all jobs that are new and queues them. A row for each event in their order:
+/// its number, how many endpoints it matched, whether it is a duplicate; the first row has the
+/// endpoints besides that this node is to look at. Endpoints of other nodes are told to their owners.
+const APPEND: &str = "
+WITH input AS MATERIALIZED (
+    SELECT n, first, workspace_id, type_id, accepted_ms, id_hash, event_id, source, attributes,
+           object, matched::int4[] AS matched
+    FROM unnest($1::int8[], $2::int4[], $3::int4[], $4::int8[], $5::int8[], $6::text[], $7::text[],
+                $8::text[], $9::text[], $10::text[]) WITH ORDINALITY
+        AS t (first, workspace_id, type_id, accepted_ms, id_hash, event_id, source, attributes,
+              object, matched, n)
+), known AS MATERIALIZED (
+    SELECT i.n, d.seq, d.matched FROM input i CROSS JOIN LATERAL (
+        SELECT j.seq, cardinality(j.matched) AS matched FROM journal j
+        WHERE j.id_hash = i.id_hash AND j.seq > (SELECT seq - $12::int8 FROM sequencer)
+            AND j.workspace_id = i.workspace_id AND j.event_id = i.event_id
+            AND j.source = i.source
+        LIMIT 1
+    ) d WHERE i.first = i.n
+), fresh AS MATERIALIZED (
+    SELECT i.*, (SELECT seq FROM sequencer) + row_number() OVER (ORDER BY i.n) AS seq
+    FROM input i WHERE i.first = i.n AND NOT EXISTS (SELECT FROM known k WHERE k.n = i.n)
+), appended AS (
+    INSERT INTO journal (seq, workspace_id, type_id, accepted_ms, id_hash, event_id, source,
+                         attributes, object, matched)
+    SELECT seq, workspace_id, type_id, accepted_ms, id_hash, event_id, source, attributes, object,
+           matched FROM fresh
+), numbered AS (
+    UPDATE sequencer SET seq = seq + (SELECT count(*) FROM fresh)
+), weighed AS (
+    UPDATE retained SET bytes = bytes + coalesce((
+        SELECT sum(octet_length(event_id) + octet_length(source) + octet_length(attributes)
+                   + octet_length(object) + $13::int8) FROM fresh), 0)
+    WHERE kind = 0 AND slot = 0
+), placed AS MATERIALIZED (
+    SELECT e.endpoint_id, e.seqs, q.owner, greatest(q.cursor, (
+        SELECT c.first + cardinality(c.seqs) FROM queue_chunks c
+        WHERE c.endpoint_id = e.endpoint_id ORDER BY c.first DESC LIMIT 1)) AS next
+    FROM (
+        SELECT m.endpoint_id, array_agg(f.seq ORDER BY f.seq) AS seqs
+        FROM fresh f CROSS JOIN LATERAL unnest(f.matched) AS m (endpoint_id)
+        GROUP BY m.endpoint_id
+    ) e JOIN queues q ON q.endpoint_id = e.endpoint_id
+), queued AS (
+    INSERT INTO queue_chunks (endpoint_id, first, seqs, lowest, highest)
+    SELECT p.endpoint_id, p.next + s.at, p.seqs[s.at::int + 1 : s.at::int + $14::int], p.seqs[s.at::int + 1],
+           p.seqs[least(s.at::int + $14::int, cardinality(p.seqs))]
+    FROM placed p CROSS JOIN LATERAL generate_series(0, cardinality(p.seqs) - 1, $14::int) s (at)
+), foreigners AS MATERIALIZED (
+    SELECT p.endpoint_id, p.owner FROM placed p JOIN nodes o ON o.id = p.owner
+    WHERE p.owner <> $11::int8 AND o.until > clock_timestamp()
+), told AS MATERIALIZED (
+    SELECT count(pg_notify('hookyard_' || owner, 'r' || ids)) FROM (
+        SELECT owner, string_agg(endpoint_id::text, ',') AS ids FROM (
+            SELECT owner, endpoint_id, row_number() OVER (PARTITION BY owner) / 600 AS part
+            FROM foreigners) f GROUP BY owner, part) t
+)
+SELECT coalesce(f.seq, k.seq), coalesce(cardinality(f.matched), k.matched),
+       f.seq IS NULL OR i.first <> i.n,
+       CASE WHEN i.n = 1 THEN (SELECT array_agg(p.endpoint_id) FROM placed p
+           WHERE p.endpoint_id NOT IN (SELECT endpoint_id FROM foreigners)) END,
+       CASE WHEN i.n = 1 THEN (SELECT * FROM told) END
+FROM input i LEFT JOIN fresh f ON f.n = i.first LEFT JOIN known k ON k.n = i.first
+ORDER BY i.n";
+
+async fn append(conn: &Conn, node: i64, jobs: &[Publish]) -> Result<Vec<Row>, StoreError> {
+    let all = || jobs.iter().flat_map(|job| job.events.iter().map(move |event| (job, event)));
+    let (mut firsts, mut places) = (Vec::new(), HashMap::new());
+    for (n, (job, event)) in (1_i64..).zip(all()) {
+        firsts.push(*places.entry((job.workspace, &*event.id, &*event.source)).or_insert(n));
+    }
+    let workspaces: Vec<_> = all().map(|(job, _)| job.workspace.0).collect();
+    let types: Vec<_> = all().map(|(_, event)| event.event_type.0).collect();
+    let accepted: Vec<_> = all().map(|(job, _)| job.now.as_millisecond()).collect();
+    let hashes: Vec<_> = all().map(|(job, event)| id_hash(job.workspace, &event.id)).collect();
+    let ids: Vec<_> = all().map(|(_, event)| Text(&event.id)).collect();
+    let sources: Vec<_> = all().map(|(_, event)| Text(&event.source)).collect();
+    let attributes: Vec<_> = all().map(|(_, event)| Text(&event.attributes)).collect();
+    let objects: Vec<_> = all().map(|(_, event)| Json(&event.object)).collect();
+    let matched: Vec<_> = all().map(|(_, event)| list(&event.matched)).collect();
+    let overhead = signed(ROW_OVERHEAD);
+    conn.transact(
+        LOCK,
+        APPEND,
+        &[
+            &firsts,
+            &workspaces,
+            &types,
+            &accepted,
+            &hashes,
+            &ids,
+            &sources,
+            &attributes,
+            &objects,
+            &matched,
+            &node,
+            &WINDOW,
+            &overhead,
+            &CHUNK_SIZE,
+        ],
+    )
+    .await
+}
+
+/// Numbers as PostgreSQL writes a list: an array of arrays of different lengths cannot be sent.
+fn list(endpoints: &[EndpointId]) -> String {
+    let numbers: Vec<_> = endpoints.iter().map(ToString::to_string).collect();
+    format!("{{{}}}", numbers.join(","))
+}
+
+/// An event from its [`COLUMNS`], which begin with the column `at`.
+pub(super) fn event(row: &Row, at: usize) -> Result<Event, StoreError> {
+    Ok(Event {
+        seq: Seq(row.unsigned(at)?),
+        workspace: WorkspaceId(row.get_as(at + 1)?),
+        event_type: EventTypeId(row.get_as(at + 2)?),
+        accepted_at: row.moment(at + 3)?,
+        id: row.text(at + 4)?,
+        source: row.text(at + 5)?,
+        attributes: row.text(at + 6)?,
+        object: row.json(at + 7)?,
+        matched: row.small(at + 8)?,
+    })
+}

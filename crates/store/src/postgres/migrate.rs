@@ -1,0 +1,94 @@
+//! Forward-only migrations.
+//!
+//! Each migration has a number and runs once, in its own transaction. What was run is kept with a
+//! checksum. Nodes that start together wait for each other on a lock of the database.
+//!
+//! An older Hookyard may still be serving while a newer one migrates, so a migration only adds:
+//! tables, columns with a default, indexes. What is to go, goes one release later. That is also why
+//! a newer database is not refused outright: [`OLDEST`] says from which version on it can be used.
+
+use sha2::{Digest, Sha256};
+
+use super::columns::Columns;
+use super::database::Conn;
+use crate::StoreError;
+
+/// All migrations, oldest first; the last one's place is the format version.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
+
+/// The oldest format whose Hookyard may serve beside this one; kept with each migration.
+const OLDEST: i32 = 1;
+
+/// Held while migrating: "hkyd" and 1.
+const LOCK: i64 = 0x686b_7964_0001;
+
+/// Brings the database to the newest format.
+pub(super) async fn migrate(conn: Conn) -> Result<(), StoreError> {
+    refuse_unfit(&conn).await?;
+    let tx = conn.begin().await?;
+    tx.query("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    tx.batch(
+        "CREATE TABLE IF NOT EXISTS migrations (
+             version  int PRIMARY KEY,
+             checksum text NOT NULL,
+             oldest   int NOT NULL
+         )",
+    )
+    .await?;
+    let applied = tx.query("SELECT checksum, oldest FROM migrations ORDER BY version", &[]).await?;
+    for (place, row) in applied.iter().enumerate() {
+        let (checksum, oldest): (String, i32) = (row.get_as(0)?, row.get_as(1)?);
+        match MIGRATIONS.get(place) {
+            Some(sql) if checksum == checksum_of(sql) => {}
+            Some(_) => {
+                return Err(StoreError::internal(format!(
+                    "migration {} of the database is not the one of this hookyard",
+                    place + 1
+                )));
+            }
+            None if usize::try_from(oldest).unwrap_or(usize::MAX) <= MIGRATIONS.len() => {}
+            None => {
+                return Err(StoreError::internal(format!(
+                    "the database is of format {}, this hookyard knows formats up to {}: run the \
+                     newer one",
+                    applied.len(),
+                    MIGRATIONS.len()
+                )));
+            }
+        }
+    }
+    for (version, sql) in (1_i32..).zip(MIGRATIONS).skip(applied.len()) {
+        tx.batch(sql).await?;
+        let insert = "INSERT INTO migrations (version, checksum, oldest) VALUES ($1, $2, $3)";
+        tx.execute(insert, &[&version, &checksum_of(sql), &OLDEST]).await?;
+    }
+    tx.commit().await
+}
+
+/// A database in another encoding would change bodies.
+async fn refuse_unfit(conn: &Conn) -> Result<(), StoreError> {
+    let row = conn
+        .one(
+            "SELECT current_setting('server_encoding'), \
+             current_setting('server_version_num')::int4, current_setting('server_version')",
+            &[],
+        )
+        .await?;
+    let (encoding, number, version): (String, i32, String) =
+        (row.get_as(0)?, row.get_as(1)?, row.get_as(2)?);
+    if encoding != "UTF8" {
+        return Err(StoreError::internal(format!(
+            "the database's encoding is {encoding}: make one with ENCODING 'UTF8'"
+        )));
+    }
+    if number < 150_000 {
+        return Err(StoreError::internal(format!(
+            "the server is PostgreSQL {version}: 15 or later is needed"
+        )));
+    }
+    Ok(())
+}
+
+fn checksum_of(sql: &str) -> String {
+    hex::encode(Sha256::digest(sql.as_bytes()))
+}

@@ -1,0 +1,275 @@
+-- Hookyard's shared store, format 1.
+--
+-- Everything here is the truth; nothing waits in a node's memory to be written. Numbers of events are
+-- given out one transaction at a time (journal.rs), so their order is the order of commits. Texts are
+-- kept as columns.rs says, JSON as text to the byte.
+
+-- One row: what holds for the whole installation.
+CREATE TABLE installation (
+    id        int PRIMARY KEY CHECK (id = 1),
+    key_proof bytea                       -- a known text, sealed: tells a wrong encryption key
+);
+INSERT INTO installation (id) VALUES (1);
+
+-- One row: the last event number given out. Changed only under the journal's lock.
+CREATE TABLE sequencer (
+    id  int PRIMARY KEY CHECK (id = 1),
+    seq bigint NOT NULL
+) WITH (fillfactor = 10);
+INSERT INTO sequencer (id, seq) VALUES (1, 0);
+
+-- The processes that serve. A node that does not renew its row in time has lost all it owned.
+CREATE SEQUENCE node_ids;
+CREATE TABLE nodes (
+    id    bigint PRIMARY KEY,
+    until timestamptz NOT NULL
+) WITH (fillfactor = 10);
+
+CREATE TABLE workspaces (
+    id       int PRIMARY KEY,
+    merchant text NOT NULL UNIQUE,
+    name     text NOT NULL,
+    version  bigint NOT NULL DEFAULT 1    -- grows with each change of who is sent what
+) WITH (fillfactor = 50);
+
+CREATE TABLE projects (
+    workspace_id int NOT NULL REFERENCES workspaces (id),
+    id           int NOT NULL,
+    name         text NOT NULL,
+    PRIMARY KEY (workspace_id, id)
+);
+
+CREATE TABLE credentials (
+    id           int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    workspace_id int NOT NULL REFERENCES workspaces (id),
+    kind         text NOT NULL,
+    scopes       text NOT NULL,
+    lookup       bytea NOT NULL,          -- SHA-256
+    secret       bytea,                   -- SHA-256
+    UNIQUE (kind, lookup)
+);
+
+CREATE TABLE categories (
+    workspace_id int NOT NULL REFERENCES workspaces (id),
+    position     int NOT NULL,
+    name         text NOT NULL,
+    expansions   text NOT NULL,           -- JSON list
+    system       boolean NOT NULL,
+    PRIMARY KEY (workspace_id, position),
+    UNIQUE (workspace_id, name)
+);
+
+CREATE TABLE event_types (
+    workspace_id    int NOT NULL REFERENCES workspaces (id),
+    id              int NOT NULL,
+    category        int NOT NULL,         -- position
+    name            text NOT NULL,
+    description     text NOT NULL,
+    supports_reflow boolean NOT NULL,
+    deprecated      boolean NOT NULL,
+    discontinued    boolean NOT NULL,
+    PRIMARY KEY (workspace_id, id),
+    UNIQUE (workspace_id, name)
+);
+
+CREATE SEQUENCE endpoint_ids AS int;
+CREATE TABLE endpoints (
+    id            int PRIMARY KEY,
+    workspace_id  int NOT NULL REFERENCES workspaces (id),
+    revision      int NOT NULL,
+    created_ms    bigint NOT NULL,
+    settings      text NOT NULL,          -- JSON, without secrets
+    subscriptions text NOT NULL,          -- JSON list
+    secrets       bytea,                  -- JSON, sealed
+    disabled      boolean NOT NULL,       -- as the settings say
+    reason        text                    -- JSON: why Hookyard disabled it
+);
+CREATE INDEX endpoints_by_workspace ON endpoints (workspace_id);
+
+CREATE TABLE endpoint_revisions (
+    endpoint_id   int NOT NULL,
+    revision      int NOT NULL,
+    settings      text NOT NULL,          -- JSON, without secrets
+    subscriptions text NOT NULL,          -- JSON list
+    PRIMARY KEY (endpoint_id, revision)
+);
+
+-- Where each endpoint's queue stands, and who works on it. Entries have ordinals; the head is at
+-- `cursor`, and the next entry's is where the last chunk ends, so nothing is ever counted.
+CREATE TABLE queues (
+    endpoint_id  int PRIMARY KEY,
+    owner        bigint,                  -- a node
+    epoch        bigint NOT NULL DEFAULT 0,
+    cursor       bigint NOT NULL DEFAULT 0,
+    failures     int NOT NULL DEFAULT 0,
+    refusals     int NOT NULL DEFAULT 0,  -- of the event at the head, sent alone
+    retry_ms     bigint,
+    since_ms     bigint,
+    dead_letters bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+CREATE INDEX queues_by_owner ON queues (owner) WHERE owner IS NOT NULL;
+
+-- The entries that are still to be delivered: what one transaction queued for one endpoint.
+CREATE TABLE queue_chunks (
+    endpoint_id int NOT NULL,
+    first       bigint NOT NULL,          -- ordinal
+    seqs        bigint[] NOT NULL,        -- events
+    lowest      bigint NOT NULL,          -- of the numbers
+    highest     bigint NOT NULL,
+    PRIMARY KEY (endpoint_id, first)
+) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
+-- Which chunks have an event of a range is asked when old events are deleted. A chunk of live events
+-- spans few numbers and is found by its lowest; the others are few, and looked at one by one.
+CREATE INDEX queue_chunks_by_event ON queue_chunks (lowest);
+CREATE INDEX queue_chunks_wide ON queue_chunks (endpoint_id) WHERE highest - lowest >= 16384;
+
+-- Entries that were queued again together, until they are delivered.
+CREATE TABLE requeued (
+    endpoint_id int NOT NULL,
+    first       bigint NOT NULL,          -- ordinal
+    until       bigint NOT NULL,          -- ordinal after the last
+    at_ms       bigint NOT NULL,
+    type_id     int,                      -- by a reflow of this event type
+    replay_id   int,                      -- by this replay
+    PRIMARY KEY (endpoint_id, first)
+);
+
+-- Partitioned by number, which is by time of commit, too.
+CREATE TABLE journal (
+    seq          bigint PRIMARY KEY,
+    workspace_id int NOT NULL,
+    type_id      int NOT NULL,
+    accepted_ms  bigint NOT NULL,
+    id_hash      bigint NOT NULL,         -- of workspace and event id
+    event_id     text NOT NULL,
+    source       text NOT NULL,
+    attributes   text NOT NULL,           -- JSON object, or empty
+    object       text NOT NULL,           -- JSON object, as published
+    matched      int[] NOT NULL           -- endpoints
+) PARTITION BY RANGE (seq);
+CREATE INDEX journal_by_type ON journal (workspace_id, type_id, seq);
+CREATE INDEX journal_by_id ON journal (id_hash);
+
+CREATE SEQUENCE attempt_ids;
+CREATE TABLE attempts (
+    id               bigint PRIMARY KEY DEFAULT nextval('attempt_ids'),
+    endpoint_id      int NOT NULL,
+    started_ms       bigint NOT NULL,
+    duration_ms      bigint NOT NULL,
+    queue_delay_ms   bigint NOT NULL,
+    status           int,
+    success          boolean NOT NULL,
+    advance          bigint NOT NULL,     -- entries taken off the queue's head
+    parked           boolean NOT NULL,    -- whether they became dead letters
+    failures         int NOT NULL,
+    refusals         int NOT NULL,
+    retry_ms         bigint,
+    revision         int NOT NULL,
+    request_id       text NOT NULL,
+    seqs             bigint[] NOT NULL,   -- the bundle's events
+    event_types      int[] NOT NULL,
+    order_ids        text NOT NULL,       -- JSON list
+    url              text NOT NULL,
+    request_headers  text NOT NULL,       -- JSON list, credentials masked
+    response_headers text NOT NULL,       -- JSON list
+    response         text,
+    error            text
+) PARTITION BY RANGE (id);
+CREATE INDEX attempts_by_endpoint ON attempts (endpoint_id, started_ms, id);
+
+-- Events that were given up on, one row for an endpoint and event.
+CREATE TABLE dead_letters (
+    endpoint_id int NOT NULL,
+    seq         bigint NOT NULL,          -- the event
+    type_id     int NOT NULL,
+    parked_ms   bigint NOT NULL,
+    request_id  text NOT NULL,            -- the last attempt
+    bytes       bigint NOT NULL,          -- of the event, as retention counts them
+    PRIMARY KEY (endpoint_id, seq)
+);
+CREATE INDEX dead_letters_by_seq ON dead_letters (seq);
+CREATE INDEX dead_letters_by_time ON dead_letters (parked_ms);
+
+-- Replays: ranges of the journal that are queued again, slice by slice.
+CREATE TABLE replays (
+    id           int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    workspace_id int NOT NULL,
+    endpoint_id  int NOT NULL,
+    created_ms   bigint NOT NULL,
+    state        text NOT NULL,           -- running, paused, cancelled, queued
+    scope        text NOT NULL,           -- JSON
+    position     bigint NOT NULL,         -- the last journal number that was looked at
+    last         bigint NOT NULL,         -- the last one to look at
+    total        bigint NOT NULL,
+    examined     bigint NOT NULL,
+    queued       bigint NOT NULL
+);
+CREATE INDEX replays_by_endpoint ON replays (endpoint_id, id);
+CREATE INDEX replays_running ON replays (position) WHERE state = 'running';
+
+-- Journal numbers during which an endpoint was disabled and that were not recovered.
+CREATE TABLE endpoint_gaps (
+    endpoint_id int NOT NULL,
+    first_seq   bigint NOT NULL,
+    until_seq   bigint,                   -- absent while it is disabled
+    PRIMARY KEY (endpoint_id, first_seq)
+);
+
+-- Bytes of the journal (kind 0) and of the attempts (kind 1). Each node adds to a row of its own
+-- among a few, so that nodes do not wait for each other.
+CREATE TABLE retained (
+    kind  int NOT NULL,
+    slot  int NOT NULL,
+    bytes bigint NOT NULL,
+    PRIMARY KEY (kind, slot)
+) WITH (fillfactor = 10);
+INSERT INTO retained (kind, slot, bytes)
+    SELECT kind, slot, 0 FROM generate_series(0, 1) kind, generate_series(0, 15) slot;
+
+CREATE SEQUENCE dataset_ids AS int;
+CREATE TABLE datasets (
+    id           int PRIMARY KEY,
+    workspace_id int NOT NULL,
+    project_id   int NOT NULL,
+    name         text NOT NULL,
+    created_ms   bigint NOT NULL,
+    updated_ms   bigint NOT NULL,
+    rows         bigint NOT NULL,         -- visible rows
+    bytes        bigint NOT NULL,         -- of their cells
+    floor        bigint NOT NULL,         -- rows with lower ids were replaced
+    FOREIGN KEY (workspace_id, project_id) REFERENCES projects (workspace_id, id)
+) WITH (fillfactor = 50);
+CREATE INDEX datasets_by_project ON datasets (workspace_id, project_id);
+
+CREATE SEQUENCE source_ids AS int;
+CREATE TABLE sources (
+    id           int PRIMARY KEY,
+    workspace_id int NOT NULL,
+    project_id   int NOT NULL,
+    dataset_id   int NOT NULL UNIQUE REFERENCES datasets (id),
+    created_ms   bigint NOT NULL,
+    name         text NOT NULL,
+    mode         text NOT NULL,
+    origins      text NOT NULL,
+    folder       text,
+    secret       bytea,                   -- sealed
+    key          bytea NOT NULL,          -- sealed
+    key_hash     bytea NOT NULL UNIQUE    -- SHA-256
+);
+CREATE INDEX sources_by_project ON sources (workspace_id, project_id);
+
+CREATE SEQUENCE row_ids;
+CREATE TABLE rows (
+    id          bigint PRIMARY KEY,
+    dataset_id  int NOT NULL,
+    received_ms bigint NOT NULL,
+    suspended   boolean NOT NULL,
+    cell        text NOT NULL             -- JSON
+);
+CREATE INDEX rows_by_dataset ON rows (dataset_id, id);
+
+-- Rows that are invisible for good and still to be deleted, a few at a time.
+CREATE TABLE garbage (
+    dataset_id int PRIMARY KEY,
+    below      bigint NOT NULL
+);

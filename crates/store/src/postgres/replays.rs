@@ -1,0 +1,315 @@
+//! Replays.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hookyard_core::id::{EndpointId, EventTypeId, ReplayId, Seq, WorkspaceId};
+use hookyard_core::model::{Replay, ReplayProgress, ReplayScope, ReplayState};
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::columns::{Columns, count, from_json, signed, to_json};
+use super::database::Conn;
+use super::requeue::{self, Origin};
+use super::span::Search;
+use super::{PostgresStore, gaps, journal, nodes};
+use crate::replays::{REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX};
+use crate::{
+    Entity, EventFilter, Ready, ReplayChange, ReplayStore, Slice, Span, SpanLimit, StoreError,
+};
+
+/// Columns that [`stored`] reads, of the table `p`. The last one is how many of its entries are still
+/// in the queue.
+const COLUMNS: &str = "p.id, p.workspace_id, p.endpoint_id, p.created_ms, p.state, p.scope, \
+     p.position, p.last, p.total, p.examined, p.queued, \
+     coalesce((SELECT sum(r.until - greatest(r.first, q.cursor)) FROM requeued r JOIN queues q \
+     ON q.endpoint_id = r.endpoint_id WHERE r.endpoint_id = p.endpoint_id \
+     AND r.replay_id = p.id), 0)::int8";
+
+/// What the `state` of a row says. [`ReplayState::Done`] is not among it: whether all was delivered
+/// is known from the queue.
+mod state {
+    pub(super) const RUNNING: &str = "running";
+    pub(super) const PAUSED: &str = "paused";
+    pub(super) const CANCELLED: &str = "cancelled";
+    pub(super) const QUEUED: &str = "queued";
+}
+
+/// A row.
+struct Stored {
+    workspace: WorkspaceId,
+    state: String,
+    replay: Replay,
+    undelivered: u64,
+}
+
+#[async_trait]
+impl ReplayStore for PostgresStore {
+    fn replays_due(&self) -> Arc<Ready> {
+        Arc::clone(&self.replays)
+    }
+
+    async fn replay_span(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        scope: &ReplayScope,
+    ) -> Result<Span, StoreError> {
+        let conn = self.db.get().await?;
+        self.own_endpoint(&conn, workspace, endpoint).await?;
+        Search { workspace, endpoint, scope }.span(&conn).await
+    }
+
+    async fn examine(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        scope: &ReplayScope,
+        span: Span,
+        only: Option<EventFilter>,
+        limit: SpanLimit,
+    ) -> Result<Slice, StoreError> {
+        let conn = self.db.get().await?;
+        Search { workspace, endpoint, scope }.examine(&conn, span, only, limit).await
+    }
+
+    async fn start_replay(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        scope: ReplayScope,
+        now: Timestamp,
+    ) -> Result<Replay, StoreError> {
+        let span = self.replay_span(workspace, endpoint, &scope).await?;
+        let tx = self.db.begin().await?;
+        hold(&tx, workspace, endpoint).await?;
+        let replay = start(&tx, workspace, endpoint, &scope, span, now).await?;
+        tx.commit().await?;
+        self.replays.mark([endpoint]);
+        Ok(replay)
+    }
+
+    async fn recover(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        event_types: Vec<EventTypeId>,
+        now: Timestamp,
+    ) -> Result<Vec<Replay>, StoreError> {
+        let scope =
+            ReplayScope { event_types, from: None, until: None, rule: None, missed_only: true };
+        let tx = self.db.begin().await?;
+        if hold(&tx, workspace, endpoint).await? {
+            let message = "the endpoint is disabled: enable it first";
+            return Err(StoreError::Conflict(message.to_owned()));
+        }
+        let newest = journal::newest(&tx).await?;
+        let mut replays = Vec::new();
+        for gap in gaps::closed(&tx, endpoint, newest).await? {
+            let search = Search { workspace, endpoint, scope: &scope };
+            let span = search.counted(&tx, gap.first.saturating_sub(1), gap.last).await?;
+            if gaps::forget(&tx, endpoint, gap).await? && span.total > 0 {
+                replays.push(start(&tx, workspace, endpoint, &scope, span, now).await?);
+            }
+        }
+        tx.commit().await?;
+        self.replays.mark([endpoint]);
+        Ok(replays)
+    }
+
+    async fn replays(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+    ) -> Result<Vec<Replay>, StoreError> {
+        let conn = self.db.get().await?;
+        self.own_endpoint(&conn, workspace, endpoint).await?;
+        let sql = format!("SELECT {COLUMNS} FROM replays p WHERE endpoint_id = $1 ORDER BY id DESC");
+        let rows = conn.query(&sql, &[&endpoint.0]).await?;
+        rows.iter().map(|row| stored(row).map(shown)).collect()
+    }
+
+    async fn change_replay(
+        &self,
+        workspace: WorkspaceId,
+        endpoint: EndpointId,
+        id: ReplayId,
+        change: ReplayChange,
+    ) -> Result<Replay, StoreError> {
+        let tx = self.db.begin().await?;
+        self.own_endpoint(&tx, workspace, endpoint).await?;
+        let stored = find(&tx, id).await?.filter(|stored| stored.replay.endpoint == endpoint);
+        let stored = stored.ok_or(StoreError::NotFound(Entity::Replay))?;
+        let target = match change {
+            ReplayChange::Pause => state::PAUSED,
+            ReplayChange::Resume => state::RUNNING,
+            ReplayChange::Cancel => state::CANCELLED,
+        };
+        match stored.state.as_str() {
+            same if same == target => return Ok(shown(stored)),
+            state::CANCELLED => {
+                return Err(StoreError::Conflict("the replay was cancelled".to_owned()));
+            }
+            state::QUEUED => {
+                let message = "all events of the replay are queued or delivered already";
+                return Err(StoreError::Conflict(message.to_owned()));
+            }
+            _ => {}
+        }
+        tx.execute("UPDATE replays SET state = $2 WHERE id = $1", &[&id.0, &target]).await?;
+        tx.commit().await?;
+        self.replays.mark([endpoint]);
+        Ok(shown(Stored { state: target.to_owned(), ..stored }))
+    }
+
+    async fn due_replay(
+        &self,
+        endpoint: EndpointId,
+    ) -> Result<Option<(WorkspaceId, Replay)>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM replays p WHERE endpoint_id = $1 AND state = $2 AND NOT EXISTS \
+             (SELECT FROM requeued r WHERE r.endpoint_id = $1 AND r.replay_id IS NOT NULL) \
+             ORDER BY id LIMIT 1"
+        );
+        let row = self.db.get().await?.opt(&sql, &[&endpoint.0, &state::RUNNING]).await?;
+        let Some(row) = row else { return Ok(None) };
+        let stored = stored(&row)?;
+        Ok(Some((stored.workspace, shown(stored))))
+    }
+
+    async fn queue_slice(
+        &self,
+        id: ReplayId,
+        slice: Slice,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let tx = self.db.begin().await?;
+        journal::lock(&tx).await?;
+        let stored = find(&tx, id).await?.ok_or(StoreError::NotFound(Entity::Replay))?;
+        let endpoint = stored.replay.endpoint;
+        let waiting = "SELECT FROM requeued WHERE endpoint_id = $1 AND replay_id IS NOT NULL";
+        let next = stored.state == state::RUNNING
+            && stored.replay.position == slice.after
+            && tx.opt(waiting, &[&endpoint.0]).await?.is_none();
+        if !next {
+            return Err(StoreError::Conflict("it is not the replay's next slice".to_owned()));
+        }
+        let seqs: Vec<u64> = slice.wanted.iter().map(|seq| seq.0).collect();
+        let origin = Some((Origin::Replay(id), now));
+        if !requeue::queue_again(&tx, endpoint, origin, &seqs).await? {
+            return Err(StoreError::NotFound(Entity::Endpoint));
+        }
+        let last = slice.position >= stored.replay.last;
+        let state = if last { state::QUEUED } else { state::RUNNING };
+        let sql = "UPDATE replays SET state = $2, position = $3, examined = examined + $4, \
+                   queued = queued + $5 WHERE id = $1";
+        let (position, examined) = (signed(slice.position.0), signed(slice.examined));
+        tx.execute(sql, &[&id.0, &state, &position, &examined, &count(seqs.len())]).await?;
+        nodes::tell_owner(&tx, self.node, endpoint).await?;
+        tx.commit().await?;
+        match seqs.is_empty() {
+            // Nothing will be delivered that would ask for the next slice.
+            true => self.replays.mark([endpoint]),
+            false => self.ready.mark([endpoint]),
+        }
+        Ok(())
+    }
+}
+
+/// Has the transaction be the only one that makes replays for the endpoint; whether it is disabled.
+async fn hold(tx: &Conn, workspace: WorkspaceId, endpoint: EndpointId) -> Result<bool, StoreError> {
+    let sql = "SELECT disabled FROM endpoints WHERE id = $1 AND workspace_id = $2 FOR UPDATE";
+    let row = tx.opt(sql, &[&endpoint.0, &workspace.0]).await?;
+    row.ok_or(StoreError::NotFound(Entity::Endpoint))?.get_as(0)
+}
+
+/// Inserts a replay, and lets go of the oldest that nobody waits for.
+async fn start(
+    tx: &Conn,
+    workspace: WorkspaceId,
+    endpoint: EndpointId,
+    scope: &ReplayScope,
+    span: Span,
+    now: Timestamp,
+) -> Result<Replay, StoreError> {
+    let open = "SELECT count(*) FROM replays WHERE endpoint_id = $1 AND state = ANY($2)";
+    let unfinished: &[&str] = &[state::RUNNING, state::PAUSED];
+    let open: i64 = tx.one(open, &[&endpoint.0, &unfinished]).await?.get_as(0)?;
+    if open >= count(REPLAYS_OPEN_MAX) {
+        return Err(StoreError::Conflict(format!(
+            "the endpoint has {open} replays that are not done: wait for one or cancel one"
+        )));
+    }
+    let forget = "DELETE FROM replays WHERE id IN (SELECT id FROM replays WHERE endpoint_id = $1 \
+                  AND state = ANY($2) ORDER BY id DESC OFFSET $3)";
+    let closed: &[&str] = &[state::CANCELLED, state::QUEUED];
+    tx.execute(forget, &[&endpoint.0, &closed, &count(REPLAYS_CLOSED_KEPT)]).await?;
+    let sql = "INSERT INTO replays (workspace_id, endpoint_id, created_ms, state, scope, position, \
+               last, total, examined, queued) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0) \
+               RETURNING id";
+    let (after, last, total) = (signed(span.after.0), signed(span.last.0), signed(span.total));
+    let created = now.as_millisecond();
+    let scope = to_json(scope)?;
+    let row = tx
+        .one(
+            sql,
+            &[&workspace.0, &endpoint.0, &created, &state::RUNNING, &scope, &after, &last, &total],
+        )
+        .await?;
+    let stored = find(tx, ReplayId(row.get_as(0)?)).await?;
+    stored.map(shown).ok_or(StoreError::NotFound(Entity::Replay))
+}
+
+/// Endpoints that have a replay which is running.
+pub(super) async fn running(conn: &Conn) -> Result<Vec<EndpointId>, StoreError> {
+    let sql = "SELECT DISTINCT endpoint_id FROM replays WHERE state = 'running'";
+    let rows = conn.query(sql, &[]).await?;
+    rows.iter().map(|row| row.get_as(0).map(EndpointId)).collect()
+}
+
+/// The lowest number that a running replay has still to look at.
+pub(super) async fn first_awaited(conn: &Conn) -> Result<Option<u64>, StoreError> {
+    let sql = "SELECT min(position) + 1 FROM replays WHERE state = 'running'";
+    let first: Option<i64> = conn.one(sql, &[]).await?.get_as(0)?;
+    Ok(first.map(i64::cast_unsigned))
+}
+
+/// A replay, which nobody changes until the transaction ends.
+async fn find(tx: &Conn, id: ReplayId) -> Result<Option<Stored>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM replays p WHERE id = $1 FOR UPDATE");
+    tx.opt(&sql, &[&id.0]).await?.as_ref().map(stored).transpose()
+}
+
+fn stored(row: &Row) -> Result<Stored, StoreError> {
+    let progress = ReplayProgress {
+        total: row.unsigned(8)?,
+        examined: row.unsigned(9)?,
+        queued: row.unsigned(10)?,
+        delivered: 0,
+    };
+    let replay = Replay {
+        id: ReplayId(row.get_as(0)?),
+        endpoint: EndpointId(row.get_as(2)?),
+        created_at: row.moment(3)?,
+        scope: from_json(&row.text(5)?)?,
+        state: ReplayState::Running,
+        progress,
+        position: Seq(row.unsigned(6)?),
+        last: Seq(row.unsigned(7)?),
+    };
+    let workspace = WorkspaceId(row.get_as(1)?);
+    Ok(Stored { workspace, state: row.text(4)?, replay, undelivered: row.unsigned(11)? })
+}
+
+/// A replay with what the queue knows of it.
+fn shown(stored: Stored) -> Replay {
+    let Stored { workspace: _, state, mut replay, undelivered } = stored;
+    replay.progress.delivered = replay.progress.queued.saturating_sub(undelivered);
+    replay.state = match state.as_str() {
+        state::PAUSED => ReplayState::Paused,
+        state::CANCELLED => ReplayState::Cancelled,
+        state::QUEUED if undelivered == 0 => ReplayState::Done,
+        _ => ReplayState::Running,
+    };
+    replay
+}

@@ -1,0 +1,190 @@
+//! Sources.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hookyard_core::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
+use hookyard_core::model::{Mode, NewSource, Secret, Source, SourceChange};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use tokio_postgres::Row;
+
+use super::columns::{Columns, Text, moment};
+use super::{PostgresStore, catalog};
+use crate::vault::Vault;
+use crate::{Entity, SourceStore, StoreError};
+
+/// Columns that [`source`] reads, of the table `s`.
+pub(super) const COLUMNS: &str = "s.id, s.workspace_id, s.project_id, s.dataset_id, s.created_ms, \
+                                  s.name, s.mode, s.origins, s.folder, s.secret, s.key";
+
+#[async_trait]
+impl SourceStore for PostgresStore {
+    async fn create_source(
+        &self,
+        new: NewSource,
+        now: Timestamp,
+    ) -> Result<Arc<Source>, StoreError> {
+        let tx = self.db.begin().await?;
+        let (workspace, project) = (new.workspace, new.project);
+        if !catalog::has_project(&tx, workspace, project).await? {
+            return Err(StoreError::NotFound(Entity::Project));
+        }
+        let ids = tx
+            .one("SELECT nextval('source_ids')::int4, nextval('dataset_ids')::int4", &[])
+            .await?;
+        let (id, dataset) = (SourceId(ids.get_as(0)?), DatasetId(ids.get_as(1)?));
+        let at = now.as_millisecond();
+        let sql = "INSERT INTO datasets (id, workspace_id, project_id, name, created_ms, \
+                   updated_ms, rows, bytes, floor) VALUES ($1, $2, $3, $4, $5, $5, 0, 0, 0)";
+        let name = Text(&new.name);
+        tx.execute(sql, &[&dataset.0, &workspace.0, &project.0, &name, &at]).await?;
+        let sql = "INSERT INTO sources (id, workspace_id, project_id, dataset_id, created_ms, name, \
+                   mode, origins, folder, secret, key, key_hash) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+        tx.execute(
+            sql,
+            &[
+                &id.0,
+                &workspace.0,
+                &project.0,
+                &dataset.0,
+                &at,
+                &name,
+                &new.mode.as_str(),
+                &Text(&new.origins),
+                &new.folder.as_deref().map(Text),
+                &self.seal(id, "secret", new.secret.as_ref())?,
+                &self.seal(id, "key", Some(&Secret::new(new.key.as_str())))?,
+                &key_hash(&new.key),
+            ],
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(Arc::new(Source { id, dataset, created_at: moment(at), spec: new }))
+    }
+
+    async fn sources(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+    ) -> Result<Vec<Arc<Source>>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM sources s WHERE s.workspace_id = $1 AND s.project_id = $2 \
+             ORDER BY s.id"
+        );
+        let rows = self.db.get().await?.query(&sql, &[&workspace.0, &project.0]).await?;
+        rows.iter().map(|row| source(row, 0, &self.vault).map(Arc::new)).collect()
+    }
+
+    async fn source(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+        id: SourceId,
+    ) -> Result<Option<Arc<Source>>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM sources s WHERE s.id = $1 AND s.workspace_id = $2 \
+             AND s.project_id = $3"
+        );
+        let conn = self.db.get().await?;
+        let row = conn.opt(&sql, &[&id.0, &workspace.0, &project.0]).await?;
+        row.map(|row| source(&row, 0, &self.vault).map(Arc::new)).transpose()
+    }
+
+    async fn source_by_key(&self, key: &str) -> Result<Option<Arc<Source>>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM sources s WHERE s.key_hash = $1");
+        let row = self.db.get().await?.opt(&sql, &[&key_hash(key)]).await?;
+        row.map(|row| source(&row, 0, &self.vault).map(Arc::new)).transpose()
+    }
+
+    async fn update_source(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+        id: SourceId,
+        change: SourceChange,
+    ) -> Result<Arc<Source>, StoreError> {
+        let tx = self.db.begin().await?;
+        let sql = format!(
+            "SELECT {COLUMNS} FROM sources s WHERE s.id = $1 AND s.workspace_id = $2 \
+             AND s.project_id = $3 FOR UPDATE"
+        );
+        let row = tx.opt(&sql, &[&id.0, &workspace.0, &project.0]).await?;
+        let row = row.ok_or(StoreError::NotFound(Entity::Source))?;
+        let mut source = source(&row, 0, &self.vault)?;
+        apply(&mut source.spec, change);
+        let spec = &source.spec;
+        let secret = self.seal(id, "secret", spec.secret.as_ref())?;
+        let sql = "UPDATE sources SET mode = $2, origins = $3, secret = $4 WHERE id = $1";
+        tx.execute(sql, &[&id.0, &spec.mode.as_str(), &Text(&spec.origins), &secret]).await?;
+        tx.commit().await?;
+        Ok(Arc::new(source))
+    }
+
+    async fn delete_source(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+        id: SourceId,
+    ) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM sources WHERE id = $1 AND workspace_id = $2 AND project_id = $3";
+        let conn = self.db.get().await?;
+        Ok(conn.execute(sql, &[&id.0, &workspace.0, &project.0]).await? > 0)
+    }
+}
+
+impl PostgresStore {
+    fn seal(
+        &self,
+        id: SourceId,
+        name: &str,
+        secret: Option<&Secret>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        secret
+            .map(|secret| self.vault.seal(&*self.entropy, &place(id, name), secret))
+            .transpose()
+    }
+}
+
+fn apply(spec: &mut NewSource, change: SourceChange) {
+    let SourceChange { mode, origins, secret } = change;
+    if let Some(mode) = mode {
+        spec.mode = mode;
+    }
+    if let Some(origins) = origins {
+        spec.origins = origins;
+    }
+    if let Some(secret) = secret {
+        spec.secret = secret;
+    }
+}
+
+fn place(id: SourceId, secret: &str) -> String {
+    format!("source {id} {secret}")
+}
+
+/// What a source's key is looked up by.
+fn key_hash(key: &str) -> Vec<u8> {
+    Sha256::digest(key.as_bytes()).to_vec()
+}
+
+/// A source from its [`COLUMNS`], which begin with the column `at`.
+pub(super) fn source(row: &Row, at: usize, vault: &Vault) -> Result<Source, StoreError> {
+    let id = SourceId(row.get_as(at)?);
+    let secret: Option<&[u8]> = row.get_as(at + 9)?;
+    let mode = Mode::parse(&row.text(at + 6)?)
+        .ok_or_else(|| StoreError::internal(format!("source {id} has an unknown mode")))?;
+    let spec = NewSource {
+        workspace: WorkspaceId(row.get_as(at + 1)?),
+        project: ProjectId(row.get_as(at + 2)?),
+        name: row.text(at + 5)?,
+        mode,
+        origins: row.text(at + 7)?,
+        secret: secret.map(|sealed| vault.open(&place(id, "secret"), sealed)).transpose()?,
+        key: vault.open(&place(id, "key"), row.get_as(at + 10)?)?.expose().to_owned(),
+        folder: row.text_if(at + 8)?,
+    };
+    let dataset = DatasetId(row.get_as(at + 3)?);
+    Ok(Source { id, dataset, created_at: row.moment(at + 4)?, spec })
+}

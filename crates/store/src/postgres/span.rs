@@ -1,0 +1,197 @@
+//! Reading the journal's history for replays.
+
+use hookyard_core::id::{EndpointId, Seq, WorkspaceId};
+use hookyard_core::model::ReplayScope;
+use jiff::{SignedDuration, Timestamp};
+use tokio_postgres::Row;
+
+use super::columns::{Columns, Param, count, signed};
+use super::database::Conn;
+use super::journal;
+use crate::{EventFilter, Slice, Span, SpanLimit, StoreError};
+
+/// How far the order of the journal's numbers and that of the times of acceptance may differ: the
+/// time is taken before the event waits for its transaction, and the clocks of two nodes differ.
+/// Events that are further out of order may be missing from a replay of a range of time.
+const DISORDER: SignedDuration = SignedDuration::from_mins(1);
+
+/// Which of the events of a span count, with parameters $1 to $5: the workspace, the event types, the
+/// moments, and the endpoint when only what it missed counts.
+const QUALIFIES: &str = "j.workspace_id = $1 AND j.type_id = ANY($2) \
+     AND ($3::int8 IS NULL OR j.accepted_ms >= $3) AND ($4::int8 IS NULL OR j.accepted_ms < $4) \
+     AND ($5::int4 IS NULL OR NOT $5 = ANY(j.matched))";
+
+/// What to look for.
+pub(super) struct Search<'a> {
+    pub(super) workspace: WorkspaceId,
+    pub(super) endpoint: EndpointId,
+    pub(super) scope: &'a ReplayScope,
+}
+
+impl Search<'_> {
+    /// The whole part of the journal that may have what is looked for.
+    pub(super) async fn span(&self, conn: &Conn) -> Result<Span, StoreError> {
+        let newest = journal::newest(conn).await?;
+        let after = match self.scope.from {
+            Some(from) => first_since(conn, JOURNAL, earlier(from)).await?.saturating_sub(1),
+            None => 0,
+        };
+        let last = match self.scope.until {
+            Some(until) => first_since(conn, JOURNAL, later(until)).await?.saturating_sub(1),
+            None => newest,
+        };
+        self.counted(conn, after.min(newest), last.min(newest)).await
+    }
+
+    /// The span between two numbers.
+    pub(super) async fn counted(
+        &self,
+        conn: &Conn,
+        after: u64,
+        last: u64,
+    ) -> Result<Span, StoreError> {
+        let sql = format!(
+            "SELECT count(*) FROM journal j WHERE {QUALIFIES} AND j.seq > $6 AND j.seq <= $7"
+        );
+        let (types, from, until, missed) = self.values();
+        let (low, high) = (signed(after), signed(last));
+        let values: [Param<'_>; 7] =
+            [&self.workspace.0, &types, &from, &until, &missed, &low, &high];
+        let total = conn.one(&sql, &values).await?.unsigned(0)?;
+        Ok(Span { after: Seq(after), last: Seq(last), total })
+    }
+
+    fn values(&self) -> (Vec<i32>, Option<i64>, Option<i64>, Option<i32>) {
+        let ReplayScope { event_types, from, until, rule: _, missed_only } = self.scope;
+        let types = event_types.iter().map(|id| id.0).collect();
+        let millis = |at: Timestamp| at.as_millisecond();
+        (types, from.map(millis), until.map(millis), missed_only.then_some(self.endpoint.0))
+    }
+
+    /// The next piece of a span.
+    pub(super) async fn examine(
+        &self,
+        conn: &Conn,
+        span: Span,
+        only: Option<EventFilter>,
+        limit: SpanLimit,
+    ) -> Result<Slice, StoreError> {
+        let rows = self.candidates(conn, span, only.is_some(), limit.examined).await?;
+        let mut slice =
+            Slice { after: span.after, position: span.last, examined: 0, wanted: Vec::new() };
+        if rows.len() == limit.examined
+            && let Some(end) = rows.last()
+        {
+            slice.position = Seq(end.unsigned(1)?);
+        }
+        let examine = move || {
+            for (place, row) in rows.iter().enumerate() {
+                if !row.get_as::<bool>(0)? {
+                    continue;
+                }
+                slice.examined += 1;
+                let seq = Seq(row.unsigned(1)?);
+                let passes = match &only {
+                    Some(only) => only.wants(&journal::event(row, 1)?),
+                    None => true,
+                };
+                if passes {
+                    slice.wanted.push(seq);
+                }
+                if slice.wanted.len() == limit.wanted && place + 1 < rows.len() {
+                    slice.position = seq;
+                    break;
+                }
+            }
+            Ok(slice)
+        };
+        // The caller's test may take its time, and may block.
+        tokio::task::spawn_blocking(examine)
+            .await
+            .map_err(|error| StoreError::Internal(error.into()))?
+    }
+
+    /// The first events of the scope's types with whether they count. The index has them by type, so
+    /// the first of each type are merged.
+    async fn candidates(
+        &self,
+        conn: &Conn,
+        span: Span,
+        whole: bool,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let columns = if whole { journal::COLUMNS } else { "j.seq" };
+        let sql = format!(
+            "SELECT {QUALIFIES}, {columns} FROM ( \
+             SELECT first.seq FROM unnest($2::int4[]) t CROSS JOIN LATERAL ( \
+             SELECT i.seq FROM journal i WHERE i.workspace_id = $1 AND i.type_id = t \
+             AND i.seq > $6 AND i.seq <= $7 ORDER BY i.seq LIMIT $8) first \
+             ORDER BY first.seq LIMIT $8) page JOIN journal j ON j.seq = page.seq ORDER BY j.seq"
+        );
+        let (types, from, until, missed) = self.values();
+        let (low, high) = (signed(span.after.0), signed(span.last.0));
+        let values: [Param<'_>; 8] = [
+            &self.workspace.0,
+            &types,
+            &from,
+            &until,
+            &missed,
+            &low,
+            &high,
+            &count(limit),
+        ];
+        conn.query(&sql, &values).await
+    }
+}
+
+fn earlier(at: Timestamp) -> Timestamp {
+    at.checked_sub(DISORDER).unwrap_or(Timestamp::MIN)
+}
+
+fn later(at: Timestamp) -> Timestamp {
+    at.checked_add(DISORDER).unwrap_or(Timestamp::MAX)
+}
+
+/// Rows in the order of their numbers, which is nearly that of a time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timeline {
+    /// The lowest and the highest number.
+    pub(super) ends: &'static str,
+    /// The first row from a number on, with its time.
+    pub(super) row: &'static str,
+}
+
+/// Events by their acceptance.
+pub(super) const JOURNAL: Timeline = Timeline {
+    ends: "SELECT min(seq), max(seq) FROM journal",
+    row: "SELECT seq, accepted_ms FROM journal WHERE seq >= $1 ORDER BY seq LIMIT 1",
+};
+
+/// The lowest number from which on times are at or after `at`, found by halving; one more than the
+/// highest number when all are earlier. Where times are out of order by less than a minute, the answer
+/// is off by no more than that.
+pub(super) async fn first_since(
+    conn: &Conn,
+    timeline: Timeline,
+    at: Timestamp,
+) -> Result<u64, StoreError> {
+    let ends = conn.one(timeline.ends, &[]).await?;
+    let (Some(mut low), Some(highest)) =
+        (ends.get_as::<Option<i64>>(0)?, ends.get_as::<Option<i64>>(1)?)
+    else {
+        return Ok(0);
+    };
+    let mut high = highest + 1;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match conn.opt(timeline.row, &[&middle]).await? {
+            Some(row)
+                if row.get_as::<i64>(0)? < high && row.get_as::<i64>(1)? < at.as_millisecond() =>
+            {
+                low = row.get_as::<i64>(0)? + 1;
+            }
+            _ => high = middle,
+        }
+    }
+    Ok(low.cast_unsigned())
+}

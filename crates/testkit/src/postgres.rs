@@ -1,0 +1,64 @@
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// A PostgreSQL server in a directory of its own, which goes away with the process that started it,
+/// however that ends.
+#[derive(Debug)]
+pub struct Postgres {
+    child: Child,
+    says: BufReader<ChildStdout>,
+    directory: String,
+}
+
+impl Postgres {
+    /// Starts a server, with settings such as `fsync=off`. An error says what is missing.
+    pub fn start(settings: &[&str]) -> io::Result<Self> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/postgres.sh");
+        let mut child = Command::new("sh")
+            .arg(script)
+            .arg("-")
+            .args(settings)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let says = child.stdout.take().ok_or_else(|| io::Error::other("it has no output"))?;
+        let mut server = Self { child, says: BufReader::new(says), directory: String::new() };
+        server.directory = server.expect("ready ")?;
+        Ok(server)
+    }
+
+    /// The URL of a database of the server.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://hookyard@{}/{database}", self.directory.replace('/', "%2F"))
+    }
+
+    /// Stops the server, as an operator would; [`Postgres::start_again`] has its data again.
+    pub fn stop(&mut self) -> io::Result<()> {
+        self.tell("stop")?;
+        self.expect("stopped").map(drop)
+    }
+
+    /// Starts the server after a stop.
+    pub fn start_again(&mut self) -> io::Result<()> {
+        self.tell("start")?;
+        self.expect("ready ").map(drop)
+    }
+
+    fn tell(&mut self, order: &str) -> io::Result<()> {
+        let input = self.child.stdin.as_mut().ok_or_else(|| io::Error::other("it has no input"))?;
+        writeln!(input, "{order}")
+    }
+
+    fn expect(&mut self, start: &str) -> io::Result<String> {
+        let mut said = String::new();
+        self.says.read_line(&mut said)?;
+        match said.strip_prefix(start) {
+            Some(rest) => Ok(rest.trim_end().to_owned()),
+            None => {
+                io::Read::read_to_string(&mut self.says, &mut said)?;
+                Err(io::Error::other(said))
+            }
+        }
+    }
+}
