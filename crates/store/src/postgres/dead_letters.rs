@@ -99,7 +99,7 @@ pub(super) async fn park(
 ) -> Result<u64, StoreError> {
     let sql = "INSERT INTO dead_letters (endpoint_id, seq, type_id, parked_ms, request_id, bytes) \
                SELECT $1, j.seq, j.type_id, $3, $4, octet_length(j.event_id) \
-               + octet_length(j.source) + octet_length(j.attributes) + octet_length(j.object) + $5 \
+               + octet_length(j.source) + octet_length(j.attributes) + octet_length(j.object) + $5::int8 \
                FROM unnest($2::int8[]) n JOIN journal j ON j.seq = n \
                ON CONFLICT (endpoint_id, seq) DO UPDATE SET parked_ms = excluded.parked_ms, \
                request_id = excluded.request_id";

@@ -149,9 +149,11 @@ impl Upkeep {
 }
 
 async fn keep(upkeep: Arc<Upkeep>) {
-    let mut rounds = 0_u32;
+    let mut rounds = 1_u32;
     let mut ticks = tokio::time::interval(upkeep.lease / RENEWALS);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // The first tick comes at once, and the start has done all this.
+    ticks.tick().await;
     loop {
         ticks.tick().await;
         if let Err(error) = upkeep.tick(rounds % LOOK_EVERY == 0).await {
