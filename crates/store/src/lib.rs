@@ -28,6 +28,7 @@ mod folders;
 mod jobs;
 mod journal;
 mod oauth;
+mod places;
 pub mod postgres;
 mod queue;
 mod ready;

@@ -167,7 +167,8 @@ impl<'a> Rows<'a> {
         let arrays = (first..).zip(types).map(|(n, kind)| format!("${n}::{kind}[]"));
         let arrays: Vec<_> = arrays.collect();
         let names = COLUMNS.trim_start_matches("endpoint_id, ");
-        let picked = names.replace("seqs", "seqs::int8[]").replace("event_types", "event_types::int4[]");
+        let picked =
+            names.replace("seqs", "seqs::int8[]").replace("event_types", "event_types::int4[]");
         let overhead = first + VALUES;
         let qualified: Vec<_> = picked.split(", ").map(|name| format!("a.{name}")).collect();
         format!(

@@ -37,8 +37,7 @@ impl CatalogStore for PostgresStore {
     async fn projects(&self, workspace: WorkspaceId) -> Result<Vec<Project>, StoreError> {
         let sql = "SELECT id, name FROM projects WHERE workspace_id = $1 ORDER BY id";
         let rows = self.db.get().await?.query(sql, &[&workspace.0]).await?;
-        let project =
-            |row: &Row| Ok(Project { id: ProjectId(row.get_as(0)?), name: row.text(1)? });
+        let project = |row: &Row| Ok(Project { id: ProjectId(row.get_as(0)?), name: row.text(1)? });
         rows.iter().map(project).collect()
     }
 
@@ -55,7 +54,7 @@ impl CatalogStore for PostgresStore {
     }
 
     async fn version(&self, workspace: WorkspaceId) -> Result<u64, StoreError> {
-        self.versions.submit(workspace).await
+        self.fresh.submit(workspace).await
     }
 
     async fn add_event_type(
@@ -362,7 +361,10 @@ pub(super) async fn has_project(
 }
 
 /// A workspace's event types.
-pub(super) async fn catalogue(conn: &Conn, workspace: WorkspaceId) -> Result<Catalogue, StoreError> {
+pub(super) async fn catalogue(
+    conn: &Conn,
+    workspace: WorkspaceId,
+) -> Result<Catalogue, StoreError> {
     // One statement, so that both are of one moment.
     let sql = "SELECT c.position, c.name, c.expansions, c.system, t.id, t.name, t.description, \
                t.supports_reflow, t.deprecated, t.discontinued FROM categories c \

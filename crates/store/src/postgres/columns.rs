@@ -62,8 +62,12 @@ pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError
 pub(super) struct Text<'a>(pub(super) &'a str);
 
 impl ToSql for Text<'_> {
-    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        escaped(self.0).as_ref().to_sql(ty, out)
+    fn to_sql(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        escape(self.0).as_ref().to_sql(ty, out)
     }
 
     accepts!(TEXT);
@@ -106,7 +110,8 @@ impl<'a> FromSql<'a> for Raw {
     accepts!(TEXT);
 }
 
-fn escaped(text: &str) -> Cow<'_, str> {
+/// Text as PostgreSQL can keep it.
+pub(super) fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(['\0', '\u{1}']) {
         return Cow::Borrowed(text);
     }
@@ -175,7 +180,7 @@ mod tests {
     proptest! {
         #[test]
         fn texts_round_trip(text in "[\u{0}\u{1}\u{2}01a]*") {
-            let kept = escaped(&text).into_owned();
+            let kept = escape(&text).into_owned();
             prop_assert!(!kept.contains('\0'));
             prop_assert_eq!(unescaped(&kept), text);
         }

@@ -83,9 +83,9 @@ impl Database {
             })
             .runtime(Runtime::Tokio1)
             .post_create(Hook::async_fn(|client, _| {
-                Box::pin(async move {
-                    client.batch_execute(SESSION).await.map_err(HookError::Backend)
-                })
+                Box::pin(
+                    async move { client.batch_execute(SESSION).await.map_err(HookError::Backend) },
+                )
             }))
             .build()
             .map_err(|error| StoreError::Internal(error.into()))?;
@@ -101,6 +101,12 @@ impl Database {
     /// A connection with a transaction.
     pub(super) async fn begin(&self) -> Result<Conn, StoreError> {
         self.get().await?.begin().await
+    }
+
+    /// A connection with a transaction whose statements all see the same moment, and that changes
+    /// nothing.
+    pub(super) async fn snapshot(&self) -> Result<Conn, StoreError> {
+        self.get().await?.begin_as("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await
     }
 
     /// A connection beside the pool, with the half that must be polled for it to work.
@@ -135,7 +141,11 @@ impl Conn {
     }
 
     /// Runs a statement for its rows.
-    pub(super) async fn query(&self, sql: &str, values: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
+    pub(super) async fn query(
+        &self,
+        sql: &str,
+        values: &[Param<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
         self.guarded(async |client: &Object| {
             let statement = client.prepare_cached(sql).await?;
             client.query(&statement, values).await
@@ -144,7 +154,11 @@ impl Conn {
     }
 
     /// Runs a statement that has a row at most.
-    pub(super) async fn opt(&self, sql: &str, values: &[Param<'_>]) -> Result<Option<Row>, StoreError> {
+    pub(super) async fn opt(
+        &self,
+        sql: &str,
+        values: &[Param<'_>],
+    ) -> Result<Option<Row>, StoreError> {
         Ok(self.query(sql, values).await?.into_iter().next())
     }
 
@@ -197,7 +211,11 @@ impl Conn {
 
     /// Begins a transaction.
     pub(super) async fn begin(self) -> Result<Self, StoreError> {
-        self.batch("BEGIN").await?;
+        self.begin_as("BEGIN").await
+    }
+
+    async fn begin_as(self, begin: &str) -> Result<Self, StoreError> {
+        self.batch(begin).await?;
         self.torn.store(true, Ordering::Relaxed);
         Ok(self)
     }
@@ -242,7 +260,8 @@ impl Drop for Conn {
 pub(super) fn failed(error: &tokio_postgres::Error) -> StoreError {
     let Some(fault) = error.as_db_error() else {
         let reason = std::error::Error::source(error).map(ToString::to_string);
-        let reason = reason.map_or_else(|| error.to_string(), |reason| format!("{error}: {reason}"));
+        let reason =
+            reason.map_or_else(|| error.to_string(), |reason| format!("{error}: {reason}"));
         return match error.is_closed() || is_io(error) {
             true => StoreError::Unavailable(reason),
             false => StoreError::internal(reason),
@@ -251,9 +270,10 @@ pub(super) fn failed(error: &tokio_postgres::Error) -> StoreError {
     let message = format!("{}: {}", fault.code().code(), fault.message());
     // Connections, resources, the operator's doing, the system's errors; a deadlock or a lock that
     // was not to be had is over the next time.
-    let passing = ["08", "53", "57", "58", "40"].iter().any(|class| fault.code().code().starts_with(class))
-        || *fault.code() == SqlState::READ_ONLY_SQL_TRANSACTION
-        || *fault.code() == SqlState::LOCK_NOT_AVAILABLE;
+    let passing =
+        ["08", "53", "57", "58", "40"].iter().any(|class| fault.code().code().starts_with(class))
+            || *fault.code() == SqlState::READ_ONLY_SQL_TRANSACTION
+            || *fault.code() == SqlState::LOCK_NOT_AVAILABLE;
     match passing {
         true => StoreError::Unavailable(message),
         false => StoreError::internal(message),

@@ -1,41 +1,38 @@
-//! Datasets and their rows.
+//! Datasets and their settings, and what is received into them.
 //!
-//! Deliveries are received in batches. A batch locks the datasets it fills, lowest number first,
-//! before it gives out row numbers; so within a dataset the numbers follow the order of commits,
-//! whichever nodes they come through. In replace mode the dataset's `floor` is raised to the new row,
-//! which hides every earlier one at once; those are deleted at leisure.
+//! Deliveries are received in batches. A batch locks the datasets it fills before it gives out row
+//! numbers; so within a dataset the numbers follow the order of commits, whichever nodes they come
+//! through.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hookyard_core::id::{BatchId, DatasetId, ProjectId, SourceId, WorkspaceId};
-use hookyard_core::model::{Batch, BatchState, Dataset, DatasetStats, Row as DataRow};
+use hookyard_core::id::{
+    BatchId, DatasetId, FolderId, ProjectId, SourceId, VersionId, WorkspaceId,
+};
+use hookyard_core::model::{Dataset, DatasetStats, VersionsKept};
 use jiff::Timestamp;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::batches::Work;
-use super::columns::{Columns, Json, count, signed};
+use super::columns::{Columns, Json, Param, Text, count, from_json, signed, small, to_json};
 use super::database::{Conn, Database};
-use super::{BATCH_MAX, PostgresStore, sources};
+use super::versions::{self, Open};
+use super::{BATCH_MAX, PostgresStore, catalog, folders, sources};
 use crate::vault::Vault;
-use crate::{BatchQuery, DatasetStore, Entity, Received, StoreError};
+use crate::{DatasetChange, DatasetQuery, DatasetStore, Entity, NewDataset, Received, StoreError};
 
-/// Replaced rows that are deleted within the transaction that replaced them. A source that was always
-/// in replace mode has one; whatever is beyond waits for an idle moment.
-const DELETED_AT_ONCE: i64 = 16;
+/// Columns of a dataset, of the table `d`, before those of its source.
+const COLUMNS: &str = "d.id, d.workspace_id, d.project_id, d.name, d.created_ms, d.updated_ms, \
+                       d.rows, d.bytes, d.suspended, d.version_id, d.revision, d.folder_id, \
+                       d.versions_kept, d.versions_bytes, d.columns";
 
-/// Rows deleted in one statement at leisure.
-const DELETED_IDLE: i64 = 2_000;
-
-/// Columns that [`dataset`] reads, of the tables `d` and `s`.
-fn columns() -> String {
-    let source = sources::COLUMNS;
-    format!(
-        "d.id, d.workspace_id, d.project_id, d.name, d.created_ms, d.updated_ms, d.rows, d.bytes, \
-         {source}"
-    )
-}
+/// Where the source's columns begin.
+const SOURCE: usize = 15;
 
 #[async_trait]
 impl DatasetStore for PostgresStore {
@@ -45,7 +42,31 @@ impl DatasetStore for PostgresStore {
         cell: Bytes,
         now: Timestamp,
     ) -> Result<Received, StoreError> {
-        self.receives.submit(Delivery { source, cell, now }).await
+        self.receives.submit(Delivery { to: To::Source(source), cell, now }).await
+    }
+
+    async fn append_row(
+        &self,
+        workspace: WorkspaceId,
+        dataset: DatasetId,
+        cell: Bytes,
+        now: Timestamp,
+    ) -> Result<Received, StoreError> {
+        self.receives.submit(Delivery { to: To::Dataset(workspace, dataset), cell, now }).await
+    }
+
+    async fn create_dataset(&self, new: NewDataset, now: Timestamp) -> Result<Dataset, StoreError> {
+        let tx = self.db.begin().await?;
+        if !catalog::has_project(&tx, new.workspace, new.project).await? {
+            return Err(StoreError::NotFound(Entity::Project));
+        }
+        if let Some(folder) = new.folder {
+            folders::there(&tx, new.workspace, new.project, folder).await?;
+        }
+        let id = insert(&tx, &new, now).await?;
+        let made = find(&tx, &self.vault, new.workspace, id).await?;
+        tx.commit().await?;
+        made.ok_or(StoreError::NotFound(Entity::Dataset))
     }
 
     async fn datasets(
@@ -53,12 +74,19 @@ impl DatasetStore for PostgresStore {
         workspace: WorkspaceId,
         project: ProjectId,
     ) -> Result<Vec<Dataset>, StoreError> {
-        let sql = format!(
-            "SELECT {} FROM datasets d LEFT JOIN sources s ON s.dataset_id = d.id \
-             WHERE d.workspace_id = $1 AND d.project_id = $2 ORDER BY d.id",
-            columns()
-        );
-        let rows = self.db.get().await?.query(&sql, &[&workspace.0, &project.0]).await?;
+        let project = Some(project);
+        let all = DatasetQuery { project, limit: usize::MAX, ..DatasetQuery::default() };
+        self.find_datasets(workspace, all).await
+    }
+
+    async fn find_datasets(
+        &self,
+        workspace: WorkspaceId,
+        query: DatasetQuery,
+    ) -> Result<Vec<Dataset>, StoreError> {
+        let (sql, values) = list(workspace, query);
+        let values: Vec<Param<'_>> = values.iter().map(|value| &**value as Param<'_>).collect();
+        let rows = self.db.get().await?.query(&sql, &values).await?;
         rows.iter().map(|row| dataset(row, &self.vault)).collect()
     }
 
@@ -68,14 +96,56 @@ impl DatasetStore for PostgresStore {
         project: ProjectId,
         id: DatasetId,
     ) -> Result<Option<Dataset>, StoreError> {
-        let sql = format!(
-            "SELECT {} FROM datasets d LEFT JOIN sources s ON s.dataset_id = d.id \
-             WHERE d.id = $1 AND d.workspace_id = $2 AND d.project_id = $3",
-            columns()
-        );
-        let conn = self.db.get().await?;
-        let row = conn.opt(&sql, &[&id.0, &workspace.0, &project.0]).await?;
-        row.map(|row| dataset(&row, &self.vault)).transpose()
+        let found = self.find_dataset(workspace, id).await?;
+        Ok(found.filter(|dataset| dataset.project == project))
+    }
+
+    async fn find_dataset(
+        &self,
+        workspace: WorkspaceId,
+        id: DatasetId,
+    ) -> Result<Option<Dataset>, StoreError> {
+        find(&self.db.get().await?, &self.vault, workspace, id).await
+    }
+
+    async fn update_dataset(
+        &self,
+        workspace: WorkspaceId,
+        project: ProjectId,
+        id: DatasetId,
+        change: DatasetChange,
+    ) -> Result<Dataset, StoreError> {
+        let tx = self.db.begin().await?;
+        let mut open = versions::open(&tx, workspace, project, id).await?;
+        let found = find(&tx, &self.vault, workspace, id).await?;
+        let mut dataset = found.ok_or(StoreError::NotFound(Entity::Dataset))?;
+        let DatasetChange { if_revision, name, folder, keep, columns } = change;
+        if if_revision.is_some_and(|wanted| wanted != dataset.revision) {
+            let message = format!("the dataset is at revision {} now", dataset.revision);
+            return Err(StoreError::Conflict(message));
+        }
+        if let Some(folder) = folder {
+            if let Some(folder) = folder {
+                folders::there(&tx, workspace, project, folder).await?;
+            }
+            dataset.folder = folder;
+        }
+        if let Some(keep) = keep {
+            open.keep(keep);
+            versions::write(&tx, [(id, open)]).await?;
+            dataset.keep = keep;
+        }
+        if let Some(name) = name {
+            let sql = "UPDATE sources SET name = $2 WHERE dataset_id = $1";
+            tx.execute(sql, &[&id.0, &Text(&name)]).await?;
+            dataset.name = name;
+        }
+        dataset.columns = columns.unwrap_or(dataset.columns);
+        dataset.revision += 1;
+        save(&tx, &dataset).await?;
+        let after = find(&tx, &self.vault, workspace, id).await?;
+        tx.commit().await?;
+        after.ok_or(StoreError::NotFound(Entity::Dataset))
     }
 
     async fn delete_dataset(
@@ -85,75 +155,159 @@ impl DatasetStore for PostgresStore {
         id: DatasetId,
     ) -> Result<bool, StoreError> {
         let tx = self.db.begin().await?;
-        let sql = "SELECT FROM datasets WHERE id = $1 AND workspace_id = $2 AND project_id = $3 \
-                   FOR UPDATE";
-        if tx.opt(sql, &[&id.0, &workspace.0, &project.0]).await?.is_none() {
-            return Ok(false);
-        }
+        let seen = match versions::open(&tx, workspace, project, id).await {
+            Err(StoreError::NotFound(_)) => return Ok(false),
+            open => open?.version(),
+        };
         tx.execute("DELETE FROM sources WHERE dataset_id = $1", &[&id.0]).await?;
         tx.execute("DELETE FROM datasets WHERE id = $1", &[&id.0]).await?;
-        let sql = "INSERT INTO garbage (dataset_id, below) VALUES ($1, nextval('row_ids')) \
-                   ON CONFLICT (dataset_id) DO UPDATE SET below = excluded.below";
-        tx.execute(sql, &[&id.0]).await?;
+        let sql = "DELETE FROM dataset_versions WHERE dataset_id = $1 RETURNING id";
+        for row in tx.query(sql, &[&id.0]).await? {
+            versions::drop_version(&tx, VersionId(row.unsigned(0)?)).await?;
+        }
+        versions::drop_version(&tx, seen).await?;
         tx.commit().await?;
         Ok(true)
     }
-
-    async fn rows(
-        &self,
-        workspace: WorkspaceId,
-        project: ProjectId,
-        dataset: DatasetId,
-        offset: u64,
-        limit: usize,
-    ) -> Result<Vec<DataRow>, StoreError> {
-        let conn = self.db.get().await?;
-        let floor = floor(&conn, workspace, project, dataset).await?;
-        let sql = "SELECT id, received_ms, cell FROM rows WHERE dataset_id = $1 AND id >= $2 \
-                   AND NOT suspended ORDER BY id LIMIT $3 OFFSET $4";
-        let page = conn.query(sql, &[&dataset.0, &floor, &count(limit), &signed(offset)]).await?;
-        page.iter().map(data_row).collect()
-    }
-
-    async fn batches(
-        &self,
-        workspace: WorkspaceId,
-        project: ProjectId,
-        dataset: DatasetId,
-        query: BatchQuery,
-    ) -> Result<Vec<Batch>, StoreError> {
-        let conn = self.db.get().await?;
-        let floor = floor(&conn, workspace, project, dataset).await?;
-        let order = if query.newest_first { "DESC" } else { "ASC" };
-        let sql = format!("{BATCHES} ORDER BY id {order} LIMIT $3 OFFSET $4");
-        let (limit, offset) = (count(query.limit), signed(query.offset));
-        let page = conn.query(&sql, &[&dataset.0, &floor, &limit, &offset]).await?;
-        page.iter().map(batch).collect()
-    }
-
-    async fn batch(
-        &self,
-        workspace: WorkspaceId,
-        project: ProjectId,
-        dataset: DatasetId,
-        id: BatchId,
-    ) -> Result<Option<Batch>, StoreError> {
-        let conn = self.db.get().await?;
-        let floor = floor(&conn, workspace, project, dataset).await?;
-        let sql = format!("{BATCHES} AND id = $3");
-        let row = conn.opt(&sql, &[&dataset.0, &floor, &signed(id.0)]).await?;
-        row.as_ref().map(batch).transpose()
-    }
 }
 
-/// What [`batch`] reads, of the dataset $1 from its floor $2 on.
-const BATCHES: &str = "SELECT id, received_ms, suspended, octet_length(cell)::int8 FROM rows \
-                       WHERE dataset_id = $1 AND id >= $2";
+/// Makes a dataset; its project and folder are known to be there.
+pub(super) async fn insert(
+    tx: &Conn,
+    new: &NewDataset,
+    now: Timestamp,
+) -> Result<DatasetId, StoreError> {
+    let sql = "INSERT INTO datasets (workspace_id, project_id, name, folder_id, created_ms, \
+               updated_ms, began_ms, version_id, versions_kept, versions_bytes) \
+               VALUES ($1, $2, $3, $4, $5, $5, $5, nextval('row_ids'), $6, $7) RETURNING id";
+    let row = tx
+        .one(
+            sql,
+            &[
+                &new.workspace.0,
+                &new.project.0,
+                &Text(&new.name),
+                &new.folder.map(|folder| folder.0),
+                &now.as_millisecond(),
+                &small(new.keep.count),
+                &signed(new.keep.bytes),
+            ],
+        )
+        .await?;
+    Ok(DatasetId(row.get_as(0)?))
+}
 
-/// One delivery of a source.
+async fn save(tx: &Conn, dataset: &Dataset) -> Result<(), StoreError> {
+    let sql = "UPDATE datasets SET name = $2, folder_id = $3, versions_kept = $4, \
+               versions_bytes = $5, columns = $6, revision = $7 WHERE id = $1";
+    tx.execute(
+        sql,
+        &[
+            &dataset.id.0,
+            &Text(&dataset.name),
+            &dataset.folder.map(|folder| folder.0),
+            &small(dataset.keep.count),
+            &signed(dataset.keep.bytes),
+            &Text(&to_json(&dataset.columns)?),
+            &small(dataset.revision),
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+/// The query as SQL with its values.
+fn list(
+    workspace: WorkspaceId,
+    query: DatasetQuery,
+) -> (String, Vec<Box<dyn ToSql + Sync + Send>>) {
+    let DatasetQuery { project, folder, name, after, limit } = query;
+    let mut values: Vec<Box<dyn ToSql + Sync + Send>> = vec![Box::new(workspace.0)];
+    let mut sql = format!(
+        "SELECT {COLUMNS}, {} FROM datasets d LEFT JOIN sources s ON s.dataset_id = d.id \
+         WHERE d.workspace_id = $1",
+        sources::COLUMNS
+    );
+    let mut and = |condition: &str, value: Box<dyn ToSql + Sync + Send>| {
+        values.push(value);
+        let condition = condition.replace('?', &format!("${}", values.len()));
+        // Writing to a string does not fail.
+        let _ = write!(sql, " AND {condition}");
+    };
+    if let Some(project) = project {
+        and("d.project_id = ?", Box::new(project.0));
+    }
+    if let Some(after) = after {
+        and("d.id > ?", Box::new(after.0));
+    }
+    if let Some(folder) = folder {
+        let folder = folder.map(|folder| folder.0);
+        and("d.folder_id IS NOT DISTINCT FROM ?", Box::new(folder));
+    }
+    if let Some(name) = name {
+        let escaped = super::columns::escape(&name).into_owned();
+        and("strpos(lower(d.name COLLATE \"C\"), lower(? COLLATE \"C\")) > 0", Box::new(escaped));
+    }
+    values.push(Box::new(count(limit)));
+    let _ = write!(sql, " ORDER BY d.id LIMIT ${}", values.len());
+    (sql, values)
+}
+
+/// A workspace's dataset.
+async fn find(
+    conn: &Conn,
+    vault: &Vault,
+    workspace: WorkspaceId,
+    id: DatasetId,
+) -> Result<Option<Dataset>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS}, {} FROM datasets d LEFT JOIN sources s ON s.dataset_id = d.id \
+         WHERE d.id = $1 AND d.workspace_id = $2",
+        sources::COLUMNS
+    );
+    let row = conn.opt(&sql, &[&id.0, &workspace.0]).await?;
+    row.map(|row| dataset(&row, vault)).transpose()
+}
+
+fn dataset(row: &Row, vault: &Vault) -> Result<Dataset, StoreError> {
+    let source = match row.get_as::<Option<i32>>(SOURCE)? {
+        Some(_) => Some(Arc::new(sources::source(row, SOURCE, vault)?)),
+        None => None,
+    };
+    Ok(Dataset {
+        id: DatasetId(row.get_as(0)?),
+        workspace: WorkspaceId(row.get_as(1)?),
+        project: ProjectId(row.get_as(2)?),
+        name: row.text(3)?,
+        created_at: row.moment(4)?,
+        updated_at: row.moment(5)?,
+        stats: DatasetStats {
+            rows: row.unsigned(6)?,
+            bytes: row.unsigned(7)?,
+            suspended: row.unsigned(8)?,
+        },
+        version: VersionId(row.unsigned(9)?),
+        revision: row.small(10)?,
+        folder: row.get_as::<Option<i32>>(11)?.map(FolderId),
+        keep: VersionsKept { count: row.small(12)?, bytes: row.unsigned(13)? },
+        columns: from_json(&row.text(14)?)?,
+        source,
+    })
+}
+
+/// Where a row goes.
+#[derive(Debug, Clone, Copy)]
+enum To {
+    /// Where the source says, by its mode.
+    Source(SourceId),
+    /// To the rows of a workspace's dataset.
+    Dataset(WorkspaceId, DatasetId),
+}
+
+/// One row to come.
 #[derive(Debug)]
 pub(super) struct Delivery {
-    source: SourceId,
+    to: To,
     cell: Bytes,
     now: Timestamp,
 }
@@ -176,127 +330,91 @@ impl Work for Receiving {
         database: &Database,
         jobs: Vec<Delivery>,
     ) -> Result<Vec<Result<Received, StoreError>>, StoreError> {
-        let sources: Vec<_> = jobs.iter().map(|job| job.source.0).collect();
-        let times: Vec<_> = jobs.iter().map(|job| job.now.as_millisecond()).collect();
-        let cells: Vec<_> = jobs.iter().map(|job| Json(&job.cell)).collect();
-        let numbers: Vec<_> = sources.iter().map(ToString::to_string).collect();
-        let lock = format!(
-            "SELECT FROM datasets d JOIN sources s ON s.dataset_id = d.id WHERE s.id IN ({}) \
-             ORDER BY d.id FOR UPDATE OF d",
-            numbers.join(",")
-        );
-        let conn = database.get().await?.within(BATCH_MAX);
-        let values: [super::columns::Param<'_>; 4] = [&sources, &times, &cells, &DELETED_AT_ONCE];
-        let gone = || Err(StoreError::NotFound(Entity::Source));
-        let mut answers: Vec<_> = jobs.iter().map(|_| gone()).collect();
-        for row in conn.transact(&lock, RECEIVE, &values).await? {
-            let place = usize::try_from(row.get_as::<i64>(0)? - 1).unwrap_or(usize::MAX);
-            let (batch, dataset) = (BatchId(row.unsigned(1)?), DatasetId(row.get_as(2)?));
-            answers[place] = Ok(Received { batch, dataset });
+        let tx = database.get().await?.within(BATCH_MAX).begin().await?;
+        let mut targets = targets(&tx, &jobs).await?;
+        let sql = "SELECT nextval('row_ids') FROM generate_series(1, $1::int8)";
+        let numbers = tx.query(sql, &[&count(jobs.len())]).await?;
+        let mut answers = Vec::with_capacity(jobs.len());
+        let (mut ids, mut owners) = (Vec::new(), Vec::new());
+        let (mut times, mut cells) = (Vec::new(), Vec::new());
+        for (job, number) in jobs.iter().zip(&numbers) {
+            let Some((dataset, replaces)) = targets.of(job.to) else {
+                answers.push(Err(StoreError::NotFound(match job.to {
+                    To::Source(_) => Entity::Source,
+                    To::Dataset(..) => Entity::Dataset,
+                })));
+                continue;
+            };
+            let (id, at) = (number.get_as::<i64>(0)?, job.now.as_millisecond());
+            let Some(open) = targets.open.get_mut(&dataset) else { continue };
+            if replaces {
+                open.begin(VersionId(id.cast_unsigned()), at);
+            }
+            open.add(job.cell.len(), at);
+            ids.push(id);
+            owners.push(signed(open.version().0));
+            times.push(at);
+            cells.push(Json(&job.cell));
+            answers.push(Ok(Received { batch: BatchId(id.cast_unsigned()), dataset }));
         }
+        let sql = "INSERT INTO rows (id, version_id, received_ms, suspended, cell) \
+                   SELECT id, version_id, received_ms, false, cell FROM unnest($1::int8[], \
+                   $2::int8[], $3::int8[], $4::text[]) r (id, version_id, received_ms, cell)";
+        tx.execute(sql, &[&ids, &owners, &times, &cells]).await?;
+        versions::write(&tx, targets.open).await?;
+        tx.commit().await?;
         Ok(answers)
     }
 }
 
-/// Inserts the rows of all deliveries whose source is there, by its mode at this moment, but for those
-/// that a later one of the same statement replaces.
-const RECEIVE: &str = "
-WITH placed AS MATERIALIZED (
-    SELECT i.n, s.dataset_id, s.mode = 'replace' AS replaces, i.received_ms, i.cell
-    FROM unnest($1::int4[], $2::int8[], $3::text[]) WITH ORDINALITY
-        AS i (source_id, received_ms, cell, n)
-    JOIN sources s ON s.id = i.source_id ORDER BY i.n
-), numbered AS MATERIALIZED (
-    SELECT p.*, nextval('row_ids') AS id FROM placed p
-), added AS MATERIALIZED (
-    SELECT dataset_id, replaces, max(id) AS last, count(*) AS rows,
-           sum(octet_length(cell)) AS bytes,
-           (array_agg(octet_length(cell) ORDER BY n DESC))[1] AS last_bytes,
-           (array_agg(received_ms ORDER BY n DESC))[1] AS updated_ms
-    FROM numbered GROUP BY dataset_id, replaces
-), inserted AS (
-    INSERT INTO rows (id, dataset_id, received_ms, suspended, cell)
-    SELECT n.id, n.dataset_id, n.received_ms, false, n.cell FROM numbered n
-    JOIN added a ON a.dataset_id = n.dataset_id WHERE n.id = a.last OR NOT n.replaces
-    ORDER BY n.id
-), counted AS (
-    UPDATE datasets d SET
-        rows = CASE WHEN a.replaces THEN 1 ELSE d.rows + a.rows END,
-        bytes = CASE WHEN a.replaces THEN a.last_bytes ELSE d.bytes + a.bytes END,
-        floor = CASE WHEN a.replaces THEN a.last ELSE d.floor END,
-        updated_ms = a.updated_ms
-    FROM added a WHERE d.id = a.dataset_id
-), hidden AS MATERIALIZED (
-    SELECT a.dataset_id, a.last, r.id FROM added a CROSS JOIN LATERAL (
-        SELECT id FROM rows WHERE dataset_id = a.dataset_id AND id < a.last ORDER BY id LIMIT $4
-    ) r WHERE a.replaces
-), discarded AS (
-    DELETE FROM rows WHERE id IN (SELECT id FROM hidden)
-), postponed AS (
-    INSERT INTO garbage (dataset_id, below)
-    SELECT dataset_id, last FROM hidden GROUP BY dataset_id, last HAVING count(*) = $4
-    ON CONFLICT (dataset_id) DO UPDATE SET below = excluded.below
-)
-SELECT n, id, dataset_id FROM numbered";
+/// The datasets of a batch, locked, and which source fills which.
+struct Targets {
+    open: BTreeMap<DatasetId, Open>,
+    /// A source's dataset, and whether its deliveries replace what is there.
+    sources: BTreeMap<SourceId, (DatasetId, bool)>,
+    workspaces: BTreeMap<DatasetId, WorkspaceId>,
+}
 
-/// Deletes some rows that are invisible for good; whether there are more.
-pub(super) async fn collect_garbage(tx: Conn) -> Result<bool, StoreError> {
-    let next = "SELECT dataset_id, below FROM garbage LIMIT 1 FOR UPDATE SKIP LOCKED";
-    let Some(row) = tx.opt(next, &[]).await? else { return Ok(false) };
-    let (dataset, below): (i32, i64) = (row.get_as(0)?, row.get_as(1)?);
-    let sql = "DELETE FROM rows WHERE id IN (SELECT id FROM rows WHERE dataset_id = $1 \
-               AND id < $2 ORDER BY id LIMIT $3)";
-    let deleted = tx.execute(sql, &[&dataset, &below, &DELETED_IDLE]).await?;
-    if deleted < DELETED_IDLE.cast_unsigned() {
-        tx.execute("DELETE FROM garbage WHERE dataset_id = $1", &[&dataset]).await?;
+impl Targets {
+    fn of(&self, to: To) -> Option<(DatasetId, bool)> {
+        match to {
+            To::Source(source) => self.sources.get(&source).copied(),
+            To::Dataset(workspace, dataset) => {
+                let own = self.workspaces.get(&dataset).filter(|own| **own == workspace);
+                own.map(|_| (dataset, false))
+            }
+        }
     }
-    tx.commit().await?;
-    Ok(true)
 }
 
-/// The number from which on a dataset's rows are visible.
-async fn floor(
-    conn: &Conn,
-    workspace: WorkspaceId,
-    project: ProjectId,
-    id: DatasetId,
-) -> Result<i64, StoreError> {
-    let sql = "SELECT floor FROM datasets WHERE id = $1 AND workspace_id = $2 AND project_id = $3";
-    let row = conn.opt(sql, &[&id.0, &workspace.0, &project.0]).await?;
-    row.ok_or(StoreError::NotFound(Entity::Dataset))?.get_as(0)
-}
-
-fn dataset(row: &Row, vault: &Vault) -> Result<Dataset, StoreError> {
-    let source = match row.get_as::<Option<i32>>(8)? {
-        Some(_) => Some(Arc::new(sources::source(row, 8, vault)?)),
-        None => None,
-    };
-    Ok(Dataset {
-        id: DatasetId(row.get_as(0)?),
-        workspace: WorkspaceId(row.get_as(1)?),
-        project: ProjectId(row.get_as(2)?),
-        name: row.text(3)?,
-        created_at: row.moment(4)?,
-        updated_at: row.moment(5)?,
-        source,
-        stats: DatasetStats { rows: row.unsigned(6)?, bytes: row.unsigned(7)? },
-    })
-}
-
-fn data_row(row: &Row) -> Result<DataRow, StoreError> {
-    Ok(DataRow {
-        batch: BatchId(row.unsigned(0)?),
-        received_at: row.moment(1)?,
-        cell: row.json(2)?,
-    })
-}
-
-fn batch(row: &Row) -> Result<Batch, StoreError> {
-    let suspended: bool = row.get_as(2)?;
-    Ok(Batch {
-        id: BatchId(row.unsigned(0)?),
-        received_at: row.moment(1)?,
-        state: if suspended { BatchState::Suspended } else { BatchState::Active },
-        bytes: row.unsigned(3)?,
-    })
+async fn targets(tx: &Conn, jobs: &[Delivery]) -> Result<Targets, StoreError> {
+    let (mut sources, mut datasets) = (Vec::new(), Vec::new());
+    for job in jobs {
+        match job.to {
+            To::Source(source) => sources.push(source.0),
+            To::Dataset(_, dataset) => datasets.push(dataset.0),
+        }
+    }
+    let sql = format!(
+        "SELECT {}, d.workspace_id FROM datasets d WHERE d.id = ANY($1) OR d.id IN \
+         (SELECT dataset_id FROM sources WHERE id = ANY($2)) ORDER BY d.id FOR NO KEY UPDATE",
+        versions::COLUMNS
+    );
+    let mut open = BTreeMap::new();
+    let mut workspaces = BTreeMap::new();
+    for row in tx.query(&sql, &[&datasets, &sources]).await? {
+        let (dataset, opened) = Open::read(&row, 0)?;
+        open.insert(dataset, opened);
+        workspaces.insert(dataset, WorkspaceId(row.get_as(10)?));
+    }
+    // The mode that each source has now that the datasets are locked.
+    let sql = "SELECT id, dataset_id, mode = 'replace' FROM sources WHERE id = ANY($1)";
+    let mut fills = BTreeMap::new();
+    for row in tx.query(sql, &[&sources]).await? {
+        let dataset = DatasetId(row.get_as(1)?);
+        if open.contains_key(&dataset) {
+            fills.insert(SourceId(row.get_as(0)?), (dataset, row.get_as(2)?));
+        }
+    }
+    Ok(Targets { open, sources: fills, workspaces })
 }

@@ -76,8 +76,7 @@ impl JournalStore for PostgresStore {
         let before = query.before.map_or(i64::MAX, |seq| signed(seq.0));
         let conn = self.db.get().await?;
         let limit = count(query.limit);
-        let rows =
-            conn.query(&sql, &[&workspace.0, &event_type, &after, &before, &limit]).await?;
+        let rows = conn.query(&sql, &[&workspace.0, &event_type, &after, &before, &limit]).await?;
         rows.iter().map(|row| event(row, 0).map(Arc::new)).collect()
     }
 
@@ -94,8 +93,7 @@ impl JournalStore for PostgresStore {
         );
         let conn = self.db.get().await?;
         let hash = id_hash(workspace, id);
-        let row =
-            conn.opt(&sql, &[&hash, &workspace.0, &Text(id), &source.map(Text)]).await?;
+        let row = conn.opt(&sql, &[&hash, &workspace.0, &Text(id), &source.map(Text)]).await?;
         row.map(|row| event(&row, 0).map(Arc::new)).transpose()
     }
 
@@ -168,7 +166,11 @@ impl Work for Appending {
         let mut receipts = Vec::with_capacity(rows.len());
         for row in &rows {
             let matched = row.small(1)?;
-            receipts.push(Receipt { seq: Seq(row.unsigned(0)?), matched, duplicate: row.get_as(2)? });
+            receipts.push(Receipt {
+                seq: Seq(row.unsigned(0)?),
+                matched,
+                duplicate: row.get_as(2)?,
+            });
         }
         if let Some(row) = rows.first() {
             let touched: Option<Vec<i32>> = row.get_as(3)?;

@@ -13,22 +13,28 @@ use async_trait::async_trait;
 use hookyard_core::entropy::Entropy;
 use hookyard_core::model::Secret;
 
+use crate::places::Places;
 use crate::vault::Vault;
 use crate::{Ready, Store, StoreError};
 
+mod applications;
 mod attempts;
 mod batches;
 mod catalog;
 mod columns;
 mod credentials;
 mod database;
+mod dataset_rows;
 mod datasets;
 mod dead_letters;
 mod event_types;
+mod folders;
+mod freshness;
 mod gaps;
 mod journal;
 mod migrate;
 mod nodes;
+mod oauth;
 mod partitions;
 mod queue;
 mod replays;
@@ -82,7 +88,8 @@ pub struct PostgresStore {
     appends: Batches<journal::Appending>,
     settles: Batches<settle::Settling>,
     receives: Batches<datasets::Receiving>,
-    versions: Batches<versions::Versions>,
+    fresh: Batches<freshness::Freshness>,
+    places: Places,
     tasks: nodes::Tasks,
 }
 
@@ -111,7 +118,8 @@ impl PostgresStore {
             appends: Batches::start(Arc::clone(&db), appending),
             settles: Batches::start(Arc::clone(&db), settling),
             receives: Batches::start(Arc::clone(&db), datasets::Receiving),
-            versions: Batches::start(Arc::clone(&db), versions::Versions),
+            fresh: Batches::start(Arc::clone(&db), freshness::Freshness),
+            places: Places::default(),
             db,
             vault,
             entropy,

@@ -21,7 +21,7 @@ use tokio_postgres::AsyncMessage;
 
 use super::columns::Columns;
 use super::database::{Conn, Database};
-use super::{datasets, partitions, replays};
+use super::{partitions, replays, versions};
 use crate::{Lease, Ready, StoreError};
 
 /// The channel that all nodes listen to.
@@ -98,7 +98,7 @@ impl Upkeep {
             drop(conn);
             partitions::make(self.db.get().await?).await?;
             for _ in 0..GARBAGE_ROUNDS {
-                if !datasets::collect_garbage(self.db.begin().await?).await? {
+                if !versions::collect_garbage(self.db.begin().await?).await? {
                     break;
                 }
             }

@@ -20,10 +20,8 @@ const AHEAD: i64 = 2;
 const LOCK: &str = "SELECT pg_advisory_xact_lock(29818711113986051)";
 
 /// A table and the statement that says its last number.
-const TABLES: [(&str, &str); 2] = [
-    ("journal", "SELECT seq FROM sequencer"),
-    ("attempts", "SELECT last_value FROM attempt_ids"),
-];
+const TABLES: [(&str, &str); 2] =
+    [("journal", "SELECT seq FROM sequencer"), ("attempts", "SELECT last_value FROM attempt_ids")];
 
 /// Makes the partitions that will be needed next.
 pub(super) async fn make(conn: Conn) -> Result<(), StoreError> {

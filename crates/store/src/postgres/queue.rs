@@ -146,11 +146,8 @@ impl PostgresStore {
         );
         let (events, bytes) = (count(limit.events), count(limit.bytes));
         let (conn, epoch) = (self.db.get().await?, lease.epoch.cast_signed());
-        conn.query(
-            &sql,
-            &[&lease.endpoint.0, &self.node, &epoch, &events, &bytes, &CHUNK_ENTRIES],
-        )
-        .await
+        conn.query(&sql, &[&lease.endpoint.0, &self.node, &epoch, &events, &bytes, &CHUNK_ENTRIES])
+            .await
     }
 
     async fn requeue_history(

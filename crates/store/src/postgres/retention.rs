@@ -145,7 +145,8 @@ async fn window(
         return Ok(None);
     }
     let Kind { table, number, .. } = kind;
-    let sql = format!("SELECT {number} FROM {table} WHERE {number} >= $1 ORDER BY {number} LIMIT 1");
+    let sql =
+        format!("SELECT {number} FROM {table} WHERE {number} >= $1 ORDER BY {number} LIMIT 1");
     let Some(lowest) = tx.opt(&sql, &[&signed(surplus.from)]).await? else { return Ok(None) };
     let lowest = lowest.unsigned(0)?;
     Ok((lowest < end).then(|| (signed(lowest), signed(end.min(lowest + SLICE)))))
@@ -192,8 +193,7 @@ async fn delete(
            coalesce((SELECT sum(weight) FROM gone), 0)::int8, (SELECT count(*) FROM sized)"
     );
     let (below, bytes) = (signed(surplus.below), signed(surplus.bytes));
-    let row =
-        tx.one(&sql, &[&start, &end, &below, &bytes, &signed(ROW_OVERHEAD), &id]).await?;
+    let row = tx.one(&sql, &[&start, &end, &below, &bytes, &signed(ROW_OVERHEAD), &id]).await?;
     let (deleted, freed, sized) = (row.unsigned(0)?, row.unsigned(1)?, row.unsigned(2)?);
     surplus.bytes = surplus.bytes.saturating_sub(freed);
     surplus.from = end.cast_unsigned();

@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hookyard_core::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
-use hookyard_core::model::{Mode, NewSource, Secret, Source, SourceChange};
+use hookyard_core::model::{Mode, NewSource, Secret, Source, SourceChange, VersionsKept};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
 
-use super::columns::{Columns, Text, moment};
-use super::{PostgresStore, catalog};
+use super::columns::{Columns, Text, count, from_json, moment, to_json};
+use super::database::Conn;
+use super::{PostgresStore, catalog, datasets, folders};
 use crate::vault::Vault;
-use crate::{Entity, SourceStore, StoreError};
+use crate::{Entity, NewDataset, SourceQuery, SourceStore, StoreError};
 
 /// Columns that [`source`] reads, of the table `s`.
 pub(super) const COLUMNS: &str = "s.id, s.workspace_id, s.project_id, s.dataset_id, s.created_ms, \
-                                  s.name, s.mode, s.origins, s.folder, s.secret, s.key";
+                                  s.name, s.mode, s.origins, s.folder, s.secret, s.key, s.options";
 
 #[async_trait]
 impl SourceStore for PostgresStore {
@@ -30,18 +31,20 @@ impl SourceStore for PostgresStore {
         if !catalog::has_project(&tx, workspace, project).await? {
             return Err(StoreError::NotFound(Entity::Project));
         }
-        let ids = tx
-            .one("SELECT nextval('source_ids')::int4, nextval('dataset_ids')::int4", &[])
-            .await?;
-        let (id, dataset) = (SourceId(ids.get_as(0)?), DatasetId(ids.get_as(1)?));
-        let at = now.as_millisecond();
-        let sql = "INSERT INTO datasets (id, workspace_id, project_id, name, created_ms, \
-                   updated_ms, rows, bytes, floor) VALUES ($1, $2, $3, $4, $5, $5, 0, 0, 0)";
+        let id = tx.one("SELECT nextval('source_ids')::int4", &[]).await?;
+        let (id, at) = (SourceId(id.get_as(0)?), now.as_millisecond());
+        let dataset = NewDataset {
+            workspace,
+            project,
+            name: new.name.clone(),
+            folder: folders::named(&tx, workspace, project, new.folder.as_deref()).await?,
+            keep: VersionsKept::default(),
+        };
+        let dataset = datasets::insert(&tx, &dataset, now).await?;
         let name = Text(&new.name);
-        tx.execute(sql, &[&dataset.0, &workspace.0, &project.0, &name, &at]).await?;
         let sql = "INSERT INTO sources (id, workspace_id, project_id, dataset_id, created_ms, name, \
-                   mode, origins, folder, secret, key, key_hash) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+                   mode, origins, folder, secret, key, key_hash, options) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
         tx.execute(
             sql,
             &[
@@ -57,6 +60,7 @@ impl SourceStore for PostgresStore {
                 &self.seal(id, "secret", new.secret.as_ref())?,
                 &self.seal(id, "key", Some(&Secret::new(new.key.as_str())))?,
                 &key_hash(&new.key),
+                &Text(&to_json(&new.options)?),
             ],
         )
         .await?;
@@ -69,12 +73,34 @@ impl SourceStore for PostgresStore {
         workspace: WorkspaceId,
         project: ProjectId,
     ) -> Result<Vec<Arc<Source>>, StoreError> {
+        let all = SourceQuery { project: Some(project), after: None, limit: usize::MAX };
+        self.sources_page(workspace, all).await
+    }
+
+    async fn sources_page(
+        &self,
+        workspace: WorkspaceId,
+        query: SourceQuery,
+    ) -> Result<Vec<Arc<Source>>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM sources s WHERE s.workspace_id = $1 AND s.project_id = $2 \
-             ORDER BY s.id"
+            "SELECT {COLUMNS} FROM sources s WHERE s.workspace_id = $1 \
+             AND ($2::int4 IS NULL OR s.project_id = $2) AND s.id > $3 ORDER BY s.id LIMIT $4"
         );
-        let rows = self.db.get().await?.query(&sql, &[&workspace.0, &project.0]).await?;
+        let (project, after) = (query.project.map(|id| id.0), query.after.map_or(0, |id| id.0));
+        let conn = self.db.get().await?;
+        let rows = conn.query(&sql, &[&workspace.0, &project, &after, &count(query.limit)]).await?;
         rows.iter().map(|row| source(row, 0, &self.vault).map(Arc::new)).collect()
+    }
+
+    async fn workspace_source(
+        &self,
+        workspace: WorkspaceId,
+        id: SourceId,
+    ) -> Result<Option<Arc<Source>>, StoreError> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM sources s WHERE s.id = $1 AND s.workspace_id = $2");
+        let row = self.db.get().await?.opt(&sql, &[&id.0, &workspace.0]).await?;
+        row.map(|row| source(&row, 0, &self.vault).map(Arc::new)).transpose()
     }
 
     async fn source(
@@ -113,11 +139,8 @@ impl SourceStore for PostgresStore {
         let row = tx.opt(&sql, &[&id.0, &workspace.0, &project.0]).await?;
         let row = row.ok_or(StoreError::NotFound(Entity::Source))?;
         let mut source = source(&row, 0, &self.vault)?;
-        apply(&mut source.spec, change);
-        let spec = &source.spec;
-        let secret = self.seal(id, "secret", spec.secret.as_ref())?;
-        let sql = "UPDATE sources SET mode = $2, origins = $3, secret = $4 WHERE id = $1";
-        tx.execute(sql, &[&id.0, &spec.mode.as_str(), &Text(&spec.origins), &secret]).await?;
+        source.spec.apply(change);
+        self.save_source(&tx, &source).await?;
         tx.commit().await?;
         Ok(Arc::new(source))
     }
@@ -135,28 +158,35 @@ impl SourceStore for PostgresStore {
 }
 
 impl PostgresStore {
+    /// Writes all of a source that can change.
+    async fn save_source(&self, tx: &Conn, source: &Source) -> Result<(), StoreError> {
+        let (id, spec) = (source.id, &source.spec);
+        let sql = "UPDATE sources SET name = $2, mode = $3, origins = $4, secret = $5, key = $6, \
+                   key_hash = $7, options = $8 WHERE id = $1";
+        tx.execute(
+            sql,
+            &[
+                &id.0,
+                &Text(&spec.name),
+                &spec.mode.as_str(),
+                &Text(&spec.origins),
+                &self.seal(id, "secret", spec.secret.as_ref())?,
+                &self.seal(id, "key", Some(&Secret::new(spec.key.as_str())))?,
+                &key_hash(&spec.key),
+                &Text(&to_json(&spec.options)?),
+            ],
+        )
+        .await
+        .map(drop)
+    }
+
     fn seal(
         &self,
         id: SourceId,
         name: &str,
         secret: Option<&Secret>,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        secret
-            .map(|secret| self.vault.seal(&*self.entropy, &place(id, name), secret))
-            .transpose()
-    }
-}
-
-fn apply(spec: &mut NewSource, change: SourceChange) {
-    let SourceChange { mode, origins, secret } = change;
-    if let Some(mode) = mode {
-        spec.mode = mode;
-    }
-    if let Some(origins) = origins {
-        spec.origins = origins;
-    }
-    if let Some(secret) = secret {
-        spec.secret = secret;
+        secret.map(|secret| self.vault.seal(&*self.entropy, &place(id, name), secret)).transpose()
     }
 }
 
@@ -184,6 +214,7 @@ pub(super) fn source(row: &Row, at: usize, vault: &Vault) -> Result<Source, Stor
         secret: secret.map(|sealed| vault.open(&place(id, "secret"), sealed)).transpose()?,
         key: vault.open(&place(id, "key"), row.get_as(at + 10)?)?.expose().to_owned(),
         folder: row.text_if(at + 8)?,
+        options: from_json(&row.text(at + 11)?)?,
     };
     let dataset = DatasetId(row.get_as(at + 3)?);
     Ok(Source { id, dataset, created_at: row.moment(at + 4)?, spec })

@@ -130,25 +130,19 @@ impl Search<'_> {
         );
         let (types, from, until, missed) = self.values();
         let (low, high) = (signed(span.after.0), signed(span.last.0));
-        let values: [Param<'_>; 8] = [
-            &self.workspace.0,
-            &types,
-            &from,
-            &until,
-            &missed,
-            &low,
-            &high,
-            &count(limit),
-        ];
+        let values: [Param<'_>; 8] =
+            [&self.workspace.0, &types, &from, &until, &missed, &low, &high, &count(limit)];
         conn.query(&sql, &values).await
     }
 }
 
-fn earlier(at: Timestamp) -> Timestamp {
+/// As early as a row that was accepted at `at` may stand.
+pub(super) fn earlier(at: Timestamp) -> Timestamp {
     at.checked_sub(DISORDER).unwrap_or(Timestamp::MIN)
 }
 
-fn later(at: Timestamp) -> Timestamp {
+/// As late as a row that was accepted at `at` may stand.
+pub(super) fn later(at: Timestamp) -> Timestamp {
     at.checked_add(DISORDER).unwrap_or(Timestamp::MAX)
 }
 

@@ -11,8 +11,7 @@ use crate::contract::{self, Fixture};
 
 /// One server for all tests of the process. What is on its disk need not survive it.
 static SERVER: LazyLock<Postgres> = LazyLock::new(|| {
-    let settings =
-        ["fsync=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=64MB"];
+    let settings = ["fsync=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=64MB"];
     Postgres::start(&settings).expect("no PostgreSQL")
 });
 
@@ -54,7 +53,8 @@ impl Place {
             // As if it had been killed a lease ago.
             last.tasks.stop();
             let node = last.node;
-            sql(&self.name, &format!("UPDATE nodes SET until = '-infinity' WHERE id = {node}")).await;
+            sql(&self.name, &format!("UPDATE nodes SET until = '-infinity' WHERE id = {node}"))
+                .await;
         }
         let store = Arc::new(PostgresStore::open(options(&self.name)).await.unwrap());
         *self.last.lock().unwrap() = Some(Arc::clone(&store));

@@ -40,14 +40,90 @@ CREATE TABLE projects (
 );
 
 CREATE TABLE credentials (
+    id             int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    workspace_id   int NOT NULL REFERENCES workspaces (id),
+    kind           text NOT NULL,
+    scopes         text NOT NULL,
+    lookup         bytea NOT NULL,        -- SHA-256
+    secret         bytea,                 -- SHA-256
+    name           text NOT NULL,
+    created_ms     bigint,
+    expires_ms     bigint,
+    allowed_ips    text NOT NULL,         -- CIDRs, blanks between
+    last_used_ms   bigint,
+    revoked_ms     bigint,
+    disabled       boolean NOT NULL DEFAULT false,  -- it, or the application that it belongs to
+    application_id int,
+    UNIQUE (kind, lookup)
+) WITH (fillfactor = 80);
+CREATE INDEX credentials_by_owner ON credentials (workspace_id, application_id, id);
+CREATE INDEX credentials_by_end ON credentials ((coalesce(revoked_ms, expires_ms)));
+
+-- Applications, what people granted them, and the codes and tokens of that, as hashes (SHA-256).
+CREATE TABLE applications (
     id           int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     workspace_id int NOT NULL REFERENCES workspaces (id),
-    kind         text NOT NULL,
+    client_id    text NOT NULL UNIQUE,
+    created_ms   bigint NOT NULL,
     scopes       text NOT NULL,
-    lookup       bytea NOT NULL,          -- SHA-256
-    secret       bytea,                   -- SHA-256
-    UNIQUE (kind, lookup)
+    disabled     boolean NOT NULL,
+    settings     text NOT NULL            -- JSON
 );
+CREATE INDEX applications_by_workspace ON applications (workspace_id, id);
+
+CREATE TABLE grants (
+    id             int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    application_id int NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+    via            text NOT NULL,         -- code, device
+    scopes         text NOT NULL,
+    approved_by    int NOT NULL,          -- a credential, which may be gone
+    created_ms     bigint NOT NULL,
+    refreshed_ms   bigint NOT NULL
+);
+CREATE INDEX grants_by_application ON grants (application_id, id);
+
+-- An access token is a credential of kind token; this is the grant that it belongs to.
+CREATE TABLE access_tokens (
+    credential_id int PRIMARY KEY REFERENCES credentials (id) ON DELETE CASCADE,
+    grant_id      int NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
+    expires_ms    bigint NOT NULL
+);
+CREATE INDEX access_tokens_by_grant ON access_tokens (grant_id, credential_id);
+
+CREATE TABLE refresh_tokens (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    hash       bytea NOT NULL UNIQUE,
+    grant_id   int NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
+    expires_ms bigint,                    -- absent: never
+    used       boolean NOT NULL
+);
+CREATE INDEX refresh_tokens_by_grant ON refresh_tokens (grant_id, id);
+
+CREATE TABLE authorization_codes (
+    hash           bytea PRIMARY KEY,
+    application_id int NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+    scopes         text NOT NULL,
+    approved_by    int NOT NULL,
+    redirect_uri   text NOT NULL,
+    challenge      text,                  -- PKCE, S256
+    expires_ms     bigint NOT NULL,
+    grant_id       int                    -- what came of it, once it was used
+);
+CREATE INDEX authorization_codes_by_application ON authorization_codes (application_id);
+
+CREATE TABLE device_codes (
+    hash           bytea PRIMARY KEY,
+    user_hash      bytea NOT NULL UNIQUE,
+    application_id int NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+    scopes         text NOT NULL,
+    expires_ms     bigint NOT NULL,
+    interval_ms    bigint NOT NULL,       -- the least time between two questions
+    asked_ms       bigint,
+    decision       text,                  -- approved, denied
+    approved_by    int,
+    grant_id       int
+);
+CREATE INDEX device_codes_by_application ON device_codes (application_id);
 
 CREATE TABLE categories (
     workspace_id int NOT NULL REFERENCES workspaces (id),
@@ -226,20 +302,56 @@ CREATE TABLE retained (
 INSERT INTO retained (kind, slot, bytes)
     SELECT kind, slot, 0 FROM generate_series(0, 1) kind, generate_series(0, 15) slot;
 
-CREATE SEQUENCE dataset_ids AS int;
-CREATE TABLE datasets (
-    id           int PRIMARY KEY,
+CREATE TABLE folders (
+    id           int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     workspace_id int NOT NULL,
     project_id   int NOT NULL,
+    parent_id    int,
     name         text NOT NULL,
     created_ms   bigint NOT NULL,
     updated_ms   bigint NOT NULL,
-    rows         bigint NOT NULL,         -- visible rows
-    bytes        bigint NOT NULL,         -- of their cells
-    floor        bigint NOT NULL,         -- rows with lower ids were replaced
+    FOREIGN KEY (workspace_id, project_id) REFERENCES projects (workspace_id, id)
+);
+CREATE INDEX folders_by_project ON folders (workspace_id, project_id);
+
+-- What a dataset's row says of rows and bytes is of the version that is seen.
+CREATE TABLE datasets (
+    id             int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    workspace_id   int NOT NULL,
+    project_id     int NOT NULL,
+    name           text NOT NULL,
+    folder_id      int,
+    revision       int NOT NULL DEFAULT 1,
+    created_ms     bigint NOT NULL,
+    updated_ms     bigint NOT NULL,
+    version_id     bigint NOT NULL,       -- the one that is seen
+    began_ms       bigint NOT NULL,       -- of the version
+    rows           bigint NOT NULL DEFAULT 0,   -- visible rows
+    suspended      bigint NOT NULL DEFAULT 0,   -- hidden batches
+    bytes          bigint NOT NULL DEFAULT 0,   -- of the visible rows' cells
+    edits          bigint NOT NULL DEFAULT 0,   -- changes that moved rows
+    versions_kept  int NOT NULL,
+    versions_bytes bigint NOT NULL,
+    columns        text NOT NULL DEFAULT '{}',  -- JSON
     FOREIGN KEY (workspace_id, project_id) REFERENCES projects (workspace_id, id)
 ) WITH (fillfactor = 50);
 CREATE INDEX datasets_by_project ON datasets (workspace_id, project_id);
+CREATE INDEX datasets_by_folder ON datasets (folder_id) WHERE folder_id IS NOT NULL;
+
+-- Earlier versions, in the order in which they were replaced.
+CREATE TABLE dataset_versions (
+    position    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id          bigint NOT NULL UNIQUE,
+    dataset_id  int NOT NULL,
+    began_ms    bigint NOT NULL,
+    updated_ms  bigint NOT NULL,
+    replaced_ms bigint NOT NULL,
+    rows        bigint NOT NULL,
+    suspended   bigint NOT NULL,
+    bytes       bigint NOT NULL,
+    edits       bigint NOT NULL
+);
+CREATE INDEX dataset_versions_by_dataset ON dataset_versions (dataset_id, position);
 
 CREATE SEQUENCE source_ids AS int;
 CREATE TABLE sources (
@@ -254,22 +366,25 @@ CREATE TABLE sources (
     folder       text,
     secret       bytea,                   -- sealed
     key          bytea NOT NULL,          -- sealed
-    key_hash     bytea NOT NULL UNIQUE    -- SHA-256
+    key_hash     bytea NOT NULL UNIQUE,   -- SHA-256
+    options      text NOT NULL            -- JSON
 );
-CREATE INDEX sources_by_project ON sources (workspace_id, project_id);
+CREATE INDEX sources_by_workspace ON sources (workspace_id, id);
 
+-- Rows belong to a version of a dataset. The two share their numbers: a version that a delivery
+-- begins has the number of its row.
 CREATE SEQUENCE row_ids;
 CREATE TABLE rows (
     id          bigint PRIMARY KEY,
-    dataset_id  int NOT NULL,
+    version_id  bigint NOT NULL,
     received_ms bigint NOT NULL,
     suspended   boolean NOT NULL,
     cell        text NOT NULL             -- JSON
 );
-CREATE INDEX rows_by_dataset ON rows (dataset_id, id);
+CREATE INDEX rows_by_version ON rows (version_id, id);
+CREATE INDEX rows_suspended ON rows (version_id, id) WHERE suspended;
 
--- Rows that are invisible for good and still to be deleted, a few at a time.
+-- Versions that nobody can see any more and whose rows are still to be deleted, a few at a time.
 CREATE TABLE garbage (
-    dataset_id int PRIMARY KEY,
-    below      bigint NOT NULL
+    version_id bigint PRIMARY KEY
 );

@@ -1,0 +1,47 @@
+//! Which version of a workspace's endpoints and event types is the newest.
+//!
+//! A node asks this before each match, so that whoever was told of a change finds it in effect on
+//! every node. Calls that wait at the same time are answered by one statement.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use hookyard_core::id::WorkspaceId;
+
+use super::batches::Work;
+use super::columns::Columns;
+use super::database::Database;
+use crate::{Entity, StoreError};
+
+/// Reads versions.
+#[derive(Debug)]
+pub(super) struct Freshness;
+
+#[async_trait]
+impl Work for Freshness {
+    type Job = WorkspaceId;
+    type Answer = u64;
+
+    fn bytes(_: &WorkspaceId) -> usize {
+        0
+    }
+
+    async fn run(
+        &self,
+        database: &Database,
+        jobs: Vec<WorkspaceId>,
+    ) -> Result<Vec<Result<u64, StoreError>>, StoreError> {
+        let mut ids: Vec<i32> = jobs.iter().map(|id| id.0).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let sql = "SELECT id, version FROM workspaces WHERE id = ANY($1)";
+        let conn = database.get().await?.within(super::BATCH_MAX);
+        let mut newest: HashMap<i32, u64> = HashMap::new();
+        for row in conn.query(sql, &[&ids]).await? {
+            newest.insert(row.get_as(0)?, row.unsigned(1)?);
+        }
+        let version = |id: &WorkspaceId| newest.get(&id.0).copied();
+        let answer = |id| version(id).ok_or(StoreError::NotFound(Entity::Workspace));
+        Ok(jobs.iter().map(answer).collect())
+    }
+}
