@@ -1,7 +1,9 @@
 """A server under test, and a receiver whose answers are scripted. The standard library only, so that
 every client's environment can use it."""
 
+import atexit
 import contextlib
+import functools
 import http.client
 import http.server
 import json
@@ -9,6 +11,7 @@ import os
 import pathlib
 import queue
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -22,9 +25,77 @@ BINARY = pathlib.Path(os.environ.get("HOOKYARD_TEST_BINARY", ROOT / "target/debu
 SHARED = ROOT.parent / "shared"
 
 
+# `postgres` has every server under test keep its data there and not in its directory.
+STORE = os.environ.get("HOOKYARD_TEST_STORE", "embedded")
+
+
 def environment():
     """This process's environment without settings for the server."""
     return {k: v for k, v in os.environ.items() if not k.startswith("HOOKYARD_")}
+
+
+class Postgres:
+    """A PostgreSQL server in a directory of its own, which goes away with this process."""
+
+    def __init__(self, *settings):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.process = subprocess.Popen(
+            ["sh", ROOT / "tests/postgres.sh", str(self.port), *settings],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.directory = self._said("ready ")
+        self.databases = 0
+
+    def _said(self, start):
+        line = self.process.stdout.readline()
+        assert line.startswith(start), line + self.process.stdout.read()
+        return line.removeprefix(start).strip()
+
+    def _tell(self, order):
+        self.process.stdin.write(order + "\n")
+        self.process.stdin.flush()
+
+    def stop(self):
+        self._tell("stop")
+        self._said("stopped")
+
+    def start(self):
+        self._tell("start")
+        self._said("ready ")
+
+    def sql(self, statement, database="postgres"):
+        """What `psql` says to a statement, unaligned."""
+        found = subprocess.run(
+            [sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/psql"))[-1], "-At",
+             "-h", self.directory, "-p", str(self.port), "-U", "hookyard", "-d", database,
+             "-c", statement],
+            capture_output=True, text=True, timeout=30,
+        )
+        assert found.returncode == 0, found.stderr
+        return found.stdout.strip()
+
+    def database(self, port=None):
+        """The URL of a new database, on another port if one is given."""
+        self.databases += 1
+        name = f"test_{os.getpid()}_{self.databases}"
+        self.sql(f"CREATE DATABASE {name}")
+        return f"postgres://hookyard@127.0.0.1:{port or self.port}/{name}"
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(20)
+
+
+@functools.cache
+def shared_postgres():
+    """One server for all tests of this process."""
+    server = Postgres("fsync=off", "full_page_writes=off")
+    atexit.register(server.close)
+    return server
 
 
 def command(*args, cwd=None, env=None, timeout=30):
@@ -68,24 +139,35 @@ class Answer:
 
 
 class Server:
-    """The real binary on a data directory of its own."""
+    """The real binary on a data directory or database of its own, or beside another server on its
+    database."""
 
-    def __init__(self, directory, *flags, ranges=("127.0.0.0/8",)):
+    def __init__(self, directory, *flags, ranges=("127.0.0.0/8",), database=None, beside=None):
         self.directory = pathlib.Path(directory)
         self.data = self.directory / "data"
         self.flags = [*flags, *(f"--allow-net={net}" for net in ranges)]
-        made = command("init", "--data", self.data, "--json", cwd=self.directory)
-        assert made.returncode == 0, made.stderr
-        self.credentials = json.loads(made.stdout)
         self.process = None
         self.url = None
+        if beside:
+            self.place, self.credentials = beside.place, beside.credentials
+            if database:
+                self.place = {**self.place, "HOOKYARD_DATABASE_URL": database}
+            return
+        if STORE == "postgres":
+            database = database or shared_postgres().database()
+        self.place = {"HOOKYARD_DATA": str(self.data)}
+        if database:
+            self.place = {"HOOKYARD_DATABASE_URL": database, "HOOKYARD_ENCRYPTION_KEY": "5e" * 32}
+        made = command("init", "--json", cwd=self.directory, env=self.place)
+        assert made.returncode == 0, made.stderr
+        self.credentials = json.loads(made.stdout)
 
     def start(self):
         self.log = open(self.directory / "server.log", "ab")
         self.process = subprocess.Popen(
-            [BINARY, "serve", "--data", self.data, "--listen", "127.0.0.1:0", *self.flags],
+            [BINARY, "serve", "--listen", "127.0.0.1:0", *self.flags],
             cwd=self.directory,
-            env=environment(),
+            env={**environment(), **self.place},
             stdout=subprocess.PIPE,
             stderr=self.log,
             text=True,
@@ -119,7 +201,7 @@ class Server:
 
     def credential(self, *flags):
         """A new credential, made while the server runs."""
-        made = command("credential", "create", "--data", self.data, "--json", *flags)
+        made = command("credential", "create", "--json", *flags, env=self.place)
         assert made.returncode == 0, made.stderr
         return json.loads(made.stdout)
 

@@ -185,12 +185,21 @@ def test_bad_values_are_refused_with_what_is_right(tmp_path, flag, value, said):
 
 
 def test_another_database_is_refused_and_not_ignored(tmp_path):
-    for args, env in ((["--database-url", "postgres://x"], {}),
-                      ([], {"HOOKYARD_DATABASE_URL": "postgres://x"})):
+    for args, env in ((["--database-url", "mysql://x"], {}),
+                      ([], {"HOOKYARD_DATABASE_URL": "mysql://x"})):
         tried = command("init", "--data", tmp_path / "d", *args, env=env)
         assert tried.returncode == 1
-        assert "embedded store only" in tried.stderr
+        assert "postgres://" in tried.stderr
         assert not (tmp_path / "d").exists()
+
+
+def test_a_shared_database_needs_a_shared_key_and_must_answer(tmp_path):
+    url = ["--database-url", "postgres://hookyard@127.0.0.1:1/none"]
+    tried = command("init", *url, cwd=tmp_path)
+    assert tried.returncode == 1 and "HOOKYARD_ENCRYPTION_KEY" in tried.stderr
+    tried = command("init", *url, cwd=tmp_path, env={"HOOKYARD_ENCRYPTION_KEY": "ab" * 32})
+    assert tried.returncode == 1 and "cannot open the database" in tried.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_data_needs_its_key(tmp_path):

@@ -12,6 +12,7 @@ mod config;
 mod data;
 mod first;
 mod lifecycle;
+mod storage;
 mod telemetry;
 
 use config::Command;

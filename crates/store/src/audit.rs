@@ -2,7 +2,10 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use hookyard_core::id::{CredentialId, WorkspaceId};
+use hookyard_core::model::{Credential, Endpoint, NewSource, Secret, Source};
 use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
 
 use crate::{ActorKind, StoreError};
 
@@ -66,4 +69,65 @@ pub trait AuditStore: Send + Sync {
         workspace: WorkspaceId,
         query: AuditQuery,
     ) -> Result<Vec<AuditEntry>, StoreError>;
+}
+
+/// The names of the members in which two objects differ, as a detail.
+pub(crate) fn changed<T: Serialize>(before: &T, after: &T) -> serde_json::Value {
+    let members = |value: &T| match serde_json::to_value(value) {
+        Ok(serde_json::Value::Object(members)) => members,
+        _ => serde_json::Map::new(),
+    };
+    let (before, after) = (members(before), members(after));
+    let mut names: Vec<_> = before.keys().chain(after.keys()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.retain(|name| before.get(*name) != after.get(*name));
+    json!({ "changed": names })
+}
+
+/// What of an endpoint differs, by name: values can be secrets.
+pub(crate) fn endpoint_changes(before: &Endpoint, after: &Endpoint) -> serde_json::Value {
+    let about = |endpoint: &Endpoint| {
+        let (open, secrets) = endpoint.settings.clone().split();
+        json!({ "open": open, "secrets": secrets, "subscriptions": endpoint.subscriptions })
+    };
+    let revision = after.revision;
+    let (before, after) = (about(before), about(after));
+    let mut names = Vec::new();
+    for part in ["open", "secrets"] {
+        let changed = changed(&before[part], &after[part]);
+        names.extend(changed["changed"].as_array().cloned().unwrap_or_default());
+    }
+    if before["subscriptions"] != after["subscriptions"] {
+        names.push(json!("subscriptions"));
+    }
+    json!({ "changed": names, "revision": revision })
+}
+
+/// What people decide of a credential, for the audit log.
+pub(crate) fn about_credential(credential: &Credential) -> serde_json::Value {
+    let Credential { kind, name, scopes, expires_at, allowed_ips, disabled, .. } = credential;
+    json!({
+        "kind": kind.as_str(),
+        "name": name,
+        "scopes": scopes.to_string(),
+        "expires_at": expires_at,
+        "allowed_ips": allowed_ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        "disabled": disabled,
+    })
+}
+
+/// A source's settings, to be compared only: there are secrets among them.
+pub(crate) fn source_settings(source: &Source) -> serde_json::Value {
+    let NewSource { workspace: _, project: _, name, mode, origins, secret, key, folder, options } =
+        &source.spec;
+    json!({
+        "name": name,
+        "mode": mode.as_str(),
+        "origins": origins,
+        "secret": secret.as_ref().map(Secret::expose),
+        "key": key,
+        "folder": folder,
+        "options": options,
+    })
 }

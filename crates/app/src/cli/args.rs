@@ -102,9 +102,21 @@ pub(crate) struct CommonArgs {
 
     /// The PostgreSQL database to use in place of the embedded one
     ///
-    /// This build has the embedded store only and refuses to start when this is set.
+    /// As in postgres://user:password@host:5432/name. Any number of servers may share it, and nothing
+    /// is kept in a data directory then; each needs the same encryption key, in the environment or in
+    /// a file. Anyone on the machine can read a command line, so better put a URL with a password into
+    /// the environment, or into a file.
     #[arg(long, value_name = "URL", env = "HOOKYARD_DATABASE_URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
+
+    /// A file with the URL of the PostgreSQL database
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "HOOKYARD_DATABASE_URL_FILE",
+        conflicts_with = "database_url"
+    )]
+    pub(crate) database_url_file: Option<PathBuf>,
 
     /// A file with the key that encrypts secrets at rest, 64 hexadecimal digits
     ///

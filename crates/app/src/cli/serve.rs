@@ -14,21 +14,20 @@ use hookyard_engine::replays::Replayer;
 use hookyard_engine::retention::Sweeper;
 use hookyard_engine::{Engine, access};
 use hookyard_server::Settings;
-use hookyard_store::{Retention, SharedStore, Store};
+use hookyard_store::{Retention, Store};
 use tokio::net::TcpListener;
 
 use super::output;
-use crate::config::{Common, FirstWorkspace, Serve};
-use crate::data::{DataDir, Lock};
+use crate::config::{FirstWorkspace, Serve};
 use crate::lifecycle::{self, Signals, Stop};
-use crate::{first, telemetry};
+use crate::{first, storage, telemetry};
 
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(command: Serve) -> Result<()> {
     let Serve { common, first, listen, allow_net, settings, deliver, retention, drain } = command;
     let _flush = telemetry::start(&common).context("cannot start the log")?;
     let signals = Signals::listen().context("cannot listen for signals")?;
-    let (store, _lock) = open(&common)?;
+    let (store, _lock) = storage::open(&common).await?;
     // The port is taken before anything is printed: what is printed must be usable.
     let listener = TcpListener::bind(listen)
         .await
@@ -60,18 +59,15 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
     result
 }
 
-fn open(common: &Common) -> Result<(SharedStore, Lock)> {
-    let data = DataDir::create(&common.data)?;
-    let lock = data.lock()?;
-    let key = data.key(&common.key, &SystemEntropy)?;
-    Ok((Arc::new(data.open_store(key)?), lock))
-}
-
 /// Makes the first workspace where there is none, and prints what a person needs to begin.
 async fn announce(store: &dyn Store, first: FirstWorkspace, address: SocketAddr) -> Result<()> {
     if !first::exists(store).await? {
-        let made = first::make(store, first, &SystemEntropy, SystemClock::new().now()).await?;
-        output::line(&made.as_exports(Some(address)))?;
+        match first::make(store, first, &SystemEntropy, SystemClock::new().now()).await {
+            Ok(made) => output::line(&made.as_exports(Some(address)))?,
+            // Another server that shares the database was quicker.
+            Err(_) if first::exists(store).await? => {}
+            Err(error) => return Err(error),
+        }
     }
     output::line(&format!("listening on http://{address}"))?;
     Ok(())

@@ -8,7 +8,7 @@ pub(crate) mod values;
 
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -49,6 +49,8 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct Common {
     pub(crate) data: PathBuf,
+    /// The database to use in place of the one in the directory.
+    pub(crate) database: Option<Secret>,
     pub(crate) key: KeySource,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: LevelFilter,
@@ -154,20 +156,37 @@ impl Common {
             data,
             config: _,
             database_url,
+            database_url_file,
             encryption_key_file,
             log_format,
             log_level,
         } = args;
-        if database_url.is_some() {
+        let database = database(database_url, database_url_file.as_deref())?;
+        let key = KeySource::new(encryption_key_file, &data)?;
+        if database.is_some() && matches!(key, KeySource::Own(_)) {
             bail!(
-                "--database-url is set, but this build has the embedded store only: leave it out \
-                 and the data is kept in {}",
-                data.display(),
+                "a PostgreSQL database needs the same encryption key on every server that shares \
+                 it: set HOOKYARD_ENCRYPTION_KEY, or name a file with --encryption-key-file \
+                 (`openssl rand -hex 32` makes a key)"
             );
         }
-        let key = KeySource::new(encryption_key_file, &data)?;
-        Ok(Self { data, key, log_format, log_level: log_level.0 })
+        Ok(Self { data, database, key, log_format, log_level: log_level.0 })
     }
+}
+
+/// The database's URL, of which at most one place says something; clap sees to that.
+fn database(url: Option<String>, file: Option<&Path>) -> Result<Option<Secret>> {
+    let url = match (url, file) {
+        (None, None) => return Ok(None),
+        (Some(url), _) => url,
+        (None, Some(file)) => std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read the database URL in {}", file.display()))?,
+    };
+    let url = url.trim();
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        bail!("the database URL does not begin with postgres://: no other database is known");
+    }
+    Ok(Some(Secret::new(url)))
 }
 
 impl From<FirstArgs> for FirstWorkspace {
@@ -308,10 +327,26 @@ mod tests {
     }
 
     #[test]
-    fn another_store_is_refused_and_not_ignored() {
-        let args = ["hookyard", "init", "--database-url", "postgres://db/x"].map(OsString::from);
+    fn another_database_is_refused_and_not_ignored() {
+        let args = ["hookyard", "init", "--database-url", "mysql://db/x"].map(OsString::from);
         let message = read(args).unwrap_err().to_string();
-        assert!(message.contains("embedded store only"), "{message}");
+        assert!(message.contains("postgres://"), "{message}");
+    }
+
+    #[test]
+    fn a_shared_database_needs_a_shared_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let (url, key) = (directory.path().join("url"), directory.path().join("key"));
+        std::fs::write(&url, "postgres://user:word@db/x\n").unwrap();
+        let init = |more: &[&str]| {
+            let args = ["hookyard", "init", "--database-url-file", url.to_str().unwrap()];
+            read(args.iter().chain(more).map(OsString::from))
+        };
+        let message = init(&[]).unwrap_err().to_string();
+        assert!(message.contains("HOOKYARD_ENCRYPTION_KEY"), "{message}");
+        let given = init(&["--encryption-key-file", key.to_str().unwrap()]).unwrap();
+        let Command::Init(given) = given else { panic!() };
+        assert_eq!(given.common.database.unwrap().expose(), "postgres://user:word@db/x");
     }
 
     #[test]

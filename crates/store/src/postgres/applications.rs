@@ -4,12 +4,13 @@ use async_trait::async_trait;
 use hookyard_core::id::{ApplicationId, CredentialId, GrantId, WorkspaceId};
 use hookyard_core::model::{Application, ApplicationChange, Grant, GrantVia, NewApplication};
 use jiff::Timestamp;
+use serde_json::json;
 use tokio_postgres::Row;
 
-use super::PostgresStore;
 use super::columns::{Columns, Text, count, from_json, moment, to_json};
 use super::credentials::scopes;
 use super::database::Conn;
+use super::{PostgresStore, audit};
 use crate::{APPLICATIONS_MAX, ApplicationStore, Entity, StoreError};
 
 /// Columns that [`stored`] reads.
@@ -48,6 +49,8 @@ impl ApplicationStore for PostgresStore {
         let row = tx.opt(sql, &[&workspace.0, &client, &at, &allowed, &settings]).await?;
         let row = row.ok_or_else(|| StoreError::Conflict("the client id is taken".to_owned()))?;
         let id = ApplicationId(row.get_as(0)?);
+        let detail = json!({ "client_id": new.client_id, "scopes": allowed });
+        audit::note(&tx, workspace, "application.create", id, &detail).await?;
         tx.commit().await?;
         Ok(Application {
             id,
@@ -101,7 +104,15 @@ impl ApplicationStore for PostgresStore {
     ) -> Result<Application, StoreError> {
         let tx = self.db.begin().await?;
         let mut application = known(&tx, workspace, id).await?;
+        let about = |application: &Application| {
+            let mut about = json!(application.settings);
+            about["disabled"] = json!(application.disabled);
+            about
+        };
+        let before = about(&application);
         change.apply(&mut application);
+        let changed = audit::changed(&before, &about(&application));
+        audit::note(&tx, workspace, "application.update", id, &changed).await?;
         let sql = "UPDATE applications SET disabled = $2, settings = $3 WHERE id = $1";
         let settings = to_json(&application.settings)?;
         tx.execute(sql, &[&id.0, &application.disabled, &settings]).await?;
@@ -118,9 +129,9 @@ impl ApplicationStore for PostgresStore {
         id: ApplicationId,
     ) -> Result<bool, StoreError> {
         let tx = self.db.begin().await?;
-        if own(&tx, workspace, id).await?.is_none() {
-            return Ok(false);
-        }
+        let Some(application) = own(&tx, workspace, id).await? else { return Ok(false) };
+        let detail = json!({ "client_id": application.client_id });
+        audit::note(&tx, workspace, "application.delete", id, &detail).await?;
         let sql = "DELETE FROM credentials WHERE id IN (SELECT credential_id FROM access_tokens t \
                    JOIN grants g ON g.id = t.grant_id WHERE g.application_id = $1)";
         tx.execute(sql, &[&id.0]).await?;
@@ -158,6 +169,8 @@ impl ApplicationStore for PostgresStore {
         if tx.opt(sql, &[&grant.0, &application.0]).await?.is_none() {
             return Ok(false);
         }
+        let detail = json!({ "application": application });
+        audit::note(&tx, workspace, "grant.revoke", grant, &detail).await?;
         end_grant(&tx, grant).await?;
         tx.commit().await?;
         Ok(true)

@@ -17,7 +17,7 @@ use crate::{AttemptQuery, AttemptStore, StoreError};
 const COLUMNS: &str = "endpoint_id, started_ms, duration_ms, queue_delay_ms, status, success, \
                        advance, parked, failures, refusals, retry_ms, revision, request_id, seqs, \
                        event_types, order_ids, url, request_headers, response_headers, response, \
-                       error";
+                       error, entries";
 
 /// What an attempt takes beside its row, as retention counts it.
 pub(super) const WEIGHT: &str = "8 * cardinality(seqs) + octet_length(url) \
@@ -119,10 +119,11 @@ pub(super) struct Rows<'a> {
     response_headers: Vec<String>,
     responses: Vec<Option<Text<'a>>>,
     errors: Vec<Option<Text<'a>>>,
+    entries: Vec<String>,
 }
 
 /// How many parameters [`Rows::values`] has.
-const VALUES: usize = 20;
+const VALUES: usize = 21;
 
 impl<'a> Rows<'a> {
     pub(super) fn new(
@@ -154,6 +155,7 @@ impl<'a> Rows<'a> {
             response_headers: json(|a| to_json(&a.outcome.response_headers))?,
             responses: all().map(|a| a.outcome.response.as_deref().map(Text)).collect(),
             errors: all().map(|a| a.outcome.error.as_deref().map(Text)).collect(),
+            entries: all().map(|a| list(a.entries.iter().map(|place| signed(*place)))).collect(),
         })
     }
 
@@ -162,13 +164,15 @@ impl<'a> Rows<'a> {
     pub(super) fn insert(first: usize, of: &str) -> String {
         let types = [
             "int8", "int8", "int8", "int4", "bool", "int8", "bool", "int4", "int4", "int8", "int4",
-            "text", "text", "text", "text", "text", "text", "text", "text", "text",
+            "text", "text", "text", "text", "text", "text", "text", "text", "text", "text",
         ];
         let arrays = (first..).zip(types).map(|(n, kind)| format!("${n}::{kind}[]"));
         let arrays: Vec<_> = arrays.collect();
         let names = COLUMNS.trim_start_matches("endpoint_id, ");
-        let picked =
-            names.replace("seqs", "seqs::int8[]").replace("event_types", "event_types::int4[]");
+        let picked = names
+            .replace("seqs", "seqs::int8[]")
+            .replace("event_types", "event_types::int4[]")
+            .replace("entries", "entries::int8[]");
         let overhead = first + VALUES;
         let qualified: Vec<_> = picked.split(", ").map(|name| format!("a.{name}")).collect();
         format!(
@@ -203,6 +207,7 @@ impl<'a> Rows<'a> {
             &self.response_headers,
             &self.responses,
             &self.errors,
+            &self.entries,
         ]
     }
 }
@@ -218,7 +223,7 @@ fn attempt(row: &Row) -> Result<Attempt, StoreError> {
     let status: Option<i32> = row.get_as(4)?;
     let request_id = RequestId::parse(&row.text(12)?)
         .ok_or_else(|| StoreError::internal("a stored request id is damaged"))?;
-    let seqs: Vec<i64> = row.get_as(13)?;
+    let (seqs, entries): (Vec<i64>, Vec<i64>) = (row.get_as(13)?, row.get_as(21)?);
     let event_types: Vec<i32> = row.get_as(14)?;
     let record = NewAttempt {
         request_id,
@@ -227,6 +232,7 @@ fn attempt(row: &Row) -> Result<Attempt, StoreError> {
         duration: duration(2)?,
         queue_delay: duration(3)?,
         events: seqs.into_iter().map(|seq| Seq(seq.cast_unsigned())).collect(),
+        entries: entries.into_iter().map(i64::cast_unsigned).collect(),
         event_types: event_types.into_iter().map(EventTypeId).collect(),
         order_ids: from_json(&row.text(15)?)?,
         advance: u32::try_from(row.unsigned(6)?).unwrap_or(u32::MAX),

@@ -1,4 +1,4 @@
-//! Workspaces, projects, event types and endpoints.
+//! Event types and endpoints.
 
 use std::sync::Arc;
 
@@ -6,47 +6,27 @@ use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, EventTypeId, ProjectId, WorkspaceId};
 use hookyard_core::model::{
     Catalogue, Category, DisabledReason, Endpoint, EndpointSecrets, EndpointSettings, EventType,
-    NewEventType, Project, Secret, Subscription, Workspace,
+    NewEventType, Secret, Subscription,
 };
 use jiff::Timestamp;
+use serde_json::json;
 use tokio_postgres::Row;
 
-use super::columns::{Columns, Text, count, from_json, moment, small, to_json};
+use super::columns::{Columns, count, from_json, moment, small, to_json};
 use super::database::Conn;
-use super::{PostgresStore, credentials, event_types, gaps, journal, nodes};
+use super::{PostgresStore, audit, event_types, gaps, journal, nodes, queue, tenants};
+use crate::audit::endpoint_changes;
 use crate::vault::Vault;
-use crate::{CatalogStore, Entity, NewWorkspace, StoreError};
+use crate::{CatalogStore, Entity, StoreError};
 
 #[async_trait]
 impl CatalogStore for PostgresStore {
-    async fn create_workspace(&self, new: NewWorkspace) -> Result<(), StoreError> {
-        let tx = self.db.begin().await?;
-        create_workspace(&tx, &new).await?;
-        tx.commit().await
-    }
-
-    async fn workspaces(&self) -> Result<Vec<Workspace>, StoreError> {
-        workspaces(&self.db.get().await?).await
-    }
-
-    async fn workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
-        let sql = "SELECT id, merchant, name FROM workspaces WHERE id = $1";
-        self.db.get().await?.opt(sql, &[&id.0]).await?.as_ref().map(workspace).transpose()
-    }
-
-    async fn projects(&self, workspace: WorkspaceId) -> Result<Vec<Project>, StoreError> {
-        let sql = "SELECT id, name FROM projects WHERE workspace_id = $1 ORDER BY id";
-        let rows = self.db.get().await?.query(sql, &[&workspace.0]).await?;
-        let project = |row: &Row| Ok(Project { id: ProjectId(row.get_as(0)?), name: row.text(1)? });
-        rows.iter().map(project).collect()
-    }
-
     async fn has_project(
         &self,
         workspace: WorkspaceId,
         project: ProjectId,
     ) -> Result<bool, StoreError> {
-        has_project(&self.db.get().await?, workspace, project).await
+        tenants::has_project(&self.db.get().await?, workspace, project).await
     }
 
     async fn catalogue(&self, workspace: WorkspaceId) -> Result<Arc<Catalogue>, StoreError> {
@@ -93,6 +73,8 @@ impl CatalogStore for PostgresStore {
         tx.execute(sql, &[&id, &workspace.0, &now.as_millisecond()]).await?;
         tx.execute("INSERT INTO queues (endpoint_id) VALUES ($1)", &[&id]).await?;
         self.save(&tx, false, &endpoint).await?;
+        let detail = json!({ "name": endpoint.settings.name });
+        audit::note(&tx, workspace, "endpoint.create", endpoint.id, &detail).await?;
         tx.commit().await?;
         self.ready.mark([endpoint.id]);
         Ok(Arc::new(endpoint))
@@ -119,13 +101,13 @@ impl CatalogStore for PostgresStore {
             disabled_reason: before.disabled_reason.clone().filter(|_| settings.disabled),
             subscriptions: with_cancelled(&before, subscriptions),
             settings,
-            ..before
+            ..before.clone()
         };
         self.save(&tx, was_disabled, &endpoint).await?;
+        let detail = endpoint_changes(&before, &endpoint);
+        audit::note(&tx, workspace, "endpoint.update", id, &detail).await?;
         if was_disabled && !endpoint.settings.disabled {
-            let sql = "UPDATE queues SET failures = 0, refusals = 0, retry_ms = NULL, \
-                       since_ms = NULL WHERE endpoint_id = $1";
-            tx.execute(sql, &[&id.0]).await?;
+            queue::forgive(&tx, id).await?;
         }
         nodes::tell_owner(&tx, self.node, id).await?;
         tx.commit().await?;
@@ -149,6 +131,8 @@ impl CatalogStore for PostgresStore {
         endpoint.settings.disabled = true;
         endpoint.disabled_reason = Some(reason);
         self.save(&tx, false, &endpoint).await?;
+        let detail = json!({ "reason": endpoint.disabled_reason });
+        audit::note(&tx, workspace, "endpoint.disable", id, &detail).await?;
         nodes::tell_owner(&tx, self.node, id).await?;
         tx.commit().await?;
         self.ready.mark([id]);
@@ -174,7 +158,6 @@ impl CatalogStore for PostgresStore {
         for sql in [
             "DELETE FROM queues WHERE endpoint_id = $1",
             "DELETE FROM queue_chunks WHERE endpoint_id = $1",
-            "DELETE FROM requeued WHERE endpoint_id = $1",
             "DELETE FROM replays WHERE endpoint_id = $1",
             "DELETE FROM endpoint_gaps WHERE endpoint_id = $1",
             "DELETE FROM dead_letters WHERE endpoint_id = $1",
@@ -183,6 +166,8 @@ impl CatalogStore for PostgresStore {
         ] {
             tx.execute(sql, &[&id.0]).await?;
         }
+        let detail = json!({ "name": before.settings.name });
+        audit::note(&tx, workspace, "endpoint.delete", id, &detail).await?;
         tx.commit().await?;
         Ok(Some(Arc::new(before)))
     }
@@ -300,64 +285,6 @@ pub(super) async fn touch(tx: &Conn, workspace: WorkspaceId) -> Result<(), Store
         0 => Err(StoreError::NotFound(Entity::Workspace)),
         _ => Ok(()),
     }
-}
-
-async fn create_workspace(tx: &Conn, new: &NewWorkspace) -> Result<(), StoreError> {
-    let NewWorkspace { workspace, project, catalogue, credentials } = new;
-    let id = workspace.id;
-    let sql = "INSERT INTO workspaces (id, merchant, name) VALUES ($1, $2, $3) \
-               ON CONFLICT DO NOTHING";
-    let row = [Text(&workspace.merchant), Text(&workspace.name)];
-    if tx.execute(sql, &[&id.0, &row[0], &row[1]]).await? == 0 {
-        let sql = "SELECT id, merchant, name FROM workspaces WHERE id = $1 OR merchant = $2";
-        let known = tx.one(sql, &[&id.0, &row[0]]).await?;
-        return Err(StoreError::Conflict(format!(
-            "workspace {} has the merchant code {} already",
-            known.get_as::<i32>(0)?,
-            known.text(1)?
-        )));
-    }
-    let sql = "INSERT INTO projects (workspace_id, id, name) VALUES ($1, $2, $3)";
-    tx.execute(sql, &[&id.0, &project.id.0, &Text(&project.name)]).await?;
-    insert_catalogue(tx, id, catalogue).await?;
-    for credential in credentials {
-        credentials::insert(tx, id, credential).await?;
-    }
-    Ok(())
-}
-
-async fn insert_catalogue(
-    tx: &Conn,
-    workspace: WorkspaceId,
-    catalogue: &Catalogue,
-) -> Result<(), StoreError> {
-    for (position, category) in (0..).zip(&catalogue.categories) {
-        event_types::insert_category(tx, workspace, position, category).await?;
-        for kind in &category.event_types {
-            event_types::insert(tx, workspace, position, kind).await?;
-        }
-    }
-    Ok(())
-}
-
-/// All workspaces.
-pub(super) async fn workspaces(conn: &Conn) -> Result<Vec<Workspace>, StoreError> {
-    let rows = conn.query("SELECT id, merchant, name FROM workspaces ORDER BY id", &[]).await?;
-    rows.iter().map(workspace).collect()
-}
-
-fn workspace(row: &Row) -> Result<Workspace, StoreError> {
-    Ok(Workspace { id: WorkspaceId(row.get_as(0)?), merchant: row.text(1)?, name: row.text(2)? })
-}
-
-/// Whether the project is one of the workspace's.
-pub(super) async fn has_project(
-    conn: &Conn,
-    workspace: WorkspaceId,
-    project: ProjectId,
-) -> Result<bool, StoreError> {
-    let sql = "SELECT FROM projects WHERE workspace_id = $1 AND id = $2";
-    Ok(conn.opt(sql, &[&workspace.0, &project.0]).await?.is_some())
 }
 
 /// A workspace's event types.

@@ -5,11 +5,13 @@ use hookyard_core::id::{ApplicationId, CredentialId, WorkspaceId};
 use hookyard_core::model::{Credential, CredentialKind, Scopes};
 use ipnet::IpNet;
 use jiff::Timestamp;
+use serde_json::json;
 use tokio_postgres::Row;
 
-use super::PostgresStore;
 use super::columns::{Columns, Text, count, moment};
 use super::database::Conn;
+use super::{PostgresStore, audit};
+use crate::audit::about_credential;
 use crate::{
     CREDENTIALS_MAX, CredentialChange, CredentialQuery, CredentialStore, Entity, NewCredential,
     Rotation, StoreError, StoredCredential,
@@ -29,6 +31,8 @@ impl CredentialStore for PostgresStore {
         let tx = self.db.begin().await?;
         bounded(&tx, workspace, new.created_at).await?;
         let id = insert(&tx, workspace, &new).await?;
+        let made = about_credential(&existing(&tx, workspace, id).await?);
+        audit::note(&tx, workspace, "credential.create", id, &made).await?;
         tx.commit().await?;
         Ok(id)
     }
@@ -87,6 +91,7 @@ impl CredentialStore for PostgresStore {
         if credential.revoked_at.is_some() {
             return Err(StoreError::Conflict("the credential was revoked".to_owned()));
         }
+        let before = about_credential(&credential);
         let CredentialChange { name, scopes, expires_at, allowed_ips, disabled } = change;
         credential.name = name.unwrap_or(credential.name);
         credential.scopes = scopes.unwrap_or(credential.scopes);
@@ -94,6 +99,8 @@ impl CredentialStore for PostgresStore {
         credential.allowed_ips = allowed_ips.unwrap_or(credential.allowed_ips);
         credential.disabled = disabled.unwrap_or(credential.disabled);
         save(&tx, &credential).await?;
+        let changed = audit::changed(&before, &about_credential(&credential));
+        audit::note(&tx, workspace, "credential.update", id, &changed).await?;
         tx.commit().await?;
         Ok(credential)
     }
@@ -106,8 +113,12 @@ impl CredentialStore for PostgresStore {
     ) -> Result<Credential, StoreError> {
         let tx = self.db.begin().await?;
         let mut credential = existing(&tx, workspace, id).await?;
-        credential.revoked_at = credential.revoked_at.or(Some(whole(now)));
-        save(&tx, &credential).await?;
+        if credential.revoked_at.is_none() {
+            credential.revoked_at = Some(whole(now));
+            save(&tx, &credential).await?;
+            let name = json!({ "name": credential.name });
+            audit::note(&tx, workspace, "credential.revoke", id, &name).await?;
+        }
         tx.commit().await?;
         Ok(credential)
     }
@@ -138,6 +149,8 @@ impl CredentialStore for PostgresStore {
         let successor = existing(&tx, workspace, successor).await?;
         let successor = Credential { disabled: old.disabled, ..successor };
         save(&tx, &successor).await?;
+        let detail = json!({ "successor": successor.id, "until": old.expires_at });
+        audit::note(&tx, workspace, "credential.rotate", id, &detail).await?;
         tx.commit().await?;
         Ok(successor)
     }

@@ -4,13 +4,14 @@ use async_trait::async_trait;
 use hookyard_core::id::{BatchId, DatasetId, ProjectId, VersionId, WorkspaceId};
 use hookyard_core::model::{Batch, BatchState, Row as DataRow};
 use jiff::Timestamp;
+use serde_json::json;
 use tokio_postgres::Row;
 
-use super::PostgresStore;
 use super::columns::{Columns, count, signed};
 use super::database::Conn;
 use super::span::{earlier, later};
 use super::versions::{self, Open};
+use super::{PostgresStore, audit};
 use crate::places::{Places, STEP};
 use crate::{
     BATCHES_CHANGED_MAX, BatchChange, BatchQuery, Entity, RowLimit, RowPage, RowQuery, RowStore,
@@ -115,6 +116,8 @@ impl RowStore for PostgresStore {
         }
         let tx = self.db.begin().await?;
         let mut open = versions::open(&tx, workspace, project, dataset).await?;
+        let detail = json!({ "batches": ids, "change": change.as_str() });
+        audit::note(&tx, workspace, "dataset.change_batches", dataset, &detail).await?;
         for id in ids {
             change_batch(&tx, &mut open, id, change, now).await?;
         }

@@ -15,6 +15,7 @@ use hookyard_core::id::{
 };
 use hookyard_core::model::{Dataset, DatasetStats, VersionsKept};
 use jiff::Timestamp;
+use serde_json::json;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -22,7 +23,7 @@ use super::batches::Work;
 use super::columns::{Columns, Json, Param, Text, count, from_json, signed, small, to_json};
 use super::database::{Conn, Database};
 use super::versions::{self, Open};
-use super::{BATCH_MAX, PostgresStore, catalog, folders, sources};
+use super::{BATCH_MAX, PostgresStore, audit, folders, sources, tenants};
 use crate::vault::Vault;
 use crate::{DatasetChange, DatasetQuery, DatasetStore, Entity, NewDataset, Received, StoreError};
 
@@ -57,13 +58,15 @@ impl DatasetStore for PostgresStore {
 
     async fn create_dataset(&self, new: NewDataset, now: Timestamp) -> Result<Dataset, StoreError> {
         let tx = self.db.begin().await?;
-        if !catalog::has_project(&tx, new.workspace, new.project).await? {
+        if !tenants::has_project(&tx, new.workspace, new.project).await? {
             return Err(StoreError::NotFound(Entity::Project));
         }
         if let Some(folder) = new.folder {
             folders::there(&tx, new.workspace, new.project, folder).await?;
         }
         let id = insert(&tx, &new, now).await?;
+        let detail = json!({ "project": new.project, "name": new.name });
+        audit::note(&tx, new.workspace, "dataset.create", id, &detail).await?;
         let made = find(&tx, &self.vault, new.workspace, id).await?;
         tx.commit().await?;
         made.ok_or(StoreError::NotFound(Entity::Dataset))
@@ -142,6 +145,8 @@ impl DatasetStore for PostgresStore {
         }
         dataset.columns = columns.unwrap_or(dataset.columns);
         dataset.revision += 1;
+        let detail = json!({ "project": project, "revision": dataset.revision });
+        audit::note(&tx, workspace, "dataset.update", id, &detail).await?;
         save(&tx, &dataset).await?;
         let after = find(&tx, &self.vault, workspace, id).await?;
         tx.commit().await?;
@@ -160,7 +165,10 @@ impl DatasetStore for PostgresStore {
             open => open?.version(),
         };
         tx.execute("DELETE FROM sources WHERE dataset_id = $1", &[&id.0]).await?;
-        tx.execute("DELETE FROM datasets WHERE id = $1", &[&id.0]).await?;
+        let sql = "DELETE FROM datasets WHERE id = $1 RETURNING name";
+        let name = tx.one(sql, &[&id.0]).await?.text(0)?;
+        let detail = json!({ "project": project, "name": name });
+        audit::note(&tx, workspace, "dataset.delete", id, &detail).await?;
         let sql = "DELETE FROM dataset_versions WHERE dataset_id = $1 RETURNING id";
         for row in tx.query(sql, &[&id.0]).await? {
             versions::drop_version(&tx, VersionId(row.unsigned(0)?)).await?;

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, EventTypeId, RequestId, Seq, WorkspaceId};
 use hookyard_core::model::NewAttempt;
+use serde_json::json;
 use tokio_postgres::Row;
 
 use super::columns::{Columns, count, signed};
 use super::database::Conn;
 use super::retention::ROW_OVERHEAD;
-use super::{PostgresStore, journal, nodes, requeue};
+use super::{PostgresStore, audit, journal, nodes, queue, requeue};
 use crate::{
     DEAD_LETTERS_MAX, DeadLetter, DeadLetterQuery, DeadLetterStore, DeadLetters, Entity,
-    StoreError, SurplusLetters,
+    StoreError, SurplusAge,
 };
 
 #[async_trait]
@@ -46,14 +47,15 @@ impl DeadLetterStore for PostgresStore {
         let tx = self.db.begin().await?;
         self.own_endpoint(&tx, workspace, endpoint).await?;
         journal::lock(&tx).await?;
+        let queue = queue::locked(&tx, endpoint).await?;
+        let queue = queue.ok_or(StoreError::NotFound(Entity::Endpoint))?;
         let mut seqs = delete(&tx, endpoint, which).await?;
-        seqs.sort_unstable();
-        if !requeue::queue_again(&tx, endpoint, None, &seqs).await? {
-            return Err(StoreError::NotFound(Entity::Endpoint));
-        }
         if seqs.is_empty() {
             return Ok(0);
         }
+        seqs.sort_unstable();
+        requeue::queue_again(&tx, endpoint, &queue, None, &seqs).await?;
+        note(&tx, workspace, "dead_letter.redeliver", endpoint, which, seqs.len()).await?;
         nodes::tell_owner(&tx, self.node, endpoint).await?;
         tx.commit().await?;
         self.ready.mark([endpoint]);
@@ -69,9 +71,28 @@ impl DeadLetterStore for PostgresStore {
         let tx = self.db.begin().await?;
         self.own_endpoint(&tx, workspace, endpoint).await?;
         let dropped = delete(&tx, endpoint, which).await?;
+        if !dropped.is_empty() {
+            note(&tx, workspace, "dead_letter.drop", endpoint, which, dropped.len()).await?;
+        }
         tx.commit().await?;
         Ok(dropped.len() as u64)
     }
+}
+
+/// Notes in the audit log what was done to dead letters.
+async fn note(
+    tx: &Conn,
+    workspace: WorkspaceId,
+    action: &str,
+    endpoint: EndpointId,
+    which: DeadLetters,
+    count: usize,
+) -> Result<(), StoreError> {
+    let seq = match which {
+        DeadLetters::All => None,
+        DeadLetters::One(seq) => Some(seq),
+    };
+    audit::note(tx, workspace, action, endpoint, &json!({ "count": count, "seq": seq })).await
 }
 
 fn letter(row: &Row) -> Result<DeadLetter, StoreError> {
@@ -148,7 +169,7 @@ async fn delete(
 /// is in `surplus`.
 pub(super) async fn drop_surplus(
     tx: &Conn,
-    surplus: &mut SurplusLetters,
+    surplus: &mut SurplusAge,
     limit: u64,
 ) -> Result<u64, StoreError> {
     let sql = "SELECT endpoint_id, seq, parked_ms, bytes FROM dead_letters \
@@ -158,11 +179,10 @@ pub(super) async fn drop_surplus(
     let mut letters: Vec<(EndpointId, Seq)> = Vec::new();
     for row in &rows {
         let parked_at = row.moment(2)?;
-        if surplus.before.is_none_or(|before| parked_at >= before) && surplus.bytes == 0 {
+        if !surplus.takes(parked_at, row.unsigned(3)?) {
             more = false;
             break;
         }
-        surplus.bytes = surplus.bytes.saturating_sub(row.unsigned(3)?);
         letters.push((EndpointId(row.get_as(0)?), Seq(row.unsigned(1)?)));
     }
     // In one order, so that two nodes that do this at once do not wait for each other.
@@ -171,7 +191,7 @@ pub(super) async fn drop_surplus(
         delete(tx, *endpoint, DeadLetters::One(*seq)).await?;
     }
     if !more {
-        *surplus = SurplusLetters::default();
+        *surplus = SurplusAge::default();
     }
     Ok(letters.len() as u64)
 }

@@ -2,10 +2,11 @@
 
 use hookyard_core::id::{EventTypeId, WorkspaceId};
 use hookyard_core::model::{Catalogue, Category, EventType, NewEventType};
+use serde_json::json;
 
-use super::catalog;
 use super::columns::{Text, to_json};
 use super::database::Conn;
+use super::{audit, catalog};
 use crate::StoreError;
 
 /// Adds an event type, and its category if need be. The workspace is the caller's alone.
@@ -31,6 +32,8 @@ pub(super) async fn add(
         discontinued: false,
     };
     insert(tx, workspace, position, &kind).await?;
+    let detail = json!({ "category": new.category });
+    audit::note(tx, workspace, "event_type.create", &kind.name, &detail).await?;
     Ok(kind)
 }
 

@@ -19,6 +19,7 @@ use crate::{Ready, Store, StoreError};
 
 mod applications;
 mod attempts;
+mod audit;
 mod batches;
 mod catalog;
 mod columns;
@@ -43,6 +44,7 @@ mod retention;
 mod settle;
 mod sources;
 mod span;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -4,16 +4,17 @@
 //! out what it is good for, so of two that come with it at once, to whichever node, one is too late.
 
 use async_trait::async_trait;
-use hookyard_core::id::{ApplicationId, CredentialId, GrantId};
+use hookyard_core::id::{ApplicationId, CredentialId, GrantId, WorkspaceId};
 use hookyard_core::model::{CredentialKind, Grant, GrantVia, Scopes};
 use jiff::Timestamp;
+use serde_json::json;
 use tokio_postgres::Row;
 
-use super::PostgresStore;
 use super::applications::{end_grant, grant};
 use super::columns::{Columns, Text, count};
 use super::credentials::{self, scopes};
 use super::database::Conn;
+use super::{PostgresStore, audit};
 use crate::{
     ACCESS_TOKENS_MAX, Code, DEVICE_CODES_MAX, DeviceCode, Entity, GRANTS_MAX, Issue,
     NewCredential, NewTokens, OAuthStore, Poll, SecretHash, StoreError, USED_REFRESH_TOKENS_MAX,
@@ -55,6 +56,7 @@ impl OAuthStore for PostgresStore {
             ],
         )
         .await?;
+        note_decision(&tx, application, "application.approve").await?;
         tx.commit().await
     }
 
@@ -151,11 +153,18 @@ impl OAuthStore for PostgresStore {
     ) -> Result<bool, StoreError> {
         let decision = if approved_by.is_some() { "approved" } else { "denied" };
         let sql = "UPDATE device_codes SET decision = $3, approved_by = $4 \
-                   WHERE user_hash = $1 AND decision IS NULL AND expires_ms > $2";
-        let approved_by = approved_by.map(|id| id.0);
-        let conn = self.db.get().await?;
-        let now = now.as_millisecond();
-        Ok(conn.execute(sql, &[&user.as_slice(), &now, &decision, &approved_by]).await? > 0)
+                   WHERE user_hash = $1 AND decision IS NULL AND expires_ms > $2 \
+                   RETURNING application_id";
+        let (person, now) = (approved_by.map(|id| id.0), now.as_millisecond());
+        let tx = self.db.begin().await?;
+        let decided = tx.opt(sql, &[&user.as_slice(), &now, &decision, &person]).await?;
+        if let Some(row) = &decided {
+            let approved = approved_by.is_some();
+            let action = if approved { "application.approve" } else { "application.deny" };
+            note_decision(&tx, ApplicationId(row.get_as(0)?), action).await?;
+        }
+        tx.commit().await?;
+        Ok(decided.is_some())
     }
 
     async fn poll_device(
@@ -195,6 +204,17 @@ async fn hold(tx: &Conn, application: ApplicationId) -> Result<(), StoreError> {
     let sql = "SELECT FROM applications WHERE id = $1 FOR NO KEY UPDATE";
     let there = tx.opt(sql, &[&application.0]).await?;
     there.map(drop).ok_or(StoreError::NotFound(Entity::Application))
+}
+
+/// Notes in the audit log what a person decided about an application.
+async fn note_decision(
+    tx: &Conn,
+    application: ApplicationId,
+    action: &str,
+) -> Result<(), StoreError> {
+    let sql = "SELECT workspace_id FROM applications WHERE id = $1";
+    let Some(row) = tx.opt(sql, &[&application.0]).await? else { return Ok(()) };
+    audit::note(tx, WorkspaceId(row.get_as(0)?), action, application, &json!({})).await
 }
 
 /// An application's code, and the grant that came of it.

@@ -1,27 +1,35 @@
 //! Queues.
+//!
+//! Where a queue stands is a row; its entries are in chunks, one for each transaction that queued some.
+//! What an attempt does to it is worked out by [`Backlog`], as in the embedded store, from the row as
+//! the transaction has locked it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
-use hookyard_core::model::{NewAttempt, QueueState};
+use hookyard_core::model::{Endpoint, NewAttempt, QueueState};
 use jiff::Timestamp;
+use serde_json::json;
 use tokio_postgres::Row;
 
-use super::columns::{Columns, count};
+use super::columns::{Columns, Param, count, from_json, signed, small, to_json};
+use super::database::Conn;
 use super::journal::CHUNK_ENTRIES;
 use super::settle::Settlement;
-use super::{PostgresStore, catalog, journal, nodes, requeue};
+use super::{PostgresStore, audit, catalog, journal, nodes, requeue};
+use crate::backlog::{Backlog, Failing, Origin, Position};
 use crate::{
     Entity, EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Reflow, StoreError,
+    WINDOW, Window,
 };
 
-/// Columns that [`state`] reads, of the table `q`. What is pending is where the last chunk ends less
-/// where the head is.
-pub(super) const STATE: &str = "coalesce((SELECT c.first + cardinality(c.seqs) FROM queue_chunks c \
-     WHERE c.endpoint_id = q.endpoint_id ORDER BY c.first DESC LIMIT 1) - q.cursor, 0), \
-     q.failures, q.retry_ms, q.since_ms, q.refusals, q.dead_letters";
+/// Columns that [`backlog`] reads, of the table `q`. The place of the next entry is where the last
+/// chunk ends.
+pub(super) const POSITION: &str = "greatest(q.cursor, (SELECT c.first + cardinality(c.seqs) \
+     FROM queue_chunks c WHERE c.endpoint_id = q.endpoint_id ORDER BY c.first DESC LIMIT 1)), \
+     q.cursor, q.failures, q.retry_ms, q.since_ms, q.again, q.done, q.held, q.dead_letters";
 
 #[async_trait]
 impl QueueStore for PostgresStore {
@@ -54,35 +62,38 @@ impl QueueStore for PostgresStore {
     }
 
     async fn head(&self, lease: &Lease, limit: HeadLimit) -> Result<Head, StoreError> {
-        let rows = self.head_rows(lease, limit).await?;
-        let first = rows.first().ok_or(StoreError::LeaseLost)?;
-        let endpoint = Arc::new(catalog::endpoint(first, 0, &self.vault)?);
-        let state = state(first, 8)?;
-        let (mut entries, mut missing) = (Vec::new(), 0);
-        for row in &rows {
-            // A queue that is empty has one row without an entry.
-            if row.get_as::<Option<i64>>(14)?.is_none() {
-                break;
-            }
-            match row.get_as::<Option<i64>>(16)? {
-                None if entries.is_empty() => missing += 1,
-                None => break,
-                Some(_) => {
-                    let event = Arc::new(journal::event(row, 16)?);
-                    let queued_at = row.moment_if(15)?.unwrap_or(event.accepted_at);
-                    entries.push(Queued { event, queued_at });
-                }
-            }
-        }
-        Ok(Head { endpoint, state, entries, missing })
+        let Found { endpoint, backlog, entries, .. } =
+            self.find(lease, 0, limit, i64::MAX >> 1).await?;
+        let missing = entries.iter().take_while(|(_, queued)| queued.is_none()).count();
+        let entries = entries.into_iter().skip(missing).map_while(|(_, queued)| queued).collect();
+        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        let held = backlog.held_first().map_or(0, |held| held.entries.len());
+        Ok(Head { endpoint, state: backlog.state(), entries, missing, held })
+    }
+
+    async fn window(
+        &self,
+        lease: &Lease,
+        from: u64,
+        limit: HeadLimit,
+    ) -> Result<Window, StoreError> {
+        let Found { endpoint, backlog, entries, cut } =
+            self.find(lease, from, limit, signed(WINDOW)).await?;
+        let end = backlog.window_end();
+        let until = match entries.last() {
+            Some((last, _)) if cut => last + 1,
+            None if cut => from,
+            _ => end.max(from),
+        };
+        let gone = entries.iter().filter(|(_, queued)| queued.is_none());
+        let missing = gone.map(|(place, _)| *place).collect();
+        let entries = entries.into_iter().filter_map(|(_, queued)| queued).collect();
+        let (state, held) = (backlog.state(), backlog.held().to_vec());
+        Ok(Window { endpoint, state, entries, missing, held, until, end })
     }
 
     async fn settle(&self, lease: &Lease, attempt: NewAttempt) -> Result<QueueState, StoreError> {
-        let settlement = Settlement { lease: *lease, attempt };
-        if settlement.attempt.park {
-            return self.settle_and_park(settlement).await;
-        }
-        self.settles.submit(settlement).await
+        self.settles.submit(Settlement { lease: *lease, attempt }).await
     }
 
     async fn reflow(
@@ -93,10 +104,31 @@ impl QueueStore for PostgresStore {
         only: Option<EventFilter>,
         now: Timestamp,
     ) -> Result<Reflow, StoreError> {
+        // The bulk is read before anybody has to wait; what is published meanwhile is read then.
+        let mut history = requeue::History::new(workspace, event_type, only);
         let conn = self.db.get().await?;
         self.own_endpoint(&conn, workspace, endpoint).await?;
+        while history.read_on(&conn).await? {}
         drop(conn);
-        self.requeue_history(workspace, endpoint, event_type, only, now).await
+        let tx = self.db.begin().await?;
+        journal::lock(&tx).await?;
+        let queue = locked(&tx, endpoint).await?.ok_or(StoreError::NotFound(Entity::Endpoint))?;
+        let origin = Origin::Reflow(event_type);
+        let coalesced = queue.again().iter().any(|again| again.origin == origin);
+        let mut queued = 0;
+        if !coalesced {
+            while history.read_on(&tx).await? {}
+            queued = history.seqs.len() as u64;
+            requeue::queue_again(&tx, endpoint, &queue, Some((origin, now)), &history.seqs).await?;
+        }
+        let detail = json!({ "event_type": event_type, "queued": queued });
+        audit::note(&tx, workspace, "endpoint.reflow", endpoint, &detail).await?;
+        nodes::tell_owner(&tx, self.node, endpoint).await?;
+        tx.commit().await?;
+        if queued > 0 {
+            self.ready.mark([endpoint]);
+        }
+        Ok(Reflow { queued, coalesced })
     }
 
     async fn queue_states(
@@ -105,91 +137,136 @@ impl QueueStore for PostgresStore {
         endpoints: &[EndpointId],
     ) -> Result<Vec<QueueState>, StoreError> {
         let sql = format!(
-            "SELECT {STATE}, q.endpoint_id FROM queues q JOIN endpoints e ON e.id = q.endpoint_id \
-             WHERE q.endpoint_id = ANY($1) AND e.workspace_id = $2"
+            "SELECT q.endpoint_id, {POSITION} FROM queues q JOIN endpoints e \
+             ON e.id = q.endpoint_id WHERE q.endpoint_id = ANY($1) AND e.workspace_id = $2"
         );
         let ids: Vec<i32> = endpoints.iter().map(|id| id.0).collect();
         let rows = self.db.get().await?.query(&sql, &[&ids, &workspace.0]).await?;
         let mut states = HashMap::new();
         for row in &rows {
-            states.insert(EndpointId(row.get_as(6)?), state(row, 0)?);
+            states.insert(EndpointId(row.get_as(0)?), backlog(row, 1)?.state());
         }
         Ok(endpoints.iter().map(|id| states.get(id).copied().unwrap_or_default()).collect())
     }
 }
 
+/// Some entries of a queue, all of one moment.
+struct Found {
+    endpoint: Arc<Endpoint>,
+    backlog: Backlog,
+    /// Their places; `None` where the journal has the event no more.
+    entries: Vec<(u64, Option<Queued>)>,
+    /// Whether there may be more within reach.
+    cut: bool,
+}
+
 impl PostgresStore {
-    /// The endpoint, its state and the entries at its head in one statement, so that all are of one
-    /// moment. No row when the lease is lost. The sum of the objects before an entry decides whether
-    /// the entry still fits, so no more is read than is returned.
-    async fn head_rows(&self, lease: &Lease, limit: HeadLimit) -> Result<Vec<Row>, StoreError> {
-        let sql = format!(
-            "SELECT e.id, e.workspace_id, e.revision, e.created_ms, e.settings, e.subscriptions, \
-             e.secrets, e.reason, {STATE}, entry.ordinal, (SELECT r.at_ms FROM requeued r \
-             WHERE r.endpoint_id = q.endpoint_id AND r.first <= entry.ordinal \
-             AND r.until > entry.ordinal LIMIT 1), {columns} \
-             FROM queues q JOIN endpoints e ON e.id = q.endpoint_id LEFT JOIN LATERAL ( \
-               SELECT next.ordinal, next.seq, sum(octet_length(s.object)) \
-               OVER (ORDER BY next.ordinal ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) \
-               AS before FROM ( \
-                 SELECT greatest(c.first, q.cursor) + u.place - 1 AS ordinal, u.seq \
-                 FROM queue_chunks c CROSS JOIN LATERAL unnest( \
-                   c.seqs[greatest(q.cursor - c.first, 0)::int + 1 : ]) WITH ORDINALITY u (seq, place) \
-                 WHERE c.endpoint_id = q.endpoint_id AND c.first > q.cursor - $6 \
-                 AND c.first < q.cursor + $4 \
-                 ORDER BY 1 LIMIT $4 \
-               ) next LEFT JOIN journal s ON s.seq = next.seq \
-             ) entry ON coalesce(entry.before, 0) < $5 OR entry.before IS NULL \
-             LEFT JOIN journal j ON j.seq = entry.seq \
-             WHERE q.endpoint_id = $1 AND q.owner = $2 AND q.epoch = $3 ORDER BY entry.ordinal",
-            columns = journal::COLUMNS
-        );
-        let (events, bytes) = (count(limit.events), count(limit.bytes));
-        let (conn, epoch) = (self.db.get().await?, lease.epoch.cast_signed());
-        conn.query(&sql, &[&lease.endpoint.0, &self.node, &epoch, &events, &bytes, &CHUNK_ENTRIES])
-            .await
+    /// Entries from a place on that are not further than `reach` from the head.
+    async fn find(
+        &self,
+        lease: &Lease,
+        from: u64,
+        limit: HeadLimit,
+        reach: i64,
+    ) -> Result<Found, StoreError> {
+        let rows = self.entry_rows(lease, from, limit, reach).await?;
+        let first = rows.first().ok_or(StoreError::LeaseLost)?;
+        let endpoint = Arc::new(catalog::endpoint(first, 0, &self.vault)?);
+        let backlog = backlog(first, 8)?;
+        let mut entries = Vec::with_capacity(rows.len());
+        let mut there = 0;
+        for row in &rows {
+            // A queue that is empty has one row without an entry.
+            let Some(place) = row.get_as::<Option<i64>>(17)? else { break };
+            there = row.get_as::<i64>(18)?;
+            let place = place.cast_unsigned();
+            let queued = match row.get_as::<Option<i64>>(19)? {
+                None => None,
+                Some(_) => {
+                    let event = Arc::new(journal::event(row, 19)?);
+                    let again =
+                        |again: &&crate::backlog::Again| (again.from..again.until).contains(&place);
+                    let again = backlog.again().iter().find(again).map(|again| again.at);
+                    Some(Queued { place, queued_at: again.unwrap_or(event.accepted_at), event })
+                }
+            };
+            entries.push((place, queued));
+        }
+        let cut = count(entries.len()) < there || entries.len() >= limit.events;
+        Ok(Found { endpoint, backlog, entries, cut })
     }
 
-    async fn requeue_history(
+    /// The endpoint, its queue's position and the entries in one statement, so that all are of one
+    /// moment. No row when the lease is lost. The sum of the objects before an entry decides whether
+    /// the entry still fits, so no more is read than is returned.
+    async fn entry_rows(
         &self,
-        workspace: WorkspaceId,
-        endpoint: EndpointId,
-        event_type: EventTypeId,
-        only: Option<EventFilter>,
-        now: Timestamp,
-    ) -> Result<Reflow, StoreError> {
-        // The bulk is read before anybody has to wait; what is published meanwhile is read then.
-        let mut history = requeue::History::new(workspace, event_type, only);
-        let conn = self.db.get().await?;
-        while history.read_on(&conn).await? {}
-        drop(conn);
-        let tx = self.db.begin().await?;
-        journal::lock(&tx).await?;
-        let under_way = "SELECT FROM requeued WHERE endpoint_id = $1 AND type_id = $2 LIMIT 1";
-        if tx.opt(under_way, &[&endpoint.0, &event_type.0]).await?.is_some() {
-            return Ok(Reflow { queued: 0, coalesced: true });
-        }
-        while history.read_on(&tx).await? {}
-        let origin = requeue::Origin::Reflow(event_type);
-        let found = requeue::queue_again(&tx, endpoint, Some((origin, now)), &history.seqs).await?;
-        if !found {
-            return Err(StoreError::NotFound(Entity::Endpoint));
-        }
-        nodes::tell_owner(&tx, self.node, endpoint).await?;
-        tx.commit().await?;
-        self.ready.mark([endpoint]);
-        Ok(Reflow { queued: history.seqs.len() as u64, coalesced: false })
+        lease: &Lease,
+        from: u64,
+        limit: HeadLimit,
+        reach: i64,
+    ) -> Result<Vec<Row>, StoreError> {
+        let sql = format!(
+            "SELECT e.id, e.workspace_id, e.revision, e.created_ms, e.settings, e.subscriptions, \
+             e.secrets, e.reason, {POSITION}, entry.place, entry.there, {columns} \
+             FROM queues q JOIN endpoints e ON e.id = q.endpoint_id LEFT JOIN LATERAL ( \
+               SELECT next.place, next.seq, count(*) OVER () AS there, \
+               sum(octet_length(s.object)) OVER (ORDER BY next.place \
+               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM ( \
+                 SELECT p.place, p.seq FROM ( \
+                   SELECT c.first + u.n - 1 AS place, u.seq \
+                   FROM queue_chunks c CROSS JOIN LATERAL unnest(c.seqs) \
+                   WITH ORDINALITY u (seq, n) WHERE c.endpoint_id = q.endpoint_id \
+                   AND c.first > greatest(q.cursor, $7::int8) - $6::int8 \
+                   AND c.first < greatest(q.cursor, $7::int8) + $4::int8 + cardinality(q.done) \
+                 ) p WHERE p.place >= greatest(q.cursor, $7::int8) \
+                 AND p.place < q.cursor + $8::int8 AND NOT p.place = ANY(q.done) \
+                 ORDER BY p.place LIMIT $4::int8 \
+               ) next LEFT JOIN journal s ON s.seq = next.seq \
+             ) entry ON coalesce(entry.before, 0) < $5::int8 OR entry.before IS NULL \
+             LEFT JOIN journal j ON j.seq = entry.seq \
+             WHERE q.endpoint_id = $1 AND q.owner = $2 AND q.epoch = $3 ORDER BY entry.place",
+            columns = journal::COLUMNS
+        );
+        let (events, bytes, from) = (count(limit.events), count(limit.bytes), signed(from));
+        let (conn, epoch) = (self.db.get().await?, lease.epoch.cast_signed());
+        let values: [Param<'_>; 8] =
+            [&lease.endpoint.0, &self.node, &epoch, &events, &bytes, &CHUNK_ENTRIES, &from, &reach];
+        conn.query(&sql, &values).await
     }
 }
 
-/// A queue's state from its [`STATE`] columns, which begin with the column `at`.
-pub(super) fn state(row: &Row, at: usize) -> Result<QueueState, StoreError> {
-    Ok(QueueState {
-        pending: row.unsigned(at)?,
-        failures: row.small(at + 1)?,
-        retry_at: row.moment_if(at + 2)?,
-        failing_since: row.moment_if(at + 3)?,
-        refusals: row.small(at + 4)?,
-        dead_letters: row.unsigned(at + 5)?,
-    })
+/// A queue from its [`POSITION`] columns, which begin with the column `at`.
+pub(super) fn backlog(row: &Row, at: usize) -> Result<Backlog, StoreError> {
+    let done: Vec<i64> = row.get_as(at + 6)?;
+    let mut backlog = Backlog::stored(Position {
+        next: row.unsigned(at)?,
+        cursor: row.unsigned(at + 1)?,
+        failing: Failing {
+            failures: row.small(at + 2)?,
+            retry_at: row.moment_if(at + 3)?,
+            since: row.moment_if(at + 4)?,
+        },
+        again: from_json(&row.text(at + 5)?)?,
+        done: done.into_iter().map(i64::cast_unsigned).collect(),
+        held: from_json(&row.text(at + 7)?)?,
+    });
+    backlog.dead_letters = row.unsigned(at + 8)?;
+    Ok(backlog)
+}
+
+/// An endpoint's queue, which nobody changes until the transaction ends; `None` when it is gone.
+pub(super) async fn locked(tx: &Conn, endpoint: EndpointId) -> Result<Option<Backlog>, StoreError> {
+    let sql = format!("SELECT {POSITION} FROM queues q WHERE q.endpoint_id = $1 FOR UPDATE");
+    tx.opt(&sql, &[&endpoint.0]).await?.map(|row| backlog(&row, 0)).transpose()
+}
+
+/// Forgets an endpoint's failures.
+pub(super) async fn forgive(tx: &Conn, endpoint: EndpointId) -> Result<(), StoreError> {
+    let Some(mut queue) = locked(tx, endpoint).await? else { return Ok(()) };
+    queue.forgive();
+    let sql = "UPDATE queues SET failures = $2, retry_ms = NULL, since_ms = NULL, held = $3 \
+               WHERE endpoint_id = $1";
+    let failures = small(queue.failing().failures);
+    tx.execute(sql, &[&endpoint.0, &failures, &to_json(queue.held())?]).await.map(drop)
 }

@@ -6,25 +6,26 @@ use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, EventTypeId, ReplayId, Seq, WorkspaceId};
 use hookyard_core::model::{Replay, ReplayProgress, ReplayScope, ReplayState};
 use jiff::Timestamp;
+use serde_json::json;
 use tokio_postgres::Row;
 
 use super::columns::{Columns, count, from_json, signed, to_json};
 use super::database::Conn;
-use super::requeue::{self, Origin};
+use super::queue::{self, POSITION, backlog};
 use super::span::Search;
-use super::{PostgresStore, gaps, journal, nodes};
+use super::{PostgresStore, audit, gaps, journal, nodes, requeue};
+use crate::backlog::{Backlog, Origin};
 use crate::replays::{REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX};
 use crate::{
     Entity, EventFilter, Ready, ReplayChange, ReplayStore, Slice, Span, SpanLimit, StoreError,
 };
 
-/// Columns that [`stored`] reads, of the table `p`. The last one is how many of its entries are still
-/// in the queue.
+/// Columns that [`stored`] reads, of the table `p`, before those of the queue.
 const COLUMNS: &str = "p.id, p.workspace_id, p.endpoint_id, p.created_ms, p.state, p.scope, \
-     p.position, p.last, p.total, p.examined, p.queued, \
-     coalesce((SELECT sum(r.until - greatest(r.first, q.cursor)) FROM requeued r JOIN queues q \
-     ON q.endpoint_id = r.endpoint_id WHERE r.endpoint_id = p.endpoint_id \
-     AND r.replay_id = p.id), 0)::int8";
+                       p.position, p.last, p.total, p.examined, p.queued";
+
+/// Where the queue's columns begin.
+const QUEUE: usize = 11;
 
 /// What the `state` of a row says. [`ReplayState::Done`] is not among it: whether all was delivered
 /// is known from the queue.
@@ -40,7 +41,8 @@ struct Stored {
     workspace: WorkspaceId,
     state: String,
     replay: Replay,
-    undelivered: u64,
+    /// The endpoint's queue.
+    queue: Backlog,
 }
 
 #[async_trait]
@@ -158,6 +160,8 @@ impl ReplayStore for PostgresStore {
             _ => {}
         }
         tx.execute("UPDATE replays SET state = $2 WHERE id = $1", &[&id.0, &target]).await?;
+        let detail = json!({ "endpoint": endpoint, "state": target });
+        audit::note(&tx, workspace, "replay.change", id, &detail).await?;
         tx.commit().await?;
         self.replays.mark([endpoint]);
         Ok(shown(Stored { state: target.to_owned(), ..stored }))
@@ -167,14 +171,13 @@ impl ReplayStore for PostgresStore {
         &self,
         endpoint: EndpointId,
     ) -> Result<Option<(WorkspaceId, Replay)>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM replays p WHERE endpoint_id = $1 AND state = $2 AND NOT EXISTS \
-             (SELECT FROM requeued r WHERE r.endpoint_id = $1 AND r.replay_id IS NOT NULL) \
-             ORDER BY id LIMIT 1"
-        );
+        let sql = select("p.endpoint_id = $1 AND p.state = $2 ORDER BY p.id LIMIT 1");
         let row = self.db.get().await?.opt(&sql, &[&endpoint.0, &state::RUNNING]).await?;
         let Some(row) = row else { return Ok(None) };
         let stored = stored(&row)?;
+        if stored.queue.replays() {
+            return Ok(None);
+        }
         Ok(Some((stored.workspace, shown(stored))))
     }
 
@@ -188,18 +191,17 @@ impl ReplayStore for PostgresStore {
         journal::lock(&tx).await?;
         let stored = find(&tx, id).await?.ok_or(StoreError::NotFound(Entity::Replay))?;
         let endpoint = stored.replay.endpoint;
-        let waiting = "SELECT FROM requeued WHERE endpoint_id = $1 AND replay_id IS NOT NULL";
+        let queue = queue::locked(&tx, endpoint).await?;
+        let queue = queue.ok_or(StoreError::NotFound(Entity::Endpoint))?;
         let next = stored.state == state::RUNNING
             && stored.replay.position == slice.after
-            && tx.opt(waiting, &[&endpoint.0]).await?.is_none();
+            && !queue.replays();
         if !next {
             return Err(StoreError::Conflict("it is not the replay's next slice".to_owned()));
         }
         let seqs: Vec<u64> = slice.wanted.iter().map(|seq| seq.0).collect();
         let origin = Some((Origin::Replay(id), now));
-        if !requeue::queue_again(&tx, endpoint, origin, &seqs).await? {
-            return Err(StoreError::NotFound(Entity::Endpoint));
-        }
+        requeue::queue_again(&tx, endpoint, &queue, origin, &seqs).await?;
         let last = slice.position >= stored.replay.last;
         let state = if last { state::QUEUED } else { state::RUNNING };
         let sql = "UPDATE replays SET state = $2, position = $3, examined = examined + $4, \
@@ -250,14 +252,17 @@ async fn start(
                RETURNING id";
     let (after, last, total) = (signed(span.after.0), signed(span.last.0), signed(span.total));
     let created = now.as_millisecond();
-    let scope = to_json(scope)?;
+    let text = to_json(scope)?;
     let row = tx
         .one(
             sql,
-            &[&workspace.0, &endpoint.0, &created, &state::RUNNING, &scope, &after, &last, &total],
+            &[&workspace.0, &endpoint.0, &created, &state::RUNNING, &text, &after, &last, &total],
         )
         .await?;
-    let stored = find(tx, ReplayId(row.get_as(0)?)).await?;
+    let id = ReplayId(row.get_as(0)?);
+    let detail = json!({ "endpoint": endpoint, "scope": scope, "total": span.total });
+    audit::note(tx, workspace, "replay.start", id, &detail).await?;
+    let stored = find(tx, id).await?;
     stored.map(shown).ok_or(StoreError::NotFound(Entity::Replay))
 }
 
@@ -277,8 +282,15 @@ pub(super) async fn first_awaited(conn: &Conn) -> Result<Option<u64>, StoreError
 
 /// A replay, which nobody changes until the transaction ends.
 async fn find(tx: &Conn, id: ReplayId) -> Result<Option<Stored>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM replays p WHERE id = $1 FOR UPDATE");
+    let sql = select("p.id = $1 FOR UPDATE OF p");
     tx.opt(&sql, &[&id.0]).await?.as_ref().map(stored).transpose()
+}
+
+fn select(condition: &str) -> String {
+    format!(
+        "SELECT {COLUMNS}, {POSITION} FROM replays p JOIN queues q \
+         ON q.endpoint_id = p.endpoint_id WHERE {condition}"
+    )
 }
 
 fn stored(row: &Row) -> Result<Stored, StoreError> {
@@ -299,12 +311,13 @@ fn stored(row: &Row) -> Result<Stored, StoreError> {
         last: Seq(row.unsigned(7)?),
     };
     let workspace = WorkspaceId(row.get_as(1)?);
-    Ok(Stored { workspace, state: row.text(4)?, replay, undelivered: row.unsigned(11)? })
+    Ok(Stored { workspace, state: row.text(4)?, replay, queue: backlog(row, QUEUE)? })
 }
 
 /// A replay with what the queue knows of it.
 fn shown(stored: Stored) -> Replay {
-    let Stored { workspace: _, state, mut replay, undelivered } = stored;
+    let Stored { workspace: _, state, mut replay, queue } = stored;
+    let undelivered = queue.undelivered(replay.id);
     replay.progress.delivered = replay.progress.queued.saturating_sub(undelivered);
     replay.state = match state.as_str() {
         state::PAUSED => ReplayState::Paused,

@@ -1,59 +1,42 @@
 //! Queueing events of the journal again.
 
-use hookyard_core::id::{EndpointId, EventTypeId, ReplayId, WorkspaceId};
+use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
 use jiff::Timestamp;
 
-use super::columns::{Columns, count, signed};
+use super::columns::{Columns, count, signed, to_json};
 use super::database::Conn;
 use super::journal::{self, CHUNK_SIZE};
+use crate::backlog::{Again, Backlog, Origin};
 use crate::{EventFilter, StoreError};
 
 /// Events that a reflow looks at in one read: some megabytes when their objects are needed.
 const HISTORY_PAGE: usize = 5_000;
 
-/// Who queues entries again.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Origin {
-    /// A reflow of an event type.
-    Reflow(EventTypeId),
-    /// A slice of a replay.
-    Replay(ReplayId),
-}
-
 /// Queues events behind what is queued now, in the order given; with an origin they count from its
-/// moment. The caller holds the journal's lock. `false` when the endpoint is gone.
+/// moment. The caller holds the journal's lock, and that of the queue.
 pub(super) async fn queue_again(
     tx: &Conn,
     endpoint: EndpointId,
+    queue: &Backlog,
     origin: Option<(Origin, Timestamp)>,
     seqs: &[u64],
-) -> Result<bool, StoreError> {
-    let sql = "SELECT greatest(q.cursor, (SELECT c.first + cardinality(c.seqs) \
-               FROM queue_chunks c WHERE c.endpoint_id = q.endpoint_id \
-               ORDER BY c.first DESC LIMIT 1)) FROM queues q WHERE q.endpoint_id = $1";
-    let Some(row) = tx.opt(sql, &[&endpoint.0]).await? else { return Ok(false) };
+) -> Result<(), StoreError> {
     if seqs.is_empty() {
-        return Ok(true);
+        return Ok(());
     }
-    let next: i64 = row.get_as(0)?;
+    let (from, until) = (queue.next(), queue.next() + seqs.len() as u64);
     let seqs: Vec<i64> = seqs.iter().copied().map(signed).collect();
     let sql = "INSERT INTO queue_chunks (endpoint_id, first, seqs, lowest, highest) \
                SELECT $1, $2::int8 + s.at, part.seqs, (SELECT min(n) FROM unnest(part.seqs) n), \
                (SELECT max(n) FROM unnest(part.seqs) n) \
                FROM generate_series(0, cardinality($3::int8[]) - 1, $4::int) s (at) \
                CROSS JOIN LATERAL (SELECT ($3::int8[])[s.at + 1 : s.at + $4::int] AS seqs) part";
-    tx.execute(sql, &[&endpoint.0, &next, &seqs, &CHUNK_SIZE]).await?;
-    if let Some((origin, at)) = origin {
-        let (type_id, replay_id) = match origin {
-            Origin::Reflow(event_type) => (Some(event_type.0), None),
-            Origin::Replay(replay) => (None, Some(replay.0)),
-        };
-        let sql = "INSERT INTO requeued (endpoint_id, first, until, at_ms, type_id, replay_id) \
-                   VALUES ($1, $2, $3, $4, $5, $6)";
-        let (until, at_ms) = (next + count(seqs.len()), at.as_millisecond());
-        tx.execute(sql, &[&endpoint.0, &next, &until, &at_ms, &type_id, &replay_id]).await?;
-    }
-    Ok(true)
+    tx.execute(sql, &[&endpoint.0, &signed(from), &seqs, &CHUNK_SIZE]).await?;
+    let Some((origin, at)) = origin else { return Ok(()) };
+    let mut again = queue.again().to_vec();
+    again.push(Again { origin, from, until, at });
+    let sql = "UPDATE queues SET again = $2 WHERE endpoint_id = $1";
+    tx.execute(sql, &[&endpoint.0, &to_json(&again)?]).await.map(drop)
 }
 
 /// What a reflow queues, read page by page.

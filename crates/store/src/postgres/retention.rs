@@ -10,10 +10,8 @@ use jiff::Timestamp;
 use super::columns::{Columns, signed};
 use super::database::Conn;
 use super::span::{self, Timeline};
-use super::{PostgresStore, attempts, dead_letters, journal, partitions, replays};
-use crate::{
-    Expired, Expiry, Keep, Retention, RetentionStore, StoreError, Surplus, SurplusLetters,
-};
+use super::{PostgresStore, attempts, audit, dead_letters, journal, partitions, replays};
+use crate::{Expired, Expiry, Keep, Retention, RetentionStore, StoreError, Surplus, SurplusAge};
 
 /// Numbers that one slice looks at: some milliseconds.
 const SLICE: u64 = 1_000;
@@ -59,15 +57,17 @@ const ATTEMPTS: Kind = Kind {
 #[async_trait]
 impl RetentionStore for PostgresStore {
     async fn expiry(&self, keep: Retention, now: Timestamp) -> Result<Expiry, StoreError> {
-        let Retention { journal, attempts, dead_letters } = keep;
+        let Retention { journal, attempts, dead_letters, audit } = keep;
         let conn = self.db.get().await?;
-        let dead_letters = surplus_letters(&conn, dead_letters, now).await?;
+        let dead_letters = surplus_age(&conn, "dead_letters", dead_letters, now).await?;
+        let audit = surplus_age(&conn, "audit", audit, now).await?;
         let awaited = replays::first_awaited(&conn).await?.unwrap_or(u64::MAX);
         let next = journal::newest(&conn).await? + 1;
         Ok(Expiry {
             journal: surplus(&conn, JOURNAL, journal, awaited.min(next), now).await?,
             attempts: surplus(&conn, ATTEMPTS, attempts, u64::MAX, now).await?,
             dead_letters,
+            audit,
         })
     }
 
@@ -75,10 +75,12 @@ impl RetentionStore for PostgresStore {
         let tx = self.db.begin().await?;
         let mut rest = expiry;
         let mut expired = Expired::default();
-        if rest.dead_letters != SurplusLetters::default() {
+        if rest.dead_letters != SurplusAge::default() {
             // First, so that what they pinned goes in the same sweep.
             expired.dead_letters =
                 dead_letters::drop_surplus(&tx, &mut rest.dead_letters, SLICE).await?;
+        } else if rest.audit != SurplusAge::default() {
+            expired.audit = audit::delete_surplus(&tx, &mut rest.audit, SLICE).await?;
         } else if let Some(window) = window(&tx, JOURNAL, &rest.journal).await? {
             // Nothing is queued meanwhile that was not asked about.
             journal::lock(&tx).await?;
@@ -117,20 +119,22 @@ async fn surplus(
     Ok(Surplus { from: 0, below, bytes, limit })
 }
 
-async fn surplus_letters(
+/// Of a table that is kept in the order of time. It is small enough to be added up now and then.
+async fn surplus_age(
     conn: &Conn,
+    table: &str,
     keep: Keep,
     now: Timestamp,
-) -> Result<SurplusLetters, StoreError> {
+) -> Result<SurplusAge, StoreError> {
     let before = keep.age.and_then(|age| now.checked_sub(age).ok());
     let bytes = match keep.bytes {
         Some(most) => {
-            let sql = "SELECT coalesce(sum(bytes), 0)::int8 FROM dead_letters";
-            conn.one(sql, &[]).await?.unsigned(0)?.saturating_sub(most)
+            let sql = format!("SELECT coalesce(sum(bytes), 0)::int8 FROM {table}");
+            conn.one(&sql, &[]).await?.unsigned(0)?.saturating_sub(most)
         }
         None => 0,
     };
-    Ok(SurplusLetters { before, bytes })
+    Ok(SurplusAge { before, bytes })
 }
 
 /// The next numbers to look at: the first, and the one after the last; `None` when nothing more may

@@ -1,20 +1,22 @@
 //! Recording attempts.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use hookyard_core::id::EndpointId;
 use hookyard_core::model::{NewAttempt, QueueState};
 use jiff::Timestamp;
-use std::sync::Arc;
-use tokio_postgres::Row;
 
 use super::attempts::Rows;
 use super::batches::Work;
-use super::columns::{Columns, signed, small};
+use super::columns::{Columns, Param, signed, small, to_json};
 use super::database::{Conn, Database};
 use super::journal::CHUNK_ENTRIES;
-use super::queue::{STATE, state};
+use super::queue::{POSITION, backlog};
 use super::retention::ROW_OVERHEAD;
-use super::{BATCH_MAX, PostgresStore, dead_letters};
+use super::{BATCH_MAX, dead_letters};
+use crate::backlog::{Backlog, Settled};
 use crate::{Lease, Ready, StoreError};
 
 /// How many rows the sum of the attempts' bytes is spread over (see the table `retained`).
@@ -34,6 +36,14 @@ pub(super) struct Settling {
     pub(super) replays: Arc<Ready>,
 }
 
+/// An endpoint's queue in an open transaction.
+struct Open {
+    epoch: u64,
+    /// Where its head was.
+    cursor: u64,
+    queue: Backlog,
+}
+
 #[async_trait]
 impl Work for Settling {
     type Job = Settlement;
@@ -43,119 +53,144 @@ impl Work for Settling {
         job.attempt.outcome.response.as_ref().map_or(0, String::len)
     }
 
-    /// A row can be changed once in a statement.
-    fn mark(job: &Settlement) -> Option<i32> {
-        Some(job.lease.endpoint.0)
-    }
-
     async fn run(
         &self,
         database: &Database,
         jobs: Vec<Settlement>,
     ) -> Result<Vec<Result<QueueState, StoreError>>, StoreError> {
-        let conn = database.get().await?.within(BATCH_MAX);
-        let mut answers: Vec<_> = jobs.iter().map(|_| Err(StoreError::LeaseLost)).collect();
-        for row in settle(&conn, self.node, &jobs).await? {
-            let place = usize::try_from(row.get_as::<i64>(0)? - 1).unwrap_or(usize::MAX);
-            if row.get_as(1)? {
-                self.replays.mark([jobs[place].lease.endpoint]);
-            }
-            answers[place] = state(&row, 2);
+        let tx = database.get().await?.within(BATCH_MAX).begin().await?;
+        let mut open = lock(&tx, self.node, &jobs).await?;
+        let mut answers = Vec::with_capacity(jobs.len());
+        let (mut replayed, mut kept) = (Vec::new(), Vec::new());
+        for job in &jobs {
+            let answer = apply(&mut open, job).map(|slice_is_done| {
+                replayed.extend(slice_is_done.then_some(job.lease.endpoint));
+                kept.push(job);
+                open[&job.lease.endpoint].queue.state()
+            });
+            answers.push(answer);
         }
+        write(&tx, self.node, &open, &kept).await?;
+        for (job, answer) in jobs.iter().zip(&mut answers) {
+            if job.attempt.park
+                && let Ok(state) = answer
+            {
+                let letters = dead_letters::park(&tx, job.lease.endpoint, &job.attempt).await?;
+                state.dead_letters = letters;
+            }
+        }
+        tx.commit().await?;
+        self.replays.mark(replayed);
         Ok(answers)
     }
 }
 
-/// Settles jobs of different endpoints. A row for each whose lease holds: its place, whether a slice
-/// of a replay is delivered with it, and the queue's state.
-async fn settle(conn: &Conn, node: i64, jobs: &[Settlement]) -> Result<Vec<Row>, StoreError> {
+/// Locks the queues of all jobs that the node owns, lowest number first.
+async fn lock(
+    tx: &Conn,
+    node: i64,
+    jobs: &[Settlement],
+) -> Result<BTreeMap<EndpointId, Open>, StoreError> {
     let sql = format!(
-        "WITH input AS MATERIALIZED (
-            SELECT * FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::int4[], $5::int4[],
-                                 $6::int8[], $7::int8[]) WITH ORDINALITY
-                AS t (endpoint_id, epoch, advance, failures, refusals, retry_ms, started_ms, n)
-        ), moved AS (
-            UPDATE queues q SET
-                cursor = least(q.cursor + i.advance, greatest(q.cursor, (
-                    SELECT c.first + cardinality(c.seqs) FROM queue_chunks c
-                    WHERE c.endpoint_id = q.endpoint_id ORDER BY c.first DESC LIMIT 1))),
-                failures = i.failures,
-                refusals = CASE WHEN i.failures = 0 THEN 0 ELSE i.refusals END,
-                retry_ms = CASE WHEN i.failures = 0 THEN NULL ELSE i.retry_ms END,
-                since_ms = CASE WHEN i.failures > 0 THEN coalesce(q.since_ms, i.started_ms) END
-            FROM input i WHERE q.endpoint_id = i.endpoint_id AND q.owner = $8 AND q.epoch = i.epoch
-            RETURNING i.n, i.advance, q.*
-        ), recorded AS (
-            {record}
-        ), delivered AS (
-            DELETE FROM queue_chunks c USING moved q WHERE q.advance > 0
-                AND c.endpoint_id = q.endpoint_id AND c.first > q.cursor - q.advance - $9::int8
-                AND c.first + cardinality(c.seqs) <= q.cursor
-        ), done AS (
-            DELETE FROM requeued r USING moved q
-            WHERE r.endpoint_id = q.endpoint_id AND r.until <= q.cursor
-            RETURNING r.endpoint_id, r.replay_id
-        ), weighed AS (
-            UPDATE retained SET bytes = bytes + (SELECT coalesce(sum(weight), 0) FROM recorded)
-            WHERE kind = 1 AND slot = $10
-        )
-        SELECT q.n, EXISTS (SELECT FROM done d
-            WHERE d.endpoint_id = q.endpoint_id AND d.replay_id IS NOT NULL), {STATE}
-        FROM moved q",
-        record = Rows::insert(11, "moved")
+        "SELECT q.endpoint_id, q.epoch, {POSITION} FROM queues q WHERE q.endpoint_id = ANY($1) \
+         AND q.owner = $2 ORDER BY q.endpoint_id FOR UPDATE"
     );
-    let attempts = || jobs.iter().map(|job| &job.attempt);
-    let rows = Rows::new(attempts())?;
-    let endpoints: Vec<_> = jobs.iter().map(|job| job.lease.endpoint.0).collect();
-    let epochs: Vec<_> = jobs.iter().map(|job| job.lease.epoch.cast_signed()).collect();
-    let advances: Vec<_> = attempts().map(|attempt| i64::from(attempt.advance)).collect();
-    let failures: Vec<_> = attempts().map(|attempt| small(attempt.failures)).collect();
-    let refusals: Vec<_> = attempts().map(|attempt| small(attempt.refusals)).collect();
+    let ids: Vec<i32> = jobs.iter().map(|job| job.lease.endpoint.0).collect();
+    let mut open = BTreeMap::new();
+    for row in tx.query(&sql, &[&ids, &node]).await? {
+        let queue = backlog(&row, 2)?;
+        let (epoch, cursor) = (row.unsigned(1)?, queue.cursor());
+        open.insert(EndpointId(row.get_as(0)?), Open { epoch, cursor, queue });
+    }
+    Ok(open)
+}
+
+/// Does to its queue what an attempt does; whether the last entry of a replay's slice left.
+fn apply(open: &mut BTreeMap<EndpointId, Open>, job: &Settlement) -> Result<bool, StoreError> {
+    let open = open.get_mut(&job.lease.endpoint).filter(|open| open.epoch == job.lease.epoch);
+    let queue = &mut open.ok_or(StoreError::LeaseLost)?.queue;
+    let attempt = &job.attempt;
+    if attempt.entries.last().is_some_and(|last| *last >= queue.window_end()) {
+        return Err(StoreError::Conflict("an entry is behind the queue's window".to_owned()));
+    }
+    let leave = attempt.advance > 0;
+    Ok(queue.settle(Settled {
+        entries: &attempt.entries,
+        count: if leave { attempt.advance.into() } else { attempt.events.len() as u64 },
+        leave,
+        failures: attempt.failures,
+        refusals: attempt.refusals,
+        retry_at: attempt.retry_at,
+        at: attempt.started_at,
+    }))
+}
+
+/// Writes the queues and the attempts.
+async fn write(
+    tx: &Conn,
+    node: i64,
+    open: &BTreeMap<EndpointId, Open>,
+    jobs: &[&Settlement],
+) -> Result<(), StoreError> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "WITH moved AS (
+            UPDATE queues q SET cursor = n.cursor, failures = n.failures, retry_ms = n.retry_ms,
+                since_ms = n.since_ms, again = n.again, done = n.done::int8[], held = n.held
+            FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::int4[], $5::int8[], $6::int8[],
+                        $7::text[], $8::text[], $9::text[])
+                AS n (endpoint_id, before, cursor, failures, retry_ms, since_ms, again, done, held)
+            WHERE q.endpoint_id = n.endpoint_id RETURNING q.endpoint_id, n.before, n.cursor
+        ), delivered AS (
+            DELETE FROM queue_chunks c USING moved q WHERE c.endpoint_id = q.endpoint_id
+                AND c.first > q.before - $10::int8 AND c.first + cardinality(c.seqs) <= q.cursor
+        ), made AS (
+            SELECT * FROM unnest($11::int4[]) WITH ORDINALITY AS m (endpoint_id, n)
+        ), recorded AS (
+            {}
+        )
+        UPDATE retained SET bytes = bytes + (SELECT coalesce(sum(weight), 0) FROM recorded)
+        WHERE kind = 1 AND slot = $12",
+        Rows::insert(13, "made")
+    );
+    let all = || open.values().map(|open| &open.queue);
     let millis = |at: Timestamp| at.as_millisecond();
-    let retries: Vec<_> = attempts().map(|attempt| attempt.retry_at.map(millis)).collect();
-    let starts: Vec<_> = attempts().map(|attempt| millis(attempt.started_at)).collect();
+    let endpoints: Vec<_> = open.keys().map(|id| id.0).collect();
+    let before: Vec<_> = open.values().map(|open| signed(open.cursor)).collect();
+    let cursors: Vec<_> = all().map(|queue| signed(queue.cursor())).collect();
+    let failures: Vec<_> = all().map(|queue| small(queue.failing().failures)).collect();
+    let retries: Vec<_> = all().map(|queue| queue.failing().retry_at.map(millis)).collect();
+    let since: Vec<_> = all().map(|queue| queue.failing().since.map(millis)).collect();
+    let again = all().map(|queue| to_json(queue.again())).collect::<Result<Vec<_>, _>>()?;
+    let done: Vec<_> = all().map(|queue| places(queue.done().iter().copied())).collect();
+    let held = all().map(|queue| to_json(queue.held())).collect::<Result<Vec<_>, _>>()?;
+    let made: Vec<_> = jobs.iter().map(|job| job.lease.endpoint.0).collect();
     let slot = i32::try_from(node.rem_euclid(SLOTS)).unwrap_or_default();
-    let mut values: Vec<super::columns::Param<'_>> = vec![
+    let mut values: Vec<Param<'_>> = vec![
         &endpoints,
-        &epochs,
-        &advances,
+        &before,
+        &cursors,
         &failures,
-        &refusals,
         &retries,
-        &starts,
-        &node,
+        &since,
+        &again,
+        &done,
+        &held,
         &CHUNK_ENTRIES,
+        &made,
         &slot,
     ];
+    let rows = Rows::new(jobs.iter().map(|job| &job.attempt))?;
     let overhead = signed(ROW_OVERHEAD);
     values.extend(rows.values());
     values.push(&overhead);
-    conn.query(&sql, &values).await
+    tx.execute(&sql, &values).await.map(drop)
 }
 
-impl PostgresStore {
-    /// Settles an attempt whose events become dead letters, which is rare: in a transaction of its
-    /// own, so that an event is a letter from the moment on at which it is queued no more.
-    pub(super) async fn settle_and_park(
-        &self,
-        settlement: Settlement,
-    ) -> Result<QueueState, StoreError> {
-        let endpoint = settlement.lease.endpoint;
-        let jobs = [settlement];
-        let tx = self.db.begin().await?;
-        let rows = settle(&tx, self.node, &jobs).await?;
-        let row = rows.first().ok_or(StoreError::LeaseLost)?;
-        let mut after = state(row, 2)?;
-        let replayed: bool = row.get_as(1)?;
-        after.dead_letters = dead_letters::park(&tx, endpoint, &jobs[0].attempt).await?;
-        tx.commit().await?;
-        self.mark_replayed(endpoint, replayed);
-        Ok(after)
-    }
-
-    fn mark_replayed(&self, endpoint: EndpointId, replayed: bool) {
-        if replayed {
-            self.replays.mark([endpoint]);
-        }
-    }
+/// Places as PostgreSQL writes a list.
+fn places(places: impl Iterator<Item = u64>) -> String {
+    let places: Vec<_> = places.map(|place| place.to_string()).collect();
+    format!("{{{}}}", places.join(","))
 }

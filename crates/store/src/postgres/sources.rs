@@ -6,12 +6,14 @@ use async_trait::async_trait;
 use hookyard_core::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
 use hookyard_core::model::{Mode, NewSource, Secret, Source, SourceChange, VersionsKept};
 use jiff::Timestamp;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
 
 use super::columns::{Columns, Text, count, from_json, moment, to_json};
 use super::database::Conn;
-use super::{PostgresStore, catalog, datasets, folders};
+use super::{PostgresStore, audit, datasets, folders, tenants};
+use crate::audit::source_settings;
 use crate::vault::Vault;
 use crate::{Entity, NewDataset, SourceQuery, SourceStore, StoreError};
 
@@ -28,7 +30,7 @@ impl SourceStore for PostgresStore {
     ) -> Result<Arc<Source>, StoreError> {
         let tx = self.db.begin().await?;
         let (workspace, project) = (new.workspace, new.project);
-        if !catalog::has_project(&tx, workspace, project).await? {
+        if !tenants::has_project(&tx, workspace, project).await? {
             return Err(StoreError::NotFound(Entity::Project));
         }
         let id = tx.one("SELECT nextval('source_ids')::int4", &[]).await?;
@@ -64,8 +66,10 @@ impl SourceStore for PostgresStore {
             ],
         )
         .await?;
+        let source = Source { id, dataset, created_at: moment(at), spec: new };
+        note(&tx, "source.create", &source, json!({ "dataset": dataset })).await?;
         tx.commit().await?;
-        Ok(Arc::new(Source { id, dataset, created_at: moment(at), spec: new }))
+        Ok(Arc::new(source))
     }
 
     async fn sources(
@@ -139,8 +143,11 @@ impl SourceStore for PostgresStore {
         let row = tx.opt(&sql, &[&id.0, &workspace.0, &project.0]).await?;
         let row = row.ok_or(StoreError::NotFound(Entity::Source))?;
         let mut source = source(&row, 0, &self.vault)?;
+        let before = source_settings(&source);
         source.spec.apply(change);
         self.save_source(&tx, &source).await?;
+        let changed = audit::changed(&before, &source_settings(&source));
+        note(&tx, "source.update", &source, changed).await?;
         tx.commit().await?;
         Ok(Arc::new(source))
     }
@@ -151,10 +158,31 @@ impl SourceStore for PostgresStore {
         project: ProjectId,
         id: SourceId,
     ) -> Result<bool, StoreError> {
-        let sql = "DELETE FROM sources WHERE id = $1 AND workspace_id = $2 AND project_id = $3";
-        let conn = self.db.get().await?;
-        Ok(conn.execute(sql, &[&id.0, &workspace.0, &project.0]).await? > 0)
+        let tx = self.db.begin().await?;
+        let sql = format!(
+            "DELETE FROM sources s WHERE s.id = $1 AND s.workspace_id = $2 AND s.project_id = $3 \
+             RETURNING {COLUMNS}"
+        );
+        let row = tx.opt(&sql, &[&id.0, &workspace.0, &project.0]).await?;
+        if let Some(row) = &row {
+            note(&tx, "source.delete", &source(row, 0, &self.vault)?, json!({})).await?;
+        }
+        tx.commit().await?;
+        Ok(row.is_some())
     }
+}
+
+/// Notes a change of a source in the audit log.
+async fn note(
+    tx: &Conn,
+    action: &str,
+    source: &Source,
+    mut detail: serde_json::Value,
+) -> Result<(), StoreError> {
+    let NewSource { workspace, project, name, .. } = &source.spec;
+    detail["project"] = json!(project);
+    detail["name"] = json!(name);
+    audit::note(tx, *workspace, action, source.id, &detail).await
 }
 
 impl PostgresStore {

@@ -11,11 +11,12 @@ use async_trait::async_trait;
 use hookyard_core::id::{DatasetId, ProjectId, VersionId, WorkspaceId};
 use hookyard_core::model::{DatasetStats, Version, VersionsKept};
 use jiff::Timestamp;
+use serde_json::json;
 use tokio_postgres::Row;
 
-use super::PostgresStore;
 use super::columns::{Columns, Param, moment, signed, small};
 use super::database::Conn;
+use super::{PostgresStore, audit};
 use crate::{Entity, StoreError, VersionStore};
 
 /// Rows that are deleted within the transaction that drops their version. A source that was always in
@@ -300,8 +301,10 @@ impl VersionStore for PostgresStore {
     ) -> Result<(), StoreError> {
         let tx = self.db.begin().await?;
         let mut open = open(&tx, workspace, project, dataset).await?;
+        let detail = json!({ "version": version });
+        audit::note(&tx, workspace, "dataset.restore_version", dataset, &detail).await?;
         if open.version() == version {
-            return Ok(());
+            return tx.commit().await;
         }
         let restored = take(&tx, dataset, version).await?;
         let restored = restored.ok_or(StoreError::NotFound(Entity::Version))?;
@@ -325,6 +328,8 @@ impl VersionStore for PostgresStore {
         if take(&tx, dataset, version).await?.is_none() {
             return Ok(false);
         }
+        let detail = json!({ "version": version });
+        audit::note(&tx, workspace, "dataset.delete_version", dataset, &detail).await?;
         drop_version(&tx, version).await?;
         tx.commit().await?;
         Ok(true)

@@ -7,8 +7,8 @@ use hookyard_core::id::{CredentialId, WorkspaceId};
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
-use serde::Serialize;
-use serde_json::json;
+
+pub(super) use crate::audit::changed;
 
 use super::credentials::Access;
 use super::failed;
@@ -61,20 +61,6 @@ pub(super) fn note(
     ];
     conn.prepare_cached(sql).and_then(|mut insert| insert.execute(row)).map_err(failed)?;
     Ok(())
-}
-
-/// The names of the members in which two objects differ, as a detail.
-pub(super) fn changed<T: Serialize>(before: &T, after: &T) -> serde_json::Value {
-    let members = |value: &T| match serde_json::to_value(value) {
-        Ok(serde_json::Value::Object(members)) => members,
-        _ => serde_json::Map::new(),
-    };
-    let (before, after) = (members(before), members(after));
-    let mut names: Vec<_> = before.keys().chain(after.keys()).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.retain(|name| before.get(*name) != after.get(*name));
-    json!({ "changed": names })
 }
 
 fn select(

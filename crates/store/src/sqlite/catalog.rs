@@ -16,6 +16,7 @@ use super::memory::lock;
 use super::rows::{from_json, moment, to_json};
 use super::writer::Tx;
 use super::{SqliteStore, audit, checkpoint, event_types, failed, gaps, tenants};
+use crate::audit::endpoint_changes;
 use crate::vault::Vault;
 use crate::{CatalogStore, Entity, StoreError};
 
@@ -46,6 +47,11 @@ impl CatalogStore for SqliteStore {
     }
 
     async fn version(&self, workspace: WorkspaceId) -> Result<u64, StoreError> {
+        if let Some(known) = self.memory.version(workspace) {
+            return Ok(known);
+        }
+        // Of a workspace that another process made. Reading it makes it known.
+        self.catalogue(workspace).await?;
         self.memory.version(workspace).ok_or(StoreError::NotFound(Entity::Workspace))
     }
 
@@ -121,7 +127,7 @@ impl CatalogStore for SqliteStore {
                 subscriptions: with_cancelled(&before, subscriptions),
             });
             save_endpoint(tx, &vault, &*entropy, &endpoint)?;
-            let detail = changes(&before, &endpoint);
+            let detail = endpoint_changes(&before, &endpoint);
             audit::note(tx.conn, workspace, "endpoint.update", id, &detail)?;
             if enabled {
                 clear_failures(tx, id)?;
@@ -230,25 +236,6 @@ impl CatalogStore for SqliteStore {
         };
         self.readers.read(read).await
     }
-}
-
-/// What of an endpoint differs, by name: values can be secrets.
-fn changes(before: &Endpoint, after: &Endpoint) -> serde_json::Value {
-    let about = |endpoint: &Endpoint| {
-        let (open, secrets) = endpoint.settings.clone().split();
-        json!({ "open": open, "secrets": secrets, "subscriptions": endpoint.subscriptions })
-    };
-    let revision = after.revision;
-    let (before, after) = (about(before), about(after));
-    let mut names = Vec::new();
-    for part in ["open", "secrets"] {
-        let changed = audit::changed(&before[part], &after[part]);
-        names.extend(changed["changed"].as_array().cloned().unwrap_or_default());
-    }
-    if before["subscriptions"] != after["subscriptions"] {
-        names.push(json!("subscriptions"));
-    }
-    json!({ "changed": names, "revision": revision })
 }
 
 fn changed_meanwhile() -> StoreError {

@@ -16,6 +16,7 @@ use serde_json::json;
 use super::readers::Readers;
 use super::rows::{count, moment};
 use super::{SqliteStore, audit, connect, failed, migrate, tenants};
+use crate::audit::about_credential;
 use crate::{
     Actor, CREDENTIALS_MAX, CredentialChange, CredentialQuery, CredentialStore, Entity,
     NewCredential, Rotation, StoreError, StoredCredential,
@@ -123,7 +124,7 @@ impl<A: Access> CredentialStore for A {
             bounded(conn, workspace, new.created_at)?;
             let id = insert(conn, workspace, &new)?;
             let made = existing(conn, workspace, id)?;
-            audit::note(conn, workspace, "credential.create", id, &about(&made))?;
+            audit::note(conn, workspace, "credential.create", id, &about_credential(&made))?;
             Ok(id)
         })
         .await
@@ -177,7 +178,7 @@ impl<A: Access> CredentialStore for A {
             if credential.revoked_at.is_some() {
                 return Err(StoreError::Conflict("the credential was revoked".to_owned()));
             }
-            let before = about(&credential);
+            let before = about_credential(&credential);
             let CredentialChange { name, scopes, expires_at, allowed_ips, disabled } = change;
             credential.name = name.unwrap_or(credential.name);
             credential.scopes = scopes.unwrap_or(credential.scopes);
@@ -185,7 +186,7 @@ impl<A: Access> CredentialStore for A {
             credential.allowed_ips = allowed_ips.unwrap_or(credential.allowed_ips);
             credential.disabled = disabled.unwrap_or(credential.disabled);
             save(conn, &credential)?;
-            let changed = audit::changed(&before, &about(&credential));
+            let changed = audit::changed(&before, &about_credential(&credential));
             audit::note(conn, workspace, "credential.update", id, &changed)?;
             Ok(credential)
         })
@@ -333,19 +334,6 @@ fn rotate(
     let detail = json!({ "successor": successor.id, "until": old.expires_at });
     audit::note(conn, workspace, "credential.rotate", id, &detail)?;
     Ok(successor)
-}
-
-/// What people decide of a credential, for the audit log.
-fn about(credential: &Credential) -> serde_json::Value {
-    let Credential { kind, name, scopes, expires_at, allowed_ips, disabled, .. } = credential;
-    json!({
-        "kind": kind.as_str(),
-        "name": name,
-        "scopes": scopes.to_string(),
-        "expires_at": expires_at,
-        "allowed_ips": nets_text(allowed_ips),
-        "disabled": disabled,
-    })
 }
 
 /// Writes what can change of a credential.

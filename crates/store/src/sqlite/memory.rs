@@ -196,8 +196,12 @@ impl Memory {
         workspace: WorkspaceId,
         read: Catalogue,
     ) -> Arc<Catalogue> {
-        let mut catalogues = write(&self.catalogues);
-        Arc::clone(catalogues.entry(workspace).or_insert_with(|| Arc::new(read)))
+        let known = {
+            let mut catalogues = write(&self.catalogues);
+            Arc::clone(catalogues.entry(workspace).or_insert_with(|| Arc::new(read)))
+        };
+        self.count_change(workspace);
+        known
     }
 
     pub(super) fn has_project(&self, workspace: WorkspaceId, project: ProjectId) -> bool {

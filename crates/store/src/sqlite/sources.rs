@@ -16,6 +16,7 @@ use super::memory::key_hash;
 use super::rows::{from_json, moment, to_json};
 use super::writer::Tx;
 use super::{SqliteStore, audit, datasets, failed, folders};
+use crate::audit::source_settings;
 use crate::vault::Vault;
 use crate::{CatalogStore, Entity, NewDataset, SourceQuery, SourceStore, StoreError};
 
@@ -87,10 +88,10 @@ impl SourceStore for SqliteStore {
         let job = move |tx: &mut Tx<'_>| {
             let before = tx.memory.source(id).filter(|source| owns(source, workspace, project));
             let mut source = (*before.ok_or(StoreError::NotFound(Entity::Source))?).clone();
-            let before = settings(&source);
+            let before = source_settings(&source);
             source.spec.apply(change);
             write(tx.conn, &vault, &*entropy, &source)?;
-            let changed = audit::changed(&before, &settings(&source));
+            let changed = audit::changed(&before, &source_settings(&source));
             note(tx.conn, "source.update", &source, changed)?;
             let source = Arc::new(source);
             put_after_commit(tx, &source);
@@ -129,21 +130,6 @@ fn note(
     detail["project"] = json!(project);
     detail["name"] = json!(name);
     audit::note(conn, *workspace, action, source.id, &detail)
-}
-
-/// A source's settings, to be compared only: there are secrets among them.
-fn settings(source: &Source) -> serde_json::Value {
-    let NewSource { workspace: _, project: _, name, mode, origins, secret, key, folder, options } =
-        &source.spec;
-    json!({
-        "name": name,
-        "mode": mode.as_str(),
-        "origins": origins,
-        "secret": secret.as_ref().map(Secret::expose),
-        "key": key,
-        "folder": folder,
-        "options": options,
-    })
 }
 
 /// Gives the source of a dataset, if there is one, the dataset's new name.

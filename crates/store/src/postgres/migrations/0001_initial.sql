@@ -170,7 +170,7 @@ CREATE TABLE endpoint_revisions (
     PRIMARY KEY (endpoint_id, revision)
 );
 
--- Where each endpoint's queue stands, and who works on it. Entries have ordinals; the head is at
+-- Where each endpoint's queue stands, and who works on it. Entries have places; the head is at
 -- `cursor`, and the next entry's is where the last chunk ends, so nothing is ever counted.
 CREATE TABLE queues (
     endpoint_id  int PRIMARY KEY,
@@ -178,9 +178,11 @@ CREATE TABLE queues (
     epoch        bigint NOT NULL DEFAULT 0,
     cursor       bigint NOT NULL DEFAULT 0,
     failures     int NOT NULL DEFAULT 0,
-    refusals     int NOT NULL DEFAULT 0,  -- of the event at the head, sent alone
     retry_ms     bigint,
     since_ms     bigint,
+    again        text NOT NULL DEFAULT '[]',      -- JSON list: what was queued again
+    done         bigint[] NOT NULL DEFAULT '{}',  -- places behind the cursor that have left
+    held         text NOT NULL DEFAULT '[]',      -- JSON list: what the last attempts failed with
     dead_letters bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX queues_by_owner ON queues (owner) WHERE owner IS NOT NULL;
@@ -188,7 +190,7 @@ CREATE INDEX queues_by_owner ON queues (owner) WHERE owner IS NOT NULL;
 -- The entries that are still to be delivered: what one transaction queued for one endpoint.
 CREATE TABLE queue_chunks (
     endpoint_id int NOT NULL,
-    first       bigint NOT NULL,          -- ordinal
+    first       bigint NOT NULL,          -- place
     seqs        bigint[] NOT NULL,        -- events
     lowest      bigint NOT NULL,          -- of the numbers
     highest     bigint NOT NULL,
@@ -198,17 +200,6 @@ CREATE TABLE queue_chunks (
 -- spans few numbers and is found by its lowest; the others are few, and looked at one by one.
 CREATE INDEX queue_chunks_by_event ON queue_chunks (lowest);
 CREATE INDEX queue_chunks_wide ON queue_chunks (endpoint_id) WHERE highest - lowest >= 16384;
-
--- Entries that were queued again together, until they are delivered.
-CREATE TABLE requeued (
-    endpoint_id int NOT NULL,
-    first       bigint NOT NULL,          -- ordinal
-    until       bigint NOT NULL,          -- ordinal after the last
-    at_ms       bigint NOT NULL,
-    type_id     int,                      -- by a reflow of this event type
-    replay_id   int,                      -- by this replay
-    PRIMARY KEY (endpoint_id, first)
-);
 
 -- Partitioned by number, which is by time of commit, too.
 CREATE TABLE journal (
@@ -243,6 +234,7 @@ CREATE TABLE attempts (
     revision         int NOT NULL,
     request_id       text NOT NULL,
     seqs             bigint[] NOT NULL,   -- the bundle's events
+    entries          bigint[] NOT NULL,   -- their places; none: the first ones
     event_types      int[] NOT NULL,
     order_ids        text NOT NULL,       -- JSON list
     url              text NOT NULL,
@@ -290,6 +282,24 @@ CREATE TABLE endpoint_gaps (
     until_seq   bigint,                   -- absent while it is disabled
     PRIMARY KEY (endpoint_id, first_seq)
 );
+
+-- Who changed what. Rows are added, and deleted when they are old; none is changed.
+CREATE TABLE audit (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    workspace_id  int NOT NULL,
+    at_ms         bigint NOT NULL,
+    actor         text NOT NULL,          -- request, command, system
+    credential_id int,
+    credential    text NOT NULL,          -- its name then
+    address       text,
+    request_id    text,
+    action        text NOT NULL,
+    subject       text NOT NULL,
+    detail        text NOT NULL,          -- JSON object
+    bytes         bigint NOT NULL
+);
+CREATE INDEX audit_by_workspace ON audit (workspace_id, id);
+CREATE RULE audit_only_grows AS ON UPDATE TO audit DO INSTEAD NOTHING;
 
 -- Bytes of the journal (kind 0) and of the attempts (kind 1). Each node adds to a row of its own
 -- among a few, so that nodes do not wait for each other.

@@ -1,0 +1,146 @@
+"""Several servers on one PostgreSQL database."""
+
+import json
+import signal
+
+import pytest
+
+from harness import Postgres, Receiver, Server, wait_until
+
+# A killed server's endpoints move within its lease of 10 seconds and a look for the dead every 2.
+TAKEN_OVER_SECONDS = 20
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    # As it is used: what was committed is on the disk.
+    server = Postgres()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def nodes(postgres, tmp_path_factory):
+    """Two servers."""
+    first = Server(tmp_path_factory.mktemp("first"), database=postgres.database())
+    second = Server(tmp_path_factory.mktemp("second"), beside=first)
+    servers = [first.start(), second.start()]
+    yield servers
+    for server in servers:
+        if server.process.poll() is None:
+            server.process.send_signal(signal.SIGCONT)
+            server.stop(signal.SIGKILL)
+
+
+def endpoint(server, receiver):
+    """Registers an endpoint for order_create; its number."""
+    answer = server.ultracart("POST", "/webhook/webhooks", {
+        "webhook_url": receiver.url, "maximum_events": 10,
+        "event_categories": [{"events": [{"event_name": "order_create"}]}],
+    })
+    assert answer.status == 200, answer.body
+    return answer.json["webhook"]["webhook_oid"]
+
+
+def numbers(receiver):
+    """What was received, in the order of the requests."""
+    return [event["order_create"]["n"] for event in receiver.events()]
+
+
+def publish(server, start, count):
+    server.publish_all(
+        [("order_create", {"n": n}, f"event-{n}") for n in range(start, start + count)]
+    )
+
+
+def without_repeats(found):
+    seen = []
+    for number in found:
+        if number not in seen:
+            seen.append(number)
+    return seen
+
+
+def test_a_change_on_one_node_is_in_effect_on_the_other(nodes, receiver):
+    first, second = nodes
+    endpoint(first, receiver)
+    publish(second, 0, 5)
+    wait_until(lambda: len(numbers(receiver)) == 5)
+    publish(first, 5, 5)
+    publish(second, 10, 5)
+    wait_until(lambda: len(numbers(receiver)) == 15)
+    assert numbers(receiver) == list(range(15))
+
+
+def test_a_repeat_is_recognised_on_the_other_node(nodes):
+    first, second = nodes
+    one = first.publish("order_create", {"n": 1}, "same")
+    two = second.publish("order_create", {"n": 1}, "same")
+    assert (one["duplicate"], two["duplicate"]) == (False, True)
+    assert one["seq"] == two["seq"]
+
+
+def test_a_killed_node_is_replaced_and_nothing_is_lost(nodes, receiver):
+    first, second = nodes
+    endpoint(first, receiver)
+    count = 0
+    for _ in range(10):
+        publish(first, count, 20)
+        count += 20
+    first.stop(signal.SIGKILL)
+    publish(second, count, 20)
+    count += 20
+    wait_until(lambda: len(set(numbers(receiver))) == count, TAKEN_OVER_SECONDS, "the takeover")
+    assert without_repeats(numbers(receiver)) == list(range(count))
+
+
+def test_a_node_that_stops_gives_its_endpoints_back(nodes):
+    first, second = nodes
+    # It refuses for now, so whoever delivers keeps the endpoint and waits.
+    with Receiver(script=[503]) as receiver:
+        endpoint(first, receiver)
+        publish(first, 0, 3)
+        wait_until(lambda: receiver.deliveries)
+        assert first.stop() == 0
+        wait_until(lambda: numbers(receiver) == [0, 1, 2] * 2)
+        publish(second, 3, 1)
+        wait_until(lambda: numbers(receiver) == [0, 1, 2] * 2 + [3])
+
+
+def test_a_node_that_was_frozen_does_not_go_on_where_it_was(nodes):
+    first, second = nodes
+    with Receiver(script=[503]) as receiver:
+        endpoint(first, receiver)
+        publish(first, 0, 3)
+        wait_until(lambda: receiver.deliveries)
+        first.process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: numbers(receiver) == [0, 1, 2] * 2, TAKEN_OVER_SECONDS, "the takeover")
+        publish(second, 3, 3)
+        wait_until(lambda: len(numbers(receiver)) == 9)
+        first.process.send_signal(signal.SIGCONT)
+        publish(first, 6, 3)
+        wait_until(lambda: len(numbers(receiver)) == 12)
+        assert numbers(receiver) == [0, 1, 2, *range(9)]
+
+
+def test_the_database_restarts(nodes, postgres, receiver):
+    first, second = nodes
+    endpoint(first, receiver)
+    publish(first, 0, 10)
+    wait_until(lambda: len(set(numbers(receiver))) == 10)
+    postgres.stop()
+    event = {"specversion": "1.0", "type": "order_create", "source": "/s", "id": "x", "data": {"n": 1}}
+    answer = first.http("POST", "/v1/events", json.dumps(event), {
+        "Content-Type": "application/cloudevents+json", "x-ultracart-simple-key": first.simple_key,
+    })
+    assert answer.status == 503, answer.body
+    assert answer.header("retry-after") == ["1"]
+    postgres.start()
+
+    def accepted():
+        answer = second.http("GET", "/readyz")
+        return answer.status == 200
+    wait_until(accepted)
+    publish(second, 10, 10)
+    wait_until(lambda: len(set(numbers(receiver))) == 20, TAKEN_OVER_SECONDS)
+    assert without_repeats(numbers(receiver)) == list(range(20))
