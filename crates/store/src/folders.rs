@@ -1,9 +1,11 @@
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use hookyard_core::id::{FolderId, ProjectId, WorkspaceId};
 use hookyard_core::model::Folder;
 use jiff::Timestamp;
 
-use crate::StoreError;
+use crate::{Entity, StoreError};
 
 /// The most folders of a project: they are listed whole, to find which are within which.
 pub const FOLDERS_MAX: usize = 1_000;
@@ -83,4 +85,46 @@ pub trait FolderStore: Send + Sync {
         id: FolderId,
         contents: FolderContents,
     ) -> Result<bool, StoreError>;
+}
+
+/// Which folders of a project are within which.
+pub(crate) struct Tree {
+    parents: HashMap<FolderId, Option<FolderId>>,
+}
+
+impl Tree {
+    pub(crate) fn new(folders: &[Folder]) -> Self {
+        Self { parents: folders.iter().map(|folder| (folder.id, folder.parent)).collect() }
+    }
+
+    /// A folder and those that it is in, from the inside.
+    fn chain(&self, id: FolderId) -> impl Iterator<Item = FolderId> {
+        let up = |id: &FolderId| self.parents.get(id).copied().flatten();
+        std::iter::successors(Some(id), up).take(FOLDER_DEPTH_MAX + 1)
+    }
+
+    /// Whether a folder is the other one or within it.
+    pub(crate) fn within(&self, id: FolderId, other: FolderId) -> bool {
+        self.chain(id).any(|step| step == other)
+    }
+
+    /// How many levels a folder takes with all that is within it.
+    pub(crate) fn height(&self, id: FolderId) -> usize {
+        let own = self.chain(id).count();
+        let deepest = self.parents.keys().filter(|other| self.within(**other, id));
+        deepest.map(|other| self.chain(*other).count() + 1 - own).max().unwrap_or(1)
+    }
+
+    /// Refuses a place that is not there, or too deep for so many levels.
+    pub(crate) fn place(&self, parent: Option<FolderId>, levels: usize) -> Result<(), StoreError> {
+        let Some(parent) = parent else { return Ok(()) };
+        if !self.parents.contains_key(&parent) {
+            return Err(StoreError::NotFound(Entity::Folder));
+        }
+        if self.chain(parent).count() + levels > FOLDER_DEPTH_MAX {
+            let message = format!("folders can be {FOLDER_DEPTH_MAX} deep at most");
+            return Err(StoreError::Conflict(message));
+        }
+        Ok(())
+    }
 }

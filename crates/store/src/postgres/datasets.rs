@@ -160,23 +160,34 @@ impl DatasetStore for PostgresStore {
         id: DatasetId,
     ) -> Result<bool, StoreError> {
         let tx = self.db.begin().await?;
-        let seen = match versions::open(&tx, workspace, project, id).await {
-            Err(StoreError::NotFound(_)) => return Ok(false),
-            open => open?.version(),
-        };
-        tx.execute("DELETE FROM sources WHERE dataset_id = $1", &[&id.0]).await?;
-        let sql = "DELETE FROM datasets WHERE id = $1 RETURNING name";
-        let name = tx.one(sql, &[&id.0]).await?.text(0)?;
-        let detail = json!({ "project": project, "name": name });
-        audit::note(&tx, workspace, "dataset.delete", id, &detail).await?;
-        let sql = "DELETE FROM dataset_versions WHERE dataset_id = $1 RETURNING id";
-        for row in tx.query(sql, &[&id.0]).await? {
-            versions::drop_version(&tx, VersionId(row.unsigned(0)?)).await?;
-        }
-        versions::drop_version(&tx, seen).await?;
+        let deleted = delete(&tx, workspace, project, id).await?;
         tx.commit().await?;
-        Ok(true)
+        Ok(deleted)
     }
+}
+
+/// Removes a dataset with all that is its own. `false` when there is none.
+pub(super) async fn delete(
+    tx: &Conn,
+    workspace: WorkspaceId,
+    project: ProjectId,
+    id: DatasetId,
+) -> Result<bool, StoreError> {
+    let seen = match versions::open(tx, workspace, project, id).await {
+        Err(StoreError::NotFound(_)) => return Ok(false),
+        open => open?.version(),
+    };
+    tx.execute("DELETE FROM sources WHERE dataset_id = $1", &[&id.0]).await?;
+    let sql = "DELETE FROM datasets WHERE id = $1 RETURNING name";
+    let name = tx.one(sql, &[&id.0]).await?.text(0)?;
+    let detail = json!({ "project": project, "name": name });
+    audit::note(tx, workspace, "dataset.delete", id, &detail).await?;
+    let sql = "DELETE FROM dataset_versions WHERE dataset_id = $1 RETURNING id";
+    for row in tx.query(sql, &[&id.0]).await? {
+        versions::drop_version(tx, VersionId(row.unsigned(0)?)).await?;
+    }
+    versions::drop_version(tx, seen).await?;
+    Ok(true)
 }
 
 /// Makes a dataset; its project and folder are known to be there.

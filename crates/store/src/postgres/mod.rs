@@ -32,6 +32,7 @@ mod event_types;
 mod folders;
 mod freshness;
 mod gaps;
+mod jobs;
 mod journal;
 mod migrate;
 mod nodes;

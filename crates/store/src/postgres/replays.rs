@@ -126,8 +126,7 @@ impl ReplayStore for PostgresStore {
     ) -> Result<Vec<Replay>, StoreError> {
         let conn = self.db.get().await?;
         self.own_endpoint(&conn, workspace, endpoint).await?;
-        let sql =
-            format!("SELECT {COLUMNS} FROM replays p WHERE endpoint_id = $1 ORDER BY id DESC");
+        let sql = select("p.endpoint_id = $1 ORDER BY p.id DESC");
         let rows = conn.query(&sql, &[&endpoint.0]).await?;
         rows.iter().map(|row| stored(row).map(shown)).collect()
     }

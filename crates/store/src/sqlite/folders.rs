@@ -1,7 +1,5 @@
 //! Folders.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
 use hookyard_core::id::{DatasetId, FolderId, ProjectId, WorkspaceId};
 use hookyard_core::model::Folder;
@@ -12,9 +10,9 @@ use serde_json::json;
 use super::rows::moment;
 use super::writer::Tx;
 use super::{SqliteStore, audit, datasets, failed, sources, tenants};
+use crate::folders::Tree;
 use crate::{
-    Entity, FOLDER_DEPTH_MAX, FOLDERS_MAX, FolderChange, FolderContents, FolderStore, NewFolder,
-    StoreError,
+    Entity, FOLDERS_MAX, FolderChange, FolderContents, FolderStore, NewFolder, StoreError,
 };
 
 /// What a reference to a folder begins with.
@@ -186,48 +184,6 @@ fn datasets_in(conn: &Connection, folder: FolderId) -> Result<Vec<DatasetId>, St
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let ids = statement.query_map([folder.0], |row| row.get(0).map(DatasetId)).map_err(failed)?;
     ids.collect::<Result<_, _>>().map_err(failed)
-}
-
-/// Which folders of a project are within which.
-struct Tree {
-    parents: HashMap<FolderId, Option<FolderId>>,
-}
-
-impl Tree {
-    fn new(folders: &[Folder]) -> Self {
-        Self { parents: folders.iter().map(|folder| (folder.id, folder.parent)).collect() }
-    }
-
-    /// A folder and those that it is in, from the inside.
-    fn chain(&self, id: FolderId) -> impl Iterator<Item = FolderId> {
-        let up = |id: &FolderId| self.parents.get(id).copied().flatten();
-        std::iter::successors(Some(id), up).take(FOLDER_DEPTH_MAX + 1)
-    }
-
-    /// Whether a folder is the other one or within it.
-    fn within(&self, id: FolderId, other: FolderId) -> bool {
-        self.chain(id).any(|step| step == other)
-    }
-
-    /// How many levels a folder takes with all that is within it.
-    fn height(&self, id: FolderId) -> usize {
-        let own = self.chain(id).count();
-        let deepest = self.parents.keys().filter(|other| self.within(**other, id));
-        deepest.map(|other| self.chain(*other).count() + 1 - own).max().unwrap_or(1)
-    }
-
-    /// Refuses a place that is not there, or too deep for so many levels.
-    fn place(&self, parent: Option<FolderId>, levels: usize) -> Result<(), StoreError> {
-        let Some(parent) = parent else { return Ok(()) };
-        if !self.parents.contains_key(&parent) {
-            return Err(StoreError::NotFound(Entity::Folder));
-        }
-        if self.chain(parent).count() + levels > FOLDER_DEPTH_MAX {
-            let message = format!("folders can be {FOLDER_DEPTH_MAX} deep at most");
-            return Err(StoreError::Conflict(message));
-        }
-        Ok(())
-    }
 }
 
 /// What [`folder`] reads.

@@ -324,6 +324,17 @@ CREATE TABLE folders (
 );
 CREATE INDEX folders_by_project ON folders (workspace_id, project_id);
 
+-- What clients of asynchronous operations ask after: the newest of each workspace.
+CREATE TABLE jobs (
+    id           int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    workspace_id int NOT NULL,
+    created_ms   bigint NOT NULL,
+    operation    text NOT NULL,
+    path         text NOT NULL,
+    response     text NOT NULL            -- JSON object
+);
+CREATE INDEX jobs_by_workspace ON jobs (workspace_id, id);
+
 -- What a dataset's row says of rows and bytes is of the version that is seen.
 CREATE TABLE datasets (
     id             int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
