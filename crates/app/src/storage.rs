@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use hookyard_core::entropy::SystemEntropy;
 use hookyard_core::model::Secret;
 use hookyard_store::postgres::{LEASE_DEFAULT, Options, PostgresStore};
-use hookyard_store::{CredentialStore, SharedStore, TenantStore};
+use hookyard_store::{ApplicationStore, AuditStore, CredentialStore, SharedStore, TenantStore};
 
 use crate::config::Common;
 use crate::data::{DataDir, Lock};
@@ -32,9 +32,9 @@ pub(crate) fn name(common: &Common) -> String {
 }
 
 /// What few people change, beside a server that may be running.
-pub(crate) trait Managed: TenantStore + CredentialStore {}
+pub(crate) trait Managed: TenantStore + CredentialStore + ApplicationStore + AuditStore {}
 
-impl<S: TenantStore + CredentialStore> Managed for S {}
+impl<S: TenantStore + CredentialStore + ApplicationStore + AuditStore> Managed for S {}
 
 /// Opens what is there for a command that changes little of it.
 pub(crate) async fn open_managed(common: &Common) -> Result<Box<dyn Managed>> {
@@ -42,6 +42,14 @@ pub(crate) async fn open_managed(common: &Common) -> Result<Box<dyn Managed>> {
         return Ok(Box::new(open_database(url, common.key.read()?).await?));
     }
     Ok(Box::new(DataDir::existing(&common.data)?.open_credentials()?))
+}
+
+/// Keeps servers from a directory. Those of a database know what the others do, and so need no keeping.
+pub(crate) fn lock(common: &Common) -> Result<Option<Lock>> {
+    match common.database {
+        Some(_) => Ok(None),
+        None => DataDir::existing(&common.data)?.lock().map(Some),
+    }
 }
 
 async fn open_database(url: &Secret, key: [u8; 32]) -> Result<PostgresStore> {

@@ -8,14 +8,13 @@ use hookyard_core::model::{
     Application as Registered, ApplicationChange, ApplicationSettings, Scopes,
 };
 use hookyard_engine::oauth::new_application;
-use hookyard_store::sqlite::SqliteCredentials;
-use hookyard_store::{APPLICATIONS_MAX, Actor, ApplicationStore, TenantStore};
+use hookyard_store::{APPLICATIONS_MAX, Actor};
 use serde_json::json;
 
 use super::manage::pick;
 use super::output;
 use crate::config::{Application, ApplicationCommand};
-use crate::data::DataDir;
+use crate::storage::{self, Managed};
 
 /// Does what is asked for about applications.
 pub(crate) async fn run(command: Application) -> Result<()> {
@@ -24,14 +23,15 @@ pub(crate) async fn run(command: Application) -> Result<()> {
 
 async fn act(command: Application) -> Result<()> {
     let Application { common, workspace, command } = command;
-    let store = DataDir::existing(&common.data)?.open_credentials()?;
+    let store = storage::open_managed(&common).await?;
+    let store = store.as_ref();
     let there = store.workspaces().await.context("cannot read the workspaces")?;
     let workspace = pick(workspace, &there)?;
     match command {
         ApplicationCommand::Create { settings, scopes, json } => {
-            create(&store, workspace, settings, scopes, json).await
+            create(store, workspace, settings, scopes, json).await
         }
-        ApplicationCommand::List { json } => list(&store, workspace, json).await,
+        ApplicationCommand::List { json } => list(store, workspace, json).await,
         ApplicationCommand::Disable { id, disabled } => {
             let change = ApplicationChange { disabled: Some(disabled), ..Default::default() };
             let changed = store.update_application(workspace, id, change).await;
@@ -54,7 +54,7 @@ fn missing(id: ApplicationId) -> String {
 }
 
 async fn create(
-    store: &SqliteCredentials,
+    store: &dyn Managed,
     workspace: WorkspaceId,
     settings: ApplicationSettings,
     scopes: Scopes,
@@ -73,7 +73,7 @@ async fn create(
     Ok(())
 }
 
-async fn list(store: &SqliteCredentials, workspace: WorkspaceId, as_json: bool) -> Result<()> {
+async fn list(store: &dyn Managed, workspace: WorkspaceId, as_json: bool) -> Result<()> {
     let all = store.applications(workspace, None, APPLICATIONS_MAX).await;
     for application in all.context("cannot read the applications")? {
         let Registered { id, client_id, scopes, disabled, settings, .. } = &application;

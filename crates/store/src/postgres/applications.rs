@@ -206,6 +206,15 @@ async fn own(
     row.as_ref().map(stored).transpose()
 }
 
+/// An application of whichever workspace.
+pub(super) async fn by_id(
+    conn: &Conn,
+    id: ApplicationId,
+) -> Result<Option<Application>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM applications WHERE id = $1");
+    conn.opt(&sql, &[&id.0]).await?.as_ref().map(stored).transpose()
+}
+
 fn stored(row: &Row) -> Result<Application, StoreError> {
     Ok(Application {
         id: ApplicationId(row.get_as(0)?),

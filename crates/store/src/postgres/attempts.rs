@@ -127,7 +127,7 @@ const VALUES: usize = 21;
 
 impl<'a> Rows<'a> {
     pub(super) fn new(
-        attempts: impl Iterator<Item = &'a NewAttempt> + Clone,
+        attempts: &(impl Iterator<Item = &'a NewAttempt> + Clone),
     ) -> Result<Self, StoreError> {
         let all = || attempts.clone();
         let time = |at: Timestamp| at.as_millisecond();

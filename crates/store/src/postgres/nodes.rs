@@ -156,7 +156,7 @@ async fn keep(upkeep: Arc<Upkeep>) {
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        if let Err(error) = upkeep.tick(rounds % LOOK_EVERY == 0).await {
+        if let Err(error) = upkeep.tick(rounds.is_multiple_of(LOOK_EVERY)).await {
             tracing::warn!(%error, "the node's lease was not renewed, or work not looked for");
         }
         rounds = rounds.wrapping_add(1);

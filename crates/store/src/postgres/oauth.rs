@@ -5,12 +5,12 @@
 
 use async_trait::async_trait;
 use hookyard_core::id::{ApplicationId, CredentialId, GrantId, WorkspaceId};
-use hookyard_core::model::{CredentialKind, Grant, GrantVia, Scopes};
+use hookyard_core::model::{Application, CredentialKind, Grant, GrantVia, Scopes};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio_postgres::Row;
 
-use super::applications::{end_grant, grant};
+use super::applications::{by_id, end_grant, grant};
 use super::columns::{Columns, Text, count};
 use super::credentials::{self, scopes};
 use super::database::Conn;
@@ -130,19 +130,15 @@ impl OAuthStore for PostgresStore {
         &self,
         user: SecretHash,
         now: Timestamp,
-    ) -> Result<Option<DeviceCode>, StoreError> {
-        let sql = "SELECT application_id, scopes, expires_ms FROM device_codes \
+    ) -> Result<Option<(Application, Scopes)>, StoreError> {
+        let sql = "SELECT application_id, scopes FROM device_codes \
                    WHERE user_hash = $1 AND decision IS NULL AND expires_ms > $2";
         let conn = self.db.get().await?;
         let row = conn.opt(sql, &[&user.as_slice(), &now.as_millisecond()]).await?;
-        row.map(|row| {
-            Ok(DeviceCode {
-                application: ApplicationId(row.get_as(0)?),
-                scopes: scopes(&row.text(1)?),
-                expires_at: row.moment(2)?,
-            })
-        })
-        .transpose()
+        let Some(row) = row else { return Ok(None) };
+        let wanted = scopes(&row.text(1)?);
+        let application = by_id(&conn, ApplicationId(row.get_as(0)?)).await?;
+        Ok(application.map(|application| (application, wanted)))
     }
 
     async fn decide_device(

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use hookyard_core::id::WorkspaceId;
 use hookyard_server::audit_line;
-use hookyard_store::{AuditQuery, AuditStore};
+use hookyard_store::AuditQuery;
 
 use super::Desk;
 use crate::cli::output;

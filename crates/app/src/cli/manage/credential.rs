@@ -5,7 +5,7 @@ use hookyard_core::entropy::SystemEntropy;
 use hookyard_core::id::{CredentialId, WorkspaceId};
 use hookyard_core::model::{Credential, Scopes};
 use hookyard_engine::access::{self, CredentialSpec, Secrets};
-use hookyard_store::{CredentialQuery, CredentialStore};
+use hookyard_store::CredentialQuery;
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
@@ -25,7 +25,7 @@ impl Desk {
         let workspace = self.workspace(workspace).await?;
         let scopes = spec.scopes;
         let (id, secrets) =
-            access::create(&self.store, &SystemEntropy, self.now, workspace, spec).await?;
+            access::create(self.store.as_ref(), &SystemEntropy, self.now, workspace, spec).await?;
         self.show(id, workspace, scopes, &secrets)
     }
 
@@ -38,7 +38,7 @@ impl Desk {
     ) -> Result<()> {
         let workspace = self.workspace(workspace).await?;
         let rotated =
-            access::rotate(&self.store, &SystemEntropy, self.now, workspace, id, overlap).await;
+            access::rotate(self.store.as_ref(), &SystemEntropy, self.now, workspace, id, overlap).await;
         let (credential, secrets) = rotated.with_context(|| format!("credential {id}"))?;
         self.show(credential.id, workspace, credential.scopes, &secrets)
     }

@@ -4,12 +4,11 @@ use anyhow::{Context, Result, bail};
 use hookyard_core::clock::{Clock, SystemClock};
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::Workspace;
-use hookyard_store::sqlite::SqliteCredentials;
-use hookyard_store::{Actor, TenantStore};
+use hookyard_store::Actor;
 use jiff::Timestamp;
 
-use crate::config::{Manage, Managed};
-use crate::data::DataDir;
+use crate::config::{Common, Manage, Managed};
+use crate::storage;
 
 mod audit;
 mod credential;
@@ -17,8 +16,8 @@ mod tenant;
 
 /// What a command works with.
 struct Desk {
-    data: DataDir,
-    store: SqliteCredentials,
+    common: Common,
+    store: Box<dyn storage::Managed>,
     now: Timestamp,
     json: bool,
 }
@@ -26,10 +25,9 @@ struct Desk {
 /// Does it, on behalf of whoever runs the installation.
 pub(crate) async fn run(command: Manage) -> Result<()> {
     let Manage { common, json, what } = command;
-    let data = DataDir::existing(&common.data)?;
-    let store = data.open_credentials()?;
+    let store = storage::open_managed(&common).await?;
     let now = SystemClock::new().now();
-    let desk = Desk { data, store, now, json };
+    let desk = Desk { common, store, now, json };
     Actor::command(now).scope(desk.run(what)).await
 }
 

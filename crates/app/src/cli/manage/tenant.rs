@@ -5,11 +5,12 @@ use hookyard_core::catalogue;
 use hookyard_core::id::{ProjectId, WorkspaceId};
 use hookyard_core::model::{Project, Workspace};
 use hookyard_engine::tenants::check_full_name;
-use hookyard_store::{NewWorkspace, TenantStore};
+use hookyard_store::NewWorkspace;
 use serde_json::json;
 
 use super::Desk;
 use crate::cli::output;
+use crate::storage;
 
 /// The number of a new workspace's project.
 const FIRST_PROJECT: ProjectId = ProjectId(1);
@@ -89,7 +90,7 @@ impl Desk {
         workspace: Option<WorkspaceId>,
         id: ProjectId,
     ) -> Result<()> {
-        let _lock = self.data.lock().with_context(|| {
+        let _lock = storage::lock(&self.common).with_context(|| {
             format!("a running server must do this itself: send it DELETE /v1/projects/{id}")
         })?;
         let workspace = self.workspace(workspace).await?;
