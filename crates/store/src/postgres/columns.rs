@@ -155,6 +155,11 @@ pub(super) trait Columns {
         self.get_as::<Raw>(column).map(|raw| raw.0)
     }
 
+    /// A JSON text to the byte, if there is one.
+    fn json_if(&self, column: usize) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.get_as::<Option<Raw>>(column)?.map(|raw| raw.0))
+    }
+
     /// A moment.
     fn moment(&self, column: usize) -> Result<Timestamp, StoreError> {
         self.get_as::<i64>(column).map(moment)

@@ -4,16 +4,18 @@
 //! numbers; so within a dataset the numbers follow the order of commits, whichever nodes they come
 //! through.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use hookyard_core::id::{
-    BatchId, DatasetId, FolderId, ProjectId, SourceId, VersionId, WorkspaceId,
+    BatchId, DatasetId, EndpointId, FolderId, ProjectId, SourceId, VersionId, WorkspaceId,
 };
-use hookyard_core::model::{Dataset, DatasetStats, VersionsKept};
+use hookyard_core::model::{
+    Dataset, DatasetStats, KeptBody, KeptRequest, NewEvent, Receipt, VersionsKept,
+};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio_postgres::Row;
@@ -23,9 +25,11 @@ use super::batches::Work;
 use super::columns::{Columns, Json, Param, Text, count, from_json, signed, small, to_json};
 use super::database::{Conn, Database};
 use super::versions::{self, Open};
-use super::{BATCH_MAX, PostgresStore, audit, folders, sources, tenants};
+use super::{BATCH_MAX, PostgresStore, audit, folders, journal, receiving, sources, tenants};
 use crate::vault::Vault;
-use crate::{DatasetChange, DatasetQuery, DatasetStore, Entity, NewDataset, Received, StoreError};
+use crate::{
+    DatasetChange, DatasetQuery, DatasetStore, Entity, NewDataset, Ready, Received, StoreError,
+};
 
 /// Columns of a dataset, of the table `d`, before those of its source.
 const COLUMNS: &str = "d.id, d.workspace_id, d.project_id, d.name, d.created_ms, d.updated_ms, \
@@ -43,7 +47,7 @@ impl DatasetStore for PostgresStore {
         cell: Bytes,
         now: Timestamp,
     ) -> Result<Received, StoreError> {
-        self.receives.submit(Delivery { to: To::Source(source), cell, now }).await
+        self.add(To::Source(source), cell, now).await
     }
 
     async fn append_row(
@@ -53,7 +57,7 @@ impl DatasetStore for PostgresStore {
         cell: Bytes,
         now: Timestamp,
     ) -> Result<Received, StoreError> {
-        self.receives.submit(Delivery { to: To::Dataset(workspace, dataset), cell, now }).await
+        self.add(To::Dataset(workspace, dataset), cell, now).await
     }
 
     async fn create_dataset(&self, new: NewDataset, now: Timestamp) -> Result<Dataset, StoreError> {
@@ -163,6 +167,16 @@ impl DatasetStore for PostgresStore {
         let deleted = delete(&tx, workspace, project, id).await?;
         tx.commit().await?;
         Ok(deleted)
+    }
+}
+
+impl PostgresStore {
+    /// Adds a row and no more.
+    async fn add(&self, to: To, cell: Bytes, now: Timestamp) -> Result<Received, StoreError> {
+        let (cell, event, repeat, request) = (Some(cell), None, None, None);
+        let took = self.receives.submit(Delivery { to, cell, now, event, repeat, request }).await?;
+        let batch = took.batch.ok_or_else(|| StoreError::internal("a row has no batch"))?;
+        Ok(Received { batch, dataset: took.dataset })
     }
 }
 
@@ -316,74 +330,162 @@ fn dataset(row: &Row, vault: &Vault) -> Result<Dataset, StoreError> {
 
 /// Where a row goes.
 #[derive(Debug, Clone, Copy)]
-enum To {
+pub(super) enum To {
     /// Where the source says, by its mode.
     Source(SourceId),
     /// To the rows of a workspace's dataset.
     Dataset(WorkspaceId, DatasetId),
 }
 
-/// One row to come.
+/// Something that comes, with what is to become of it.
 #[derive(Debug)]
 pub(super) struct Delivery {
-    to: To,
-    cell: Bytes,
-    now: Timestamp,
+    pub(super) to: To,
+    /// The row.
+    pub(super) cell: Option<Bytes>,
+    pub(super) now: Timestamp,
+    /// What is published.
+    pub(super) event: Option<NewEvent>,
+    /// What it is known again by.
+    pub(super) repeat: Option<[u8; 16]>,
+    /// What is kept for inspection.
+    pub(super) request: Option<KeptRequest>,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Took {
+    pub(super) dataset: DatasetId,
+    pub(super) batch: Option<BatchId>,
+    pub(super) event: Option<Receipt>,
+    /// It came before, and nothing was stored.
+    pub(super) repeated: bool,
 }
 
 /// Receives.
 #[derive(Debug)]
-pub(super) struct Receiving;
+pub(super) struct Receiving {
+    pub(super) node: i64,
+    pub(super) ready: Arc<Ready>,
+}
 
 #[async_trait]
 impl Work for Receiving {
     type Job = Delivery;
-    type Answer = Received;
+    type Answer = Took;
 
     fn bytes(job: &Delivery) -> usize {
-        job.cell.len()
+        let body = match job.request.as_ref().map(|request| &request.body) {
+            Some(KeptBody::Own(body)) => body.len(),
+            Some(KeptBody::Cell | KeptBody::None) | None => 0,
+        };
+        job.cell.as_ref().map_or(0, Bytes::len) + body
     }
 
     async fn run(
         &self,
         database: &Database,
-        jobs: Vec<Delivery>,
-    ) -> Result<Vec<Result<Received, StoreError>>, StoreError> {
+        mut jobs: Vec<Delivery>,
+    ) -> Result<Vec<Result<Took, StoreError>>, StoreError> {
         let tx = database.get().await?.within(BATCH_MAX).begin().await?;
+        if jobs.iter().any(|job| job.event.is_some()) {
+            // Before anything else is locked, as everywhere.
+            journal::lock(&tx).await?;
+        }
         let mut targets = targets(&tx, &jobs).await?;
-        let sql = "SELECT nextval('row_ids') FROM generate_series(1, $1::int8)";
-        let numbers = tx.query(sql, &[&count(jobs.len())]).await?;
-        let mut answers = Vec::with_capacity(jobs.len());
-        let (mut ids, mut owners) = (Vec::new(), Vec::new());
-        let (mut times, mut cells) = (Vec::new(), Vec::new());
-        for (job, number) in jobs.iter().zip(&numbers) {
-            let Some((dataset, replaces)) = targets.of(job.to) else {
-                answers.push(Err(StoreError::NotFound(match job.to {
-                    To::Source(_) => Entity::Source,
-                    To::Dataset(..) => Entity::Dataset,
-                })));
-                continue;
-            };
+        let mut answers = place(&tx, &mut targets, &jobs).await?;
+        let touched = self.publish(&tx, &targets, &mut jobs, &mut answers).await?;
+        for (job, answer) in jobs.iter().zip(&answers) {
+            if let (Some(request), Ok(took), To::Source(source)) = (&job.request, answer, job.to)
+                && !took.repeated
+            {
+                receiving::keep(&tx, source, request, (took.batch, took.event), job.now).await?;
+            }
+        }
+        versions::write(&tx, targets.open).await?;
+        tx.commit().await?;
+        self.ready.mark(touched);
+        Ok(answers)
+    }
+}
+
+impl Receiving {
+    /// Appends the events of what is stored; the endpoints to look at.
+    async fn publish(
+        &self,
+        tx: &Conn,
+        targets: &Targets,
+        jobs: &mut [Delivery],
+        answers: &mut [Result<Took, StoreError>],
+    ) -> Result<Vec<EndpointId>, StoreError> {
+        let (mut events, mut places) = (Vec::new(), Vec::new());
+        for (n, (job, answer)) in jobs.iter_mut().zip(answers.iter()).enumerate() {
+            let Ok(Took { dataset, repeated: false, .. }) = answer else { continue };
+            let workspace = targets.workspaces.get(dataset).copied();
+            if let (Some(event), Some(workspace)) = (job.event.take(), workspace) {
+                events.push(journal::Publish { workspace, events: vec![event], now: job.now });
+                places.push(n);
+            }
+        }
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let appended = journal::append(tx, self.node, &events, true).await?;
+        for (n, receipt) in places.into_iter().zip(appended.receipts) {
+            if let Ok(took) = &mut answers[n] {
+                took.event = Some(receipt);
+            }
+        }
+        Ok(appended.touched)
+    }
+}
+
+/// Adds the rows of what did not come before.
+async fn place(
+    tx: &Conn,
+    targets: &mut Targets,
+    jobs: &[Delivery],
+) -> Result<Vec<Result<Took, StoreError>>, StoreError> {
+    let there = jobs.iter().filter(|job| targets.of(job.to).is_some());
+    let names: BTreeSet<_> = there.filter_map(|job| job.repeat).collect();
+    let newest = jobs.iter().map(|job| job.now).max().unwrap_or_default();
+    let mut fresh = receiving::new_names(tx, &names, newest).await?;
+    let sql = "SELECT nextval('row_ids') FROM generate_series(1, $1::int8)";
+    let mut numbers = tx.query(sql, &[&count(jobs.len())]).await?.into_iter();
+    let mut answers = Vec::with_capacity(jobs.len());
+    let (mut ids, mut owners) = (Vec::new(), Vec::new());
+    let (mut times, mut cells) = (Vec::new(), Vec::new());
+    for job in jobs {
+        let Some((dataset, replaces)) = targets.of(job.to) else {
+            answers.push(Err(StoreError::NotFound(match job.to {
+                To::Source(_) => Entity::Source,
+                To::Dataset(..) => Entity::Dataset,
+            })));
+            continue;
+        };
+        let repeated = job.repeat.is_some_and(|name| !fresh.remove(&name));
+        let mut took = Took { dataset, batch: None, event: None, repeated };
+        if let (Some(cell), false, Some(open), Some(number)) =
+            (&job.cell, repeated, targets.open.get_mut(&dataset), numbers.next())
+        {
             let (id, at) = (number.get_as::<i64>(0)?, job.now.as_millisecond());
-            let Some(open) = targets.open.get_mut(&dataset) else { continue };
             if replaces {
                 open.begin(VersionId(id.cast_unsigned()), at);
             }
-            open.add(job.cell.len(), at);
+            open.add(cell.len(), at);
             ids.push(id);
             owners.push(signed(open.version().0));
             times.push(at);
-            cells.push(Json(&job.cell));
-            answers.push(Ok(Received { batch: BatchId(id.cast_unsigned()), dataset }));
+            cells.push(Json(cell));
+            took.batch = Some(BatchId(id.cast_unsigned()));
         }
-        let sql = "INSERT INTO rows (id, version_id, received_ms, suspended, cell) \
-                   SELECT id, version_id, received_ms, false, cell FROM unnest($1::int8[], \
-                   $2::int8[], $3::int8[], $4::text[]) r (id, version_id, received_ms, cell)";
-        tx.execute(sql, &[&ids, &owners, &times, &cells]).await?;
-        versions::write(&tx, targets.open).await?;
-        tx.commit().await?;
-        Ok(answers)
+        answers.push(Ok(took));
     }
+    let sql = "INSERT INTO rows (id, version_id, received_ms, suspended, cell) \
+               SELECT id, version_id, received_ms, false, cell FROM unnest($1::int8[], \
+               $2::int8[], $3::int8[], $4::text[]) r (id, version_id, received_ms, cell)";
+    tx.execute(sql, &[&ids, &owners, &times, &cells]).await?;
+    Ok(answers)
 }
 
 /// The datasets of a batch, locked, and which source fills which.

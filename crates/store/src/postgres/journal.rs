@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
 
 use super::batches::Work;
-use super::columns::{Columns, Json, Text, count, signed};
+use super::columns::{Columns, Json, Param, Text, count, signed};
 use super::database::{Conn, Database};
 use super::retention::ROW_OVERHEAD;
 use super::{BATCH_MAX, PostgresStore};
@@ -135,9 +135,9 @@ fn id_hash(workspace: WorkspaceId, id: &str) -> i64 {
 /// One call's events.
 #[derive(Debug)]
 pub(super) struct Publish {
-    workspace: WorkspaceId,
-    events: Vec<NewEvent>,
-    now: Timestamp,
+    pub(super) workspace: WorkspaceId,
+    pub(super) events: Vec<NewEvent>,
+    pub(super) now: Timestamp,
 }
 
 /// Appends.
@@ -162,23 +162,18 @@ impl Work for Appending {
         jobs: Vec<Publish>,
     ) -> Result<Vec<Result<Vec<Receipt>, StoreError>>, StoreError> {
         let conn = database.get().await?.within(BATCH_MAX);
-        let rows = append(&conn, self.node, &jobs).await?;
-        let mut receipts = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let matched = row.small(1)?;
-            receipts.push(Receipt {
-                seq: Seq(row.unsigned(0)?),
-                matched,
-                duplicate: row.get_as(2)?,
-            });
-        }
-        if let Some(row) = rows.first() {
-            let touched: Option<Vec<i32>> = row.get_as(3)?;
-            self.ready.mark(touched.into_iter().flatten().map(EndpointId));
-        }
+        let Appended { receipts, touched } = append(&conn, self.node, &jobs, false).await?;
+        self.ready.mark(touched);
         let mut receipts = receipts.into_iter();
         Ok(jobs.iter().map(|job| Ok(receipts.by_ref().take(job.events.len()).collect())).collect())
     }
+}
+
+/// What became of some events.
+pub(super) struct Appended {
+    pub(super) receipts: Vec<Receipt>,
+    /// The endpoints that this node is to look at once it is committed.
+    pub(super) touched: Vec<EndpointId>,
 }
 
 /// Inserts the events of all jobs that are new and queues them. A row for each event in their order:
@@ -246,7 +241,13 @@ SELECT coalesce(f.seq, k.seq), coalesce(cardinality(f.matched), k.matched),
 FROM input i LEFT JOIN fresh f ON f.n = i.first LEFT JOIN known k ON k.n = i.first
 ORDER BY i.n";
 
-async fn append(conn: &Conn, node: i64, jobs: &[Publish]) -> Result<Vec<Row>, StoreError> {
+/// Appends in a transaction of its own, or in the caller's, which has the journal's lock.
+pub(super) async fn append(
+    conn: &Conn,
+    node: i64,
+    jobs: &[Publish],
+    within: bool,
+) -> Result<Appended, StoreError> {
     let all = || jobs.iter().flat_map(|job| job.events.iter().map(move |event| (job, event)));
     let (mut firsts, mut places) = (Vec::new(), HashMap::new());
     for (n, (job, event)) in (1_i64..).zip(all()) {
@@ -262,27 +263,37 @@ async fn append(conn: &Conn, node: i64, jobs: &[Publish]) -> Result<Vec<Row>, St
     let objects: Vec<_> = all().map(|(_, event)| Json(&event.object)).collect();
     let matched: Vec<_> = all().map(|(_, event)| list(&event.matched)).collect();
     let overhead = signed(ROW_OVERHEAD);
-    conn.transact(
-        LOCK,
-        APPEND,
-        &[
-            &firsts,
-            &workspaces,
-            &types,
-            &accepted,
-            &hashes,
-            &ids,
-            &sources,
-            &attributes,
-            &objects,
-            &matched,
-            &node,
-            &WINDOW,
-            &overhead,
-            &CHUNK_SIZE,
-        ],
-    )
-    .await
+    let values: [Param<'_>; 14] = [
+        &firsts,
+        &workspaces,
+        &types,
+        &accepted,
+        &hashes,
+        &ids,
+        &sources,
+        &attributes,
+        &objects,
+        &matched,
+        &node,
+        &WINDOW,
+        &overhead,
+        &CHUNK_SIZE,
+    ];
+    let rows = match within {
+        true => conn.query(APPEND, &values).await?,
+        false => conn.transact(LOCK, APPEND, &values).await?,
+    };
+    let mut receipts = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let matched = row.small(1)?;
+        receipts.push(Receipt { seq: Seq(row.unsigned(0)?), matched, duplicate: row.get_as(2)? });
+    }
+    let touched = match rows.first() {
+        Some(row) => row.get_as::<Option<Vec<i32>>>(3)?,
+        None => None,
+    };
+    let touched = touched.into_iter().flatten().map(EndpointId).collect();
+    Ok(Appended { receipts, touched })
 }
 
 /// Numbers as PostgreSQL writes a list: an array of arrays of different lengths cannot be sent.

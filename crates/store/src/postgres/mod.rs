@@ -39,6 +39,7 @@ mod nodes;
 mod oauth;
 mod partitions;
 mod queue;
+mod receiving;
 mod replays;
 mod requeue;
 mod retention;
@@ -116,11 +117,12 @@ impl PostgresStore {
         };
         let tasks = upkeep.start().await?;
         let appending = journal::Appending { node, ready: Arc::clone(&ready) };
+        let receiving = datasets::Receiving { node, ready: Arc::clone(&ready) };
         let settling = settle::Settling { node, replays: Arc::clone(&replays) };
         Ok(Self {
             appends: Batches::start(Arc::clone(&db), appending),
             settles: Batches::start(Arc::clone(&db), settling),
-            receives: Batches::start(Arc::clone(&db), datasets::Receiving),
+            receives: Batches::start(Arc::clone(&db), receiving),
             fresh: Batches::start(Arc::clone(&db), freshness::Freshness),
             places: Places::default(),
             db,

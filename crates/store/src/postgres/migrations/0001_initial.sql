@@ -409,3 +409,48 @@ CREATE INDEX rows_suspended ON rows (version_id, id) WHERE suspended;
 CREATE TABLE garbage (
     version_id bigint PRIMARY KEY
 );
+
+-- What deliveries are known again by.
+CREATE TABLE delivery_ids (
+    hash        bytea PRIMARY KEY,        -- of the source and the sender's id, 16 bytes
+    received_ms bigint NOT NULL
+);
+CREATE INDEX delivery_ids_by_time ON delivery_ids (received_ms);
+
+-- Requests to sources that were accepted, for inspection.
+CREATE TABLE deliveries (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    source_id   int NOT NULL,
+    received_ms bigint NOT NULL,
+    method      text NOT NULL,
+    query       text NOT NULL,            -- secrets masked
+    headers     text NOT NULL,            -- JSON list, secrets masked
+    address     text,
+    bytes       bigint NOT NULL,          -- of the body as it came
+    row_id      bigint,                   -- the row that it became
+    seq         bigint,                   -- the event that it became
+    in_row      boolean NOT NULL,         -- whether the row's cell is the body, to the byte
+    body        bytea
+);
+CREATE INDEX deliveries_by_source ON deliveries (source_id, received_ms, id);
+
+-- Requests to sources that were not taken, and why.
+CREATE TABLE rejections (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    source_id int NOT NULL,
+    first_ms  bigint NOT NULL,
+    last_ms   bigint NOT NULL,
+    count     bigint NOT NULL,
+    cause     text NOT NULL,
+    detail    text NOT NULL,
+    method    text NOT NULL,
+    address   text
+);
+CREATE INDEX rejections_by_source ON rejections (source_id, id);
+
+-- Events that landed in a dataset: each does once for an endpoint, however often it is sent.
+CREATE TABLE landed (
+    seq         bigint NOT NULL,
+    endpoint_id int NOT NULL,
+    PRIMARY KEY (seq, endpoint_id)
+);

@@ -1,0 +1,309 @@
+//! Deliveries to sources, and what is kept of them for inspection.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hookyard_core::id::{
+    BatchId, DatasetId, DeliveryId, EndpointId, RejectionId, Seq, SourceId, WorkspaceId,
+};
+use hookyard_core::model::{
+    Cause, Delivery, KeptBody, KeptRequest, NewDelivery, NewRejection, Receipt, Rejection,
+};
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::PostgresStore;
+use super::columns::{Columns, Json, Text, count, from_json, signed, to_json};
+use super::database::Conn;
+use super::datasets::{To, Took};
+use super::versions;
+use crate::{
+    Accepted, DELIVERIES_KEPT, Entity, Newest, REJECTIONS_FOR, REJECTIONS_KEPT, REPEATS_FOR,
+    REPEATS_MAX, ReceivingStore, StoreError,
+};
+
+/// Entries that are deleted in one statement: some milliseconds.
+const DELETED_AT_ONCE: i64 = 500;
+
+/// Columns that [`delivery`] reads.
+const COLUMNS: &str = "d.id, d.received_ms, d.row_id, d.seq, d.method, d.query, d.headers, \
+                       d.address, d.bytes";
+
+#[async_trait]
+impl ReceivingStore for PostgresStore {
+    async fn accept(&self, delivery: NewDelivery, now: Timestamp) -> Result<Accepted, StoreError> {
+        let NewDelivery { source, cell, event, repeat, request } = delivery;
+        let job =
+            super::datasets::Delivery { to: To::Source(source), cell, now, event, repeat, request };
+        Ok(match self.receives.submit(job).await? {
+            Took { repeated: true, .. } => Accepted::Repeat,
+            Took { batch, event, .. } => Accepted::Stored { batch, event },
+        })
+    }
+
+    async fn deliveries(
+        &self,
+        workspace: WorkspaceId,
+        source: SourceId,
+        page: Newest<DeliveryId>,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        // Numbers are in the order of time but for clocks that differ; so both are compared.
+        let sql = format!(
+            "SELECT {COLUMNS} FROM deliveries d JOIN sources s ON s.id = d.source_id \
+             WHERE d.source_id = $1 AND s.workspace_id = $2 AND ($3::int8 IS NULL OR \
+             (d.received_ms, d.id) < ((SELECT received_ms FROM deliveries WHERE id = $3), $3)) \
+             ORDER BY d.received_ms DESC, d.id DESC LIMIT $4"
+        );
+        let before = page.before.map(|id| signed(id.0));
+        let conn = self.db.get().await?;
+        let rows =
+            conn.query(&sql, &[&source.0, &workspace.0, &before, &count(page.limit)]).await?;
+        rows.iter().map(delivery).collect()
+    }
+
+    async fn delivery(
+        &self,
+        workspace: WorkspaceId,
+        source: SourceId,
+        id: DeliveryId,
+    ) -> Result<Option<(Delivery, Option<Bytes>)>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS}, d.body, d.in_row, r.cell FROM deliveries d \
+             JOIN sources s ON s.id = d.source_id \
+             LEFT JOIN rows r ON r.id = d.row_id AND d.in_row \
+             WHERE d.id = $1 AND d.source_id = $2 AND s.workspace_id = $3"
+        );
+        let conn = self.db.get().await?;
+        let Some(row) = conn.opt(&sql, &[&signed(id.0), &source.0, &workspace.0]).await? else {
+            return Ok(None);
+        };
+        let body = match row.get_as(10)? {
+            true => row.json_if(11)?,
+            false => row.get_as::<Option<&[u8]>>(9)?.map(Bytes::copy_from_slice),
+        };
+        Ok(Some((delivery(&row)?, body)))
+    }
+
+    async fn log_rejections(&self, lines: Vec<NewRejection>) -> Result<(), StoreError> {
+        let tx = self.db.begin().await?;
+        let insert = "INSERT INTO rejections (source_id, first_ms, last_ms, count, cause, detail, \
+                      method, address) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let mut sources = BTreeSet::new();
+        for line in &lines {
+            tx.execute(
+                insert,
+                &[
+                    &line.source.0,
+                    &line.first_at.as_millisecond(),
+                    &line.last_at.as_millisecond(),
+                    &signed(line.count),
+                    &line.cause.as_str(),
+                    &Text(&line.detail),
+                    &Text(&line.method),
+                    &line.address.map(|address| address.to_string()),
+                ],
+            )
+            .await?;
+            sources.insert(line.source);
+        }
+        let delete = "DELETE FROM rejections WHERE source_id = $1 AND id <= (SELECT id \
+                      FROM rejections WHERE source_id = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)";
+        for source in sources {
+            tx.execute(delete, &[&source.0, &signed(REJECTIONS_KEPT)]).await?;
+        }
+        tx.commit().await
+    }
+
+    async fn rejections(
+        &self,
+        workspace: WorkspaceId,
+        source: SourceId,
+        page: Newest<RejectionId>,
+    ) -> Result<Vec<Rejection>, StoreError> {
+        let sql = "SELECT r.id, r.source_id, r.first_ms, r.last_ms, r.count, r.cause, r.detail, \
+                   r.method, r.address FROM rejections r JOIN sources s ON s.id = r.source_id \
+                   WHERE r.source_id = $1 AND s.workspace_id = $2 AND r.id < $3 \
+                   ORDER BY r.id DESC LIMIT $4";
+        let before = page.before.map_or(i64::MAX, |id| signed(id.0));
+        let conn = self.db.get().await?;
+        let rows = conn.query(sql, &[&source.0, &workspace.0, &before, &count(page.limit)]).await?;
+        rows.iter().map(rejection).collect()
+    }
+
+    async fn land(
+        &self,
+        workspace: WorkspaceId,
+        dataset: DatasetId,
+        endpoint: EndpointId,
+        rows: Vec<(Seq, Bytes)>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let tx = self.db.begin().await?;
+        let sql = format!(
+            "SELECT {} FROM datasets d WHERE d.id = $1 AND d.workspace_id = $2 FOR NO KEY UPDATE",
+            versions::COLUMNS
+        );
+        let row = tx.opt(&sql, &[&dataset.0, &workspace.0]).await?;
+        let row = row.ok_or(StoreError::NotFound(Entity::Dataset))?;
+        let (_, mut open) = versions::Open::read(&row, 0)?;
+        let seqs: Vec<i64> = rows.iter().map(|(seq, _)| signed(seq.0)).collect();
+        let sql = "INSERT INTO landed (seq, endpoint_id) SELECT DISTINCT seq, $2::int4 \
+                   FROM unnest($1::int8[]) seq ON CONFLICT DO NOTHING RETURNING seq";
+        let mut fresh = BTreeSet::new();
+        for row in tx.query(sql, &[&seqs, &endpoint.0]).await? {
+            fresh.insert(row.unsigned(0)?);
+        }
+        let at = now.as_millisecond();
+        let mut cells = Vec::new();
+        for (seq, cell) in &rows {
+            // An event that is in the list twice lands once.
+            if fresh.remove(&seq.0) {
+                open.add(cell.len(), at);
+                cells.push(Json(cell));
+            }
+        }
+        let sql = "INSERT INTO rows (id, version_id, received_ms, suspended, cell) \
+                   SELECT nextval('row_ids'), $1::int8, $2::int8, false, cell \
+                   FROM (SELECT cell FROM unnest($3::text[]) WITH ORDINALITY r (cell, n) \
+                   ORDER BY n) r";
+        tx.execute(sql, &[&signed(open.version().0), &at, &cells]).await?;
+        versions::write(&tx, [(dataset, open)]).await?;
+        tx.commit().await?;
+        Ok(cells.len() as u64)
+    }
+
+    async fn expire_inspection(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let conn = self.db.get().await?;
+        let mut deleted = 0;
+        let landed = "DELETE FROM landed WHERE (seq, endpoint_id) IN (SELECT seq, endpoint_id \
+                      FROM landed WHERE seq < (SELECT min(seq) FROM journal) ORDER BY seq LIMIT $1)";
+        deleted += conn.execute(landed, &[&DELETED_AT_ONCE]).await?;
+        let names = "DELETE FROM delivery_ids WHERE hash IN (SELECT hash FROM delivery_ids \
+                     WHERE received_ms <= greatest($1::int8, (SELECT received_ms \
+                     FROM delivery_ids ORDER BY received_ms DESC LIMIT 1 OFFSET $3)) \
+                     ORDER BY received_ms LIMIT $2)";
+        let oldest = now.checked_sub(REPEATS_FOR).unwrap_or(Timestamp::MIN).as_millisecond();
+        conn.execute(names, &[&oldest, &DELETED_AT_ONCE, &count(REPEATS_MAX)]).await?;
+        deleted += expire_deliveries(&conn, now).await?;
+        let rejections = "DELETE FROM rejections WHERE id IN (SELECT r.id FROM rejections r \
+                          LEFT JOIN sources s ON s.id = r.source_id \
+                          WHERE s.id IS NULL OR r.last_ms <= $1 LIMIT $2)";
+        let oldest = now.checked_sub(REJECTIONS_FOR).unwrap_or(Timestamp::MIN).as_millisecond();
+        deleted += conn.execute(rejections, &[&oldest, &DELETED_AT_ONCE]).await?;
+        Ok(deleted)
+    }
+}
+
+/// Deletes deliveries that are older than their source says, or beyond what is kept of it.
+async fn expire_deliveries(conn: &Conn, now: Timestamp) -> Result<u64, StoreError> {
+    let sources = "SELECT t.source_id, s.options FROM (SELECT DISTINCT source_id \
+                   FROM deliveries) t LEFT JOIN sources s ON s.id = t.source_id";
+    let delete = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries \
+                  WHERE source_id = $1 AND received_ms <= greatest($2::int8, (SELECT received_ms \
+                  FROM deliveries WHERE source_id = $1 ORDER BY received_ms DESC LIMIT 1 OFFSET $3)) \
+                  ORDER BY received_ms LIMIT $4)";
+    let mut deleted = 0;
+    for row in conn.query(sources, &[]).await? {
+        let options: Option<hookyard_core::model::SourceOptions> =
+            row.text_if(1)?.as_deref().map(from_json).transpose()?;
+        let age = options.map_or(0, |options| options.inspection_seconds);
+        let age = jiff::SignedDuration::from_secs(age.into());
+        let oldest = now.checked_sub(age).unwrap_or(Timestamp::MIN).as_millisecond();
+        let id: i32 = row.get_as(0)?;
+        deleted += conn
+            .execute(delete, &[&id, &oldest, &signed(DELIVERIES_KEPT), &DELETED_AT_ONCE])
+            .await?;
+    }
+    Ok(deleted)
+}
+
+/// Which of these names are new; those that are have come now.
+pub(super) async fn new_names(
+    tx: &Conn,
+    names: &BTreeSet<[u8; 16]>,
+    now: Timestamp,
+) -> Result<BTreeSet<[u8; 16]>, StoreError> {
+    if names.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    // In one order, so that two nodes that take the same ones do not wait for each other.
+    let sql = "INSERT INTO delivery_ids (hash, received_ms) SELECT hash, $2 FROM (SELECT hash \
+               FROM unnest($1::bytea[]) hash ORDER BY hash) n ON CONFLICT (hash) \
+               DO UPDATE SET received_ms = excluded.received_ms \
+               WHERE delivery_ids.received_ms <= $3 RETURNING hash";
+    let oldest = now.checked_sub(REPEATS_FOR).unwrap_or(Timestamp::MIN).as_millisecond();
+    let hashes: Vec<&[u8]> = names.iter().map(<[u8; 16]>::as_slice).collect();
+    let mut fresh = BTreeSet::new();
+    for row in tx.query(sql, &[&hashes, &now.as_millisecond(), &oldest]).await? {
+        let hash = <[u8; 16]>::try_from(row.get_as::<&[u8]>(0)?);
+        fresh.insert(hash.map_err(|_| StoreError::internal("a stored hash is damaged"))?);
+    }
+    Ok(fresh)
+}
+
+/// Keeps a request for inspection.
+pub(super) async fn keep(
+    tx: &Conn,
+    source: SourceId,
+    request: &KeptRequest,
+    (batch, event): (Option<BatchId>, Option<Receipt>),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO deliveries (source_id, received_ms, method, query, headers, address, \
+               bytes, row_id, seq, in_row, body) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    let (in_row, body) = match &request.body {
+        KeptBody::Cell => (true, None),
+        KeptBody::Own(body) => (false, Some(&body[..])),
+        KeptBody::None => (false, None),
+    };
+    tx.execute(
+        sql,
+        &[
+            &source.0,
+            &now.as_millisecond(),
+            &Text(&request.method),
+            &Text(&request.query),
+            &Text(&to_json(&request.headers)?),
+            &request.address.map(|address| address.to_string()),
+            &signed(request.bytes),
+            &batch.map(|batch| signed(batch.0)),
+            &event.map(|receipt| signed(receipt.seq.0)),
+            &in_row,
+            &body,
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+fn delivery(row: &Row) -> Result<Delivery, StoreError> {
+    Ok(Delivery {
+        id: DeliveryId(row.unsigned(0)?),
+        received_at: row.moment(1)?,
+        batch: row.get_as::<Option<i64>>(2)?.map(|id| BatchId(id.cast_unsigned())),
+        event: row.get_as::<Option<i64>>(3)?.map(|seq| Seq(seq.cast_unsigned())),
+        method: row.text(4)?,
+        query: row.text(5)?,
+        headers: from_json(&row.text(6)?)?,
+        address: row.text_if(7)?.and_then(|text| text.parse().ok()),
+        bytes: row.unsigned(8)?,
+    })
+}
+
+fn rejection(row: &Row) -> Result<Rejection, StoreError> {
+    let cause = Cause::parse(&row.text(5)?);
+    let line = NewRejection {
+        source: SourceId(row.get_as(1)?),
+        first_at: row.moment(2)?,
+        last_at: row.moment(3)?,
+        count: row.unsigned(4)?,
+        // The migration that takes a cause off the list rewrites its lines.
+        cause: cause.ok_or_else(|| StoreError::internal("a stored cause is not known"))?,
+        detail: row.text(6)?,
+        method: row.text(7)?,
+        address: row.text_if(8)?.and_then(|text| text.parse().ok()),
+    };
+    Ok(Rejection { id: RejectionId(row.unsigned(0)?), line })
+}
