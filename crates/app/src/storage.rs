@@ -32,7 +32,10 @@ pub(crate) fn name(common: &Common) -> String {
 }
 
 /// What few people change, beside a server that may be running.
-pub(crate) trait Managed: TenantStore + CredentialStore + ApplicationStore + AuditStore {}
+pub(crate) trait Managed:
+    TenantStore + CredentialStore + ApplicationStore + AuditStore
+{
+}
 
 impl<S: TenantStore + CredentialStore + ApplicationStore + AuditStore> Managed for S {}
 

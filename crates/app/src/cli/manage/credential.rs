@@ -38,7 +38,8 @@ impl Desk {
     ) -> Result<()> {
         let workspace = self.workspace(workspace).await?;
         let rotated =
-            access::rotate(self.store.as_ref(), &SystemEntropy, self.now, workspace, id, overlap).await;
+            access::rotate(self.store.as_ref(), &SystemEntropy, self.now, workspace, id, overlap)
+                .await;
         let (credential, secrets) = rotated.with_context(|| format!("credential {id}"))?;
         self.show(credential.id, workspace, credential.scopes, &secrets)
     }
