@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio_postgres::Row;
 
-use super::columns::{Columns, count, signed};
+use super::columns::{Columns, Param, count, signed};
 use super::database::Conn;
 use super::span::{earlier, later};
 use super::versions::{self, Open};
@@ -106,19 +106,22 @@ impl RowStore for PostgresStore {
         workspace: WorkspaceId,
         project: ProjectId,
         dataset: DatasetId,
-        ids: Vec<BatchId>,
-        change: BatchChange,
+        changes: Vec<(BatchId, BatchChange)>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        if ids.len() > BATCHES_CHANGED_MAX {
+        if changes.len() > BATCHES_CHANGED_MAX {
             let message = format!("at most {BATCHES_CHANGED_MAX} batches can be changed at once");
             return Err(StoreError::Conflict(message));
         }
         let tx = self.db.begin().await?;
         let mut open = versions::open(&tx, workspace, project, dataset).await?;
-        let detail = json!({ "batches": ids, "change": change.as_str() });
+        let named = |(id, change): &(BatchId, BatchChange)| {
+            let change = change.as_str();
+            json!({ "batch": id, "change": change })
+        };
+        let detail = json!({ "batches": changes.iter().map(named).collect::<Vec<_>>() });
         audit::note(&tx, workspace, "dataset.change_batches", dataset, &detail).await?;
-        for id in ids {
+        for (id, change) in changes {
             change_batch(&tx, &mut open, id, change, now).await?;
         }
         versions::write(&tx, [(dataset, open)]).await?;
@@ -309,9 +312,9 @@ async fn batches(
     version: VersionId,
     query: BatchQuery,
 ) -> Result<Vec<Batch>, StoreError> {
-    let BatchQuery { state, after, newest_first, offset, limit } = query;
-    let (low, high) =
-        bounds(conn, version, &RowQuery { after, newest_first, ..RowQuery::default() }).await?;
+    let BatchQuery { state, after, from, until, newest_first, offset, limit } = query;
+    let range = RowQuery { version: None, after, newest_first, from, until };
+    let (low, high) = bounds(conn, version, &range).await?;
     let order = if newest_first { "DESC" } else { "ASC" };
     // What is left out is passed over in an index, without looking at the rows.
     let state = match state {
@@ -321,12 +324,20 @@ async fn batches(
             "AND id NOT IN (SELECT id FROM rows WHERE version_id = $1 AND suspended)"
         }
     };
+    let time = match from.is_some() || until.is_some() {
+        true => "AND received_ms >= $6 AND received_ms < $7",
+        false => "",
+    };
     let sql = format!(
         "{BATCHES} WHERE id IN (SELECT id FROM rows WHERE version_id = $1 AND id >= $2 \
-         AND id < $3 {state} ORDER BY id {order} LIMIT $4 OFFSET $5) ORDER BY id {order}"
+         AND id < $3 {state} {time} ORDER BY id {order} LIMIT $4 OFFSET $5) ORDER BY id {order}"
     );
     let (own, limit, offset) = (signed(version.0), count(limit), signed(offset));
-    let rows = conn.query(&sql, &[&own, &low, &high, &limit, &offset]).await?;
+    let from = from.map_or(i64::MIN, |from| from.as_millisecond());
+    let until = until.map_or(i64::MAX, |until| until.as_millisecond());
+    let values: [Param<'_>; 7] = [&own, &low, &high, &limit, &offset, &from, &until];
+    let used = if time.is_empty() { 5 } else { 7 };
+    let rows = conn.query(&sql, &values[..used]).await?;
     rows.iter().map(batch).collect()
 }
 

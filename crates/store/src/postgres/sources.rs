@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hookyard_core::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
-use hookyard_core::model::{Mode, NewSource, Secret, Source, SourceChange, VersionsKept};
+use hookyard_core::model::{
+    Mode, NewSource, Secret, Source, SourceChange, SourceOptions, VersionsKept,
+};
 use jiff::Timestamp;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -19,7 +21,8 @@ use crate::{Entity, NewDataset, SourceQuery, SourceStore, StoreError};
 
 /// Columns that [`source`] reads, of the table `s`.
 pub(super) const COLUMNS: &str = "s.id, s.workspace_id, s.project_id, s.dataset_id, s.created_ms, \
-                                  s.name, s.mode, s.origins, s.folder, s.secret, s.key, s.options";
+                                  s.name, s.mode, s.origins, s.folder, s.secret, s.key, s.options, \
+                                  s.verification_secrets";
 
 #[async_trait]
 impl SourceStore for PostgresStore {
@@ -45,8 +48,9 @@ impl SourceStore for PostgresStore {
         let dataset = datasets::insert(&tx, &dataset, now).await?;
         let name = Text(&new.name);
         let sql = "INSERT INTO sources (id, workspace_id, project_id, dataset_id, created_ms, name, \
-                   mode, origins, folder, secret, key, key_hash, options) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+                   mode, origins, folder, secret, key, key_hash, options, \
+                   verification_secrets) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
         tx.execute(
             sql,
             &[
@@ -63,6 +67,7 @@ impl SourceStore for PostgresStore {
                 &self.seal(id, "key", Some(&Secret::new(new.key.as_str())))?,
                 &key_hash(&new.key),
                 &Text(&to_json(&new.options)?),
+                &self.seal_verification(id, &new)?,
             ],
         )
         .await?;
@@ -190,7 +195,7 @@ impl PostgresStore {
     async fn save_source(&self, tx: &Conn, source: &Source) -> Result<(), StoreError> {
         let (id, spec) = (source.id, &source.spec);
         let sql = "UPDATE sources SET name = $2, mode = $3, origins = $4, secret = $5, key = $6, \
-                   key_hash = $7, options = $8 WHERE id = $1";
+                   key_hash = $7, options = $8, verification_secrets = $9 WHERE id = $1";
         tx.execute(
             sql,
             &[
@@ -202,10 +207,21 @@ impl PostgresStore {
                 &self.seal(id, "key", Some(&Secret::new(spec.key.as_str())))?,
                 &key_hash(&spec.key),
                 &Text(&to_json(&spec.options)?),
+                &self.seal_verification(id, spec)?,
             ],
         )
         .await
         .map(drop)
+    }
+
+    fn seal_verification(
+        &self,
+        id: SourceId,
+        spec: &NewSource,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(verification) = &spec.options.verification else { return Ok(None) };
+        let text = verification.secrets_text().map_err(|_| unreadable(id))?;
+        self.seal(id, VERIFICATION, text.as_ref())
     }
 
     fn seal(
@@ -217,6 +233,9 @@ impl PostgresStore {
         secret.map(|secret| self.vault.seal(&*self.entropy, &place(id, name), secret)).transpose()
     }
 }
+
+/// The name of the sealed secrets of a verification.
+const VERIFICATION: &str = "verification";
 
 fn place(id: SourceId, secret: &str) -> String {
     format!("source {id} {secret}")
@@ -242,8 +261,27 @@ pub(super) fn source(row: &Row, at: usize, vault: &Vault) -> Result<Source, Stor
         secret: secret.map(|sealed| vault.open(&place(id, "secret"), sealed)).transpose()?,
         key: vault.open(&place(id, "key"), row.get_as(at + 10)?)?.expose().to_owned(),
         folder: row.text_if(at + 8)?,
-        options: from_json(&row.text(at + 11)?)?,
+        options: options(id, &row.text(at + 11)?, row.get_as(at + 12)?, vault)?,
     };
     let dataset = DatasetId(row.get_as(at + 3)?);
     Ok(Source { id, dataset, created_at: row.moment(at + 4)?, spec })
+}
+
+/// The settings with the secrets that belong to them.
+fn options(
+    id: SourceId,
+    json: &str,
+    sealed: Option<&[u8]>,
+    vault: &Vault,
+) -> Result<SourceOptions, StoreError> {
+    let mut options: SourceOptions = from_json(json)?;
+    if let (Some(verification), Some(sealed)) = (&mut options.verification, sealed) {
+        let text = vault.open(&place(id, VERIFICATION), sealed)?;
+        verification.put_secrets(&text).map_err(|_| unreadable(id))?;
+    }
+    Ok(options)
+}
+
+fn unreadable(id: SourceId) -> StoreError {
+    StoreError::internal(format!("the secrets of the verification of source {id} are unreadable"))
 }

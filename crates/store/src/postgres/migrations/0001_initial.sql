@@ -388,7 +388,9 @@ CREATE TABLE sources (
     secret       bytea,                   -- sealed
     key          bytea NOT NULL,          -- sealed
     key_hash     bytea NOT NULL UNIQUE,   -- SHA-256
-    options      text NOT NULL            -- JSON
+    options      text NOT NULL,           -- JSON
+    -- The secrets and public keys by which its own verification judges: JSON, sealed.
+    verification_secrets bytea
 );
 CREATE INDEX sources_by_workspace ON sources (workspace_id, id);
 
