@@ -286,6 +286,7 @@ delegate! {
     CatalogStore {
         fn has_project(workspace: WorkspaceId, project: ProjectId) -> bool;
         fn catalogue(workspace: WorkspaceId) -> Arc<Catalogue>;
+        fn version(workspace: WorkspaceId) -> u64;
         fn add_event_type(workspace: WorkspaceId, new: NewEventType) -> EventType;
         fn disable_endpoint(workspace: WorkspaceId, id: EndpointId, revision: u32,
             reason: DisabledReason) -> Option<Arc<Endpoint>> as Op::Disable;
