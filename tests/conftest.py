@@ -1,6 +1,12 @@
 import pytest
 
-from harness import Receiver, Server
+from harness import STORE, Receiver, Server
+
+
+def pytest_runtest_setup(item):
+    mark = item.get_closest_marker("embedded")
+    if mark and STORE != "embedded":
+        pytest.skip(f"embedded store only: {mark.args[0]}")
 
 
 @pytest.fixture(scope="module")

@@ -90,6 +90,7 @@ def test_rejections_survive_a_stop(own):
     assert all(line["address"] == "127.0.0.1" for line in lines)
 
 
+@pytest.mark.embedded("it measures the directory's files")
 def test_a_large_delivery_is_kept_once(own):
     source = Source(own, mode="combine")
     body = json.dumps(["x" * 1000] * 10_000).encode()

@@ -127,6 +127,7 @@ def forms(secret):
     return {raw, base64.b64encode(raw), raw.hex().encode(), json.dumps(secret).encode()}
 
 
+@pytest.mark.embedded("it searches the directory's files")
 def test_no_secret_is_found_where_it_must_not_be(server, tmp_path):
     with Receiver(script=[500]) as receiver:
         secrets = endpoints(server, receiver.url)

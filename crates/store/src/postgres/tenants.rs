@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use super::columns::{Columns, Text, count};
 use super::database::Conn;
 use super::{PostgresStore, audit, credentials, event_types};
-use crate::{Entity, NewWorkspace, PROJECTS_MAX, StoreError, TenantStore};
+use crate::{Entity, NewWorkspace, PROJECTS_MAX, StoreError, TenantStore, tenants};
 
 #[async_trait]
 impl TenantStore for PostgresStore {
@@ -61,9 +61,8 @@ impl TenantStore for PostgresStore {
                 format!("the workspace has {PROJECTS_MAX} projects, the most that it may");
             return Err(StoreError::Conflict(message));
         }
-        let highest = there.last().map_or(0, |project| project.id.0);
-        let next = highest.checked_add(1).map(ProjectId);
-        let id = id.or(next).ok_or_else(|| StoreError::internal("project numbers are used up"))?;
+        let id = id.or_else(|| tenants::free_number(&there));
+        let id = id.ok_or_else(|| StoreError::internal("project numbers are used up"))?;
         if there.iter().any(|project| project.id == id) {
             return Err(StoreError::Conflict(format!("the workspace has a project {id} already")));
         }
