@@ -134,10 +134,12 @@ impl Soak {
             });
         }
         tokio::task::yield_now().await;
-        self.server.crash(&self.api.http).await;
+        self.server.kill();
         uncertain.join_all().await;
+        // All have found the server gone before there is one again.
         self.events.extend(publishers.join_all().await.into_iter().flatten());
         self.rows.extend(senders.join_all().await.into_iter().flatten());
+        self.server.start_again(&self.api.http).await;
     }
 
     /// What is asked for in a round: reflows and replays now and then; in the other rounds replays are

@@ -41,10 +41,14 @@ impl Server {
         Self { child, base, data: data.to_owned(), port }
     }
 
-    /// SIGKILL, then a new process on the same data.
-    pub(crate) async fn crash(&mut self, http: &Http) {
+    /// SIGKILL; callers find nobody there.
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// A new process on the same data.
+    pub(crate) async fn start_again(&mut self, http: &Http) {
         *self = Self::start(&self.data.clone(), self.port);
         self.until_ready(http).await;
     }
