@@ -73,8 +73,8 @@ impl Default for Options {
 pub fn start(engine: &Engine, options: Options) -> Result<Dispatcher, rustls::Error> {
     let transport = HttpTransport::new(
         Arc::clone(engine.guard()),
-        Arc::clone(engine.clock()),
-        options.sqs_endpoint_url.clone(),
+        engine.clock(),
+        options.sqs_endpoint_url.as_ref(),
     )?;
     Ok(Dispatcher::start(Arc::new(Deliverer::new(engine, Arc::new(transport), options))))
 }

@@ -81,17 +81,21 @@ impl HttpTransport {
     /// all queues' hosts. Fails when TLS cannot be set up.
     pub fn new(
         guard: Arc<Guard>,
-        clock: Arc<dyn Clock>,
-        sqs_endpoint_url: Option<Url>,
+        clock: &Arc<dyn Clock>,
+        sqs_endpoint_url: Option<&Url>,
     ) -> Result<Self, rustls::Error> {
         #[cfg(not(feature = "sqs"))]
         let _ = sqs_endpoint_url;
         let client = Client::new(Arc::clone(&guard))?;
         Ok(Self {
             trusting_client: Client::danger_accepting_invalid_certs(guard)?,
-            tokens: Tokens::new(client.clone(), Arc::clone(&clock)),
+            tokens: Tokens::new(client.clone(), Arc::clone(clock)),
             #[cfg(feature = "sqs")]
-            sqs: super::sqs::Sender::new(client.clone(), clock, sqs_endpoint_url),
+            sqs: super::sqs::Sender::new(
+                client.clone(),
+                Arc::clone(clock),
+                sqs_endpoint_url.cloned(),
+            ),
             client,
             timeout: EXCHANGE_TIMEOUT,
         })
@@ -184,7 +188,8 @@ mod tests {
     use super::*;
 
     fn guarded_by(guard: Guard) -> HttpTransport {
-        HttpTransport::new(Arc::new(guard), Arc::new(SimClock::default()), None).unwrap()
+        let clock: Arc<dyn Clock> = Arc::new(SimClock::default());
+        HttpTransport::new(Arc::new(guard), &clock, None).unwrap()
     }
 
     fn transport() -> HttpTransport {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use hookyard_core::catalogue;
+use hookyard_core::clock::Clock;
 use hookyard_core::entropy::SystemEntropy;
 use hookyard_core::id::{ProjectId, WorkspaceId};
 use hookyard_core::model::{Project, Workspace};
@@ -76,8 +77,9 @@ impl Setup {
             credentials: Vec::new(),
         };
         store.create_workspace(new).await.unwrap();
-        let (guard, clock) = (Arc::new(guard), Arc::new(SimClock::default()));
-        let transport = HttpTransport::new(Arc::clone(&guard), Arc::clone(&clock) as _, None);
+        let guard = Arc::new(guard);
+        let clock: Arc<dyn Clock> = Arc::new(SimClock::default());
+        let transport = HttpTransport::new(Arc::clone(&guard), &clock, None);
         let engine = Engine::new(Arc::new(store), clock, Arc::new(SystemEntropy), guard);
         Self { engine, transport: transport.unwrap(), _directory: directory }
     }
