@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use hookyard_core::id::{CredentialId, WorkspaceId};
-use hookyard_core::model::{Credential, Endpoint, NewSource, Secret, Source};
+use hookyard_core::model::{Credential, Endpoint, Grant, NewSource, Secret, Source};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -117,6 +117,47 @@ pub(crate) fn about_credential(credential: &Credential) -> serde_json::Value {
     })
 }
 
+/// Why a grant ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GrantEnd {
+    /// Somebody who manages the workspace took it back.
+    TakenBack,
+    /// Its application gave it back.
+    GivenBack,
+    /// A code came a second time.
+    CodeReused,
+    /// A refresh token came a second time.
+    RefreshTokenReused,
+    /// It made room for a newer one.
+    TooMany,
+}
+
+impl GrantEnd {
+    /// What is noted of a grant that ended so.
+    pub(crate) fn of(self, grant: &Grant) -> serde_json::Value {
+        let reason = match self {
+            Self::TakenBack => "taken_back",
+            Self::GivenBack => "given_back",
+            Self::CodeReused => "code_reused",
+            Self::RefreshTokenReused => "refresh_token_reused",
+            Self::TooMany => "too_many",
+        };
+        json!({ "application": grant.application, "reason": reason })
+    }
+}
+
+/// What is noted of an access token that was given out.
+pub(crate) fn about_token(grant: &Grant, credential: CredentialId) -> serde_json::Value {
+    let Grant { application, via, scopes, approved_by, .. } = grant;
+    json!({
+        "application": application,
+        "credential": credential,
+        "via": via.as_str(),
+        "scopes": scopes.to_string(),
+        "approved_by": approved_by,
+    })
+}
+
 /// A source's settings, to be compared only: there are secrets among them.
 pub(crate) fn source_settings(source: &Source) -> serde_json::Value {
     let NewSource { workspace: _, project: _, name, mode, origins, secret, key, folder, options } =
@@ -130,4 +171,40 @@ pub(crate) fn source_settings(source: &Source) -> serde_json::Value {
         "folder": folder,
         "options": options,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    /// All sources of this crate.
+    fn sources(folder: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let of = |path: PathBuf| if path.is_dir() { sources(&path) } else { vec![path] };
+        entries.flat_map(of).collect()
+    }
+
+    /// The trait has no method that changes or removes an entry; nor does any statement, but the one
+    /// of each backend by which retention takes the oldest.
+    #[test]
+    fn entries_are_added_and_only_retention_removes_them() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut found = Vec::new();
+        for path in sources(&root) {
+            let text = std::fs::read_to_string(&path).unwrap().to_lowercase();
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let place = path.strip_prefix(&root).unwrap().display().to_string();
+            for verb in ["delete from", "insert into", "update", "truncate"] {
+                if text.contains(&format!("{verb} audit ")) {
+                    found.push((place.clone(), verb));
+                }
+            }
+        }
+        found.sort();
+        let backend = |name: &str| {
+            let place = format!("{name}/audit.rs");
+            [(place.clone(), "delete from"), (place, "insert into")]
+        };
+        assert_eq!(found, [backend("postgres"), backend("sqlite")].concat());
+    }
 }

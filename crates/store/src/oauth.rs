@@ -100,6 +100,14 @@ pub trait OAuthStore: Send + Sync {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
+    /// Notes in the audit log that a person said no to an application in a browser. Nothing else of it
+    /// is kept. [`StoreError::NotFound`] when the application is gone.
+    async fn note_denial(
+        &self,
+        application: ApplicationId,
+        scopes: Scopes,
+    ) -> Result<(), StoreError>;
+
     /// What a code was made for, used or not; `None` when the application has no such code. What a
     /// code is does not change, only whether it was used.
     async fn code(

@@ -91,6 +91,12 @@ impl Engine {
         let parameters = [("code", &*code), ("state", &asked.state)];
         Ok(redirect_uri::with_parameters(&asked.redirect_uri, &parameters))
     }
+
+    /// Notes in the audit log that a person said no. Nobody has to prove who they are to say it, so the
+    /// caller bounds how often it is noted.
+    pub async fn note_denial(&self, asked: &Asked) -> Result<(), Error> {
+        Ok(self.store.note_denial(asked.application.id, asked.scopes).await?)
+    }
 }
 
 impl Asked {

@@ -333,6 +333,7 @@ delegate! {
     OAuthStore {
         fn add_code(application: ApplicationId, hash: SecretHash, code: Code, now: Timestamp)
             -> ();
+        fn note_denial(application: ApplicationId, scopes: Scopes) -> ();
         fn code(application: ApplicationId, hash: SecretHash) -> Option<Code>;
         fn redeem_code(application: ApplicationId, hash: SecretHash, tokens: NewTokens,
             now: Timestamp) -> Issue;

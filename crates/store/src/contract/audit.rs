@@ -1,11 +1,16 @@
 use std::net::IpAddr;
 
-use hookyard_core::id::CredentialId;
+use hookyard_core::id::{ApplicationId, CredentialId};
 use hookyard_core::model::EndpointOptions;
 use jiff::SignedDuration;
 
+use super::applications::application;
+use super::oauth::{code, tokens};
 use super::*;
-use crate::{Actor, ActorKind, AuditEntry, AuditQuery, DeadLetters, Keep, Retention};
+use crate::{
+    Actor, ActorKind, AuditEntry, AuditQuery, DeadLetters, DeviceCode, Entity, Keep, Retention,
+    StoreError,
+};
 
 const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
@@ -180,4 +185,61 @@ pub(crate) async fn foreign_workspaces_see_no_entries(fixture: &dyn Fixture) {
     rename(&store, request(0), "x").await;
     assert_eq!(entries(&store, all()).await.len(), 1);
     assert_eq!(store.audit(OTHER_WS, all()).await.unwrap(), []);
+}
+
+pub(crate) async fn decisions_and_tokens_are_noted(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let id = application(&store).await.id;
+    let device = || DeviceCode { application: id, scopes: code().scopes, expires_at: at(600) };
+    for number in [1, 2] {
+        let codes = ([50 + number; 32], [60 + number; 32]);
+        store.add_device_code(codes.0, codes.1, device(), at(0)).await.unwrap();
+    }
+    let person = Some(CredentialId(1));
+    let steps = async {
+        store.note_denial(id, code().scopes).await.unwrap();
+        store.add_code(id, [1; 32], code(), at(0)).await.unwrap();
+        store.redeem_code(id, [1; 32], tokens(1), at(1)).await.unwrap();
+        store.rotate_tokens(id, tokens(1).refresh, tokens(2), at(2)).await.unwrap();
+        // The second reuse ends nothing any more.
+        for _ in 0..2 {
+            store.rotate_tokens(id, tokens(1).refresh, tokens(3), at(3)).await.unwrap();
+        }
+        store.decide_device([61; 32], person, at(0)).await.unwrap();
+        store.decide_device([62; 32], None, at(0)).await.unwrap();
+        store.poll_device(id, [51; 32], tokens(4), at(4)).await.unwrap();
+        assert!(store.revoke_token(id, tokens(4).access).await.unwrap());
+        store.add_code(id, [2; 32], code(), at(0)).await.unwrap();
+        store.redeem_code(id, [2; 32], tokens(5), at(5)).await.unwrap();
+        for _ in 0..2 {
+            store.redeem_code(id, [2; 32], tokens(6), at(6)).await.unwrap();
+        }
+        // Nothing comes of what is not known.
+        store.rotate_tokens(id, [7; 32], tokens(7), at(7)).await.unwrap();
+        assert!(!store.revoke_token(id, [7; 32]).await.unwrap());
+    };
+    request(1).scope(steps).await;
+    let noted = entries(&store, all()).await;
+    let expected = [
+        ("application.deny", "\"via\":\"code\""),
+        ("application.approve", "\"scopes\":\"webhook_read\""),
+        ("token.issue", "\"via\":\"code\""),
+        ("token.refresh", "\"approved_by\":1"),
+        ("grant.revoke", "\"reason\":\"refresh_token_reused\""),
+        ("application.approve", "\"via\":\"device\""),
+        ("application.deny", "\"via\":\"device\""),
+        ("token.issue", "\"via\":\"device\""),
+        ("grant.revoke", "\"reason\":\"given_back\""),
+        ("application.approve", "\"via\":\"code\""),
+        ("token.issue", "\"via\":\"code\""),
+        ("grant.revoke", "\"reason\":\"code_reused\""),
+    ];
+    assert_eq!(noted.len(), expected.len(), "{noted:?}");
+    for (entry, (action, detail)) in noted.iter().zip(expected) {
+        assert_eq!(entry.action, action);
+        assert!(entry.detail.contains(detail), "{entry:?}");
+        assert_eq!((entry.at, entry.address), (at(1), Some(ADDRESS)));
+    }
+    let gone = store.note_denial(ApplicationId(99), code().scopes).await;
+    assert!(matches!(gone, Err(StoreError::NotFound(Entity::Application))));
 }

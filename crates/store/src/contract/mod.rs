@@ -62,7 +62,8 @@ macro_rules! suite {
                 event_types_are_added_for_good;
             audit: changes_are_noted_with_who_made_them, what_fails_is_not_noted,
                 entries_are_found_by_what_is_asked, secrets_are_not_noted,
-                entries_go_by_age_and_bytes, foreign_workspaces_see_no_entries;
+                entries_go_by_age_and_bytes, foreign_workspaces_see_no_entries,
+                decisions_and_tokens_are_noted;
             tenants: workspaces_are_unique, tenants_get_other_names,
                 projects_are_numbered_and_bounded, a_project_goes_when_it_is_empty,
                 foreign_workspaces_see_no_projects;

@@ -11,6 +11,7 @@ use super::columns::{Columns, Text, count, from_json, moment, to_json};
 use super::credentials::scopes;
 use super::database::Conn;
 use super::{PostgresStore, audit};
+use crate::audit::GrantEnd;
 use crate::{APPLICATIONS_MAX, ApplicationStore, Entity, StoreError};
 
 /// Columns that [`stored`] reads.
@@ -169,20 +170,20 @@ impl ApplicationStore for PostgresStore {
         if tx.opt(sql, &[&grant.0, &application.0]).await?.is_none() {
             return Ok(false);
         }
-        let detail = json!({ "application": application });
-        audit::note(&tx, workspace, "grant.revoke", grant, &detail).await?;
-        end_grant(&tx, grant).await?;
+        revoke(&tx, grant, GrantEnd::TakenBack).await?;
         tx.commit().await?;
         Ok(true)
     }
 }
 
-/// Ends a grant with all its tokens.
-pub(super) async fn end_grant(tx: &Conn, grant: GrantId) -> Result<(), StoreError> {
+/// Ends a grant with all its tokens, and notes why. Nothing when it is gone already.
+pub(super) async fn revoke(tx: &Conn, id: GrantId, why: GrantEnd) -> Result<(), StoreError> {
+    let Some(grant) = grant(tx, id).await? else { return Ok(()) };
+    audit::note(tx, grant.workspace, "grant.revoke", id, &why.of(&grant)).await?;
     let sql = "DELETE FROM credentials WHERE id IN \
                (SELECT credential_id FROM access_tokens WHERE grant_id = $1)";
-    tx.execute(sql, &[&grant.0]).await?;
-    tx.execute("DELETE FROM grants WHERE id = $1", &[&grant.0]).await.map(drop)
+    tx.execute(sql, &[&id.0]).await?;
+    tx.execute("DELETE FROM grants WHERE id = $1", &[&id.0]).await.map(drop)
 }
 
 /// The application, which must be the workspace's. Within a transaction nobody else changes it.

@@ -4,17 +4,18 @@
 //! out what it is good for, so of two that come with it at once, to whichever node, one is too late.
 
 use async_trait::async_trait;
-use hookyard_core::id::{ApplicationId, CredentialId, GrantId, WorkspaceId};
+use hookyard_core::id::{ApplicationId, CredentialId, GrantId};
 use hookyard_core::model::{Application, CredentialKind, Grant, GrantVia, Scopes};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio_postgres::Row;
 
-use super::applications::{by_id, end_grant, grant};
+use super::applications::{by_id, grant, revoke};
 use super::columns::{Columns, Text, count};
 use super::credentials::{self, scopes};
 use super::database::Conn;
 use super::{PostgresStore, audit};
+use crate::audit::{GrantEnd, about_token};
 use crate::{
     ACCESS_TOKENS_MAX, Code, DEVICE_CODES_MAX, DeviceCode, Entity, GRANTS_MAX, Issue,
     NewCredential, NewTokens, OAuthStore, Poll, SecretHash, StoreError, USED_REFRESH_TOKENS_MAX,
@@ -56,7 +57,17 @@ impl OAuthStore for PostgresStore {
             ],
         )
         .await?;
-        note_decision(&tx, application, "application.approve").await?;
+        note_decision(&tx, application, true, GrantVia::Code, code.scopes).await?;
+        tx.commit().await
+    }
+
+    async fn note_denial(
+        &self,
+        application: ApplicationId,
+        scopes: Scopes,
+    ) -> Result<(), StoreError> {
+        let tx = self.db.begin().await?;
+        note_decision(&tx, application, false, GrantVia::Code, scopes).await?;
         tx.commit().await
     }
 
@@ -150,14 +161,14 @@ impl OAuthStore for PostgresStore {
         let decision = if approved_by.is_some() { "approved" } else { "denied" };
         let sql = "UPDATE device_codes SET decision = $3, approved_by = $4 \
                    WHERE user_hash = $1 AND decision IS NULL AND expires_ms > $2 \
-                   RETURNING application_id";
+                   RETURNING application_id, scopes";
         let (person, now) = (approved_by.map(|id| id.0), now.as_millisecond());
         let tx = self.db.begin().await?;
         let decided = tx.opt(sql, &[&user.as_slice(), &now, &decision, &person]).await?;
         if let Some(row) = &decided {
+            let (application, wanted) = (ApplicationId(row.get_as(0)?), scopes(&row.text(1)?));
             let approved = approved_by.is_some();
-            let action = if approved { "application.approve" } else { "application.deny" };
-            note_decision(&tx, ApplicationId(row.get_as(0)?), action).await?;
+            note_decision(&tx, application, approved, GrantVia::Device, wanted).await?;
         }
         tx.commit().await?;
         Ok(decided.is_some())
@@ -189,7 +200,7 @@ impl OAuthStore for PostgresStore {
         let kind = CredentialKind::Token.as_str();
         let row = tx.opt(sql, &[&application.0, &token.as_slice(), &kind]).await?;
         let Some(row) = row else { return Ok(false) };
-        end_grant(&tx, GrantId(row.get_as(0)?)).await?;
+        revoke(&tx, GrantId(row.get_as(0)?), GrantEnd::GivenBack).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -202,15 +213,19 @@ async fn hold(tx: &Conn, application: ApplicationId) -> Result<(), StoreError> {
     there.map(drop).ok_or(StoreError::NotFound(Entity::Application))
 }
 
-/// Notes in the audit log what a person decided about an application.
+/// Notes in the audit log what a person decided about an application, which must be there.
 async fn note_decision(
     tx: &Conn,
     application: ApplicationId,
-    action: &str,
+    approved: bool,
+    via: GrantVia,
+    scopes: Scopes,
 ) -> Result<(), StoreError> {
-    let sql = "SELECT workspace_id FROM applications WHERE id = $1";
-    let Some(row) = tx.opt(sql, &[&application.0]).await? else { return Ok(()) };
-    audit::note(tx, WorkspaceId(row.get_as(0)?), action, application, &json!({})).await
+    let found = by_id(tx, application).await?;
+    let workspace = found.ok_or(StoreError::NotFound(Entity::Application))?.workspace;
+    let action = if approved { "application.approve" } else { "application.deny" };
+    let detail = json!({ "via": via.as_str(), "scopes": scopes.to_string() });
+    audit::note(tx, workspace, action, application, &detail).await
 }
 
 /// An application's code, and the grant that came of it.
@@ -246,7 +261,7 @@ async fn redeem_code(
         return Ok(Issue::Unknown);
     };
     if let Some(grant) = used {
-        end_grant(tx, grant).await?;
+        revoke(tx, grant, GrantEnd::CodeReused).await?;
         return Ok(Issue::Reused);
     }
     if code.expires_at <= now {
@@ -261,7 +276,7 @@ async fn redeem_code(
     let id = yes.grant(tx, now).await?;
     let sql = "UPDATE authorization_codes SET grant_id = $2 WHERE hash = $1";
     tx.execute(sql, &[&hash.as_slice(), &id.0]).await?;
-    issue(tx, id, tokens, now).await
+    issue(tx, id, "token.issue", tokens, now).await
 }
 
 /// What a person said yes to.
@@ -280,7 +295,7 @@ impl Yes {
                    ORDER BY refreshed_ms DESC, id DESC OFFSET $2";
         let surplus = tx.query(sql, &[&self.application.0, &count(GRANTS_MAX - 1)]).await?;
         for row in &surplus {
-            end_grant(tx, GrantId(row.get_as(0)?)).await?;
+            revoke(tx, GrantId(row.get_as(0)?), GrantEnd::TooMany).await?;
         }
         let sql = "INSERT INTO grants (application_id, via, scopes, approved_by, created_ms, \
                    refreshed_ms) VALUES ($1, $2, $3, $4, $5, $5) RETURNING id";
@@ -291,10 +306,12 @@ impl Yes {
     }
 }
 
-/// Gives a grant its next tokens, and takes away those that are too many or too old.
+/// Gives a grant its next tokens, and takes away those that are too many or too old. The action is
+/// what the audit log calls it.
 async fn issue(
     tx: &Conn,
     id: GrantId,
+    action: &str,
     tokens: &NewTokens,
     now: Timestamp,
 ) -> Result<Issue, StoreError> {
@@ -302,7 +319,8 @@ async fn issue(
     tx.execute(sql, &[&id.0, &now.as_millisecond()]).await?;
     let Some(grant) = grant(tx, id).await? else { return Ok(Issue::Unknown) };
     drop_old_access_tokens(tx, id, now).await?;
-    add_access_token(tx, &grant, tokens, now).await?;
+    let credential = add_access_token(tx, &grant, tokens, now).await?;
+    audit::note(tx, grant.workspace, action, id, &about_token(&grant, credential)).await?;
     let sql = "INSERT INTO refresh_tokens (hash, grant_id, expires_ms, used) \
                VALUES ($1, $2, $3, false)";
     let expires = tokens.refresh_expires_at.map(Timestamp::as_millisecond);
@@ -315,7 +333,7 @@ async fn add_access_token(
     grant: &Grant,
     tokens: &NewTokens,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<CredentialId, StoreError> {
     let kind = CredentialKind::Token;
     let credential = NewCredential {
         expires_at: Some(tokens.access_expires_at),
@@ -325,7 +343,8 @@ async fn add_access_token(
     let credential = credentials::insert(tx, grant.workspace, &credential).await?;
     let sql = "INSERT INTO access_tokens (credential_id, grant_id, expires_ms) VALUES ($1, $2, $3)";
     let until = tokens.access_expires_at.as_millisecond();
-    tx.execute(sql, &[&credential.0, &grant.id.0, &until]).await.map(drop)
+    tx.execute(sql, &[&credential.0, &grant.id.0, &until]).await?;
+    Ok(credential)
 }
 
 /// Makes room for one more.
@@ -357,7 +376,7 @@ async fn rotate(
     let Some(row) = found else { return Ok(Issue::Unknown) };
     let grant = GrantId(row.get_as(0)?);
     if row.get_as(2)? {
-        end_grant(tx, grant).await?;
+        revoke(tx, grant, GrantEnd::RefreshTokenReused).await?;
         return Ok(Issue::Reused);
     }
     if row.moment_if(1)?.is_some_and(|expires| expires <= now) {
@@ -368,7 +387,7 @@ async fn rotate(
     let sql = "DELETE FROM refresh_tokens WHERE id IN (SELECT id FROM refresh_tokens \
                WHERE grant_id = $1 AND used ORDER BY id DESC OFFSET $2)";
     tx.execute(sql, &[&grant.0, &count(USED_REFRESH_TOKENS_MAX)]).await?;
-    issue(tx, grant, tokens, now).await
+    issue(tx, grant, "token.refresh", tokens, now).await
 }
 
 /// A device code as polling sees it.
@@ -408,7 +427,7 @@ async fn poll_device(
         return Ok(Poll::Issue(Issue::Unknown));
     };
     if let Some(grant) = code.grant {
-        end_grant(tx, grant).await?;
+        revoke(tx, grant, GrantEnd::CodeReused).await?;
         return Ok(Poll::Issue(Issue::Reused));
     }
     if code.expires_at <= now {
@@ -422,7 +441,7 @@ async fn poll_device(
             let id = yes.grant(tx, now).await?;
             let sql = "UPDATE device_codes SET grant_id = $2 WHERE hash = $1";
             tx.execute(sql, &[&device.as_slice(), &id.0]).await?;
-            issue(tx, id, tokens, now).await.map(Poll::Issue)
+            issue(tx, id, "token.issue", tokens, now).await.map(Poll::Issue)
         }
         _ => Ok(Poll::Denied),
     }

@@ -15,6 +15,7 @@ use serde_json::json;
 use super::credentials::Access;
 use super::rows::{count, from_json, moment, to_json};
 use super::{audit, failed, tenants};
+use crate::audit::GrantEnd;
 use crate::{APPLICATIONS_MAX, ApplicationStore, Entity, StoreError};
 
 /// Columns that [`stored`] reads.
@@ -128,9 +129,7 @@ impl<A: Access> ApplicationStore for A {
                 .query_row(sql, params![grant.0, application.0], |row| row.get(0))
                 .map_err(failed)?;
             if there {
-                let detail = json!({ "application": application });
-                audit::note(conn, workspace, "grant.revoke", grant, &detail)?;
-                end_grant(conn, grant)?;
+                revoke(conn, grant, GrantEnd::TakenBack)?;
             }
             Ok(there)
         };
@@ -222,12 +221,14 @@ fn delete(
     Ok(true)
 }
 
-/// Ends a grant with all its tokens.
-pub(super) fn end_grant(conn: &Connection, grant: GrantId) -> Result<(), StoreError> {
+/// Ends a grant with all its tokens, and notes why. Nothing when it is gone already.
+pub(super) fn revoke(conn: &Connection, id: GrantId, why: GrantEnd) -> Result<(), StoreError> {
+    let Some(grant) = grant(conn, id)? else { return Ok(()) };
+    audit::note(conn, grant.workspace, "grant.revoke", id, &why.of(&grant))?;
     let sql = "DELETE FROM credentials WHERE id IN \
                (SELECT credential_id FROM access_tokens WHERE grant_id = ?1)";
-    conn.execute(sql, [grant.0]).map_err(failed)?;
-    conn.execute("DELETE FROM grants WHERE id = ?1", [grant.0]).map_err(failed)?;
+    conn.execute(sql, [id.0]).map_err(failed)?;
+    conn.execute("DELETE FROM grants WHERE id = ?1", [id.0]).map_err(failed)?;
     Ok(())
 }
 

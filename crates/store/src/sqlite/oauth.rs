@@ -4,16 +4,17 @@
 //! for, so of two that come with it at once, one is too late.
 
 use async_trait::async_trait;
-use hookyard_core::id::{ApplicationId, CredentialId, GrantId, WorkspaceId};
+use hookyard_core::id::{ApplicationId, CredentialId, GrantId};
 use hookyard_core::model::{Application, CredentialKind, Grant, GrantVia, Scopes};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde_json::json;
 
-use super::applications::{end_grant, grant, one, scopes};
+use super::applications::{grant, one, revoke, scopes};
 use super::credentials::{self, Access};
 use super::rows::{count, moment};
 use super::{SqliteStore, audit, failed};
+use crate::audit::{GrantEnd, about_token};
 use crate::{
     ACCESS_TOKENS_MAX, Code, DEVICE_CODES_MAX, DeviceCode, Entity, GRANTS_MAX, Issue,
     NewCredential, NewTokens, OAuthStore, Poll, SecretHash, StoreError, USED_REFRESH_TOKENS_MAX,
@@ -37,6 +38,17 @@ impl OAuthStore for SqliteStore {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.change(move |conn| add_code(conn, application, hash, &code, now)).await
+    }
+
+    async fn note_denial(
+        &self,
+        application: ApplicationId,
+        scopes: Scopes,
+    ) -> Result<(), StoreError> {
+        let note = move |conn: &Connection| {
+            note_decision(conn, application, false, GrantVia::Code, scopes)
+        };
+        self.change(note).await
     }
 
     async fn code(
@@ -105,14 +117,14 @@ impl OAuthStore for SqliteStore {
             let decision = if approved_by.is_some() { "approved" } else { "denied" };
             let sql = "UPDATE device_codes SET decision = ?3, approved_by = ?4 \
                        WHERE user_hash = ?1 AND decision IS NULL AND expires_ms > ?2 \
-                       RETURNING application_id";
+                       RETURNING application_id, scopes";
             let person = approved_by.map(|id| id.0);
             let row = params![user, now.as_millisecond(), decision, person];
-            let decided = optional(conn, sql, row, |row| row.get(0).map(ApplicationId))?;
-            if let Some(application) = decided {
+            let asked = |row: &Row<'_>| Ok((ApplicationId(row.get(0)?), row.get::<_, String>(1)?));
+            let decided = optional(conn, sql, row, asked)?;
+            if let Some((application, wanted)) = &decided {
                 let approved = approved_by.is_some();
-                let action = if approved { "application.approve" } else { "application.deny" };
-                note_decision(conn, application, action)?;
+                note_decision(conn, *application, approved, GrantVia::Device, scopes(wanted))?;
             }
             Ok(decided.is_some())
         })
@@ -143,7 +155,7 @@ impl OAuthStore for SqliteStore {
                            WHERE kind = ?3 AND lookup = ?2)";
             let token = params![application.0, token, CredentialKind::Token.as_str()];
             let found = optional(conn, sql, token, |row| row.get(0).map(GrantId))?;
-            found.map_or(Ok(()), |grant| end_grant(conn, grant))?;
+            found.map_or(Ok(()), |grant| revoke(conn, grant, GrantEnd::GivenBack))?;
             Ok(found.is_some())
         })
         .await
@@ -167,18 +179,19 @@ fn must_be(conn: &Connection, application: ApplicationId) -> Result<(), StoreErr
     there.ok_or(StoreError::NotFound(Entity::Application))
 }
 
-/// Notes in the audit log what a person decided about an application.
+/// Notes in the audit log what a person decided about an application, which must be there.
 fn note_decision(
     conn: &Connection,
     application: ApplicationId,
-    action: &str,
+    approved: bool,
+    via: GrantVia,
+    scopes: Scopes,
 ) -> Result<(), StoreError> {
-    let sql = "SELECT workspace_id FROM applications WHERE id = ?1";
-    let workspace = optional(conn, sql, params![application.0], |row| row.get(0))?;
-    match workspace {
-        Some(id) => audit::note(conn, WorkspaceId(id), action, application, &json!({})),
-        None => Ok(()),
-    }
+    let found = one(conn, "id = ?1", &[&application.0])?;
+    let workspace = found.ok_or(StoreError::NotFound(Entity::Application))?.workspace;
+    let action = if approved { "application.approve" } else { "application.deny" };
+    let detail = json!({ "via": via.as_str(), "scopes": scopes.to_string() });
+    audit::note(conn, workspace, action, application, &detail)
 }
 
 fn add_code(
@@ -203,7 +216,7 @@ fn add_code(
         code.expires_at.as_millisecond(),
     ];
     conn.execute(sql, row).map_err(failed)?;
-    note_decision(conn, application, "application.approve")
+    note_decision(conn, application, true, GrantVia::Code, code.scopes)
 }
 
 /// An application's code, and the grant that came of it.
@@ -239,7 +252,7 @@ fn redeem_code(
         return Ok(Issue::Unknown);
     };
     if let Some(grant) = used {
-        end_grant(conn, grant)?;
+        revoke(conn, grant, GrantEnd::CodeReused)?;
         return Ok(Issue::Reused);
     }
     if code.expires_at <= now {
@@ -254,7 +267,7 @@ fn redeem_code(
     let id = yes.grant(conn, now)?;
     let sql = "UPDATE authorization_codes SET grant_id = ?2 WHERE hash = ?1";
     conn.execute(sql, params![hash, id.0]).map_err(failed)?;
-    issue(conn, id, tokens, now)
+    issue(conn, id, "token.issue", tokens, now)
 }
 
 /// What a person said yes to.
@@ -271,7 +284,7 @@ impl Yes {
         let sql = "SELECT id FROM grants WHERE application_id = ?1 \
                    ORDER BY refreshed_ms DESC, id DESC LIMIT -1 OFFSET ?2";
         let surplus = column(conn, sql, params![self.application.0, count(GRANTS_MAX - 1)])?;
-        surplus.into_iter().try_for_each(|id| end_grant(conn, GrantId(id)))?;
+        surplus.into_iter().try_for_each(|id| revoke(conn, GrantId(id), GrantEnd::TooMany))?;
         let sql = "INSERT INTO grants (application_id, via, scopes, approved_by, created_ms, \
                    refreshed_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
         let row = params![
@@ -293,10 +306,12 @@ fn column(conn: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<i32
     rows.collect::<Result<_, _>>().map_err(failed)
 }
 
-/// Gives a grant its next tokens, and takes away those that are too many or too old.
+/// Gives a grant its next tokens, and takes away those that are too many or too old. The action is
+/// what the audit log calls it.
 fn issue(
     conn: &Connection,
     id: GrantId,
+    action: &str,
     tokens: &NewTokens,
     now: Timestamp,
 ) -> Result<Issue, StoreError> {
@@ -304,7 +319,8 @@ fn issue(
     conn.execute(sql, params![id.0, now.as_millisecond()]).map_err(failed)?;
     let Some(grant) = grant(conn, id)? else { return Ok(Issue::Unknown) };
     drop_old_access_tokens(conn, id, now)?;
-    add_access_token(conn, &grant, tokens, now)?;
+    let credential = add_access_token(conn, &grant, tokens, now)?;
+    audit::note(conn, grant.workspace, action, id, &about_token(&grant, credential))?;
     let sql =
         "INSERT INTO refresh_tokens (hash, grant_id, expires_ms, used) VALUES (?1, ?2, ?3, 0)";
     let expires = tokens.refresh_expires_at.map(Timestamp::as_millisecond);
@@ -317,7 +333,7 @@ fn add_access_token(
     grant: &Grant,
     tokens: &NewTokens,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<CredentialId, StoreError> {
     let kind = CredentialKind::Token;
     let credential = NewCredential {
         expires_at: Some(tokens.access_expires_at),
@@ -328,7 +344,7 @@ fn add_access_token(
     let sql = "INSERT INTO access_tokens (credential_id, grant_id, expires_ms) VALUES (?1, ?2, ?3)";
     let row = params![credential.0, grant.id.0, tokens.access_expires_at.as_millisecond()];
     conn.execute(sql, row).map_err(failed)?;
-    Ok(())
+    Ok(credential)
 }
 
 /// Makes room for one more.
@@ -362,7 +378,7 @@ fn rotate(
     let found = optional(conn, sql, params![refresh, application.0], stored)?;
     let Some((grant, expires_ms, used)) = found else { return Ok(Issue::Unknown) };
     if used {
-        end_grant(conn, grant)?;
+        revoke(conn, grant, GrantEnd::RefreshTokenReused)?;
         return Ok(Issue::Reused);
     }
     if expires_ms.is_some_and(|expires| expires <= now.as_millisecond()) {
@@ -373,7 +389,7 @@ fn rotate(
     let sql = "DELETE FROM refresh_tokens WHERE id IN (SELECT id FROM refresh_tokens \
                WHERE grant_id = ?1 AND used ORDER BY id DESC LIMIT -1 OFFSET ?2)";
     conn.execute(sql, params![grant.0, count(USED_REFRESH_TOKENS_MAX)]).map_err(failed)?;
-    issue(conn, grant, tokens, now)
+    issue(conn, grant, "token.refresh", tokens, now)
 }
 
 fn add_device_code(
@@ -447,7 +463,7 @@ fn poll_device(
     let found = optional(conn, sql, params![device, application.0], asked)?;
     let Some(code) = found else { return Ok(Poll::Issue(Issue::Unknown)) };
     if let Some(grant) = code.grant {
-        end_grant(conn, grant)?;
+        revoke(conn, grant, GrantEnd::CodeReused)?;
         return Ok(Poll::Issue(Issue::Reused));
     }
     let now_ms = now.as_millisecond();
@@ -462,7 +478,7 @@ fn poll_device(
             let id = yes.grant(conn, now)?;
             let sql = "UPDATE device_codes SET grant_id = ?2 WHERE hash = ?1";
             conn.execute(sql, params![device, id.0]).map_err(failed)?;
-            issue(conn, id, tokens, now).map(Poll::Issue)
+            issue(conn, id, "token.issue", tokens, now).map(Poll::Issue)
         }
         _ => Ok(Poll::Denied),
     }

@@ -58,11 +58,24 @@ pub(super) async fn decide(
         Err(response) => return response,
     };
     if form.get("decision") == Some("deny") {
+        deny(&app, &failures, &asked).await;
         return page::see_other(&asked.denied());
     }
     match allow(&app, &failures, &form, &asked).await {
         Ok(place) => page::see_other(&place),
         Err(complaint) => ask(&app, &form, &asked, Some(&complaint)).await,
+    }
+}
+
+/// Notes a no. It needs no proof, so it counts as a failure does, and those beyond the bound are not
+/// noted: nobody can fill the audit log with them.
+async fn deny(app: &App, failures: &Failures, asked: &Asked) {
+    if failures.check(app).is_err() {
+        return;
+    }
+    failures.count(app);
+    if let Err(error) = app.engine.note_denial(asked).await {
+        tracing::error!(%error, "a person's no to an application was not noted");
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) async fn decide(
     };
     let denied = form.get("decision") == Some("deny");
     let decided = match denied {
-        true => deny(&app, &waiting).await,
+        true => deny(&app, &failures, &waiting).await,
         false => allow(&app, &failures, &form, &waiting).await,
     };
     match decided {
@@ -81,7 +81,9 @@ pub(super) async fn decide(
     }
 }
 
-async fn deny(app: &App, waiting: &Waiting) -> Result<bool, Complaint> {
+async fn deny(app: &App, failures: &Failures, waiting: &Waiting) -> Result<bool, Complaint> {
+    // It needs no proof, and is noted in the audit log: nobody may do it without end.
+    failures.count(app);
     let decided = app.engine.decide_device(&waiting.shown, None).await;
     decided.map_err(|error| proof::failed(&error))
 }
