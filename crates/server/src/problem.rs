@@ -22,7 +22,7 @@ pub(crate) enum Code {
     MethodNotAllowed,
     /// No credential, or one that is not known.
     Unauthenticated,
-    /// The credential lacks a scope.
+    /// The credential lacks a scope, or is for one project alone, and this is beyond it.
     MissingScope,
     /// The credential may not be used from the caller's address.
     AddressNotAllowed,

@@ -1,14 +1,19 @@
-//! Another workspace's credential on every route of every API with every id, and every route of one
-//! project with the ids of another: nothing is to be read, and nothing changes.
+//! Another workspace's credential, and one that is for another project alone, on every route of every
+//! API with every id: nothing is to be read, and nothing changes.
 
 use axum::body::Body;
 use axum::http::{Request, header};
+use hookyard_core::id::ProjectId;
+use hookyard_core::model::{CredentialKind, Scopes};
+use hookyard_store::NewCredential;
 use serde_json::{Value, json};
 
 use crate::native::tests::walk;
 use crate::test_server::{
-    API_KEY, API_SECRET, Answer, OTHER_API_KEY, OTHER_KEY, SIMPLE_KEY, TestServer,
+    API_KEY, API_SECRET, Answer, OTHER_API_KEY, OTHER_KEY, SIMPLE_KEY, TestServer, WORKSPACE,
+    credential,
 };
+use crate::{mammoth, ultracart};
 
 /// What everything of the workspace under test has in its texts.
 const CANARY: &str = "canary";
@@ -18,16 +23,12 @@ const IDS: [&str; 8] = ["1", "2", "3", "4", "5", "order_create", "canary_type", 
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
-/// The route tables of the compatible APIs, as they are written.
-const ULTRACART: &str = include_str!("ultracart/mod.rs");
-const MAMMOTH: &str = include_str!("mammoth/mod.rs");
-
 /// Who asks, with which headers.
-type Headers = [(&'static str, &'static str)];
-const OWN: &Headers = &[("x-ultracart-simple-key", SIMPLE_KEY)];
-const OTHER: &Headers = &[("x-ultracart-simple-key", OTHER_KEY)];
-const OWN_PAIR: &Headers = &[("x-api-key", API_KEY), ("x-api-secret", API_SECRET)];
-const OTHER_PAIR: &Headers = &[("x-api-key", OTHER_API_KEY), ("x-api-secret", API_SECRET)];
+type Headers<'a> = [(&'static str, &'a str)];
+const OWN: &Headers<'_> = &[("x-ultracart-simple-key", SIMPLE_KEY)];
+const OTHER: &Headers<'_> = &[("x-ultracart-simple-key", OTHER_KEY)];
+const OWN_PAIR: &Headers<'_> = &[("x-api-key", API_KEY), ("x-api-secret", API_SECRET)];
+const OTHER_PAIR: &Headers<'_> = &[("x-api-key", OTHER_API_KEY), ("x-api-secret", API_SECRET)];
 
 /// A request in the making.
 #[derive(Debug, Clone)]
@@ -55,7 +56,7 @@ impl Call {
         IDS.iter().flat_map(with).collect()
     }
 
-    async fn send(&self, server: &TestServer, headers: &Headers) -> Answer {
+    async fn send(&self, server: &TestServer, headers: &Headers<'_>) -> Answer {
         let mut request = Request::builder().method(self.method.as_str()).uri(&self.path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -98,26 +99,23 @@ fn mark(value: &mut Value) {
     }
 }
 
-/// The paths of a route table: what is written in it between quotes and begins with a slash.
-fn paths(table: &'static str) -> Vec<&'static str> {
-    let code = table.split("#[cfg(test)]\nmod tests {").next().unwrap();
-    let literals = code.split('"').skip(1).step_by(2);
-    literals.filter(|text| text.starts_with('/')).collect()
-}
-
+/// The routes of the UltraCart API but those of OAuth2, which take no credential of a workspace.
 fn ultracart() -> Vec<Call> {
     let body = json!({"webhook_url": "https://canary.test/other", "disabled": true});
-    let paths = paths(ULTRACART).into_iter().filter(|path| path.starts_with("/webhook"));
-    every_method(paths.map(|path| format!("/rest/v2{}", path.replace("{*", "{"))), &body)
+    let paths = ultracart::routes().into_iter().map(|(path, _)| path);
+    let paths = paths.filter(|path| !path.starts_with("/oauth") || *path == "/oauth/me");
+    let below = |path: &str| format!("{}{}", ultracart::BASE_PATH, path.replace("{*", "{"));
+    every_method(paths.map(below), &body)
 }
 
 /// The routes of the Mammoth API in a project of a workspace.
 fn mammoth(workspace: u8, project: u8) -> Vec<Call> {
     let body = json!({"patch": [{"op": "replace", "path": "mode", "value": "combine"}]});
-    let in_project = format!("/workspaces/{workspace}/projects/{project}");
-    let paths = paths(MAMMOTH).into_iter();
-    let paths = paths.filter(|path| !path.contains("_id}/projects") && !path.contains('*'));
-    every_method(paths.map(|path| format!("{in_project}{path}")), &body)
+    let there = |path: String| {
+        path.replace("{workspace_id}", &workspace.to_string())
+            .replace("{project_id}", &project.to_string())
+    };
+    every_method(mammoth::routes().into_iter().map(there), &body)
 }
 
 fn every_method(paths: impl Iterator<Item = String>, body: &Value) -> Vec<Call> {
@@ -170,7 +168,7 @@ async fn furnished() -> TestServer {
 }
 
 /// What reading says, for each call that reads.
-async fn read(server: &TestServer, calls: &[Call], headers: &Headers) -> Vec<(String, String)> {
+async fn read(server: &TestServer, calls: &[Call], headers: &Headers<'_>) -> Vec<(String, String)> {
     let mut said = Vec::new();
     for call in calls.iter().filter(|call| call.method == "GET").flat_map(Call::filled) {
         let answer = call.send(server, headers).await;
@@ -180,7 +178,7 @@ async fn read(server: &TestServer, calls: &[Call], headers: &Headers) -> Vec<(St
 }
 
 /// Makes every call with every id; nothing that is said may have the canary in it.
-async fn try_all(server: &TestServer, calls: &[Call], headers: &Headers) {
+async fn try_all(server: &TestServer, calls: &[Call], headers: &Headers<'_>) {
     for call in calls.iter().flat_map(Call::filled) {
         let answer = call.send(server, headers).await;
         let at = format!("{} {}", call.method, call.path);
@@ -236,6 +234,23 @@ async fn another_workspace_reads_and_changes_nothing() {
     }
 }
 
+/// A key and a pair for one project alone; the headers of each.
+async fn limited(server: &TestServer, project: i32) -> [Vec<(&'static str, String)>; 2] {
+    let (key, pair) = (format!("key for {project}"), format!("pair for {project}"));
+    for (kind, text) in [(CredentialKind::Simple, &key), (CredentialKind::Pair, &pair)] {
+        let project = Some(ProjectId(project));
+        let new = credential(kind, text, Scopes::of_a_project());
+        let new = NewCredential { project, ..new };
+        server.engine.store().create_credential(WORKSPACE, new).await.unwrap();
+    }
+    let pair = vec![("x-api-key", pair), ("x-api-secret", API_SECRET.to_owned())];
+    [vec![("x-ultracart-simple-key", key)], pair]
+}
+
+fn borrowed<'a>(headers: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+    headers.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}
+
 #[tokio::test]
 async fn another_project_reads_and_changes_nothing() {
     let server = furnished().await;
@@ -244,8 +259,81 @@ async fn another_project_reads_and_changes_nothing() {
         let call = Call::new("PATCH", path, Some(json!({"name": "Both"})));
         assert_eq!(call.send(&server, OWN).await.status, 200);
     }
-    let before = read(&server, &mammoth(1, 1), OWN_PAIR).await;
-    assert!(canaries(&before) >= 4);
-    try_all(&server, &mammoth(1, 2), OWN_PAIR).await;
-    assert_same(&before, &read(&server, &mammoth(1, 1), OWN_PAIR).await);
+    let [own_key, own_pair] = limited(&server, 1).await;
+    let [other_key, other_pair] = limited(&server, 2).await;
+    let in_projects: Vec<_> = [mammoth(1, 1), mammoth(1, 2)].concat();
+    let calls = [
+        (native(), borrowed(&own_key), borrowed(&other_key), 4),
+        (ultracart(), borrowed(&own_key), borrowed(&other_key), 0),
+        (in_projects, borrowed(&own_pair), borrowed(&other_pair), 4),
+    ];
+    // What is not a project's is read by the owner of all, but for the list of what was done.
+    let of_all: Vec<_> = walk::operations()
+        .into_iter()
+        .filter(|one| one.method == "GET" && !Scopes::of_a_project().has(one.scope))
+        .filter(|one| !one.path.starts_with("/v1/audit"))
+        .map(|one| Call::new("GET", &one.path, None))
+        .chain(ultracart())
+        .collect();
+    let whole = read(&server, &of_all, OWN).await;
+    let mut before = Vec::new();
+    for (calls, own, _, least) in &calls {
+        let said = read(&server, calls, own).await;
+        let seen = canaries(&said);
+        assert!(seen >= *least, "only {seen} answers of {:?} show anything", calls[0].path);
+        before.push(said);
+    }
+    // What the other one makes for itself must not be taken for what it has read.
+    for (calls, _, other, _) in &calls {
+        let readers: Vec<_> = calls.iter().filter(|call| call.method == "GET").cloned().collect();
+        try_all(&server, &readers, other).await;
+    }
+    let mut made = 0;
+    for (calls, _, other, _) in &calls {
+        for call in calls.iter().flat_map(Call::filled) {
+            let answer = call.send(&server, other).await;
+            let at = format!("{} {}", call.method, call.path);
+            assert!(answer.status.as_u16() < 500, "{at}: {}", answer.body);
+            made += u32::from(answer.status == 201);
+        }
+    }
+    assert!(made >= 3, "in its own project it may");
+    for ((calls, own, _, _), before) in calls.iter().zip(&before) {
+        assert_same(before, &read(&server, calls, own).await);
+    }
+    assert_same(&whole, &read(&server, &of_all, OWN).await);
+}
+
+#[tokio::test]
+async fn a_credential_for_a_project_proves_deliveries_there_alone() {
+    let server = TestServer::start().await;
+    Call::new("POST", "/v1/projects", Some(json!({"name": "Other"}))).send(&server, OWN).await;
+    let secure = json!({"name": "x", "is_secure": true});
+    let made = Call::new("POST", "/workspaces/1/projects/1/webhooks", Some(secure));
+    let made: Value = serde_json::from_str(&made.send(&server, OWN_PAIR).await.body).unwrap();
+    let key = made["webhook"]["uri"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    for (project, status) in [(1, 201), (2, 401)] {
+        let [_, pair] = limited(&server, project).await;
+        let deliver = Call::new("POST", &format!("/webhook/data/{key}"), Some(json!({"n": 1})));
+        let answer = deliver.send(&server, &borrowed(&pair)).await;
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_source_of_one_project_publishes_for_nobody_else() {
+    let server = TestServer::start().await;
+    let [key, _] = limited(&server, 1).await;
+    let republish = json!({"republish": {"event_type": "order_create"}});
+    let make = Call::new("POST", "/v1/sources", Some(republish.clone()));
+    let answer = make.send(&server, &borrowed(&key)).await;
+    assert_eq!(answer.status, 403, "{}", answer.body);
+    assert!(answer.body.contains("for project 1 alone"), "{}", answer.body);
+    let plain = Call::new("POST", "/v1/sources", Some(json!({})));
+    assert_eq!(plain.send(&server, &borrowed(&key)).await.status, 201);
+    let change = Call::new("PATCH", "/v1/sources/1", Some(republish));
+    assert_eq!(change.send(&server, &borrowed(&key)).await.status, 403);
+    assert_eq!(change.send(&server, OWN).await.status, 200);
+    let off = Call::new("PATCH", "/v1/sources/1", Some(json!({"republish": null})));
+    assert_eq!(off.send(&server, &borrowed(&key)).await.status, 200);
 }

@@ -106,7 +106,8 @@ pub(crate) fn endpoint_changes(before: &Endpoint, after: &Endpoint) -> serde_jso
 
 /// What people decide of a credential, for the audit log.
 pub(crate) fn about_credential(credential: &Credential) -> serde_json::Value {
-    let Credential { kind, name, scopes, expires_at, allowed_ips, disabled, .. } = credential;
+    let Credential { kind, name, scopes, expires_at, allowed_ips, disabled, project, .. } =
+        credential;
     json!({
         "kind": kind.as_str(),
         "name": name,
@@ -114,6 +115,7 @@ pub(crate) fn about_credential(credential: &Credential) -> serde_json::Value {
         "expires_at": expires_at,
         "allowed_ips": allowed_ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         "disabled": disabled,
+        "project": project,
     })
 }
 

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use hookyard_core::id::{ApplicationId, CredentialId, WorkspaceId};
+use hookyard_core::id::{ApplicationId, CredentialId, ProjectId, WorkspaceId};
 use hookyard_core::model::{Credential, CredentialKind, Scopes};
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -31,6 +31,8 @@ pub struct NewCredential {
     pub allowed_ips: Vec<IpNet>,
     /// The application that it is given to.
     pub application: Option<ApplicationId>,
+    /// The only project that it opens; `None` for the whole workspace.
+    pub project: Option<ProjectId>,
 }
 
 impl NewCredential {
@@ -52,6 +54,7 @@ impl NewCredential {
             expires_at: None,
             allowed_ips: Vec::new(),
             application: None,
+            project: None,
         }
     }
 }
@@ -108,7 +111,8 @@ pub struct Rotation {
 /// serves, and sees what another process did.
 #[async_trait]
 pub trait CredentialStore: Send + Sync {
-    /// Adds a credential to a workspace. [`StoreError::Conflict`] when it has [`CREDENTIALS_MAX`].
+    /// Adds a credential to a workspace. [`StoreError::Conflict`] when it has [`CREDENTIALS_MAX`],
+    /// [`StoreError::NotFound`] when there is no such workspace or project.
     async fn create_credential(
         &self,
         workspace: WorkspaceId,
@@ -121,6 +125,13 @@ pub trait CredentialStore: Send + Sync {
         kind: CredentialKind,
         lookup: [u8; 32],
     ) -> Result<Option<StoredCredential>, StoreError>;
+
+    /// A number that grows whenever this process hears that another one took something away from a
+    /// credential: what was read before is not to be believed any more. A backend on which nobody says
+    /// so keeps it at 0, so nothing is to be believed for long.
+    fn credentials_changed(&self) -> u64 {
+        0
+    }
 
     /// A page of a workspace's credentials, those that have ended included.
     async fn credentials(

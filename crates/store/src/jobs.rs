@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use hookyard_core::id::{JobId, WorkspaceId};
+use hookyard_core::id::{JobId, ProjectId, WorkspaceId};
 use hookyard_core::model::Job;
 use jiff::Timestamp;
 
@@ -17,6 +17,8 @@ pub struct NewJob {
     pub path: String,
     /// What came of it, a JSON object.
     pub response: String,
+    /// The project that it was done in.
+    pub project: ProjectId,
 }
 
 /// Records of what was done, for clients that ask after it.

@@ -7,6 +7,10 @@ use crate::{NewWorkspace, StoreError};
 /// The most projects of a workspace. People make them one by one to tell sources and datasets apart.
 pub const PROJECTS_MAX: usize = 1_000;
 
+/// Why a project stays that a credential is limited to.
+pub(crate) const PROJECT_IS_OPENED: &str =
+    "there are credentials for this project alone: revoke them first";
+
 /// The number of a new project beside these, which are by number: the next one or, where that is used
 /// up, the lowest that is free.
 pub(crate) fn free_number(there: &[Project]) -> Option<ProjectId> {
@@ -57,7 +61,8 @@ pub trait TenantStore: Send + Sync {
         name: String,
     ) -> Result<Project, StoreError>;
 
-    /// Removes a project that is empty and not the only one, else [`StoreError::Conflict`].
+    /// Removes a project that is empty, not the only one, and the only one of no credential but revoked
+    /// ones, else [`StoreError::Conflict`]: whoever makes another with its number would open it to them.
     /// [`StoreError::NotFound`] when there is none. Where a server is running, it must be the one that
     /// does this.
     async fn delete_project(&self, workspace: WorkspaceId, id: ProjectId)

@@ -5,7 +5,7 @@ use hookyard_core::model::{CredentialKind, Scope};
 use jiff::Timestamp;
 
 use super::args::CommonArgs;
-use crate::config::values::{Merchant, Net, Number, OverlapSeconds};
+use crate::config::values::{Merchant, Net, Number, OverlapSeconds, PageLimit};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CredentialAction {
@@ -23,6 +23,13 @@ pub(crate) enum CredentialAction {
     /// A running server knows it within five seconds; a server that does it itself
     /// (DELETE /v1/credentials/ID), at once.
     Revoke(OneArgs),
+    /// Answer whatever comes with a credential with 410, until it is enabled again
+    ///
+    /// A running server knows it within five seconds; a server that does it itself
+    /// (PATCH /v1/credentials/ID), at once.
+    Disable(OneArgs),
+    /// Let a disabled credential in again
+    Enable(OneArgs),
     /// Make a successor of a credential and print it once
     ///
     /// It is the same but for its number and secrets. The old one ends after the overlap.
@@ -59,6 +66,11 @@ pub(crate) enum ProjectAction {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditAction {
+    /// Print a page of who changed what in a workspace, the newest first
+    ///
+    /// To go on where a page ended, pass the number of its last entry as --before. This works while a
+    /// server runs.
+    List(Box<AuditListArgs>),
     /// Print who changed what in a workspace, as JSON, one entry a line, the oldest first
     ///
     /// This works while a server runs.
@@ -145,6 +157,13 @@ pub(crate) struct CredentialCreateArgs {
     /// From anywhere when none is named. In the environment it is a comma list.
     #[arg(long, value_name = "CIDR", env = "HOOKYARD_ALLOWED_IP", value_delimiter = ',')]
     pub(crate) allowed_ip: Vec<Net>,
+
+    /// The only project that the credential opens
+    ///
+    /// It can have the scopes data_read and data_write alone, which are what it has when none is
+    /// named. The whole workspace when it is left out.
+    #[arg(long, value_name = "ID", env = "HOOKYARD_PROJECT")]
+    pub(crate) project: Option<Number>,
 }
 
 #[derive(Debug, Args)]
@@ -208,6 +227,46 @@ pub(crate) struct ProjectRenameArgs {
     /// The new name
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditListArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+
+    /// Made at or after this moment
+    ///
+    /// A moment such as 2027-01-31T00:00:00Z.
+    #[arg(long, value_name = "MOMENT", env = "HOOKYARD_FROM")]
+    pub(crate) from: Option<Timestamp>,
+
+    /// Made before this moment
+    #[arg(long, value_name = "MOMENT", env = "HOOKYARD_UNTIL")]
+    pub(crate) until: Option<Timestamp>,
+
+    /// Made with the credential of this number
+    #[arg(long, value_name = "ID", env = "HOOKYARD_CREDENTIAL")]
+    pub(crate) credential: Option<Number>,
+
+    /// This action, such as endpoint.update
+    ///
+    /// With a dot at its end, as in `endpoint.`, all of the kind.
+    #[arg(long, value_name = "ACTION", env = "HOOKYARD_ACTION")]
+    pub(crate) action: Option<String>,
+
+    /// Done to the thing with this number or name
+    #[arg(long, value_name = "TEXT", env = "HOOKYARD_SUBJECT")]
+    pub(crate) subject: Option<String>,
+
+    /// With a lower number than this
+    #[arg(long, value_name = "NUMBER", env = "HOOKYARD_BEFORE")]
+    pub(crate) before: Option<u64>,
+
+    /// The most entries of the page
+    ///
+    /// From 1 to 1000.
+    #[arg(long, value_name = "COUNT", env = "HOOKYARD_LIMIT", default_value = "100")]
+    pub(crate) limit: PageLimit,
 }
 
 #[derive(Debug, Args)]

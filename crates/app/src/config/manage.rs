@@ -4,14 +4,15 @@ use anyhow::Result;
 use hookyard_core::id::{CredentialId, ProjectId, WorkspaceId};
 use hookyard_core::model::Scopes;
 use hookyard_engine::access::CredentialSpec;
+use hookyard_store::AuditQuery;
 use jiff::SignedDuration;
 
 use super::Common;
 use crate::cli::args::CommonArgs;
 use crate::cli::manage_args::{
-    AuditAction, AuditExportArgs, CredentialAction, CredentialCreateArgs, CredentialRotateArgs,
-    ListArgs, OneArgs, ProjectAction, ProjectCreateArgs, ProjectRenameArgs, TargetArgs,
-    WorkspaceAction, WorkspaceCreateArgs, WorkspaceRenameArgs,
+    AuditAction, AuditExportArgs, AuditListArgs, CredentialAction, CredentialCreateArgs,
+    CredentialRotateArgs, ListArgs, OneArgs, ProjectAction, ProjectCreateArgs, ProjectRenameArgs,
+    TargetArgs, WorkspaceAction, WorkspaceCreateArgs, WorkspaceRenameArgs,
 };
 use crate::config::values::Number;
 
@@ -28,6 +29,7 @@ pub(crate) struct Manage {
 pub(crate) enum Managed {
     CreateCredential { workspace: Option<WorkspaceId>, spec: CredentialSpec },
     ListCredentials { workspace: Option<WorkspaceId> },
+    DisableCredential { workspace: Option<WorkspaceId>, id: CredentialId, disabled: bool },
     RevokeCredential { workspace: Option<WorkspaceId>, id: CredentialId },
     RotateCredential { workspace: Option<WorkspaceId>, id: CredentialId, overlap: SignedDuration },
     ListWorkspaces,
@@ -37,6 +39,7 @@ pub(crate) enum Managed {
     CreateProject { workspace: Option<WorkspaceId>, id: Option<ProjectId>, name: String },
     RenameProject { workspace: Option<WorkspaceId>, id: ProjectId, name: String },
     DeleteProject { workspace: Option<WorkspaceId>, id: ProjectId },
+    ListAudit { workspace: Option<WorkspaceId>, query: AuditQuery },
     ExportAudit { workspace: Option<WorkspaceId>, after: Option<u64> },
 }
 
@@ -54,20 +57,9 @@ impl Manage {
     pub(super) fn credential(action: CredentialAction) -> Result<Self> {
         match action {
             CredentialAction::Create(args) => {
-                let CredentialCreateArgs { target, kind, scope, name, expires_at, allowed_ip } =
-                    args;
-                let scopes =
-                    if scope.is_empty() { Scopes::all() } else { scope.into_iter().collect() };
-                let spec = CredentialSpec {
-                    kind,
-                    scopes,
-                    name: name.name.unwrap_or_default(),
-                    expires_at,
-                    allowed_ips: allowed_ip.into_iter().map(|net| net.0).collect(),
-                };
-                let TargetArgs { list, workspace } = target;
-                let workspace = number(workspace);
-                Self::new(list, Managed::CreateCredential { workspace, spec })
+                let (target, spec) = spec(args);
+                let workspace = number(target.workspace);
+                Self::new(target.list, Managed::CreateCredential { workspace, spec })
             }
             CredentialAction::List(TargetArgs { list, workspace }) => {
                 Self::new(list, Managed::ListCredentials { workspace: number(workspace) })
@@ -76,6 +68,8 @@ impl Manage {
                 let (workspace, id) = (number(target.workspace), CredentialId(id.0));
                 Self::new(target.list, Managed::RevokeCredential { workspace, id })
             }
+            CredentialAction::Disable(one) => Self::disable_credential(one, true),
+            CredentialAction::Enable(one) => Self::disable_credential(one, false),
             CredentialAction::Rotate(CredentialRotateArgs { one, overlap_seconds }) => {
                 let OneArgs { target, id } = one;
                 let (workspace, id) = (number(target.workspace), CredentialId(id.0));
@@ -83,6 +77,12 @@ impl Manage {
                 Self::new(target.list, Managed::RotateCredential { workspace, id, overlap })
             }
         }
+    }
+
+    fn disable_credential(one: OneArgs, disabled: bool) -> Result<Self> {
+        let OneArgs { target, id } = one;
+        let (workspace, id) = (number(target.workspace), CredentialId(id.0));
+        Self::new(target.list, Managed::DisableCredential { workspace, id, disabled })
     }
 
     /// `workspace`.
@@ -124,10 +124,50 @@ impl Manage {
 
     /// `audit`.
     pub(super) fn audit(action: AuditAction) -> Result<Self> {
-        let AuditAction::Export(AuditExportArgs { common, workspace, after }) = action;
-        let what = Managed::ExportAudit { workspace: number(workspace), after };
-        Self::new(ListArgs { common, json: true }, what)
+        match action {
+            AuditAction::List(args) => {
+                let (target, query) = audit_query(*args);
+                let workspace = number(target.workspace);
+                Self::new(target.list, Managed::ListAudit { workspace, query })
+            }
+            AuditAction::Export(AuditExportArgs { common, workspace, after }) => {
+                let what = Managed::ExportAudit { workspace: number(workspace), after };
+                Self::new(ListArgs { common, json: true }, what)
+            }
+        }
     }
+}
+
+/// What a new credential is to be, and where.
+fn spec(args: CredentialCreateArgs) -> (TargetArgs, CredentialSpec) {
+    let CredentialCreateArgs { target, kind, scope, name, expires_at, allowed_ip, project } = args;
+    let usual = || if project.is_some() { Scopes::of_a_project() } else { Scopes::all() };
+    let spec = CredentialSpec {
+        kind,
+        scopes: if scope.is_empty() { usual() } else { scope.into_iter().collect() },
+        name: name.name.unwrap_or_default(),
+        expires_at,
+        allowed_ips: allowed_ip.into_iter().map(|net| net.0).collect(),
+        project: project.map(|id| ProjectId(id.0)),
+    };
+    (target, spec)
+}
+
+/// Which page of the audit log to list, and of which workspace.
+fn audit_query(args: AuditListArgs) -> (TargetArgs, AuditQuery) {
+    let AuditListArgs { target, from, until, credential, action, subject, before, limit } = args;
+    let query = AuditQuery {
+        after: None,
+        before,
+        from,
+        until,
+        credential: credential.map(|id| CredentialId(id.0)),
+        action,
+        subject,
+        newest_first: true,
+        limit: limit.0,
+    };
+    (target, query)
 }
 
 /// The flags that `credential` shares with all commands.
@@ -135,7 +175,9 @@ pub(super) fn common_of_credential(action: &CredentialAction) -> &CommonArgs {
     let target = match action {
         CredentialAction::Create(args) => &args.target,
         CredentialAction::List(target) => target,
-        CredentialAction::Revoke(one) => &one.target,
+        CredentialAction::Revoke(one)
+        | CredentialAction::Disable(one)
+        | CredentialAction::Enable(one) => &one.target,
         CredentialAction::Rotate(args) => &args.one.target,
     };
     &target.list.common
@@ -159,4 +201,12 @@ pub(super) fn common_of_project(action: &ProjectAction) -> &CommonArgs {
         ProjectAction::Delete(one) => &one.target,
     };
     &target.list.common
+}
+
+/// The flags that `audit` shares with all commands.
+pub(super) fn common_of_audit(action: &AuditAction) -> &CommonArgs {
+    match action {
+        AuditAction::List(args) => &args.target.list.common,
+        AuditAction::Export(args) => &args.common,
+    }
 }

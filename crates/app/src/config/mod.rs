@@ -27,7 +27,6 @@ use crate::cli::args::{
     Action, Cli, CommonArgs, FirstArgs, InitArgs, KeyAction, KeyRotateArgs, RuleAction,
     RuleTestArgs, ServeArgs,
 };
-use crate::cli::manage_args::AuditAction;
 pub(crate) use application::{Application, ApplicationCommand};
 use file::File;
 pub(crate) use key::{KeySource, read_or_make};
@@ -112,7 +111,7 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> 
         Action::Credential(action) => manage::common_of_credential(&action).config.clone(),
         Action::Workspace(action) => manage::common_of_workspace(&action).config.clone(),
         Action::Project(action) => manage::common_of_project(&action).config.clone(),
-        Action::Audit(AuditAction::Export(args)) => args.common.config,
+        Action::Audit(action) => manage::common_of_audit(&action).config.clone(),
         // It is about two files and nothing else, and its codes must not depend on a third.
         Action::Rule(RuleAction::Test(args)) => return Ok(Command::RuleTest(args.into())),
     };

@@ -91,6 +91,24 @@ impl FromStr for ByteSize {
     }
 }
 
+/// The most entries of a page, as in the native API.
+const PAGE_MAX: usize = 1_000;
+
+/// Entries of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PageLimit(pub(crate) usize);
+
+impl FromStr for PageLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let limit = text.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
+        limit
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is no length of a page: use 1 to {PAGE_MAX}"))
+    }
+}
+
 /// The longest time that can be asked for, in days: a century, so that no date is out of range.
 const DAYS_MAX: i64 = 36_500;
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
-use crate::id::{ApplicationId, CredentialId, WorkspaceId};
+use crate::id::{ApplicationId, CredentialId, ProjectId, WorkspaceId};
 
 /// What a credential looks like on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +115,17 @@ impl Scopes {
         Scope::ALL.into_iter().collect()
     }
 
+    /// What there is to do in one project: all else is the workspace's.
+    pub fn of_a_project() -> Self {
+        [Scope::DataRead, Scope::DataWrite].into_iter().collect()
+    }
+
+    /// What is in both sets.
+    #[must_use]
+    pub fn within(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Whether the set has `scope`.
     pub fn has(self, scope: Scope) -> bool {
         self.0 & (1 << scope as u8) != 0
@@ -181,12 +192,19 @@ pub struct Credential {
     pub disabled: bool,
     /// The application that it was given to.
     pub application: Option<ApplicationId>,
+    /// The only project that it opens; `None` for the whole workspace.
+    pub project: Option<ProjectId>,
 }
 
 impl Credential {
     /// Whether it was revoked, or has expired.
     pub fn has_ended(&self, now: Timestamp) -> bool {
         self.revoked_at.is_some() || self.expires_at.is_some_and(|at| at <= now)
+    }
+
+    /// Whether it opens a project of its workspace.
+    pub fn opens(&self, project: ProjectId) -> bool {
+        self.project.is_none_or(|own| own == project)
     }
 
     /// Whether it may be used by a caller at this address; an unknown one is in no range.
@@ -216,7 +234,17 @@ mod tests {
             revoked_at: None,
             disabled: false,
             application: None,
+            project: None,
         }
+    }
+
+    #[test]
+    fn one_for_a_project_opens_that_alone() {
+        let limited = Credential { project: Some(ProjectId(2)), ..credential() };
+        assert!(limited.opens(ProjectId(2)) && !limited.opens(ProjectId(1)));
+        assert!(credential().opens(ProjectId(1)));
+        let scopes: Scopes = "webhook_read data_read admin".parse().unwrap();
+        assert_eq!(scopes.within(Scopes::of_a_project()).to_string(), "data_read");
     }
 
     #[test]

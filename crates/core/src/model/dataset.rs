@@ -184,4 +184,6 @@ pub struct Job {
     pub path: String,
     /// What came of it, a JSON object.
     pub response: String,
+    /// The project that it was done in; `None` for one that is older than this note.
+    pub project: Option<ProjectId>,
 }

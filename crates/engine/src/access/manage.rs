@@ -1,9 +1,9 @@
 //! Making, changing and ending credentials.
 
 use hookyard_core::entropy::Entropy;
-use hookyard_core::id::{CredentialId, WorkspaceId};
+use hookyard_core::id::{CredentialId, ProjectId, WorkspaceId};
 use hookyard_core::model::{Credential, CredentialKind, Scopes};
-use hookyard_store::{Actor, CredentialChange, CredentialStore, Entity, NewCredential};
+use hookyard_store::{Actor, CredentialChange, CredentialStore, Entity, NewCredential, StoreError};
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
@@ -37,6 +37,8 @@ pub struct CredentialSpec {
     pub expires_at: Option<Timestamp>,
     /// The addresses that it may be used from; any when there is none.
     pub allowed_ips: Vec<IpNet>,
+    /// The only project that it opens; `None` for the whole workspace.
+    pub project: Option<ProjectId>,
 }
 
 /// Makes a credential; its number, and the only sight of its secrets. [`Error::Invalid`] names what
@@ -48,14 +50,22 @@ pub async fn create<S: CredentialStore + ?Sized>(
     workspace: WorkspaceId,
     spec: CredentialSpec,
 ) -> Result<(CredentialId, Secrets), Error> {
-    let CredentialSpec { kind, scopes, name, expires_at, allowed_ips } = spec;
+    let CredentialSpec { kind, scopes, name, expires_at, allowed_ips, project } = spec;
     check_name("name", &name)?;
-    check_scopes(scopes)?;
+    check_scopes(scopes, project)?;
     check_end(expires_at, now)?;
     check_ips(&allowed_ips)?;
     let secrets = Secrets::new(kind, entropy);
-    let new = NewCredential { name, expires_at, allowed_ips, ..secrets.hashed(scopes, now) };
-    Ok((store.create_credential(workspace, new).await?, secrets))
+    let new =
+        NewCredential { name, expires_at, allowed_ips, project, ..secrets.hashed(scopes, now) };
+    let made = store.create_credential(workspace, new).await;
+    let made = made.map_err(|error| match error {
+        StoreError::NotFound(Entity::Project) => {
+            Error::invalid("project", "is none of the workspace's")
+        }
+        error => error.into(),
+    });
+    Ok((made?, secrets))
 }
 
 /// Makes the successor of a credential, with the only sight of its secrets. The old one is good for
@@ -86,11 +96,16 @@ pub fn parse_net(text: &str) -> Option<IpNet> {
     text.parse().or_else(|_| one()).ok()
 }
 
-fn check_scopes(scopes: Scopes) -> Result<(), Error> {
-    match scopes.iter().next() {
-        Some(_) => Ok(()),
-        None => Err(Error::invalid("scopes", "must name at least one scope")),
-    }
+fn check_scopes(scopes: Scopes, project: Option<ProjectId>) -> Result<(), Error> {
+    let message = match project {
+        _ if scopes == Scopes::default() => "must name at least one scope",
+        Some(_) if scopes.within(Scopes::of_a_project()) != scopes => {
+            "must be of data_read and data_write: all else is the whole workspace's, and the \
+             credential is for one project"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::invalid("scopes", message))
 }
 
 fn check_end(end: Option<Timestamp>, now: Timestamp) -> Result<(), Error> {
@@ -153,7 +168,9 @@ impl Engine {
     ) -> Result<Credential, Error> {
         let CredentialChange { name, scopes, expires_at, allowed_ips, disabled } = &change;
         name.as_ref().map_or(Ok(()), |name| check_name("name", name))?;
-        scopes.map_or(Ok(()), check_scopes)?;
+        if let Some(scopes) = *scopes {
+            check_scopes(scopes, self.credential(workspace, id).await?.project)?;
+        }
         check_end(expires_at.flatten(), self.clock.now())?;
         allowed_ips.as_ref().map_or(Ok(()), |nets| check_ips(nets))?;
         if scopes.is_some() || expires_at.is_some() || allowed_ips.is_some() || disabled.is_some() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hookyard_core::clock::Clock;
 use hookyard_core::id::{ApplicationId, CredentialId};
-use hookyard_core::model::{Credential, CredentialKind};
+use hookyard_core::model::{Credential, CredentialKind, Scopes};
 use hookyard_store::{Actor, SharedStore, StoredCredential};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -94,6 +94,19 @@ struct Known {
     credentials: HashMap<CacheKey, (StoredCredential, Duration)>,
     /// Counts what was forgotten: what was read before is not remembered after it.
     forgotten: u64,
+    /// What the store last said of changes by others.
+    changed: u64,
+}
+
+impl Known {
+    /// Forgets everything when others changed something since it was last asked.
+    fn follow(&mut self, changed: u64) {
+        if self.changed != changed {
+            self.changed = changed;
+            self.forgotten += 1;
+            self.credentials.clear();
+        }
+    }
 }
 
 impl Access {
@@ -115,7 +128,11 @@ impl Access {
                 return Err(Refusal::Unknown);
             }
         }
-        let credential = found.credential;
+        let mut credential = found.credential;
+        if credential.project.is_some() {
+            // Whatever it was given: what is not a project's is closed to it.
+            credential.scopes = credential.scopes.within(Scopes::of_a_project());
+        }
         let (actor, now) = (Actor::current(), self.clock.now());
         check(&credential, actor.as_ref().and_then(|actor| actor.address), now)?;
         if let Some(actor) = actor {
@@ -149,7 +166,8 @@ impl Access {
         let key = (kind.as_str(), hash(text));
         let now = self.clock.monotonic();
         let forgotten = {
-            let known = lock(&self.known);
+            let mut known = lock(&self.known);
+            known.follow(self.store.credentials_changed());
             if let Some((found, at)) = known.credentials.get(&key)
                 && now.saturating_sub(*at) < CACHE_FOR
             {
@@ -160,6 +178,7 @@ impl Access {
         let found = self.store.credential(kind, key.1).await?;
         if let Some(found) = &found {
             let mut known = lock(&self.known);
+            known.follow(self.store.credentials_changed());
             if known.credentials.len() >= CACHE_ENTRIES_MAX {
                 known.credentials.clear();
             }

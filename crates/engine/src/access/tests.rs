@@ -197,6 +197,12 @@ async fn what_cannot_be_is_named() {
         name: "n".repeat(100),
         expires_at: Some(yard.now() + SignedDuration::from_secs(1)),
         allowed_ips: vec![parse_net("192.0.2.1").unwrap(), parse_net("fd00::/8").unwrap()],
+        project: None,
+    };
+    let limited = |scopes: &str, project| CredentialSpec {
+        scopes: scopes.parse().unwrap(),
+        project: Some(ProjectId(project)),
+        ..good.clone()
     };
     let many = vec![parse_net("192.0.2.1").unwrap(); ALLOWED_IPS_MAX + 1];
     for (field, bad) in [
@@ -205,11 +211,26 @@ async fn what_cannot_be_is_named() {
         ("scopes", CredentialSpec { scopes: Scopes::default(), ..good.clone() }),
         ("expires_at", CredentialSpec { expires_at: Some(yard.now()), ..good.clone() }),
         ("allowed_ips", CredentialSpec { allowed_ips: many, ..good.clone() }),
+        ("scopes", limited("data_read webhook_read", 1)),
+        ("project", limited("data_read", 2)),
     ] {
         let refused = yard.engine.create_credential(WS, bad).await.err().unwrap();
         assert!(matches!(&refused, Error::Invalid { field: at, .. } if at == field), "{refused}");
     }
+    let (made, _) = yard.engine.create_credential(WS, limited("data_read", 1)).await.unwrap();
+    let more = CredentialChange { scopes: Some(Scopes::all()), ..Default::default() };
+    let refused = yard.engine.change_credential(WS, made.id, more).await.err().unwrap();
+    assert!(matches!(&refused, Error::Invalid { field, .. } if field == "scopes"), "{refused}");
     yard.engine.create_credential(WS, good).await.unwrap();
     assert_eq!(parse_net("192.0.2.0/33"), None);
     assert_eq!(parse_net("localhost"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_for_a_project_does_nothing_else_whatever_it_was_given() {
+    let yard = Yard::start().await;
+    yard.make(|new| new.project = Some(ProjectId(1))).await;
+    let admitted = yard.admit("secret").await.unwrap();
+    assert_eq!(admitted.scopes, Scopes::of_a_project());
+    assert_eq!(admitted.project, Some(ProjectId(1)));
 }

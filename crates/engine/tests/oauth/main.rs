@@ -145,5 +145,6 @@ fn person(scopes: Scopes) -> Credential {
         revoked_at: None,
         disabled: false,
         application: None,
+        project: None,
     }
 }

@@ -209,7 +209,9 @@ async fn standing(app: &App, source: &Source, head: Head<'_>) -> Result<Standing
         Err(_) => None,
     };
     let may_write = credential.is_some_and(|credential| {
-        credential.workspace == source.spec.workspace && credential.scopes.has(Scope::DataWrite)
+        credential.workspace == source.spec.workspace
+            && credential.opens(source.spec.project)
+            && credential.scopes.has(Scope::DataWrite)
     });
     Ok(if may_write { Standing::Proven } else { standing })
 }

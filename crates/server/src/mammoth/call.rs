@@ -66,8 +66,8 @@ impl Call {
         Ok(credential(&self.app, &self.headers).await?)
     }
 
-    /// The workspace of the path, if the caller's credential is of it and has the scope.
-    pub(crate) async fn workspace(&self, scope: Scope) -> Result<WorkspaceId, ApiError> {
+    /// The caller's credential, if it is of the path's workspace and has the scope.
+    pub(crate) async fn of_workspace(&self, scope: Scope) -> Result<Credential, ApiError> {
         let credential = self.credential().await?;
         let workspace = WorkspaceId(self.id("workspace_id", 1)?);
         self.ids_at_least([
@@ -81,14 +81,18 @@ impl Call {
             return Err(ApiError::forbidden());
         }
         require(&credential, scope)?;
-        Ok(workspace)
+        Ok(credential)
     }
 
     /// The workspace and the project of the path, if the caller may do what the scope says there.
     pub(crate) async fn place(&self, scope: Scope) -> Result<Place, ApiError> {
-        let workspace = self.workspace(scope).await?;
+        let credential = self.of_workspace(scope).await?;
+        let workspace = credential.workspace;
         let project = ProjectId(self.id("project_id", 1)?);
         // Upstream answers 403 and not 404 for a project out of reach (spec section 1.7).
+        if !credential.opens(project) {
+            return Err(ApiError::forbidden());
+        }
         if !self.app.engine.store().has_project(workspace, project).await? {
             return Err(ApiError::forbidden());
         }

@@ -3,14 +3,14 @@
 //! Everything is done when it is answered, so a job is a record and its status is always a success.
 
 use axum::Json;
-use hookyard_core::id::{JobId, WorkspaceId};
-use hookyard_core::model::{Job, Scope};
+use hookyard_core::id::JobId;
+use hookyard_core::model::{Credential, Job, Scope};
 use hookyard_store::NewJob;
 use http::StatusCode;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::call::{Call, require};
+use super::call::{Call, Place, require};
 use super::error::ApiError;
 
 /// The most jobs that can be asked for at once.
@@ -19,7 +19,7 @@ const IDS_MAX: usize = 100;
 /// Records what was done, and answers 202 with the job.
 pub(super) async fn accepted(
     call: &Call,
-    workspace: WorkspaceId,
+    place: Place,
     operation: &str,
     response: Value,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
@@ -27,24 +27,25 @@ pub(super) async fn accepted(
         operation: operation.to_owned(),
         path: call.path().to_owned(),
         response: response.to_string(),
+        project: place.project,
     };
     let engine = &call.app.engine;
-    let job = engine.store().add_job(workspace, new, engine.clock().now()).await?;
+    let job = engine.store().add_job(place.workspace, new, engine.clock().now()).await?;
     let answer = json!({"status_code": 202, "job_id": job.id, "failure_reason": null});
     Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 
 /// Reads one job.
 pub(super) async fn job(call: Call) -> Result<Json<Value>, ApiError> {
-    let workspace = workspace(&call).await?;
+    let credential = credential(&call).await?;
     let id = JobId(call.id("job_id", 1)?);
-    let found = call.app.engine.store().job(workspace, id).await?;
+    let found = find(&call, &credential, id).await?;
     Ok(Json(json!({"job": shape(&found.ok_or_else(ApiError::not_found)?)})))
 }
 
 /// Reads the jobs of a list; those that are not there are left out.
 pub(super) async fn jobs(call: Call) -> Result<Json<Value>, ApiError> {
-    let workspace = workspace(&call).await?;
+    let credential = credential(&call).await?;
     let mut query = call.query();
     let ids = query.id_list("job_ids", IDS_MAX);
     if ids.is_none() {
@@ -53,13 +54,23 @@ pub(super) async fn jobs(call: Call) -> Result<Json<Value>, ApiError> {
     call.checked(query)?;
     let mut found = Vec::new();
     for id in ids.unwrap_or_default().into_iter().filter_map(|id| i32::try_from(id).ok()) {
-        found.extend(call.app.engine.store().job(workspace, JobId(id)).await?);
+        found.extend(find(&call, &credential, JobId(id)).await?);
     }
     Ok(Json(json!({"jobs": found.iter().map(shape).collect::<Vec<_>>()})))
 }
 
-/// The caller's workspace. These paths have none, so clients send it as a header.
-async fn workspace(call: &Call) -> Result<WorkspaceId, ApiError> {
+/// A job that the credential may see; one for a project sees those that were done in it.
+async fn find(call: &Call, credential: &Credential, id: JobId) -> Result<Option<Job>, ApiError> {
+    let found = call.app.engine.store().job(credential.workspace, id).await?;
+    let seen = |job: &Job| match job.project {
+        Some(project) => credential.opens(project),
+        None => credential.project.is_none(),
+    };
+    Ok(found.filter(seen))
+}
+
+/// The caller's credential. These paths have no workspace, so clients send it as a header.
+async fn credential(call: &Call) -> Result<Credential, ApiError> {
     let credential = call.credential().await?;
     let named =
         call.headers().get("x-workspace-id").map(|value| value.to_str().unwrap_or_default());
@@ -67,11 +78,11 @@ async fn workspace(call: &Call) -> Result<WorkspaceId, ApiError> {
         return Err(ApiError::forbidden());
     }
     require(&credential, Scope::DataRead)?;
-    Ok(credential.workspace)
+    Ok(credential)
 }
 
 fn shape(job: &Job) -> Value {
-    let Job { id, created_at, operation, path, response } = job;
+    let Job { id, created_at, operation, path, response, project: _ } = job;
     json!({
         "id": id,
         "status": "success",

@@ -24,24 +24,50 @@ mod webhooks;
 pub(crate) use body::read as read_body;
 use error::ApiError;
 
+/// Where workspaces are.
+const WORKSPACES: &str = "/workspaces";
+
 pub(crate) fn router() -> Router<App> {
+    let workspaces = || below_workspaces().into_iter().fold(Router::new(), spelled);
+    let jobs = || jobs_routes().into_iter().fold(Router::new(), spelled);
     let prefixed = Router::new()
-        .nest("/workspaces", workspaces())
+        .nest(WORKSPACES, workspaces())
         .route("/workspaces/", only(get(places::workspaces)))
-        .merge(jobs_routes())
+        .merge(jobs())
         .fallback(not_found);
     Router::new()
-        .nest("/workspaces", workspaces().fallback(not_found))
+        .nest(WORKSPACES, workspaces().fallback(not_found))
         .route("/workspaces/", only(get(places::workspaces)))
-        .merge(jobs_routes())
+        .merge(jobs())
         .nest("/api/v2", prefixed)
         .route("/api/v2/", any(not_found))
 }
 
-/// The routes below `/workspaces`.
-fn workspaces() -> Router<App> {
+/// Every route, in its bare form.
+#[cfg(test)]
+pub(crate) fn routes() -> Vec<String> {
+    let below = |(path, _): (String, _)| format!("{WORKSPACES}{}", path.trim_end_matches('/'));
+    let jobs = jobs_routes().into_iter().map(|(path, _)| path);
+    below_workspaces().into_iter().map(below).chain(jobs).collect()
+}
+
+/// Paths with what they take.
+type Routes = Vec<(String, MethodRouter<App>)>;
+
+/// Adds a path with and without a slash at its end.
+fn spelled(router: Router<App>, (path, methods): (String, MethodRouter<App>)) -> Router<App> {
+    let methods = only(methods);
+    let router = router.route(&path, methods.clone());
+    if path == "/" { router } else { router.route(&format!("{path}/"), methods) }
+}
+
+/// The routes below `/workspaces`, and itself.
+fn below_workspaces() -> Routes {
     const PROJECT: &str = "/{workspace_id}/projects/{project_id}";
-    let projects = [("/{workspace_id}/projects".to_owned(), get(places::projects))];
+    let places = [
+        ("/".to_owned(), get(places::workspaces)),
+        ("/{workspace_id}/projects".to_owned(), get(places::projects)),
+    ];
     let webhooks = [
         ("/webhooks", get(webhooks::list).post(webhooks::create)),
         (
@@ -80,23 +106,12 @@ fn workspaces() -> Router<App> {
     ];
     let of_a_project = webhooks.into_iter().chain(datasets).chain(folders);
     let of_a_project = of_a_project.map(|(path, methods)| (format!("{PROJECT}{path}"), methods));
-    projects
-        .into_iter()
-        .chain(of_a_project)
-        .fold(Router::new(), |router, (path, methods)| {
-            let methods = only(methods);
-            router.route(&path, methods.clone()).route(&format!("{path}/"), methods)
-        })
-        .route("/", only(get(places::workspaces)))
+    places.into_iter().chain(of_a_project).collect()
 }
 
 /// The routes of jobs, which are below no workspace.
-fn jobs_routes() -> Router<App> {
-    let all = [("/jobs", get(jobs::jobs)), ("/jobs/{job_id}", get(jobs::job))];
-    all.into_iter().fold(Router::new(), |router, (path, methods)| {
-        let methods = only(methods);
-        router.route(path, methods.clone()).route(&format!("{path}/"), methods)
-    })
+fn jobs_routes() -> Routes {
+    vec![("/jobs".to_owned(), get(jobs::jobs)), ("/jobs/{job_id}".to_owned(), get(jobs::job))]
 }
 
 /// The methods with the answer to all others; axum adds the `Allow` header to it.

@@ -45,13 +45,14 @@ pub(super) async fn workspaces(call: Call) -> Result<Json<Workspaces>, ApiError>
     Ok(Json(Workspaces { workspaces, limit: page.limit, offset: page.offset, next }))
 }
 
-/// A workspace's projects.
+/// A workspace's projects, as far as the caller's credential opens them.
 pub(super) async fn projects(call: Call) -> Result<Json<Projects>, ApiError> {
-    let workspace = call.workspace(Scope::DataRead).await?;
+    let credential = call.of_workspace(Scope::DataRead).await?;
     let page = page(&call)?;
-    let projects = call.app.engine.store().projects(workspace).await?;
+    let projects = call.app.engine.store().projects(credential.workspace).await?;
     let named = projects
         .into_iter()
+        .filter(|project| credential.opens(project.id))
         .map(|project| Named { id: project.id.0, name: project.name })
         .collect();
     let (projects, next) = cut(&call, page, named);

@@ -1,28 +1,67 @@
 //! Who calls the native API: a simple key, a key pair or a bearer token, whichever is presented.
 
 use axum::http::{HeaderMap, header};
-use hookyard_core::id::WorkspaceId;
+use hookyard_core::id::{ProjectId, WorkspaceId};
 use hookyard_core::model::{Credential, Scope};
 use hookyard_engine::access::Presented;
 
 use crate::App;
 use crate::problem::{Code, Problem};
 
-/// The workspace of the caller, who must have this scope.
+/// The part of a workspace that a caller reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reach {
+    pub(crate) workspace: WorkspaceId,
+    /// The only project; `None` for all.
+    project: Option<ProjectId>,
+}
+
+impl Reach {
+    /// Whether something of this project is within reach.
+    pub(crate) fn has(&self, project: ProjectId) -> bool {
+        self.project.is_none_or(|own| own == project)
+    }
+
+    /// The project that a request is about, which must be within reach. When it names none, it is
+    /// about the only one that is, or about all.
+    pub(crate) fn narrow(&self, named: Option<ProjectId>) -> Result<Option<ProjectId>, Problem> {
+        match (self.project, named) {
+            (Some(own), Some(named)) if own != named => Err(beyond(own)),
+            (own, named) => Ok(named.or(own)),
+        }
+    }
+
+    /// Refuses what would have an effect beyond one project.
+    pub(crate) fn must_be_whole(&self) -> Result<(), Problem> {
+        self.project.map_or(Ok(()), |own| Err(beyond(own)))
+    }
+}
+
+fn beyond(own: ProjectId) -> Problem {
+    let detail = format!("the credential is for project {own} alone");
+    Problem::new(Code::MissingScope, detail)
+}
+
+/// What of its workspace the caller reaches, who must have this scope. For sources, datasets and
+/// folders; what is not a project's asks for the [`workspace`].
+pub(crate) async fn reach(app: &App, headers: &HeaderMap, scope: Scope) -> Result<Reach, Problem> {
+    let Credential { workspace, project, .. } = credential(app, headers, scope).await?;
+    Ok(Reach { workspace, project })
+}
+
+/// The workspace of the caller, who must have this scope and reach all of it.
 pub(crate) async fn workspace(
     app: &App,
     headers: &HeaderMap,
     scope: Scope,
 ) -> Result<WorkspaceId, Problem> {
-    Ok(credential(app, headers, scope).await?.workspace)
+    let reach = reach(app, headers, scope).await?;
+    reach.must_be_whole()?;
+    Ok(reach.workspace)
 }
 
 /// The caller's credential, which must have this scope.
-pub(crate) async fn credential(
-    app: &App,
-    headers: &HeaderMap,
-    scope: Scope,
-) -> Result<Credential, Problem> {
+async fn credential(app: &App, headers: &HeaderMap, scope: Scope) -> Result<Credential, Problem> {
     let Some(presented) = presented(headers) else {
         let detail = "send a credential: `x-ultracart-simple-key`, `x-api-key` with \
                       `x-api-secret`, or `authorization: Bearer`";

@@ -123,10 +123,11 @@ async fn list_folders(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataRead).await?;
+    let reach = caller::reach(&app, &headers, Scope::DataRead).await?;
     let params: Params = input::query(raw.as_deref())?;
-    let project = place::project(&app, workspace, params.project).await?;
-    let folders = app.engine.store().folders(workspace, project).await.map_err(Error::from)?;
+    let project = place::project(&app, reach, params.project).await?;
+    let folders = app.engine.store().folders(reach.workspace, project).await;
+    let folders = folders.map_err(Error::from)?;
     let folders = folders.iter().map(Folder::new).collect();
     Ok(Json(FolderList { folders }).into_response())
 }
@@ -151,11 +152,12 @@ async fn create_folder(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataWrite).await?;
+    let reach = caller::reach(&app, &headers, Scope::DataWrite).await?;
     input::query::<Nothing>(raw.as_deref())?;
     let new: NewFolder = input::json(&headers, body, &[input::JSON]).await?;
     let NewFolder { name, project, parent } = new;
-    let project = place::project(&app, workspace, project).await?;
+    let workspace = reach.workspace;
+    let project = place::project(&app, reach, project).await?;
     let new = StoreFolder { workspace, project, name, parent: parent.map(FolderId) };
     let made = app.engine.create_folder(new).await?;
     let location = [(header::LOCATION, format!("{FOLDERS}/{}", made.id))];
@@ -177,9 +179,8 @@ async fn get_folder(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataRead).await?;
+    let folder = folder(&app, &headers, Scope::DataRead, &id).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    let folder = app.engine.folder(workspace, folder_id(&id)?).await?;
     Ok(Json(Folder::new(&folder)).into_response())
 }
 
@@ -208,9 +209,8 @@ async fn update_folder(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataWrite).await?;
+    let folder = folder(&app, &headers, Scope::DataWrite, &id).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    let folder = app.engine.folder(workspace, folder_id(&id)?).await?;
     let kinds = [input::MERGE_PATCH, input::JSON];
     let FolderPatch { name, parent } = input::json(&headers, body, &kinds).await?;
     let parent = match parent {
@@ -219,7 +219,7 @@ async fn update_folder(
         Field::Value(parent) => Some(Some(FolderId(parent))),
     };
     let change = FolderChange { name: name.required("name")?, parent };
-    let changed = app.engine.update_folder(workspace, folder.id, change).await?;
+    let changed = app.engine.update_folder(folder.workspace, folder.id, change).await?;
     Ok(Json(Folder::new(&changed)).into_response())
 }
 
@@ -240,16 +240,24 @@ async fn delete_folder(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataWrite).await?;
+    let folder = folder(&app, &headers, Scope::DataWrite, &id).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    let id = folder_id(&id)?;
-    app.engine.delete_folder(workspace, id, FolderContents::Move).await?;
+    app.engine.delete_folder(folder.workspace, folder.id, FolderContents::Move).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn folder_id(text: &str) -> Result<FolderId, Problem> {
-    let number = input::number(text).map(FolderId);
-    number.ok_or_else(|| Problem::new(Code::NotFound, "no such folder"))
+/// The folder that a path names, for a caller who has the scope.
+async fn folder(
+    app: &App,
+    headers: &HeaderMap,
+    scope: Scope,
+    id: &str,
+) -> Result<CoreFolder, Problem> {
+    let reach = caller::reach(app, headers, scope).await?;
+    let missing = || Problem::new(Code::NotFound, "no such folder");
+    let id = input::number(id).map(FolderId).ok_or_else(missing)?;
+    let folder = app.engine.folder(reach.workspace, id).await?;
+    if reach.has(folder.project) { Ok(folder) } else { Err(missing()) }
 }
 
 /// Examples of the schemas of this file, by name, made as answers are made.

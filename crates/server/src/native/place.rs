@@ -1,20 +1,22 @@
 //! The project that something new shall be in.
 
-use hookyard_core::id::{ProjectId, WorkspaceId};
+use hookyard_core::id::ProjectId;
 use hookyard_engine::Error;
 use hookyard_store::Entity;
 
+use super::caller::Reach;
 use crate::App;
 use crate::problem::{Code, Problem};
 
-/// The project that a body names, which must be there; the workspace's first when it names none.
+/// The project that a request names, which must be there and within reach; when it names none, the only
+/// one within reach, or the workspace's first.
 pub(super) async fn project(
     app: &App,
-    workspace: WorkspaceId,
+    reach: Reach,
     named: Option<i32>,
 ) -> Result<ProjectId, Problem> {
-    let store = app.engine.store();
-    let Some(named) = named.map(ProjectId) else {
+    let (store, workspace) = (app.engine.store(), reach.workspace);
+    let Some(named) = reach.narrow(named.map(ProjectId))? else {
         let projects = store.projects(workspace).await.map_err(Error::from)?;
         let first = projects.first().map(|project| project.id);
         return first.ok_or_else(|| Error::NotFound(Entity::Project).into());

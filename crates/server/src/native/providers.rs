@@ -82,7 +82,7 @@ async fn list_providers(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<Json<ProviderList<'static>>, Problem> {
-    caller::workspace(&app, &headers, Scope::DataRead).await?;
+    caller::reach(&app, &headers, Scope::DataRead).await?;
     input::query::<Nothing>(raw.as_deref())?;
     Ok(Json(ProviderList { providers: presets().iter().map(Provider::new).collect() }))
 }
@@ -102,7 +102,7 @@ async fn get_provider(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<Json<ProviderDetail<'static>>, Problem> {
-    caller::workspace(&app, &headers, Scope::DataRead).await?;
+    caller::reach(&app, &headers, Scope::DataRead).await?;
     input::query::<Nothing>(raw.as_deref())?;
     let preset = hookyard_core::provider::preset(&name)
         .ok_or_else(|| Problem::new(Code::NotFound, "no such provider"))?;

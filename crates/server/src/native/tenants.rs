@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use hookyard_core::id::ProjectId;
 use hookyard_core::model::{Project as CoreProject, Scope, Workspace as CoreWorkspace};
 use hookyard_engine::Error;
+use hookyard_store::Entity;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -153,10 +154,11 @@ async fn list_projects(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataRead).await?;
+    let reach = caller::reach(&app, &headers, Scope::DataRead).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    let projects = app.engine.store().projects(workspace).await.map_err(Error::from)?;
-    let projects = projects.into_iter().map(Project::from).collect();
+    let projects = app.engine.store().projects(reach.workspace).await.map_err(Error::from)?;
+    let projects = projects.into_iter().filter(|project| reach.has(project.id));
+    let projects = projects.map(Project::from).collect();
     Ok(Json(ProjectList { projects }).into_response())
 }
 
@@ -206,9 +208,13 @@ async fn get_project(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataRead).await?;
+    let reach = caller::reach(&app, &headers, Scope::DataRead).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    let project = app.engine.project(workspace, input::project_id(&id)?).await?;
+    let id = input::project_id(&id)?;
+    if !reach.has(id) {
+        return Err(Error::NotFound(Entity::Project).into());
+    }
+    let project = app.engine.project(reach.workspace, id).await?;
     Ok(Json(Project::from(project)).into_response())
 }
 

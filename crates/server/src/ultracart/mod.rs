@@ -41,13 +41,14 @@ use error::{ApiError, Fault};
 
 /// Where the API is: the path of the vendor's own base URL, which every SDK keeps when it is pointed
 /// at another host.
-const BASE_PATH: &str = "/rest/v2";
+pub(crate) const BASE_PATH: &str = "/rest/v2";
 
 /// The header with the id of the exchange, on every answer.
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-ultracart-request-id");
 
-pub(crate) fn router(app: &App) -> Router<App> {
-    let routes: [(&str, MethodRouter<App>); 6] = [
+/// Every route, below [`BASE_PATH`].
+pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
+    let webhooks = [
         ("/webhook/webhooks", get(list::handle).post(insert::handle).delete(delete_by_url::handle)),
         ("/webhook/webhooks/{webhook_oid}", delete(delete_webhook::handle).put(update::handle)),
         ("/webhook/webhooks/{webhook_oid}/logs", get(log_summaries::handle)),
@@ -55,8 +56,12 @@ pub(crate) fn router(app: &App) -> Router<App> {
         ("/webhook/webhooks/{webhook_oid}/reflow/{event_name}", post(reflow::handle)),
         ("/webhook/webhook_event_categories", get(categories::handle)),
     ];
+    webhooks.into_iter().chain(oauth::routes()).collect()
+}
+
+pub(crate) fn router(app: &App) -> Router<App> {
     let mut router = Router::new();
-    for (path, methods) in routes.into_iter().chain(oauth::routes()) {
+    for (path, methods) in routes() {
         let path = format!("{BASE_PATH}{path}");
         // A slash at the end leads to the same place; the wildcard takes it in by itself.
         if !path.contains('*') {

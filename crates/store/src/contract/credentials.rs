@@ -30,6 +30,28 @@ async fn listed(store: &SharedStore, workspace: WorkspaceId) -> Vec<CredentialId
     page.iter().map(|credential| credential.id).collect()
 }
 
+pub(crate) async fn one_can_open_a_project_alone(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let other = store.create_project(WS, None, "Tills".to_owned()).await.unwrap().id;
+    let limited = |hash, project| NewCredential { project: Some(project), ..simple(hash) };
+    let nowhere = store.create_credential(WS, limited(5, ProjectId(99))).await;
+    assert!(matches!(nowhere, Err(StoreError::NotFound(Entity::Project))));
+    let id = store.create_credential(WS, limited(5, other)).await.unwrap();
+    assert_eq!(find(&fixture.open().await, 5).await.project, Some(other));
+    let rotation = Rotation { lookup: [6; 32], secret: None, old_until: at(10), now: at(0) };
+    let successor = store.rotate_credential(WS, id, rotation).await.unwrap();
+    assert_eq!(successor.project, Some(other));
+
+    // Whoever made another project with its number would open that to them; an ended credential can
+    // be given more time, a revoked one not.
+    for credential in [successor.id, id] {
+        let opened = store.delete_project(WS, other).await;
+        assert!(matches!(opened, Err(StoreError::Conflict(_))), "{opened:?}");
+        store.revoke_credential(WS, credential, at(20)).await.unwrap();
+    }
+    store.delete_project(WS, other).await.unwrap();
+}
+
 pub(crate) async fn credentials_are_found_by_kind_and_hash(fixture: &dyn Fixture) {
     let store = open(fixture).await;
     let new = simple(5);

@@ -138,10 +138,12 @@ pub(crate) async fn jobs_are_kept_and_bounded(fixture: &dyn Fixture) {
         operation: "delete_batches".to_owned(),
         path: format!("/{number}"),
         response: "{}".to_owned(),
+        project: PROJECT,
     };
     let foreign = store.add_job(OTHER_WS, new(0), at(1)).await.unwrap();
     let first = store.add_job(WS, new(1), at(2)).await.unwrap();
     assert_eq!((first.created_at, first.path.as_str()), (at(2), "/1"));
+    assert_eq!(store.job(WS, first.id).await.unwrap().unwrap().project, Some(PROJECT));
     assert!(store.job(WS, foreign.id).await.unwrap().is_none());
     assert_eq!(fixture.open().await.job(WS, first.id).await.unwrap(), Some(first.clone()));
     for number in 0..JOBS_KEPT {

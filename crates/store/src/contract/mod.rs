@@ -68,6 +68,7 @@ macro_rules! suite {
                 projects_are_numbered_and_bounded, a_project_goes_when_it_is_empty,
                 foreign_workspaces_see_no_projects;
             credentials: credentials_are_found_by_kind_and_hash, what_is_said_of_one_survives,
+                one_can_open_a_project_alone,
                 revoked_ones_stay_revoked, a_successor_is_the_same_but_for_its_secret,
                 uses_only_go_forward, ended_ones_are_forgotten, credentials_are_bounded,
                 foreign_workspaces_see_no_credentials;

@@ -1,7 +1,7 @@
 //! Credentials. They are read from the database each time: any node may have changed them.
 
 use async_trait::async_trait;
-use hookyard_core::id::{ApplicationId, CredentialId, WorkspaceId};
+use hookyard_core::id::{ApplicationId, CredentialId, ProjectId, WorkspaceId};
 use hookyard_core::model::{Credential, CredentialKind, Scopes};
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 
 use super::columns::{Columns, Text, count, moment};
 use super::database::Conn;
-use super::{PostgresStore, audit};
+use super::{PostgresStore, audit, tenants};
 use crate::audit::about_credential;
 use crate::{
     CREDENTIALS_MAX, CredentialChange, CredentialQuery, CredentialStore, Entity, NewCredential,
@@ -19,7 +19,7 @@ use crate::{
 
 /// Columns that [`credential`] reads.
 const COLUMNS: &str = "id, workspace_id, kind, scopes, name, created_ms, expires_ms, allowed_ips, \
-                       last_used_ms, revoked_ms, disabled, application_id";
+                       last_used_ms, revoked_ms, disabled, application_id, project_id";
 
 #[async_trait]
 impl CredentialStore for PostgresStore {
@@ -30,6 +30,11 @@ impl CredentialStore for PostgresStore {
     ) -> Result<CredentialId, StoreError> {
         let tx = self.db.begin().await?;
         bounded(&tx, workspace, new.created_at).await?;
+        if let Some(project) = new.project
+            && !tenants::has_project(&tx, workspace, project).await?
+        {
+            return Err(StoreError::NotFound(Entity::Project));
+        }
         let id = insert(&tx, workspace, &new).await?;
         let made = about_credential(&existing(&tx, workspace, id).await?);
         audit::note(&tx, workspace, "credential.create", id, &made).await?;
@@ -48,7 +53,7 @@ impl CredentialStore for PostgresStore {
         let Some(row) = conn.opt(&sql, &[&kind.as_str(), &lookup.as_slice()]).await? else {
             return Ok(None);
         };
-        let secret: Option<&[u8]> = row.get_as(12)?;
+        let secret: Option<&[u8]> = row.get_as(13)?;
         let secret = secret.map(<[u8; 32]>::try_from).transpose();
         let secret = secret.map_err(|_| StoreError::internal("a stored hash is damaged"))?;
         Ok(Some(StoredCredential { credential: credential(&row)?, secret }))
@@ -140,6 +145,7 @@ impl CredentialStore for PostgresStore {
             expires_at: old.expires_at,
             allowed_ips: old.allowed_ips.clone(),
             application: old.application,
+            project: old.project,
             ..NewCredential::new(old.kind, old.scopes, lookup, secret, now)
         };
         let successor = insert(&tx, workspace, &new).await?;
@@ -229,6 +235,7 @@ async fn save(tx: &Conn, credential: &Credential) -> Result<(), StoreError> {
         revoked_at,
         disabled,
         application: _,
+        project: _,
     } = credential;
     let sql = "UPDATE credentials SET scopes = $2, name = $3, expires_ms = $4, allowed_ips = $5, \
                revoked_ms = $6, disabled = $7 WHERE id = $1";
@@ -282,6 +289,7 @@ fn credential(row: &Row) -> Result<Credential, StoreError> {
         revoked_at: row.moment_if(9)?,
         disabled: row.get_as(10)?,
         application: row.get_as::<Option<i32>>(11)?.map(ApplicationId),
+        project: row.get_as::<Option<i32>>(12)?.map(ProjectId),
     })
 }
 
@@ -301,10 +309,11 @@ pub(super) async fn insert(
         expires_at,
         allowed_ips,
         application,
+        project,
     } = new;
     let sql = "INSERT INTO credentials (workspace_id, kind, scopes, lookup, secret, name, \
-               created_ms, expires_ms, allowed_ips, application_id) \
-               SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM workspaces WHERE id = $1 \
+               created_ms, expires_ms, allowed_ips, application_id, project_id) \
+               SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM workspaces WHERE id = $1 \
                RETURNING id";
     let row = conn
         .opt(
@@ -320,6 +329,7 @@ pub(super) async fn insert(
                 &expires_at.map(Timestamp::as_millisecond),
                 &nets_text(allowed_ips),
                 &application.map(|id| id.0),
+                &project.map(|id| id.0),
             ],
         )
         .await?;

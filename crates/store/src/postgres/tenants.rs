@@ -9,6 +9,7 @@ use tokio_postgres::Row;
 use super::columns::{Columns, Text, count};
 use super::database::Conn;
 use super::{PostgresStore, audit, credentials, event_types};
+use crate::tenants::PROJECT_IS_OPENED;
 use crate::{Entity, NewWorkspace, PROJECTS_MAX, StoreError, TenantStore, tenants};
 
 #[async_trait]
@@ -115,6 +116,11 @@ impl TenantStore for PostgresStore {
             let message =
                 "the project is not empty: delete its sources, datasets and folders first";
             return Err(StoreError::Conflict(message.to_owned()));
+        }
+        let sql = "SELECT EXISTS (SELECT FROM credentials WHERE workspace_id = $1 \
+                   AND project_id = $2 AND revoked_ms IS NULL)";
+        if tx.one(sql, &[&workspace.0, &id.0]).await?.get_as(0)? {
+            return Err(StoreError::Conflict(PROJECT_IS_OPENED.to_owned()));
         }
         let sql = "DELETE FROM projects WHERE workspace_id = $1 AND id = $2";
         tx.execute(sql, &[&workspace.0, &id.0]).await?;

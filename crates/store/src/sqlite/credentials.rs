@@ -24,7 +24,7 @@ use crate::{
 
 /// Columns that [`credential`] reads.
 const COLUMNS: &str = "id, workspace_id, kind, scopes, name, created_ms, expires_ms, allowed_ips, \
-                       last_used_ms, revoked_ms, disabled, application_id";
+                       last_used_ms, revoked_ms, disabled, application_id, project_id";
 
 /// What few people change and nothing in memory depends on: by the process that serves, or by the
 /// command line beside it.
@@ -122,6 +122,11 @@ impl<A: Access> CredentialStore for A {
     ) -> Result<CredentialId, StoreError> {
         self.change(move |conn| {
             bounded(conn, workspace, new.created_at)?;
+            if let Some(project) = new.project
+                && !tenants::has_project(conn, workspace, project)?
+            {
+                return Err(StoreError::NotFound(Entity::Project));
+            }
             let id = insert(conn, workspace, &new)?;
             let made = existing(conn, workspace, id)?;
             audit::note(conn, workspace, "credential.create", id, &about_credential(&made))?;
@@ -140,7 +145,7 @@ impl<A: Access> CredentialStore for A {
                 "SELECT {COLUMNS}, secret FROM credentials WHERE kind = ?1 AND lookup = ?2"
             );
             let stored = |row: &Row<'_>| {
-                Ok(StoredCredential { credential: credential(row)?, secret: row.get(12)? })
+                Ok(StoredCredential { credential: credential(row)?, secret: row.get(13)? })
             };
             conn.prepare_cached(&sql)
                 .and_then(|mut find| {
@@ -321,6 +326,7 @@ fn rotate(
         expires_at: old.expires_at,
         allowed_ips: old.allowed_ips.clone(),
         application: old.application,
+        project: old.project,
         ..NewCredential::new(old.kind, old.scopes, *lookup, *secret, *now)
     };
     let disabled = old.disabled;
@@ -351,6 +357,7 @@ fn save(conn: &Connection, credential: &Credential) -> Result<(), StoreError> {
         revoked_at,
         disabled,
         application: _,
+        project: _,
     } = credential;
     let sql = "UPDATE credentials SET scopes = ?2, name = ?3, expires_ms = ?4, allowed_ips = ?5, \
                revoked_ms = ?6, disabled = ?7 WHERE id = ?1";
@@ -400,6 +407,7 @@ fn credential(row: &Row<'_>) -> rusqlite::Result<Credential> {
         revoked_at: at(9)?,
         disabled: row.get(10)?,
         application: row.get::<_, Option<i32>>(11)?.map(ApplicationId),
+        project: row.get::<_, Option<i32>>(12)?.map(ProjectId),
     })
 }
 
@@ -435,10 +443,11 @@ pub(super) fn insert(
         expires_at,
         allowed_ips,
         application,
+        project,
     } = new;
     let sql = "INSERT INTO credentials (workspace_id, kind, scopes, lookup, secret, name, \
-               created_ms, expires_ms, allowed_ips, application_id) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+               created_ms, expires_ms, allowed_ips, application_id, project_id) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     let row = params![
         workspace.0,
         kind.as_str(),
@@ -450,6 +459,7 @@ pub(super) fn insert(
         expires_at.map(Timestamp::as_millisecond),
         nets_text(allowed_ips),
         application.map(|id| id.0),
+        project.map(|id| id.0),
     ];
     conn.prepare_cached(sql).and_then(|mut insert| insert.execute(row)).map_err(failed)?;
     let id = i32::try_from(conn.last_insert_rowid());

@@ -25,6 +25,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_deliveries.sql"),
     include_str!("migrations/0010_landing.sql"),
     include_str!("migrations/0011_verification.sql"),
+    include_str!("migrations/0012_credential_projects.sql"),
 ];
 
 /// Brings the file to the newest format.

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::credentials::Access;
 use super::rows::{count, to_json};
 use super::{audit, credentials, event_types, failed};
+use crate::tenants::PROJECT_IS_OPENED;
 use crate::{Entity, NewWorkspace, PROJECTS_MAX, StoreError, TenantStore, tenants};
 
 #[async_trait]
@@ -205,6 +206,12 @@ fn delete_project(
     if projects(conn, workspace)?.len() == 1 {
         let message = "it is the workspace's only project: make another one first";
         return Err(StoreError::Conflict(message.to_owned()));
+    }
+    let sql = "SELECT EXISTS (SELECT 1 FROM credentials WHERE workspace_id = ?1 \
+               AND project_id = ?2 AND revoked_ms IS NULL)";
+    let opened = conn.query_row(sql, params![workspace.0, id.0], |row| row.get(0));
+    if opened.map_err(failed)? {
+        return Err(StoreError::Conflict(PROJECT_IS_OPENED.to_owned()));
     }
     let sql = "DELETE FROM projects WHERE workspace_id = ?1 AND id = ?2";
     match conn.execute(sql, params![workspace.0, id.0]) {

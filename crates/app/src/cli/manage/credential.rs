@@ -5,7 +5,7 @@ use hookyard_core::entropy::SystemEntropy;
 use hookyard_core::id::{CredentialId, WorkspaceId};
 use hookyard_core::model::{Credential, Scopes};
 use hookyard_engine::access::{self, CredentialSpec, Secrets};
-use hookyard_store::CredentialQuery;
+use hookyard_store::{CredentialChange, CredentialQuery};
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
@@ -42,6 +42,25 @@ impl Desk {
                 .await;
         let (credential, secrets) = rotated.with_context(|| format!("credential {id}"))?;
         self.show(credential.id, workspace, credential.scopes, &secrets)
+    }
+
+    /// Stops a credential for now, or lets it in again.
+    pub(super) async fn disable_credential(
+        &self,
+        workspace: Option<WorkspaceId>,
+        id: CredentialId,
+        disabled: bool,
+    ) -> Result<()> {
+        let workspace = self.workspace(workspace).await?;
+        let change = CredentialChange { disabled: Some(disabled), ..CredentialChange::default() };
+        let changed = self.store.change_credential(workspace, id, change).await;
+        let changed = changed.with_context(|| format!("credential {id}"))?;
+        let state = if disabled { "disabled" } else { "enabled" };
+        match self.json {
+            true => output::line(&about(&changed).to_string())?,
+            false => output::line(&format!("credential {id} is {state}"))?,
+        }
+        Ok(())
     }
 
     /// Ends a credential.
@@ -117,6 +136,9 @@ impl Desk {
             let word = if credential.has_ended(self.now) { "expired" } else { "expires" };
             text.push_str(&format!("\t{word} {at}"));
         }
+        if let Some(project) = credential.project {
+            text.push_str(&format!("\tproject {project}"));
+        }
         if credential.disabled {
             text.push_str("\tdisabled");
         }
@@ -138,5 +160,6 @@ fn about(credential: &Credential) -> Value {
         "last_used_at": credential.last_used_at,
         "revoked_at": credential.revoked_at,
         "disabled": credential.disabled,
+        "project": credential.project,
     })
 }

@@ -38,6 +38,9 @@ impl Desk {
                 self.create_credential(workspace, spec).await
             }
             Managed::ListCredentials { workspace } => self.list_credentials(workspace).await,
+            Managed::DisableCredential { workspace, id, disabled } => {
+                self.disable_credential(workspace, id, disabled).await
+            }
             Managed::RevokeCredential { workspace, id } => {
                 self.revoke_credential(workspace, id).await
             }
@@ -59,6 +62,7 @@ impl Desk {
                 self.rename_project(workspace, id, name).await
             }
             Managed::DeleteProject { workspace, id } => self.delete_project(workspace, id).await,
+            Managed::ListAudit { workspace, query } => self.list_audit(workspace, query).await,
             Managed::ExportAudit { workspace, after } => self.export_audit(workspace, after).await,
         }
     }

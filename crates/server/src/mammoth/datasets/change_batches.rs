@@ -64,7 +64,7 @@ async fn change(
     }
     let ids: Vec<_> = changes.iter().map(|(id, _)| *id).collect();
     call.app.engine.change_batches(place.workspace, dataset, changes).await?;
-    jobs::accepted(call, place.workspace, operation, json!({"batch_ids": ids})).await
+    jobs::accepted(call, place, operation, json!({"batch_ids": ids})).await
 }
 
 /// Reads one operation, or a list of them. What the newest SDK sends has no path.

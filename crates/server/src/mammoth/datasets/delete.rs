@@ -46,5 +46,5 @@ pub(in super::super) async fn delete_many(
         }
     }
     let response = json!({"dataset_ids": datasets});
-    jobs::accepted(&call, place.workspace, "delete_datasets", response).await
+    jobs::accepted(&call, place, "delete_datasets", response).await
 }

@@ -48,7 +48,7 @@ pub(in super::super) async fn patch(
     let updated = call.app.engine.update_dataset(place.workspace, dataset.id, patch).await;
     let updated = updated.map_err(|error| call.refuse(error))?;
     let response = json!({"dataset_id": updated.id, "name": updated.name});
-    jobs::accepted(&call, place.workspace, "update_dataset", response).await
+    jobs::accepted(&call, place, "update_dataset", response).await
 }
 
 /// Changes several datasets. Everything is checked before the first of them is changed.
@@ -70,7 +70,7 @@ pub(in super::super) async fn patch_many(
         apply_bulk(&call, place, id, change).await?;
     }
     let response = json!({"dataset_ids": ids});
-    jobs::accepted(&call, place.workspace, "update_datasets", response).await
+    jobs::accepted(&call, place, "update_datasets", response).await
 }
 
 async fn apply_bulk(

@@ -97,7 +97,7 @@ pub(in super::super) async fn delete_many(
         }
     }
     let response = json!({"folder_ids": folders});
-    jobs::accepted(&call, place.workspace, "delete_folders", response).await
+    jobs::accepted(&call, place, "delete_folders", response).await
 }
 
 /// What becomes of the contents of folders that are removed. Nothing that a caller did not ask to be
@@ -134,7 +134,7 @@ pub(in super::super) async fn move_many(
         put(&call, place, resource, target).await?;
     }
     let response = json!({"resource_ids": object.get("resource_ids")});
-    jobs::accepted(&call, place.workspace, "move_resources", response).await
+    jobs::accepted(&call, place, "move_resources", response).await
 }
 
 type Move = (Vec<Resource>, Option<FolderId>);

@@ -1,5 +1,6 @@
 //! From a body to what the engine is asked for.
 
+use hookyard_core::id::ProjectId;
 use hookyard_core::model::{CredentialKind, Scope, Scopes};
 use hookyard_engine::access::{CredentialSpec, parse_net};
 use hookyard_store::CredentialChange;
@@ -34,6 +35,10 @@ pub(super) struct NewCredential {
     #[serde(default)]
     #[schema(max_items = 100)]
     allowed_ips: Vec<String>,
+    /// The number of the only project that it opens; the whole workspace unless said. It has the
+    /// scopes `data_read` and `data_write` at most, and cannot be changed to another project.
+    #[schema(nullable = true, minimum = 1, maximum = 2147483647)]
+    project: Option<i32>,
 }
 
 /// A change of a credential: what is absent stays, null goes back to the default.
@@ -71,6 +76,7 @@ impl NewCredential {
             name: self.name,
             expires_at: self.expires_at,
             allowed_ips: nets(&self.allowed_ips)?,
+            project: self.project.map(ProjectId),
         })
     }
 }

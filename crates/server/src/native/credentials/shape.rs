@@ -43,6 +43,9 @@ pub(super) struct Credential<'a> {
     /// The number of the application that it was given to.
     #[serde(skip_serializing_if = "Option::is_none")]
     application: Option<i32>,
+    /// The number of the only project that it opens; absent for the whole workspace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<i32>,
 }
 
 /// A credential with the only sight of its secrets.
@@ -127,6 +130,7 @@ impl<'a> Credential<'a> {
             last_used_at: credential.last_used_at,
             revoked_at: credential.revoked_at,
             application: credential.application.map(|id| id.0),
+            project: credential.project.map(|id| id.0),
         }
     }
 }

@@ -70,19 +70,21 @@ pub(super) async fn list_datasets(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataRead).await?;
+    let reach = caller::reach(&app, &headers, Scope::DataRead).await?;
     let params: Params = input::query(raw.as_deref())?;
     let limit = input::limit(params.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
     let folder = input::number_of("folder", params.folder)?;
+    let project = input::number_of("project", params.project)?.map(ProjectId);
     let query = DatasetQuery {
-        project: input::number_of("project", params.project)?.map(ProjectId),
+        project: reach.narrow(project)?,
         folder: folder.map(|folder| (folder > 0).then_some(FolderId(folder))),
         name: params.name.clone(),
         after: input::number_of("after", params.after)?.map(DatasetId),
         // One more than the page tells whether there is another.
         limit: limit + 1,
     };
-    let found = app.engine.store().find_datasets(workspace, query).await.map_err(Error::from)?;
+    let found = app.engine.store().find_datasets(reach.workspace, query).await;
+    let found = found.map_err(Error::from)?;
     let shown = &found[..found.len().min(limit)];
     let next = shown.last().filter(|_| found.len() > limit);
     let next = next.map(|last| next_page(&params, last.id, limit));

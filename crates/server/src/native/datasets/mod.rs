@@ -48,8 +48,9 @@ async fn dataset(
     scope: Scope,
     id: &str,
 ) -> Result<Dataset, Problem> {
-    let workspace = caller::workspace(app, headers, scope).await?;
-    let id = input::number(id).map(DatasetId);
-    let id = id.ok_or_else(|| Problem::new(Code::NotFound, "no such dataset"))?;
-    Ok(app.engine.dataset(workspace, id).await?)
+    let reach = caller::reach(app, headers, scope).await?;
+    let missing = || Problem::new(Code::NotFound, "no such dataset");
+    let id = input::number(id).map(DatasetId).ok_or_else(missing)?;
+    let dataset = app.engine.dataset(reach.workspace, id).await?;
+    if reach.has(dataset.project) { Ok(dataset) } else { Err(missing()) }
 }

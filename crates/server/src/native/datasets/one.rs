@@ -38,11 +38,11 @@ pub(super) async fn create_dataset(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataWrite).await?;
+    let reach = caller::reach(&app, &headers, Scope::DataWrite).await?;
     input::query::<Nothing>(raw.as_deref())?;
     let new: NewDataset = input::json(&headers, body, &[input::JSON]).await?;
-    let project = place::project(&app, workspace, new.project).await?;
-    let made = app.engine.create_dataset(workspace, new.draft(project)).await?;
+    let project = place::project(&app, reach, new.project).await?;
+    let made = app.engine.create_dataset(reach.workspace, new.draft(project)).await?;
     let location = [(header::LOCATION, format!("{DATASETS}/{}", made.id))];
     Ok((location, shape::answer(StatusCode::CREATED, &made)).into_response())
 }

@@ -14,9 +14,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::SOURCES;
+use super::{SOURCES, source};
 use crate::App;
-use crate::native::caller;
 use crate::native::input::{self, Nothing, PathText};
 use crate::problem::{Code, Problem};
 
@@ -142,11 +141,10 @@ pub(super) async fn list_deliveries(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataRead).await?;
+    let source = source(&app, &headers, Scope::DataRead, &id).await?;
     let params: Params = input::query(raw.as_deref())?;
     let (limit, page) = params.page(DeliveryId)?;
-    let source = app.engine.source(workspace, input::source_id(&id)?).await?;
-    let found = app.engine.store().deliveries(workspace, source.id, page).await;
+    let found = app.engine.store().deliveries(source.spec.workspace, source.id, page).await;
     let found = found.map_err(Error::from)?;
     let shown = &found[..found.len().min(limit)];
     let last = shown.last().filter(|_| found.len() > limit);
@@ -177,12 +175,11 @@ pub(super) async fn get_delivery(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataRead).await?;
+    let source = source(&app, &headers, Scope::DataRead, &id).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    let source = app.engine.source(workspace, input::source_id(&id)?).await?;
     let missing = || Problem::new(Code::NotFound, "no such delivery");
     let number = input::number(&delivery).map(DeliveryId).ok_or_else(missing)?;
-    let found = app.engine.store().delivery(workspace, source.id, number).await;
+    let found = app.engine.store().delivery(source.spec.workspace, source.id, number).await;
     let (delivery, body) = found.map_err(Error::from)?.ok_or_else(missing)?;
     let body = DeliveryWithBody {
         delivery: Delivery::new(&delivery),

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::source;
 use crate::App;
-use crate::native::caller;
 use crate::native::input::{self, Nothing, PathText};
 use crate::problem::{Code, Problem};
 
@@ -132,9 +132,8 @@ pub(super) async fn ask_doctor(
     body: Body,
 ) -> Result<Response, Problem> {
     // Answers tell right signatures from wrong ones, so asking is not for readers.
-    let workspace = caller::workspace(&app, &headers, Scope::DataWrite).await?;
+    let source = source(&app, &headers, Scope::DataWrite, &id).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    let source = app.engine.source(workspace, input::source_id(&id)?).await?;
     input::check_kind(&headers, &[input::JSON])?;
     let bytes_max = app.settings.receive_bytes_max;
     let body = input::whole(body, bytes_max / 3 * 4 + QUESTION_EXTRA_BYTES).await?;

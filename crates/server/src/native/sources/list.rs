@@ -64,18 +64,19 @@ pub(super) async fn list_sources(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataRead).await?;
+    let reach = caller::reach(&app, &headers, Scope::DataRead).await?;
     let params: Params = input::query(raw.as_deref())?;
     let limit = input::limit(params.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
     let project = input::number_of("project", params.project)?;
     let after = input::number_of("after", params.after)?;
     let query = SourceQuery {
-        project: project.map(ProjectId),
+        project: reach.narrow(project.map(ProjectId))?,
         after: after.map(SourceId),
         // One more than the page tells whether there is another.
         limit: limit + 1,
     };
-    let found = app.engine.store().sources_page(workspace, query).await.map_err(Error::from)?;
+    let found = app.engine.store().sources_page(reach.workspace, query).await;
+    let found = found.map_err(Error::from)?;
     let shown = &found[..found.len().min(limit)];
     let next = shown.last().filter(|_| found.len() > limit).map(|last| {
         let pairs = [

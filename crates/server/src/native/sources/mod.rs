@@ -11,10 +11,41 @@ mod secret;
 mod shape;
 mod verification;
 
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use hookyard_core::model::{Republish, Scope, Source};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::caller::Reach;
+use super::{caller, input};
 use crate::App;
+use crate::problem::{Code, Problem};
+
+/// The source that a path names, for a caller who has the scope.
+async fn source(
+    app: &App,
+    headers: &HeaderMap,
+    scope: Scope,
+    id: &str,
+) -> Result<Arc<Source>, Problem> {
+    within(app, caller::reach(app, headers, scope).await?, id).await
+}
+
+/// The source that a path names, for a caller with this reach.
+async fn within(app: &App, reach: Reach, id: &str) -> Result<Arc<Source>, Problem> {
+    let source = app.engine.source(reach.workspace, input::source_id(id)?).await?;
+    if reach.has(source.spec.project) {
+        return Ok(source);
+    }
+    Err(Problem::new(Code::NotFound, "no such source"))
+}
+
+/// Events are the whole workspace's: who reaches one project alone has no source publish any.
+fn check_republish(reach: Reach, republish: Option<&Republish>) -> Result<(), Problem> {
+    republish.map_or(Ok(()), |_| reach.must_be_whole())
+}
 
 /// Where sources are listed and made.
 const SOURCES: &str = "/v1/sources";

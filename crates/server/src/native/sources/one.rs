@@ -5,10 +5,11 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use hookyard_core::model::Scope;
+use hookyard_core::model::{NewSource, Scope};
 
 use super::change::SourcePatch;
 use super::shape::Source;
+use super::{check_republish, source, within};
 use crate::App;
 use crate::native::caller;
 use crate::native::input::{self, Nothing, PathText};
@@ -29,9 +30,8 @@ pub(super) async fn get_source(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataRead).await?;
+    let source = source(&app, &headers, Scope::DataRead, &id).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    let source = app.engine.source(workspace, input::source_id(&id)?).await?;
     Ok(Json(Source::new(&source)).into_response())
 }
 
@@ -58,13 +58,14 @@ pub(super) async fn update_source(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataWrite).await?;
+    let reach = caller::reach(&app, &headers, Scope::DataWrite).await?;
+    let source = within(&app, reach, &id).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    let id = input::source_id(&id)?;
-    app.engine.source(workspace, id).await?;
     let kinds = [input::MERGE_PATCH, input::JSON];
     let patch: SourcePatch = input::json(&headers, body, &kinds).await?;
-    let source = app.engine.patch_source(workspace, id, patch.change()?).await?;
+    let change = patch.change()?;
+    check_republish(reach, change.options.republish.as_ref().and_then(Option::as_ref))?;
+    let source = app.engine.patch_source(reach.workspace, source.id, change).await?;
     Ok(Json(Source::new(&source)).into_response())
 }
 
@@ -85,9 +86,9 @@ pub(super) async fn delete_source(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataWrite).await?;
+    let source = source(&app, &headers, Scope::DataWrite, &id).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    let source = app.engine.source(workspace, input::source_id(&id)?).await?;
-    app.engine.delete_source(workspace, source.spec.project, source.id).await?;
+    let NewSource { workspace, project, .. } = source.spec;
+    app.engine.delete_source(workspace, project, source.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

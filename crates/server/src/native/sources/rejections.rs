@@ -11,8 +11,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::deliveries::{Params, next};
+use super::source;
 use crate::App;
-use crate::native::caller;
 use crate::native::input::{self, PathText};
 use crate::problem::Problem;
 
@@ -104,16 +104,15 @@ pub(super) async fn list_rejections(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataRead).await?;
+    let source = source(&app, &headers, Scope::DataRead, &id).await?;
     let params: Params = input::query(raw.as_deref())?;
     let (limit, page) = params.page(RejectionId)?;
-    let source = input::source_id(&id)?;
-    let found = app.engine.rejections(workspace, source, page).await?;
+    let found = app.engine.rejections(source.spec.workspace, source.id, page).await?;
     let shown = &found[..found.len().min(limit)];
     let last = shown.last().filter(|_| found.len() > limit);
     let body = RejectionPage {
         rejections: shown.iter().map(Rejection::new).collect(),
-        next: last.map(|last| next(&source.to_string(), "rejections", last.id.0, limit)),
+        next: last.map(|last| next(&source.id.to_string(), "rejections", last.id.0, limit)),
     };
     Ok(Json(body).into_response())
 }

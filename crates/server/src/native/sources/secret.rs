@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::shape::Source;
+use super::source;
 use crate::App;
-use crate::native::caller;
 use crate::native::input::{self, Nothing, PathText};
 use crate::problem::Problem;
 
@@ -50,9 +50,10 @@ pub(super) async fn rotate_key(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataWrite).await?;
+    let source = source(&app, &headers, Scope::DataWrite, &id).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    let source = app.engine.rotate_source_key(workspace, input::source_id(&id)?).await?;
+    let workspace = source.spec.workspace;
+    let source = app.engine.rotate_source_key(workspace, source.id).await?;
     Ok(Json(Source::new(&source)).into_response())
 }
 
@@ -72,9 +73,8 @@ pub(super) async fn get_source_secret(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     // Whoever knows it can pass for the sender, so reading it is not for readers.
-    let workspace = caller::workspace(&app, &headers, Scope::DataWrite).await?;
+    let source = source(&app, &headers, Scope::DataWrite, &id).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    let source = app.engine.source(workspace, input::source_id(&id)?).await?;
     Ok(answer(&source))
 }
 
@@ -97,12 +97,11 @@ pub(super) async fn rotate_source_secret(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataWrite).await?;
+    let source = source(&app, &headers, Scope::DataWrite, &id).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    let id = input::source_id(&id)?;
-    app.engine.source(workspace, id).await?;
     let rotation: SourceSecretRotation = input::json(&headers, body, &[input::JSON]).await?;
-    let source = app.engine.rotate_source_secret(workspace, id, rotation.secret).await?;
+    let workspace = source.spec.workspace;
+    let source = app.engine.rotate_source_secret(workspace, source.id, rotation.secret).await?;
     Ok(answer(&source))
 }
 

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::source;
 use crate::App;
-use crate::native::caller;
 use crate::native::input::{self, Nothing, PathText};
 use crate::problem::{Code, Problem};
 
@@ -115,9 +115,9 @@ pub(super) async fn get_verification(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataRead).await?;
+    let source = source(&app, &headers, Scope::DataRead, &id).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    shown(&*app.engine.source(workspace, input::source_id(&id)?).await?)
+    shown(&source)
 }
 
 /// Set how deliveries are proved
@@ -140,10 +140,8 @@ pub(super) async fn set_verification(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataWrite).await?;
+    let source = source(&app, &headers, Scope::DataWrite, &id).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    let id = input::source_id(&id)?;
-    app.engine.source(workspace, id).await?;
     let wanted: NewVerification = input::json(&headers, body, &[input::JSON]).await?;
     let wanted = wanted.verification();
     let signs_url = wanted.verifier().is_some_and(|verifier| verifier.covers_url());
@@ -152,7 +150,8 @@ pub(super) async fn set_verification(
         let member = if wanted.provider.is_some() { "provider" } else { "scheme" };
         return Err(Problem::of_field(Code::InvalidValue, member, detail));
     }
-    shown(&*app.engine.set_verification(workspace, id, Some(wanted)).await?)
+    let workspace = source.spec.workspace;
+    shown(&*app.engine.set_verification(workspace, source.id, Some(wanted)).await?)
 }
 
 /// Go back to the usual proofs
@@ -172,9 +171,9 @@ pub(super) async fn delete_verification(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataWrite).await?;
+    let source = source(&app, &headers, Scope::DataWrite, &id).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    app.engine.set_verification(workspace, input::source_id(&id)?, None).await?;
+    app.engine.set_verification(source.spec.workspace, source.id, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -198,17 +197,17 @@ pub(super) async fn add_verification_secret(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataWrite).await?;
+    let source = source(&app, &headers, Scope::DataWrite, &id).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    let id = input::source_id(&id)?;
-    app.engine.source(workspace, id).await?;
     let new: NewVerificationSecret = input::json(&headers, body, &[input::JSON]).await?;
     let keep = new.keep.unwrap_or(1);
     if keep >= SECRETS_MAX {
         let detail = format!("must be from 0 to {}", SECRETS_MAX - 1);
         return Err(Problem::of_field(Code::InvalidValue, "keep", detail));
     }
-    shown(&*app.engine.add_verification_secret(workspace, id, new.secret, keep).await?)
+    let workspace = source.spec.workspace;
+    let (id, secret) = (source.id, new.secret);
+    shown(&*app.engine.add_verification_secret(workspace, id, secret, keep).await?)
 }
 
 /// Get the secret that a handshake brought
@@ -229,9 +228,8 @@ pub(super) async fn get_learnt_secret(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     // Whoever knows it can pass for the provider, so reading it is not for readers.
-    let workspace = caller::workspace(&app, &headers, Scope::DataWrite).await?;
+    let source = source(&app, &headers, Scope::DataWrite, &id).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    let source = app.engine.source(workspace, input::source_id(&id)?).await?;
     let verification = source.spec.options.verification.as_ref();
     let learns = |it: &&Verification| it.preset().is_some_and(Preset::learns);
     let Some(verification) = verification.filter(learns) else {

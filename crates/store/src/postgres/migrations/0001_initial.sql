@@ -54,6 +54,7 @@ CREATE TABLE credentials (
     revoked_ms     bigint,
     disabled       boolean NOT NULL DEFAULT false,  -- it, or the application that it belongs to
     application_id int,
+    project_id     int,                   -- the only one that it opens; absent: the whole workspace
     UNIQUE (kind, lookup)
 ) WITH (fillfactor = 80);
 CREATE INDEX credentials_by_owner ON credentials (workspace_id, application_id, id);
@@ -331,7 +332,8 @@ CREATE TABLE jobs (
     created_ms   bigint NOT NULL,
     operation    text NOT NULL,
     path         text NOT NULL,
-    response     text NOT NULL            -- JSON object
+    response     text NOT NULL,           -- JSON object
+    project_id   int
 );
 CREATE INDEX jobs_by_workspace ON jobs (workspace_id, id);
 
