@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
-use hookyard_core::id::CredentialId;
+use hookyard_core::id::{ApplicationId, CredentialId};
 use hookyard_core::model::Credential;
 use jiff::Timestamp;
 
@@ -18,7 +18,15 @@ pub struct Actor {
     pub address: Option<IpAddr>,
     /// The id of the request.
     pub request_id: Option<String>,
-    credential: OnceLock<(CredentialId, String)>,
+    credential: OnceLock<Proven>,
+}
+
+/// What is known of an actor's credential.
+#[derive(Debug)]
+struct Proven {
+    id: CredentialId,
+    name: String,
+    application: Option<ApplicationId>,
 }
 
 /// A kind of [`Actor`].
@@ -93,11 +101,18 @@ impl Actor {
 
     /// Says which credential it proved to have. The first one stays.
     pub fn identify(&self, credential: &Credential) {
-        let _ = self.credential.set((credential.id, credential.name.clone()));
+        let Credential { id, name, application, .. } = credential;
+        let _ =
+            self.credential.set(Proven { id: *id, name: name.clone(), application: *application });
     }
 
     /// The credential that it proved to have, with its name.
     pub fn credential(&self) -> Option<(CredentialId, &str)> {
-        self.credential.get().map(|(id, name)| (*id, name.as_str()))
+        self.credential.get().map(|proven| (proven.id, proven.name.as_str()))
+    }
+
+    /// The application whose token the actor at work came with.
+    pub(crate) fn current_application() -> Option<ApplicationId> {
+        Self::current()?.credential.get()?.application
     }
 }

@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{DisabledReason, EndpointOptions, EndpointSecrets, Secret};
-use crate::id::{DatasetId, EndpointId, EventTypeId, WorkspaceId};
+use crate::id::{ApplicationId, DatasetId, EndpointId, EventTypeId, WorkspaceId};
 
 /// The `maximum_events` of an endpoint that does not say (UltraCart spec 6, row 11).
 pub const MAXIMUM_EVENTS_DEFAULT: i32 = 100;
@@ -169,6 +169,8 @@ pub struct Endpoint {
     pub created_at: Timestamp,
     /// Why Hookyard disabled it; `None` while it is enabled, or when its owner disabled it.
     pub disabled_reason: Option<DisabledReason>,
+    /// The application whose token registered it.
+    pub application: Option<ApplicationId>,
     /// What its owner decided.
     pub settings: EndpointSettings,
     /// Its subscriptions, event types ascending.

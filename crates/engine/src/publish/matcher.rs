@@ -224,6 +224,7 @@ mod tests {
             revision: 1,
             created_at: Timestamp::UNIX_EPOCH,
             disabled_reason: None,
+            application: None,
             settings: EndpointSettings::to_url("https://x.test/h"),
             subscriptions: wants.iter().map(subscription).collect(),
         })

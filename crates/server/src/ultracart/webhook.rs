@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::{
-    ApiVersion, AuthKind, Catalogue, Category, Endpoint, EventType, Subscription,
+    ApiVersion, Application, ApplicationSettings, AuthKind, Catalogue, Category, Endpoint,
+    EventType, Subscription,
 };
 use hookyard_engine::endpoints::EndpointView;
-use hookyard_store::{Entity, StoreError};
+use hookyard_store::{APPLICATIONS_MAX, Entity, StoreError};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
@@ -26,6 +27,8 @@ pub(super) struct Shape {
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) merchant: String,
     pub(super) time_zone: TimeZone,
+    /// The workspace's applications, some of which may have made webhooks.
+    pub(super) applications: Vec<Application>,
     /// Whether events that are not subscribed are shown too.
     pub(super) placeholders: bool,
     /// The `api_version` that the body of this request carried.
@@ -59,7 +62,37 @@ pub(super) struct Webhook<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     next_retry_after: Option<String>,
     pending: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application_profile: Option<ApplicationProfile<'a>>,
     event_categories: Vec<WebhookEventCategory<'a>>,
+}
+
+/// Whose token registered a webhook.
+#[derive(Serialize)]
+struct ApplicationProfile<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_application_logo_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application_description: Option<&'a str>,
+    application_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    developer_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    developer_website: Option<&'a str>,
+}
+
+impl<'a> ApplicationProfile<'a> {
+    fn new(application: &'a Application) -> Self {
+        let ApplicationSettings { name, developer, url, logo_url, description, .. } =
+            &application.settings;
+        Self {
+            api_application_logo_url: logo_url.as_deref(),
+            application_description: description.as_deref(),
+            application_name: name,
+            developer_name: developer.as_deref(),
+            developer_website: url.as_deref(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -101,11 +134,13 @@ impl Shape {
         let catalogue = store.catalogue(workspace).await.map_err(failed)?;
         let found = store.workspace(workspace).await.map_err(failed)?;
         let merchant = found.ok_or(StoreError::NotFound(Entity::Workspace)).map_err(failed)?;
+        let applications = store.applications(workspace, None, APPLICATIONS_MAX).await;
         Ok(Self {
             client,
             catalogue,
             merchant: merchant.merchant,
             time_zone: app.settings.time_zone.clone(),
+            applications: applications.map_err(failed)?,
             placeholders: false,
             requested_version: None,
         })
@@ -138,8 +173,15 @@ impl Shape {
             consecutive_failures: int32(state.failures),
             next_retry_after: retry_at.map(|at| dates::format(at, &self.time_zone)),
             pending: int32(state.pending),
+            application_profile: self.maker(endpoint).map(ApplicationProfile::new),
             event_categories: self.categories(Some(endpoint)),
         }
+    }
+
+    /// The application whose token registered an endpoint, while it is there.
+    fn maker(&self, endpoint: &Endpoint) -> Option<&Application> {
+        let id = endpoint.application?;
+        self.applications.iter().find(|application| application.id == id)
     }
 
     /// The whole catalogue, nothing of it subscribed.

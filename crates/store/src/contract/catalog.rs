@@ -3,8 +3,10 @@ use hookyard_core::model::{
     NativeAuth, RateLimit, RateUnit, RetryAction, RetryRule, Signing, SigningKey,
 };
 
+use super::applications::{application, granted};
+use super::oauth::tokens;
 use super::*;
-use crate::StoreError;
+use crate::{Actor, StoreError};
 
 fn new_event_type(name: &str, category: &str, expansions: Option<&[&str]>) -> NewEventType {
     let expansions = expansions.map(|paths| paths.iter().map(|&path| path.to_owned()).collect());
@@ -190,4 +192,26 @@ pub(crate) async fn disabling_keeps_its_reason(fixture: &dyn Fixture) {
     assert_eq!(update.await.unwrap().disabled_reason, None);
     let read = fixture.open().await.endpoint(WS, made.id).await.unwrap().unwrap();
     assert_eq!(read.disabled_reason, None);
+}
+
+pub(crate) async fn an_endpoint_knows_which_application_made_it(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let id = application(&store).await.id;
+    granted(&store, id, 1).await;
+    let token = store.credential(CredentialKind::Token, tokens(1).access).await.unwrap().unwrap();
+    let actor = Actor::request(at(1), None, "request".to_owned());
+    actor.identify(&token.credential);
+    let made = actor.scope(endpoint(&store)).await;
+    assert_eq!(made.application, Some(id));
+    assert_eq!(endpoint(&store).await.application, None);
+    let (settings, subscriptions) = (made.settings.clone(), made.subscriptions.clone());
+    let changed = store.update_endpoint(WS, made.id, 1, settings, subscriptions).await.unwrap();
+    assert_eq!(changed.application, Some(id), "whoever changes it");
+    publish(&store, 1..=2, made.id).await;
+    let store = fixture.open().await;
+    assert_eq!(store.endpoint(WS, made.id).await.unwrap().unwrap().application, Some(id));
+    let listed = store.endpoints(WS).await.unwrap();
+    assert_eq!(listed.iter().filter_map(|one| one.application).collect::<Vec<_>>(), [id]);
+    let lease = claim(&store, made.id).await;
+    assert_eq!(queued(&store, &lease).await, ids(1..=2));
 }

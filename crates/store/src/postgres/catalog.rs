@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hookyard_core::id::{EndpointId, EventTypeId, ProjectId, WorkspaceId};
+use hookyard_core::id::{ApplicationId, EndpointId, EventTypeId, ProjectId, WorkspaceId};
 use hookyard_core::model::{
     Catalogue, Category, DisabledReason, Endpoint, EndpointSecrets, EndpointSettings, EventType,
     NewEventType, Secret, Subscription,
@@ -17,7 +17,7 @@ use super::database::Conn;
 use super::{PostgresStore, audit, event_types, gaps, journal, nodes, queue, tenants};
 use crate::audit::endpoint_changes;
 use crate::vault::Vault;
-use crate::{CatalogStore, Entity, StoreError};
+use crate::{Actor, CatalogStore, Entity, StoreError};
 
 #[async_trait]
 impl CatalogStore for PostgresStore {
@@ -65,12 +65,15 @@ impl CatalogStore for PostgresStore {
             revision: 1,
             created_at: moment(now.as_millisecond()),
             disabled_reason: None,
+            application: Actor::current_application(),
             settings,
             subscriptions: sorted(subscriptions),
         };
         let sql = "INSERT INTO endpoints (id, workspace_id, revision, created_ms, settings, \
-                   subscriptions, disabled) VALUES ($1, $2, 0, $3, '{}', '[]', false)";
-        tx.execute(sql, &[&id, &workspace.0, &now.as_millisecond()]).await?;
+                   subscriptions, disabled, application_id) \
+                   VALUES ($1, $2, 0, $3, '{}', '[]', false, $4)";
+        let application = endpoint.application.map(|id| id.0);
+        tx.execute(sql, &[&id, &workspace.0, &now.as_millisecond(), &application]).await?;
         tx.execute("INSERT INTO queues (endpoint_id) VALUES ($1)", &[&id]).await?;
         self.save(&tx, false, &endpoint).await?;
         let detail = json!({ "name": endpoint.settings.name });
@@ -255,8 +258,8 @@ impl PostgresStore {
 }
 
 /// Columns that [`endpoint`] reads.
-pub(super) const COLUMNS: &str =
-    "id, workspace_id, revision, created_ms, settings, subscriptions, secrets, reason";
+pub(super) const COLUMNS: &str = "id, workspace_id, revision, created_ms, settings, subscriptions, secrets, reason, \
+     application_id";
 
 fn changed_meanwhile() -> StoreError {
     StoreError::Conflict("the endpoint changed meanwhile".to_owned())
@@ -359,6 +362,7 @@ pub(super) fn endpoint(row: &Row, at: usize, vault: &Vault) -> Result<Endpoint, 
         revision: row.small(at + 2)?,
         created_at: row.moment(at + 3)?,
         disabled_reason: row.text_if(at + 7)?.as_deref().map(from_json).transpose()?,
+        application: row.get_as::<Option<i32>>(at + 8)?.map(ApplicationId),
         settings: settings.join(secrets),
         subscriptions: from_json(&row.text(at + 5)?)?,
     })

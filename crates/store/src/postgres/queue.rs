@@ -172,18 +172,18 @@ impl PostgresStore {
         let rows = self.entry_rows(lease, from, limit, reach).await?;
         let first = rows.first().ok_or(StoreError::LeaseLost)?;
         let endpoint = Arc::new(catalog::endpoint(first, 0, &self.vault)?);
-        let backlog = backlog(first, 8)?;
+        let backlog = backlog(first, 9)?;
         let mut entries = Vec::with_capacity(rows.len());
         let mut there = 0;
         for row in &rows {
             // A queue that is empty has one row without an entry.
-            let Some(place) = row.get_as::<Option<i64>>(17)? else { break };
-            there = row.get_as::<i64>(18)?;
+            let Some(place) = row.get_as::<Option<i64>>(18)? else { break };
+            there = row.get_as::<i64>(19)?;
             let place = place.cast_unsigned();
-            let queued = match row.get_as::<Option<i64>>(19)? {
+            let queued = match row.get_as::<Option<i64>>(20)? {
                 None => None,
                 Some(_) => {
-                    let event = Arc::new(journal::event(row, 19)?);
+                    let event = Arc::new(journal::event(row, 20)?);
                     let again =
                         |again: &&crate::backlog::Again| (again.from..again.until).contains(&place);
                     let again = backlog.again().iter().find(again).map(|again| again.at);
@@ -208,7 +208,7 @@ impl PostgresStore {
     ) -> Result<Vec<Row>, StoreError> {
         let sql = format!(
             "SELECT e.id, e.workspace_id, e.revision, e.created_ms, e.settings, e.subscriptions, \
-             e.secrets, e.reason, {POSITION}, entry.place, entry.there, {columns} \
+             e.secrets, e.reason, e.application_id, {POSITION}, entry.place, entry.there, {columns} \
              FROM queues q JOIN endpoints e ON e.id = q.endpoint_id LEFT JOIN LATERAL ( \
                SELECT next.place, next.seq, count(*) OVER () AS there, \
                sum(octet_length(s.object)) OVER (ORDER BY next.place \

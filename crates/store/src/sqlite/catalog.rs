@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hookyard_core::id::{EndpointId, EventTypeId, ProjectId, WorkspaceId};
+use hookyard_core::id::{ApplicationId, EndpointId, EventTypeId, ProjectId, WorkspaceId};
 use hookyard_core::model::{
     Catalogue, Category, DisabledReason, Endpoint, EndpointSecrets, EndpointSettings, EventType,
     NewEventType, Secret, Subscription,
@@ -18,7 +18,7 @@ use super::writer::Tx;
 use super::{SqliteStore, audit, checkpoint, event_types, failed, gaps, tenants};
 use crate::audit::endpoint_changes;
 use crate::vault::Vault;
-use crate::{CatalogStore, Entity, StoreError};
+use crate::{Actor, CatalogStore, Entity, StoreError};
 
 #[async_trait]
 impl CatalogStore for SqliteStore {
@@ -80,12 +80,15 @@ impl CatalogStore for SqliteStore {
                 revision: 1,
                 created_at: moment(now.as_millisecond()),
                 disabled_reason: None,
+                application: Actor::current_application(),
                 settings,
                 subscriptions: sorted(subscriptions),
             };
             let sql = "INSERT INTO endpoints (workspace_id, revision, created_ms, settings, \
-                       subscriptions) VALUES (?1, 0, ?2, '{}', '[]')";
-            tx.conn.execute(sql, params![workspace.0, now.as_millisecond()]).map_err(failed)?;
+                       subscriptions, application_id) VALUES (?1, 0, ?2, '{}', '[]', ?3)";
+            let application = endpoint.application.map(|id| id.0);
+            let row = params![workspace.0, now.as_millisecond(), application];
+            tx.conn.execute(sql, row).map_err(failed)?;
             let id = i32::try_from(tx.conn.last_insert_rowid())
                 .map_err(|_| StoreError::internal("endpoint numbers are used up"))?;
             let endpoint = Arc::new(Endpoint { id: EndpointId(id), ..endpoint });
@@ -123,6 +126,7 @@ impl CatalogStore for SqliteStore {
                 revision: revision + 1,
                 created_at: before.created_at,
                 disabled_reason,
+                application: before.application,
                 settings,
                 subscriptions: with_cancelled(&before, subscriptions),
             });
@@ -367,7 +371,7 @@ pub(super) fn load_endpoints(
     vault: &Vault,
 ) -> Result<Vec<Arc<Endpoint>>, StoreError> {
     let sql = "SELECT id, workspace_id, revision, created_ms, settings, subscriptions, \
-               secrets, disabled FROM endpoints";
+               secrets, disabled, application_id FROM endpoints";
     let mut statement = conn.prepare(sql).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
     let mut endpoints = Vec::new();
@@ -393,6 +397,7 @@ fn endpoint(row: &Row<'_>, vault: &Vault) -> Result<Endpoint, StoreError> {
         revision: row.get(2).map_err(failed)?,
         created_at: moment(row.get(3).map_err(failed)?),
         disabled_reason: reason.as_deref().map(from_json).transpose()?,
+        application: row.get::<_, Option<i32>>(8).map_err(failed)?.map(ApplicationId),
         settings: settings.join(secrets),
         subscriptions: from_json(&text(5)?)?,
     })

@@ -32,6 +32,7 @@ fn endpoint(change: impl FnOnce(&mut EndpointSettings), expansion: &str) -> Arc<
         revision: 1,
         created_at: Timestamp::UNIX_EPOCH,
         disabled_reason: None,
+        application: None,
         settings,
         subscriptions: vec![subscription],
     })

@@ -379,6 +379,7 @@ fn sample() -> EndpointView {
         revision: 3,
         created_at: Timestamp::UNIX_EPOCH,
         disabled_reason: None,
+        application: None,
         settings,
         subscriptions: vec![subscription],
     };

@@ -478,3 +478,58 @@ async fn an_application_with_every_scope_is_marked() {
     assert!(page.body.contains("<li class=\"strong\">manage the workspace:"), "{}", page.body);
     assert!(!page.body.contains("<img"));
 }
+
+#[tokio::test]
+async fn a_webhook_shows_whose_token_made_it() {
+    let server = server().await;
+    let application = application(&server).await;
+    let tokens = tokens(&server, &application).await;
+    let webhooks = "/rest/v2/webhook/webhooks";
+    let call = async |method: &str, path: &str, body: &str, header: (&str, String)| {
+        let request = Request::builder().method(method).uri(path).header(header.0, header.1);
+        let answer = server.send(request.body(Body::from(body.to_owned())).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        serde_json::from_str::<Value>(&answer.body).unwrap()
+    };
+    let key = || ("x-ultracart-simple-key", SIMPLE_KEY.to_owned());
+    let bearer = ("authorization", format!("Bearer {}", texts(&tokens, "access_token")));
+    let new = r#"{"webhook_url":"https://x.test/"}"#;
+    let made = call("POST", webhooks, new, bearer).await;
+    let profile = json!({
+        "api_application_logo_url": "https://pictures.test/logo.png",
+        "application_description": "Counts <script>orders</script>",
+        "application_name": "<b>Reports</b> & \"more\"",
+        "developer_name": "Example' Ltd",
+        "developer_website": "https://reports.test/about?a=1&b=2",
+    });
+    assert_eq!(made["webhook"]["application_profile"], profile);
+    call("POST", webhooks, new, key()).await;
+    let listed = call("GET", webhooks, "", key()).await;
+    let profiles: Vec<_> = listed["webhooks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["application_profile"])
+        .collect();
+    assert_eq!(profiles.iter().filter(|one| ***one == profile).count(), 1);
+    assert_eq!(profiles.iter().filter(|one| one.is_null()).count(), 1);
+
+    let path = format!("{webhooks}/{}", made["webhook"]["webhook_oid"]);
+    let change = r#"{"name":"mine","application_profile":{"application_name":"Other"}}"#;
+    let changed = call("PUT", &path, change, key()).await;
+    assert_eq!(changed["webhook"]["application_profile"], profile, "it is not theirs to say");
+    let plain = ApplicationChange {
+        developer: Some(None),
+        url: Some(None),
+        logo_url: Some(None),
+        description: Some(None),
+        ..ApplicationChange::default()
+    };
+    server.engine.update_application(WORKSPACE, application.id, plain).await.unwrap();
+    let changed = call("PUT", &path, "{}", key()).await;
+    let name = json!({"application_name": "<b>Reports</b> & \"more\""});
+    assert_eq!(changed["webhook"]["application_profile"], name);
+    server.engine.delete_application(WORKSPACE, application.id).await.unwrap();
+    let changed = call("PUT", &path, "{}", key()).await;
+    assert!(changed["webhook"].get("application_profile").is_none());
+}

@@ -159,7 +159,8 @@ CREATE TABLE endpoints (
     subscriptions text NOT NULL,          -- JSON list
     secrets       bytea,                  -- JSON, sealed
     disabled      boolean NOT NULL,       -- as the settings say
-    reason        text                    -- JSON: why Hookyard disabled it
+    reason        text,                   -- JSON: why Hookyard disabled it
+    application_id int                    -- whose token registered it; may be gone
 );
 CREATE INDEX endpoints_by_workspace ON endpoints (workspace_id);
 
