@@ -13,6 +13,8 @@ use ipnet::IpNet;
 
 #[cfg(test)]
 mod access_tests;
+#[cfg(test)]
+mod audit_tests;
 mod inbound;
 mod mammoth;
 mod native;

@@ -16,8 +16,13 @@ async fn refused(server: &TestServer, count: usize) {
     for n in 0..count {
         publish_order(server, &format!("order {n}"), &json!({"n": n})).await;
     }
+    park(server, EndpointId(1), count).await;
+}
+
+/// Has the receiver of an endpoint refuse the first events of its queue for good.
+pub(crate) async fn park(server: &TestServer, endpoint: EndpointId, count: usize) {
     let (store, now) = (server.engine.store(), server.engine.clock().now());
-    let lease = store.claim(EndpointId(1)).await.unwrap().unwrap();
+    let lease = store.claim(endpoint).await.unwrap().unwrap();
     let head = store.head(&lease, HeadLimit { events: count, bytes: usize::MAX }).await.unwrap();
     let attempt = NewAttempt {
         request_id: RequestId::new(&SystemEntropy, now),

@@ -24,10 +24,15 @@ async fn publish(server: &TestServer, kind: &str, body: impl Into<Body>) -> (Sta
 }
 
 /// Publishes an `order_create` event; its receipt.
-pub(super) async fn publish_order(server: &TestServer, id: &str, object: &Value) -> Value {
+pub(crate) async fn publish_order(server: &TestServer, id: &str, object: &Value) -> Value {
     let event = json!({
         "specversion": "1.0", "id": id, "source": "/shop", "type": "order_create", "data": object,
     });
+    publish_json(server, &event).await
+}
+
+/// Publishes an event; its receipt.
+pub(crate) async fn publish_json(server: &TestServer, event: &Value) -> Value {
     let (status, receipt) = publish(server, STRUCTURED, event.to_string()).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{receipt}");
     receipt

@@ -3,10 +3,10 @@
 mod access;
 mod applications;
 mod datasets;
-mod dead_letters;
+pub(crate) mod dead_letters;
 mod endpoints;
 mod event_types;
-mod events;
+pub(crate) mod events;
 mod folders;
 mod openapi;
 mod options;
