@@ -14,6 +14,12 @@ pub(crate) enum ApplicationAction {
     Create(Box<ApplicationCreateArgs>),
     /// List the applications of a workspace
     List(ApplicationListArgs),
+    /// Change what is said of an application
+    ///
+    /// What is not named stays. Its scopes and its client id cannot be changed: people said yes to the
+    /// scopes, and register another application for others. A server that runs knows the change at
+    /// once, but for its tokens, which it knows within five seconds.
+    Update(Box<ApplicationUpdateArgs>),
     /// Let a disabled application's tokens in again
     Enable(ApplicationArgs),
     /// Answer all that an application's tokens ask for with 410, for now
@@ -24,6 +30,13 @@ pub(crate) enum ApplicationAction {
     ///
     /// A server that runs refuses its tokens within five seconds.
     Delete(ApplicationArgs),
+    /// List what people allowed an application
+    Grants(ApplicationArgs),
+    /// Take back what a person allowed an application
+    ///
+    /// The tokens that came of it open nothing any more. A server that runs refuses them within five
+    /// seconds.
+    Revoke(GrantArgs),
 }
 
 #[derive(Debug, Args)]
@@ -95,10 +108,72 @@ pub(crate) struct ApplicationCreateArgs {
 
     /// Print one JSON object
     ///
-    /// Its members are application_id, workspace_id, client_id, name, scopes, redirect_uris,
-    /// require_pkce, device_flow and disabled.
+    /// Its members are application_id, workspace_id, client_id, name, developer, url, logo_url,
+    /// description, scopes, redirect_uris, require_pkce, device_flow and disabled.
     #[arg(long, env = "HOOKYARD_JSON")]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplicationUpdateArgs {
+    #[command(flatten)]
+    pub(crate) one: ApplicationArgs,
+
+    /// What people know the application by
+    ///
+    /// They decide by it; at most 100 characters.
+    #[arg(long, value_name = "TEXT", env = "HOOKYARD_NAME")]
+    pub(crate) name: Option<String>,
+
+    /// Who makes the application
+    ///
+    /// An empty text takes it away, as it does for the next three.
+    #[arg(long, value_name = "TEXT", env = "HOOKYARD_DEVELOPER")]
+    pub(crate) developer: Option<String>,
+
+    /// Where people read more about the application
+    ///
+    /// An https URL.
+    #[arg(long, value_name = "URL", env = "HOOKYARD_URL")]
+    pub(crate) url: Option<String>,
+
+    /// A picture of the application
+    ///
+    /// An https URL.
+    #[arg(long, value_name = "URL", env = "HOOKYARD_LOGO_URL")]
+    pub(crate) logo_url: Option<String>,
+
+    /// What the application does
+    ///
+    /// At most 500 characters.
+    #[arg(long, value_name = "TEXT", env = "HOOKYARD_DESCRIPTION")]
+    pub(crate) description: Option<String>,
+
+    /// Where people may be sent back to with a code, all of them; may be repeated
+    ///
+    /// Those that are not named may not be used any more. In the environment it is a comma list.
+    #[arg(long, value_name = "URI", env = "HOOKYARD_REDIRECT_URI", value_delimiter = ',')]
+    pub(crate) redirect_uri: Vec<String>,
+
+    /// Whether PKCE (S256) is demanded of every authorization
+    #[arg(long, value_name = "BOOL", env = "HOOKYARD_REQUIRE_PKCE")]
+    pub(crate) require_pkce: Option<bool>,
+
+    /// Whether devices without a browser may ask for authorization
+    #[arg(long, value_name = "BOOL", env = "HOOKYARD_DEVICE_FLOW")]
+    pub(crate) device_flow: Option<bool>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GrantArgs {
+    #[command(flatten)]
+    pub(crate) one: ApplicationArgs,
+
+    /// The grant's number
+    ///
+    /// `application grants` shows it.
+    #[arg(long, value_name = "ID", env = "HOOKYARD_GRANT")]
+    pub(crate) grant: Number,
 }
 
 #[derive(Debug, Args)]
@@ -135,6 +210,13 @@ pub(crate) struct ApplicationArgs {
     /// `application list` shows it.
     #[arg(long, value_name = "ID", env = "HOOKYARD_APPLICATION")]
     pub(crate) application: Number,
+
+    /// Print JSON, one object a line
+    ///
+    /// An application is printed as `application create` does; a grant with the members that the
+    /// native API has.
+    #[arg(long, env = "HOOKYARD_JSON")]
+    pub(crate) json: bool,
 }
 
 impl ApplicationAction {
@@ -142,7 +224,11 @@ impl ApplicationAction {
         match self {
             Self::Create(args) => &args.common,
             Self::List(args) => &args.common,
-            Self::Enable(args) | Self::Disable(args) | Self::Delete(args) => &args.common,
+            Self::Update(args) => &args.one.common,
+            Self::Enable(args) | Self::Disable(args) | Self::Delete(args) | Self::Grants(args) => {
+                &args.common
+            }
+            Self::Revoke(args) => &args.one.common,
         }
     }
 }

@@ -6,7 +6,7 @@ use hookyard_core::model::{
     Application, ApplicationChange, ApplicationSettings, NewApplication, Scopes,
 };
 use hookyard_core::oauth::redirect_uri;
-use hookyard_store::Entity;
+use hookyard_store::{ApplicationStore, Entity};
 use url::Url;
 
 use super::CLIENT_ID_DIGITS;
@@ -54,12 +54,9 @@ impl Engine {
         id: ApplicationId,
         change: ApplicationChange,
     ) -> Result<Application, Error> {
-        let mut changed = self.application(workspace, id).await?;
-        change.clone().apply(&mut changed);
-        check_settings(&changed.settings)?;
-        let changed = self.store.update_application(workspace, id, change).await?;
+        let changed = change_application(&*self.store, workspace, id, change).await;
         self.access.forget_application(id);
-        Ok(changed)
+        changed
     }
 
     /// Removes an application; its tokens open nothing any more.
@@ -84,6 +81,20 @@ impl Engine {
         self.access.forget_application(application);
         if there { Ok(()) } else { Err(Error::NotFound(Entity::Grant)) }
     }
+}
+
+/// Changes an application. [`Error::Invalid`] names the member at fault.
+pub async fn change_application<S: ApplicationStore + ?Sized>(
+    store: &S,
+    workspace: WorkspaceId,
+    id: ApplicationId,
+    change: ApplicationChange,
+) -> Result<Application, Error> {
+    let found = store.application(workspace, id).await?;
+    let mut changed = found.ok_or(Error::NotFound(Entity::Application))?;
+    change.clone().apply(&mut changed);
+    check_settings(&changed.settings)?;
+    Ok(store.update_application(workspace, id, change).await?)
 }
 
 /// An application that can be registered, with a client id of its own. [`Error::Invalid`] names the

@@ -11,7 +11,8 @@ mod device;
 mod token;
 
 pub use applications::{
-    DESCRIPTION_CHARS_MAX, NAME_CHARS_MAX, REDIRECT_URIS_MAX, URL_CHARS_MAX, new_application,
+    DESCRIPTION_CHARS_MAX, NAME_CHARS_MAX, REDIRECT_URIS_MAX, URL_CHARS_MAX, change_application,
+    new_application,
 };
 pub use authorize::{Asked, Request, STATE_CHARS_MAX, Stop, Unproven, prove};
 pub use device::{DEVICE_SECONDS, Device, POLL_SECONDS};
