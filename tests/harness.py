@@ -16,7 +16,7 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = pathlib.Path(os.environ.get("HOOKYARD_TEST_BINARY", ROOT / "target/debug/hookyard"))
@@ -230,6 +230,15 @@ class Server:
         headers = {k.replace("_", "-"): v for k, v in headers.items()}
         headers = {"x-ultracart-simple-key": self.simple_key, **headers}
         return self.http(method, f"/rest/v2{path}", body, headers)
+
+    def authorization_code(self, client_id, redirect_uri):
+        """An OAuth2 code, as the page gives it to a person who types a credential."""
+        asked = urlencode({"client_id": client_id, "response_type": "code", "state": "s",
+                           "redirect_uri": redirect_uri, "credential": self.simple_key})
+        page = self.http("POST", "/rest/v2/oauth/authorize", asked,
+                         {"Content-Type": "application/x-www-form-urlencoded"})
+        assert page.status == 303, page.body
+        return parse_qs(urlsplit(page.header("location")[0]).query)["code"][0]
 
     def publish(self, kind, data, id, source="/tests"):
         """Publishes one event; its receipt."""

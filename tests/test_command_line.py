@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 import time
+from urllib.parse import urlencode
 
 import pytest
 
@@ -392,6 +393,109 @@ def test_credentials_are_managed_beside_a_running_server(tmp_path):
         ]:
             failed = command("credential", *args, env=server.place)
             assert failed.returncode == 1 and word in failed.stderr, failed.stderr
+    finally:
+        assert server.stop() == 0
+
+
+def test_a_credential_for_one_project_and_one_that_is_disabled(tmp_path):
+    server = Server(tmp_path).start()
+    try:
+        lines(server, "project", "create", "Tills")
+        wrong = command("credential", "create", "--project", "2", "--scope", "admin",
+                        env=server.place)
+        assert wrong.returncode == 1 and "data_read and data_write" in wrong.stderr
+        wrong = command("credential", "create", "--project", "9", env=server.place)
+        assert wrong.returncode == 1 and "none of the workspace's" in wrong.stderr
+        made = server.credential("--project", "2", "--kind", "pair")
+        assert made["scopes"] == ["data_read", "data_write"]
+        pair = {"X-API-KEY": made["api_key"], "X-API-SECRET": made["api_secret"]}
+
+        def status(path):
+            return server.http("GET", path, headers=pair).status
+
+        assert status("/workspaces/1/projects/2/webhooks") == 200
+        assert status("/workspaces/1/projects/1/webhooks") == 403
+        assert status("/v1/endpoints") == 403
+        own = server.http("POST", "/v1/sources", {}, pair)
+        assert own.status == 201 and own.json["project"] == 2
+        number = str(made["credential_id"])
+        listed = {one["id"]: one for one in lines(server, "credential", "list")}
+        assert listed[made["credential_id"]]["project"] == 2
+        for verb, code in [("disable", 410), ("enable", 200)]:
+            assert lines(server, "credential", verb, number)[0]["disabled"] is (code == 410)
+            wait_until(lambda: status("/v1/sources") == code, what=f"{verb}d")
+        lost = command("credential", "disable", "99", env=server.place)
+        assert lost.returncode == 1 and "no such credential" in lost.stderr
+    finally:
+        assert server.stop() == 0
+
+
+def test_applications_and_their_grants_are_managed_beside_a_running_server(tmp_path):
+    server = Server(tmp_path).start()
+    back = "https://reports.example.com/back"
+    one = ("--application", "1")
+    try:
+        made = lines(server, "application", "create", "--name", "Reports", "--scope",
+                     "webhook_read", "--redirect-uri", back, "--developer", "Example")[0]
+        client_id = made["client_id"]
+        code = server.authorization_code(client_id, back)
+        answer = server.http("POST", "/rest/v2/oauth/token", urlencode({
+            "client_id": client_id, "grant_type": "authorization_code", "code": code,
+            "redirect_uri": back}), {"Content-Type": "application/x-www-form-urlencoded"})
+        assert answer.status == 200, answer.body
+        bearer = {"Authorization": f"Bearer {answer.json['access_token']}"}
+
+        def status():
+            return server.http("GET", "/rest/v2/webhook/webhooks", headers=bearer).status
+
+        assert status() == 200
+        changed = lines(server, "application", "update", *one, "--name", "Counts", "--developer",
+                        "", "--require-pkce", "true", "--redirect-uri", back + "2")[0]
+        assert (changed["name"], changed["developer"]) == ("Counts", None)
+        assert changed["require_pkce"] is True and changed["redirect_uris"] == [back + "2"]
+        assert changed["scopes"] == ["webhook_read"] and changed["client_id"] == client_id
+        for args, word in [
+            (("update", *one), "nothing to change"),
+            (("update", *one, "--redirect-uri", "x"), "redirect_uris[0]"),
+            (("update", "--application", "9", "--name", "x"), "application list"),
+            (("revoke", *one, "--grant", "9"), "no grant 9"),
+            (("grants", "--application", "9"), "application list"),
+        ]:
+            failed = command("application", *args, env=server.place)
+            assert failed.returncode == 1 and word in failed.stderr, failed.stderr
+
+        for verb, code in [("disable", 410), ("enable", 200)]:
+            assert lines(server, "application", verb, *one)[0]["disabled"] is (code == 410)
+            wait_until(lambda: status() == code, what=f"{verb}d")
+        grants = lines(server, "application", "grants", *one)
+        assert [(grant["id"], grant["via"], grant["scopes"]) for grant in grants] == [
+            (1, "code", ["webhook_read"])]
+        gone = lines(server, "application", "revoke", *one, "--grant", "1")[0]
+        assert gone == {"application_id": 1, "grant_id": 1}
+        assert lines(server, "application", "grants", *one) == []
+        wait_until(lambda: status() == 401, what="the end of the token")
+
+        listed = lines(server, "audit", "list", "--limit", "3")
+        assert [entry["action"] for entry in listed] == [
+            "grant.revoke", "application.update", "application.update"]
+        assert listed[0]["actor"] == "command" and listed[0]["detail"]["reason"] == "taken_back"
+        rest = lines(server, "audit", "list", "--before", str(listed[-1]["id"]))
+        assert [entry["action"] for entry in rest] == [
+            "application.update", "token.issue", "application.approve", "application.create"]
+        assert rest[2]["credential"] == 1 and rest[2]["address"] == "127.0.0.1"
+        for args, actions in [
+            (("--action", "token."), ["token.issue"]),
+            (("--credential", "1"), ["application.approve"]),
+            (("--action", "grant.", "--subject", "1"), ["grant.revoke"]),
+            (("--until", "2020-01-01T00:00:00Z"), []),
+            (("--from", "2020-01-01T00:00:00Z", "--limit", "1"), ["grant.revoke"]),
+        ]:
+            found = [entry["action"] for entry in lines(server, "audit", "list", *args)]
+            assert found == actions, args
+        people = command("audit", "list", "--action", "token.", env=server.place)
+        assert people.returncode == 0 and "\ttoken.issue\t1\t" in people.stdout
+        wrong = command("audit", "list", "--limit", "0", env=server.place)
+        assert wrong.returncode == 2 and "use 1 to 1000" in wrong.stderr
     finally:
         assert server.stop() == 0
 

@@ -1,14 +1,17 @@
-"""The UltraCart API through the unmodified newest SDK (calls 1 to 23 of its sheet, section 7)."""
+"""The UltraCart API through the unmodified newest SDK (calls 1 to 24 and 26 of its sheet, section 7)."""
+
+import json
 
 import pytest
 from ultracart import ApiClient, Configuration
+from ultracart.api.oauth_api import OauthApi
 from ultracart.api.webhook_api import WebhookApi
 from ultracart.exceptions import ApiException, ForbiddenException, UnauthorizedException
 from ultracart.model.webhook import Webhook
 from ultracart.model.webhook_event_category import WebhookEventCategory
 from ultracart.model.webhook_event_subscription import WebhookEventSubscription
 
-from harness import Receiver, Server, wait_until
+from harness import Receiver, Server, command, wait_until
 
 ORDER = {"merchant_id": "DEMO", "order_id": "DEMO-0009104420", "current_stage": "Accounts Receivable",
          "creation_dts": "2021-05-18T12:10:19-04:00", "language_iso_code": "ENG"}
@@ -260,6 +263,93 @@ def test_21_to_23_credentials(server):
     for value in (f"Bearer {token}", token):
         answer = server.http("GET", "/rest/v2/webhook/webhooks", headers={"Authorization": value})
         assert answer.status == 200, value
+
+
+BACK = "https://reports.example.com/back"
+
+
+def registered(server, **fields):
+    """A new application; as the native API shows it."""
+    body = {"name": "Reports", "developer": "Example Ltd", "redirect_uris": [BACK],
+            "scopes": ["webhook_read", "webhook_write"], **fields}
+    answer = server.http("POST", "/v1/applications", body,
+                         {"x-ultracart-simple-key": server.simple_key})
+    assert answer.status == 201, answer.body
+    return answer.json
+
+
+def with_token(server, token, kind=WebhookApi):
+    configuration = Configuration(host=f"{server.url}/rest/v2", access_token=token)
+    return kind(ApiClient(configuration=configuration))
+
+
+def tokens_of(server, application):
+    code = server.authorization_code(application["client_id"], BACK)
+    return with_token(server, None, OauthApi).oauth_access_token(
+        application["client_id"], "authorization_code", code=code, redirect_uri=BACK)
+
+
+def test_24_a_disabled_application(server):
+    application = registered(server)
+    client = with_token(server, tokens_of(server, application).access_token)
+    assert client.get_webhooks(limit=1).success
+    change = lambda disabled: server.http(
+        "PATCH", f"/v1/applications/{application['id']}", {"disabled": disabled},
+        {"x-ultracart-simple-key": server.simple_key}).status
+    assert change(True) == 200
+    with pytest.raises(ApiException) as gone:
+        client.get_webhooks(limit=1)
+    assert gone.value.status == 410 and "disabled" in gone.value.headers["UC-REST-ERROR"]
+    page = server.http("GET", "/rest/v2/oauth/authorize?client_id=" + application["client_id"])
+    assert page.status == 410
+    assert change(False) == 200 and client.get_webhooks(limit=1).success
+
+
+def test_24_a_disabled_key(fresh):
+    made = fresh.credential("--scope", "webhook_read")
+    client = api(fresh, made["simple_key"])
+    assert client.get_webhooks().success
+
+    def status():
+        try:
+            return 200 if client.get_webhooks().success else None
+        except ApiException as refused:
+            return refused.status
+
+    for verb, expected in [("disable", 410), ("enable", 200)]:
+        done = command("credential", verb, str(made["credential_id"]), "--json",
+                       env=fresh.place)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["disabled"] is (verb == "disable")
+        # By command, so within five seconds.
+        wait_until(lambda: status() == expected, what=f"{verb}d")
+
+
+def test_26_tokens(server):
+    application = registered(server)
+    oauth = with_token(server, None, OauthApi)
+    tokens = tokens_of(server, application)
+    assert tokens.token_type == "bearer" and isinstance(tokens.expires_in, str)
+    assert int(tokens.expires_in) > 0 and tokens.scope == "webhook_read webhook_write"
+    renewed = oauth.oauth_access_token(application["client_id"], "refresh_token",
+                                       refresh_token=tokens.refresh_token)
+    assert renewed.token_type == "bearer" and isinstance(renewed.expires_in, str)
+    assert with_token(server, renewed.access_token).get_webhooks(limit=1).success
+    for value in (f"Bearer {renewed.access_token}", renewed.access_token):
+        answer = server.http("GET", "/rest/v2/webhook/webhooks", headers={"Authorization": value})
+        assert answer.status == 200, value
+
+
+def test_a_webhook_shows_whose_token_made_it(server):
+    application = registered(server, url="https://reports.example.com/")
+    client = with_token(server, tokens_of(server, application).access_token)
+    made = client.insert_webhook(Webhook(webhook_url="https://hooks.example.com/p")).webhook
+    for webhook in (made, find(api(server), made.webhook_oid)):
+        profile = webhook.application_profile
+        assert profile.application_name == "Reports" and profile.developer_name == "Example Ltd"
+        assert profile.developer_website == "https://reports.example.com/"
+    own = api(server).insert_webhook(Webhook(webhook_url="https://hooks.example.com/q")).webhook
+    assert own.get("application_profile") is None
 
 
 def test_44_only_what_matches_the_rule_is_delivered(fresh):

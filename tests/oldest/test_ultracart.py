@@ -102,3 +102,42 @@ def test_33_no_key(server):
     with pytest.raises(ApiException) as refused:
         api(server).get_webhooks()
     assert refused.value.status == 401
+
+
+BACK = "https://reports.example.com/back"
+
+
+def test_26_tokens(server):
+    """This SDK sends an empty bearer with its OAuth calls, too, and knows no merchant_id."""
+    body = {"name": "Reports", "redirect_uris": [BACK], "scopes": ["webhook_read"]}
+    made = server.http("POST", "/v1/applications", body,
+                       {"x-ultracart-simple-key": server.simple_key})
+    assert made.status == 201, made.body
+    client_id = made.json["client_id"]
+    oauth = ultracart.OauthApi(api(server).api_client)
+    code = server.authorization_code(client_id, BACK)
+    tokens = oauth.oauth_access_token(client_id, "authorization_code", code=code,
+                                      redirect_uri=BACK)
+    assert tokens.token_type == "bearer" and tokens.expires_in == "31536000"
+    assert tokens.scope == "webhook_read" and tokens.error is None
+    renewed = oauth.oauth_access_token(client_id, "refresh_token",
+                                       refresh_token=tokens.refresh_token)
+
+    def client(token):
+        client = api(server)
+        client.api_client.configuration.access_token = token
+        return client
+
+    for token in (tokens.access_token, renewed.access_token):
+        assert client(token).get_webhooks(limit=1).success
+    with pytest.raises(ApiException) as refused:
+        client(renewed.access_token).delete_webhook(1)
+    assert refused.value.status == 403
+    with pytest.raises(ApiException) as refused:
+        oauth.oauth_access_token(client_id, "authorization_code", code="nonsense",
+                                 redirect_uri=BACK)
+    assert refused.value.status == 400 and "invalid_grant" in refused.value.body
+    assert oauth.oauth_revoke(client_id, renewed.access_token).successful is True
+    with pytest.raises(ApiException) as refused:
+        client(renewed.access_token).get_webhooks(limit=1)
+    assert refused.value.status == 401
