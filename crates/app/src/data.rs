@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use hookyard_core::entropy::{Entropy, SystemEntropy};
+use hookyard_store::moving::Mark;
 use hookyard_store::sqlite::{Options, SqliteCredentials, SqliteStore};
 
 use crate::config::{KeySource, read_or_make};
@@ -16,6 +17,9 @@ const LOCK: &str = "lock";
 
 /// The embedded database.
 const DATABASE: &str = "hookyard.db";
+
+/// The file that says that the data is being moved elsewhere, or was.
+const MARK: &str = "move";
 
 /// A data directory that is there.
 pub(crate) struct DataDir {
@@ -35,11 +39,20 @@ impl DataDir {
             .mode(0o700)
             .create(path)
             .with_context(|| format!("cannot make the data directory {}", path.display()))?;
-        Ok(Self { path: path.to_owned() })
+        let data = Self { path: path.to_owned() };
+        data.refuse_moved()?;
+        Ok(data)
     }
 
     /// A directory that has data.
     pub(crate) fn existing(path: &Path) -> Result<Self> {
+        let data = Self::leaving(path)?;
+        data.refuse_moved()?;
+        Ok(data)
+    }
+
+    /// A directory that has data to be moved, or that were.
+    pub(crate) fn leaving(path: &Path) -> Result<Self> {
         if !path.join(DATABASE).is_file() {
             bail!(
                 "there is no data in {}: run `hookyard init` first, or name the directory with \
@@ -48,6 +61,43 @@ impl DataDir {
             );
         }
         Ok(Self { path: path.to_owned() })
+    }
+
+    /// Refuses data that two would work on if it were used here.
+    fn refuse_moved(&self) -> Result<()> {
+        let (path, mark) = (self.path.display(), self.mark());
+        let known = Mark::read(&mark).with_context(|| format!("cannot read {}", mark.display()))?;
+        let mark = mark.display();
+        match known {
+            None => Ok(()),
+            Some(Mark { finished: true, .. }) => bail!(
+                "the data in {path} was moved to a PostgreSQL database: name that with \
+                 --database-url. To go back to what was here then, remove {mark}"
+            ),
+            Some(Mark { finished: false, .. }) => bail!(
+                "the data in {path} is being moved to a PostgreSQL database: run the same \
+                 `hookyard migrate` again to finish that. To stay here, remove {mark}; a move can \
+                 then only begin anew, with an empty database"
+            ),
+        }
+    }
+
+    /// Where it is noted that the data is moved.
+    pub(crate) fn mark(&self) -> PathBuf {
+        self.path.join(MARK)
+    }
+
+    /// Where the embedded database is.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path.join(DATABASE)
+    }
+
+    /// The key of data that is not to be changed.
+    pub(crate) fn present_key(&self, source: &KeySource) -> Result<[u8; 32]> {
+        if source.unfinished()?.is_some() {
+            bail!("`hookyard key rotate` was interrupted: run it again first");
+        }
+        source.read()
     }
 
     /// Takes the directory for this process.
@@ -152,6 +202,24 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let message = DataDir::existing(directory.path()).err().unwrap().to_string();
         assert!(message.contains("hookyard init"), "{message}");
+    }
+
+    #[test]
+    fn data_that_is_moved_is_not_used_here_any_more() {
+        let directory = tempfile::tempdir().unwrap();
+        File::create(directory.path().join(DATABASE)).unwrap();
+        for (finished, advice) in [(false, "`hookyard migrate` again"), (true, "--database-url")] {
+            let mark = format!(r#"{{"id":"1","finished":{finished}}}"#);
+            std::fs::write(directory.path().join(MARK), mark).unwrap();
+            for refused in [DataDir::create(directory.path()), DataDir::existing(directory.path())]
+            {
+                let message = refused.err().unwrap().to_string();
+                assert!(message.contains(advice) && message.contains("remove"), "{message}");
+            }
+            assert!(DataDir::leaving(directory.path()).is_ok());
+        }
+        std::fs::remove_file(directory.path().join(MARK)).unwrap();
+        assert!(DataDir::existing(directory.path()).is_ok());
     }
 
     #[test]

@@ -39,6 +39,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Serve(command) => runtime.block_on(cli::serve(*command)),
         Command::Application(command) => runtime.block_on(cli::application(command)),
         Command::Manage(command) => runtime.block_on(cli::manage(*command)),
+        Command::Migrate(command) => runtime.block_on(cli::migrate(command)),
         Command::KeyRotate(command) => cli::key_rotate(command),
         Command::RuleTest(command) => return Ok(cli::rule_test(&command)),
     };

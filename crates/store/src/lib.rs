@@ -27,6 +27,7 @@ mod error;
 mod folders;
 mod jobs;
 mod journal;
+pub mod moving;
 mod oauth;
 mod places;
 pub mod postgres;

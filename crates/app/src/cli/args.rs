@@ -55,6 +55,14 @@ pub(crate) enum Action {
     /// Read who changed what
     #[command(subcommand)]
     Audit(AuditAction),
+    /// Move a data directory into a PostgreSQL database
+    ///
+    /// The server must be stopped, and the database empty. The data directory is only read. When
+    /// this is interrupted, the same command goes on where it was; in the end both sides are
+    /// compared row by row. Secrets stay sealed as they are, so the servers need the same
+    /// encryption key. The data directory is not used any more then: remove the file `move` in it
+    /// to go back to what it had.
+    Migrate(MigrateArgs),
     /// Manage the key that encrypts secrets at rest
     #[command(subcommand)]
     Key(KeyAction),
@@ -363,6 +371,19 @@ pub(crate) struct ServeArgs {
     /// then is delivered after the next start.
     #[arg(long, value_name = "SECONDS", env = "HOOKYARD_DRAIN_SECONDS", default_value = "35")]
     pub(crate) drain_seconds: DrainSeconds,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+
+    /// Print one JSON object
+    ///
+    /// Its members are rows, before (whether an earlier run had done everything) and tables, each
+    /// with its table, rows and checksum.
+    #[arg(long, env = "HOOKYARD_JSON")]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

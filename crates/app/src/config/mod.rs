@@ -24,8 +24,8 @@ use jiff::SignedDuration;
 use tracing::level_filters::LevelFilter;
 
 use crate::cli::args::{
-    Action, Cli, CommonArgs, FirstArgs, InitArgs, KeyAction, KeyRotateArgs, RuleAction,
-    RuleTestArgs, ServeArgs,
+    Action, Cli, CommonArgs, FirstArgs, InitArgs, KeyAction, KeyRotateArgs, MigrateArgs,
+    RuleAction, RuleTestArgs, ServeArgs,
 };
 pub(crate) use application::{Application, ApplicationCommand};
 use file::File;
@@ -40,6 +40,7 @@ pub(crate) enum Command {
     Serve(Box<Serve>),
     Application(Application),
     Manage(Box<Manage>),
+    Migrate(Migrate),
     KeyRotate(KeyRotate),
     RuleTest(RuleTest),
 }
@@ -84,6 +85,15 @@ pub(crate) struct Serve {
     pub(crate) drain: Duration,
 }
 
+/// `migrate`.
+#[derive(Debug)]
+pub(crate) struct Migrate {
+    pub(crate) common: Common,
+    /// Where the data goes.
+    pub(crate) url: Secret,
+    pub(crate) json: bool,
+}
+
 /// `key rotate`.
 #[derive(Debug)]
 pub(crate) struct KeyRotate {
@@ -107,6 +117,7 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> 
         Action::Init(args) => args.common.config,
         Action::Serve(args) => args.common.config,
         Action::Application(action) => action.common().config.clone(),
+        Action::Migrate(args) => args.common.config,
         Action::Key(KeyAction::Rotate(args)) => args.common.config,
         Action::Credential(action) => manage::common_of_credential(&action).config.clone(),
         Action::Workspace(action) => manage::common_of_workspace(&action).config.clone(),
@@ -121,6 +132,7 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> 
         Action::Init(args) => Init::new(args).map(Command::Init),
         Action::Serve(args) => Serve::new(*args).map(Box::new).map(Command::Serve),
         Action::Application(action) => Application::new(action).map(Command::Application),
+        Action::Migrate(args) => Migrate::new(args).map(Command::Migrate),
         Action::Key(KeyAction::Rotate(args)) => {
             let KeyRotateArgs { common, new_encryption_key_file: new } = args;
             Ok(Command::KeyRotate(KeyRotate { common: Common::new(common)?, new }))
@@ -151,6 +163,19 @@ fn with_command(mut args: Vec<OsString>) -> Vec<OsString> {
 
 impl Common {
     fn new(args: CommonArgs) -> Result<Self> {
+        let common = Self::with_any_key(args)?;
+        if common.database.is_some() && matches!(common.key, KeySource::Own(_)) {
+            bail!(
+                "a PostgreSQL database needs the same encryption key on every server that shares \
+                 it: set HOOKYARD_ENCRYPTION_KEY, or name a file with --encryption-key-file \
+                 (`openssl rand -hex 32` makes a key)"
+            );
+        }
+        Ok(common)
+    }
+
+    /// The same for a command that has a data directory beside the database: its key will do.
+    fn with_any_key(args: CommonArgs) -> Result<Self> {
         let CommonArgs {
             data,
             config: _,
@@ -162,13 +187,6 @@ impl Common {
         } = args;
         let database = database(database_url, database_url_file.as_deref())?;
         let key = KeySource::new(encryption_key_file, &data)?;
-        if database.is_some() && matches!(key, KeySource::Own(_)) {
-            bail!(
-                "a PostgreSQL database needs the same encryption key on every server that shares \
-                 it: set HOOKYARD_ENCRYPTION_KEY, or name a file with --encryption-key-file \
-                 (`openssl rand -hex 32` makes a key)"
-            );
-        }
         Ok(Self { data, database, key, log_format, log_level: log_level.0 })
     }
 }
@@ -203,6 +221,20 @@ impl Init {
     fn new(args: InitArgs) -> Result<Self> {
         let InitArgs { common, first, json } = args;
         Ok(Self { common: Common::new(common)?, first: first.into(), json })
+    }
+}
+
+impl Migrate {
+    fn new(args: MigrateArgs) -> Result<Self> {
+        let MigrateArgs { common, json } = args;
+        let mut common = Common::with_any_key(common)?;
+        let Some(url) = common.database.take() else {
+            bail!(
+                "name the PostgreSQL database that the data goes to, in HOOKYARD_DATABASE_URL or \
+                 with --database-url or --database-url-file"
+            );
+        };
+        Ok(Self { common, url, json })
     }
 }
 
@@ -346,6 +378,20 @@ mod tests {
         let given = init(&["--encryption-key-file", key.to_str().unwrap()]).unwrap();
         let Command::Init(given) = given else { panic!() };
         assert_eq!(given.common.database.unwrap().expose(), "postgres://user:word@db/x");
+    }
+
+    #[test]
+    fn a_move_has_the_key_of_its_directory_and_needs_a_database() {
+        let migrate = |more: &[&str]| {
+            let args = ["hookyard", "migrate", "--data", "place"].iter().chain(more);
+            read(args.map(OsString::from))
+        };
+        let message = migrate(&[]).unwrap_err().to_string();
+        assert!(message.contains("HOOKYARD_DATABASE_URL"), "{message}");
+        let given = migrate(&["--database-url", "postgres://db/x"]).unwrap();
+        let Command::Migrate(given) = given else { panic!() };
+        assert_eq!(given.url.expose(), "postgres://db/x");
+        assert!(matches!(given.common.key, KeySource::Own(path) if path.ends_with("place/key")));
     }
 
     #[test]

@@ -124,7 +124,7 @@ pub(super) async fn newest(conn: &Conn) -> Result<u64, StoreError> {
 
 /// A hash of workspace and event id, by which an event is found. SHA-256 cut to 64 bits: stable, and
 /// nobody aims for collisions cheaply; a find is always compared.
-fn id_hash(workspace: WorkspaceId, id: &str) -> i64 {
+pub(super) fn id_hash(workspace: WorkspaceId, id: &str) -> i64 {
     let mut sha = Sha256::new();
     sha.update(workspace.0.to_le_bytes());
     sha.update(id.as_bytes());

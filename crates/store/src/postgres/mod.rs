@@ -18,6 +18,7 @@ use crate::vault::Vault;
 use crate::{Ready, Store, StoreError};
 
 mod applications;
+pub(crate) mod arriving;
 mod attempts;
 mod audit;
 mod batches;
@@ -48,7 +49,7 @@ mod sources;
 mod span;
 mod tenants;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tls;
 mod versions;
 
@@ -104,6 +105,7 @@ impl PostgresStore {
         let db = Arc::new(Database::new(url.expose())?);
         migrate::migrate(db.get().await?).await?;
         partitions::make(db.get().await?).await?;
+        arriving::refuse_unfinished(&db.get().await?).await?;
         let vault = Arc::new(Vault::new(&key));
         prove(db.begin().await?, &vault, &*entropy).await?;
         let node = db.get().await?.one("SELECT nextval('node_ids')", &[]).await?.get_as(0)?;
@@ -116,6 +118,13 @@ impl PostgresStore {
             replays: Arc::clone(&replays),
         };
         let tasks = upkeep.start().await?;
+        // A move that began meanwhile has found this node, or is found here.
+        let conn = db.get().await?;
+        if let Err(error) = arriving::refuse_unfinished(&conn).await {
+            nodes::leave(&conn, node).await?;
+            return Err(error);
+        }
+        drop(conn);
         let appending = journal::Appending { node, ready: Arc::clone(&ready) };
         let receiving = datasets::Receiving { node, ready: Arc::clone(&ready) };
         let settling = settle::Settling { node, replays: Arc::clone(&replays) };

@@ -3,6 +3,7 @@
 //! Each has a range of numbers, so that a number alone says where its row is; numbers follow the time
 //! of commit, so the oldest rows are in the partitions of the lowest numbers.
 
+use super::arriving::Range;
 use super::columns::Columns;
 use super::database::Conn;
 use crate::StoreError;
@@ -35,6 +36,20 @@ pub(super) async fn make(conn: Conn) -> Result<(), StoreError> {
             }
         }
     }
+    add(conn, missing).await
+}
+
+/// Makes the partitions for rows with these numbers.
+pub(super) async fn cover(conn: Conn, ranges: &[Range]) -> Result<(), StoreError> {
+    let places = |range: &Range| {
+        let table = range.table;
+        (range.first / WIDTH..=range.last / WIDTH).map(move |place| (table, place))
+    };
+    add(conn, ranges.iter().flat_map(places).collect()).await
+}
+
+/// Makes those of these partitions that are not there.
+async fn add(conn: Conn, missing: Vec<(&'static str, i64)>) -> Result<(), StoreError> {
     if missing.is_empty() {
         return Ok(());
     }

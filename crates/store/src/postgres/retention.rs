@@ -54,6 +54,16 @@ const ATTEMPTS: Kind = Kind {
     },
 };
 
+/// Statements that weigh all rows anew, for those that did not come one by one.
+pub(super) fn weigh_again() -> [String; 2] {
+    [JOURNAL, ATTEMPTS].map(|Kind { id, table, weight, .. }| {
+        format!(
+            "UPDATE retained SET bytes = CASE slot WHEN 0 THEN (SELECT \
+             coalesce(sum({weight} + {ROW_OVERHEAD}), 0) FROM {table}) ELSE 0 END WHERE kind = {id}"
+        )
+    })
+}
+
 #[async_trait]
 impl RetentionStore for PostgresStore {
     async fn expiry(&self, keep: Retention, now: Timestamp) -> Result<Expiry, StoreError> {

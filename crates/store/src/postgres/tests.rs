@@ -21,33 +21,33 @@ const LEASE: Duration = Duration::from_secs(600);
 static TEMPLATE: OnceCell<()> = OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
-fn options(database: &str) -> Options {
+pub(crate) fn options(database: &str) -> Options {
     let url = Secret::new(SERVER.url(database));
     Options { url, key: [7; 32], entropy: Arc::new(SystemEntropy), lease: LEASE }
 }
 
-async fn sql(database: &str, statement: &str) {
+pub(crate) async fn sql(database: &str, statement: &str) {
     let database = Database::new(&SERVER.url(database)).unwrap();
     database.get().await.unwrap().batch(statement).await.unwrap();
     database.close();
 }
 
 /// A database of its own, a copy of one that is migrated already.
-struct Place {
-    name: String,
+pub(crate) struct Place {
+    pub(crate) name: String,
     /// The store that was opened last; it crashes when another is opened.
     last: Mutex<Option<Arc<PostgresStore>>>,
 }
 
 impl Place {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         TEMPLATE.get_or_init(prepare).await;
         let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
         sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE migrated")).await;
         Self { name, last: Mutex::new(None) }
     }
 
-    async fn open(&self) -> Arc<PostgresStore> {
+    pub(crate) async fn open(&self) -> Arc<PostgresStore> {
         let last = self.last.lock().unwrap().take();
         if let Some(last) = last {
             // As if it had been killed a lease ago.

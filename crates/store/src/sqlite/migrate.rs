@@ -72,6 +72,32 @@ fn migrate_to(conn: &mut Connection, migrations: &[&str]) -> Result<(), StoreErr
     Ok(())
 }
 
+/// Refuses a file that is not of this very format, which is only read.
+pub(super) fn refuse_other_format(conn: &Connection) -> Result<(), StoreError> {
+    let id: i32 = conn.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(failed)?;
+    if id != APPLICATION_ID {
+        return Err(StoreError::internal("the file is a SQLite database of another program"));
+    }
+    let (found, known) = (applied(conn)?, MIGRATIONS.len());
+    if found.len() != known {
+        let advice = match found.len() < known {
+            true => "start `hookyard serve` of this version on it once, and stop it",
+            false => "use the newer hookyard that wrote it",
+        };
+        return Err(StoreError::Conflict(format!(
+            "the data is of format {}, and this hookyard moves format {known}: {advice}",
+            found.len(),
+        )));
+    }
+    match found.iter().zip(MIGRATIONS).position(|(found, sql)| *found != checksum(sql)) {
+        Some(place) => Err(StoreError::internal(format!(
+            "migration {} of the data is not the one of this hookyard",
+            place + 1
+        ))),
+        None => Ok(()),
+    }
+}
+
 fn refuse_foreign(conn: &Connection) -> Result<(), StoreError> {
     let id: i32 = conn.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(failed)?;
     let tables: i64 = conn

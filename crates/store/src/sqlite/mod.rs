@@ -33,6 +33,7 @@ mod jobs;
 mod journal;
 mod keys;
 mod landing;
+pub(crate) mod leaving;
 mod memory;
 mod migrate;
 mod oauth;

@@ -11,6 +11,20 @@ CREATE TABLE installation (
 );
 INSERT INTO installation (id) VALUES (1);
 
+-- One row when an embedded store was moved here (arriving.rs). Until that is finished nobody serves.
+CREATE TABLE moves (
+    id       int PRIMARY KEY CHECK (id = 1),
+    origin   text NOT NULL,               -- the id of the move, which the store's directory has, too
+    finished boolean NOT NULL
+);
+
+-- How many rows of each table have come, and what they were compared by in the end.
+CREATE TABLE moved_rows (
+    table_name text PRIMARY KEY,
+    rows       bigint NOT NULL,
+    checksum   text
+) WITH (fillfactor = 50);
+
 -- One row: the last event number given out. Changed only under the journal's lock.
 CREATE TABLE sequencer (
     id  int PRIMARY KEY CHECK (id = 1),

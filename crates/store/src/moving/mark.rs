@@ -1,0 +1,42 @@
+//! What is noted beside the data of a move.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// The file beside an embedded store that says that it is being moved, or was. It is written before
+/// anything is: while it is there, nothing but the move may open the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// By which the database knows the move again.
+    pub id: String,
+    /// Whether everything is there.
+    pub finished: bool,
+}
+
+impl Mark {
+    /// Reads the mark, if there is one.
+    pub fn read(path: &Path) -> io::Result<Option<Self>> {
+        match std::fs::read(path) {
+            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes the mark to disk, whole or not at all.
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        let draft = path.with_extension("draft");
+        let mut file = File::create(&draft)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.sync_all()?;
+        std::fs::rename(&draft, path)?;
+        match path.parent() {
+            Some(directory) if directory.as_os_str().is_empty() => File::open(".")?.sync_all(),
+            Some(directory) => File::open(directory)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+}

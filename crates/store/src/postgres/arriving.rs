@@ -1,0 +1,349 @@
+//! Taking in all there is in an embedded store.
+//!
+//! A batch of rows and how far the table has come with it are one transaction, so a move that was
+//! killed goes on where it was. Until it is finished, no server may use the database.
+
+use std::borrow::Cow;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{SinkExt, TryStreamExt};
+use hookyard_core::entropy::Entropy;
+use hookyard_core::id::WorkspaceId;
+use tokio::task::JoinHandle;
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+use super::columns::{self, Columns, signed};
+use super::database::{Conn, Database, failed};
+use super::retention::weigh_again;
+use super::{journal, migrate, partitions, prove};
+use crate::StoreError;
+use crate::moving::line::Checksum;
+use crate::moving::plan::{New, Planned, Sequence, quoted};
+use crate::vault::Vault;
+
+/// Tables that have partitions, and the columns whose numbers decide which.
+pub(crate) const PARTITIONED: [(&str, &str); 2] = [("journal", "seq"), ("attempts", "id")];
+
+/// Numbers of rows in a table that has partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) table: &'static str,
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+}
+
+/// The most entries of a chunk.
+pub(crate) const CHUNK_ENTRIES: usize = journal::CHUNK_SIZE as usize;
+
+/// Held by the process that moves, as long as it is connected: "hkyd" and 4.
+const LOCK: &str = "SET lock_timeout = '30s'; SELECT pg_advisory_lock(29818711113986052); \
+                    SET lock_timeout = 0";
+
+/// What the connection begins with. Bytes must be written as they are sent.
+const SESSION: &str = "SET bytea_output = 'hex'; SET jit = off";
+
+/// A row when there is a move that is not finished. It waits for one that is just beginning.
+const UNFINISHED: &str = "SELECT FROM moves WHERE NOT finished FOR SHARE";
+
+/// Whether a server is at work.
+const SERVED: &str = "SELECT EXISTS (SELECT FROM nodes WHERE until > clock_timestamp())";
+
+/// How far a move has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// There are rows to be copied or compared, maybe all of them.
+    Unfinished,
+    /// Everything is there.
+    Finished,
+}
+
+/// A table as it was moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Arrived {
+    pub(crate) name: String,
+    pub(crate) rows: u64,
+    /// Of the rows, in whatever order, once they were compared.
+    pub(crate) checksum: String,
+}
+
+/// Refuses a database that has a move that is not finished.
+pub(super) async fn refuse_unfinished(conn: &Conn) -> Result<(), StoreError> {
+    match conn.opt(UNFINISHED, &[]).await? {
+        Some(_) => Err(StoreError::Conflict(
+            "a data directory is being moved into the database: run the same `hookyard migrate` \
+             again to finish that, or use an empty database"
+                .to_owned(),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The hash by which an event is found.
+pub(crate) fn event_hash(workspace: WorkspaceId, id: &str) -> i64 {
+    journal::id_hash(workspace, id)
+}
+
+/// Text as it is kept here.
+pub(crate) fn kept_text(text: &str) -> Cow<'_, str> {
+    columns::escape(text)
+}
+
+/// A database that takes in what an embedded store has.
+pub(crate) struct Arriving {
+    db: Database,
+    client: Client,
+    /// Moves what the client sends and gets.
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.driver.abort();
+        self.db.close();
+    }
+}
+
+impl Arriving {
+    /// Connects and brings the database to the newest format. Another process that moves is waited
+    /// for a little: it may have been killed, and the server has still to notice.
+    pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
+        let db = Database::new(url)?;
+        migrate::migrate(db.get().await?).await?;
+        let (client, connection) = db.connect().await?;
+        let driver = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "the connection to the database ended");
+            }
+        });
+        let arriving = Self { db, client, driver };
+        arriving.run(SESSION).await?;
+        match arriving.client.batch_execute(LOCK).await {
+            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                Err(StoreError::Conflict(
+                    "another `hookyard migrate` is at work on this database".to_owned(),
+                ))
+            }
+            other => other.map(|()| arriving).map_err(|error| failed(&error)),
+        }
+    }
+
+    /// The tables that there are.
+    pub(crate) async fn tables(&self) -> Result<Vec<New>, StoreError> {
+        let sql = "SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod) \
+                   FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
+                   WHERE c.relnamespace = current_schema()::regnamespace \
+                   AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND a.attnum > 0 \
+                   AND NOT a.attisdropped ORDER BY c.relname, a.attnum";
+        let mut tables: Vec<New> = Vec::new();
+        for row in self.client.query(sql, &[]).await.map_err(|error| failed(&error))? {
+            let (name, column): (String, (String, String)) =
+                (row.get_as(0)?, (row.get_as(1)?, row.get_as(2)?));
+            match tables.last_mut().filter(|table| table.name == name) {
+                Some(table) => table.columns.push(column),
+                None => tables.push(New { name, columns: vec![column] }),
+            }
+        }
+        Ok(tables)
+    }
+
+    /// The sequences that there are.
+    pub(crate) async fn sequences(&self) -> Result<Vec<Sequence>, StoreError> {
+        let sql = "SELECT s.relname::text, t.relname::text, a.attname::text FROM pg_class s \
+                   LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.oid \
+                     AND d.deptype IN ('i', 'a') AND d.refobjsubid > 0 \
+                   LEFT JOIN pg_class t ON t.oid = d.refobjid \
+                   LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid \
+                   WHERE s.relkind = 'S' AND s.relnamespace = current_schema()::regnamespace \
+                   ORDER BY s.relname";
+        let rows = self.client.query(sql, &[]).await.map_err(|error| failed(&error))?;
+        let read = |row: &tokio_postgres::Row| {
+            let of = row.get_as::<Option<String>>(1)?.zip(row.get_as::<Option<String>>(2)?);
+            Ok(Sequence { name: row.get_as(0)?, of })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Begins the move with this id, or goes on with it. A database that holds anything else is
+    /// refused. `note` is called before the database knows of a new move.
+    pub(crate) async fn begin(
+        &self,
+        id: &str,
+        tables: &[Planned],
+        note: impl FnOnce() -> io::Result<()>,
+    ) -> Result<State, StoreError> {
+        let tx = self.db.begin().await?;
+        // A server that starts now either is found below, or waits here and finds the move.
+        tx.batch("LOCK TABLE moves IN EXCLUSIVE MODE").await?;
+        if let Some(row) = tx.opt("SELECT origin, finished FROM moves", &[]).await? {
+            let (origin, finished): (String, bool) = (row.get_as(0)?, row.get_as(1)?);
+            return match (origin == id, finished) {
+                (true, true) => Ok(State::Finished),
+                (true, false) => Ok(State::Unfinished),
+                (false, finished) => Err(other_move(finished)),
+            };
+        }
+        self.refuse_used(&tx, tables).await?;
+        tx.execute("INSERT INTO moves (id, origin, finished) VALUES (1, $1, false)", &[&id])
+            .await?;
+        note().map_err(|error| {
+            StoreError::internal(format!("the move cannot be noted beside the data: {error}"))
+        })?;
+        tx.commit().await?;
+        Ok(State::Unfinished)
+    }
+
+    async fn refuse_used(&self, tx: &Conn, tables: &[Planned]) -> Result<(), StoreError> {
+        for table in tables {
+            let sql = format!("SELECT EXISTS (SELECT FROM {})", quoted(&table.name));
+            if tx.one(&sql, &[]).await?.get_as(0)? {
+                return Err(StoreError::Conflict(format!(
+                    "the database is not empty (there are {}): data is moved into an empty one only",
+                    table.name
+                )));
+            }
+        }
+        match tx.one(SERVED, &[]).await?.get_as(0)? {
+            true => Err(served()),
+            false => Ok(()),
+        }
+    }
+
+    /// Decides with which key secrets are sealed, or asks whether it is this one.
+    pub(crate) async fn prove(
+        &self,
+        key: &[u8; 32],
+        entropy: &Arc<dyn Entropy>,
+    ) -> Result<(), StoreError> {
+        prove(self.db.begin().await?, &Vault::new(key), &**entropy).await
+    }
+
+    /// Makes the partitions for rows with these numbers.
+    pub(crate) async fn make_room(&self, ranges: &[Range]) -> Result<(), StoreError> {
+        partitions::cover(self.db.get().await?, ranges).await
+    }
+
+    /// How many rows of a table are there.
+    pub(crate) async fn rows(&self, table: &Planned) -> Result<u64, StoreError> {
+        let sql = "SELECT rows FROM moved_rows WHERE table_name = $1";
+        let row = self.db.get().await?.opt(sql, &[&table.name]).await?;
+        row.map_or(Ok(0), |row| row.unsigned(0))
+    }
+
+    /// Adds rows to a table.
+    pub(crate) async fn take(
+        &self,
+        table: &Planned,
+        rows: u64,
+        lines: Bytes,
+    ) -> Result<(), StoreError> {
+        self.run("BEGIN").await?;
+        let copied = self.copy(table, lines).await?;
+        if copied != rows {
+            return Err(StoreError::internal(format!(
+                "{copied} rows arrived in {} of {rows} that were sent",
+                table.name
+            )));
+        }
+        let sql = "INSERT INTO moved_rows (table_name, rows) VALUES ($1, $2) \
+                   ON CONFLICT (table_name) DO UPDATE SET rows = moved_rows.rows + excluded.rows";
+        let done = self.client.execute(sql, &[&table.name, &signed(rows)]).await;
+        done.map_err(|error| failed(&error))?;
+        self.run("COMMIT").await
+    }
+
+    async fn copy(&self, table: &Planned, lines: Bytes) -> Result<u64, StoreError> {
+        let sql = format!("COPY {} ({}) FROM STDIN", quoted(&table.name), names(table));
+        let copy = async {
+            let mut sink = pin!(self.client.copy_in(&sql).await?);
+            sink.send(lines).await?;
+            sink.finish().await
+        };
+        copy.await.map_err(|error| failed(&error))
+    }
+
+    /// What a table has, as it is found now.
+    pub(crate) async fn checksum(&self, table: &Planned) -> Result<Checksum, StoreError> {
+        let sql = format!("COPY (SELECT {} FROM {}) TO STDOUT", names(table), quoted(&table.name));
+        let read = async {
+            let mut checksum = Checksum::default();
+            let mut lines = pin!(self.client.copy_out(&sql).await?);
+            while let Some(line) = lines.try_next().await? {
+                checksum.add(&line);
+            }
+            Ok(checksum)
+        };
+        read.await.map_err(|error: tokio_postgres::Error| failed(&error))
+    }
+
+    /// Ends the move: sequences go on after `numbers`, events after `last_event`.
+    pub(crate) async fn finish(
+        &self,
+        numbers: &[(String, i64)],
+        last_event: i64,
+        checksums: &[(String, Checksum)],
+    ) -> Result<(), StoreError> {
+        // Plans for tables of which nothing is known would be bad ones.
+        self.run("ANALYZE").await?;
+        let statements = async {
+            self.client.batch_execute("BEGIN").await?;
+            for (sequence, last) in numbers.iter().filter(|(_, last)| *last > 0) {
+                let sql = "SELECT setval($1::text::regclass, $2)";
+                self.client.execute(sql, &[sequence, last]).await?;
+            }
+            self.client.execute("UPDATE sequencer SET seq = $1", &[&last_event]).await?;
+            for weighing in weigh_again() {
+                self.client.batch_execute(&weighing).await?;
+            }
+            for (table, checksum) in checksums {
+                let sql = "INSERT INTO moved_rows (table_name, rows, checksum) VALUES ($1, $2, $3) \
+                           ON CONFLICT (table_name) DO UPDATE SET checksum = excluded.checksum";
+                let values = (&signed(checksum.rows), &checksum.to_string());
+                self.client.execute(sql, &[table, values.0, values.1]).await?;
+            }
+            self.client.batch_execute("UPDATE moves SET finished = true; COMMIT").await
+        };
+        statements.await.map_err(|error| failed(&error))
+    }
+
+    /// The tables of a move that is finished.
+    pub(crate) async fn arrived(&self) -> Result<Vec<Arrived>, StoreError> {
+        let sql =
+            "SELECT table_name, rows, coalesce(checksum, '') FROM moved_rows ORDER BY table_name";
+        let rows = self.db.get().await?.query(sql, &[]).await?;
+        let read = |row: &tokio_postgres::Row| {
+            Ok(Arrived { name: row.get_as(0)?, rows: row.unsigned(1)?, checksum: row.get_as(2)? })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    async fn run(&self, sql: &str) -> Result<(), StoreError> {
+        self.client.batch_execute(sql).await.map_err(|error| failed(&error))
+    }
+}
+
+fn names(table: &Planned) -> String {
+    let names: Vec<_> = table.columns.iter().map(|(column, _)| quoted(column)).collect();
+    names.join(", ")
+}
+
+fn served() -> StoreError {
+    StoreError::Conflict("a hookyard server uses the database: stop it first".to_owned())
+}
+
+fn other_move(finished: bool) -> StoreError {
+    let reason = match finished {
+        true => {
+            "the database is not empty (another data directory was moved into it): data is moved \
+             into an empty one only"
+        }
+        false => {
+            "another data directory is being moved into the database, or this one was, and its mark \
+             has been removed: use an empty database"
+        }
+    };
+    StoreError::Conflict(reason.to_owned())
+}
