@@ -63,17 +63,17 @@ pub(crate) fn post(path: &str, headers: &str, body: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-/// Sends `count` requests over `connections`, each as soon as the one before it is answered. How long
-/// each took, in nanoseconds.
+/// Sends `count` requests over `connections`, each as soon as the one before it is answered, to each of
+/// the servers over as many. How long each took, in nanoseconds.
 pub(crate) async fn closed_loop(
-    to: SocketAddr,
+    to: &[SocketAddr],
     connections: usize,
     count: u64,
     make: MakeRequest,
 ) -> Result<Vec<u64>> {
     let next = Arc::new(AtomicU64::new(0));
-    let worker = || {
-        let (next, make) = (Arc::clone(&next), Arc::clone(&make));
+    let worker = |to: &SocketAddr| {
+        let (next, make, to) = (Arc::clone(&next), Arc::clone(&make), *to);
         tokio::spawn(async move {
             let mut connection = Connection::open(to).await?;
             let mut took = Vec::new();
@@ -89,7 +89,7 @@ pub(crate) async fn closed_loop(
             }
         })
     };
-    let workers: Vec<_> = (0..connections).map(|_| worker()).collect();
+    let workers: Vec<_> = to.iter().cycle().take(connections).map(worker).collect();
     let mut all = Vec::new();
     for worker in workers {
         all.extend(worker.await??);

@@ -1,4 +1,4 @@
-//! A server under measurement: its process, its API and the time it has used.
+//! Servers under measurement: their processes, their API and the time they have used.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,11 +11,15 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::client::{Connection, post};
+use crate::process;
 
-/// A running server.
+/// The encryption key of servers that share a database.
+const KEY: &str = "5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e";
+
+/// A running server, or several that share a database.
 pub(crate) struct Server {
-    pub(crate) address: SocketAddr,
-    child: Child,
+    pub(crate) addresses: Vec<SocketAddr>,
+    children: Vec<Child>,
     key: String,
     pair: String,
     ids: (i64, i64),
@@ -27,26 +31,58 @@ impl Server {
     pub(crate) async fn hookyard(binary: &Path, flags: &[&str]) -> Result<Self> {
         let directory = TempDir::new_in("target")?;
         let data = directory.path().join("data");
-        let output =
-            Command::new(binary).args(["init", "--json", "--data"]).arg(&data).output().await?;
-        let init: Value = serde_json::from_slice(&output.stdout)
-            .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
-        let address = free_address().await?;
-        let child = Command::new(binary)
-            .args(["serve", "--log-level", "warn", "--allow-net", "127.0.0.0/8", "--data"])
-            .arg(&data)
-            .args(["--listen", &address.to_string()])
-            .args(flags)
-            .stdout(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
+        let command = || {
+            let mut command = Command::new(binary);
+            command.env("HOOKYARD_DATA", &data);
+            command
+        };
+        let init = initialise(command()).await?;
+        let mut server = Self::start(&command, 1, flags, &init).await?;
+        server.directory = Some(directory);
+        Ok(server)
+    }
+
+    /// Makes a workspace in an empty database; what [`Server::on_database`] is to be told of it.
+    pub(crate) async fn initialise_database(binary: &Path, url: &str) -> Result<Value> {
+        initialise(on_database(binary, url)).await
+    }
+
+    /// So many nodes of the real binary on a database.
+    pub(crate) async fn on_database(
+        binary: &Path,
+        url: &str,
+        nodes: usize,
+        init: &Value,
+    ) -> Result<Self> {
+        Self::start(&|| on_database(binary, url), nodes, &[], init).await
+    }
+
+    async fn start(
+        command: &impl Fn() -> Command,
+        nodes: usize,
+        flags: &[&str],
+        init: &Value,
+    ) -> Result<Self> {
+        let (mut addresses, mut children) = (Vec::new(), Vec::new());
+        for _ in 0..nodes {
+            let address = free_address().await?;
+            let child = command()
+                .args(["serve", "--log-level", "warn", "--allow-net", "127.0.0.0/8"])
+                .args(["--listen", &address.to_string()])
+                .args(flags)
+                .stdout(Stdio::null())
+                .kill_on_drop(true)
+                .spawn()?;
+            addresses.push(address);
+            children.push(child);
+        }
         let text = |name: &str| init[name].as_str().unwrap_or_default().to_owned();
         let pair =
             format!("x-api-key: {}\r\nx-api-secret: {}\r\n", text("api_key"), text("api_secret"));
         let key = format!("x-ultracart-simple-key: {}\r\n", text("simple_key"));
         let number = |name: &str| init[name].as_i64().unwrap_or_default();
         let ids = (number("workspace_id"), number("project_id"));
-        let server = Self { address, child, key, pair, ids, directory: Some(directory) };
+        let server = Self { addresses, children, key, pair, ids, directory: None };
         server.until_ready().await?;
         Ok(server)
     }
@@ -61,17 +97,22 @@ impl Server {
         let stdout = child.stdout.take().context("no output")?;
         let line = BufReader::new(stdout).lines().next_line().await?.context("no address")?;
         let (key, pair, ids) = (String::new(), String::new(), (0, 0));
-        Ok(Self { address: line.parse()?, child, key, pair, ids, directory: None })
+        let (addresses, children) = (vec![line.parse()?], vec![child]);
+        Ok(Self { addresses, children, key, pair, ids, directory: None })
     }
 
     async fn until_ready(&self) -> Result<()> {
-        for _ in 0..200 {
-            if Connection::open(self.address).await.is_ok() {
-                return Ok(());
+        for address in &self.addresses {
+            let mut rounds = 0;
+            while Connection::open(*address).await.is_err() {
+                if rounds == 200 {
+                    bail!("the server does not listen");
+                }
+                rounds += 1;
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
-        bail!("the server does not listen")
+        Ok(())
     }
 
     /// A request that publishes; `kind` is the media type.
@@ -141,9 +182,9 @@ impl Server {
         answer["path"].as_str().map(str::to_owned).with_context(|| answer.to_string())
     }
 
-    /// The most memory that the process has had.
+    /// The most memory that the first process has had.
     pub(crate) fn peak_bytes(&self) -> Result<u64> {
-        let pid = self.child.id().context("the server is gone")?;
+        let pid = self.pids().next().context("the server is gone")?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kilobytes =
@@ -152,7 +193,7 @@ impl Server {
     }
 
     async fn call(&self, request: &[u8]) -> Result<Value> {
-        let mut connection = Connection::open(self.address).await?;
+        let mut connection = Connection::open(self.addresses[0]).await?;
         let (status, body) = connection.call(request).await?;
         if !(200..300).contains(&status) {
             bail!("answered {status}: {}", String::from_utf8_lossy(body));
@@ -160,15 +201,23 @@ impl Server {
         Ok(serde_json::from_slice(body).unwrap_or_default())
     }
 
-    /// Seconds of processor time that the process has used.
+    fn pids(&self) -> impl Iterator<Item = u32> {
+        self.children.iter().filter_map(Child::id)
+    }
+
+    /// Seconds of processor time that the processes have used.
     pub(crate) fn cpu_seconds(&self) -> Result<f64> {
-        /// Kernel ticks a second, fixed at 100 on every Linux that matters.
-        const TICKS: f64 = 100.0;
-        let pid = self.child.id().context("the server is gone")?;
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        let after_name = stat.rsplit_once(") ").context("no process name")?.1;
-        let ticks = after_name.split(' ').skip(11).take(2).map(str::parse::<f64>);
-        Ok(ticks.sum::<Result<f64, _>>()? / TICKS)
+        self.pids().map(process::cpu_seconds).sum()
+    }
+
+    /// Stops the processes in order, and waits until they have ended.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        for child in &mut self.children {
+            let pid = child.id().context("the server is gone")?.to_string();
+            Command::new("kill").arg(pid).status().await?;
+            child.wait().await?;
+        }
+        Ok(())
     }
 
     /// Bytes of the data directory.
@@ -182,6 +231,18 @@ impl Server {
     }
 }
 
-async fn free_address() -> Result<SocketAddr> {
+fn on_database(binary: &Path, url: &str) -> Command {
+    let mut command = Command::new(binary);
+    command.env("HOOKYARD_DATABASE_URL", url).env("HOOKYARD_ENCRYPTION_KEY", KEY);
+    command
+}
+
+async fn initialise(mut command: Command) -> Result<Value> {
+    let output = command.args(["init", "--json"]).output().await?;
+    serde_json::from_slice(&output.stdout)
+        .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+pub(crate) async fn free_address() -> Result<SocketAddr> {
     Ok(tokio::net::TcpListener::bind("127.0.0.1:0").await?.local_addr()?)
 }

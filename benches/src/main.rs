@@ -6,6 +6,8 @@
 //! cargo build --release && cargo run --release -p hookyard-bench [-- target/release/hookyard]
 //! cargo run --release -p hookyard-bench -- retention [target/release/hookyard]
 //! cargo run --release -p hookyard-bench -- receiving [target/release/hookyard]
+//! cargo run --release -p hookyard-bench -- stores [target/release/hookyard] [--events N] \
+//!     [--database-url postgres://...]
 //! ```
 #![expect(clippy::print_stdout, reason = "the report is the program's output")]
 
@@ -18,9 +20,12 @@ mod client;
 mod hookyard;
 mod latency;
 mod phases;
+mod postgres;
+mod process;
 mod receiver;
 mod receiving;
 mod retention;
+mod stores;
 
 /// The binary under measurement when none is named.
 const BINARY: &str = "target/release/hookyard";
@@ -30,6 +35,9 @@ const RETENTION: &str = "retention";
 
 /// The first argument that measures receiving.
 const RECEIVING: &str = "receiving";
+
+/// The first argument that compares the embedded store with PostgreSQL.
+const STORES: &str = "stores";
 
 /// The first argument that makes this program the bare server.
 const BARE: &str = "bare-server";
@@ -45,6 +53,9 @@ async fn main() -> Result<()> {
         Some(word) if word == RECEIVING => {
             let binary = std::env::args().nth(2).map_or(BINARY.into(), PathBuf::from);
             receiving::run(&binary).await
+        }
+        Some(word) if word == STORES => {
+            stores::run(stores::Options::read(std::env::args().skip(2))?).await
         }
         binary => phases::run(binary.map_or(BINARY.into(), PathBuf::from)).await,
     }

@@ -13,7 +13,8 @@ use crate::receiver::{Receiver, STAMP};
 /// Events of one throughput measurement: a few seconds' worth.
 const EVENTS: u64 = 100_000;
 
-const CONNECTIONS: usize = 64;
+pub(crate) const CONNECTIONS: usize = 64;
+
 /// How many values the key of lanes has: as many as a shop has customers in a busy minute.
 const KEYS: u64 = 1_000;
 
@@ -24,8 +25,8 @@ const ONE: &str = "application/cloudevents+json";
 const BATCH: &str = "application/cloudevents-batch+json";
 
 /// The type that endpoints are made for, and one that nobody wants. Neither needs https.
-const WANTED: &str = "item_update";
-const UNWANTED: &str = "item_create";
+pub(crate) const WANTED: &str = "item_update";
+pub(crate) const UNWANTED: &str = "item_create";
 
 /// Runs everything and prints a table.
 pub(crate) async fn run(binary: PathBuf) -> Result<()> {
@@ -61,7 +62,7 @@ fn report(name: &str, per_second: f64, cpu_ms_per_1000: f64, samples: &mut [u64]
 }
 
 /// A CloudEvent of about 0.9 KB.
-fn event(id: u64, kind: &str) -> String {
+pub(crate) fn event(id: u64, kind: &str) -> String {
     let filler = "abcdefghij".repeat(60);
     let (published, shelf) = (now_ns(), id % KEYS);
     format!(
@@ -69,7 +70,8 @@ fn event(id: u64, kind: &str) -> String {
     )
 }
 
-fn publishing(server: &Arc<Server>, kind: &'static str, batch: u64) -> MakeRequest {
+/// Requests that publish so many events each.
+pub(crate) fn publishing(server: &Arc<Server>, kind: &'static str, batch: u64) -> MakeRequest {
     let server = Arc::clone(server);
     Arc::new(move |number| {
         if batch == 1 {
@@ -83,7 +85,7 @@ fn publishing(server: &Arc<Server>, kind: &'static str, batch: u64) -> MakeReque
 /// Runs a closed loop and reports it.
 async fn throughput(name: &str, server: &Server, make: MakeRequest) -> Result<()> {
     let (cpu, start) = (server.cpu_seconds()?, now_ns());
-    let mut took = closed_loop(server.address, CONNECTIONS, EVENTS, make).await?;
+    let mut took = closed_loop(&server.addresses, CONNECTIONS, EVENTS, make).await?;
     let seconds = (now_ns() - start) as f64 / 1e9;
     let cpu = (server.cpu_seconds()? - cpu) * 1e6 / EVENTS as f64;
     report(name, EVENTS as f64 / seconds, cpu, &mut took);
@@ -150,7 +152,7 @@ async fn deliver_to(
     let (cpu, start) = (server.cpu_seconds()?, now_ns());
     let batch = if batched { 100 } else { 1 };
     let make = publishing(server, WANTED, batch);
-    closed_loop(server.address, CONNECTIONS, events / batch, make).await?;
+    closed_loop(&server.addresses, CONNECTIONS, events / batch, make).await?;
     let published = (now_ns() - start) as f64 / 1e9;
     let deliveries = events * endpoints;
     let (last, requests) = receiver.wait(deliveries).await;
@@ -174,7 +176,7 @@ async fn latency(server: &Arc<Server>, receiver: &Receiver, rate: u32) -> Result
     receiver.reset();
     let count = u64::from(rate) * SECONDS;
     let (cpu, start) = (server.cpu_seconds()?, now_ns());
-    open_loop(server.address, rate, count, publishing(server, WANTED, 1)).await?;
+    open_loop(server.addresses[0], rate, count, publishing(server, WANTED, 1)).await?;
     let (last, _) = receiver.wait(count).await;
     let cpu = (server.cpu_seconds()? - cpu) * 1e6 / count as f64;
     let per_second = count as f64 / ((last - start) as f64 / 1e9);

@@ -88,7 +88,7 @@ async fn measure(
     make: MakeRequest,
 ) -> Result<()> {
     let (disk, cpu, start) = (server.disk_bytes()?, server.cpu_seconds()?, now_ns());
-    let mut took = closed_loop(server.address, connections, count, make).await?;
+    let mut took = closed_loop(&server.addresses, connections, count, make).await?;
     let per_second = count as f64 * 1e9 / (now_ns() - start) as f64;
     let cpu = (server.cpu_seconds()? - cpu) * 1e6 / count as f64;
     // The write-ahead log is a few megabytes of this; of as many rows that is little.
