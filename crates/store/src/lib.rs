@@ -27,6 +27,7 @@ mod error;
 mod folders;
 mod jobs;
 mod journal;
+mod limits;
 pub mod moving;
 mod oauth;
 mod places;
@@ -63,6 +64,7 @@ pub use folders::{
 };
 pub use jobs::{JOBS_KEPT, JobStore, NewJob};
 pub use journal::{EventQuery, JournalStore};
+pub use limits::{LimitStore, TAKES_MAX, Take, Taken, Turns};
 pub use oauth::{
     ACCESS_TOKENS_MAX, Code, DEVICE_CODES_MAX, DeviceCode, Issue, NewTokens, OAuthStore, Poll,
     SecretHash, USED_REFRESH_TOKENS_MAX,
@@ -103,6 +105,7 @@ pub trait Store:
     + VersionStore
     + FolderStore
     + JobStore
+    + LimitStore
     + ReceivingStore
 {
     /// Whether a transaction can be committed now.

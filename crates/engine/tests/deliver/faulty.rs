@@ -431,6 +431,10 @@ delegate! {
         fn add_job(workspace: WorkspaceId, new: NewJob, now: Timestamp) -> Job;
         fn job(workspace: WorkspaceId, id: JobId) -> Option<Job>;
     }
+    LimitStore {
+        fn take_turns(takes: Vec<Take>, now: Timestamp) -> Turns;
+        fn forget_buckets(now: Timestamp, limit: usize) -> u64;
+    }
     ReceivingStore {
         fn accept(delivery: NewDelivery, now: Timestamp) -> Accepted;
         fn deliveries(workspace: WorkspaceId, source: SourceId, page: Newest<DeliveryId>)

@@ -31,6 +31,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod folders;
 pub(crate) mod journal;
 pub(crate) mod lanes;
+pub(crate) mod limits;
 pub(crate) mod oauth;
 pub(crate) mod queue;
 pub(crate) mod receiving;
@@ -108,6 +109,8 @@ macro_rules! suite {
             lanes: entries_leave_behind_the_head, the_window_is_bounded,
                 failed_bundles_stay_together, a_crash_at_any_point_keeps_the_lanes,
                 a_replay_goes_on_past_what_waits;
+            limits: turns_run_out_and_come_back, what_is_owed_is_taken_first,
+                each_bucket_is_its_own, turns_survive, empty_buckets_are_forgotten;
             receiving: a_delivery_is_row_event_and_record_at_once, repeats_store_nothing,
                 bodies_are_kept_once, deliveries_are_listed_newest_first,
                 inspection_is_bounded_by_age, rejections_are_logged_in_bounds,

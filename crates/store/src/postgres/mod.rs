@@ -35,6 +35,7 @@ mod freshness;
 mod gaps;
 mod jobs;
 mod journal;
+mod limits;
 mod migrate;
 mod nodes;
 mod oauth;

@@ -34,6 +34,7 @@ mod journal;
 mod keys;
 mod landing;
 pub(crate) mod leaving;
+mod limits;
 mod memory;
 mod migrate;
 mod oauth;

@@ -473,3 +473,10 @@ CREATE TABLE landed (
     endpoint_id int NOT NULL,
     PRIMARY KEY (seq, endpoint_id)
 );
+
+-- What has been taken of callers' quotas: leaky buckets. One that is empty need not be here.
+CREATE TABLE limit_buckets (
+    key      text PRIMARY KEY,
+    empty_us bigint NOT NULL,             -- when it is empty again, in microseconds of Unix time
+    granted  bigint NOT NULL              -- what whoever asked last was given
+) WITH (fillfactor = 50);
