@@ -17,6 +17,7 @@ pub mod endpoints;
 mod error;
 pub mod event_types;
 pub mod hops;
+pub mod limits;
 pub mod net;
 pub mod oauth;
 pub mod publish;
@@ -29,6 +30,7 @@ pub mod tenants;
 
 use access::Access;
 pub use error::Error;
+use limits::{Limiter, Limits};
 use net::Guard;
 use publish::Matchers;
 use receive::Receiving;
@@ -42,27 +44,42 @@ pub struct Engine {
     guard: Arc<Guard>,
     matchers: Arc<Matchers>,
     access: Arc<Access>,
+    limiter: Arc<Limiter>,
     receiving: Arc<Receiving>,
 }
 
 impl Engine {
-    /// An engine over a store.
+    /// An engine over a store, with no limits on callers.
     pub fn new(
         store: SharedStore,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         guard: Arc<Guard>,
     ) -> Self {
-        let access = Arc::new(Access::new(Arc::clone(&store), Arc::clone(&clock)));
+        let limiter = Limiter::new(Limits::default(), Arc::clone(&store) as _, Arc::clone(&clock));
+        let limiter = Arc::new(limiter);
+        let access = Access::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&limiter));
+        let access = Arc::new(access);
         Self {
             store,
             clock,
+            limiter,
             entropy,
             guard,
             matchers: Arc::default(),
             access,
             receiving: Arc::default(),
         }
+    }
+
+    /// The engine with limits on callers, before it is used.
+    #[must_use]
+    pub fn limited(self, limits: Limits) -> Self {
+        let Self { store, clock, .. } = &self;
+        let limiter = Limiter::new(limits, Arc::clone(store) as _, Arc::clone(clock));
+        let limiter = Arc::new(limiter);
+        let access = Access::new(Arc::clone(store), Arc::clone(clock), Arc::clone(&limiter));
+        Self { limiter, access: Arc::new(access), ..self }
     }
 
     /// The store, for reads that need no more than it gives.
@@ -83,6 +100,11 @@ impl Engine {
     /// The check of callers' credentials.
     pub fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// What counts callers' requests.
+    pub fn limiter(&self) -> &Limiter {
+        &self.limiter
     }
 
     /// The guard of outbound connections.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, middleware};
 use hookyard_engine::Engine;
 use hookyard_engine::oauth::Lifetimes;
 use ipnet::IpNet;
@@ -15,24 +15,27 @@ use ipnet::IpNet;
 mod access_tests;
 #[cfg(test)]
 mod audit_tests;
+mod gate;
 mod inbound;
+#[cfg(test)]
+mod limit_tests;
+mod listener;
 mod mammoth;
 mod native;
 mod peer;
 mod probes;
 mod problem;
 mod request_log;
-mod serve;
 #[cfg(test)]
 mod tenant_tests;
 #[cfg(test)]
 mod test_server;
 mod ultracart;
 
+pub use listener::{Bounds, serve};
 pub use native::audit_line;
 use problem::{Code, Problem};
 use request_log::RequestLog;
-pub use serve::serve;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -60,6 +63,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// How long OAuth2 tokens are good for.
     pub lifetimes: Lifetimes,
+    /// How much callers may take of the server.
+    pub bounds: Bounds,
 }
 
 impl Default for Settings {
@@ -72,6 +77,7 @@ impl Default for Settings {
             trusted_proxies: Vec::new(),
             public_url: None,
             lifetimes: Lifetimes::default(),
+            bounds: Bounds::default(),
         }
     }
 }
@@ -91,6 +97,7 @@ pub fn router(engine: Arc<Engine>, settings: Settings) -> Router {
             Problem::new(Code::MethodNotAllowed, "this path does not take this method")
         })
         .fallback(|| async { Problem::new(Code::NotFound, "there is nothing at this path") })
+        .layer(middleware::from_fn_with_state(app.clone(), gate::pass))
         .layer(log)
         .with_state(app)
 }

@@ -7,6 +7,8 @@ use hookyard_engine::access::Refusal;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::gate::Turned;
+
 /// Seconds after which a caller who was told to come later may: a store that cannot commit now is
 /// usually back after a moment.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
@@ -42,6 +44,12 @@ pub(crate) enum Code {
     Conflict,
     /// `if-match` names a revision that is no longer the newest.
     PreconditionFailed,
+    /// The path and query are longer than allowed.
+    UriTooLong,
+    /// There are more headers than allowed.
+    HeadersTooLarge,
+    /// The caller comes too often.
+    TooManyRequests,
     /// The request took too long to arrive.
     Timeout,
     /// It cannot be done now; later it can.
@@ -52,7 +60,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// The whole list.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Unauthenticated,
@@ -66,6 +74,9 @@ impl Code {
         Self::UnsupportedMediaType,
         Self::Conflict,
         Self::PreconditionFailed,
+        Self::UriTooLong,
+        Self::HeadersTooLarge,
+        Self::TooManyRequests,
         Self::Timeout,
         Self::Unavailable,
         Self::Internal,
@@ -85,6 +96,9 @@ impl Code {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Conflict => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -112,6 +126,8 @@ pub(crate) struct Problem {
     pub(crate) field: Option<String>,
     /// In a batch, which event is at fault, from 0.
     pub(crate) index: Option<usize>,
+    /// Seconds after which the caller may come again.
+    pub(crate) retry_after: Option<u64>,
 }
 
 /// What is wrong, as RFC 9457 describes it.
@@ -138,7 +154,7 @@ pub(crate) struct ProblemBody<'a> {
 impl Problem {
     /// A problem with nothing to be said beyond its code and `detail`.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), field: None, index: None }
+        Self { code, detail: detail.into(), field: None, index: None, retry_after: None }
     }
 
     /// A problem with one parameter, attribute or header.
@@ -176,6 +192,9 @@ impl Problem {
             Code::UnsupportedMediaType => ("content-type", "send the body as application/json"),
             Code::Conflict => ("", "the workspace has an event type `parcel_lost` already"),
             Code::PreconditionFailed => ("if-match", "it is at revision 4 now"),
+            Code::UriTooLong => ("", "path and query have more than 16384 bytes"),
+            Code::HeadersTooLarge => ("", "there are more than 100 headers or 32768 bytes of them"),
+            Code::TooManyRequests => ("", "rate of 1000 per 3600 second(s) exceeded."),
             Code::Timeout => ("", "the request took too long to arrive"),
             Code::Unavailable => ("", "the store is stopping"),
             Code::Internal => ("", "the server failed; its log says why"),
@@ -209,11 +228,24 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let code = match refusal {
             Refusal::Failed(error) => return error.into(),
+            Refusal::TooMany(exceeded) => return Self::from(&Turned::Rate(exceeded)),
             Refusal::Unknown | Refusal::Expired(_) => Code::Unauthenticated,
             Refusal::Address(_) => Code::AddressNotAllowed,
             Refusal::Disabled => Code::Disabled,
         };
         Self::new(code, refusal.to_string())
+    }
+}
+
+impl From<&Turned> for Problem {
+    fn from(turned: &Turned) -> Self {
+        let code = match turned {
+            Turned::Uri(_) => Code::UriTooLong,
+            Turned::Headers(_) => Code::HeadersTooLarge,
+            Turned::Rate(_) | Turned::Connections => Code::TooManyRequests,
+            Turned::Stalled => Code::Timeout,
+        };
+        Self { retry_after: turned.retry_after(), ..Self::new(code, turned.to_string()) }
     }
 }
 
@@ -225,6 +257,9 @@ impl IntoResponse for Problem {
         let mut response = (status, [(header::CONTENT_TYPE, kind)], text).into_response();
         if let Some((name, value)) = self.code.header() {
             response.headers_mut().insert(name, value);
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

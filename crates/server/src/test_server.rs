@@ -11,6 +11,7 @@ use hookyard_core::entropy::Entropy;
 use hookyard_core::id::{ProjectId, WorkspaceId};
 use hookyard_core::model::{CredentialKind, Project, Scope, Scopes, Workspace};
 use hookyard_engine::Engine;
+use hookyard_engine::limits::Limits;
 use hookyard_engine::net::{Guard, Resolve, ResolveError};
 use hookyard_store::sqlite::{Options, SqliteStore};
 use hookyard_store::{NewCredential, NewWorkspace, SharedStore};
@@ -72,6 +73,11 @@ impl TestServer {
 
     /// A server with settings of its own.
     pub(crate) async fn with(settings: Settings) -> Self {
+        Self::limited(settings, Limits::default()).await
+    }
+
+    /// A server that limits its callers.
+    pub(crate) async fn limited(settings: Settings, limits: Limits) -> Self {
         let directory = TempDir::new().unwrap();
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::from_environment());
         let options = Options {
@@ -96,7 +102,7 @@ impl TestServer {
         let allowed = vec!["127.0.0.0/8".parse().unwrap()];
         let guard = Arc::new(Guard::with_resolver(allowed, Arc::new(Names)));
         let engine = Engine::new(store, Arc::clone(&clock) as _, entropy, guard);
-        let engine = Arc::new(engine);
+        let engine = Arc::new(engine.limited(limits));
         let router = router(Arc::clone(&engine), settings);
         Self { router, engine, clock, _directory: directory }
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::application_args::ApplicationAction;
+use super::limit_args::LimitArgs;
 use super::manage_args::{AuditAction, CredentialAction, ProjectAction, WorkspaceAction};
 use crate::config::values::{
     ByteSize, Days, DisableDays, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number,
@@ -364,6 +365,9 @@ pub(crate) struct ServeArgs {
     /// The oldest entries go first.
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_AUDIT_BYTES")]
     pub(crate) audit_bytes: Option<ByteSize>,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
 
     /// How long a stopping server may take to finish what is in flight
     ///

@@ -5,6 +5,7 @@ pub(crate) mod application_args;
 pub(crate) mod args;
 mod init;
 mod key;
+pub(crate) mod limit_args;
 mod manage;
 pub(crate) mod manage_args;
 mod migrate;

@@ -24,7 +24,8 @@ use crate::{first, storage, telemetry};
 
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(command: Serve) -> Result<()> {
-    let Serve { common, first, listen, allow_net, settings, deliver, retention, drain } = command;
+    let Serve { common, first, listen, allow_net, settings, limits, deliver, retention, drain } =
+        command;
     let _flush = telemetry::start(&common).context("cannot start the log")?;
     let signals = Signals::listen().context("cannot listen for signals")?;
     let (store, _lock) = storage::open(&common).await?;
@@ -38,12 +39,13 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
         let nets: Vec<_> = allow_net.iter().map(ToString::to_string).collect();
         tracing::info!(allow_net = nets.join(","), "deliveries may go to these ranges, too");
     }
-    let engine = Arc::new(Engine::new(
+    let engine = Engine::new(
         Arc::clone(&store),
         Arc::new(SystemClock::new()),
         Arc::new(SystemEntropy),
         Arc::new(Guard::new(allow_net)),
-    ));
+    );
+    let engine = Arc::new(engine.limited(limits));
     let stop = Stop::new();
     let dispatcher = deliver::start(&engine, deliver).context("cannot set up TLS")?;
     let upkeep = upkeep(Arc::clone(&engine), retention);
@@ -93,9 +95,10 @@ async fn parts(
     stop: &Stop,
     drain: Duration,
 ) -> Result<()> {
+    let (bounds, proxies) = (settings.bounds.clone(), settings.trusted_proxies.clone());
     let router = hookyard_server::router(engine, settings);
     let requests = async {
-        hookyard_server::serve(listener, router, stop.said()).await;
+        hookyard_server::serve(listener, router, bounds, proxies, stop.said()).await;
         Ok(())
     };
     let deliveries = async {

@@ -3,6 +3,7 @@
 mod application;
 mod file;
 mod key;
+mod limits;
 mod manage;
 pub(crate) mod values;
 
@@ -16,6 +17,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use hookyard_core::id::{ProjectId, WorkspaceId};
 use hookyard_core::model::Secret;
 use hookyard_engine::deliver::{self, ApiUser};
+use hookyard_engine::limits::Limits;
 use hookyard_engine::oauth::Lifetimes;
 use hookyard_server::Settings;
 use hookyard_store::{Keep, Retention};
@@ -80,6 +82,7 @@ pub(crate) struct Serve {
     pub(crate) listen: SocketAddr,
     pub(crate) allow_net: Vec<IpNet>,
     pub(crate) settings: Settings,
+    pub(crate) limits: Limits,
     pub(crate) retention: Retention,
     pub(crate) deliver: deliver::Options,
     pub(crate) drain: Duration,
@@ -265,15 +268,11 @@ impl Serve {
             api_user_password_file,
             sqs_endpoint_url,
             disable_after_days,
+            limits,
             drain_seconds,
         } = args;
-        if event_bytes_max.0 > batch_bytes_max.0 {
-            bail!(
-                "--event-bytes-max {} is above --batch-bytes-max {}: an event must fit a batch",
-                event_bytes_max.0,
-                batch_bytes_max.0,
-            );
-        }
+        let (limits, bounds) = limits::read(&limits)?;
+        check_sizes(event_bytes_max, batch_bytes_max)?;
         let first = FirstWorkspace::from(first);
         let api_user = api_user(api_user_name, api_user_password_file)?;
         let deliver = deliver::Options {
@@ -297,7 +296,9 @@ impl Serve {
                 },
                 trusted_proxies: trusted_proxy.into_iter().map(|net| net.0).collect(),
                 public_url: public_url.map(|url| url.0),
+                bounds,
             },
+            limits,
             retention: Retention {
                 journal: keep(journal_days, journal_bytes),
                 attempts: keep(attempt_days, attempt_bytes),
@@ -308,6 +309,17 @@ impl Serve {
             drain: Duration::from_secs(drain_seconds.0),
         })
     }
+}
+
+fn check_sizes(event: ByteSize, batch: ByteSize) -> Result<()> {
+    if event.0 > batch.0 {
+        bail!(
+            "--event-bytes-max {} is above --batch-bytes-max {}: an event must fit a batch",
+            event.0,
+            batch.0,
+        );
+    }
+    Ok(())
 }
 
 /// The API user, when both parts are given; clap sees to it that one does not come alone.
@@ -414,6 +426,20 @@ mod tests {
         assert_eq!((workspace.0, user.name.as_str(), user.password.expose()), (1, "user", " p4ss"));
         let alone = ["hookyard", "serve", "--api-user-name", "x"].map(OsString::from);
         assert!(read(alone).is_err());
+    }
+
+    #[test]
+    fn heads_have_bounds_of_their_own() {
+        let given =
+            |flags: &[&str]| read(["hookyard", "serve"].iter().chain(flags).map(OsString::from));
+        let message = given(&["--limit-uri-bytes", "65KiB"]).unwrap_err().to_string();
+        assert!(message.contains("--limit-uri-bytes 66560 is above 65536"), "{message}");
+        assert!(given(&["--limit-header-bytes", "2MiB"]).is_err());
+        let serve = given(&["--limit-address-day", "5", "--limit-stall-seconds", "2"]).unwrap();
+        let Command::Serve(serve) = serve else { panic!() };
+        assert_eq!(serve.limits.address.day, Some(5));
+        assert_eq!(serve.limits.credential, hookyard_engine::limits::Rates::default());
+        assert_eq!(serve.settings.bounds.stall, Duration::from_secs(2));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use hookyard_core::model::QUOTA_TURNS_MAX;
 use hookyard_engine::access::OVERLAP_MAX;
 use ipnet::IpNet;
 use jiff::SignedDuration;
@@ -287,6 +288,81 @@ impl FromStr for DrainSeconds {
     }
 }
 
+/// How many requests a caller may make in a window; `None` for any number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rate(pub(crate) Option<u32>);
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == OFF {
+            return Ok(Self(None));
+        }
+        let turns = text.parse().ok().filter(|turns| (1..=QUOTA_TURNS_MAX).contains(turns));
+        turns.map(|turns| Self(Some(turns))).ok_or_else(|| {
+            format!("`{text}` is no limit: use a whole number from 1 to {QUOTA_TURNS_MAX}, or off")
+        })
+    }
+}
+
+/// The word for a limit that is none.
+const OFF: &str = "off";
+
+/// The most connections that can be asked for: far more than the system gives to one process.
+const CONNECTIONS_MAX: usize = 1_000_000;
+
+/// Connections at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Connections(pub(crate) usize);
+
+impl FromStr for Connections {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.parse().ok().filter(|number| (1..=CONNECTIONS_MAX).contains(number));
+        number.map(Self).ok_or_else(|| {
+            format!(
+                "`{text}` is no number of connections: use a whole one from 1 to {CONNECTIONS_MAX}"
+            )
+        })
+    }
+}
+
+/// Connections at once from one address; `None` for any number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AddressConnections(pub(crate) Option<usize>);
+
+impl FromStr for AddressConnections {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == OFF {
+            return Ok(Self(None));
+        }
+        let number = text.parse().map(|Connections(number)| Self(Some(number)));
+        number.map_err(|reason| format!("{reason}, or off"))
+    }
+}
+
+/// The longest of the times that callers are waited for: an hour.
+const LIMIT_SECONDS_MAX: u32 = 3_600;
+
+/// How long callers are waited for, in whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LimitSeconds(pub(crate) u32);
+
+impl FromStr for LimitSeconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let seconds = text.parse().ok().filter(|it| (1..=LIMIT_SECONDS_MAX).contains(it));
+        seconds.map(Self).ok_or_else(|| {
+            format!("`{text}` is no time to wait: use whole seconds from 1 to {LIMIT_SECONDS_MAX}")
+        })
+    }
+}
+
 /// The longest time until an endpoint is disabled: a year. Whoever wants more wants no end.
 const DISABLE_DAYS_MAX: u64 = 365;
 
@@ -385,6 +461,21 @@ mod tests {
         assert_eq!(five.duration(), Some(hookyard_engine::deliver::DISABLE_AFTER_DEFAULT));
         for text in ["366", "-1", "1.5", "x"] {
             assert!(text.parse::<DisableDays>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn limits_are_numbers_or_off() {
+        assert_eq!("1000".parse(), Ok(Rate(Some(1_000))));
+        assert_eq!("off".parse(), Ok(Rate(None)));
+        assert_eq!("off".parse(), Ok(AddressConnections(None)));
+        assert_eq!("7".parse(), Ok(AddressConnections(Some(7))));
+        for text in ["0", "-1", "1.5", "", "none", "100000001"] {
+            assert!(text.parse::<Rate>().unwrap_err().contains("100000000, or off"), "{text}");
+            assert!(text.parse::<AddressConnections>().unwrap_err().ends_with("or off"), "{text}");
+        }
+        for text in ["0", "3601", "x", "off"] {
+            assert!(text.parse::<LimitSeconds>().is_err(), "{text}");
         }
     }
 

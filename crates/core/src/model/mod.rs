@@ -42,7 +42,7 @@ pub use endpoint_options::{
 pub use event::{Event, NewEvent, Receipt};
 pub use event_type::{Catalogue, Category, EventType, NewEventType};
 pub use failure::{Circuit, DisabledKind, DisabledReason};
-pub use quota::{Level, QUOTA_TURNS_MAX, Quota, Window};
+pub use quota::{Level, QUOTA_TURNS_MAX, Quota, QuotaWindow};
 pub use rate_limit::{Bucket, RATE_COUNT_MAX, RATE_SECONDS_MAX, RateLimit, RateUnit};
 pub use replay::{Replay, ReplayProgress, ReplayScope, ReplayState};
 pub use retry_rule::{

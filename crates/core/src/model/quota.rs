@@ -8,15 +8,15 @@ use std::time::Duration;
 pub const QUOTA_TURNS_MAX: u32 = 100_000_000;
 
 /// The time that a quota is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Window {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum QuotaWindow {
     /// 3,600 seconds.
     Hour,
     /// 86,400 seconds.
     Day,
 }
 
-impl Window {
+impl QuotaWindow {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Hour, Self::Day];
 
@@ -54,7 +54,7 @@ pub struct Quota {
     /// How many, from 1 to [`QUOTA_TURNS_MAX`]; 0 lets nobody through.
     pub turns: u32,
     /// In which time.
-    pub window: Window,
+    pub window: QuotaWindow,
 }
 
 impl Quota {
@@ -91,9 +91,11 @@ impl Quota {
         if self.room(level, now) > 0 {
             return Duration::ZERO;
         }
-        // A microsecond more than it may take by rounding.
-        let free = self.window.micros() - level.0.saturating_sub(now).clamp(0, self.window.micros());
-        micros(self.time_of(1).saturating_sub(free) + 1)
+        let window = self.window.micros();
+        let free = window - level.0.saturating_sub(now).clamp(0, window);
+        // Rounded up, so that there is room after it.
+        let turns = i64::from(self.turns.max(1));
+        micros((window + turns - 1) / turns - free)
     }
 
     /// How long until the bucket is empty.
@@ -128,7 +130,7 @@ mod tests {
     const HOUR: i64 = 3_600_000_000;
 
     fn hourly(turns: u32) -> Quota {
-        Quota { turns, window: Window::Hour }
+        Quota { turns, window: QuotaWindow::Hour }
     }
 
     #[test]

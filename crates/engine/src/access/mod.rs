@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::Error;
+use crate::limits::{Exceeded, Limiter};
 
 mod manage;
 mod secrets;
@@ -73,6 +74,9 @@ pub enum Refusal {
     /// It, or the application that it belongs to, is disabled.
     #[error("the credential is disabled, or the application that it belongs to")]
     Disabled,
+    /// It came more often than it may.
+    #[error(transparent)]
+    TooMany(#[from] Exceeded),
     /// Nobody can say now.
     #[error(transparent)]
     Failed(#[from] Error),
@@ -84,6 +88,7 @@ type CacheKey = (&'static str, [u8; 32]);
 pub struct Access {
     store: SharedStore,
     clock: Arc<dyn Clock>,
+    limiter: Arc<Limiter>,
     known: Mutex<Known>,
     /// Uses that are still to be noted in the store.
     used: Mutex<HashMap<CredentialId, Timestamp>>,
@@ -110,12 +115,20 @@ impl Known {
 }
 
 impl Access {
-    pub(crate) fn new(store: SharedStore, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, known: Mutex::default(), used: Mutex::default() }
+    pub(crate) fn new(store: SharedStore, clock: Arc<dyn Clock>, limiter: Arc<Limiter>) -> Self {
+        Self { store, clock, limiter, known: Mutex::default(), used: Mutex::default() }
     }
 
-    /// The credential of a caller who may come in, from the address of the [`Actor`] at work.
+    /// The credential of a caller who may come in, from the address of the [`Actor`] at work. The
+    /// request counts against the credential's limits.
     pub async fn admit(&self, presented: Presented<'_>) -> Result<Credential, Refusal> {
+        let credential = self.recognise(presented).await?;
+        self.limiter.count_credential(&credential).await?;
+        Ok(credential)
+    }
+
+    /// The same for a request that has limits of its own.
+    pub async fn recognise(&self, presented: Presented<'_>) -> Result<Credential, Refusal> {
         let (kind, text, secret) = match presented {
             Presented::Simple(key) => (CredentialKind::Simple, key, None),
             Presented::Pair { key, secret } => (CredentialKind::Pair, key, Some(secret)),

@@ -16,6 +16,10 @@ const ENDED_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// The most credentials that are forgotten at a time; more wait for the next minute.
 const FORGOTTEN_MAX: usize = 1_000;
 
+/// The most buckets of limits that are forgotten at a time: as many as a flood of callers leaves in a
+/// minute, and deleted in well under a second.
+const BUCKETS_FORGOTTEN_MAX: usize = 50_000;
+
 /// Notes when credentials were used, and forgets those that ended long ago.
 pub struct Upkeep(Arc<Engine>);
 
@@ -41,6 +45,9 @@ impl Upkeep {
         engine.access().note_uses().await?;
         let ended_before = engine.clock().now() - ENDED_KEPT;
         engine.store().forget_credentials(ended_before, FORGOTTEN_MAX).await?;
+        if engine.limiter().is_on() {
+            engine.store().forget_buckets(engine.clock().now(), BUCKETS_FORGOTTEN_MAX).await?;
+        }
         Ok(())
     }
 }

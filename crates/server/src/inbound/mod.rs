@@ -38,11 +38,14 @@ const METHODS: &str = "GET, POST, OPTIONS, HEAD";
 const PREFIXES: [&str; 3] = ["", "/api/v2", "/api/v1"];
 const WORDS: [&str; 2] = ["webhook", "webhooks"];
 
+/// How the routes of sources end, and no others.
+const DELIVERY: &str = "/data/{*rest}";
+
 pub(crate) fn router() -> Router<App> {
     let mut router = Router::new();
     for prefix in PREFIXES {
         for word in WORDS {
-            router = router.route(&format!("{prefix}/{word}/data/{{*rest}}"), any(deliver));
+            router = router.route(&format!("{prefix}/{word}{DELIVERY}"), any(deliver));
         }
     }
     // Whatever else is below these is refused in this API's form too.
@@ -50,6 +53,19 @@ pub(crate) fn router() -> Router<App> {
         router
             .nest(prefix, Router::new().fallback(not_found))
             .route(&format!("{prefix}/"), any(not_found))
+    })
+}
+
+/// Whether a route is a source's URL.
+pub(crate) fn is_delivery(route: &str) -> bool {
+    route.ends_with(DELIVERY)
+}
+
+/// Whether a path is below those of sources.
+pub(crate) fn is_below(path: &str) -> bool {
+    ["/webhook", "/webhooks", "/api/v1"].into_iter().any(|prefix| {
+        let rest = path.strip_prefix(prefix);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
 }
 
@@ -197,7 +213,9 @@ async fn standing(app: &App, source: &Source, head: Head<'_>) -> Result<Standing
     if standing == Standing::Proven {
         return Ok(standing);
     }
-    let credential = match call::credential(app, head.headers).await {
+    let Some(presented) = call::presented(head.headers) else { return Ok(standing) };
+    // A delivery counts against the source's limit, and not against the credential's.
+    let credential = match app.engine.access().recognise(presented).await {
         Ok(credential) => Some(credential),
         Err(access::Refusal::Failed(error)) => return Err(error.into()),
         // A source that takes anyone takes this caller, too.

@@ -63,7 +63,8 @@ fn path_id(name: &str, text: &str) -> Option<i64> {
 impl Call {
     /// The credential of the caller.
     pub(crate) async fn credential(&self) -> Result<Credential, ApiError> {
-        Ok(credential(&self.app, &self.headers).await?)
+        let presented = presented(&self.headers).ok_or(Refusal::Unknown)?;
+        Ok(self.app.engine.access().admit(presented).await?)
     }
 
     /// The caller's credential, if it is of the path's workspace and has the scope.
@@ -190,15 +191,13 @@ impl Call {
     }
 }
 
-/// The credential that the headers carry: a key pair, or else a bearer token. [`Refusal::Unknown`]
-/// when there is none or it is wrong.
-pub(crate) async fn credential(app: &App, headers: &HeaderMap) -> Result<Credential, Refusal> {
+/// The credential that the headers carry: a key pair, or else a bearer token.
+pub(crate) fn presented(headers: &HeaderMap) -> Option<Presented<'_>> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let presented = match (text("x-api-key"), text("x-api-secret")) {
+    match (text("x-api-key"), text("x-api-secret")) {
         (Some(key), Some(secret)) => Some(Presented::Pair { key, secret }),
         _ => shared_secret::bearer(headers).map(Presented::Token),
-    };
-    app.engine.access().admit(presented.ok_or(Refusal::Unknown)?).await
+    }
 }
 
 /// Requires a scope of a credential.

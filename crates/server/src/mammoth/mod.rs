@@ -43,6 +43,14 @@ pub(crate) fn router() -> Router<App> {
         .route("/api/v2/", any(not_found))
 }
 
+/// Whether a path is of this API.
+pub(crate) fn is_below(path: &str) -> bool {
+    ["/workspaces", "/jobs", "/api/v2"].into_iter().any(|prefix| {
+        let rest = path.strip_prefix(prefix);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
 /// Every route, in its bare form.
 #[cfg(test)]
 pub(crate) fn routes() -> Vec<String> {

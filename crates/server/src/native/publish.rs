@@ -125,7 +125,7 @@ impl From<cloudevents::Error> for Problem {
             ErrorKind::MediaType => Code::UnsupportedMediaType,
         };
         let field = Some(error.field).filter(|field| !field.is_empty());
-        Self { code, detail: error.message, field, index: error.index }
+        Self { field, index: error.index, ..Self::new(code, error.message) }
     }
 }
 

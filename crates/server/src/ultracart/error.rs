@@ -13,6 +13,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::answer;
+use crate::gate::Turned;
 
 /// The header that repeats the message.
 pub(super) const ERROR_HEADER: HeaderName = HeaderName::from_static("uc-rest-error");
@@ -29,6 +30,7 @@ pub(super) struct ApiError {
     status: StatusCode,
     message: String,
     fault: Option<Fault>,
+    retry_after: Option<u64>,
 }
 
 /// What went wrong inside: for the log alone, where it stands beside the id that the caller gets.
@@ -53,7 +55,7 @@ impl Subject {
 
 impl ApiError {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), fault: None }
+        Self { status, message: message.into(), fault: None, retry_after: None }
     }
 
     /// A value that cannot be used, by its name or path.
@@ -86,8 +88,15 @@ impl ApiError {
             Refusal::Unknown | Refusal::Expired(_) => StatusCode::UNAUTHORIZED,
             Refusal::Address(_) => StatusCode::FORBIDDEN,
             Refusal::Disabled => StatusCode::GONE,
+            Refusal::TooMany(exceeded) => return Self::turned_away(&Turned::Rate(exceeded)),
         };
         Self::new(status, refusal.to_string())
+    }
+
+    /// A request that does not reach its handler.
+    pub(super) fn turned_away(turned: &Turned) -> Self {
+        let retry_after = turned.retry_after();
+        Self { retry_after, ..Self::new(turned.status(), turned.to_string()) }
     }
 
     /// A credential without the scope.
@@ -155,7 +164,7 @@ struct Empty {}
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Self { status, message, fault } = self;
+        let Self { status, message, fault, retry_after } = self;
         let error = ErrorFields {
             developer_message: &message,
             error_code: status.as_str(),
@@ -174,6 +183,9 @@ impl IntoResponse for ApiError {
         }
         if matches!(status, StatusCode::CONFLICT | StatusCode::SERVICE_UNAVAILABLE) {
             headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

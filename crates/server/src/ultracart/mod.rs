@@ -6,12 +6,13 @@
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, delete, get, post};
 use hookyard_core::id::RequestId;
 use http::{HeaderName, HeaderValue};
 
 use crate::App;
+use crate::gate::Turned;
 
 mod answer;
 mod attempts;
@@ -76,6 +77,22 @@ pub(crate) fn router(app: &App) -> Router<App> {
     router
         .method_not_allowed_fallback(|| async { ApiError::wrong_method() })
         .layer(middleware::from_fn_with_state(app.clone(), identify))
+}
+
+/// Whether a path is of this API.
+pub(crate) fn is_below(path: &str) -> bool {
+    let rest = path.strip_prefix(BASE_PATH);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The answer to a request of this API that does not reach its handler.
+pub(crate) fn turned_away(path: &str, turned: &Turned) -> Response {
+    let rest = path.strip_prefix(BASE_PATH).unwrap_or_default().trim_end_matches('/');
+    if oauth::is_called_by_applications(rest) {
+        oauth::OAuthError::turned_away(turned).into_response()
+    } else {
+        ApiError::turned_away(turned).into_response()
+    }
 }
 
 /// Gives every answer of the API its id, and logs what went wrong inside beside it.

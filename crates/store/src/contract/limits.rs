@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use hookyard_core::model::{Quota, Window};
+use hookyard_core::model::{Quota, QuotaWindow};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Fixture, at, open};
 use crate::{SharedStore, Take, Taken};
 
-const TEN: Quota = Quota { turns: 10, window: Window::Hour };
+const TEN: Quota = Quota { turns: 10, window: QuotaWindow::Hour };
 
 fn take(key: &str, owed: u32, wanted: u32) -> Take {
     Take { key: key.to_owned(), quota: TEN, owed, wanted }
@@ -58,7 +58,7 @@ pub(crate) async fn what_is_owed_is_taken_first(fixture: &dyn Fixture) {
         let taken = ask(&store, vec![take("a", owed, wanted)], now).await;
         assert_eq!(taken, [Taken { granted, level }], "{second}");
     }
-    let quota = Quota { turns: 99_999_989, window: Window::Day };
+    let quota = Quota { turns: 99_999_989, window: QuotaWindow::Day };
     let all = Take { key: "large".to_owned(), quota, owed: 1, wanted: u32::MAX };
     let taken = ask(&store, vec![all], at(0)).await;
     assert_eq!(taken[0].granted, quota.turns - 1);
@@ -66,7 +66,7 @@ pub(crate) async fn what_is_owed_is_taken_first(fixture: &dyn Fixture) {
 
 pub(crate) async fn each_bucket_is_its_own(fixture: &dyn Fixture) {
     let store = open(fixture).await;
-    let day = Quota { window: Window::Day, ..TEN };
+    let day = Quota { window: QuotaWindow::Day, ..TEN };
     let takes = vec![
         take("z", 0, 4),
         Take { key: "a/day".to_owned(), quota: day, owed: 0, wanted: 99 },

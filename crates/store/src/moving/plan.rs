@@ -109,7 +109,7 @@ const fn same(name: &'static str) -> Known {
 const EVENT_HASH: &str = "workspace_id || ' ' || event_id";
 
 /// All that is moved row by row, in an order in which what is referred to comes first.
-const KNOWN: [Known; 30] = [
+const KNOWN: [Known; 31] = [
     Known { new: &["version"], ..same("workspaces") },
     same("projects"),
     same("applications"),
@@ -154,6 +154,7 @@ const KNOWN: [Known; 30] = [
     same("deliveries"),
     same("rejections"),
     same("audit"),
+    Known { new: &["granted"], ..same("limit_buckets") },
 ];
 
 /// The queues' tables with all their columns on both sides: their rows are what a start of the

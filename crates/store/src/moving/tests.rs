@@ -118,6 +118,7 @@ mod contract_of_a_move {
         lanes: entries_leave_behind_the_head, the_window_is_bounded,
             failed_bundles_stay_together, a_crash_at_any_point_keeps_the_lanes,
             a_replay_goes_on_past_what_waits;
+        limits: turns_survive;
         oauth: a_code_is_good_once_and_its_reuse_ends_the_grant,
             a_refresh_token_is_good_once_and_its_reuse_ends_the_family,
             a_device_waits_for_its_person;

@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::super::BASE_PATH;
 use super::failures::Failures;
-use super::form::Form;
+use super::form::{Form, Unread};
 use super::page::{self, Complaint, Escaped, Page};
 use super::proof;
 use super::{AUTHORIZE, token};
@@ -35,7 +35,7 @@ pub(super) async fn show(State(app): State<App>, RawQuery(query): RawQuery) -> R
             Ok(asked) => ask(&app, &form, &asked, None).await,
             Err(response) => response,
         },
-        Err(reason) => broken(&reason).into_response(),
+        Err(reason) => broken(&reason.into()).into_response(),
     }
 }
 
@@ -51,7 +51,7 @@ pub(super) async fn decide(
     }
     let form = match Form::read(&headers, body).await {
         Ok(form) => form,
-        Err(reason) => return broken(&reason).into_response(),
+        Err(unread) => return broken(&unread).into_response(),
     };
     let asked = match asked(&app, &form).await {
         Ok(asked) => asked,
@@ -117,7 +117,7 @@ async fn asked(app: &App, form: &Form) -> Result<Asked, Response> {
         judged.map_err(|error| Page::of_complaint(&proof::failed(&error)).into_response())?;
     judged.map_err(|stop| match stop {
         Stop::Back(place) => page::see_other(&place),
-        Stop::Here(reason) => broken(reason).into_response(),
+        Stop::Here(reason) => broken(&reason.to_owned().into()).into_response(),
         Stop::Disabled => {
             let text = "The application is disabled for now. Nothing was sent to it.";
             Page::dead_end(StatusCode::GONE, "Disabled", text).into_response()
@@ -149,10 +149,11 @@ async fn ask(app: &App, form: &Form, asked: &Asked, complaint: Option<&Complaint
         .into_response()
 }
 
-fn broken(reason: &str) -> Page {
+fn broken(unread: &Unread) -> Page {
+    let Unread { status, message: reason } = unread;
     let text = format!(
         "The link that brought you here is not right: {reason}. Nothing was sent to anybody; tell \
          the people who make the application."
     );
-    Page::dead_end(StatusCode::BAD_REQUEST, "This link does not work", &text)
+    Page::dead_end(*status, "This link does not work", &text)
 }

@@ -11,11 +11,13 @@ use serde::Serialize;
 
 use super::super::answer;
 use super::super::error::{ERROR_HEADER, Fault, header_line};
+use super::form::Unread;
 use super::token::unstored;
+use crate::gate::Turned;
 
 /// An answer that says no.
 #[derive(Debug)]
-pub(super) struct OAuthError {
+pub(in super::super) struct OAuthError {
     status: StatusCode,
     error: &'static str,
     description: String,
@@ -57,6 +59,21 @@ impl OAuthError {
         let description = format!("too many failures: try again in {seconds} seconds");
         let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", description);
         Self { retry_after: Some(seconds), ..error }
+    }
+
+    /// A request that does not reach its handler.
+    pub(in super::super) fn turned_away(turned: &Turned) -> Self {
+        let error = match turned {
+            Turned::Rate(_) | Turned::Connections => "slow_down",
+            Turned::Uri(_) | Turned::Headers(_) | Turned::Stalled => "invalid_request",
+        };
+        let retry_after = turned.retry_after();
+        Self { retry_after, ..Self::new(turned.status(), error, turned.to_string()) }
+    }
+
+    /// A body that is no form, or too large a one.
+    pub(super) fn unread(unread: Unread) -> Self {
+        Self::new(unread.status, "invalid_request", unread.message)
     }
 
     fn from_engine(error: Error) -> Self {

@@ -1,10 +1,11 @@
 //! A bound on guessing: how often an address may bring a credential, code or token that is none.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use hookyard_engine::limits::network;
 use hookyard_store::Actor;
 
 use crate::App;
@@ -79,16 +80,9 @@ fn make_room(counts: &mut HashMap<Option<IpAddr>, Count>, now: Duration) {
     counts.retain(|_, count| count.left(now) > median);
 }
 
-/// The address of the request at work. Of IPv6 the first half, which is what one customer has.
+/// The network of the request at work.
 fn address() -> Option<IpAddr> {
-    let address = Actor::current()?.address?.to_canonical();
-    Some(match address {
-        IpAddr::V6(address) => {
-            let network = u128::from(address) & !u128::from(u64::MAX);
-            IpAddr::V6(Ipv6Addr::from(network))
-        }
-        IpAddr::V4(_) => address,
-    })
+    Actor::current()?.address.map(network)
 }
 
 #[cfg(test)]

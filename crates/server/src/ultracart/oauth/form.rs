@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use axum::body::Body;
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 /// The media type of forms.
@@ -17,6 +17,19 @@ const FORM_BYTES_MAX: usize = 32 << 10;
 /// Parameters, each there once and with a value.
 #[derive(Debug, Default)]
 pub(super) struct Form(HashMap<String, String>);
+
+/// Why a body is not read as a form, in words, and with the status for it.
+#[derive(Debug)]
+pub(super) struct Unread {
+    pub(super) status: StatusCode,
+    pub(super) message: String,
+}
+
+impl From<String> for Unread {
+    fn from(message: String) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, message }
+    }
+}
 
 impl Form {
     /// Reads a query string. What is wrong with it is said in words.
@@ -35,18 +48,19 @@ impl Form {
     }
 
     /// Reads a body.
-    pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Self, String> {
+    pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Unread> {
         let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case(FORM) {
-            return Err(format!("send the body as {FORM}"));
+            return Err(format!("send the body as {FORM}").into());
         }
         match Limited::new(body, FORM_BYTES_MAX).collect().await {
-            Ok(collected) => Self::parse(&collected.to_bytes()),
+            Ok(collected) => Ok(Self::parse(&collected.to_bytes())?),
             Err(error) if error.is::<LengthLimitError>() => {
-                Err(format!("the body has more than {FORM_BYTES_MAX} bytes"))
+                let message = format!("the body has more than {FORM_BYTES_MAX} bytes");
+                Err(Unread { status: StatusCode::PAYLOAD_TOO_LARGE, message })
             }
-            Err(error) => Err(format!("the body could not be read to its end: {error}")),
+            Err(error) => Err(format!("the body could not be read to its end: {error}").into()),
         }
     }
 
@@ -83,6 +97,8 @@ mod tests {
         assert!(Form::read(&headers("application/json"), Body::from("{}")).await.is_err());
         assert!(Form::read(&HeaderMap::new(), Body::from("a=1")).await.is_err());
         let large = Body::from("x".repeat(FORM_BYTES_MAX + 1));
-        assert!(Form::read(&kind, large).await.unwrap_err().contains("32768"));
+        let unread = Form::read(&kind, large).await.unwrap_err();
+        assert_eq!(unread.status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert!(unread.message.contains("32768"));
     }
 }

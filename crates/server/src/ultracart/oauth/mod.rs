@@ -26,6 +26,7 @@ mod tests;
 mod token;
 mod verify;
 
+pub(super) use error::OAuthError;
 use failures::Failures;
 
 /// Where a browser is sent to ask a person.
@@ -34,15 +35,25 @@ const AUTHORIZE: &str = "/oauth/authorize";
 /// Where a person goes with the code that a device shows.
 const VERIFY: &str = "/oauth/device";
 
+/// What applications call, and find errors of OAuth2 at.
+const TOKEN: &str = "/oauth/token";
+const REVOKE: &str = "/oauth/revoke";
+const DEVICE: &str = "/oauth/device/authorize";
+
+/// Whether errors at this path, below the base path of the API, are those of OAuth2.
+pub(super) fn is_called_by_applications(path: &str) -> bool {
+    [TOKEN, REVOKE, DEVICE].contains(&path)
+}
+
 /// The routes, below the base path of the API.
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
     // One count of failures for all: they are ways to guess at the same secrets.
     let failures = Extension(Arc::new(Failures::default()));
     let routes = [
         (AUTHORIZE, get(authorize::show).post(authorize::decide)),
-        ("/oauth/token", post(token::handle)),
-        ("/oauth/revoke", post(revoke::handle)),
-        ("/oauth/device/authorize", post(device::handle)),
+        (TOKEN, post(token::handle)),
+        (REVOKE, post(revoke::handle)),
+        (DEVICE, post(device::handle)),
         (VERIFY, get(verify::show).post(verify::decide)),
         ("/oauth/me", get(me::handle)),
     ];

@@ -26,6 +26,12 @@ pub(super) async fn prove(
         Ok(credential) => Some(credential),
         Err(Refusal::Unknown) => None,
         Err(Refusal::Failed(error)) => return Err(failed(&error)),
+        Err(Refusal::TooMany(exceeded)) => {
+            let seconds = exceeded.wait_seconds();
+            let text =
+                format!("That credential is used too often. Try again in {seconds} seconds.");
+            return Err(Complaint::new(StatusCode::TOO_MANY_REQUESTS, text));
+        }
         Err(refusal) => {
             let text = format!("{refusal}.");
             return Err(Complaint::new(StatusCode::FORBIDDEN, text));

@@ -30,7 +30,7 @@ pub(super) async fn handle(
     body: Body,
 ) -> Result<Response, OAuthError> {
     failures.check(&app).map_err(OAuthError::too_many)?;
-    let form = Form::read(&headers, body).await.map_err(OAuthError::invalid)?;
+    let form = Form::read(&headers, body).await.map_err(OAuthError::unread)?;
     let client_id = form.get("client_id").ok_or_else(|| OAuthError::missing("client_id"))?;
     let token = form.get("token").ok_or_else(|| OAuthError::missing("token"))?;
     let application = app.engine.client(client_id).await.inspect_err(|error| {

@@ -45,7 +45,7 @@ pub(super) async fn handle(
     body: Body,
 ) -> Result<Response, OAuthError> {
     failures.check(&app).map_err(OAuthError::too_many)?;
-    let form = Form::read(&headers, body).await.map_err(OAuthError::invalid)?;
+    let form = Form::read(&headers, body).await.map_err(OAuthError::unread)?;
     let exchange = exchange(&form)?;
     let tokens = issue(&app, &form, exchange).await.inspect_err(|error| {
         if matches!(error, ExchangeError::UnknownClient | ExchangeError::Useless(_)) {

@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::super::BASE_PATH;
 use super::failures::Failures;
-use super::form::Form;
+use super::form::{Form, Unread};
 use super::page::{self, Complaint, Escaped, Page};
 use super::{VERIFY, proof, token};
 use crate::App;
@@ -33,7 +33,7 @@ pub(super) async fn show(
 ) -> Response {
     let form = match Form::parse(query.unwrap_or_default().as_bytes()) {
         Ok(form) => form,
-        Err(reason) => return enter(Some(&broken(&reason))),
+        Err(reason) => return enter(Some(&broken(&reason.into()))),
     };
     if form.get("user_code").is_none() {
         return enter(None);
@@ -128,8 +128,8 @@ fn no_such_code() -> Complaint {
     Complaint::new(StatusCode::BAD_REQUEST, text)
 }
 
-fn broken(reason: &str) -> Complaint {
-    Complaint::new(StatusCode::BAD_REQUEST, format!("That cannot be read: {reason}."))
+fn broken(unread: &Unread) -> Complaint {
+    Complaint::new(unread.status, format!("That cannot be read: {}.", unread.message))
 }
 
 /// The page that asks for the code.

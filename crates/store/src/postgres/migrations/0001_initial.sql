@@ -478,5 +478,5 @@ CREATE TABLE landed (
 CREATE TABLE limit_buckets (
     key      text PRIMARY KEY,
     empty_us bigint NOT NULL,             -- when it is empty again, in microseconds of Unix time
-    granted  bigint NOT NULL              -- what whoever asked last was given
+    granted  bigint NOT NULL DEFAULT 0    -- what whoever asked last was given
 ) WITH (fillfactor = 50);

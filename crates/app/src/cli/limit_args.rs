@@ -1,0 +1,121 @@
+//! The flags of `serve` that say how much callers may take.
+
+use clap::Args;
+
+use crate::config::values::{AddressConnections, ByteSize, Connections, LimitSeconds, Rate};
+
+/// How often callers may come, and how much of the server they may hold.
+#[derive(Debug, Args)]
+pub(crate) struct LimitArgs {
+    /// Requests that a credential may make in an hour, or off
+    ///
+    /// They come back evenly, as from a leaky bucket: there is no moment at which all begins anew. All
+    /// tokens of an OAuth2 application count as one. What comes to sources does not count: each source
+    /// has a limit of its own. Servers that share a database share what is left.
+    #[arg(
+        long,
+        value_name = "REQUESTS",
+        env = "HOOKYARD_LIMIT_CREDENTIAL_HOUR",
+        default_value = "off"
+    )]
+    pub(crate) limit_credential_hour: Rate,
+
+    /// Requests that a credential may make in a day, or off
+    ///
+    /// Beside the limit by the hour: a request must be within both.
+    #[arg(
+        long,
+        value_name = "REQUESTS",
+        env = "HOOKYARD_LIMIT_CREDENTIAL_DAY",
+        default_value = "off"
+    )]
+    pub(crate) limit_credential_day: Rate,
+
+    /// Requests that may come from an address in an hour, or off
+    ///
+    /// Whatever credentials they have, and also those that have none. Of IPv6, the addresses of a /64
+    /// count as one. Behind a proxy, --trusted-proxy must name it.
+    #[arg(
+        long,
+        value_name = "REQUESTS",
+        env = "HOOKYARD_LIMIT_ADDRESS_HOUR",
+        default_value = "off"
+    )]
+    pub(crate) limit_address_hour: Rate,
+
+    /// Requests that may come from an address in a day, or off
+    ///
+    /// Beside the limit by the hour: a request must be within both.
+    #[arg(
+        long,
+        value_name = "REQUESTS",
+        env = "HOOKYARD_LIMIT_ADDRESS_DAY",
+        default_value = "off"
+    )]
+    pub(crate) limit_address_day: Rate,
+
+    /// Connections at once
+    ///
+    /// Each costs some 20 KiB. Further callers wait until one ends.
+    #[arg(
+        long,
+        value_name = "CONNECTIONS",
+        env = "HOOKYARD_LIMIT_CONNECTIONS",
+        default_value = "10000"
+    )]
+    pub(crate) limit_connections: Connections,
+
+    /// Connections at once from one address, or off
+    ///
+    /// More are answered 429. Of IPv6, the addresses of a /64 count as one; proxies that
+    /// --trusted-proxy names are not counted.
+    #[arg(
+        long,
+        value_name = "CONNECTIONS",
+        env = "HOOKYARD_LIMIT_CONNECTIONS_PER_ADDRESS",
+        default_value = "1000"
+    )]
+    pub(crate) limit_connections_per_address: AddressConnections,
+
+    /// The longest path and query of a request, in bytes
+    ///
+    /// Up to 64KiB. A longer one is answered 414.
+    #[arg(long, value_name = "BYTES", env = "HOOKYARD_LIMIT_URI_BYTES", default_value = "16KiB")]
+    pub(crate) limit_uri_bytes: ByteSize,
+
+    /// The most bytes of a request's headers
+    ///
+    /// Up to 1MiB. More are answered 431, and so are more than 100 headers.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "HOOKYARD_LIMIT_HEADER_BYTES",
+        default_value = "32KiB"
+    )]
+    pub(crate) limit_header_bytes: ByteSize,
+
+    /// How long a connection may be idle between requests, in seconds
+    ///
+    /// From 1 to 3600. Longer than a proxy in front keeps connections, or the proxy may use one that is
+    /// just being closed.
+    #[arg(long, value_name = "SECONDS", env = "HOOKYARD_LIMIT_IDLE_SECONDS", default_value = "75")]
+    pub(crate) limit_idle_seconds: LimitSeconds,
+
+    /// How long the head of a request may take to arrive, in seconds
+    ///
+    /// From its first byte to its last; from 1 to 3600. The connection is closed then.
+    #[arg(long, value_name = "SECONDS", env = "HOOKYARD_LIMIT_HEAD_SECONDS", default_value = "15")]
+    pub(crate) limit_head_seconds: LimitSeconds,
+
+    /// In how many seconds 4 KiB of a body must arrive, or of an answer be read
+    ///
+    /// From 1 to 3600. A slower body is answered 408; a caller that does not read its answer is cut
+    /// off. All of a request may take three minutes in any case.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "HOOKYARD_LIMIT_STALL_SECONDS",
+        default_value = "30"
+    )]
+    pub(crate) limit_stall_seconds: LimitSeconds,
+}

@@ -1,0 +1,184 @@
+//! What a request must pass before its handler sees it: its head must be within bounds, and its caller
+//! may not come too often. Each API is refused in its own form.
+
+use std::fmt::{self, Write};
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{CONNECTION, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use hookyard_engine::limits::{Exceeded, Reports, Standing};
+use hookyard_store::Actor;
+
+use crate::listener::Connection;
+use crate::probes::{LIVEZ, READYZ};
+use crate::problem::Problem;
+use crate::{App, inbound, mammoth, ultracart};
+
+/// The most headers of a request. Browsers behind two proxies send some forty.
+pub(crate) const HEADERS_MAX: usize = 100;
+
+/// What separates a name from its value and ends the line, in bytes.
+const HEADER_BYTES_EACH: usize = 4;
+
+/// Seconds after which a caller that has too many connections may try again: some end at any moment.
+const CONNECTIONS_RETRY_SECONDS: u64 = 1;
+
+/// The quotas that hold for the caller, and what is left of them, as draft 11 of the IETF's
+/// "RateLimit header fields for HTTP" has it. The three fields of drafts up to 6 are not sent: they
+/// say how one limit stands, and here there may be four.
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// Why a request is turned away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Turned {
+    /// Its path and query are longer than this many bytes.
+    Uri(usize),
+    /// It has more headers than [`HEADERS_MAX`], or more bytes of them than this many.
+    Headers(usize),
+    /// Its caller comes too often.
+    Rate(Exceeded),
+    /// Its caller has too many connections.
+    Connections,
+    /// Its body came too slowly.
+    Stalled,
+}
+
+impl Turned {
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Uri(_) => StatusCode::URI_TOO_LONG,
+            Self::Headers(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Rate(_) | Self::Connections => StatusCode::TOO_MANY_REQUESTS,
+            Self::Stalled => StatusCode::REQUEST_TIMEOUT,
+        }
+    }
+
+    /// Whole seconds after which the caller may come again.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Rate(exceeded) => Some(exceeded.wait_seconds()),
+            Self::Connections => Some(CONNECTIONS_RETRY_SECONDS),
+            Self::Uri(_) | Self::Headers(_) | Self::Stalled => None,
+        }
+    }
+}
+
+impl fmt::Display for Turned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uri(most) => write!(f, "path and query have more than {most} bytes"),
+            Self::Headers(most) => {
+                write!(f, "there are more than {HEADERS_MAX} headers or {most} bytes of them")
+            }
+            Self::Rate(exceeded) => exceeded.fmt(f),
+            Self::Connections => f.write_str("there are too many connections from this address"),
+            Self::Stalled => f.write_str("the body came too slowly"),
+        }
+    }
+}
+
+/// The answer to a request that is turned away, in the form of the API that its path is of.
+pub(crate) fn refuse(path: &str, turned: &Turned) -> Response {
+    let mut response = if ultracart::is_below(path) {
+        ultracart::turned_away(path, turned)
+    } else if mammoth::is_below(path) || inbound::is_below(path) {
+        mammoth::error::ApiError::new(turned.status(), turned.to_string()).into_response()
+    } else {
+        Problem::from(turned).into_response()
+    };
+    let headers = response.headers_mut();
+    if let Some(seconds) = turned.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if matches!(turned, Turned::Connections | Turned::Stalled) {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// Lets a request pass, or answers it.
+pub(crate) async fn pass(State(app): State<App>, request: Request, next: Next) -> Response {
+    let uri = request.uri().clone();
+    if let Err(turned) = check_head(&app, &request) {
+        return refuse(uri.path(), &turned);
+    }
+    let connection: Option<Arc<Connection>> = request.extensions().get().cloned();
+    let response = match app.engine.limiter().is_on() && !is_exempt(&request) {
+        true => count(&app, uri.path(), request, next).await,
+        false => next.run(request).await,
+    };
+    match connection {
+        // Whatever the handler made of half a body.
+        Some(connection) if connection.has_stalled() && !response.status().is_success() => {
+            refuse(uri.path(), &Turned::Stalled)
+        }
+        _ => response,
+    }
+}
+
+fn check_head(app: &App, request: &Request) -> Result<(), Turned> {
+    let bounds = &app.settings.bounds;
+    let uri = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if uri > bounds.uri_bytes_max {
+        return Err(Turned::Uri(bounds.uri_bytes_max));
+    }
+    let headers = request.headers();
+    if headers.len() > HEADERS_MAX || bytes_of(headers) > bounds.header_bytes_max {
+        return Err(Turned::Headers(bounds.header_bytes_max));
+    }
+    Ok(())
+}
+
+fn bytes_of(headers: &HeaderMap) -> usize {
+    let bytes = |(name, value): (&HeaderName, &HeaderValue)| {
+        name.as_str().len() + value.len() + HEADER_BYTES_EACH
+    };
+    headers.iter().map(bytes).sum()
+}
+
+/// Probes must not fail because somebody else is too fast, and sources have limits of their own.
+fn is_exempt(request: &Request) -> bool {
+    let route = request.extensions().get().map_or("", MatchedPath::as_str);
+    matches!(route, LIVEZ | READYZ) || inbound::is_delivery(route)
+}
+
+/// Counts the request against its address's limits, and its handler against its credential's.
+async fn count(app: &App, path: &str, request: Request, next: Next) -> Response {
+    let reports = Reports::default();
+    let address = Actor::current().and_then(|actor| actor.address);
+    let answer = reports.scope(async {
+        match app.engine.limiter().count_address(address).await {
+            Ok(()) => next.run(request).await,
+            Err(exceeded) => refuse(path, &Turned::Rate(exceeded)),
+        }
+    });
+    let mut response = answer.await;
+    tell(response.headers_mut(), &reports.take());
+    response
+}
+
+/// Says what the limits are and what is left of them.
+fn tell(headers: &mut HeaderMap, standings: &[Standing]) {
+    let (mut policy, mut limit) = (String::new(), String::new());
+    for standing in standings {
+        let Standing { subject, quota, remaining, reset } = standing;
+        let comma = if policy.is_empty() { "" } else { ", " };
+        let (subject, window) = (subject.as_str(), quota.window);
+        let name = format!("{comma}\"{subject}-{}\"", window.as_str());
+        let seconds = reset.as_secs() + u64::from(reset.subsec_nanos() > 0);
+        // Writing to a string does not fail.
+        let _ = write!(policy, "{name};q={};w={}", quota.turns, window.seconds());
+        let _ = write!(limit, "{name};r={remaining};t={seconds}");
+    }
+    for (name, value) in [(POLICY, policy), (LIMIT, limit)] {
+        if let Ok(value) = HeaderValue::try_from(value)
+            && !value.is_empty()
+        {
+            headers.insert(name, value);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Taking connections and answering requests on them, without waiting for callers that do not move.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown, Watcher};
+use ipnet::IpNet;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::{Service, ServiceExt};
+
+use crate::gate::{self, Turned};
+use crate::peer::Peer;
+
+mod body;
+mod connection;
+mod pace;
+mod places;
+mod wire;
+
+use body::{Answering, Arriving};
+pub(crate) use connection::Connection;
+use places::Places;
+use wire::Wire;
+
+/// What a head may have beyond the limits on its parts and still be answered in the form of the API
+/// that it is for: above this, the answer is a bare 431.
+const HEAD_BYTES_SPARE: usize = 16 << 10;
+
+/// The most headers of a request that are parsed; more than [`gate::HEADERS_MAX`] are refused.
+const HEADERS_PARSED_MAX: usize = 256;
+
+/// How long to wait after the system refused a connection for want of descriptors or memory, so that
+/// the loop does not spin until some are free.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How many connections are told at once why they are refused; more are closed without a word.
+const REFUSALS_MAX: usize = 64;
+
+/// How long it may take to tell one.
+const REFUSAL_MAX: Duration = Duration::from_secs(5);
+
+/// How much callers may take of a server, and how slow they may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounds {
+    /// Connections at once. Each costs some 20 KiB; further callers wait in the system's backlog.
+    pub connections_max: usize,
+    /// Connections at once from one address (of IPv6, one /64); `None` is any number. Trusted proxies
+    /// are not counted.
+    pub connections_per_address_max: Option<usize>,
+    /// The longest path and query of a request, in bytes.
+    pub uri_bytes_max: usize,
+    /// The most bytes of names and values of a request's headers.
+    pub header_bytes_max: usize,
+    /// How long a connection may be idle between requests.
+    pub idle: Duration,
+    /// How long a request's head may take from its first byte to its last.
+    pub head: Duration,
+    /// In this time [`pace::BYTES_MIN`] of a body must arrive, and as many of an answer be read.
+    pub stall: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            connections_per_address_max: Some(1_000),
+            uri_bytes_max: 16 << 10,
+            header_bytes_max: 32 << 10,
+            idle: Duration::from_secs(75),
+            head: Duration::from_secs(15),
+            stall: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Serves `router` on `listener` until `stop` resolves, then takes no more connections, closes the
+/// idle ones and returns when the requests in flight are answered. Dropping the future gives up on
+/// waiting for them.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    bounds: Bounds,
+    trusted_proxies: Vec<IpNet>,
+    stop: impl Future<Output = ()>,
+) {
+    let server = Server::new(router, bounds, trusted_proxies);
+    let graceful = GracefulShutdown::new();
+    let mut stop = pin!(stop);
+    loop {
+        let next = async {
+            let room = Arc::clone(&server.connections).acquire_owned().await;
+            (room.ok(), accept(&listener).await)
+        };
+        let (room, (stream, address)) = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            next = next => next,
+        };
+        server.take(stream, address, room, graceful.watcher());
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+/// What all connections share.
+struct Server {
+    http: http1::Builder,
+    bounds: Arc<Bounds>,
+    router: Router,
+    connections: Arc<Semaphore>,
+    places: Places,
+    refusals: Arc<Semaphore>,
+}
+
+impl Server {
+    fn new(router: Router, bounds: Bounds, trusted_proxies: Vec<IpNet>) -> Self {
+        let places = Places::new(bounds.connections_per_address_max, trusted_proxies);
+        Self {
+            http: protocol(&bounds),
+            connections: Arc::new(Semaphore::new(bounds.connections_max)),
+            bounds: Arc::new(bounds),
+            router,
+            places,
+            refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
+        }
+    }
+
+    /// Serves a connection in a task of its own.
+    fn take(
+        &self,
+        stream: TcpStream,
+        address: IpAddr,
+        room: Option<OwnedSemaphorePermit>,
+        watcher: Watcher,
+    ) {
+        let Some(place) = self.places.take(address) else { return self.refuse(stream, address) };
+        let connection = self.answer(&self.http, stream, address, self.router.clone());
+        let connection = watcher.watch(connection);
+        tokio::spawn(async move {
+            ended(connection.await);
+            drop((room, place));
+        });
+    }
+
+    /// Tells a caller that has too many connections so, in the answer to its first request.
+    fn refuse(&self, stream: TcpStream, address: IpAddr) {
+        let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() else { return };
+        tracing::debug!(%address, "too many connections from one address");
+        let mut http = self.http.clone();
+        http.keep_alive(false);
+        let service = tower::service_fn(turn_away);
+        let connection = self.answer(&http, stream, address, service);
+        tokio::spawn(async move {
+            if let Ok(result) = tokio::time::timeout(REFUSAL_MAX, connection).await {
+                ended(result);
+            }
+            drop(permit);
+        });
+    }
+
+    /// The requests of one connection, until either side ends it.
+    fn answer<S>(
+        &self,
+        http: &http1::Builder,
+        stream: TcpStream,
+        address: IpAddr,
+        service: S,
+    ) -> impl GracefulConnection<Error = hyper::Error> + Send + 'static + use<S>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send,
+    {
+        // An answer is written whole, so waiting for more to send only delays it. It is no harm when
+        // the system refuses.
+        let _ = stream.set_nodelay(true);
+        let connection = Arc::new(Connection::default());
+        let wire = Wire::new(stream, Arc::clone(&connection), Arc::clone(&self.bounds));
+        let stall = self.bounds.stall;
+        let service = service_fn(move |request: Request<Incoming>| {
+            connection.began();
+            let (mut parts, body) = request.into_parts();
+            parts.extensions.insert(Peer(address));
+            parts.extensions.insert(Arc::clone(&connection));
+            let body = Body::new(Arriving::new(body, Arc::clone(&connection), stall));
+            let answer = service.clone().oneshot(Request::from_parts(parts, body));
+            let connection = Arc::clone(&connection);
+            async move {
+                let answer = answer.await?;
+                Ok::<_, Infallible>(answer.map(|body| Answering::new(body, connection)))
+            }
+        });
+        http.serve_connection(TokioIo::new(wire), service)
+    }
+}
+
+/// The answer to a caller that has too many connections.
+async fn turn_away(request: Request<Body>) -> Result<Response<Body>, Infallible> {
+    Ok(gate::refuse(request.uri().path(), &Turned::Connections))
+}
+
+fn protocol(bounds: &Bounds) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        // It counts the wait for the first byte, too. Once that is there, the wire has a shorter one.
+        .header_read_timeout(bounds.idle.max(bounds.head))
+        .max_headers(HEADERS_PARSED_MAX)
+        .max_buf_size(bounds.uri_bytes_max + bounds.header_bytes_max + HEAD_BYTES_SPARE)
+        // UltraCart's PHP client looks up `Retry-After` in just this spelling (spec, trap 12).
+        .title_case_headers(true);
+    http
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => return (stream, address.ip()),
+            // The caller gave up before it was its turn.
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn ended(result: hyper::Result<()>) {
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
