@@ -25,8 +25,9 @@ use crate::moving::line::Checksum;
 use crate::moving::plan::{New, Planned, Sequence, quoted};
 use crate::vault::Vault;
 
-/// Tables that have partitions, and the columns whose numbers decide which.
-pub(crate) const PARTITIONED: [(&str, &str); 2] = [("journal", "seq"), ("attempts", "id")];
+/// Tables that have partitions, and the columns that decide which.
+pub(crate) const PARTITIONED: [(&str, &str); 3] =
+    [("journal", "seq"), ("attempts", "started_ms"), ("rows", "id")];
 
 /// Numbers of rows in a table that has partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -51,7 +51,7 @@ impl AttemptStore for PostgresStore {
         endpoint: EndpointId,
         request_id: &RequestId,
     ) -> Result<Option<Attempt>, StoreError> {
-        // The id says when the attempt was started, which the index knows.
+        // The id says when the attempt was started, which the index knows, and only one partition has.
         let at = Some(request_id.stamp());
         let query =
             AttemptQuery { from: at, until: at, limit: usize::MAX, ..AttemptQuery::default() };
@@ -160,7 +160,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The statement that inserts them, with parameters from `$first` on, for the places `n` that are
-    /// in the table `of` with their `endpoint_id`. Its rows have the `weight`.
+    /// in the table `of` with their `endpoint_id`. Its rows have `started_ms` and the `weight`.
     pub(super) fn insert(first: usize, of: &str) -> String {
         let types = [
             "int8", "int8", "int8", "int4", "bool", "int8", "bool", "int4", "int4", "int8", "int4",
@@ -178,7 +178,7 @@ impl<'a> Rows<'a> {
         format!(
             "INSERT INTO attempts ({COLUMNS}) SELECT q.endpoint_id, {} FROM unnest({}) \
              WITH ORDINALITY AS a ({names}, n) JOIN {of} q ON q.n = a.n ORDER BY a.n \
-             RETURNING {WEIGHT} + ${overhead}::int8 AS weight",
+             RETURNING started_ms, {WEIGHT} + ${overhead}::int8 AS weight",
             qualified.join(", "),
             arrays.join(", "),
         )

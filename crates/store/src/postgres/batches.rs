@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::database::Database;
+use super::partitions;
 use crate::StoreError;
 
 /// Jobs that may wait. A full queue makes callers wait, which slows publishers down to the speed of
@@ -22,7 +24,7 @@ const BYTES_MAX: usize = 8 << 20;
 #[async_trait::async_trait]
 pub(super) trait Work: Send + Sync + 'static {
     /// What one caller wants.
-    type Job: Send + 'static;
+    type Job: Send + Sync + 'static;
     /// What the caller is answered.
     type Answer: Send + 'static;
 
@@ -34,11 +36,16 @@ pub(super) trait Work: Send + Sync + 'static {
         None
     }
 
+    /// When it happened what the job is about, if rows are kept by that.
+    fn at(_: &Self::Job) -> Option<Timestamp> {
+        None
+    }
+
     /// Does the jobs in one transaction. An answer for each, in their order; an error is of all.
     async fn run(
         &self,
         database: &Database,
-        jobs: Vec<Self::Job>,
+        jobs: &[Self::Job],
     ) -> Result<Vec<Result<Self::Answer, StoreError>>, StoreError>;
 }
 
@@ -85,7 +92,7 @@ impl<W: Work> Task<W> {
                 self.held.push(first);
             }
             let (jobs, answers): (Vec<_>, Vec<_>) = self.gather().into_iter().unzip();
-            match self.work.run(&self.database, jobs).await {
+            match self.run_once(&jobs).await {
                 Ok(results) => {
                     for (answer, result) in answers.into_iter().zip(results) {
                         // A caller that went away does not need it.
@@ -102,6 +109,22 @@ impl<W: Work> Task<W> {
                     }
                 }
             }
+        }
+    }
+
+    /// Does a batch of jobs; once more when there was no partition for their rows.
+    async fn run_once(
+        &self,
+        jobs: &[W::Job],
+    ) -> Result<Vec<Result<W::Answer, StoreError>>, StoreError> {
+        let done = self.work.run(&self.database, jobs).await;
+        match &done {
+            Err(error) if partitions::missing(error) => {
+                let moments: Vec<_> = jobs.iter().filter_map(W::at).collect();
+                partitions::make(self.database.get().await?, &moments).await?;
+                self.work.run(&self.database, jobs).await
+            }
+            _ => done,
         }
     }
 

@@ -30,8 +30,10 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// What every connection begins with. Plans made for tables that were small must not be compiled; a
 /// commit must be on disk when it is answered, whatever the server's default is; and a transaction
-/// whose node has gone silent must not hold its locks.
-const SESSION: &str = "SET jit = off; \
+/// whose node has gone silent must not hold its locks. No statement is to read a large table from one
+/// end to the other: that would be the cheapest for a partition that was empty when it was analysed,
+/// and the plan would be kept while the partition fills.
+const SESSION: &str = "SET jit = off; SET enable_seqscan = off; \
      SET default_transaction_isolation = 'read committed'; \
      SET idle_in_transaction_session_timeout = '15s'; \
      SELECT set_config('synchronous_commit', 'on', false) \
@@ -256,6 +258,11 @@ impl Drop for Conn {
     }
 }
 
+/// A row was to be inserted for which no partition was made yet.
+#[derive(Debug, thiserror::Error)]
+#[error("no partition is there for a row: {0}")]
+pub(super) struct NoPartition(String);
+
 /// An error of PostgreSQL or of the way to it in the contract's words.
 pub(super) fn failed(error: &tokio_postgres::Error) -> StoreError {
     let Some(fault) = error.as_db_error() else {
@@ -268,6 +275,10 @@ pub(super) fn failed(error: &tokio_postgres::Error) -> StoreError {
         };
     };
     let message = format!("{}: {}", fault.code().code(), fault.message());
+    // A check that is a constraint has a name.
+    if *fault.code() == SqlState::CHECK_VIOLATION && fault.constraint().is_none() {
+        return StoreError::Internal(NoPartition(message).into());
+    }
     // Connections, resources, the operator's doing, the system's errors; a deadlock or a lock that
     // was not to be had is over the next time.
     let passing =

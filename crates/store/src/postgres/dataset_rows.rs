@@ -169,9 +169,10 @@ async fn find_place(
     offset: u64,
 ) -> Result<Option<u64>, StoreError> {
     let sql = "SELECT id FROM rows WHERE version_id = $1 AND id > $2 AND id NOT IN \
-               (SELECT id FROM rows WHERE version_id = $1 AND suspended) \
+               (SELECT id FROM rows WHERE version_id = $1 AND id > $2 AND suspended) \
                ORDER BY id LIMIT 1 OFFSET $3";
     let (mut at, mut after) = places.nearest(version, edits, offset);
+    after = after.max(version.0.saturating_sub(1));
     while at < offset {
         let step = STEP.min(offset - at);
         let row = [signed(version.0), signed(after), signed(step - 1)];
@@ -248,7 +249,8 @@ fn millis(at: Timestamp) -> i64 {
     at.as_millisecond()
 }
 
-/// The lowest number that may be read, and the one above the highest.
+/// The lowest number that may be read, and the one above the highest. None is below the version's own,
+/// so that partitions that were full when it began are not looked into.
 async fn bounds(
     conn: &Conn,
     version: VersionId,
@@ -256,7 +258,7 @@ async fn bounds(
 ) -> Result<(i64, i64), StoreError> {
     let low = match query.from {
         Some(from) => first_since(conn, version, earlier(from)).await?,
-        None => 0,
+        None => signed(version.0),
     };
     let high = match query.until {
         Some(until) => first_since(conn, version, later(until)).await?,
@@ -274,7 +276,7 @@ async fn bounds(
 /// is in the order of the numbers.
 async fn first_since(conn: &Conn, version: VersionId, at: Timestamp) -> Result<i64, StoreError> {
     let own = signed(version.0);
-    let ends = "SELECT min(id), max(id) FROM rows WHERE version_id = $1";
+    let ends = "SELECT min(id), max(id) FROM rows WHERE version_id = $1 AND id >= $1";
     let ends = conn.one(ends, &[&own]).await?;
     let (Some(mut low), Some(highest)) =
         (ends.get_as::<Option<i64>>(0)?, ends.get_as::<Option<i64>>(1)?)
@@ -321,7 +323,8 @@ async fn batches(
         None => "",
         Some(BatchState::Suspended) => "AND suspended",
         Some(BatchState::Active) => {
-            "AND id NOT IN (SELECT id FROM rows WHERE version_id = $1 AND suspended)"
+            "AND id NOT IN (SELECT id FROM rows WHERE version_id = $1 AND id >= $2 \
+             AND id < $3 AND suspended)"
         }
     };
     let time = match from.is_some() || until.is_some() {
@@ -329,8 +332,9 @@ async fn batches(
         false => "",
     };
     let sql = format!(
-        "{BATCHES} WHERE id IN (SELECT id FROM rows WHERE version_id = $1 AND id >= $2 \
-         AND id < $3 {state} {time} ORDER BY id {order} LIMIT $4 OFFSET $5) ORDER BY id {order}"
+        "SELECT batch.* FROM (SELECT id FROM rows WHERE version_id = $1 AND id >= $2 AND id < $3 \
+         {state} {time} ORDER BY id {order} LIMIT $4 OFFSET $5) page CROSS JOIN LATERAL \
+         ({BATCHES} WHERE version_id = $1 AND id = page.id OFFSET 0) batch ORDER BY batch.id {order}"
     );
     let (own, limit, offset) = (signed(version.0), count(limit), signed(offset));
     let from = from.map_or(i64::MIN, |from| from.as_millisecond());
@@ -371,16 +375,18 @@ async fn change_batch(
     let found = find_batch(tx, open.version(), id).await?;
     let Batch { state, bytes, .. } = found.ok_or(StoreError::NotFound(Entity::Batch))?;
     let (sql, becomes) = match (change, state) {
-        (BatchChange::Suspend, BatchState::Active) => {
-            ("UPDATE rows SET suspended = true WHERE id = $1", Some(BatchState::Suspended))
-        }
-        (BatchChange::Restore, BatchState::Suspended) => {
-            ("UPDATE rows SET suspended = false WHERE id = $1", Some(BatchState::Active))
-        }
-        (BatchChange::Delete, _) => ("DELETE FROM rows WHERE id = $1", None),
+        (BatchChange::Suspend, BatchState::Active) => (
+            "UPDATE rows SET suspended = true WHERE id = $1 AND version_id = $2",
+            Some(BatchState::Suspended),
+        ),
+        (BatchChange::Restore, BatchState::Suspended) => (
+            "UPDATE rows SET suspended = false WHERE id = $1 AND version_id = $2",
+            Some(BatchState::Active),
+        ),
+        (BatchChange::Delete, _) => ("DELETE FROM rows WHERE id = $1 AND version_id = $2", None),
         (BatchChange::Suspend | BatchChange::Restore, _) => return Ok(()),
     };
-    tx.execute(sql, &[&signed(id.0)]).await?;
+    tx.execute(sql, &[&signed(id.0), &signed(open.version().0)]).await?;
     let stats = open.edit(now);
     match state {
         BatchState::Active => {

@@ -385,16 +385,16 @@ impl Work for Receiving {
     async fn run(
         &self,
         database: &Database,
-        mut jobs: Vec<Delivery>,
+        jobs: &[Delivery],
     ) -> Result<Vec<Result<Took, StoreError>>, StoreError> {
         let tx = database.get().await?.within(BATCH_MAX).begin().await?;
         if jobs.iter().any(|job| job.event.is_some()) {
             // Before anything else is locked, as everywhere.
             journal::lock(&tx).await?;
         }
-        let mut targets = targets(&tx, &jobs).await?;
-        let mut answers = place(&tx, &mut targets, &jobs).await?;
-        let touched = self.publish(&tx, &targets, &mut jobs, &mut answers).await?;
+        let mut targets = targets(&tx, jobs).await?;
+        let mut answers = place(&tx, &mut targets, jobs).await?;
+        let touched = self.publish(&tx, &targets, jobs, &mut answers).await?;
         for (job, answer) in jobs.iter().zip(&answers) {
             if let (Some(request), Ok(took), To::Source(source)) = (&job.request, answer, job.to)
                 && !took.repeated
@@ -415,14 +415,14 @@ impl Receiving {
         &self,
         tx: &Conn,
         targets: &Targets,
-        jobs: &mut [Delivery],
+        jobs: &[Delivery],
         answers: &mut [Result<Took, StoreError>],
     ) -> Result<Vec<EndpointId>, StoreError> {
         let (mut events, mut places) = (Vec::new(), Vec::new());
-        for (n, (job, answer)) in jobs.iter_mut().zip(answers.iter()).enumerate() {
+        for (n, (job, answer)) in jobs.iter().zip(answers.iter()).enumerate() {
             let Ok(Took { dataset, repeated: false, .. }) = answer else { continue };
             let workspace = targets.workspaces.get(dataset).copied();
-            if let (Some(event), Some(workspace)) = (job.event.take(), workspace) {
+            if let (Some(event), Some(workspace)) = (job.event.clone(), workspace) {
                 events.push(journal::Publish { workspace, events: vec![event], now: job.now });
                 places.push(n);
             }

@@ -29,7 +29,7 @@ impl Work for Freshness {
     async fn run(
         &self,
         database: &Database,
-        jobs: Vec<WorkspaceId>,
+        jobs: &[WorkspaceId],
     ) -> Result<Vec<Result<u64, StoreError>>, StoreError> {
         let mut ids: Vec<i32> = jobs.iter().map(|id| id.0).collect();
         ids.sort_unstable();

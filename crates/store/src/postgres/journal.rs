@@ -62,11 +62,15 @@ impl JournalStore for PostgresStore {
         query: EventQuery,
     ) -> Result<Vec<Arc<Event>>, StoreError> {
         let order = if query.newest_first { "DESC" } else { "ASC" };
-        // The index has them by type, so the first of each type are merged.
+        // The index has them by type, so the first of each type are merged. Compared as a whole, the
+        // columns leave the planner that index only: by the number alone it would look for a rare type
+        // among the events of all.
         let sql = format!(
             "SELECT {COLUMNS} FROM (SELECT first.seq FROM event_types t CROSS JOIN LATERAL ( \
-             SELECT i.seq FROM journal i WHERE i.workspace_id = $1 AND i.type_id = t.id \
-             AND i.seq > $3 AND i.seq < $4 ORDER BY i.seq {order} LIMIT $5) first \
+             SELECT i.seq FROM journal i WHERE i.seq > $3 AND i.seq < $4 \
+             AND (i.workspace_id, i.type_id, i.seq) > ($1, t.id, $3) \
+             AND (i.workspace_id, i.type_id, i.seq) < ($1, t.id, $4) ORDER BY \
+             i.workspace_id {order}, i.type_id {order}, i.seq {order} LIMIT $5) first \
              WHERE t.workspace_id = $1 AND ($2::int4 IS NULL OR t.id = $2) \
              ORDER BY first.seq {order} LIMIT $5) page JOIN journal j ON j.seq = page.seq \
              ORDER BY j.seq {order}"
@@ -159,10 +163,10 @@ impl Work for Appending {
     async fn run(
         &self,
         database: &Database,
-        jobs: Vec<Publish>,
+        jobs: &[Publish],
     ) -> Result<Vec<Result<Vec<Receipt>, StoreError>>, StoreError> {
         let conn = database.get().await?.within(BATCH_MAX);
-        let Appended { receipts, touched } = append(&conn, self.node, &jobs, false).await?;
+        let Appended { receipts, touched } = append(&conn, self.node, jobs, false).await?;
         self.ready.mark(touched);
         let mut receipts = receipts.into_iter();
         Ok(jobs.iter().map(|job| Ok(receipts.by_ref().take(job.events.len()).collect())).collect())
@@ -206,10 +210,12 @@ WITH input AS MATERIALIZED (
 ), numbered AS (
     UPDATE sequencer SET seq = seq + (SELECT count(*) FROM fresh)
 ), weighed AS (
-    UPDATE retained SET bytes = bytes + coalesce((
-        SELECT sum(octet_length(event_id) + octet_length(source) + octet_length(attributes)
-                   + octet_length(object) + $13::int8) FROM fresh), 0)
-    WHERE kind = 0 AND slot = 0
+    UPDATE retained r SET bytes = r.bytes + new.bytes, items = r.items + new.items FROM (
+        SELECT min(seq) AS seq, count(*) AS items, sum(octet_length(event_id)
+            + octet_length(source) + octet_length(attributes) + octet_length(object)
+            + $13::int8) AS bytes FROM fresh) new
+    WHERE r.kind = 0 AND r.slot = 0 AND r.first = (SELECT p.first FROM partitions p
+        WHERE p.kind = 0 AND p.first <= new.seq ORDER BY p.first DESC LIMIT 1)
 ), placed AS MATERIALIZED (
     SELECT e.endpoint_id, e.seqs, q.owner, greatest(q.cursor, (
         SELECT c.first + cardinality(c.seqs) FROM queue_chunks c

@@ -29,6 +29,7 @@ mod database;
 mod dataset_rows;
 mod datasets;
 mod dead_letters;
+mod discard;
 mod event_types;
 mod folders;
 mod freshness;
@@ -105,7 +106,7 @@ impl PostgresStore {
         let Options { url, key, entropy, lease } = options;
         let db = Arc::new(Database::new(url.expose())?);
         migrate::migrate(db.get().await?).await?;
-        partitions::make(db.get().await?).await?;
+        partitions::make(db.get().await?, &[]).await?;
         arriving::refuse_unfinished(&db.get().await?).await?;
         let vault = Arc::new(Vault::new(&key));
         prove(db.begin().await?, &vault, &*entropy).await?;

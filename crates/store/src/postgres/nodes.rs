@@ -96,7 +96,7 @@ impl Upkeep {
             self.ready.mark(waiting(&conn, false).await?);
             self.replays.mark(replays::running(&conn).await?);
             drop(conn);
-            partitions::make(self.db.get().await?).await?;
+            partitions::make(self.db.get().await?, &[]).await?;
             for _ in 0..GARBAGE_ROUNDS {
                 if !versions::collect_garbage(self.db.begin().await?).await? {
                     break;

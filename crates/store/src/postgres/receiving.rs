@@ -17,7 +17,7 @@ use super::PostgresStore;
 use super::columns::{Columns, Json, Text, count, from_json, signed, to_json};
 use super::database::Conn;
 use super::datasets::{To, Took};
-use super::versions;
+use super::{partitions, versions};
 use crate::{
     Accepted, DELIVERIES_KEPT, Entity, Newest, REJECTIONS_FOR, REJECTIONS_KEPT, REPEATS_FOR,
     REPEATS_MAX, ReceivingStore, StoreError,
@@ -71,7 +71,10 @@ impl ReceivingStore for PostgresStore {
         let sql = format!(
             "SELECT {COLUMNS}, d.body, d.in_row, r.cell FROM deliveries d \
              JOIN sources s ON s.id = d.source_id \
-             LEFT JOIN rows r ON r.id = d.row_id AND d.in_row \
+             LEFT JOIN LATERAL (SELECT r.cell FROM ( \
+               SELECT version_id FROM datasets WHERE id = s.dataset_id UNION ALL \
+               SELECT id FROM dataset_versions WHERE dataset_id = s.dataset_id) v \
+               JOIN rows r ON r.version_id = v.version_id AND r.id = d.row_id LIMIT 1) r ON d.in_row \
              WHERE d.id = $1 AND d.source_id = $2 AND s.workspace_id = $3"
         );
         let conn = self.db.get().await?;
@@ -139,38 +142,14 @@ impl ReceivingStore for PostgresStore {
         rows: Vec<(Seq, Bytes)>,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let tx = self.db.begin().await?;
-        let sql = format!(
-            "SELECT {} FROM datasets d WHERE d.id = $1 AND d.workspace_id = $2 FOR NO KEY UPDATE",
-            versions::COLUMNS
-        );
-        let row = tx.opt(&sql, &[&dataset.0, &workspace.0]).await?;
-        let row = row.ok_or(StoreError::NotFound(Entity::Dataset))?;
-        let (_, mut open) = versions::Open::read(&row, 0)?;
-        let seqs: Vec<i64> = rows.iter().map(|(seq, _)| signed(seq.0)).collect();
-        let sql = "INSERT INTO landed (seq, endpoint_id) SELECT DISTINCT seq, $2::int4 \
-                   FROM unnest($1::int8[]) seq ON CONFLICT DO NOTHING RETURNING seq";
-        let mut fresh = BTreeSet::new();
-        for row in tx.query(sql, &[&seqs, &endpoint.0]).await? {
-            fresh.insert(row.unsigned(0)?);
-        }
-        let at = now.as_millisecond();
-        let mut cells = Vec::new();
-        for (seq, cell) in &rows {
-            // An event that is in the list twice lands once.
-            if fresh.remove(&seq.0) {
-                open.add(cell.len(), at);
-                cells.push(Json(cell));
+        let land = || self.land_once((workspace, dataset), endpoint, &rows, now);
+        match land().await {
+            Err(error) if partitions::missing(&error) => {
+                partitions::make(self.db.get().await?, &[]).await?;
+                land().await
             }
+            landed => landed,
         }
-        let sql = "INSERT INTO rows (id, version_id, received_ms, suspended, cell) \
-                   SELECT nextval('row_ids'), $1::int8, $2::int8, false, cell \
-                   FROM (SELECT cell FROM unnest($3::text[]) WITH ORDINALITY r (cell, n) \
-                   ORDER BY n) r";
-        tx.execute(sql, &[&signed(open.version().0), &at, &cells]).await?;
-        versions::write(&tx, [(dataset, open)]).await?;
-        tx.commit().await?;
-        Ok(cells.len() as u64)
     }
 
     async fn expire_inspection(&self, now: Timestamp) -> Result<u64, StoreError> {
@@ -192,6 +171,50 @@ impl ReceivingStore for PostgresStore {
         let oldest = now.checked_sub(REJECTIONS_FOR).unwrap_or(Timestamp::MIN).as_millisecond();
         deleted += conn.execute(rejections, &[&oldest, &DELETED_AT_ONCE]).await?;
         Ok(deleted)
+    }
+}
+
+impl PostgresStore {
+    /// Adds the rows of events that have not landed yet; how many those are.
+    async fn land_once(
+        &self,
+        (workspace, dataset): (WorkspaceId, DatasetId),
+        endpoint: EndpointId,
+        rows: &[(Seq, Bytes)],
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let tx = self.db.begin().await?;
+        let sql = format!(
+            "SELECT {} FROM datasets d WHERE d.id = $1 AND d.workspace_id = $2 FOR NO KEY UPDATE",
+            versions::COLUMNS
+        );
+        let row = tx.opt(&sql, &[&dataset.0, &workspace.0]).await?;
+        let row = row.ok_or(StoreError::NotFound(Entity::Dataset))?;
+        let (_, mut open) = versions::Open::read(&row, 0)?;
+        let seqs: Vec<i64> = rows.iter().map(|(seq, _)| signed(seq.0)).collect();
+        let sql = "INSERT INTO landed (seq, endpoint_id) SELECT DISTINCT seq, $2::int4 \
+                   FROM unnest($1::int8[]) seq ON CONFLICT DO NOTHING RETURNING seq";
+        let mut fresh = BTreeSet::new();
+        for row in tx.query(sql, &[&seqs, &endpoint.0]).await? {
+            fresh.insert(row.unsigned(0)?);
+        }
+        let at = now.as_millisecond();
+        let mut cells = Vec::new();
+        for (seq, cell) in rows {
+            // An event that is in the list twice lands once.
+            if fresh.remove(&seq.0) {
+                open.add(cell.len(), at);
+                cells.push(Json(cell));
+            }
+        }
+        let sql = "INSERT INTO rows (id, version_id, received_ms, suspended, cell) \
+                   SELECT nextval('row_ids'), $1::int8, $2::int8, false, cell \
+                   FROM (SELECT cell FROM unnest($3::text[]) WITH ORDINALITY r (cell, n) \
+                   ORDER BY n) r";
+        tx.execute(sql, &[&signed(open.version().0), &at, &cells]).await?;
+        versions::write(&tx, [(dataset, open)]).await?;
+        tx.commit().await?;
+        Ok(cells.len() as u64)
     }
 }
 

@@ -63,8 +63,10 @@ impl History {
     pub(super) async fn read_on(&mut self, conn: &Conn) -> Result<bool, StoreError> {
         let columns = if self.only.is_some() { journal::COLUMNS } else { "j.seq" };
         let sql = format!(
-            "SELECT {columns} FROM journal j WHERE j.workspace_id = $1 AND j.type_id = $2 \
-             AND j.seq > $3 ORDER BY j.seq LIMIT $4"
+            "SELECT {columns} FROM journal j WHERE j.seq > $3 \
+             AND (j.workspace_id, j.type_id, j.seq) > ($1, $2, $3) \
+             AND (j.workspace_id, j.type_id) <= ($1, $2) \
+             ORDER BY j.workspace_id, j.type_id, j.seq LIMIT $4"
         );
         let bounds: [super::columns::Param<'_>; 4] =
             [&self.workspace.0, &self.event_type.0, &self.read_to, &count(HISTORY_PAGE)];

@@ -1,20 +1,23 @@
-//! Deleting what is old, in slices.
+//! Deleting what is old: partition by partition where all of one may go, and row by row in what
+//! remains.
 //!
-//! A slice is a transaction of its own. Whether an event may go is asked and acted upon in one
-//! statement, so there is no moment at which an event that moves from a queue to the dead letters is
-//! in neither. Partitions of which nothing is left are dropped, which gives their space back at once.
+//! Rows go in slices, each a transaction of its own. Whether an event may go is asked and acted upon in
+//! one statement, so there is no moment at which an event that moves from a queue to the dead letters
+//! is in neither. A closed partition that is a small part of what is kept waits until all of it may go
+//! ([`LAZY`]): then its rows are never touched, and its space comes back at once.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::columns::{Columns, signed};
 use super::database::Conn;
-use super::span::{self, Timeline};
-use super::{PostgresStore, attempts, audit, dead_letters, journal, partitions, replays};
+use super::discard::{self, Discarded};
+use super::partitions::{self, ATTEMPTS, JOURNAL, Kind, Part};
+use super::{PostgresStore, attempts, audit, dead_letters, journal, replays, span};
 use crate::{Expired, Expiry, Keep, Retention, RetentionStore, StoreError, Surplus, SurplusAge};
 
-/// Numbers that one slice looks at: some milliseconds.
-const SLICE: u64 = 1_000;
+/// Numbers that one slice looks at, and rows that it deletes: some milliseconds.
+const SLICE: i64 = 1_000;
 
 /// Bytes that a row takes beyond its texts, with its share of the indexes, roughly.
 pub(super) const ROW_OVERHEAD: u64 = 64;
@@ -23,43 +26,25 @@ pub(super) const ROW_OVERHEAD: u64 = 64;
 /// has the others.
 const CHUNK_SPAN: i64 = 16_384;
 
-/// What is deleted by age and size.
-#[derive(Debug, Clone, Copy)]
-struct Kind {
-    /// Its rows in `retained`.
-    id: i32,
-    table: &'static str,
-    number: &'static str,
-    weight: &'static str,
-    timeline: Timeline,
-}
+/// A partition waits until all of it may go when it is no more than this part of the time or the bytes
+/// that are kept; so no more than that is kept beyond either limit. Partitions are some 32nd.
+const LAZY: u8 = 8;
 
-const JOURNAL: Kind = Kind {
-    id: 0,
-    table: "journal",
-    number: "seq",
-    weight: "octet_length(event_id) + octet_length(source) + octet_length(attributes) \
-             + octet_length(object)",
-    timeline: span::JOURNAL,
-};
-
-const ATTEMPTS: Kind = Kind {
-    id: 1,
-    table: "attempts",
-    number: "id",
-    weight: attempts::WEIGHT,
-    timeline: Timeline {
-        ends: "SELECT min(id), max(id) FROM attempts",
-        row: "SELECT id, started_ms FROM attempts WHERE id >= $1 ORDER BY id LIMIT 1",
-    },
-};
+/// What an event takes, as retention counts it.
+pub(super) const JOURNAL_WEIGHT: &str = "octet_length(event_id) + octet_length(source) \
+     + octet_length(attributes) + octet_length(object)";
 
 /// Statements that weigh all rows anew, for those that did not come one by one.
 pub(super) fn weigh_again() -> [String; 2] {
-    [JOURNAL, ATTEMPTS].map(|Kind { id, table, weight, .. }| {
+    [(JOURNAL, JOURNAL_WEIGHT), (ATTEMPTS, attempts::WEIGHT)].map(|(kind, weight)| {
+        let Kind { id, table, key, .. } = kind;
         format!(
-            "UPDATE retained SET bytes = CASE slot WHEN 0 THEN (SELECT \
-             coalesce(sum({weight} + {ROW_OVERHEAD}), 0) FROM {table}) ELSE 0 END WHERE kind = {id}"
+            "UPDATE retained SET bytes = 0, items = 0 WHERE kind = {id}; \
+             UPDATE retained r SET bytes = w.bytes, items = w.items FROM ( \
+               SELECT p.first, count(*) AS items, sum({weight} + {ROW_OVERHEAD}) AS bytes \
+               FROM partitions p JOIN {table} t ON t.{key} >= p.first AND t.{key} < p.until \
+               WHERE p.kind = {id} GROUP BY p.first) w \
+             WHERE r.kind = {id} AND r.slot = 0 AND r.first = w.first"
         )
     })
 }
@@ -82,30 +67,82 @@ impl RetentionStore for PostgresStore {
     }
 
     async fn expire(&self, expiry: Expiry) -> Result<Expired, StoreError> {
-        let tx = self.db.begin().await?;
         let mut rest = expiry;
         let mut expired = Expired::default();
         if rest.dead_letters != SurplusAge::default() {
             // First, so that what they pinned goes in the same sweep.
+            let tx = self.db.begin().await?;
             expired.dead_letters =
-                dead_letters::drop_surplus(&tx, &mut rest.dead_letters, SLICE).await?;
-        } else if rest.audit != SurplusAge::default() {
-            expired.audit = audit::delete_surplus(&tx, &mut rest.audit, SLICE).await?;
-        } else if let Some(window) = window(&tx, JOURNAL, &rest.journal).await? {
-            // Nothing is queued meanwhile that was not asked about.
-            journal::lock(&tx).await?;
-            expired.events = delete(&tx, JOURNAL, &mut rest.journal, window).await?;
-        } else if let Some(window) = window(&tx, ATTEMPTS, &rest.attempts).await? {
-            expired.attempts = delete(&tx, ATTEMPTS, &mut rest.attempts, window).await?;
-        } else {
+                dead_letters::drop_surplus(&tx, &mut rest.dead_letters, SLICE.unsigned_abs())
+                    .await?;
             tx.commit().await?;
-            partitions::drop_empty(&self.db.get().await?).await?;
+        } else if rest.audit != SurplusAge::default() {
+            let tx = self.db.begin().await?;
+            expired.audit =
+                audit::delete_surplus(&tx, &mut rest.audit, SLICE.unsigned_abs()).await?;
+            tx.commit().await?;
+        } else if let Some(events) = self.shrink(JOURNAL, &mut rest.journal).await? {
+            expired.events = events;
+        } else if let Some(attempts) = self.shrink(ATTEMPTS, &mut rest.attempts).await? {
+            expired.attempts = attempts;
+        } else {
+            for kind in partitions::KINDS {
+                discard::empty(&self.db, kind).await?;
+                discard::clear(&self.db, kind).await?;
+            }
             return Ok(expired);
         }
-        tx.commit().await?;
         expired.rest = Some(rest);
         Ok(expired)
     }
+}
+
+impl PostgresStore {
+    /// Deletes the next partition, or the next slice of rows; how many rows. `None` when nothing more
+    /// may go.
+    async fn shrink(&self, kind: Kind, surplus: &mut Surplus) -> Result<Option<u64>, StoreError> {
+        let conn = self.db.get().await?;
+        let Some((start, end)) = window(&conn, kind, surplus).await? else { return Ok(None) };
+        let parts = partitions::list(&conn, kind).await?;
+        drop(conn);
+        let part = parts.into_iter().find(|part| part.first <= start && start < part.until);
+        let part = part.ok_or_else(|| StoreError::internal("a partition is not in the list"))?;
+        if part.until <= end && goes_whole(&part, surplus) {
+            match discard::discard(&self.db, &part).await? {
+                Discarded::Gone { items, bytes } => {
+                    surplus.bytes = surplus.bytes.saturating_sub(bytes);
+                    surplus.from = part.until.cast_unsigned();
+                    return Ok(Some(items));
+                }
+                Discarded::InUse => {
+                    // What is newer must not go before it.
+                    finish(surplus);
+                    return Ok(Some(0));
+                }
+                Discarded::Pinned => {}
+            }
+        }
+        let tx = self.db.begin().await?;
+        if kind == JOURNAL {
+            // Nothing is queued meanwhile that was not asked about.
+            journal::lock(&tx).await?;
+        }
+        let deleted = delete(&tx, &part, surplus, start, end.min(part.until)).await?;
+        tx.commit().await?;
+        Ok(Some(deleted))
+    }
+}
+
+/// Whether all of a partition may go.
+fn goes_whole(part: &Part, surplus: &Surplus) -> bool {
+    let old = part.until <= signed(surplus.below);
+    part.closed && part.items > 0 && (old || (surplus.bytes > 0 && part.bytes <= surplus.bytes))
+}
+
+/// Nothing more is to go.
+fn finish(surplus: &mut Surplus) {
+    surplus.bytes = 0;
+    surplus.from = surplus.limit;
 }
 
 async fn surplus(
@@ -115,18 +152,60 @@ async fn surplus(
     limit: u64,
     now: Timestamp,
 ) -> Result<Surplus, StoreError> {
-    let below = match keep.age.and_then(|age| now.checked_sub(age).ok()) {
-        Some(oldest) => span::first_since(conn, kind.timeline, oldest).await?,
+    if keep == Keep::default() {
+        return Ok(Surplus { limit, ..Surplus::default() });
+    }
+    let parts = partitions::list(conn, kind).await?;
+    let below = match keep.age.and_then(|age| Some((age, now.checked_sub(age).ok()?))) {
+        Some((age, oldest)) => below(conn, &parts, kind, age, oldest).await?,
         None => 0,
     };
-    let bytes = match keep.bytes {
-        Some(most) => {
-            let sql = "SELECT sum(bytes)::int8 FROM retained WHERE kind = $1";
-            conn.one(sql, &[&kind.id]).await?.unsigned(0)?.saturating_sub(most)
-        }
-        None => 0,
-    };
+    let bytes = keep.bytes.map_or(0, |most| bytes_to_go(&parts, most));
     Ok(Surplus { from: 0, below, bytes, limit })
+}
+
+/// The lowest key that is not too old, or the border of a partition before it that is soon old enough
+/// to go whole.
+async fn below(
+    conn: &Conn,
+    parts: &[Part],
+    kind: Kind,
+    age: SignedDuration,
+    oldest: Timestamp,
+) -> Result<u64, StoreError> {
+    let below = match kind == JOURNAL {
+        true => {
+            let below = span::first_since(conn, span::JOURNAL, oldest).await?;
+            // The first there is: whatever has the numbers before it is gone already.
+            let next = conn.opt(span::JOURNAL.row, &[&signed(below)]).await?;
+            next.map_or(Ok(below), |row| row.unsigned(0))?
+        }
+        false => oldest.as_millisecond().max(0).cast_unsigned(),
+    };
+    let within = |part: &&Part| part.first < signed(below) && signed(below) < part.until;
+    let Some(part) = parts.iter().find(within).filter(|part| part.closed) else {
+        return Ok(below);
+    };
+    let millis = match kind == JOURNAL {
+        true => span::lasted(conn, part.first, part.until).await?,
+        false => part.until - part.first,
+    };
+    let lazy = SignedDuration::from_millis(millis) <= age / i32::from(LAZY);
+    Ok(if lazy { part.first.max(0).cast_unsigned() } else { below })
+}
+
+/// How many bytes are to go, or as many as whole partitions have where the next one is soon to go, too.
+fn bytes_to_go(parts: &[Part], most: u64) -> u64 {
+    let bytes = parts.iter().map(|part| part.bytes).sum::<u64>().saturating_sub(most);
+    let mut whole = 0;
+    for part in parts {
+        if whole + part.bytes > bytes {
+            let lazy = part.closed && part.bytes <= most / u64::from(LAZY);
+            return if lazy { whole } else { bytes };
+        }
+        whole += part.bytes;
+    }
+    bytes
 }
 
 /// Of a table that is kept in the order of time. It is small enough to be added up now and then.
@@ -147,8 +226,7 @@ async fn surplus_age(
     Ok(SurplusAge { before, bytes })
 }
 
-/// The next numbers to look at: the first, and the one after the last; `None` when nothing more may
-/// go.
+/// The keys that may go: the lowest one, and the one after the last; `None` when nothing more may go.
 async fn window(
     tx: &Conn,
     kind: Kind,
@@ -158,63 +236,113 @@ async fn window(
     if surplus.from >= end {
         return Ok(None);
     }
-    let Kind { table, number, .. } = kind;
-    let sql =
-        format!("SELECT {number} FROM {table} WHERE {number} >= $1 ORDER BY {number} LIMIT 1");
+    let Kind { table, key, order, .. } = kind;
+    let sql = format!(
+        "SELECT {key} FROM {table} WHERE {key} >= $1 AND {order} >= $1 ORDER BY {order} LIMIT 1"
+    );
     let Some(lowest) = tx.opt(&sql, &[&signed(surplus.from)]).await? else { return Ok(None) };
-    let lowest = lowest.unsigned(0)?;
-    Ok((lowest < end).then(|| (signed(lowest), signed(end.min(lowest + SLICE)))))
+    let (lowest, end) = (lowest.get_as(0)?, signed(end));
+    Ok((lowest < end).then_some((lowest, end)))
 }
 
-/// Deletes what may go of a window; how many rows.
+/// Selects the events of a range, of which $1 is the first and $2 after the last, that a queue or a
+/// dead letter has.
+pub(super) fn pinned() -> String {
+    format!(
+        "SELECT seq FROM dead_letters WHERE seq >= $1 AND seq < $2 UNION ALL \
+         SELECT seq FROM (SELECT endpoint_id, first, seqs FROM queue_chunks \
+           WHERE lowest > $1 - {CHUNK_SPAN} AND lowest < $2 AND highest >= $1 \
+           AND highest - lowest < {CHUNK_SPAN} \
+           UNION ALL SELECT endpoint_id, first, seqs FROM queue_chunks \
+           WHERE highest - lowest >= {CHUNK_SPAN} AND lowest < $2 AND highest >= $1) c \
+         JOIN queues q ON q.endpoint_id = c.endpoint_id CROSS JOIN LATERAL \
+         unnest(c.seqs[greatest(q.cursor - c.first, 0)::int + 1 : ]) seq \
+         WHERE seq >= $1 AND seq < $2"
+    )
+}
+
+/// Deletes a slice of the rows of a partition that may go; how many.
 async fn delete(
     tx: &Conn,
-    kind: Kind,
+    part: &Part,
     surplus: &mut Surplus,
-    (start, end): (i64, i64),
+    start: i64,
+    until: i64,
 ) -> Result<u64, StoreError> {
-    let Kind { id, table, number, weight, .. } = kind;
-    let pinned = match id == JOURNAL.id {
-        true => format!(
-            "SELECT seq FROM dead_letters WHERE seq >= $1 AND seq < $2 UNION ALL \
-             SELECT seq FROM (SELECT endpoint_id, first, seqs FROM queue_chunks \
-               WHERE lowest > $1 - {CHUNK_SPAN} AND lowest < $2 AND highest >= $1 \
-               AND highest - lowest < {CHUNK_SPAN} \
-               UNION ALL SELECT endpoint_id, first, seqs FROM queue_chunks \
-               WHERE highest - lowest >= {CHUNK_SPAN} AND lowest < $2 AND highest >= $1) c \
-             JOIN queues q ON q.endpoint_id = c.endpoint_id CROSS JOIN LATERAL \
-             unnest(c.seqs[greatest(q.cursor - c.first, 0)::int + 1 : ]) seq \
-             WHERE seq >= $1 AND seq < $2"
-        ),
-        false => "SELECT NULL::int8 AS seq WHERE false".to_owned(),
+    let Kind { id, table, key, order, .. } = part.kind;
+    // Of events, those that are pinned are asked for, so the range is bounded, too.
+    let (number, weight, pinned, until) = match part.kind == JOURNAL {
+        true => ("seq", JOURNAL_WEIGHT, pinned(), until.min(start.saturating_add(SLICE))),
+        false => ("id", attempts::WEIGHT, "SELECT NULL::int8 AS seq WHERE false".to_owned(), until),
     };
     // A row goes when it is old enough, or while the rows before it that go have less than the bytes
     // that are to go.
     let sql = format!(
         "WITH pinned AS MATERIALIZED ({pinned}), sized AS MATERIALIZED ( \
-           SELECT {number} AS number, ({weight} + $5::int8) AS weight FROM {table} \
-           WHERE {number} >= $1::int8 AND {number} < $2::int8 AND {number} NOT IN (SELECT seq FROM pinned) \
+           SELECT {key} AS key, {number} AS number, ({weight} + $5::int8) AS weight FROM {table} \
+           WHERE {key} >= $1::int8 AND {key} < $2::int8 AND {order} >= $1 AND {order} < $2 \
+           AND {key} NOT IN (SELECT seq FROM pinned) ORDER BY {order}, {number} LIMIT $8::int8 \
          ), summed AS MATERIALIZED ( \
-           SELECT number, weight, coalesce(sum(weight) OVER (ORDER BY number \
+           SELECT key, number, weight, coalesce(sum(weight) OVER (ORDER BY key, number \
              ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before FROM sized \
          ), gone AS ( \
-           DELETE FROM {table} USING summed WHERE {number} = number AND {number} >= $1 \
-           AND {number} < $2 AND (number < $3::int8 OR before < $4::int8) RETURNING weight \
+           DELETE FROM {table} t USING summed s WHERE t.{order} = s.key AND t.{number} = s.number \
+           AND t.{key} >= $1 AND t.{key} < $2 AND (s.key < $3::int8 OR s.before < $4::int8) \
+           RETURNING s.weight \
          ), weighed AS ( \
-           UPDATE retained SET bytes = bytes - coalesce((SELECT sum(weight) FROM gone), 0) \
-           WHERE kind = $6::int4 AND slot = 0 \
+           UPDATE retained SET items = items - (SELECT count(*) FROM gone), \
+           bytes = bytes - coalesce((SELECT sum(weight) FROM gone), 0) \
+           WHERE kind = $6::int4 AND first = $7::int8 AND slot = 0 \
          ) SELECT (SELECT count(*) FROM gone), \
-           coalesce((SELECT sum(weight) FROM gone), 0)::int8, (SELECT count(*) FROM sized)"
+           coalesce((SELECT sum(weight) FROM gone), 0)::int8, (SELECT count(*) FROM sized), \
+           (SELECT max(key) FROM sized)"
     );
     let (below, bytes) = (signed(surplus.below), signed(surplus.bytes));
-    let row = tx.one(&sql, &[&start, &end, &below, &bytes, &signed(ROW_OVERHEAD), &id]).await?;
+    let overhead = signed(ROW_OVERHEAD);
+    let values: [super::columns::Param<'_>; 8] =
+        [&start, &until, &below, &bytes, &overhead, &id, &part.first, &SLICE];
+    let row = tx.one(&sql, &values).await?;
     let (deleted, freed, sized) = (row.unsigned(0)?, row.unsigned(1)?, row.unsigned(2)?);
     surplus.bytes = surplus.bytes.saturating_sub(freed);
-    surplus.from = end.cast_unsigned();
+    surplus.from = match row.get_as::<Option<i64>>(3)? {
+        // Others of the same moment may be left.
+        Some(last) if sized == SLICE.unsigned_abs() => last.max(0).cast_unsigned(),
+        _ => until.max(0).cast_unsigned(),
+    };
     if deleted < sized {
         // The first that stays and all that follow are young enough, and enough bytes have gone.
-        surplus.bytes = 0;
-        surplus.from = surplus.limit;
+        finish(surplus);
     }
     Ok(deleted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(bytes: &[u64]) -> Vec<Part> {
+        let part = |(place, bytes): (i64, &u64)| Part {
+            kind: JOURNAL,
+            first: place,
+            until: place + 1,
+            closed: true,
+            bytes: *bytes,
+            items: 1,
+        };
+        (0..).zip(bytes).map(part).collect()
+    }
+
+    #[test]
+    fn small_partitions_go_whole() {
+        assert_eq!(bytes_to_go(&parts(&[10; 20]), 195), 0);
+        assert_eq!(bytes_to_go(&parts(&[10; 20]), 190), 10);
+        assert_eq!(bytes_to_go(&parts(&[10; 20]), 175), 20);
+        assert_eq!(bytes_to_go(&parts(&[10; 20]), 500), 0);
+        assert_eq!(bytes_to_go(&parts(&[10; 20]), 0), 200);
+        // A large one goes row by row, and so does the one that is still written.
+        assert_eq!(bytes_to_go(&parts(&[50, 10, 10]), 65), 5);
+        let mut parts = parts(&[10; 20]);
+        parts[0].closed = false;
+        assert_eq!(bytes_to_go(&parts, 195), 5);
+    }
 }

@@ -15,12 +15,9 @@ use super::database::{Conn, Database};
 use super::journal::CHUNK_ENTRIES;
 use super::queue::{POSITION, backlog};
 use super::retention::ROW_OVERHEAD;
-use super::{BATCH_MAX, dead_letters};
+use super::{BATCH_MAX, dead_letters, partitions};
 use crate::backlog::{Backlog, Settled};
 use crate::{Lease, Ready, StoreError};
-
-/// How many rows the sum of the attempts' bytes is spread over (see the table `retained`).
-const SLOTS: i64 = 16;
 
 /// An attempt under a lease.
 #[derive(Debug)]
@@ -53,16 +50,20 @@ impl Work for Settling {
         job.attempt.outcome.response.as_ref().map_or(0, String::len)
     }
 
+    fn at(job: &Settlement) -> Option<Timestamp> {
+        Some(job.attempt.started_at)
+    }
+
     async fn run(
         &self,
         database: &Database,
-        jobs: Vec<Settlement>,
+        jobs: &[Settlement],
     ) -> Result<Vec<Result<QueueState, StoreError>>, StoreError> {
         let tx = database.get().await?.within(BATCH_MAX).begin().await?;
-        let mut open = lock(&tx, self.node, &jobs).await?;
+        let mut open = lock(&tx, self.node, jobs).await?;
         let mut answers = Vec::with_capacity(jobs.len());
         let (mut replayed, mut kept) = (Vec::new(), Vec::new());
-        for job in &jobs {
+        for job in jobs {
             let answer = apply(&mut open, job).map(|slice_is_done| {
                 replayed.extend(slice_is_done.then_some(job.lease.endpoint));
                 kept.push(job);
@@ -151,8 +152,11 @@ async fn write(
         ), recorded AS (
             {}
         )
-        UPDATE retained SET bytes = bytes + (SELECT coalesce(sum(weight), 0) FROM recorded)
-        WHERE kind = 1 AND slot = $12",
+        UPDATE retained r SET bytes = r.bytes + new.bytes, items = r.items + new.items FROM (
+            SELECT max(started_ms) AS at, count(*) AS items, sum(weight) AS bytes
+            FROM recorded) new
+        WHERE r.kind = 1 AND r.slot = $12 AND r.first = (SELECT p.first FROM partitions p
+            WHERE p.kind = 1 AND p.first <= new.at ORDER BY p.first DESC LIMIT 1)",
         Rows::insert(13, "made")
     );
     let all = || open.values().map(|open| &open.queue);
@@ -167,7 +171,7 @@ async fn write(
     let done: Vec<_> = all().map(|queue| places(queue.done().iter().copied())).collect();
     let held = all().map(|queue| to_json(queue.held())).collect::<Result<Vec<_>, _>>()?;
     let made: Vec<_> = jobs.iter().map(|job| job.lease.endpoint.0).collect();
-    let slot = i32::try_from(node.rem_euclid(SLOTS)).unwrap_or_default();
+    let slot = i32::try_from(node.rem_euclid(partitions::SLOTS)).unwrap_or_default();
     let mut values: Vec<Param<'_>> = vec![
         &endpoints,
         &before,

@@ -51,7 +51,10 @@ impl Search<'_> {
         last: u64,
     ) -> Result<Span, StoreError> {
         let sql = format!(
-            "SELECT count(*) FROM journal j WHERE {QUALIFIES} AND j.seq > $6 AND j.seq <= $7"
+            "SELECT coalesce(sum(n), 0)::int8 FROM unnest($2::int4[]) t CROSS JOIN LATERAL ( \
+             SELECT count(*) AS n FROM journal j WHERE {QUALIFIES} \
+             AND (j.workspace_id, j.type_id, j.seq) > ($1, t, $6) \
+             AND (j.workspace_id, j.type_id, j.seq) <= ($1, t, $7)) of_type"
         );
         let (types, from, until, missed) = self.values();
         let (low, high) = (signed(after), signed(last));
@@ -124,8 +127,10 @@ impl Search<'_> {
         let sql = format!(
             "SELECT {QUALIFIES}, {columns} FROM ( \
              SELECT first.seq FROM unnest($2::int4[]) t CROSS JOIN LATERAL ( \
-             SELECT i.seq FROM journal i WHERE i.workspace_id = $1 AND i.type_id = t \
-             AND i.seq > $6 AND i.seq <= $7 ORDER BY i.seq LIMIT $8) first \
+             SELECT i.seq FROM journal i WHERE i.seq > $6 AND i.seq <= $7 \
+             AND (i.workspace_id, i.type_id, i.seq) > ($1, t, $6) \
+             AND (i.workspace_id, i.type_id, i.seq) <= ($1, t, $7) \
+             ORDER BY i.workspace_id, i.type_id, i.seq LIMIT $8) first \
              ORDER BY first.seq LIMIT $8) page JOIN journal j ON j.seq = page.seq ORDER BY j.seq"
         );
         let (types, from, until, missed) = self.values();
@@ -160,6 +165,16 @@ pub(super) const JOURNAL: Timeline = Timeline {
     ends: "SELECT min(seq), max(seq) FROM journal",
     row: "SELECT seq, accepted_ms FROM journal WHERE seq >= $1 ORDER BY seq LIMIT 1",
 };
+
+/// Milliseconds between the first and the last event of a range of numbers that are all given out.
+pub(super) async fn lasted(conn: &Conn, first: i64, until: i64) -> Result<i64, StoreError> {
+    let sql = "SELECT (SELECT accepted_ms FROM journal WHERE seq >= $1 AND seq < $2 \
+               ORDER BY seq LIMIT 1), (SELECT accepted_ms FROM journal WHERE seq >= $1 \
+               AND seq < $2 ORDER BY seq DESC LIMIT 1)";
+    let row = conn.one(sql, &[&first, &until]).await?;
+    let (first, last): (Option<i64>, Option<i64>) = (row.get_as(0)?, row.get_as(1)?);
+    Ok(last.unwrap_or_default() - first.unwrap_or_default())
+}
 
 /// The lowest number from which on times are at or after `at`, found by halving; one more than the
 /// highest number when all are earlier. Where times are out of order by less than a minute, the answer

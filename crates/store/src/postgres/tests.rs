@@ -9,6 +9,9 @@ use super::*;
 use crate::SharedStore;
 use crate::contract::{self, Fixture};
 
+mod growth;
+mod plans;
+
 /// One server for all tests of the process. What is on its disk need not survive it.
 static SERVER: LazyLock<Postgres> = LazyLock::new(|| {
     let settings = ["fsync=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=64MB"];
@@ -30,6 +33,14 @@ pub(crate) async fn sql(database: &str, statement: &str) {
     let database = Database::new(&SERVER.url(database)).unwrap();
     database.get().await.unwrap().batch(statement).await.unwrap();
     database.close();
+}
+
+/// The number that a query answers.
+async fn number(database: &str, query: &str) -> i64 {
+    let database = Database::new(&SERVER.url(database)).unwrap();
+    let number = database.get().await.unwrap().one(query, &[]).await.unwrap().get_as(0).unwrap();
+    database.close();
+    number
 }
 
 /// A database of its own, a copy of one that is migrated already.

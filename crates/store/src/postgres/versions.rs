@@ -236,8 +236,8 @@ pub(super) async fn drop_version(tx: &Conn, version: VersionId) -> Result<(), St
 }
 
 async fn delete_rows(tx: &Conn, version: i64, limit: i64) -> Result<u64, StoreError> {
-    let sql = "DELETE FROM rows WHERE id IN \
-               (SELECT id FROM rows WHERE version_id = $1 ORDER BY id LIMIT $2)";
+    let sql = "DELETE FROM rows WHERE version_id = $1 AND id IN \
+               (SELECT id FROM rows WHERE version_id = $1 AND id >= $1 ORDER BY id LIMIT $2)";
     tx.execute(sql, &[&version, &limit]).await
 }
 

@@ -217,9 +217,10 @@ CREATE TABLE queue_chunks (
 CREATE INDEX queue_chunks_by_event ON queue_chunks (lowest);
 CREATE INDEX queue_chunks_wide ON queue_chunks (endpoint_id) WHERE highest - lowest >= 16384;
 
--- Partitioned by number, which is by time of commit, too.
+-- What grows with time is in partitions (partitions.rs): by the event's number here, which is by the
+-- time of commit, too.
 CREATE TABLE journal (
-    seq          bigint PRIMARY KEY,
+    seq          bigint PRIMARY KEY,      -- by queues, replays, cursors
     workspace_id int NOT NULL,
     type_id      int NOT NULL,
     accepted_ms  bigint NOT NULL,
@@ -230,12 +231,18 @@ CREATE TABLE journal (
     object       text NOT NULL,           -- JSON object, as published
     matched      int[] NOT NULL           -- endpoints
 ) PARTITION BY RANGE (seq);
+-- History by type, for lists and replays. Events of a type come one after the other, so each
+-- workspace's busy types have a page of their own to be added to.
 CREATE INDEX journal_by_type ON journal (workspace_id, type_id, seq);
+-- Repeats, and events by their id. This is the one index that is added to at random: what must be in
+-- memory for it is that of the newest partitions.
 CREATE INDEX journal_by_id ON journal (id_hash);
 
+-- In partitions by the moment of its start, which the caller's request id tells, and lists are in the
+-- order of.
 CREATE SEQUENCE attempt_ids;
 CREATE TABLE attempts (
-    id               bigint PRIMARY KEY DEFAULT nextval('attempt_ids'),
+    id               bigint NOT NULL DEFAULT nextval('attempt_ids'),
     endpoint_id      int NOT NULL,
     started_ms       bigint NOT NULL,
     duration_ms      bigint NOT NULL,
@@ -257,9 +264,12 @@ CREATE TABLE attempts (
     request_headers  text NOT NULL,       -- JSON list, credentials masked
     response_headers text NOT NULL,       -- JSON list
     response         text,
-    error            text
-) PARTITION BY RANGE (id);
-CREATE INDEX attempts_by_endpoint ON attempts (endpoint_id, started_ms, id);
+    error            text,
+    PRIMARY KEY (endpoint_id, started_ms, id)  -- by lists, and for one attempt by its request id
+) PARTITION BY RANGE (started_ms);
+-- For retention. It is of an expression because an index of the column would tempt the planner to look
+-- for an endpoint's newest attempts among those of all.
+CREATE INDEX attempts_by_time ON attempts ((started_ms + 0), id);
 
 -- Events that were given up on, one row for an endpoint and event.
 CREATE TABLE dead_letters (
@@ -317,16 +327,26 @@ CREATE TABLE audit (
 CREATE INDEX audit_by_workspace ON audit (workspace_id, id);
 CREATE RULE audit_only_grows AS ON UPDATE TO audit DO INSTEAD NOTHING;
 
--- Bytes of the journal (kind 0) and of the attempts (kind 1). Each node adds to a row of its own
--- among a few, so that nodes do not wait for each other.
+-- The partitions: those of the journal (kind 0), the attempts (1) and the rows (2). What is in one has
+-- keys from `first` on and below `until`; its table has the name of the whole with `first` behind.
+CREATE TABLE partitions (
+    kind  int NOT NULL,
+    first bigint NOT NULL,
+    until bigint NOT NULL,
+    PRIMARY KEY (kind, first)
+);
+
+-- What retention counts of each partition, in slots: each node adds attempts to a slot of its own
+-- among a few, so that nodes do not wait for each other. A batch that goes over a border counts for
+-- one of the two partitions; the sums of all are exact.
 CREATE TABLE retained (
     kind  int NOT NULL,
+    first bigint NOT NULL,
     slot  int NOT NULL,
-    bytes bigint NOT NULL,
-    PRIMARY KEY (kind, slot)
+    bytes bigint NOT NULL DEFAULT 0,
+    items bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (kind, first, slot)
 ) WITH (fillfactor = 10);
-INSERT INTO retained (kind, slot, bytes)
-    SELECT kind, slot, 0 FROM generate_series(0, 1) kind, generate_series(0, 15) slot;
 
 CREATE TABLE folders (
     id           int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -412,16 +432,20 @@ CREATE TABLE sources (
 CREATE INDEX sources_by_workspace ON sources (workspace_id, id);
 
 -- Rows belong to a version of a dataset. The two share their numbers: a version that a delivery
--- begins has the number of its row.
+-- begins has the number of its row, and no row of a version has a lower number than the version. In
+-- partitions by number, which follows time.
 CREATE SEQUENCE row_ids;
 CREATE TABLE rows (
-    id          bigint PRIMARY KEY,
+    id          bigint NOT NULL,
     version_id  bigint NOT NULL,
     received_ms bigint NOT NULL,
     suspended   boolean NOT NULL,
-    cell        text NOT NULL             -- JSON
-);
-CREATE INDEX rows_by_version ON rows (version_id, id);
+    cell        text NOT NULL,            -- JSON
+    -- By pages, which go on from a number, and by changes of a batch. None of the number alone: a
+    -- dataset's next rows would be looked for among those of all.
+    PRIMARY KEY (version_id, id)
+) PARTITION BY RANGE (id);
+-- Counting to an offset passes over what is suspended, which is little.
 CREATE INDEX rows_suspended ON rows (version_id, id) WHERE suspended;
 
 -- Versions that nobody can see any more and whose rows are still to be deleted, a few at a time.

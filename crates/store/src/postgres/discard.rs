@@ -1,0 +1,204 @@
+//! Dropping whole partitions.
+//!
+//! A partition goes in one short transaction: nobody queues anything meanwhile, its few rows that are
+//! still awaited are copied to a new partition of the same range, and the two change places. So no
+//! moment sees a pinned event missing. Taking a partition out needs the table for itself for some
+//! milliseconds, and waits for readers no longer than [`PATIENCE`], which publishers wait with it: a
+//! reader in the way for longer means that the next look tries again. `DETACH CONCURRENTLY` would wait
+//! without being in anybody's way, but in two transactions, with a moment between them at which what
+//! is pinned is in neither partition, and leaves a half-detached one behind when it is interrupted.
+//!
+//! The table that was taken out is dropped after that, when nobody looks into it any more: giving back
+//! the space of a large file takes its time.
+
+use super::columns::{Columns, signed};
+use super::database::{Conn, Database};
+use super::partitions::{self, JOURNAL, Kind, Part};
+use super::{journal, retention};
+use crate::StoreError;
+
+/// How long publishers wait, once, while a partition is to go and somebody reads.
+const PATIENCE: &str = "SET LOCAL lock_timeout = '100ms'";
+
+/// How many pinned events are copied: some ten milliseconds.
+const PINNED_MAX: i64 = 2_000;
+
+/// Copying is worth it where it keeps less than this part of the events. It also keeps a partition
+/// that has only pinned ones left from being copied again and again.
+const PINNED_PART: u64 = 8;
+
+/// What became of a partition that was to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Discarded {
+    /// It is gone, with so many rows and bytes; pinned events are kept.
+    Gone { items: u64, bytes: u64 },
+    /// Somebody reads, or another node is at it: later.
+    InUse,
+    /// Too much of it is pinned: it goes row by row.
+    Pinned,
+}
+
+/// Drops a partition but for the events in it that are pinned.
+pub(super) async fn discard(db: &Database, part: &Part) -> Result<Discarded, StoreError> {
+    // Asked without keeping anybody, as the answer is usually the same a moment later.
+    if !few(part, &pinned(&db.get().await?, part).await?) {
+        return Ok(Discarded::Pinned);
+    }
+    let tx = db.begin().await?;
+    if !partitions::try_lock(&tx).await? {
+        return Ok(Discarded::InUse);
+    }
+    if part.kind == JOURNAL {
+        // Nothing is queued meanwhile that was not asked about.
+        journal::lock(&tx).await?;
+    }
+    // Another node may have been first.
+    let now =
+        partitions::list(&tx, part.kind).await?.into_iter().find(|now| now.first == part.first);
+    let Some(part) = now.filter(|now| now.items == part.items) else {
+        return Ok(Discarded::InUse);
+    };
+    let pinned = pinned(&tx, &part).await?;
+    if !few(&part, &pinned) {
+        return Ok(Discarded::Pinned);
+    }
+    let kept = keep(&tx, &part, &pinned).await?;
+    tx.batch(PATIENCE).await?;
+    match swap(&tx, &part, !pinned.is_empty()).await {
+        Ok(()) => tx.commit().await?,
+        Err(StoreError::Unavailable(reason)) => {
+            tracing::debug!(partition = part.name(), reason, "a partition is in use for now");
+            return Ok(Discarded::InUse);
+        }
+        Err(error) => return Err(error),
+    }
+    let (items, bytes) = (part.items.saturating_sub(kept.0), part.bytes.saturating_sub(kept.1));
+    tracing::info!(partition = part.name(), items, bytes, kept = kept.0, "a partition was dropped");
+    Ok(Discarded::Gone { items, bytes })
+}
+
+/// Events of a partition that are pinned, one more than are copied at most.
+async fn pinned(conn: &Conn, part: &Part) -> Result<Vec<i64>, StoreError> {
+    if part.kind != JOURNAL {
+        return Ok(Vec::new());
+    }
+    let sql = format!("SELECT DISTINCT seq FROM ({}) p LIMIT $3", retention::pinned());
+    let rows = conn.query(&sql, &[&part.first, &part.until, &(PINNED_MAX + 1)]).await?;
+    rows.iter().map(|row| row.get_as(0)).collect()
+}
+
+fn few(part: &Part, pinned: &[i64]) -> bool {
+    let count = pinned.len() as u64;
+    count <= PINNED_MAX.cast_unsigned() && count <= part.items / PINNED_PART
+}
+
+/// Copies the pinned events and counts them in place of the whole; how many, with their bytes.
+async fn keep(tx: &Conn, part: &Part, pinned: &[i64]) -> Result<(u64, u64), StoreError> {
+    let Kind { id, key, .. } = part.kind;
+    let kept = match pinned.is_empty() {
+        true => (0, 0),
+        false => {
+            let (name, copy) = (part.name(), copy(part));
+            tx.batch(&partitions::table(part, &copy)).await?;
+            let sql = format!("INSERT INTO {copy} SELECT * FROM {name} WHERE {key} = ANY($1)");
+            tx.execute(&sql, &[&pinned]).await?;
+            let sql = format!(
+                "SELECT count(*), coalesce(sum({} + {}), 0)::int8 FROM {copy}",
+                retention::JOURNAL_WEIGHT,
+                retention::ROW_OVERHEAD
+            );
+            let row = tx.one(&sql, &[]).await?;
+            (row.unsigned(0)?, row.unsigned(1)?)
+        }
+    };
+    if pinned.is_empty() {
+        for table in ["retained", "partitions"] {
+            let sql = format!("DELETE FROM {table} WHERE kind = $1 AND first = $2");
+            tx.execute(&sql, &[&id, &part.first]).await?;
+        }
+    } else {
+        let sql = "UPDATE retained SET items = CASE slot WHEN 0 THEN $3::int8 ELSE 0 END, \
+                   bytes = CASE slot WHEN 0 THEN $4::int8 ELSE 0 END WHERE kind = $1 AND first = $2";
+        tx.execute(sql, &[&id, &part.first, &signed(kept.0), &signed(kept.1)]).await?;
+    }
+    Ok(kept)
+}
+
+/// The name of the table that takes the partition's place.
+fn copy(part: &Part) -> String {
+    format!("\"{}_{}_kept\"", part.kind.table, part.first)
+}
+
+/// The name of the table once it is no partition any more.
+fn gone(part: &Part) -> String {
+    format!("\"{}_{}_gone\"", part.kind.table, part.first)
+}
+
+/// Takes a partition out, and puts the copy of what is kept in its place.
+async fn swap(tx: &Conn, part: &Part, kept: bool) -> Result<(), StoreError> {
+    let (whole, name, gone) = (part.kind.table, part.name(), gone(part));
+    tx.batch(&format!(
+        "ALTER TABLE {whole} DETACH PARTITION {name}; ALTER TABLE {name} RENAME TO {gone}"
+    ))
+    .await?;
+    if kept {
+        let (copy, attach) = (copy(part), partitions::attach(part));
+        tx.batch(&format!("ALTER TABLE {copy} RENAME TO {name}; {attach}")).await?;
+    }
+    Ok(())
+}
+
+/// Drops the closed partitions that have no row left.
+pub(super) async fn empty(db: &Database, kind: Kind) -> Result<(), StoreError> {
+    let parts = partitions::list(&db.get().await?, kind).await?;
+    let mut closed: Vec<_> = parts.into_iter().filter(|part| part.closed).collect();
+    // The last may still get rows of a transaction that is under way.
+    closed.pop();
+    for part in closed {
+        if is_empty(&db.get().await?, &part.name(), kind).await? && !take_empty(db, &part).await? {
+            tracing::debug!(partition = part.name(), "an empty partition is in use for now");
+        }
+    }
+    Ok(())
+}
+
+/// Through the index, which forgets what was deleted before the table does.
+async fn is_empty(conn: &Conn, name: &str, kind: Kind) -> Result<bool, StoreError> {
+    let sql = format!("SELECT FROM {name} ORDER BY {} LIMIT 1", kind.order);
+    Ok(conn.opt(&sql, &[]).await?.is_none())
+}
+
+/// Takes an empty partition out unless it is in use, or got a row meanwhile.
+async fn take_empty(db: &Database, part: &Part) -> Result<bool, StoreError> {
+    let tx = db.begin().await?;
+    if !partitions::try_lock(&tx).await? {
+        return Ok(false);
+    }
+    tx.batch(PATIENCE).await?;
+    match swap(&tx, part, false).await {
+        Ok(()) => {}
+        Err(StoreError::Unavailable(_)) => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    if !is_empty(&tx, &gone(part), part.kind).await? {
+        return Ok(false);
+    }
+    keep(&tx, part, &[]).await?;
+    tx.commit().await?;
+    tracing::info!(partition = part.name(), "an empty partition was dropped");
+    Ok(true)
+}
+
+/// Drops the tables that are no partitions any more, which gives their space back.
+pub(super) async fn clear(db: &Database, kind: Kind) -> Result<(), StoreError> {
+    let sql = "SELECT quote_ident(relname::text) FROM pg_class WHERE relkind = 'r' \
+               AND relnamespace = quote_ident(current_schema())::regnamespace AND NOT relispartition \
+               AND relname ~ ('^' || $1::text || '_-?[0-9]+_gone$')";
+    let conn = db.get().await?;
+    let names = conn.query(sql, &[&kind.table]).await?;
+    for name in names.iter().map(|row| row.get_as::<String>(0)) {
+        // Another node may have been first.
+        conn.batch(&format!("DROP TABLE IF EXISTS {}", name?)).await?;
+    }
+    Ok(())
+}
