@@ -29,6 +29,8 @@ struct Case {
     expect: Expected,
     /// What the doctor finds, where it finds more than the verifier.
     diagnosis: Option<Cause>,
+    /// The id by which the delivery is known when it is sent again.
+    delivery_id: Option<String>,
     handshake_secret: Option<String>,
     header: Option<String>,
     #[serde(default)]
@@ -212,6 +214,21 @@ fn what_verifies_may_be_set() {
     }
 }
 
+#[test]
+fn a_delivery_is_known_by_the_id_that_its_provider_gives_it() {
+    let mut named = 0;
+    for case in cases() {
+        let Some(wanted) = &case.delivery_id else { continue };
+        let preset = preset(&case.provider).unwrap();
+        case.request(|request, _| {
+            let found = preset.delivery_id(request);
+            assert_eq!(found.as_deref(), Some(&wanted[..]), "{}: {}", case.provider, case.name);
+        });
+        named += 1;
+    }
+    assert!(named > 0);
+}
+
 /// Around the table in docs/providers.md.
 const BEGIN: &str = "<!-- providers -->\n";
 const END: &str = "<!-- end of providers -->\n";
@@ -238,6 +255,7 @@ fn line(preset: &Preset) -> String {
     let evidence = match evidence {
         Evidence::Vendor(url) => format!("[vendor]({url})"),
         Evidence::PublicSource => "public".to_owned(),
+        Evidence::NoVendor => "none".to_owned(),
         Evidence::General => "general".to_owned(),
     };
     let note = note.as_ref().map(|note| format!(". {note}")).unwrap_or_default();

@@ -72,6 +72,8 @@ pub enum Evidence {
     Vendor(String),
     /// Public code or writing that is not the vendor's.
     PublicSource,
+    /// Nowhere: the scheme is nobody's in particular, and its headers are the owner's choice.
+    NoVendor,
     /// General knowledge: to be confirmed.
     General,
 }
@@ -80,6 +82,7 @@ impl From<String> for Evidence {
     fn from(text: String) -> Self {
         match text.as_str() {
             "public-source" => Self::PublicSource,
+            "no-vendor" => Self::NoVendor,
             url if url.starts_with("https://") => Self::Vendor(text),
             _ => Self::General,
         }

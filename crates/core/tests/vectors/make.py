@@ -285,6 +285,19 @@ plain("dropbox", "X-Dropbox-Signature")
 plain("pagerduty", "X-PagerDuty-Signature", prefix="v1=")
 case("pagerduty", "the second of two signatures", "verified", "s",
      [("X-PagerDuty-Signature", f"v1={'0' * 64},v1={sha256('s', BODY).hex()}")])
+case("pagerduty", "the event's id is the delivery's", "verified", "s",
+     [("X-Webhook-Id", "P393ZNQ"),
+      ("X-PagerDuty-Signature", "v1=" + sha256("s", b'{"event":{"id":"5ac64822"}}').hex())],
+     b'{"event":{"id":"5ac64822"}}', delivery_id="5ac64822")
+case("razorpay", "the event's id is the delivery's", "verified", "s",
+     [("x-razorpay-event-id", "ev_1"), ("X-Razorpay-Signature", sha256("s", BODY).hex())],
+     delivery_id="ev_1")
+plain("grafana-hmac", "X-Grafana-Alerting-Signature")
+case("grafana-hmac", "under a header of the owner's choice", "verified", "s",
+     [("X-Ours", sha256("s", BODY).hex())], header="x-ours")
+family("grafana-hmac-timestamp", "secret", "another", lambda secret, body, second: [
+    ("X-Grafana-Alerting-Timestamp", str(second)),
+    ("X-Grafana-Alerting-Signature", sha256(secret, f"{second}:".encode() + body).hex())])
 plain("meta", "X-Hub-Signature-256", prefix="sha256=")
 plain("whatsapp", "X-Hub-Signature-256", prefix="sha256=")
 plain("x", "x-twitter-webhooks-signature", prefix="sha256=", encode=b64)
@@ -684,6 +697,8 @@ for provider, name in [("azure-event-grid", "token"), ("cloudevents", "access_to
                        ("docker-hub", "token")]:
     case(provider, "in the URL", "verified", "se cret", [], url=f"{URL}?{name}=se%20cret&x=1")
     case(provider, "wrong in the URL", "wrong_token", "secret", [], url=f"{URL}?{name}=x")
+case("alertmanager", "a token of another type", "missing_signature", "token",
+     [("Authorization", "Token token")])
 case("docker-hub", "valid", "verified", "secret", [], url=f"{URL}?token=secret")
 case("docker-hub", "wrong secret", "wrong_token", "other", [], url=f"{URL}?token=secret")
 case("docker-hub", "nothing to show", "missing_signature", "secret", [])

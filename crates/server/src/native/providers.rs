@@ -113,7 +113,7 @@ impl<'a> Provider<'a> {
     fn new(preset: &'a Preset) -> Self {
         let documentation = match &preset.evidence {
             Evidence::Vendor(url) => Some(url.as_str()),
-            Evidence::PublicSource | Evidence::General => None,
+            Evidence::PublicSource | Evidence::NoVendor | Evidence::General => None,
         };
         let signed = preset.scheme.signed.as_ref();
         Self {
