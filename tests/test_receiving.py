@@ -2,8 +2,10 @@
 
 import base64
 import gzip
+import hmac
 import json
 import signal
+import time
 import zlib
 
 import pytest
@@ -40,6 +42,10 @@ class Source:
         answer = self.server.http("GET", path, headers=self.server.pair)
         rows = answer.json["data"]
         return [rows[number][0] for number in sorted(rows, key=int)]
+
+
+    def doctor(self, **question):
+        return self.native("POST", f"/v1/sources/{self.id}/doctor", question)
 
 
 @pytest.fixture
@@ -125,3 +131,95 @@ def test_events_land_in_a_dataset(own):
         assert source.send(json.dumps({"order_id": number})).status == 201
     wait_until(lambda: len(target.cells()) == 20, what="the landing")
     assert target.cells()[7] == '{"order_create":{"order_id": 7}}'
+
+
+def signed(secret, body):
+    mac = hmac.new(secret.encode(), body.encode() if isinstance(body, str) else body, "sha256")
+    return "sha256=" + mac.hexdigest()
+
+
+def test_the_doctor_knows_why_a_kept_request_was_refused(own):
+    source = Source(own, mode="combine")
+    verification = {"provider": "github", "secrets": ["right"]}
+    source.native("PUT", f"/v1/sources/{source.id}/verification", verification)
+    body = '{"a": 1, "b": "\u00e9/"}'
+    compact = json.dumps(json.loads(body), separators=(",", ":"), ensure_ascii=False)
+    cases = [
+        ("body_changed", compact, body, {}),
+        ("body_changed", body + "\n", body, {}),
+        ("body_changed", body, gzip.compress(body.encode()), {"content_encoding": "gzip"}),
+        ("wrong_secret", None, body, {}),
+        ("signature_encoding", "bare", body, {}),
+    ]
+    for cause, what, sent, headers in cases:
+        signature = signed("right" if what else "wrong", what or body)
+        if what == "bare":
+            signature = signed("right", body).removeprefix("sha256=")
+        refused = source.send(sent, x_hub_signature_256=signature, **headers)
+        assert refused.status == 401 and "signature" not in refused.body, refused.body
+        line = source.list("rejections")[0]
+        assert line["has_request"], line
+        found = source.doctor(rejection=line["id"])
+        assert (found["verified"], found["cause"]) == (False, cause), (what, found)
+    # It is there after a kill, and a correction is judged by it.
+    own.process.send_signal(signal.SIGKILL)
+    own.process.wait(10)
+    own.start()
+    assert source.doctor(rejection=line["id"])["cause"] == "signature_encoding"
+    secret = {"provider": "generic-hmac", "header": "x-hub-signature-256", "secrets": ["right"]}
+    source.native("PUT", f"/v1/sources/{source.id}/verification", secret)
+    assert source.doctor(rejection=line["id"])["verified"], "its prefix may be missing"
+    shown = source.native("GET", f"/v1/sources/{source.id}/rejections/{line['id']}")
+    assert base64.b64decode(shown["request"]["body_base64"]).decode() == body
+
+
+def test_the_doctor_tells_a_clock_and_a_url_behind_a_proxy(own):
+    source = Source(own, mode="combine")
+    verification = {"provider": "slack", "secrets": ["right"]}
+    source.native("PUT", f"/v1/sources/{source.id}/verification", verification)
+    old = str(int(time.time()) - 3_600)
+    mac = hmac.new(b"right", f"v0:{old}:{{}}".encode(), "sha256").hexdigest()
+    stale = {"x_slack_request_timestamp": old, "x_slack_signature": f"v0={mac}"}
+    assert source.send("{}", **stale).status == 401
+    found = source.doctor(rejection=source.list("rejections")[0]["id"])
+    assert found["cause"] == "stale_timestamp" and abs(found["skew_seconds"] + 3_600) < 60, found
+    assert "otherwise the request is right" in found["explanation"]
+
+
+def test_the_doctor_finds_the_url_that_a_proxy_hides(tmp_path):
+    server = Server(tmp_path, "--public-url", "https://hooks.example.com").start()
+    try:
+        source = Source(server, mode="combine")
+        verification = {"provider": "square", "secrets": ["right"]}
+        source.native("PUT", f"/v1/sources/{source.id}/verification", verification)
+        url = "https://hooks.example.com/public" + source.path
+        mac = hmac.new(b"right", (url + "{}").encode(), "sha256").digest()
+        headers = {
+            "x_square_hmacsha256_signature": base64.b64encode(mac).decode(),
+            "x_forwarded_prefix": "/public",
+        }
+        assert source.send("{}", **headers).status == 401
+        found = source.doctor(rejection=source.list("rejections")[0]["id"])
+        assert found["cause"] == "wrong_url" and url in found["explanation"], found
+    finally:
+        server.stop()
+
+
+def test_rows_of_the_owner_are_there_once_after_a_kill(own):
+    source = Source(own, mode="replace")
+    source.send('{"n":0}')
+    headers = {
+        "x-ultracart-simple-key": own.simple_key,
+        "content-type": "application/x-ndjson",
+        "content-encoding": "gzip",
+        "idempotency-key": "import-1",
+    }
+    body = gzip.compress(b'{"n":1}\n{"n" : 2.0}\n')
+    path = f"/v1/datasets/{source.dataset}/rows"
+    assert own.http("POST", path, body, headers).json["rows"] == 2
+    own.process.send_signal(signal.SIGKILL)
+    own.process.wait(10)
+    own.start()
+    again = own.http("POST", path, body, headers)
+    assert (again.status, again.json) == (200, {"rows": 0, "duplicate": True})
+    assert [json.loads(cell) for cell in source.cells()] == [{"n": 0}, {"n": 1}, {"n": 2.0}]

@@ -63,5 +63,5 @@ fuzz_target!(|input: Input<'_>| {
         Ok(Judged::Handshake(Handshaken::Learn(..))) => panic!("a secret is there already"),
         Ok(Judged::Handshake(Handshaken::Answer(_))) | Err(_) => {}
     }
-    let _ = diagnose(&verifier, &request, now);
+    let _ = diagnose(&verifier, &request, Some(text.as_bytes()), now);
 });

@@ -147,7 +147,7 @@ fn the_doctor_finds_the_reason() {
     for case in cases() {
         let verification = case.verification();
         let verifier = verification.verifier().unwrap();
-        let diagnosis = case.request(|request, now| diagnose(&verifier, request, now));
+        let diagnosis = case.request(|request, now| diagnose(&verifier, request, None, now));
         let name = format!("{}: {}: {}", case.provider, case.name, diagnosis.explanation);
         let Expected::Word(word) = &case.expect else { continue };
         if word == "verified" {

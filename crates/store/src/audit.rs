@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use hookyard_core::id::{CredentialId, WorkspaceId};
-use hookyard_core::model::{Credential, Endpoint, Grant, NewSource, Secret, Source};
+use hookyard_core::model::{Credential, Endpoint, Grant, NewSource, Outgoing, Secret, Source};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -162,8 +162,19 @@ pub(crate) fn about_token(grant: &Grant, credential: CredentialId) -> serde_json
 
 /// A source's settings, to be compared only: there are secrets among them.
 pub(crate) fn source_settings(source: &Source) -> serde_json::Value {
-    let NewSource { workspace: _, project: _, name, mode, origins, secret, key, folder, options } =
-        &source.spec;
+    let NewSource {
+        workspace: _,
+        project: _,
+        name,
+        mode,
+        origins,
+        secret,
+        key,
+        folder,
+        options,
+        previous,
+    } = &source.spec;
+    let ends = |outgoing: &Option<Outgoing>| outgoing.as_ref().map(|it| it.until);
     json!({
         "name": name,
         "mode": mode.as_str(),
@@ -172,6 +183,8 @@ pub(crate) fn source_settings(source: &Source) -> serde_json::Value {
         "key": key,
         "folder": folder,
         "options": options,
+        "previous_secret": ends(&previous.secret),
+        "previous_key": ends(&previous.key),
     })
 }
 

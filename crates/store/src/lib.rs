@@ -74,8 +74,8 @@ pub use queue::{
 };
 pub use ready::Ready;
 pub use receiving::{
-    Accepted, DELIVERIES_KEPT, Newest, REJECTIONS_FOR, REJECTIONS_KEPT, REPEATS_FOR, REPEATS_MAX,
-    ReceivingStore,
+    Accepted, DELIVERIES_KEPT, Newest, REFUSED_KEPT, REJECTIONS_FOR, REJECTIONS_KEPT, REPEATS_FOR,
+    REPEATS_MAX, ReceivingStore,
 };
 pub use replays::{
     REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX, ReplayChange, ReplayStore, Slice, Span, SpanLimit,

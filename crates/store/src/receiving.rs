@@ -3,7 +3,9 @@ use bytes::Bytes;
 use hookyard_core::id::{
     BatchId, DatasetId, DeliveryId, EndpointId, RejectionId, Seq, SourceId, WorkspaceId,
 };
-use hookyard_core::model::{Delivery, NewDelivery, NewRejection, Receipt, Rejection};
+use hookyard_core::model::{
+    Delivery, LoggedRejection, NewDelivery, Receipt, RefusedRequest, Rejection,
+};
 use jiff::SignedDuration;
 use jiff::Timestamp;
 
@@ -23,6 +25,10 @@ pub const DELIVERIES_KEPT: u64 = 10_000;
 
 /// The newest lines that a source's log of rejections keeps.
 pub const REJECTIONS_KEPT: u64 = 1_000;
+
+/// The newest refused requests of a source that are kept for the doctor: enough to see whether they are
+/// alike, and some megabytes at most for a source that strangers send to.
+pub const REFUSED_KEPT: u64 = 20;
 
 /// How long a line of a log of rejections is kept.
 pub const REJECTIONS_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -76,8 +82,8 @@ pub trait ReceivingStore: Send + Sync {
     ) -> Result<Option<(Delivery, Option<Bytes>)>, StoreError>;
 
     /// Adds lines to the logs of rejections, all in one transaction, and drops what a log has beyond
-    /// [`REJECTIONS_KEPT`].
-    async fn log_rejections(&self, lines: Vec<NewRejection>) -> Result<(), StoreError>;
+    /// [`REJECTIONS_KEPT`] lines and [`REFUSED_KEPT`] requests. Requests are encrypted.
+    async fn log_rejections(&self, lines: Vec<LoggedRejection>) -> Result<(), StoreError>;
 
     /// A page of a source's log of rejections.
     async fn rejections(
@@ -86,6 +92,28 @@ pub trait ReceivingStore: Send + Sync {
         source: SourceId,
         page: Newest<RejectionId>,
     ) -> Result<Vec<Rejection>, StoreError>;
+
+    /// A line of a source's log, with its first request while that is kept. `None` when the source has
+    /// no such line.
+    async fn rejection(
+        &self,
+        workspace: WorkspaceId,
+        source: SourceId,
+        id: RejectionId,
+    ) -> Result<Option<(Rejection, Option<RefusedRequest>)>, StoreError>;
+
+    /// Adds rows to a dataset, whether or not it has a source, each a batch of its own; all or none.
+    /// The cells must be JSON text. `None` when something of the name `repeat` came before, as with
+    /// [`ReceivingStore::accept`]: then nothing is added. [`StoreError::NotFound`] when the workspace
+    /// has no such dataset.
+    async fn append_rows(
+        &self,
+        workspace: WorkspaceId,
+        dataset: DatasetId,
+        cells: Vec<Bytes>,
+        repeat: Option<[u8; 16]>,
+        now: Timestamp,
+    ) -> Result<Option<Vec<BatchId>>, StoreError>;
 
     /// Adds events to a dataset of the workspace, each as a row, but for those that landed by this
     /// endpoint before: however often an event is sent, and whether or not the answer was heard, it
@@ -99,7 +127,7 @@ pub trait ReceivingStore: Send + Sync {
         now: Timestamp,
     ) -> Result<u64, StoreError>;
 
-    /// Deletes some of what is kept for inspection for too long, or of sources that are gone, and of
+    /// Deletes some of what is kept for inspection or for the doctor for too long, or of sources that are gone, and of
     /// what landed and is not in the journal any more. How many
     /// entries; 0 when nothing more is to be deleted.
     async fn expire_inspection(&self, now: Timestamp) -> Result<u64, StoreError>;

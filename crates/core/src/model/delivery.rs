@@ -2,9 +2,9 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Header, NewEvent};
+use super::{Header, NewEvent, Secret};
 use crate::id::{BatchId, DeliveryId, RejectionId, Seq, SourceId};
 
 /// What came to a source, on its way into the store.
@@ -174,11 +174,79 @@ pub struct Rejection {
     pub id: RejectionId,
     /// What it says.
     pub line: NewRejection,
+    /// Whether the first request is kept for the doctor.
+    pub has_request: bool,
+}
+
+/// A line on its way into the log, with its first request where that is kept for the doctor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedRejection {
+    /// The line.
+    pub line: NewRejection,
+    /// Its first request.
+    pub request: Option<RefusedRequest>,
+}
+
+/// A request that was refused, as it is kept for the doctor. It may show secrets, so it is encrypted
+/// where it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedRequest {
+    /// Its path and query as they came.
+    pub target: String,
+    /// Its headers in order. Secrets that prove nothing to the source are masked.
+    pub headers: Vec<Header>,
+    /// The bytes of its body; `None` when the body was not read.
+    pub bytes: Option<u64>,
+    /// Its body; `None` when it was not read or is too large to be kept.
+    #[serde(with = "as_base64")]
+    pub body: Option<Bytes>,
+}
+
+impl RefusedRequest {
+    /// All of it as text, to be encrypted.
+    pub fn to_secret(&self) -> serde_json::Result<Secret> {
+        serde_json::to_string(self).map(Secret::new)
+    }
+
+    /// Reads what [`RefusedRequest::to_secret`] made.
+    pub fn from_secret(text: &Secret) -> serde_json::Result<Self> {
+        serde_json::from_str(text.expose())
+    }
+}
+
+/// Bytes that need not be text, in JSON.
+mod as_base64 {
+    use super::{Bytes, Deserialize, Serialize};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(body: &Option<Bytes>, s: S) -> Result<S::Ok, S::Error> {
+        body.as_ref().map(|body| STANDARD.encode(body)).serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Bytes>, D::Error> {
+        let text = Option::<String>::deserialize(d)?;
+        let body = text.map(|text| STANDARD.decode(text).map_err(D::Error::custom)).transpose()?;
+        Ok(body.map(Bytes::from))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_request_is_read_back_to_the_byte() {
+        for body in [None, Some(Bytes::new()), Some(Bytes::from_static(b"\0\xff{}"))] {
+            let header = Header { name: "x-a".to_owned(), value: "b".to_owned() };
+            let bytes = body.as_ref().map(|body| body.len() as u64);
+            let target = "/webhook/data/k?x=1".to_owned();
+            let request = RefusedRequest { target, headers: vec![header], bytes, body };
+            let text = request.to_secret().unwrap();
+            assert_eq!(RefusedRequest::from_secret(&text).unwrap(), request);
+        }
+    }
 
     #[test]
     fn every_cause_has_a_word_of_its_own() {

@@ -30,7 +30,10 @@ pub use dataset::{
     Batch, BatchColumn, BatchState, Columns, Dataset, DatasetStats, Folder, Job, Row, Version,
     VersionsKept,
 };
-pub use delivery::{Cause, Delivery, KeptBody, KeptRequest, NewDelivery, NewRejection, Rejection};
+pub use delivery::{
+    Cause, Delivery, KeptBody, KeptRequest, LoggedRejection, NewDelivery, NewRejection,
+    RefusedRequest, Rejection,
+};
 pub use endpoint::{
     ApiVersion, AuthKind, DATASET_SCHEME, Endpoint, EndpointSettings, MAXIMUM_EVENTS_DEFAULT,
     MAXIMUM_SIZE_DEFAULT, Subscription,
@@ -49,7 +52,7 @@ pub use retry_rule::{
     RETRY_RULE_AFTER_MAX, RETRY_RULES_MAX, RetryAction, RetryRule, StatusRange, check_retry_rules,
 };
 pub use secret::Secret;
-pub use source::{Mode, NewSource, Source, SourceChange};
+pub use source::{Mode, NewSource, Outgoing, Previous, Source, SourceChange};
 pub use source_options::{
     ALLOWED_IPS_MAX, ANSWER_BODY_BYTES_MAX, DeliveryRate, INSPECTION_SECONDS_DEFAULT,
     INSPECTION_SECONDS_MAX, Republish, SourceOptions, SourceOptionsChange, SuccessAnswer,

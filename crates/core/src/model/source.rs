@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{Secret, SourceOptions, SourceOptionsChange};
 use crate::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
@@ -51,6 +52,62 @@ pub struct NewSource {
     pub folder: Option<String>,
     /// What only the native API can say.
     pub options: SourceOptions,
+    /// What its secret and its key were before, as long as they count.
+    pub previous: Previous,
+}
+
+/// A secret or a key that was replaced and counts a while longer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The secret or the key.
+    pub value: Secret,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
+impl Outgoing {
+    /// Whether it still counts.
+    pub fn counts(&self, now: Timestamp) -> bool {
+        now < self.until
+    }
+}
+
+/// What a source's secret and key were before they were rotated.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Previous {
+    /// The secret.
+    pub secret: Option<Outgoing>,
+    /// The key.
+    pub key: Option<Outgoing>,
+}
+
+/// How [`Previous`] is written, to be encrypted.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    secret: Option<(String, Timestamp)>,
+    key: Option<(String, Timestamp)>,
+}
+
+impl Previous {
+    /// All of it as text, to be encrypted; `None` when there is nothing.
+    pub fn to_secret(&self) -> serde_json::Result<Option<Secret>> {
+        if *self == Self::default() {
+            return Ok(None);
+        }
+        let text = |outgoing: &Option<Outgoing>| {
+            outgoing.as_ref().map(|it| (it.value.expose().to_owned(), it.until))
+        };
+        let written = Written { secret: text(&self.secret), key: text(&self.key) };
+        serde_json::to_string(&written).map(|text| Some(Secret::new(text)))
+    }
+
+    /// Reads what [`Previous::to_secret`] made.
+    pub fn from_secret(text: &Secret) -> serde_json::Result<Self> {
+        let Written { secret, key } = serde_json::from_str(text.expose())?;
+        let outgoing =
+            |(value, until): (String, Timestamp)| Outgoing { value: Secret::new(value), until };
+        Ok(Self { secret: secret.map(outgoing), key: key.map(outgoing) })
+    }
 }
 
 /// An inbound URL.
@@ -66,6 +123,20 @@ pub struct Source {
     pub spec: NewSource,
 }
 
+impl Source {
+    /// The secrets that count now, the present one first; none when the source is open.
+    pub fn secrets(&self, now: Timestamp) -> impl Iterator<Item = &Secret> {
+        let previous = self.spec.previous.secret.as_ref().filter(|it| it.counts(now));
+        self.spec.secret.iter().chain(previous.map(|it| &it.value))
+    }
+
+    /// Whether a key opens it now.
+    pub fn opens_with(&self, key: &str, now: Timestamp) -> bool {
+        let previous = self.spec.previous.key.as_ref().filter(|it| it.counts(now));
+        self.spec.key == key || previous.is_some_and(|it| it.value.expose() == key)
+    }
+}
+
 /// A change of a source; `None` leaves what is there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SourceChange {
@@ -77,8 +148,13 @@ pub struct SourceChange {
     pub origins: Option<String>,
     /// The new secret; `Some(None)` opens the source.
     pub secret: Option<Option<Secret>>,
-    /// The new key; the present one opens nothing any more.
+    /// The new key.
     pub key: Option<String>,
+    /// What counts beside the secret from now on. A new secret without it ends all that came before.
+    pub previous_secret: Option<Option<Outgoing>>,
+    /// What opens the source beside the key from now on. A new key without it ends all that came
+    /// before.
+    pub previous_key: Option<Option<Outgoing>>,
     /// What changes of the native settings.
     pub options: SourceOptionsChange,
 }
@@ -86,7 +162,16 @@ pub struct SourceChange {
 impl NewSource {
     /// Makes the change.
     pub fn apply(&mut self, change: SourceChange) {
-        let SourceChange { name, mode, origins, secret, key, options } = change;
+        let SourceChange {
+            name,
+            mode,
+            origins,
+            secret,
+            key,
+            previous_secret,
+            previous_key,
+            options,
+        } = change;
         if let Some(name) = name {
             self.name = name;
         }
@@ -98,10 +183,86 @@ impl NewSource {
         }
         if let Some(secret) = secret {
             self.secret = secret;
+            self.previous.secret = None;
         }
         if let Some(key) = key {
             self.key = key;
+            self.previous.key = None;
+        }
+        if let Some(previous) = previous_secret {
+            self.previous.secret = previous;
+        }
+        if let Some(previous) = previous_key {
+            self.previous.key = previous;
         }
         self.options.apply(options);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn source() -> Source {
+        Source {
+            id: SourceId(1),
+            dataset: DatasetId(1),
+            created_at: at(0),
+            spec: NewSource {
+                workspace: WorkspaceId(1),
+                project: ProjectId(1),
+                name: "s".to_owned(),
+                mode: Mode::Combine,
+                origins: "*".to_owned(),
+                secret: Some(Secret::new("one")),
+                key: "first".to_owned(),
+                folder: None,
+                options: SourceOptions::default(),
+                previous: Previous::default(),
+            },
+        }
+    }
+
+    fn outgoing(value: &str, second: i64) -> Option<Option<Outgoing>> {
+        Some(Some(Outgoing { value: Secret::new(value), until: at(second) }))
+    }
+
+    #[test]
+    fn what_was_replaced_counts_until_its_end_and_no_longer() {
+        let mut source = source();
+        source.spec.apply(SourceChange {
+            secret: Some(Some(Secret::new("two"))),
+            previous_secret: outgoing("one", 10),
+            key: Some("second".to_owned()),
+            previous_key: outgoing("first", 20),
+            ..SourceChange::default()
+        });
+        let secrets = |second| {
+            source.secrets(at(second)).map(|it| it.expose().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(secrets(9), ["two", "one"]);
+        assert_eq!(secrets(10), ["two"]);
+        assert!(source.opens_with("first", at(19)) && source.opens_with("second", at(19)));
+        assert!(!source.opens_with("first", at(20)) && source.opens_with("second", at(20)));
+        let text = source.spec.previous.to_secret().unwrap().unwrap();
+        assert_eq!(Previous::from_secret(&text).unwrap(), source.spec.previous);
+    }
+
+    #[test]
+    fn a_rotation_without_an_overlap_ends_all_that_came_before() {
+        let mut source = source();
+        let previous_secret = outgoing("zero", 10);
+        let previous_key = outgoing("zeroth", 10);
+        let change = SourceChange { previous_secret, previous_key, ..SourceChange::default() };
+        source.spec.apply(change);
+        let secret = Some(Some(Secret::new("two")));
+        let key = Some("second".to_owned());
+        source.spec.apply(SourceChange { secret, key, ..SourceChange::default() });
+        assert_eq!(source.spec.previous, Previous::default());
+        assert_eq!(source.spec.previous.to_secret().unwrap(), None);
     }
 }

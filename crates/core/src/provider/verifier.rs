@@ -107,6 +107,11 @@ impl Verifier<'_> {
         self.scheme.covers_url()
     }
 
+    /// Where the signature or token may be.
+    pub fn places(&self) -> &[Place] {
+        &self.scheme.signature.from
+    }
+
     /// The parameters of the query in which a secret may be: they are no data.
     pub fn secret_parameters(&self) -> impl Iterator<Item = &str> {
         let token = self.scheme.algorithm == Algorithm::Token;

@@ -9,8 +9,10 @@ use hookyard_store::{
 use crate::sources::check_name;
 use crate::{Engine, Error};
 
+mod bulk;
 mod search;
 
+pub use bulk::{BULK_MAX, BatchFilter, Changed};
 pub use search::{FOUND_BYTES_MAX, Found, Search};
 
 /// What a caller asks a new dataset to be.

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use hookyard_core::model::{Header, KeptBody, KeptRequest, Mode, Source};
+use hookyard_core::model::{Header, KeptBody, KeptRequest, Mode, RefusedRequest, Secret, Source};
+use hookyard_core::provider::Place;
+use hookyard_core::signature::shared_secret;
 use http::HeaderMap;
 
 use super::{Head, Incoming};
@@ -11,6 +13,10 @@ use super::{Head, Incoming};
 /// The largest body that is kept by itself. A larger one is kept only where the row has it, to the
 /// byte; else a source whose deliveries are forms of 10 MiB would take twice their space.
 const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// The largest body of a refused request that is kept. What is signed is mostly a few kilobytes, and
+/// whoever is refused may be anyone.
+pub(super) const REFUSED_BODY_BYTES_MAX: usize = 256 << 10;
 
 /// What is shown in place of a secret.
 const MASK: &str = "***";
@@ -53,6 +59,116 @@ pub(super) fn kept(source: &Source, incoming: &Incoming<'_>) -> Option<KeptReque
     })
 }
 
+/// A refused request as it is kept for the doctor; `None` when the source keeps none. `target` is its
+/// path and query, `body` what was read of it. Secrets are masked but those that may prove it: a token
+/// is compared with the source's, and a URL that is signed counts to the letter.
+pub fn refused(
+    source: &Source,
+    headers: &HeaderMap,
+    target: String,
+    body: Option<&Bytes>,
+) -> Option<RefusedRequest> {
+    if source.spec.options.inspection_seconds == 0 {
+        return None;
+    }
+    let proofs = Proofs::of(source);
+    let headers = headers.iter().map(|(name, value)| {
+        let hide = is_secret(name.as_str()) && !proofs.has_header(name.as_str());
+        let value = if hide { MASK.into() } else { String::from_utf8_lossy(value.as_bytes()) };
+        Header { name: name.as_str().to_owned(), value: value.into_owned() }
+    });
+    let target = match target.split_once('?') {
+        Some((path, query)) if !proofs.covers_url => {
+            format!(
+                "{path}?{}",
+                mask_query(query, |name| is_secret(name) && !proofs.has_query(name))
+            )
+        }
+        _ => target,
+    };
+    Some(RefusedRequest {
+        target,
+        headers: headers.collect(),
+        bytes: body.map(|body| body.len() as u64),
+        body: body.filter(|body| body.len() <= REFUSED_BODY_BYTES_MAX).cloned(),
+    })
+}
+
+/// Where the proof of a request to a source may be.
+struct Proofs {
+    headers: Vec<String>,
+    parameters: Vec<String>,
+    covers_url: bool,
+}
+
+impl Proofs {
+    fn of(source: &Source) -> Self {
+        let Some(verifier) = source.spec.options.verification.as_ref().and_then(|it| it.verifier())
+        else {
+            let headers = [&shared_secret::HEADER, &shared_secret::VENDOR_HEADER];
+            let mut headers: Vec<_> = headers.map(|name| name.as_str().to_owned()).into();
+            // The secret may come as a bearer token or as a basic password.
+            headers.push("authorization".to_owned());
+            let parameters = vec![shared_secret::QUERY_PARAMETER.to_owned()];
+            return Self { headers, parameters, covers_url: false };
+        };
+        let (mut headers, mut parameters) = (Vec::new(), Vec::new());
+        for place in verifier.places() {
+            match place {
+                Place::Header(name) | Place::HeaderFamily(name) => headers.push(name.clone()),
+                Place::Query(name) => parameters.push(name.clone()),
+                Place::Bearer | Place::Basic => headers.push("authorization".to_owned()),
+                Place::Json(_) | Place::Item(_) | Place::Claim(_) => {}
+            }
+        }
+        Self { headers, parameters, covers_url: verifier.covers_url() }
+    }
+
+    fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|own| name.starts_with(&own[..]))
+    }
+
+    fn has_query(&self, name: &str) -> bool {
+        self.parameters.iter().any(|own| own == name)
+    }
+}
+
+/// A refused request as people see it: all secrets are masked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaskedRequest {
+    /// Its path and query.
+    pub target: String,
+    /// Its headers in order.
+    pub headers: Vec<Header>,
+}
+
+/// A refused request without its secrets.
+pub fn masked(source: &Source, request: &RefusedRequest) -> MaskedRequest {
+    let secrets = known_secrets(source);
+    let headers = request.headers.iter().map(|Header { name, value }| {
+        let tells = secrets.contains(&value.as_bytes()) || is_secret(name);
+        let value = if tells { MASK } else { value };
+        Header { name: name.clone(), value: value.to_owned() }
+    });
+    let target = match request.target.split_once('?') {
+        Some((path, query)) => {
+            let proofs = Proofs::of(source);
+            let is_secret = |name: &str| is_secret(name) || proofs.has_query(name);
+            format!("{path}?{}", mask_query(query, is_secret))
+        }
+        None => request.target.clone(),
+    };
+    MaskedRequest { target, headers: headers.collect() }
+}
+
+/// All secrets by which a source may be proved to, outgoing ones too.
+fn known_secrets(source: &Source) -> Vec<&[u8]> {
+    let own = source.spec.secret.iter();
+    let outgoing = source.spec.previous.secret.iter().map(|it| &it.value);
+    let proofs = source.spec.options.verification.iter().flat_map(|it| &it.secrets);
+    own.chain(outgoing).chain(proofs).map(|secret: &Secret| secret.expose().as_bytes()).collect()
+}
+
 /// Whether the cell is the body, to the byte: then it is a slice of the whole of it.
 fn is_same(cell: &Bytes, body: &Bytes) -> bool {
     !body.is_empty() && cell.len() == body.len() && cell.as_ptr() == body.as_ptr()
@@ -64,9 +180,7 @@ fn is_secret(name: &str) -> bool {
 }
 
 fn masked_headers(source: &Source, headers: &HeaderMap) -> Vec<Header> {
-    let own = source.spec.secret.iter();
-    let proofs = source.spec.options.verification.iter().flat_map(|it| &it.secrets);
-    let secrets: Vec<_> = own.chain(proofs).map(|secret| secret.expose().as_bytes()).collect();
+    let secrets = known_secrets(source);
     let shown = headers.iter().map(|(name, value)| {
         // A secret may come in a header of any name.
         let tells = secrets.contains(&value.as_bytes());
@@ -82,12 +196,13 @@ fn masked_headers(source: &Source, headers: &HeaderMap) -> Vec<Header> {
 fn masked_query(source: &Source, head: &Head<'_>) -> String {
     let verifier = source.spec.options.verification.as_ref().and_then(|it| it.verifier());
     let proofs: Vec<_> = verifier.iter().flat_map(|it| it.secret_parameters()).collect();
-    let masked = head.query.split('&').map(|pair| match pair.split_once('=') {
-        Some((name, _))
-            if is_secret(&decoded(name)) || proofs.contains(&decoded(name).as_ref()) =>
-        {
-            Cow::Owned(format!("{name}={MASK}"))
-        }
+    mask_query(head.query, |name| is_secret(name) || proofs.contains(&name))
+}
+
+/// The query with the values masked of the parameters whose decoded names are secrets'.
+fn mask_query(query: &str, is_secret: impl Fn(&str) -> bool) -> String {
+    let masked = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((name, _)) if is_secret(&decoded(name)) => Cow::Owned(format!("{name}={MASK}")),
         _ => Cow::Borrowed(pair),
     });
     masked.collect::<Vec<_>>().join("&")
@@ -132,6 +247,30 @@ mod tests {
         assert_eq!(kept.query, "a=1&secret=***&access%5Ftoken=***&To%6ben=***&b");
         let shown: Vec<_> = kept.headers.iter().map(|header| header.value.as_str()).collect();
         assert_eq!(shown, ["***", "***", "***", "***", "***", "sha256=00", "application/json"]);
+    }
+
+    #[test]
+    fn of_a_refused_request_only_what_may_prove_it_is_kept() {
+        let secure = source(Some("s3cret"));
+        let headers: HeaderMap = [
+            ("x-webhook-secret", "wrong"),
+            ("authorization", "Bearer wrong"),
+            ("cookie", "c"),
+            ("x-api-key", "k"),
+            ("x-hub-signature-256", "sha256=00"),
+        ]
+        .into_iter()
+        .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+        .collect();
+        let target = "/webhook/data/k?secret=wrong&token=t&a=1".to_owned();
+        let request = refused(&secure, &headers, target, None).unwrap();
+        assert_eq!(request.target, "/webhook/data/k?secret=wrong&token=***&a=1");
+        let values =
+            |headers: &[Header]| headers.iter().map(|it| it.value.clone()).collect::<Vec<_>>();
+        assert_eq!(values(&request.headers), ["wrong", "Bearer wrong", "***", "***", "sha256=00"]);
+        let shown = masked(&secure, &request);
+        assert_eq!(shown.target, "/webhook/data/k?secret=***&token=***&a=1");
+        assert_eq!(values(&shown.headers), ["***", "***", "***", "***", "sha256=00"]);
     }
 
     #[test]

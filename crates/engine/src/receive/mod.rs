@@ -6,7 +6,7 @@
 //! then (the caller reads the body) [`read`], then [`Engine::receive`].
 
 use bytes::Bytes;
-use hookyard_core::model::{Cause, NewDelivery, Source};
+use hookyard_core::model::{Cause, NewDelivery, Secret, Source};
 use hookyard_core::origins::{self, Verdict};
 use hookyard_core::signature::{self, shared_secret};
 use hookyard_store::Accepted;
@@ -20,6 +20,7 @@ use std::time::Duration;
 use crate::{Engine, Error};
 
 mod coding;
+mod doctor;
 mod fields;
 mod input;
 mod inspect;
@@ -30,8 +31,12 @@ mod pace;
 mod rejections;
 mod repeat;
 mod republish;
+mod rows;
 
+pub use doctor::{Examined, examine, examine_kept};
+pub use inspect::{MaskedRequest, masked, refused};
 pub use keeper::Keeper;
+pub use rows::{ROWS_MAX, RowsForm, rows};
 
 /// What is known of all sources beyond the store.
 #[derive(Debug, Default)]
@@ -136,17 +141,20 @@ pub fn judge_origin(source: &Source, headers: &HeaderMap) -> Option<Verdict> {
 /// What the caller has proved by its headers and query.
 ///
 /// A source with a verification of its own is judged by that: here nothing is proved to it.
-pub fn standing(source: &Source, head: Head<'_>) -> Standing {
+pub fn standing(source: &Source, head: Head<'_>, now: Timestamp) -> Standing {
     if source.spec.options.verification.is_some() {
         return Standing::Unproven;
     }
-    let Some(secret) = &source.spec.secret else { return Standing::Proven };
+    if source.spec.secret.is_none() {
+        return Standing::Proven;
+    }
     let pairs = fields::parse(head.query.as_bytes()).unwrap_or_default();
-    let in_query = pairs
-        .iter()
-        .filter(|(name, _)| name == shared_secret::QUERY_PARAMETER)
-        .map(|(_, value)| value.as_str());
-    if shared_secret::verify(head.headers, in_query, secret.expose()) {
+    let in_query = || {
+        let values = pairs.iter().filter(|(name, _)| name == shared_secret::QUERY_PARAMETER);
+        values.map(|(_, value)| value.as_str())
+    };
+    let shows = |it: &Secret| shared_secret::verify(head.headers, in_query(), it.expose());
+    if source.secrets(now).any(shows) {
         return Standing::Proven;
     }
     // Without a body a signature proves nothing: it says nothing of the query.
@@ -165,12 +173,11 @@ pub fn read(
     bytes_max: usize,
     now: Timestamp,
 ) -> Result<Option<Bytes>, Refusal> {
-    let proven = match (standing, &source.spec.secret) {
-        (Standing::Unproven, _) => false,
-        (Standing::Proven, _) | (_, None) => true,
-        (Standing::Signed, Some(secret)) => {
-            signature::verify(head.headers, body, secret.expose(), now)
-        }
+    let proves = |it: &Secret| signature::verify(head.headers, body, it.expose(), now);
+    let proven = match standing {
+        Standing::Unproven => false,
+        Standing::Proven => true,
+        Standing::Signed => source.spec.secret.is_none() || source.secrets(now).any(proves),
     };
     if !proven {
         return Err(Refusal::Unproven);
@@ -185,7 +192,10 @@ pub fn read(
 impl Engine {
     /// The source with this key, whichever workspace owns it; `None` when there is none.
     pub async fn source_by_key(&self, key: &str) -> Result<Option<Arc<Source>>, Error> {
-        Ok(self.store().source_by_key(key).await?)
+        let found = self.store().source_by_key(key).await?;
+        // A key that was rotated is found for longer than it counts.
+        let now = self.clock().now();
+        Ok(found.filter(|source| source.opens_with(key, now)))
     }
 
     /// Stores a delivery: its row and its event are on disk and visible when this returns. The answer
@@ -217,7 +227,7 @@ impl Engine {
             Accepted::Stored { .. } => Ok(rows),
             Accepted::Repeat => {
                 let detail = "answered as a success: it came within a day before";
-                self.note_rejection(source, Cause::Repeat, detail, head.method, address);
+                self.note_rejection(source, Cause::Repeat, detail, head.method, address, || None);
                 Ok(0)
             }
         }

@@ -10,7 +10,9 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hookyard_core::id::{RejectionId, SourceId, WorkspaceId};
-use hookyard_core::model::{Cause, NewRejection, Rejection, Source};
+use hookyard_core::model::{
+    Cause, LoggedRejection, NewRejection, RefusedRequest, Rejection, Source,
+};
 use hookyard_store::Newest;
 use http::Method;
 
@@ -23,6 +25,13 @@ const LINES_EACH: usize = 10;
 /// The most lines that wait: about 3 MB. Beyond, causes that have none yet go unlogged.
 const LINES_MAX: usize = 10_000;
 
+/// Requests of one source and cause that are kept for the doctor between two writes, the first ones:
+/// a sender who is refused is usually refused for one reason.
+const REQUESTS_EACH: usize = 3;
+
+/// The most bytes of kept requests that wait, of all sources together. Beyond, lines have none.
+const REQUESTS_BYTES_MAX: usize = 16 << 20;
+
 /// The longest detail, in bytes.
 const DETAIL_BYTES_MAX: usize = 500;
 
@@ -32,7 +41,9 @@ pub(crate) struct Rejections(Mutex<Waiting>);
 
 #[derive(Debug, Default)]
 struct Waiting {
-    lines: Vec<NewRejection>,
+    lines: Vec<LoggedRejection>,
+    /// What the requests among them have, roughly.
+    request_bytes: usize,
     /// For each source and cause, how many lines there are and where the last is.
     last: HashMap<(SourceId, Cause), (usize, usize)>,
 }
@@ -42,27 +53,36 @@ impl Rejections {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, line: NewRejection) {
+    fn add(&self, line: NewRejection, request: impl FnOnce() -> Option<RefusedRequest>) {
         let waiting = &mut *self.lock();
         let (count, place) = waiting.last.entry((line.source, line.cause)).or_default();
         let full = waiting.lines.len() >= LINES_MAX;
         if *count >= LINES_EACH || (full && *count > 0) {
-            let last = &mut waiting.lines[*place];
+            let last = &mut waiting.lines[*place].line;
             last.count += 1;
             last.last_at = line.last_at;
         } else if !full {
+            let wanted = *count < REQUESTS_EACH && waiting.request_bytes < REQUESTS_BYTES_MAX;
+            let request = if wanted { request() } else { None };
+            waiting.request_bytes += request.as_ref().map_or(0, weight);
             (*count, *place) = (*count + 1, waiting.lines.len());
-            waiting.lines.push(line);
+            waiting.lines.push(LoggedRejection { line, request });
         }
     }
 
-    fn take(&self) -> Vec<NewRejection> {
+    fn take(&self) -> Vec<LoggedRejection> {
         std::mem::take(&mut *self.lock()).lines
     }
 }
 
+fn weight(request: &RefusedRequest) -> usize {
+    let headers: usize = request.headers.iter().map(|it| it.name.len() + it.value.len()).sum();
+    headers + request.target.len() + request.body.as_ref().map_or(0, bytes::Bytes::len)
+}
+
 impl Engine {
-    /// Notes in a source's log that it did not do with a request what the sender wanted.
+    /// Notes in a source's log that it did not do with a request what the sender wanted. `request` is
+    /// asked for what is kept for the doctor, of the first few.
     pub fn note_rejection(
         &self,
         source: &Source,
@@ -70,10 +90,11 @@ impl Engine {
         detail: &str,
         method: &Method,
         address: Option<IpAddr>,
+        request: impl FnOnce() -> Option<RefusedRequest>,
     ) {
         let now = self.clock().now();
         let end = detail.floor_char_boundary(DETAIL_BYTES_MAX);
-        self.receiving.rejections.add(NewRejection {
+        let line = NewRejection {
             source: source.id,
             first_at: now,
             last_at: now,
@@ -82,7 +103,8 @@ impl Engine {
             detail: detail[..end].to_owned(),
             method: method.as_str().to_owned(),
             address,
-        });
+        };
+        self.receiving.rejections.add(line, request);
     }
 
     /// Writes the lines that wait.
@@ -127,20 +149,27 @@ mod tests {
         }
     }
 
+    fn request(bytes: usize) -> RefusedRequest {
+        let body = Some(vec![b'1'; bytes].into());
+        let bytes = Some(bytes as u64);
+        RefusedRequest { target: "/".to_owned(), headers: Vec::new(), bytes, body }
+    }
+
     #[test]
     fn a_flood_is_counted_and_not_kept() {
         let log = Rejections::default();
         for second in 0..100_000 {
-            log.add(line(1, Cause::Proof, second));
+            log.add(line(1, Cause::Proof, second), || Some(request(1_000)));
         }
-        log.add(line(1, Cause::Origin, 7));
-        log.add(line(2, Cause::Proof, 8));
+        log.add(line(1, Cause::Origin, 7), || None);
+        log.add(line(2, Cause::Proof, 8), || None);
         let lines = log.take();
         assert_eq!(lines.len(), LINES_EACH + 2);
         let (flood, others) = lines.split_at(LINES_EACH);
-        assert_eq!(flood.iter().map(|line| line.count).sum::<u64>(), 100_000);
-        assert_eq!(flood.last().unwrap().last_at, Timestamp::from_second(99_999).unwrap());
-        assert!(others.iter().all(|line| line.count == 1));
+        assert_eq!(flood.iter().map(|it| it.line.count).sum::<u64>(), 100_000);
+        assert_eq!(flood.last().unwrap().line.last_at, Timestamp::from_second(99_999).unwrap());
+        assert!(others.iter().all(|it| it.line.count == 1));
+        assert_eq!(flood.iter().filter(|it| it.request.is_some()).count(), REQUESTS_EACH);
         assert!(log.take().is_empty());
     }
 
@@ -148,12 +177,14 @@ mod tests {
     fn what_waits_is_bounded_however_many_sources_there_are() {
         let log = Rejections::default();
         for source in 0..20_000 {
-            log.add(line(source, Cause::Proof, 0));
-            log.add(line(0, Cause::Proof, 1));
+            log.add(line(source, Cause::Proof, 0), || Some(request(200_000)));
+            log.add(line(0, Cause::Proof, 1), || None);
         }
         let lines = log.take();
         assert_eq!(lines.len(), LINES_MAX);
-        let of_first = lines.iter().filter(|line| line.source == SourceId(0));
-        assert_eq!(of_first.map(|line| line.count).sum::<u64>(), 20_001);
+        let of_first = lines.iter().filter(|it| it.line.source == SourceId(0));
+        assert_eq!(of_first.map(|it| it.line.count).sum::<u64>(), 20_001);
+        let kept = lines.iter().filter_map(|it| it.request.as_ref()).map(weight).sum::<usize>();
+        assert!((REQUESTS_BYTES_MAX..REQUESTS_BYTES_MAX + 300_000).contains(&kept), "{kept}");
     }
 }

@@ -1,6 +1,6 @@
 //! What a repeated delivery is known by: the id that its sender gives it.
 
-use hookyard_core::id::SourceId;
+use hookyard_core::id::{DatasetId, SourceId};
 use hookyard_core::model::Source;
 use hookyard_core::provider::Request;
 use http::HeaderMap;
@@ -75,6 +75,18 @@ pub(super) fn name(source: SourceId, headers: &HeaderMap) -> Option<[u8; 16]> {
     let mut name = [0; 16];
     name.copy_from_slice(&hash.finalize()[..16]);
     Some(name)
+}
+
+/// A hash of a dataset and of the name that rows for it were given.
+pub(super) fn of_dataset(dataset: DatasetId, name: &str) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    // No source's number is followed by this.
+    hash.update(dataset.0.to_le_bytes());
+    hash.update(b"\ndataset\n");
+    hash.update(name.as_bytes());
+    let mut short = [0; 16];
+    short.copy_from_slice(&hash.finalize()[..16]);
+    short
 }
 
 #[cfg(test)]

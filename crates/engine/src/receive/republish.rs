@@ -31,7 +31,7 @@ impl Engine {
         let unpublished = |cause, reason: &str| {
             let detail = format!("stored, not published: {reason}");
             let Incoming { head, address, .. } = incoming;
-            self.note_rejection(source, cause, &detail, head.method, *address);
+            self.note_rejection(source, cause, &detail, head.method, *address, || None);
             Ok(None)
         };
         let hops = hops::of_request(incoming.head.headers).saturating_add(1);

@@ -1,6 +1,6 @@
 use super::*;
 use hookyard_core::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
-use hookyard_core::model::{Mode, NewSource, Secret, SourceOptions};
+use hookyard_core::model::{Mode, NewSource, Outgoing, Previous, Secret, SourceOptions};
 use http::HeaderName;
 use std::io::Write;
 
@@ -22,6 +22,7 @@ pub(super) fn source(secret: Option<&str>) -> Source {
             key: "g7rHe3mUqUGPEpnc4XxeDWJa".to_owned(),
             folder: None,
             options: SourceOptions::default(),
+            previous: Previous::default(),
         },
     }
 }
@@ -39,8 +40,8 @@ fn deliver(
         .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
         .collect();
     let head = Head { method, headers: &headers, query };
-    let standing = standing(source, head);
     let now = Timestamp::from_second(NOW).unwrap();
+    let standing = standing(source, head, now);
     read(source, standing, head, &Bytes::copy_from_slice(body), BYTES_MAX, now)
         .map(|cell| cell.map(|cell| String::from_utf8(cell.to_vec()).unwrap()))
 }
@@ -198,4 +199,23 @@ fn only_browsers_are_asked_where_they_come_from() {
     assert_eq!(judged(None), None);
     assert_eq!(judged(Some("https://a.example")), Some(Verdict::Listed));
     assert_eq!(judged(Some("https://evil.example")), Some(Verdict::Refused));
+}
+
+#[test]
+fn a_secret_that_was_rotated_proves_until_its_end() {
+    let mut source = source(Some("new"));
+    let until = |second| Outgoing {
+        value: Secret::new("s3cret"),
+        until: Timestamp::from_second(second).unwrap(),
+    };
+    let shown: &[(&'static str, &str)] = &[("x-webhook-secret", "s3cret")];
+    let signature = "sha256=adbde1ce40c89c14215687d5d762a47df6dfaefcfad61e2e86718ffc8498571b";
+    let signed: &[(&'static str, &str)] = &[("x-hub-signature-256", signature)];
+    for (end, expected) in [(NOW + 1, Ok(())), (NOW, Err(Refusal::Unproven))] {
+        source.spec.previous.secret = Some(until(end));
+        for headers in [shown, signed] {
+            let read = deliver(&source, &Method::POST, "", headers, b"{}");
+            assert_eq!(read.map(drop), expected, "{headers:?} until {end}");
+        }
+    }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use hookyard_core::entropy;
 use hookyard_core::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
-use hookyard_core::model::{Mode, NewSource, Secret, Source, SourceChange, SourceOptions};
+use hookyard_core::model::{
+    Mode, NewSource, Previous, Secret, Source, SourceChange, SourceOptions,
+};
 use hookyard_store::Entity;
 
 use crate::{Engine, Error};
@@ -13,7 +15,7 @@ use crate::{Engine, Error};
 mod settings;
 mod verification;
 
-pub use settings::{SECRET_BYTES_MAX, SecretChange, SourcePatch};
+pub use settings::{OVERLAP_MAX, SECRET_BYTES_MAX, SecretChange, SourcePatch};
 
 /// Characters of a key: 143 bits, the length that existing clients and their examples show.
 pub const KEY_LENGTH: usize = 24;
@@ -136,6 +138,7 @@ impl Engine {
             key: self.new_key(),
             folder,
             options,
+            previous: Previous::default(),
         };
         Ok(self.store().create_source(new, self.clock().now()).await?)
     }

@@ -4,12 +4,17 @@ use std::sync::Arc;
 
 use hookyard_core::id::{SourceId, WorkspaceId};
 use hookyard_core::model::{
-    Mode, Secret, Source, SourceChange, SourceOptions, SourceOptionsChange,
+    Mode, Outgoing, Secret, Source, SourceChange, SourceOptions, SourceOptionsChange,
 };
 use hookyard_store::Entity;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{check_name, check_origins};
 use crate::{Engine, Error};
+
+/// The longest that a secret or a key counts after it was rotated: long enough to change a sender that
+/// others run, and no way to have two for good.
+pub const OVERLAP_MAX: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// The longest secret that an owner may choose, in bytes. Those of providers have at most a hundred.
 pub const SECRET_BYTES_MAX: usize = 1_000;
@@ -91,35 +96,84 @@ impl Engine {
         let mut wanted = current.spec.options.clone();
         wanted.apply(options.clone());
         check_options(&wanted)?;
-        let change = SourceChange { name, mode, origins, secret, key: None, options };
+        let change =
+            SourceChange { name, mode, origins, secret, options, ..SourceChange::default() };
         self.change(&current, change).await
     }
 
-    /// Gives a source another key: the present URL is answered 404 from then on.
+    /// Gives a source another key: the present URL is answered 404 once the overlap is over, and that
+    /// of an earlier rotation at once. [`Error::Invalid`] for an overlap beyond [`OVERLAP_MAX`].
     pub async fn rotate_source_key(
+        &self,
+        workspace: WorkspaceId,
+        id: SourceId,
+        overlap: SignedDuration,
+    ) -> Result<Arc<Source>, Error> {
+        let current = self.source(workspace, id).await?;
+        let until = self.end_of(overlap)?;
+        let present = Secret::new(current.spec.key.as_str());
+        let change = SourceChange {
+            key: Some(self.new_key()),
+            previous_key: Some(until.map(|until| Outgoing { value: present, until })),
+            ..SourceChange::default()
+        };
+        self.change(&current, change).await
+    }
+
+    /// When what is rotated now ends; `None` for at once.
+    fn end_of(&self, overlap: SignedDuration) -> Result<Option<Timestamp>, Error> {
+        if overlap.is_negative() || overlap > OVERLAP_MAX {
+            let message = format!("must be 0 to {}", OVERLAP_MAX.as_secs());
+            return Err(Error::invalid("overlap_seconds", message));
+        }
+        Ok((!overlap.is_zero()).then(|| self.clock().now() + overlap))
+    }
+
+    /// Ends a key that was rotated, whatever is left of its overlap.
+    pub async fn end_previous_key(
         &self,
         workspace: WorkspaceId,
         id: SourceId,
     ) -> Result<Arc<Source>, Error> {
         let current = self.source(workspace, id).await?;
-        let change = SourceChange { key: Some(self.new_key()), ..SourceChange::default() };
+        let change = SourceChange { previous_key: Some(None), ..SourceChange::default() };
         self.change(&current, change).await
     }
 
-    /// Gives a source another secret, the given or a new one. One that was open asks for it from then
-    /// on.
+    /// Ends a secret that was rotated, whatever is left of its overlap.
+    pub async fn end_previous_secret(
+        &self,
+        workspace: WorkspaceId,
+        id: SourceId,
+    ) -> Result<Arc<Source>, Error> {
+        let current = self.source(workspace, id).await?;
+        let change = SourceChange { previous_secret: Some(None), ..SourceChange::default() };
+        self.change(&current, change).await
+    }
+
+    /// Gives a source another secret, the given or a new one. The present one proves until the overlap
+    /// is over, and that of an earlier rotation no more. A source that was open asks for it from then
+    /// on. [`Error::Invalid`] for an overlap beyond [`OVERLAP_MAX`].
     pub async fn rotate_source_secret(
         &self,
         workspace: WorkspaceId,
         id: SourceId,
         secret: Option<Secret>,
+        overlap: SignedDuration,
     ) -> Result<Arc<Source>, Error> {
         let current = self.source(workspace, id).await?;
         if let Some(secret) = &secret {
             check_secret(secret).map_err(|message| Error::invalid("secret", message))?;
         }
         let secret = secret.unwrap_or_else(|| self.new_secret());
-        let change = SourceChange { secret: Some(Some(secret)), ..SourceChange::default() };
+        let until = self.end_of(overlap)?;
+        let present = current.spec.secret.clone();
+        let outgoing = until.zip(present).map(|(until, value)| Outgoing { value, until });
+        let change = SourceChange {
+            secret: Some(Some(secret)),
+            previous_secret: Some(outgoing),
+            ..SourceChange::default()
+        };
         self.change(&current, change).await
     }
 

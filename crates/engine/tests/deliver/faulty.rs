@@ -441,7 +441,11 @@ delegate! {
             -> Vec<Delivery>;
         fn delivery(workspace: WorkspaceId, source: SourceId, id: DeliveryId)
             -> Option<(Delivery, Option<Bytes>)>;
-        fn log_rejections(lines: Vec<NewRejection>) -> ();
+        fn log_rejections(lines: Vec<LoggedRejection>) -> ();
+        fn rejection(workspace: WorkspaceId, source: SourceId, id: RejectionId)
+            -> Option<(Rejection, Option<RefusedRequest>)>;
+        fn append_rows(workspace: WorkspaceId, dataset: DatasetId, cells: Vec<Bytes>,
+            repeat: Option<[u8; 16]>, now: Timestamp) -> Option<Vec<BatchId>>;
         fn rejections(workspace: WorkspaceId, source: SourceId, page: Newest<RejectionId>)
             -> Vec<Rejection>;
         fn land(workspace: WorkspaceId, dataset: DatasetId, endpoint: EndpointId,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hookyard_core::clock::Clock;
 use hookyard_core::id::{DatasetId, ProjectId};
-use hookyard_core::model::{DisabledKind, Endpoint, Mode, NewSource, SourceOptions};
+use hookyard_core::model::{DisabledKind, Endpoint, Mode, NewSource, Previous, SourceOptions};
 use hookyard_engine::endpoints::EndpointChange;
 use hookyard_store::{RowLimit, RowQuery};
 
@@ -24,6 +24,7 @@ async fn dataset(sim: &Sim) -> DatasetId {
         key: "key".to_owned(),
         folder: None,
         options: SourceOptions::default(),
+        previous: Previous::default(),
     };
     sim.shared().create_source(source, sim.clock.now()).await.unwrap().dataset
 }

@@ -84,7 +84,7 @@ async fn deliver(State(app): State<App>, request: Request<Body>) -> Result<Respo
     let call = Call { app: &app, source: &source, parts: &parts, address };
     let answer = if cors.is_refused() {
         let origin = parts.headers.get(ORIGIN).map_or(Cow::Borrowed(""), shown);
-        Err(call.refuse(Cause::Origin, &format!("from {origin}"), ApiError::forbidden()))
+        Err(call.refuse(Cause::Origin, &format!("from {origin}"), ApiError::forbidden(), None))
     } else if parts.method == Method::OPTIONS {
         let consent = proof::consent(&app, &source, &parts);
         Ok(consent.unwrap_or_else(|| cors::options(&parts.headers)))
@@ -115,16 +115,27 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Notes in the source's log that the request is refused, and how it is answered.
-    fn refuse(&self, cause: Cause, detail: &str, error: ApiError) -> ApiError {
+    /// Notes in the source's log that the request is refused, and how it is answered. `body` is what
+    /// was read of it.
+    fn refuse(
+        &self,
+        cause: Cause,
+        detail: &str,
+        error: ApiError,
+        body: Option<&Bytes>,
+    ) -> ApiError {
         let Self { app, source, parts, address } = self;
-        app.engine.note_rejection(source, cause, detail, &parts.method, *address);
+        let kept = || {
+            let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+            receive::refused(source, &parts.headers, target.to_owned(), body)
+        };
+        app.engine.note_rejection(source, cause, detail, &parts.method, *address, kept);
         error
     }
 
-    fn refused(&self, refusal: Refusal) -> ApiError {
+    fn refused(&self, refusal: Refusal, body: Option<&Bytes>) -> ApiError {
         let (cause, detail) = (refusal.cause(), refusal.to_string());
-        self.refuse(cause, &detail, answer::refused(refusal))
+        self.refuse(cause, &detail, answer::refused(refusal), body)
     }
 
     async fn accept(&self, body: Body) -> Result<Response, ApiError> {
@@ -135,11 +146,12 @@ impl Call<'_> {
                 Cause::Address,
                 &format!("from {from}"),
                 ApiError::forbidden(),
+                None,
             ));
         }
         // Only what is accepted counts against the limit; but what comes too fast is not read.
         if let Some(wait) = app.engine.delivery_wait(source) {
-            return Err(self.refused(Refusal::TooFast(wait)));
+            return Err(self.refused(Refusal::TooFast(wait), None));
         }
         let bytes_max = app.settings.receive_bytes_max;
         let (standing, body, query) = match &source.spec.options.verification {
@@ -156,14 +168,14 @@ impl Call<'_> {
         let head = Head { method: &parts.method, headers: &parts.headers, query: &query };
         let now = app.engine.clock().now();
         let cell = receive::read(source, standing, head, &body, bytes_max, now)
-            .map_err(|refusal| self.refused(refusal))?;
+            .map_err(|refusal| self.refused(refusal, Some(&body)))?;
         if parts.method == Method::HEAD {
             return Ok(StatusCode::OK.into_response());
         }
         let incoming = Incoming { head, address, body: &body, cell };
         match app.engine.receive(source, incoming).await {
             Ok(rows) => Ok(answer::accepted(source, &parts.method, rows)),
-            Err(ReceiveError::Refused(refusal)) => Err(self.refused(refusal)),
+            Err(ReceiveError::Refused(refusal)) => Err(self.refused(refusal, Some(&body))),
             Err(ReceiveError::Other(error)) => Err(error.into()),
         }
     }
@@ -174,7 +186,7 @@ impl Call<'_> {
         let head = Head { method: &parts.method, headers: &parts.headers, query };
         let standing = standing(app, source, head).await?;
         if standing == Standing::Unproven {
-            return Err(self.refused(Refusal::Unproven));
+            return Err(self.refused(Refusal::Unproven, None));
         }
         if parts.method != Method::POST {
             return Ok((standing, Bytes::new()));
@@ -187,8 +199,9 @@ impl Call<'_> {
     async fn judged(&self, verification: &Verification, body: Body) -> Result<Proof<'_>, ApiError> {
         let judged = proof::judge(self.app, self.source, verification, self.parts, body).await;
         judged.map_err(|refused| match refused {
-            Refused::Unproven(refusal) => {
-                self.refuse(Cause::Proof, &refusal.to_string(), ApiError::unauthorized())
+            Refused::Unproven(refusal, body) => {
+                let detail = refusal.to_string();
+                self.refuse(Cause::Proof, &detail, ApiError::unauthorized(), body.as_ref())
             }
             Refused::Unread(error) => self.unread(error),
             Refused::Failed(error) => error,
@@ -199,9 +212,9 @@ impl Call<'_> {
     fn unread(&self, error: ApiError) -> ApiError {
         match error.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
-                self.refuse(Cause::TooLarge, &Refusal::TooLarge.to_string(), error)
+                self.refuse(Cause::TooLarge, &Refusal::TooLarge.to_string(), error, None)
             }
-            _ => self.refuse(Cause::Malformed, "the body did not arrive whole", error),
+            _ => self.refuse(Cause::Malformed, "the body did not arrive whole", error, None),
         }
     }
 }
@@ -209,7 +222,7 @@ impl Call<'_> {
 /// What the caller has proved, by the source's secret or by a credential that may write data in the
 /// source's workspace: unmodified clients can send nothing else.
 async fn standing(app: &App, source: &Source, head: Head<'_>) -> Result<Standing, ApiError> {
-    let standing = receive::standing(source, head);
+    let standing = receive::standing(source, head, app.engine.clock().now());
     if standing == Standing::Proven {
         return Ok(standing);
     }

@@ -27,8 +27,9 @@ pub(super) enum Proof<'p> {
 
 /// Why a request is not taken.
 pub(super) enum Refused {
-    /// It is not proved. The reason is for the source's owner, never for the sender.
-    Unproven(Refusal),
+    /// It is not proved. The reason is for the source's owner, never for the sender; so is the body, as
+    /// far as it was read.
+    Unproven(Refusal, Option<Bytes>),
     /// Its body was not read to its end.
     Unread(ApiError),
     /// Something that has nothing to do with it.
@@ -37,7 +38,7 @@ pub(super) enum Refused {
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Self::Unproven(refusal)
+        Self::Unproven(refusal, None)
     }
 }
 
@@ -65,7 +66,8 @@ pub(super) async fn judge<'p>(
         // Whoever sends more than a handshake without a signature has proved nothing.
         most => read_body(&parts.headers, body, most).await.map_err(|_| unsigned())?,
     };
-    match verifier.judge(&Request { body: &body, ..head }, app.engine.clock().now())? {
+    let judged = verifier.judge(&Request { body: &body, ..head }, app.engine.clock().now());
+    match judged.map_err(|refusal| Refused::Unproven(refusal, Some(body.clone())))? {
         Judged::Delivery => Ok(Proof::Delivery(body, without_secrets(&verifier, parts))),
         Judged::Handshake(handshaken) => {
             Ok(Proof::Answered(answer(app, source, handshaken).await?))

@@ -14,7 +14,8 @@ use hookyard_core::entropy::SystemEntropy;
 use hookyard_core::id::{EndpointId, EventTypeId, ProjectId, RequestId, Seq, WorkspaceId};
 use hookyard_core::model::{
     CredentialKind, Endpoint, EndpointSettings, Header, Mode, NewAttempt, NewEvent, NewEventType,
-    NewSource, Outcome, Project, Receipt, Scopes, Secret, SourceOptions, Subscription, Workspace,
+    NewSource, Outcome, Outgoing, Previous, Project, Receipt, Scopes, Secret, SourceOptions,
+    Subscription, Workspace,
 };
 use jiff::Timestamp;
 
@@ -83,6 +84,7 @@ macro_rules! suite {
                 batches_are_suspended_restored_and_deleted, changes_are_all_or_none,
                 batches_are_listed_by_state, foreign_projects_see_no_rows;
             sources: sources_are_listed_in_pages, every_setting_is_kept, a_new_key_takes_the_place,
+                what_was_rotated_is_found_as_long_as_it_is_there,
                 a_verification_is_kept_with_its_secrets, a_secret_is_learnt_once;
             dead_letters: a_parked_event_leaves_the_queue, parking_is_bounded,
                 redelivered_letters_are_queued_last_in_one_order, letters_are_dropped_by_number,
@@ -114,6 +116,7 @@ macro_rules! suite {
             receiving: a_delivery_is_row_event_and_record_at_once, repeats_store_nothing,
                 bodies_are_kept_once, deliveries_are_listed_newest_first,
                 inspection_is_bounded_by_age, rejections_are_logged_in_bounds,
+                refused_requests_are_kept_in_bounds, rows_are_appended_once,
                 foreign_workspaces_see_no_deliveries, events_land_once;
             replays: slices_take_turns_with_live_events, replays_run_one_after_another,
                 paused_and_cancelled_ones_stop_within_a_slice, only_the_next_slice_is_queued,
@@ -275,5 +278,6 @@ pub(crate) fn new_source(mode: Mode, key: &str) -> NewSource {
         key: key.to_owned(),
         folder: None,
         options: SourceOptions::default(),
+        previous: Previous::default(),
     }
 }

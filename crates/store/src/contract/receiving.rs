@@ -1,11 +1,13 @@
 use hookyard_core::id::{BatchId, DatasetId, DeliveryId, SourceId};
 use hookyard_core::model::{
-    Cause, Delivery, KeptBody, KeptRequest, NewDelivery, NewRejection, SourceChange,
-    SourceOptionsChange,
+    Cause, Delivery, KeptBody, KeptRequest, LoggedRejection, NewDelivery, NewRejection,
+    RefusedRequest, SourceChange, SourceOptionsChange,
 };
 
 use super::*;
-use crate::{Accepted, Newest, REJECTIONS_KEPT, REPEATS_FOR, RowLimit, RowQuery};
+use crate::{
+    Accepted, Newest, REFUSED_KEPT, REJECTIONS_KEPT, REPEATS_FOR, RowLimit, RowQuery, StoreError,
+};
 
 fn delivery(source: SourceId, cell: &str) -> NewDelivery {
     let request = KeptRequest {
@@ -169,10 +171,86 @@ fn rejected(source: SourceId, count: u64) -> NewRejection {
     }
 }
 
+/// A line without a request.
+fn bare(line: NewRejection) -> LoggedRejection {
+    LoggedRejection { line, request: None }
+}
+
+fn refused(target: String) -> RefusedRequest {
+    let headers = vec![Header { name: "x-a".to_owned(), value: "a-canary".to_owned() }];
+    let body = Bytes::from_static(b"\0\xff{}");
+    RefusedRequest { target, headers, bytes: Some(body.len() as u64), body: Some(body) }
+}
+
+pub(crate) async fn refused_requests_are_kept_in_bounds(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let options = SourceOptions { inspection_seconds: 10, ..SourceOptions::default() };
+    let new = NewSource { options, ..new_source(Mode::Combine, "a") };
+    let source = store.create_source(new, at(0)).await.unwrap();
+    let other = store.create_source(new_source(Mode::Combine, "b"), at(0)).await.unwrap();
+    let line = |n: u64| LoggedRejection {
+        line: rejected(source.id, n),
+        request: Some(refused(format!("/{n}"))),
+    };
+    let mut lines: Vec<_> = (1..=REFUSED_KEPT + 5).map(line).collect();
+    lines.push(bare(rejected(source.id, 99)));
+    store.log_rejections(lines).await.unwrap();
+    let store = fixture.open().await;
+    let all = Newest { before: None, limit: 100 };
+    let page = store.rejections(WS, source.id, all).await.unwrap();
+    let kept = page.iter().filter(|line| line.has_request).map(|line| line.line.count);
+    assert_eq!(kept.collect::<Vec<_>>(), (6..=REFUSED_KEPT + 5).rev().collect::<Vec<_>>());
+    let newest = page[1].id;
+    let (found, request) = store.rejection(WS, source.id, newest).await.unwrap().unwrap();
+    assert_eq!(
+        (found, request),
+        (page[1].clone(), Some(refused(format!("/{}", REFUSED_KEPT + 5))))
+    );
+    let bare = store.rejection(WS, source.id, page[0].id).await.unwrap().unwrap();
+    assert_eq!(bare, (page[0].clone(), None));
+    // Of another workspace or another source there is none.
+    assert!(store.rejection(OTHER_WS, source.id, newest).await.unwrap().is_none());
+    assert!(store.rejection(WS, other.id, newest).await.unwrap().is_none());
+    // They go with what is kept for inspection, and the lines stay.
+    store.expire_inspection(at(12)).await.unwrap();
+    let page = store.rejections(WS, source.id, all).await.unwrap();
+    assert_eq!(page.len() as u64, REFUSED_KEPT + 6);
+    assert!(page.iter().all(|line| !line.has_request));
+    assert_eq!(store.rejection(WS, source.id, newest).await.unwrap().unwrap().1, None);
+}
+
+pub(crate) async fn rows_are_appended_once(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let source = store.create_source(new_source(Mode::Replace, "a"), at(0)).await.unwrap();
+    store.accept(delivery(source.id, "0"), at(1)).await.unwrap();
+    let cells = |texts: [&'static str; 2]| texts.map(|text| Bytes::from_static(text.as_bytes()));
+    let append = async |cells: [Bytes; 2], repeat| {
+        store.append_rows(WS, source.dataset, cells.to_vec(), repeat, at(2)).await
+    };
+    let added = append(cells(["1", "2"]), Some([7; 16])).await.unwrap().unwrap();
+    assert_eq!(append(cells(["1", "2"]), Some([7; 16])).await.unwrap(), None);
+    append(cells(["3", "4"]), None).await.unwrap().unwrap();
+    let found = rows(&store, source.dataset).await;
+    let texts: Vec<_> = found.iter().map(|(_, cell)| &cell[..]).collect();
+    assert_eq!(texts, [b"0", b"1", b"2", b"3", b"4"], "whatever the mode of the source");
+    assert_eq!(added, [found[1].0, found[2].0]);
+    let one = vec![Bytes::from_static(b"1")];
+    let foreign = store.append_rows(OTHER_WS, source.dataset, one, None, at(2)).await;
+    assert!(matches!(foreign, Err(StoreError::NotFound(_))));
+    // The name is remembered as long as that of a delivery, through a start, and no longer.
+    let store = fixture.open().await;
+    let again = async |now| {
+        let cells = cells(["5", "6"]).to_vec();
+        store.append_rows(WS, source.dataset, cells, Some([7; 16]), now).await.unwrap()
+    };
+    assert_eq!(again(at(3)).await, None);
+    assert!(again(at(3) + REPEATS_FOR).await.is_some());
+}
+
 pub(crate) async fn rejections_are_logged_in_bounds(fixture: &dyn Fixture) {
     let store = open(fixture).await;
     let source = store.create_source(new_source(Mode::Combine, "a"), at(0)).await.unwrap();
-    let lines = (1..=5).map(|count| rejected(source.id, count)).collect();
+    let lines = (1..=5).map(|count| bare(rejected(source.id, count))).collect();
     store.log_rejections(lines).await.unwrap();
     let store = fixture.open().await;
     let page = store.rejections(WS, source.id, Newest { before: None, limit: 3 }).await.unwrap();
@@ -182,7 +260,7 @@ pub(crate) async fn rejections_are_logged_in_bounds(fixture: &dyn Fixture) {
     let page = store.rejections(WS, source.id, Newest { before, limit: 3 }).await.unwrap();
     assert_eq!(page.iter().map(|line| line.line.count).collect::<Vec<_>>(), [2, 1]);
 
-    let many = (0..REJECTIONS_KEPT).map(|_| rejected(source.id, 9)).collect();
+    let many = (0..REJECTIONS_KEPT).map(|_| bare(rejected(source.id, 9))).collect();
     store.log_rejections(many).await.unwrap();
     let all = Newest { before: None, limit: usize::MAX };
     let page = store.rejections(WS, source.id, all).await.unwrap();
@@ -197,7 +275,7 @@ pub(crate) async fn foreign_workspaces_see_no_deliveries(fixture: &dyn Fixture) 
     let store = open(fixture).await;
     let source = store.create_source(new_source(Mode::Combine, "a"), at(0)).await.unwrap();
     store.accept(delivery(source.id, "1"), at(1)).await.unwrap();
-    store.log_rejections(vec![rejected(source.id, 1)]).await.unwrap();
+    store.log_rejections(vec![bare(rejected(source.id, 1))]).await.unwrap();
     let id = listed(&store, source.id).await[0].id;
     let page = Newest { before: None, limit: 9 };
     assert!(store.deliveries(OTHER_WS, source.id, page).await.unwrap().is_empty());
@@ -205,7 +283,7 @@ pub(crate) async fn foreign_workspaces_see_no_deliveries(fixture: &dyn Fixture) 
     let page = Newest { before: None, limit: 9 };
     assert!(store.rejections(OTHER_WS, source.id, page).await.unwrap().is_empty());
     let gone = store.accept(delivery(SourceId(99), "1"), at(1)).await;
-    assert!(matches!(gone, Err(crate::StoreError::NotFound(_))));
+    assert!(matches!(gone, Err(StoreError::NotFound(_))));
 }
 
 pub(crate) async fn events_land_once(fixture: &dyn Fixture) {
@@ -225,7 +303,7 @@ pub(crate) async fn events_land_once(fixture: &dyn Fixture) {
     let expected = [seqs[0], seqs[1], seqs[2], seqs[3], seqs[0]].map(|seq| seq.to_string());
     assert_eq!(cells, expected);
     let foreign = land(&store, OTHER_WS, one, &seqs).await;
-    assert!(matches!(foreign, Err(crate::StoreError::NotFound(_))));
+    assert!(matches!(foreign, Err(StoreError::NotFound(_))));
     assert_eq!(rows(&store, source.dataset).await.len(), 5);
     assert_eq!(store.expire_inspection(at(2)).await.unwrap(), 0, "the journal has them all");
 }

@@ -112,3 +112,30 @@ pub(crate) async fn a_new_key_takes_the_place(fixture: &dyn Fixture) {
         assert_eq!(store.source_by_key("new").await.unwrap(), Some(Arc::clone(&changed)));
     }
 }
+
+pub(crate) async fn what_was_rotated_is_found_as_long_as_it_is_there(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let made = store.create_source(new_source(Mode::Combine, "old"), at(0)).await.unwrap();
+    let outgoing = |value: &str| Some(Some(Outgoing { value: Secret::new(value), until: at(9) }));
+    let change = SourceChange {
+        key: Some("new".to_owned()),
+        previous_key: outgoing("old"),
+        secret: Some(Some(Secret::new("fresh"))),
+        previous_secret: outgoing("topsecret"),
+        ..SourceChange::default()
+    };
+    let changed = store.update_source(WS, PROJECT, made.id, change).await.unwrap();
+    for store in [store, fixture.open().await] {
+        for key in ["old", "new"] {
+            let found = store.source_by_key(key).await.unwrap();
+            assert_eq!(found, Some(Arc::clone(&changed)), "{key}");
+        }
+    }
+    let store = fixture.open().await;
+    let change = SourceChange { previous_key: Some(None), ..SourceChange::default() };
+    store.update_source(WS, PROJECT, made.id, change).await.unwrap();
+    assert_eq!(store.source_by_key("old").await.unwrap(), None);
+    assert!(store.source_by_key("new").await.unwrap().is_some());
+    assert!(store.delete_source(WS, PROJECT, made.id).await.unwrap());
+    assert_eq!(store.source_by_key("new").await.unwrap(), None);
+}

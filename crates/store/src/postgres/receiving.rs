@@ -8,7 +8,8 @@ use hookyard_core::id::{
     BatchId, DatasetId, DeliveryId, EndpointId, RejectionId, Seq, SourceId, WorkspaceId,
 };
 use hookyard_core::model::{
-    Cause, Delivery, KeptBody, KeptRequest, NewDelivery, NewRejection, Receipt, Rejection,
+    Cause, Delivery, KeptBody, KeptRequest, LoggedRejection, NewDelivery, NewRejection, Receipt,
+    RefusedRequest, Rejection,
 };
 use jiff::Timestamp;
 use tokio_postgres::Row;
@@ -19,8 +20,8 @@ use super::database::Conn;
 use super::datasets::{To, Took};
 use super::{partitions, versions};
 use crate::{
-    Accepted, DELIVERIES_KEPT, Entity, Newest, REJECTIONS_FOR, REJECTIONS_KEPT, REPEATS_FOR,
-    REPEATS_MAX, ReceivingStore, StoreError,
+    Accepted, DELIVERIES_KEPT, Entity, Newest, REFUSED_KEPT, REJECTIONS_FOR, REJECTIONS_KEPT,
+    REPEATS_FOR, REPEATS_MAX, ReceivingStore, StoreError,
 };
 
 /// Entries that are deleted in one statement: some milliseconds.
@@ -29,6 +30,10 @@ const DELETED_AT_ONCE: i64 = 500;
 /// Columns that [`delivery`] reads.
 const COLUMNS: &str = "d.id, d.received_ms, d.row_id, d.seq, d.method, d.query, d.headers, \
                        d.address, d.bytes";
+
+/// Columns that [`rejection`] reads.
+const REJECTION: &str = "r.id, r.source_id, r.first_ms, r.last_ms, r.count, r.cause, r.detail, \
+                         r.method, r.address, r.request IS NOT NULL";
 
 #[async_trait]
 impl ReceivingStore for PostgresStore {
@@ -88,50 +93,84 @@ impl ReceivingStore for PostgresStore {
         Ok(Some((delivery(&row)?, body)))
     }
 
-    async fn log_rejections(&self, lines: Vec<NewRejection>) -> Result<(), StoreError> {
+    async fn log_rejections(&self, lines: Vec<LoggedRejection>) -> Result<(), StoreError> {
         let tx = self.db.begin().await?;
         let insert = "INSERT INTO rejections (source_id, first_ms, last_ms, count, cause, detail, \
-                      method, address) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+                      method, address) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id";
+        let put = "UPDATE rejections SET request = $2 WHERE id = $1";
         let mut sources = BTreeSet::new();
-        for line in &lines {
-            tx.execute(
-                insert,
-                &[
-                    &line.source.0,
-                    &line.first_at.as_millisecond(),
-                    &line.last_at.as_millisecond(),
-                    &signed(line.count),
-                    &line.cause.as_str(),
-                    &Text(&line.detail),
-                    &Text(&line.method),
-                    &line.address.map(|address| address.to_string()),
-                ],
-            )
-            .await?;
+        for LoggedRejection { line, request } in &lines {
+            let row = tx
+                .one(
+                    insert,
+                    &[
+                        &line.source.0,
+                        &line.first_at.as_millisecond(),
+                        &line.last_at.as_millisecond(),
+                        &signed(line.count),
+                        &line.cause.as_str(),
+                        &Text(&line.detail),
+                        &Text(&line.method),
+                        &line.address.map(|address| address.to_string()),
+                    ],
+                )
+                .await?;
+            if let Some(request) = request {
+                let id: i64 = row.get_as(0)?;
+                tx.execute(put, &[&id, &self.seal_request(id, request)?]).await?;
+            }
             sources.insert(line.source);
         }
         let delete = "DELETE FROM rejections WHERE source_id = $1 AND id <= (SELECT id \
                       FROM rejections WHERE source_id = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)";
+        let forget = "UPDATE rejections SET request = NULL WHERE source_id = $1 \
+                      AND request IS NOT NULL AND id <= (SELECT id FROM rejections \
+                      WHERE source_id = $1 AND request IS NOT NULL \
+                      ORDER BY id DESC LIMIT 1 OFFSET $2)";
         for source in sources {
             tx.execute(delete, &[&source.0, &signed(REJECTIONS_KEPT)]).await?;
+            tx.execute(forget, &[&source.0, &signed(REFUSED_KEPT)]).await?;
         }
         tx.commit().await
     }
 
-    async fn rejections(
+    async fn rejection(
         &self,
         workspace: WorkspaceId,
         source: SourceId,
-        page: Newest<RejectionId>,
-    ) -> Result<Vec<Rejection>, StoreError> {
-        let sql = "SELECT r.id, r.source_id, r.first_ms, r.last_ms, r.count, r.cause, r.detail, \
-                   r.method, r.address FROM rejections r JOIN sources s ON s.id = r.source_id \
-                   WHERE r.source_id = $1 AND s.workspace_id = $2 AND r.id < $3 \
-                   ORDER BY r.id DESC LIMIT $4";
-        let before = page.before.map_or(i64::MAX, |id| signed(id.0));
+        id: RejectionId,
+    ) -> Result<Option<(Rejection, Option<RefusedRequest>)>, StoreError> {
+        let sql = format!(
+            "SELECT {REJECTION}, r.request FROM rejections r JOIN sources s ON s.id = r.source_id \
+             WHERE r.id = $1 AND r.source_id = $2 AND s.workspace_id = $3"
+        );
         let conn = self.db.get().await?;
-        let rows = conn.query(sql, &[&source.0, &workspace.0, &before, &count(page.limit)]).await?;
-        rows.iter().map(rejection).collect()
+        let Some(row) = conn.opt(&sql, &[&signed(id.0), &source.0, &workspace.0]).await? else {
+            return Ok(None);
+        };
+        let request = row.get_as::<Option<&[u8]>>(10)?.map(|kept| {
+            let text = self.vault.open(&request_place(signed(id.0)), kept)?;
+            RefusedRequest::from_secret(&text).map_err(|error| StoreError::Internal(error.into()))
+        });
+        Ok(Some((rejection(&row)?, request.transpose()?)))
+    }
+
+    async fn append_rows(
+        &self,
+        workspace: WorkspaceId,
+        dataset: DatasetId,
+        cells: Vec<Bytes>,
+        repeat: Option<[u8; 16]>,
+        now: Timestamp,
+    ) -> Result<Option<Vec<BatchId>>, StoreError> {
+        let append = || self.append_once((workspace, dataset), &cells, repeat, now);
+        match append().await {
+            Err(error) if partitions::missing(&error) => {
+                partitions::make(self.db.get().await?, &[]).await?;
+                append().await
+            }
+            appended => appended,
+        }
     }
 
     async fn land(
@@ -165,6 +204,7 @@ impl ReceivingStore for PostgresStore {
         let oldest = now.checked_sub(REPEATS_FOR).unwrap_or(Timestamp::MIN).as_millisecond();
         conn.execute(names, &[&oldest, &DELETED_AT_ONCE, &count(REPEATS_MAX)]).await?;
         deleted += expire_deliveries(&conn, now).await?;
+        forget_requests(&conn, now).await?;
         let rejections = "DELETE FROM rejections WHERE id IN (SELECT r.id FROM rejections r \
                           LEFT JOIN sources s ON s.id = r.source_id \
                           WHERE s.id IS NULL OR r.last_ms <= $1 LIMIT $2)";
@@ -216,6 +256,80 @@ impl PostgresStore {
         tx.commit().await?;
         Ok(cells.len() as u64)
     }
+
+    /// Adds rows, unless they came before.
+    async fn append_once(
+        &self,
+        (workspace, dataset): (WorkspaceId, DatasetId),
+        cells: &[Bytes],
+        repeat: Option<[u8; 16]>,
+        now: Timestamp,
+    ) -> Result<Option<Vec<BatchId>>, StoreError> {
+        let tx = self.db.begin().await?;
+        let sql = format!(
+            "SELECT {} FROM datasets d WHERE d.id = $1 AND d.workspace_id = $2 FOR NO KEY UPDATE",
+            versions::COLUMNS
+        );
+        let row = tx.opt(&sql, &[&dataset.0, &workspace.0]).await?;
+        let row = row.ok_or(StoreError::NotFound(Entity::Dataset))?;
+        let (_, mut open) = versions::Open::read(&row, 0)?;
+        if let Some(name) = repeat
+            && new_names(&tx, &BTreeSet::from([name]), now).await?.is_empty()
+        {
+            return Ok(None);
+        }
+        let at = now.as_millisecond();
+        let texts: Vec<_> = cells.iter().map(|cell| Json(cell)).collect();
+        for cell in cells {
+            open.add(cell.len(), at);
+        }
+        let sql = "INSERT INTO rows (id, version_id, received_ms, suspended, cell) \
+                   SELECT nextval('row_ids'), $1::int8, $2::int8, false, cell \
+                   FROM (SELECT cell FROM unnest($3::text[]) WITH ORDINALITY r (cell, n) \
+                   ORDER BY n) r RETURNING id";
+        let added = tx.query(sql, &[&signed(open.version().0), &at, &texts]).await?;
+        let batches = added.iter().map(|row| row.unsigned(0).map(BatchId));
+        let batches = batches.collect::<Result<_, _>>()?;
+        versions::write(&tx, [(dataset, open)]).await?;
+        tx.commit().await?;
+        Ok(Some(batches))
+    }
+
+    async fn rejections(
+        &self,
+        workspace: WorkspaceId,
+        source: SourceId,
+        page: Newest<RejectionId>,
+    ) -> Result<Vec<Rejection>, StoreError> {
+        let sql = format!(
+            "SELECT {REJECTION} FROM rejections r JOIN sources s ON s.id = r.source_id \
+             WHERE r.source_id = $1 AND s.workspace_id = $2 AND r.id < $3 \
+             ORDER BY r.id DESC LIMIT $4"
+        );
+        let before = page.before.map_or(i64::MAX, |id| signed(id.0));
+        let conn = self.db.get().await?;
+        let rows =
+            conn.query(&sql, &[&source.0, &workspace.0, &before, &count(page.limit)]).await?;
+        rows.iter().map(rejection).collect()
+    }
+
+    fn seal_request(&self, id: i64, request: &RefusedRequest) -> Result<Vec<u8>, StoreError> {
+        let text = request.to_secret().map_err(|error| StoreError::Internal(error.into()))?;
+        self.vault.seal(&*self.entropy, &request_place(id), &text)
+    }
+}
+
+/// Where the request of a line of a log of rejections is sealed to.
+fn request_place(id: i64) -> String {
+    format!("rejection {id}")
+}
+
+/// Forgets what is kept for the doctor and is older than its source says.
+async fn forget_requests(conn: &Conn, now: Timestamp) -> Result<(), StoreError> {
+    let sql = "UPDATE rejections r SET request = NULL FROM sources s WHERE s.id = r.source_id \
+               AND r.request IS NOT NULL AND r.last_ms <= $1::int8 - 1000 * \
+               coalesce((s.options::jsonb ->> 'inspection_seconds')::int8, 0)";
+    conn.execute(sql, &[&now.as_millisecond()]).await.map(drop)
 }
 
 /// Deletes deliveries that are older than their source says, or beyond what is kept of it.
@@ -328,5 +442,5 @@ fn rejection(row: &Row) -> Result<Rejection, StoreError> {
         method: row.text(7)?,
         address: row.text_if(8)?.and_then(|text| text.parse().ok()),
     };
-    Ok(Rejection { id: RejectionId(row.unsigned(0)?), line })
+    Ok(Rejection { id: RejectionId(row.unsigned(0)?), line, has_request: row.get_as(9)? })
 }

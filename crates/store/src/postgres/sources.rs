@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hookyard_core::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
 use hookyard_core::model::{
-    Mode, NewSource, Secret, Source, SourceChange, SourceOptions, VersionsKept,
+    Mode, NewSource, Previous, Secret, Source, SourceChange, SourceOptions, VersionsKept,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -22,7 +22,7 @@ use crate::{Entity, NewDataset, SourceQuery, SourceStore, StoreError};
 /// Columns that [`source`] reads, of the table `s`.
 pub(super) const COLUMNS: &str = "s.id, s.workspace_id, s.project_id, s.dataset_id, s.created_ms, \
                                   s.name, s.mode, s.origins, s.folder, s.secret, s.key, s.options, \
-                                  s.verification_secrets";
+                                  s.verification_secrets, s.previous";
 
 #[async_trait]
 impl SourceStore for PostgresStore {
@@ -49,8 +49,8 @@ impl SourceStore for PostgresStore {
         let name = Text(&new.name);
         let sql = "INSERT INTO sources (id, workspace_id, project_id, dataset_id, created_ms, name, \
                    mode, origins, folder, secret, key, key_hash, options, \
-                   verification_secrets) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+                   verification_secrets, previous, previous_key_hash) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
         tx.execute(
             sql,
             &[
@@ -68,6 +68,8 @@ impl SourceStore for PostgresStore {
                 &key_hash(&new.key),
                 &Text(&to_json(&new.options)?),
                 &self.seal_verification(id, &new)?,
+                &self.seal_previous(id, &new)?,
+                &previous_hash(&new),
             ],
         )
         .await?;
@@ -128,7 +130,10 @@ impl SourceStore for PostgresStore {
     }
 
     async fn source_by_key(&self, key: &str) -> Result<Option<Arc<Source>>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM sources s WHERE s.key_hash = $1");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM sources s WHERE s.key_hash = $1 OR s.previous_key_hash = $1 \
+             ORDER BY s.key_hash = $1 DESC LIMIT 1"
+        );
         let row = self.db.get().await?.opt(&sql, &[&key_hash(key)]).await?;
         row.map(|row| source(&row, 0, &self.vault).map(Arc::new)).transpose()
     }
@@ -195,7 +200,8 @@ impl PostgresStore {
     async fn save_source(&self, tx: &Conn, source: &Source) -> Result<(), StoreError> {
         let (id, spec) = (source.id, &source.spec);
         let sql = "UPDATE sources SET name = $2, mode = $3, origins = $4, secret = $5, key = $6, \
-                   key_hash = $7, options = $8, verification_secrets = $9 WHERE id = $1";
+                   key_hash = $7, options = $8, verification_secrets = $9, previous = $10, \
+                   previous_key_hash = $11 WHERE id = $1";
         tx.execute(
             sql,
             &[
@@ -208,6 +214,8 @@ impl PostgresStore {
                 &key_hash(&spec.key),
                 &Text(&to_json(&spec.options)?),
                 &self.seal_verification(id, spec)?,
+                &self.seal_previous(id, spec)?,
+                &previous_hash(spec),
             ],
         )
         .await
@@ -224,6 +232,11 @@ impl PostgresStore {
         self.seal(id, VERIFICATION, text.as_ref())
     }
 
+    fn seal_previous(&self, id: SourceId, spec: &NewSource) -> Result<Option<Vec<u8>>, StoreError> {
+        let text = spec.previous.to_secret().map_err(|error| StoreError::Internal(error.into()))?;
+        self.seal(id, PREVIOUS, text.as_ref())
+    }
+
     fn seal(
         &self,
         id: SourceId,
@@ -237,6 +250,9 @@ impl PostgresStore {
 /// The name of the sealed secrets of a verification.
 const VERIFICATION: &str = "verification";
 
+/// The name of what a source's secret and key were before.
+const PREVIOUS: &str = "previous";
+
 fn place(id: SourceId, secret: &str) -> String {
     format!("source {id} {secret}")
 }
@@ -244,6 +260,11 @@ fn place(id: SourceId, secret: &str) -> String {
 /// What a source's key is looked up by.
 fn key_hash(key: &str) -> Vec<u8> {
     Sha256::digest(key.as_bytes()).to_vec()
+}
+
+/// What a source is looked up by beside its key.
+fn previous_hash(spec: &NewSource) -> Option<Vec<u8>> {
+    spec.previous.key.as_ref().map(|it| key_hash(it.value.expose()))
 }
 
 /// A source from its [`COLUMNS`], which begin with the column `at`.
@@ -262,9 +283,16 @@ pub(super) fn source(row: &Row, at: usize, vault: &Vault) -> Result<Source, Stor
         key: vault.open(&place(id, "key"), row.get_as(at + 10)?)?.expose().to_owned(),
         folder: row.text_if(at + 8)?,
         options: options(id, &row.text(at + 11)?, row.get_as(at + 12)?, vault)?,
+        previous: previous(id, row.get_as(at + 13)?, vault)?,
     };
     let dataset = DatasetId(row.get_as(at + 3)?);
     Ok(Source { id, dataset, created_at: row.moment(at + 4)?, spec })
+}
+
+fn previous(id: SourceId, sealed: Option<&[u8]>, vault: &Vault) -> Result<Previous, StoreError> {
+    let Some(sealed) = sealed else { return Ok(Previous::default()) };
+    let text = vault.open(&place(id, PREVIOUS), sealed)?;
+    Previous::from_secret(&text).map_err(|error| StoreError::Internal(error.into()))
 }
 
 /// The settings with the secrets that belong to them.

@@ -145,11 +145,7 @@ fn append(
     cell: &[u8],
     now: Timestamp,
 ) -> Result<BatchId, StoreError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM datasets WHERE id = ?1 AND workspace_id = ?2)";
-    let own = params![dataset.0, workspace.0];
-    let there =
-        tx.conn.prepare_cached(sql).and_then(|mut sql| sql.query_row(own, |row| row.get(0)));
-    if !there.map_err(failed)? {
+    if !owns(tx.conn, workspace, dataset)? {
         return Err(StoreError::NotFound(Entity::Dataset));
     }
     add_row(tx, dataset, Mode::Combine, cell, now)
@@ -306,6 +302,18 @@ fn by_id(
     let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
     let own = params![id.0, workspace.0];
     statement.query_row(own, dataset).optional().map_err(failed)?.transpose()
+}
+
+/// Whether the workspace has a dataset, in whichever project.
+pub(super) fn owns(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    dataset: DatasetId,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM datasets WHERE id = ?1 AND workspace_id = ?2)";
+    let own = params![dataset.0, workspace.0];
+    let there = conn.prepare_cached(sql).and_then(|mut sql| sql.query_row(own, |row| row.get(0)));
+    there.map_err(failed)
 }
 
 pub(super) fn there(

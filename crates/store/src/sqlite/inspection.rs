@@ -3,26 +3,35 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use hookyard_core::entropy::Entropy;
 use hookyard_core::id::{RejectionId, SourceId};
-use hookyard_core::model::{Cause, NewRejection, Rejection, Source};
+use hookyard_core::model::{
+    Cause, LoggedRejection, NewRejection, RefusedRequest, Rejection, Source,
+};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rows::{count, moment, signed, unsigned};
 use super::writer::Tx;
 use super::{failed, landing};
-use crate::{DELIVERIES_KEPT, Newest, REJECTIONS_FOR, REJECTIONS_KEPT, StoreError};
+use crate::vault::Vault;
+use crate::{DELIVERIES_KEPT, Newest, REFUSED_KEPT, REJECTIONS_FOR, REJECTIONS_KEPT, StoreError};
 
 /// Entries that are deleted in one transaction: some milliseconds of the writing thread.
 const DELETED_AT_ONCE: i64 = 500;
 
 /// Adds lines, and drops what their logs have too many of.
-pub(super) fn log(tx: &mut Tx<'_>, lines: Vec<NewRejection>) -> Result<(), StoreError> {
+pub(super) fn log(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    entropy: &dyn Entropy,
+    lines: Vec<LoggedRejection>,
+) -> Result<(), StoreError> {
     let insert = "INSERT INTO rejections (source_id, first_ms, last_ms, count, cause, detail, \
                   method, address) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let mut insert = tx.conn.prepare_cached(insert).map_err(failed)?;
     let mut sources = BTreeSet::new();
-    for line in lines {
+    for LoggedRejection { line, request } in lines {
         let row = params![
             line.source.0,
             line.first_at.as_millisecond(),
@@ -34,15 +43,66 @@ pub(super) fn log(tx: &mut Tx<'_>, lines: Vec<NewRejection>) -> Result<(), Store
             line.address.map(|address| address.to_string()),
         ];
         insert.execute(row).map_err(failed)?;
+        if let Some(request) = request {
+            put_request(tx.conn, vault, entropy, tx.conn.last_insert_rowid(), &request)?;
+        }
         sources.insert(line.source);
     }
     let delete = "DELETE FROM rejections WHERE source_id = ?1 AND id <= (SELECT id FROM rejections \
                   WHERE source_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+    let forget = "UPDATE rejections SET request = NULL WHERE source_id = ?1 \
+                  AND request IS NOT NULL AND id <= (SELECT id FROM rejections WHERE source_id = ?1 \
+                  AND request IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET ?2)";
     let mut delete = tx.conn.prepare_cached(delete).map_err(failed)?;
+    let mut forget = tx.conn.prepare_cached(forget).map_err(failed)?;
     for source in sources {
         delete.execute(params![source.0, signed(REJECTIONS_KEPT)]).map_err(failed)?;
+        forget.execute(params![source.0, signed(REFUSED_KEPT)]).map_err(failed)?;
     }
     Ok(())
+}
+
+/// Keeps the first request of a line.
+fn put_request(
+    conn: &Connection,
+    vault: &Vault,
+    entropy: &dyn Entropy,
+    id: i64,
+    request: &RefusedRequest,
+) -> Result<(), StoreError> {
+    let text = request.to_secret().map_err(|error| StoreError::Internal(error.into()))?;
+    let kept = vault.seal(entropy, &place(id), &text)?;
+    let sql = "UPDATE rejections SET request = ?2 WHERE id = ?1";
+    conn.execute(sql, params![id, kept]).map(drop).map_err(failed)
+}
+
+/// Where the request of a line is encrypted to.
+fn place(id: i64) -> String {
+    format!("rejection {id}")
+}
+
+/// What [`rejection`] reads.
+const COLUMNS: &str = "id, source_id, first_ms, last_ms, count, cause, detail, method, address, \
+                       request IS NOT NULL";
+
+/// A line of a source's log with its request.
+pub(super) fn one(
+    conn: &Connection,
+    vault: &Vault,
+    source: SourceId,
+    id: RejectionId,
+) -> Result<Option<(Rejection, Option<RefusedRequest>)>, StoreError> {
+    let sql = format!("SELECT {COLUMNS}, request FROM rejections WHERE id = ?1 AND source_id = ?2");
+    let read = |row: &Row<'_>| Ok((rejection(row)?, row.get::<_, Option<Vec<u8>>>(10)?));
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    let own = params![signed(id.0), source.0];
+    let found = statement.query_row(own, read).optional().map_err(failed)?;
+    let Some((line, kept)) = found else { return Ok(None) };
+    let request = kept.map(|kept| {
+        let text = vault.open(&place(signed(id.0)), &kept)?;
+        RefusedRequest::from_secret(&text).map_err(|error| StoreError::Internal(error.into()))
+    });
+    Ok(Some((line, request.transpose()?)))
 }
 
 /// A page of a source's log.
@@ -51,9 +111,10 @@ pub(super) fn page(
     source: SourceId,
     page: Newest<RejectionId>,
 ) -> Result<Vec<Rejection>, StoreError> {
-    let sql = "SELECT id, source_id, first_ms, last_ms, count, cause, detail, method, address \
-               FROM rejections WHERE source_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
-    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let sql = format!(
+        "SELECT {COLUMNS} FROM rejections WHERE source_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+    );
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
     let before = page.before.map_or(i64::MAX, |id| signed(id.0));
     let own = params![source.0, before, count(page.limit)];
     let rows = statement.query_map(own, rejection).map_err(failed)?;
@@ -74,7 +135,7 @@ fn rejection(row: &Row<'_>) -> rusqlite::Result<Rejection> {
         method: row.get(7)?,
         address: address.and_then(|text| text.parse().ok()),
     };
-    Ok(Rejection { id: RejectionId(unsigned(row, 0)?), line })
+    Ok(Rejection { id: RejectionId(unsigned(row, 0)?), line, has_request: row.get(9)? })
 }
 
 /// Deletes some of what is too old; how many entries.
@@ -132,6 +193,13 @@ fn expire_rejections(
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     let until = source.map_or(i64::MAX, |_| cutoff(now, REJECTIONS_FOR));
+    // What is kept for the doctor is what is kept for inspection, of those that were refused.
+    let age = source.map_or(0, |source| source.spec.options.inspection_seconds);
+    let forget = "UPDATE rejections SET request = NULL WHERE source_id = ?1 \
+                  AND request IS NOT NULL AND last_ms <= ?2";
+    let by_age = cutoff(now, SignedDuration::from_secs(age.into()));
+    let mut forget = conn.prepare_cached(forget).map_err(failed)?;
+    forget.execute(params![id.0, by_age]).map_err(failed)?;
     // A log is short, so it is looked through.
     let sql = "DELETE FROM rejections WHERE id IN (SELECT id FROM rejections \
                WHERE source_id = ?1 AND last_ms <= ?2 ORDER BY id LIMIT ?3)";

@@ -155,18 +155,22 @@ impl Memory {
 
     pub(super) fn put_source(&self, source: Arc<Source>) {
         let mut sources = write(&self.sources);
-        let (id, key) = (source.id, key_hash(&source.spec.key));
+        let (id, keys) = (source.id, key_hashes(&source));
         sources.by_dataset.insert(source.dataset, id);
         if let Some(before) = sources.by_id.insert(id, source) {
-            sources.by_key.remove(&key_hash(&before.spec.key));
+            for key in key_hashes(&before) {
+                sources.by_key.remove(&key);
+            }
         }
-        sources.by_key.insert(key, id);
+        sources.by_key.extend(keys.into_iter().map(|key| (key, id)));
     }
 
     pub(super) fn remove_source(&self, id: SourceId) {
         let mut sources = write(&self.sources);
         if let Some(source) = sources.by_id.remove(&id) {
-            sources.by_key.remove(&key_hash(&source.spec.key));
+            for key in key_hashes(&source) {
+                sources.by_key.remove(&key);
+            }
             sources.by_dataset.remove(&source.dataset);
         }
     }
@@ -222,6 +226,12 @@ struct Sources {
     by_id: BTreeMap<SourceId, Arc<Source>>,
     by_key: HashMap<[u8; 32], SourceId>,
     by_dataset: HashMap<DatasetId, SourceId>,
+}
+
+/// What a source is looked up by: its key, and the one before it.
+fn key_hashes(source: &Source) -> Vec<[u8; 32]> {
+    let previous = source.spec.previous.key.as_ref().map(|it| it.value.expose());
+    [Some(&source.spec.key[..]), previous].into_iter().flatten().map(key_hash).collect()
 }
 
 /// What a source's key is looked up by.

@@ -1,12 +1,15 @@
 //! Deliveries to sources.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use hookyard_core::id::{
     BatchId, DatasetId, DeliveryId, EndpointId, RejectionId, Seq, SourceId, WorkspaceId,
 };
 use hookyard_core::model::{
-    Delivery, KeptBody, KeptRequest, NewDelivery, NewRejection, Receipt, Rejection,
+    Delivery, KeptBody, KeptRequest, LoggedRejection, Mode, NewDelivery, Receipt, RefusedRequest,
+    Rejection,
 };
 use jiff::Timestamp;
 use rusqlite::types::Type;
@@ -15,7 +18,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::journal::{self, keyed};
 use super::rows::{Raw, count, from_json, moment, signed, to_json, unsigned};
 use super::writer::Tx;
-use super::{SqliteStore, dataset_rows, failed, inspection, landing, versions};
+use super::{SqliteStore, dataset_rows, datasets, failed, inspection, landing, versions};
 use crate::{Accepted, Entity, Newest, ReceivingStore, StoreError};
 
 #[async_trait]
@@ -78,8 +81,46 @@ impl ReceivingStore for SqliteStore {
         self.readers.read(move |conn| one(conn, source, id)).await
     }
 
-    async fn log_rejections(&self, lines: Vec<NewRejection>) -> Result<(), StoreError> {
-        self.writer.alone(move |tx| inspection::log(tx, lines)).await
+    async fn log_rejections(&self, lines: Vec<LoggedRejection>) -> Result<(), StoreError> {
+        let (vault, entropy) = (Arc::clone(&self.vault), Arc::clone(&self.entropy));
+        self.writer.alone(move |tx| inspection::log(tx, &vault, &*entropy, lines)).await
+    }
+
+    async fn rejection(
+        &self,
+        workspace: WorkspaceId,
+        source: SourceId,
+        id: RejectionId,
+    ) -> Result<Option<(Rejection, Option<RefusedRequest>)>, StoreError> {
+        if !self.owns(workspace, source) {
+            return Ok(None);
+        }
+        let vault = Arc::clone(&self.vault);
+        self.readers.read(move |conn| inspection::one(conn, &vault, source, id)).await
+    }
+
+    async fn append_rows(
+        &self,
+        workspace: WorkspaceId,
+        dataset: DatasetId,
+        cells: Vec<Bytes>,
+        repeat: Option<[u8; 16]>,
+        now: Timestamp,
+    ) -> Result<Option<Vec<BatchId>>, StoreError> {
+        let bytes = cells.iter().map(Bytes::len).sum();
+        let job = move |tx: &mut Tx<'_>| {
+            if !datasets::owns(tx.conn, workspace, dataset)? {
+                return Err(StoreError::NotFound(Entity::Dataset));
+            }
+            if repeat.is_some_and(|hash| tx.state.repeats.knows(hash, now)) {
+                return Ok(None);
+            }
+            let add = |cell: &Bytes| versions::add_row(tx, dataset, Mode::Combine, cell, now);
+            let batches = cells.iter().map(add).collect::<Result<_, _>>()?;
+            note_repeat(tx, repeat, now)?;
+            Ok(Some(batches))
+        };
+        self.writer.grouped(bytes, job).await
     }
 
     async fn rejections(
@@ -152,11 +193,7 @@ fn accept(tx: &mut Tx<'_>, new: Prepared, now: Timestamp) -> Result<Accepted, St
         Some(cell) => Some(versions::add_row(tx, source.dataset, source.spec.mode, cell, now)?),
         None => None,
     };
-    if let Some(hash) = new.repeat {
-        let id = tx.state.ids.repeat;
-        tx.state.repeats.add(tx.conn, id, hash, now)?;
-        tx.state.ids.repeat += 1;
-    }
+    note_repeat(tx, new.repeat, now)?;
     let event = match new.event {
         Some(event) => journal::append(tx, new.workspace, vec![event], now)?.pop(),
         None => None,
@@ -165,6 +202,19 @@ fn accept(tx: &mut Tx<'_>, new: Prepared, now: Timestamp) -> Result<Accepted, St
         keep(tx, new.source, &request, &new.headers, (batch, event), now)?;
     }
     Ok(Accepted::Stored { batch, event })
+}
+
+/// Notes what a delivery is known again by.
+fn note_repeat(
+    tx: &mut Tx<'_>,
+    repeat: Option<[u8; 16]>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(hash) = repeat else { return Ok(()) };
+    let id = tx.state.ids.repeat;
+    tx.state.repeats.add(tx.conn, id, hash, now)?;
+    tx.state.ids.repeat += 1;
+    Ok(())
 }
 
 fn keep(

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use hookyard_core::entropy::Entropy;
 use hookyard_core::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
 use hookyard_core::model::{
-    Mode, NewSource, Secret, Source, SourceChange, SourceOptions, VersionsKept,
+    Mode, NewSource, Previous, Secret, Source, SourceChange, SourceOptions, VersionsKept,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -157,7 +157,8 @@ fn write(
     let (id, spec) = (source.id, &source.spec);
     let key = Secret::new(spec.key.as_str());
     let sql = "UPDATE sources SET name = ?2, mode = ?3, origins = ?4, secret = ?5, key = ?6, \
-               key_hash = ?7, options = ?8, verification_secrets = ?9 WHERE id = ?1";
+               key_hash = ?7, options = ?8, verification_secrets = ?9, previous = ?10, \
+               previous_key_hash = ?11 WHERE id = ?1";
     let row = params![
         id.0,
         spec.name,
@@ -168,6 +169,8 @@ fn write(
         key_hash(&spec.key),
         to_json(&spec.options)?,
         seal_verification(vault, entropy, id, spec)?,
+        seal_previous(vault, entropy, id, spec)?,
+        previous_hash(spec),
     ];
     conn.execute(sql, row).map(drop).map_err(failed)
 }
@@ -179,6 +182,9 @@ fn put_after_commit(tx: &mut Tx<'_>, source: &Arc<Source>) {
 
 /// The name of the sealed secrets of a verification.
 pub(super) const VERIFICATION: &str = "verification";
+
+/// The name of what a source's secret and key were before.
+pub(super) const PREVIOUS: &str = "previous";
 
 /// Where a source's secrets are sealed to.
 pub(super) fn place(id: SourceId, secret: &str) -> String {
@@ -218,9 +224,9 @@ fn insert(
     let id = SourceId(number(id)?);
     let key = Secret::new(new.key.as_str());
     let sql = "INSERT INTO sources (id, workspace_id, project_id, dataset_id, created_ms, name, \
-               mode, origins, folder, secret, key, key_hash, options, verification_secrets) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
-               ?14)";
+               mode, origins, folder, secret, key, key_hash, options, verification_secrets, \
+               previous, previous_key_hash) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
     let row = params![
         id.0,
         workspace,
@@ -236,6 +242,8 @@ fn insert(
         key_hash(&new.key),
         to_json(&new.options)?,
         seal_verification(vault, entropy, id, &new)?,
+        seal_previous(vault, entropy, id, &new)?,
+        previous_hash(&new),
     ];
     conn.execute(sql, row).map_err(failed)?;
     Ok(Source { id, dataset, created_at: moment(at), spec: new })
@@ -253,7 +261,7 @@ pub(super) fn load_sources(
     vault: &Vault,
 ) -> Result<Vec<Arc<Source>>, StoreError> {
     let sql = "SELECT id, workspace_id, project_id, dataset_id, created_ms, name, mode, origins, \
-               folder, secret, key, options, verification_secrets FROM sources";
+               folder, secret, key, options, verification_secrets, previous FROM sources";
     let mut statement = conn.prepare(sql).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
     let mut sources = Vec::new();
@@ -280,6 +288,7 @@ fn source(row: &Row<'_>, vault: &Vault) -> Result<Source, StoreError> {
         key: vault.open(&place(id, "key"), &key)?.expose().to_owned(),
         folder: row.get(8).map_err(failed)?,
         options: options(id, &text(11)?, row.get(12).map_err(failed)?, vault)?,
+        previous: previous(id, row.get(13).map_err(failed)?, vault)?,
     };
     let dataset = DatasetId(row.get(3).map_err(failed)?);
     Ok(Source { id, dataset, created_at: moment(row.get(4).map_err(failed)?), spec })
@@ -298,6 +307,26 @@ fn options(
         verification.put_secrets(&text).map_err(|_| unreadable(id))?;
     }
     Ok(options)
+}
+
+fn previous(id: SourceId, sealed: Option<Vec<u8>>, vault: &Vault) -> Result<Previous, StoreError> {
+    let Some(sealed) = sealed else { return Ok(Previous::default()) };
+    let text = vault.open(&place(id, PREVIOUS), &sealed)?;
+    Previous::from_secret(&text).map_err(|error| StoreError::Internal(error.into()))
+}
+
+fn previous_hash(spec: &NewSource) -> Option<[u8; 32]> {
+    spec.previous.key.as_ref().map(|it| key_hash(it.value.expose()))
+}
+
+fn seal_previous(
+    vault: &Vault,
+    entropy: &dyn Entropy,
+    id: SourceId,
+    spec: &NewSource,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let text = spec.previous.to_secret().map_err(|error| StoreError::Internal(error.into()))?;
+    seal(vault, entropy, id, PREVIOUS, text.as_ref())
 }
 
 fn seal_verification(

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::cause::{Cause, Refusal};
+use super::place::Place;
 use super::request::{Request, Sight};
 use super::spec::{Algorithm, Encoding, KeyForm, Scheme};
 use super::verification::Verification;
@@ -19,8 +20,8 @@ use crate::model::Secret;
 mod bodies;
 mod urls;
 
-/// The most bytes that are hashed for one diagnosis: six of the largest bodies that are usual, and
-/// well under a second of work.
+/// The most bytes that are hashed for one kind of change: six of the largest bodies that are usual,
+/// and well under a second of work.
 const WORK_BYTES_MAX: usize = 64 << 20;
 
 /// The most foreign providers that are named.
@@ -66,8 +67,14 @@ impl Diagnosis {
     }
 }
 
-/// Says why a source's verifier refuses a request. `now` is the moment at which the request came.
-pub fn diagnose(verifier: &Verifier<'_>, request: &Request<'_>, now: Timestamp) -> Diagnosis {
+/// Says why a source's verifier refuses a request. `decoded` is its body without the content coding,
+/// where it came compressed; `now` is the moment at which the request came.
+pub fn diagnose(
+    verifier: &Verifier<'_>,
+    request: &Request<'_>,
+    decoded: Option<&[u8]>,
+    now: Timestamp,
+) -> Diagnosis {
     let head = Request { body: b"", ..*request };
     match verifier.handshake_in_head(&head) {
         Some(Ok(_)) => return Diagnosis::handshake(),
@@ -77,13 +84,18 @@ pub fn diagnose(verifier: &Verifier<'_>, request: &Request<'_>, now: Timestamp) 
     match verifier.judge(request, now) {
         Ok(Judged::Delivery) => Diagnosis::fine(),
         Ok(Judged::Handshake(_)) => Diagnosis::handshake(),
-        Err(refusal) => explain(verifier, request, &refusal),
+        Err(refusal) => explain(verifier, request, decoded, &refusal),
     }
 }
 
 /// The same for a source that goes by the headers that it finds: the scheme whose header is there
 /// is the one that is looked at.
-pub fn diagnose_default(secret: &Secret, request: &Request<'_>, now: Timestamp) -> Diagnosis {
+pub fn diagnose_default(
+    secrets: Vec<Secret>,
+    request: &Request<'_>,
+    decoded: Option<&[u8]>,
+    now: Timestamp,
+) -> Diagnosis {
     let known = DEFAULTS.into_iter().filter_map(preset).find(|preset| {
         let from = &preset.scheme.signature.from;
         from.iter().any(|place| Sight::whole(request).value(place).is_some())
@@ -94,18 +106,20 @@ pub fn diagnose_default(secret: &Secret, request: &Request<'_>, now: Timestamp) 
             Diagnosis::found(Cause::MissingSignature, words)
         });
     };
-    let verification = Verification {
-        provider: Some(known.name.clone()),
-        secrets: vec![secret.clone()],
-        ..Verification::default()
-    };
+    let verification =
+        Verification { provider: Some(known.name.clone()), secrets, ..Verification::default() };
     match verification.verifier() {
-        Some(verifier) => diagnose(&verifier, request, now),
+        Some(verifier) => diagnose(&verifier, request, decoded, now),
         None => Diagnosis::found(Cause::NoSecret, "the scheme is not known"),
     }
 }
 
-fn explain(verifier: &Verifier<'_>, request: &Request<'_>, refusal: &Refusal) -> Diagnosis {
+fn explain(
+    verifier: &Verifier<'_>,
+    request: &Request<'_>,
+    decoded: Option<&[u8]>,
+    refusal: &Refusal,
+) -> Diagnosis {
     let told = Diagnosis::told(refusal);
     match refusal.cause {
         Cause::MissingSignature | Cause::MissingTimestamp | Cause::MissingPart => {
@@ -120,7 +134,11 @@ fn explain(verifier: &Verifier<'_>, request: &Request<'_>, refusal: &Refusal) ->
             Diagnosis { explanation: stale(verifier, request, refusal), ..told }
         }
         Cause::MalformedSignature | Cause::WrongSignature | Cause::WrongBodyHash => {
-            Search::new(verifier, request).run().unwrap_or_else(|| unexplained(told))
+            Search::new(verifier, request).run(decoded).unwrap_or_else(|| unexplained(told))
+        }
+        Cause::UnreadableBody => {
+            let found = decoded.and_then(|body| Search::new(verifier, request).decoded(body));
+            found.unwrap_or(told)
         }
         Cause::WrongToken => token(verifier, request).unwrap_or(Diagnosis {
             cause: Some(Cause::WrongSecret),
@@ -162,6 +180,8 @@ fn foreign(own: Option<&Preset>, request: &Request<'_>) -> Option<Diagnosis> {
         let own = own.is_some_and(|own| own.name == preset.name);
         let mut from = preset.scheme.signature.from.iter();
         !own && preset.has_header()
+            // Whatever stands in this one, it tells no provider from another.
+            && !from.clone().any(|place| *place == Place::Header("authorization".to_owned()))
             && from.any(|place| {
                 let entries = sight.values(place);
                 entries.iter().any(|value| preset.scheme.signature.entries(value).next().is_some())
@@ -206,13 +226,13 @@ impl<'s> Search<'s> {
         }
     }
 
-    fn run(&self) -> Option<Diagnosis> {
-        self.encodings().or_else(|| self.secret_forms()).or_else(|| self.algorithms()).or_else(
-            || {
-                let found = self.urls();
-                found.or_else(|| self.bodies())
-            },
-        )
+    fn run(&self, decoded: Option<&[u8]>) -> Option<Diagnosis> {
+        self.encodings()
+            .or_else(|| self.secret_forms())
+            .or_else(|| self.algorithms())
+            .or_else(|| self.decoded(decoded?))
+            .or_else(|| self.urls())
+            .or_else(|| self.bodies())
     }
 
     fn is_right(&self) -> bool {
@@ -292,8 +312,10 @@ impl<'s> Search<'s> {
         if !self.scheme.covers_url() {
             return None;
         }
+        let each_bytes = self.request.body.len() * self.keys.len().max(1);
+        let most = WORK_BYTES_MAX / each_bytes.max(1);
         let candidates = urls::candidates(self.request);
-        candidates.into_iter().find_map(|url| {
+        candidates.into_iter().take(most).find_map(|url| {
             let request = Request { url: Some(&url), ..*self.request };
             self.proves(&self.scheme, &self.keys, &request).then(|| {
                 let own = self.request.url.unwrap_or("none");
@@ -303,6 +325,17 @@ impl<'s> Search<'s> {
                 );
                 Diagnosis::found(Cause::WrongUrl, words)
             })
+        })
+    }
+
+    /// The body before it was compressed.
+    fn decoded(&self, body: &[u8]) -> Option<Diagnosis> {
+        let request = Request { body, ..*self.request };
+        self.proves(&self.scheme, &self.keys, &request).then(|| {
+            let words = "the signature is right for the body before it was compressed; it must be \
+                         of the bytes that are sent, so let the sender sign after compressing, or \
+                         not compress";
+            Diagnosis::found(Cause::BodyChanged, words)
         })
     }
 

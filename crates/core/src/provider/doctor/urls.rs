@@ -1,49 +1,103 @@
 //! URLs that a sender may have meant.
 
-use http::HeaderName;
-use http::header::HOST;
+use http::HeaderMap;
 
 use crate::provider::request::Request;
 
 /// Headers in which a proxy says for which host a request was.
-const HOST_HEADERS: [HeaderName; 2] = [HeaderName::from_static("x-forwarded-host"), HOST];
+const HOST_HEADERS: [&str; 2] = ["x-forwarded-host", "host"];
+
+/// Headers in which proxies say which path, or whole URL, they were asked for: nginx, IIS, Traefik and
+/// Envoy.
+const TARGET_HEADERS: [&str; 5] = [
+    "x-original-uri",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-forwarded-uri",
+    "x-envoy-original-path",
+];
+
+/// In which a proxy says what it took away from the start of the path.
+const PREFIX_HEADER: &str = "x-forwarded-prefix";
+
+/// In which a proxy says on which port it was asked.
+const PORT_HEADER: &str = "x-forwarded-port";
+
+/// The most URLs that are tried: each hashes the body once.
+const URLS_MAX: usize = 200;
 
 /// URLs like the one that the server takes for its own, the likely ones first.
 pub(super) fn candidates(request: &Request<'_>) -> Vec<String> {
     let Some(own) = request.url else { return Vec::new() };
     let Some((scheme, rest)) = own.split_once("://") else { return Vec::new() };
     let (authority, target) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let (path, query) = target.split_once('?').map_or((target, None), |(p, q)| (p, Some(q)));
-    let mut hosts = vec![authority.to_owned()];
-    for name in HOST_HEADERS {
-        hosts.extend(
-            request.headers.get(name).and_then(|host| Some(host.to_str().ok()?.to_owned())),
-        );
-    }
-    if let Some((bare, _)) = authority.rsplit_once(':') {
-        hosts.push(bare.to_owned());
-    }
-    let slash = match path.strip_suffix('/') {
-        Some(bare) => bare.to_owned(),
-        None => format!("{path}/"),
-    };
-    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     let mut found = Vec::new();
-    for host in &hosts {
-        for (scheme, port) in
-            [(scheme, ""), ("https", ""), ("http", ""), ("https", ":443"), ("http", ":80")]
-        {
-            for path in [path, &slash] {
-                for query in [query.as_str(), ""] {
-                    let url = format!("{scheme}://{host}{port}{path}{query}");
-                    if url != own && !found.contains(&url) {
-                        found.push(url);
-                    }
-                }
+    let mut add = |url: String| {
+        if found.len() < URLS_MAX && url != own && !found.contains(&url) {
+            found.push(url);
+        }
+    };
+    for value in TARGET_HEADERS.iter().filter_map(|name| first(request.headers, name)) {
+        if value.contains("://") {
+            add(value.to_owned());
+        }
+    }
+    let hosts = hosts(request.headers, authority);
+    for target in targets(request.headers, target) {
+        for host in &hosts {
+            for scheme in [scheme, "https", "http"] {
+                add(format!("{scheme}://{host}{target}"));
+            }
+            // The port that goes without saying, said.
+            if !host.contains(':') {
+                add(format!("https://{host}:443{target}"));
+                add(format!("http://{host}:80{target}"));
             }
         }
     }
     found
+}
+
+/// The hosts that it may have been, with their ports.
+fn hosts(headers: &HeaderMap, own: &str) -> Vec<String> {
+    let mut hosts = vec![own.to_owned()];
+    hosts.extend(HOST_HEADERS.iter().filter_map(|name| first(headers, name)).map(str::to_owned));
+    let port = first(headers, PORT_HEADER);
+    for at in 0..hosts.len() {
+        let bare = hosts[at].rsplit_once(':').map_or(&hosts[at][..], |(bare, _)| bare).to_owned();
+        hosts.extend(port.map(|port| format!("{bare}:{port}")));
+        hosts.push(bare);
+    }
+    hosts
+}
+
+/// The paths with their queries that it may have been, the likely ones first.
+fn targets(headers: &HeaderMap, own: &str) -> Vec<String> {
+    let mut targets = vec![own.to_owned()];
+    for value in TARGET_HEADERS.iter().filter_map(|name| first(headers, name)) {
+        if value.starts_with('/') {
+            targets.push(value.to_owned());
+        }
+    }
+    if let Some(prefix) = first(headers, PREFIX_HEADER) {
+        targets.push(format!("{}{own}", prefix.trim_end_matches('/')));
+    }
+    let (path, query) =
+        own.split_once('?').map_or((own, None), |(path, query)| (path, Some(query)));
+    let slash = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
+    if let Some(query) = query {
+        targets.push(format!("{slash}?{query}"));
+        targets.push(path.to_owned());
+    }
+    targets.push(slash);
+    targets
+}
+
+/// The value of a header, the first of a list: the proxy that is the farthest out.
+fn first<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let value = headers.get(name)?.to_str().ok()?;
+    let first = value.split(',').next().unwrap_or_default().trim();
+    (!first.is_empty()).then_some(first)
 }
 
 #[cfg(test)]
@@ -73,8 +127,36 @@ mod tests {
         ] {
             assert!(found.iter().any(|it| it == url), "{url}");
         }
-        assert!(found.len() <= 80, "{}", found.len());
+        assert!(found.len() <= URLS_MAX, "{}", found.len());
         assert!(candidates(&Request { url: None, ..request }).is_empty());
         assert!(!candidates(&Request { url: Some("http://a"), ..request }).is_empty());
+    }
+
+    #[test]
+    fn what_proxies_say_of_the_url_is_believed() {
+        let headers = headers(&[
+            ("x-forwarded-host", "outer.example, inner.example"),
+            ("x-forwarded-port", "8443"),
+            ("x-forwarded-prefix", "/hooks/"),
+            ("x-original-uri", "/public/k?x=1"),
+            ("x-original-url", "https://whole.example/k"),
+        ]);
+        let request = Request {
+            method: &Method::POST,
+            headers: &headers,
+            url: Some("http://127.0.0.1:8080/webhook/data/k?x=1"),
+            query: "x=1",
+            body: b"",
+        };
+        let found = candidates(&request);
+        for url in [
+            "https://whole.example/k",
+            "https://outer.example/hooks/webhook/data/k?x=1",
+            "https://outer.example:8443/webhook/data/k?x=1",
+            "https://outer.example/public/k?x=1",
+        ] {
+            assert!(found.iter().any(|it| it == url), "{url} {found:?}");
+        }
+        assert!(found.len() <= URLS_MAX, "{}", found.len());
     }
 }

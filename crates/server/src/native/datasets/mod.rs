@@ -1,6 +1,8 @@
 //! `/v1/datasets`: what was received, with its batches and earlier versions.
 
+mod append;
 mod batches;
+mod bulk;
 mod change;
 mod list;
 mod one;
@@ -23,15 +25,16 @@ const DATASETS: &str = "/v1/datasets";
 
 /// Examples of the schemas of this folder, by name.
 pub(super) fn samples() -> Vec<(&'static str, serde_json::Value)> {
-    [shape::samples(), change::samples()].concat()
+    [shape::samples(), change::samples(), append::samples(), bulk::samples()].concat()
 }
 
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list::list_datasets, one::create_dataset))
         .routes(routes!(one::get_dataset, one::update_dataset, one::delete_dataset))
-        .routes(routes!(rows::list_rows))
+        .routes(routes!(rows::list_rows, append::append_rows))
         .routes(routes!(batches::list_batches))
+        .routes(routes!(bulk::change_batches))
         .routes(routes!(batches::get_batch, batches::delete_batch))
         .routes(routes!(batches::suspend_batch))
         .routes(routes!(batches::restore_batch))

@@ -81,7 +81,7 @@ struct Delivery<'a> {
 
 /// A header as it came.
 #[derive(Serialize, ToSchema)]
-struct DeliveryHeader {
+pub(super) struct DeliveryHeader {
     name: String,
     value: String,
 }

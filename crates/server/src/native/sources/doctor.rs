@@ -7,9 +7,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hookyard_core::id::RejectionId;
 use hookyard_core::model::{Scope, Source};
-use hookyard_core::provider::{Cause, Diagnosis, Request, diagnose, diagnose_default};
-use hookyard_engine::receive::{self, Head, Standing};
+use hookyard_core::provider::{Cause, Diagnosis};
+use hookyard_engine::receive::{Examined, examine, examine_kept};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -29,10 +30,15 @@ const URL_CHARS_MAX: usize = 8_192;
 /// Bytes of a question beyond the body that it is about: headers and URL.
 const QUESTION_EXTRA_BYTES: usize = 256 << 10;
 
-/// A request as it came, or would have.
+/// A request as it came, or would have; or the number of one that was refused and is kept.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct DoctorQuestion {
+    /// The number of a line of the source's log of rejections whose request is kept. Then nothing else
+    /// may be given.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 9223372036854775807_i64)]
+    rejection: Option<u64>,
     /// Its method; POST unless said.
     #[serde(default)]
     #[schema(pattern = "^(GET|HEAD|POST|OPTIONS)$")]
@@ -41,9 +47,10 @@ struct DoctorQuestion {
     #[serde(default)]
     #[schema(max_length = 8192)]
     url: Option<String>,
-    /// Its headers.
+    /// Its headers; required without `rejection`.
+    #[serde(default)]
     #[schema(max_items = 200)]
-    headers: Vec<DoctorHeader>,
+    headers: Option<Vec<DoctorHeader>>,
     /// Its body, byte by byte, in base64; none unless said.
     #[serde(default)]
     #[schema(required = false, content_encoding = "base64")]
@@ -114,7 +121,8 @@ enum CauseWord {
 ///
 /// The request is judged as if it came to the source, and when it is not proved, what usually goes
 /// wrong is tried: the secret decoded in other ways, other encodings, a body that was written again, a
-/// URL as a proxy changes it. Nothing is stored.
+/// URL as a proxy changes it. Of a refused request that is kept (`has_request` in the log of
+/// rejections) the number is enough. Nothing is stored.
 #[utoipa::path(
     post,
     path = "/v1/sources/{id}/doctor",
@@ -138,28 +146,52 @@ pub(super) async fn ask_doctor(
     let bytes_max = app.settings.receive_bytes_max;
     let body = input::whole(body, bytes_max / 3 * 4 + QUESTION_EXTRA_BYTES).await?;
     let question: DoctorQuestion = input::parse(&body)?;
-    let asked = Asked::read(question, &app, &source)?;
-    let now = asked.received_at.unwrap_or_else(|| app.engine.clock().now());
-    let Diagnosis { cause, certain, explanation, skew_seconds } = asked.diagnose(&source, now);
+    let found = match question.rejection {
+        Some(rejection) => of_rejection(&app, &source, rejection, &question).await?,
+        None => examine(&source, &question.read(&app, &source)?, bytes_max),
+    };
+    let Diagnosis { cause, certain, explanation, skew_seconds } = found;
     let verified = cause.is_none();
     let answer = DoctorAnswer { verified, cause, certain, explanation, skew_seconds };
     Ok(Json(answer).into_response())
 }
 
-/// A question whose parts were read.
-struct Asked {
-    method: Method,
-    url: Option<String>,
-    headers: HeaderMap,
-    body: Vec<u8>,
-    received_at: Option<Timestamp>,
+/// What is wrong with the request that is kept with a line of the source's log.
+async fn of_rejection(
+    app: &App,
+    source: &Source,
+    rejection: u64,
+    question: &DoctorQuestion,
+) -> Result<Diagnosis, Problem> {
+    let wrong = |detail: &str| Problem::of_field(Code::InvalidValue, "rejection", detail);
+    let DoctorQuestion { rejection: _, method, url, headers, body_base64, received_at } = question;
+    let alone = method.is_none()
+        && url.is_none()
+        && headers.is_none()
+        && body_base64.is_empty()
+        && received_at.is_none();
+    if !alone {
+        return Err(wrong("the request is the one that is kept: give no other member with it"));
+    }
+    let id = input::at_most("rejection", Some(rejection), i64::MAX.unsigned_abs())?;
+    let id = RejectionId(id.unwrap_or_default());
+    let found = app.engine.rejection(source.spec.workspace, source.id, id).await?;
+    let Some((line, request)) = found else {
+        return Err(wrong("the source's log of rejections has no such line"));
+    };
+    let request = request.ok_or_else(|| {
+        wrong("no request is kept with this line: they are for the newest lines, and for a while")
+    })?;
+    let bytes_max = app.settings.receive_bytes_max;
+    let public_url = app.settings.public_url.as_deref();
+    Ok(examine_kept(source, &line, &request, public_url, bytes_max))
 }
 
-impl Asked {
-    fn read(question: DoctorQuestion, app: &App, source: &Source) -> Result<Self, Problem> {
+impl DoctorQuestion {
+    fn read(&self, app: &App, source: &Source) -> Result<Examined, Problem> {
         let wrong =
             |field: &str, detail: &str| Problem::of_field(Code::InvalidValue, field, detail);
-        let DoctorQuestion { method, url, headers: given, body_base64, received_at } = question;
+        let Self { rejection: _, method, url, headers: given, body_base64, received_at } = self;
         let method = match method.as_deref().unwrap_or("POST") {
             "POST" => Method::POST,
             "GET" => Method::GET,
@@ -170,15 +202,18 @@ impl Asked {
         if url.as_ref().is_some_and(|url| url.chars().count() > URL_CHARS_MAX) {
             return Err(wrong("url", "has more than 8192 characters"));
         }
+        let given = given.as_deref().ok_or_else(|| {
+            wrong("headers", "is required, unless `rejection` names a request that is kept")
+        })?;
         if given.len() > HEADERS_MAX {
             return Err(wrong("headers", "a request has at most 200 headers"));
         }
         let mut headers = HeaderMap::new();
-        for (at, DoctorHeader { name, value }) in given.into_iter().enumerate() {
+        for (at, DoctorHeader { name, value }) in given.iter().enumerate() {
             let field = format!("headers[{at}]");
             let name = HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_| wrong(&format!("{field}.name"), "is no name of a header"))?;
-            let value = HeaderValue::from_str(&value)
+            let value = HeaderValue::from_str(value)
                 .map_err(|_| wrong(&format!("{field}.value"), "is no value of a header"))?;
             headers.append(name, value);
         }
@@ -187,32 +222,10 @@ impl Asked {
         let own = || {
             Some(format!("{}/webhook/data/{}", app.settings.public_url.as_ref()?, source.spec.key))
         };
-        Ok(Self { method, url: url.or_else(own), headers, body, received_at })
+        let received_at = received_at.unwrap_or_else(|| app.engine.clock().now());
+        let url = url.clone().or_else(own);
+        Ok(Examined { method, url, headers, body: body.into(), received_at })
     }
-
-    fn diagnose(&self, source: &Source, now: Timestamp) -> Diagnosis {
-        let url = self.url.as_deref();
-        let query = url.and_then(|url| url.split_once('?')).map_or("", |(_, query)| query);
-        let (method, headers) = (&self.method, &self.headers);
-        let request = Request { method, headers, url, query, body: &self.body };
-        if let Some(verification) = &source.spec.options.verification {
-            return match verification.verifier() {
-                Some(verifier) => diagnose(&verifier, &request, now),
-                None => certain(Some(Cause::NoSecret), "the provider is not known to this version"),
-            };
-        }
-        let Some(secret) = &source.spec.secret else {
-            return certain(None, "the source is open: it asks for no proof");
-        };
-        if receive::standing(source, Head { method, headers, query }) == Standing::Proven {
-            return certain(None, "the request shows the source's secret");
-        }
-        diagnose_default(secret, &request, now)
-    }
-}
-
-fn certain(cause: Option<Cause>, explanation: &str) -> Diagnosis {
-    Diagnosis { cause, certain: true, explanation: explanation.to_owned(), skew_seconds: None }
 }
 
 /// Examples of the schemas of this file, by name.

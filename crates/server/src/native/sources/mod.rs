@@ -62,9 +62,12 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(deliveries::get_delivery))
         .routes(routes!(rejections::list_rejections))
+        .routes(routes!(rejections::get_rejection))
         .routes(routes!(secret::rotate_key))
         .routes(routes!(secret::get_source_secret))
         .routes(routes!(secret::rotate_source_secret))
+        .routes(routes!(secret::end_previous_key))
+        .routes(routes!(secret::end_previous_secret))
         .routes(routes!(
             verification::get_verification,
             verification::set_verification,

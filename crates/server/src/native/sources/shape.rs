@@ -2,7 +2,8 @@
 
 use hookyard_core::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
 use hookyard_core::model::{
-    DeliveryRate, Mode, NewSource, Republish, Source as CoreSource, SourceOptions, SuccessAnswer,
+    DeliveryRate, Mode, NewSource, Previous, Republish, Source as CoreSource, SourceOptions,
+    SuccessAnswer,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,12 @@ pub(super) struct Source<'a> {
     origins: &'a str,
     /// Whether deliveries must prove to know a secret. The secret has a path of its own.
     secure: bool,
+    /// When the secret before this one ends or ended; absent when it was not rotated with an overlap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_secret_until: Option<Timestamp>,
+    /// When the URL before this one ends or ended; absent when it was not rotated with an overlap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_key_until: Option<Timestamp>,
     /// The folder that it is shown in.
     #[serde(skip_serializing_if = "Option::is_none")]
     folder: Option<&'a str>,
@@ -150,8 +157,18 @@ impl<'a> Source<'a> {
     pub(super) fn new(source: &'a CoreSource) -> Self {
         let CoreSource { id, dataset, created_at, spec } = source;
         // Whoever adds a setting decides here how it is shown.
-        let NewSource { workspace: _, project, name, mode, origins, secret, key, folder, options } =
-            spec;
+        let NewSource {
+            workspace: _,
+            project,
+            name,
+            mode,
+            origins,
+            secret,
+            key,
+            folder,
+            options,
+            previous,
+        } = spec;
         let SourceOptions {
             answer,
             allowed_ips,
@@ -178,6 +195,8 @@ impl<'a> Source<'a> {
             keep_repeats: *keep_repeats,
             inspection_seconds: *inspection_seconds,
             republish: republish.as_ref(),
+            previous_secret_until: previous.secret.as_ref().map(|it| it.until),
+            previous_key_until: previous.key.as_ref().map(|it| it.until),
             provider: verification.as_ref().map(|it| it.provider.as_deref().unwrap_or("custom")),
         }
     }
@@ -199,6 +218,7 @@ pub(super) fn samples() -> Vec<(&'static str, Value)> {
             key: "g7rHe3mUqUGPEpnc4XxeDWJa".to_owned(),
             folder: None,
             options: SourceOptions::default(),
+            previous: Previous::default(),
         },
     };
     let new = json!({"name": "Orders", "mode": "combine", "secure": true});

@@ -225,3 +225,115 @@ async fn bad_values_are_refused_by_name() {
     let (status, problem) = own(&server, "PATCH", &dataset, Some(json!({"name": null}))).await;
     assert_eq!((status, fault(&problem)), (StatusCode::BAD_REQUEST, ("invalid_value", "name")));
 }
+
+/// Posts rows to a dataset.
+async fn post(
+    server: &TestServer,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (u16, Value) {
+    let mut request =
+        Request::post(format!("{path}/rows")).header("x-ultracart-simple-key", SIMPLE_KEY);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = server.send(request.body(Body::from(body.to_owned())).unwrap()).await;
+    let body = serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{}", answer.body));
+    (answer.status.as_u16(), body)
+}
+
+const AS_JSON: (&str, &str) = ("content-type", "application/json");
+const AS_LINES: (&str, &str) = ("content-type", "application/x-ndjson");
+
+#[tokio::test]
+async fn rows_are_added_whole_and_once() {
+    let server = TestServer::start().await;
+    let (_, made) = own(&server, "POST", "/v1/datasets", Some(json!({"name": "Mine"}))).await;
+    let path = format!("/v1/datasets/{}", made["id"]);
+    let (status, added) = post(&server, &path, &[AS_JSON], "[{\"n\" : 1.0}, {\"n\":2}]").await;
+    assert_eq!((status, &added["rows"], &added["duplicate"]), (201, &json!(2), &json!(false)));
+    let batch = get(&server, &format!("{path}/batches/{}", added["last_batch"])).await;
+    assert_eq!(batch["id"], added["last_batch"]);
+    assert_eq!(post(&server, &path, &[AS_JSON], "{\"n\":3}").await.1["rows"], 1);
+    let (status, added) = post(&server, &path, &[AS_LINES], "{\"n\":4}\n\n5\n").await;
+    assert_eq!((status, &added["rows"]), (201, &json!(2)));
+    let expected = json!([{"n": 1.0}, {"n": 2}, {"n": 3}, {"n": 4}, 5]);
+    assert_eq!(json!(cells(&server, &format!("{path}/rows")).await), expected);
+
+    // Sent again with the same name they are there once, and under another dataset twice.
+    let named = [AS_JSON, ("idempotency-key", "night-1")];
+    assert_eq!(post(&server, &path, &named, "[6]").await.0, 201);
+    let (status, again) = post(&server, &path, &named, "[6]").await;
+    assert_eq!((status, again), (200, json!({"rows": 0, "duplicate": true})));
+    let (_, other) = own(&server, "POST", "/v1/datasets", Some(json!({"name": "Other"}))).await;
+    let other = format!("/v1/datasets/{}", other["id"]);
+    assert_eq!(post(&server, &other, &named, "[6]").await.0, 201);
+    assert_eq!(cells(&server, &format!("{path}/rows")).await.len(), 6);
+
+    // Nothing half done.
+    for (headers, body, code) in [
+        (&[AS_LINES][..], "7\n{", "malformed_body"),
+        (&[AS_JSON], "[7,", "malformed_body"),
+        (&[AS_JSON], "[]", "malformed_body"),
+        (&[("content-type", "text/csv")], "7", "unsupported_media_type"),
+        (&[AS_JSON, ("content-encoding", "br")], "7", "unsupported_media_type"),
+        (&[AS_JSON, ("idempotency-key", " ")], "7", "invalid_value"),
+    ] {
+        let (_, problem) = post(&server, &path, headers, body).await;
+        assert_eq!(problem["code"], code, "{problem}");
+    }
+    let (_, problem) = post(&server, &path, &[AS_LINES], "7\n{").await;
+    assert!(problem["detail"].as_str().unwrap().contains("line 2"), "{problem}");
+    assert_eq!(cells(&server, &format!("{path}/rows")).await.len(), 6);
+}
+
+#[tokio::test]
+async fn many_batches_are_changed_at_once() {
+    let server = TestServer::start().await;
+    let (_, made) = own(&server, "POST", "/v1/datasets", Some(json!({"name": "Mine"}))).await;
+    let path = format!("/v1/datasets/{}", made["id"]);
+    let rows: Vec<_> = (0..1_000).collect();
+    let (_, first) = post(&server, &path, &[AS_JSON], &json!(rows).to_string()).await;
+    server.clock.advance(std::time::Duration::from_secs(60));
+    let since = server.engine.clock().now().to_string();
+    let (_, second) = post(&server, &path, &[AS_JSON], &json!(rows).to_string()).await;
+    let change = async |body: Value| {
+        own(&server, "POST", &format!("{path}/batches/change"), Some(body)).await
+    };
+    let counts = async || {
+        let dataset = get(&server, &path).await;
+        (dataset["rows"].clone(), dataset["suspended"].clone())
+    };
+    // By what they are: more than one transaction's worth.
+    let all = json!({"change": "suspend", "where": {}});
+    let done = |count: u32| (StatusCode::OK, json!({"changed": count, "more": false}));
+    assert_eq!(change(all.clone()).await, done(2_000));
+    assert_eq!(change(all).await, done(0), "they are as wanted already");
+    let late = json!({"change": "restore", "where": {"from": since}});
+    assert_eq!(change(late).await, done(1_000));
+    assert_eq!(counts().await, (json!(1_000), json!(1_000)));
+    let active = json!({"change": "restore", "where": {"state": "active"}});
+    assert_eq!(change(active).await, done(0));
+    let hidden = json!({"change": "delete", "where": {"state": "suspended", "until": since}});
+    assert_eq!(change(hidden).await, done(1_000));
+    assert_eq!(counts().await, (json!(1_000), json!(0)));
+
+    // By their numbers, all or none.
+    let ids = json!([second["first_batch"], second["last_batch"]]);
+    assert_eq!(change(json!({"change": "suspend", "ids": ids})).await, done(2));
+    let gone = json!([second["first_batch"], first["first_batch"]]);
+    let (status, _) = change(json!({"change": "delete", "ids": gone})).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(counts().await, (json!(998), json!(2)));
+    for (wrong, field) in [
+        (json!({"change": "suspend"}), "ids"),
+        (json!({"change": "suspend", "ids": [1], "where": {}}), "ids"),
+        (json!({"change": "suspend", "ids": vec![1; 1_001]}), "ids"),
+        (json!({"change": "hide", "ids": [1]}), "change"),
+        (json!({"change": "suspend", "where": {"status": "active"}}), "where.status"),
+    ] {
+        let (status, problem) = change(wrong).await;
+        assert_eq!((status, fault(&problem)), (StatusCode::BAD_REQUEST, ("invalid_value", field)));
+    }
+}

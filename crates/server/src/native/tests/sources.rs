@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use serde_json::{Value, json};
@@ -141,6 +143,67 @@ async fn a_new_key_is_a_new_url() {
     assert_ne!(rotated["path"], source["path"]);
     assert_eq!(deliver(&server, &source, &[]).await.status, 404);
     assert_eq!(deliver(&server, &rotated, &[]).await.status, 201);
+}
+
+#[tokio::test]
+async fn what_is_rotated_counts_until_its_overlap_is_over_or_ended() {
+    let server = TestServer::start().await;
+    let source = made(&server, json!({"secret": "first"})).await;
+    let path = at(&source);
+    let proves = async |secret: &str| {
+        deliver(&server, &source, &[("x-webhook-secret", secret)]).await.status == 201
+    };
+    let rotate = json!({"secret": "second", "overlap_seconds": 60});
+    let (status, rotated) =
+        own(&server, "POST", &format!("{path}/secret/rotate"), Some(rotate)).await;
+    assert_eq!((status, &rotated["secret"]), (StatusCode::OK, &json!("second")));
+    let until = rotated["previous_until"].clone();
+    assert!(until.is_string(), "{rotated}");
+    assert_eq!(own(&server, "GET", &path, None).await.1["previous_secret_until"], until);
+    assert!(proves("first").await && proves("second").await);
+    server.clock.advance(Duration::from_secs(60));
+    assert!(!proves("first").await && proves("second").await);
+    let (_, shown) = own(&server, "GET", &format!("{path}/secret"), None).await;
+    assert_eq!(shown, json!({"secret": "second"}));
+
+    // It can be ended before.
+    let rotate = json!({"secret": "third", "overlap_seconds": 60});
+    own(&server, "POST", &format!("{path}/secret/rotate"), Some(rotate)).await;
+    assert!(proves("second").await);
+    let ended = own(&server, "DELETE", &format!("{path}/secret/previous"), None).await;
+    assert_eq!(ended.0, StatusCode::NO_CONTENT);
+    assert!(!proves("second").await && proves("third").await);
+
+    // And so for the key; a rotation without an overlap ends what came before.
+    let shown = [("x-webhook-secret", "third")];
+    let with_overlap = format!("{path}/key/rotate?overlap_seconds=60");
+    let (_, one) = own(&server, "POST", &with_overlap, None).await;
+    assert!(one["previous_key_until"].is_string());
+    for url in [&source, &one] {
+        assert_eq!(deliver(&server, url, &shown).await.status, 201);
+    }
+    let (_, two) = own(&server, "POST", &format!("{path}/key/rotate"), None).await;
+    for (url, status) in [(&source, 404), (&one, 404), (&two, 201)] {
+        assert_eq!(deliver(&server, url, &shown).await.status, status);
+    }
+    let (_, three) = own(&server, "POST", &with_overlap, None).await;
+    own(&server, "DELETE", &format!("{path}/key/previous"), None).await;
+    assert_eq!(deliver(&server, &two, &shown).await.status, 404);
+    assert_eq!(deliver(&server, &three, &shown).await.status, 201);
+    let (_, four) = own(&server, "POST", &with_overlap, None).await;
+    server.clock.advance(Duration::from_secs(60));
+    assert_eq!(deliver(&server, &three, &shown).await.status, 404);
+    assert_eq!(deliver(&server, &four, &shown).await.status, 201);
+
+    let month = 30 * 24 * 3_600;
+    let body = Some(json!({"overlap_seconds": month + 1}));
+    for (path, body) in [
+        (format!("{path}/secret/rotate"), body),
+        (format!("{path}/key/rotate?overlap_seconds={}", month + 1), None),
+    ] {
+        let (_, problem) = own(&server, "POST", &path, body).await;
+        assert_eq!(fault(&problem), ("invalid_value", "overlap_seconds"));
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
 
 use super::{fault, own, send};
@@ -25,7 +26,7 @@ async fn providers_are_listed_with_what_they_need() {
     assert_eq!(named("paypal")["settings"], json!(["webhook_id"]));
     assert_eq!(named("slack")["handshakes"], json!(["url_verification"]));
     assert_eq!(
-        (&named("gitea")["confirmed"], &named("xero")["confirmed"]),
+        (&named("forgejo")["confirmed"], &named("xero")["confirmed"]),
         (&json!(false), &json!(true))
     );
     let (status, stripe) = own(&server, "GET", "/v1/providers/stripe", None).await;
@@ -201,4 +202,71 @@ async fn strangers_see_and_change_nothing() {
         assert_eq!(read_only, wanted, "{method} {path}");
     }
     assert_eq!(own(&server, "GET", &path, None).await.1["secrets"], 1);
+}
+
+#[tokio::test]
+async fn a_refused_request_is_kept_shown_and_diagnosed() {
+    let server = TestServer::start().await;
+    let (_, made) = own(&server, "POST", "/v1/sources", Some(json!({"name": "gitlab"}))).await;
+    let source = format!("/v1/sources/{}", made["id"]);
+    let wanted = json!({"provider": "gitlab", "secrets": [" right "]});
+    own(&server, "PUT", &format!("{source}/verification"), Some(wanted)).await;
+    let url = format!("{}?token=t&a=1", made["path"].as_str().unwrap());
+    let refuse = async |token: &str| {
+        let request = Request::post(&url)
+            .header("x-gitlab-token", token)
+            .header("x-api-key", "of-somebody")
+            .header("content-type", "application/json");
+        let request = request.body(Body::from("{\"a\" : 1}")).unwrap();
+        assert_eq!(server.send(request).await.status, StatusCode::UNAUTHORIZED);
+    };
+    refuse("right").await;
+    let (_, log) = own(&server, "GET", &format!("{source}/rejections"), None).await;
+    let line = &log["rejections"][0];
+    assert_eq!((&line["cause"], &line["has_request"]), (&json!("proof"), &json!(true)), "{log}");
+    let path = format!("{source}/rejections/{}", line["id"]);
+    let (status, shown) = own(&server, "GET", &path, None).await;
+    assert_eq!((status, &shown["id"]), (StatusCode::OK, &line["id"]), "{shown}");
+    // Nothing of it tells a secret, the body is as it came.
+    let request = &shown["request"];
+    assert!(request["target"].as_str().unwrap().ends_with("?token=***&a=1"), "{shown}");
+    for secret in ["right", "of-somebody"] {
+        assert!(!shown.to_string().contains(secret), "{shown}");
+    }
+    assert_eq!(
+        (&request["body_base64"], &request["bytes"]),
+        (&json!("eyJhIiA6IDF9"), &json!(9)),
+        "{shown}"
+    );
+
+    let doctor = format!("{source}/doctor");
+    let ask = async |body: Value| own(&server, "POST", &doctor, Some(body)).await;
+    let (status, found) = ask(json!({"rejection": line["id"]})).await;
+    assert_eq!((status, &found["cause"]), (StatusCode::OK, &json!("secret_encoding")), "{found}");
+    // The settings that are there now count.
+    let wanted = json!({"provider": "gitlab", "secrets": ["right"]});
+    own(&server, "PUT", &format!("{source}/verification"), Some(wanted)).await;
+    let (_, found) = ask(json!({"rejection": line["id"]})).await;
+    assert_eq!(found["verified"], true, "{found}");
+    for wrong in [
+        json!({"rejection": 999}),
+        json!({"rejection": line["id"], "headers": []}),
+        json!({"rejection": line["id"], "url": "https://a.test/"}),
+    ] {
+        let (_, problem) = ask(wrong).await;
+        assert_eq!(fault(&problem), ("invalid_value", "rejection"));
+    }
+    assert_eq!(fault(&ask(json!({})).await.1), ("invalid_value", "headers"));
+    let answer = send(&server, OTHER_KEY, "GET", &path, None).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    let missing = own(&server, "GET", &format!("{source}/rejections/999"), None).await;
+    assert_eq!(missing.0, StatusCode::NOT_FOUND);
+
+    // A source that keeps nothing for inspection keeps nothing of this either.
+    own(&server, "PATCH", &source, Some(json!({"inspection_seconds": 0}))).await;
+    refuse("wrong").await;
+    let (_, log) = own(&server, "GET", &format!("{source}/rejections"), None).await;
+    assert_eq!(log["rejections"][0]["has_request"], false);
+    let body = json!({"rejection": log["rejections"][0]["id"]});
+    assert_eq!(fault(&ask(body).await.1), ("invalid_value", "rejection"));
 }

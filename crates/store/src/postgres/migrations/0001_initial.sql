@@ -427,9 +427,14 @@ CREATE TABLE sources (
     key_hash     bytea NOT NULL UNIQUE,   -- SHA-256
     options      text NOT NULL,           -- JSON
     -- The secrets and public keys by which its own verification judges: JSON, sealed.
-    verification_secrets bytea
+    verification_secrets bytea,
+    -- What its secret and key were before they were rotated, while they count: JSON, sealed.
+    previous             bytea,
+    previous_key_hash    bytea            -- SHA-256
 );
 CREATE INDEX sources_by_workspace ON sources (workspace_id, id);
+CREATE INDEX sources_by_previous_key ON sources (previous_key_hash)
+    WHERE previous_key_hash IS NOT NULL;
 
 -- Rows belong to a version of a dataset. The two share their numbers: a version that a delivery
 -- begins has the number of its row, and no row of a version has a lower number than the version. In
@@ -487,7 +492,8 @@ CREATE TABLE rejections (
     cause     text NOT NULL,
     detail    text NOT NULL,
     method    text NOT NULL,
-    address   text
+    address   text,
+    request   bytea                       -- the first one, for the doctor: JSON, sealed
 );
 CREATE INDEX rejections_by_source ON rejections (source_id, id);
 

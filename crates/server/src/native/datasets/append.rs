@@ -1,0 +1,142 @@
+//! `POST /v1/datasets/{id}/rows`: add rows.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hookyard_core::model::Scope;
+use hookyard_engine::receive::{Refusal, RowsForm, rows};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::dataset;
+use crate::App;
+use crate::native::input::{self, Nothing, PathText};
+use crate::problem::{Code, Problem};
+
+/// Media types of a JSON value in each line.
+const LINES: [&str; 3] = ["application/x-ndjson", "application/jsonl", "application/ndjson"];
+
+/// The header that names what must not be added twice.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The longest name, in bytes. Real ones are UUIDs.
+const NAME_BYTES_MAX: usize = 255;
+
+/// Rows: an array of them, or a single one.
+#[derive(ToSchema)]
+#[schema(value_type = Value)]
+#[expect(dead_code, reason = "describes what is kept to the byte and never parsed into a value")]
+pub(super) struct NewRows(Value);
+
+/// What became of rows.
+#[derive(Serialize, ToSchema)]
+struct RowsAdded {
+    /// How many were added; 0 when they came before.
+    rows: usize,
+    /// The number of the first one's batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_batch: Option<u64>,
+    /// The number of the last one's batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_batch: Option<u64>,
+    /// Whether rows with the same `idempotency-key` came before.
+    duplicate: bool,
+}
+
+/// Add rows
+///
+/// Each is a batch of its own, kept to the byte, and on disk when this is answered; all are added or
+/// none. `application/json` is an array of rows or a single row, `application/x-ndjson` has a row in
+/// each line; at most 1,000 rows. The body may be compressed with gzip or deflate. What has the same
+/// `idempotency-key` as rows of the last day is answered 200 and not added again.
+#[utoipa::path(
+    post,
+    path = "/v1/datasets/{id}/rows",
+    tag = "datasets",
+    params(
+        ("id" = i32, Path, description = "The dataset's number"),
+        ("idempotency-key" = Option<String>, Header,
+            description = "A name for these rows, the same when they are sent again"),
+    ),
+    request_body(content(
+        (NewRows = "application/json"),
+        (NewRows = "application/x-ndjson"),
+    )),
+    responses(
+        (status = 201, description = "They are added", body = RowsAdded),
+        (status = 200, description = "They came before", body = RowsAdded),
+    ),
+    security(("simple_key" = ["data_write"])),
+)]
+pub(super) async fn append_rows(
+    State(app): State<App>,
+    PathText(id): PathText<String>,
+    RawQuery(raw): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let dataset = dataset(&app, &headers, Scope::DataWrite, &id).await?;
+    input::query::<Nothing>(raw.as_deref())?;
+    let form = form(&headers)?;
+    let name = name(&headers)?;
+    let bytes_max = app.settings.receive_bytes_max;
+    let body = input::whole(body, bytes_max).await?;
+    let rows = rows(&headers, &body, form, bytes_max).map_err(refused)?;
+    let added = app.engine.append_rows(dataset.workspace, dataset.id, rows, name).await?;
+    let (status, body) = match added {
+        Some(batches) => (
+            StatusCode::CREATED,
+            RowsAdded {
+                rows: batches.len(),
+                first_batch: batches.first().map(|batch| batch.0),
+                last_batch: batches.last().map(|batch| batch.0),
+                duplicate: false,
+            },
+        ),
+        None => (
+            StatusCode::OK,
+            RowsAdded { rows: 0, first_batch: None, last_batch: None, duplicate: true },
+        ),
+    };
+    Ok((status, Json(body)).into_response())
+}
+
+/// How the rows are written.
+fn form(headers: &HeaderMap) -> Result<RowsForm, Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.map_or("", |kind| kind.split(';').next().unwrap_or_default().trim());
+    if LINES.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
+        return Ok(RowsForm::Lines);
+    }
+    input::check_kind(headers, &[input::JSON, LINES[0]])?;
+    Ok(RowsForm::Json)
+}
+
+fn name(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let name = value.to_str().map(str::trim).unwrap_or_default();
+    if !(1..=NAME_BYTES_MAX).contains(&name.len()) {
+        let detail = format!("must have 1 to {NAME_BYTES_MAX} ASCII characters");
+        return Err(Problem::of_field(Code::InvalidValue, IDEMPOTENCY_KEY, detail));
+    }
+    Ok(Some(name))
+}
+
+fn refused(refusal: Refusal) -> Problem {
+    let detail = refusal.to_string();
+    match refusal {
+        Refusal::TooLarge => Problem::new(Code::TooLarge, "the decoded body is too large"),
+        Refusal::Coding(_) => {
+            Problem::of_field(Code::UnsupportedMediaType, "content-encoding", detail)
+        }
+        _ => Problem::new(Code::MalformedBody, detail),
+    }
+}
+
+/// Examples of the schemas of this file, by name.
+pub(super) fn samples() -> Vec<(&'static str, Value)> {
+    vec![("NewRows", json!({"id": 1, "total": 12.5}))]
+}
