@@ -99,6 +99,13 @@ impl<'a> Scanner<'a> {
         unescape(self.string()?)
     }
 
+    /// The same for whoever takes keys as received, whether they are text or not.
+    pub(crate) fn key_lossy(&mut self) -> Result<Cow<'a, str>, Damaged> {
+        let raw = self.string()?;
+        self.expect(b':')?;
+        Ok(unescape_lossy(raw))
+    }
+
     /// Skips a value of any kind, however deep.
     pub(crate) fn skip_value(&mut self) -> Result<(), Damaged> {
         match self.peek().ok_or(Damaged)? {
@@ -114,6 +121,18 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         self.skip_value()?;
         Ok(&self.text[start..self.at])
+    }
+
+    /// Whether an object with members is next.
+    pub(crate) fn at_members(&mut self) -> bool {
+        if self.peek() != Some(b'{') {
+            return false;
+        }
+        let start = self.at;
+        self.at += 1;
+        let members = self.peek() != Some(b'}');
+        self.at = start;
+        members
     }
 
     fn skip_nested(&mut self) -> Result<(), Damaged> {
@@ -151,6 +170,42 @@ pub(crate) fn unescape(raw: &[u8]) -> Result<Cow<'_, str>, Damaged> {
     }
     let quoted = [b"\"", raw, b"\""].concat();
     serde_json::from_slice(&quoted).map(Cow::Owned).map_err(|_| Damaged)
+}
+
+/// The text of a string from what stands between its quotes. Halves of surrogate pairs, which JSON
+/// lets be alone and text does not, become U+FFFD, as does whatever else is no text.
+pub(crate) fn unescape_lossy(raw: &[u8]) -> Cow<'_, str> {
+    unescape(raw).unwrap_or_else(|Damaged| {
+        let mut text = Vec::with_capacity(raw.len() + 2);
+        text.push(b'"');
+        let mut at = 0;
+        while let Some(byte) = raw.get(at) {
+            let escape = if *byte == b'\\' { escape_bytes(&raw[at..]) } else { 1 };
+            let end = raw.len().min(at + escape);
+            let piece = &raw[at..end];
+            match piece {
+                [b'\\', b'u', ..] if unescape(piece).is_err() => text.extend_from_slice(b"\\ufffd"),
+                piece => text.extend_from_slice(piece),
+            }
+            at = end;
+        }
+        text.push(b'"');
+        let text = String::from_utf8_lossy(&text).into_owned();
+        Cow::Owned(serde_json::from_str(&text).unwrap_or(text))
+    })
+}
+
+/// Bytes of the escape that a text begins with; a pair of surrogates is one.
+fn escape_bytes(raw: &[u8]) -> usize {
+    match raw {
+        [b'\\', b'u', ..] if raw.get(6..8) == Some(b"\\u") => {
+            let pair = raw.get(..12).is_some_and(|pair| unescape(pair).is_ok());
+            let alone = raw.get(..6).is_some_and(|one| unescape(one).is_ok());
+            if pair && !alone { 12 } else { 6 }
+        }
+        [b'\\', b'u', ..] => 6,
+        _ => 2,
+    }
 }
 
 /// The value of a member of an object if it is there and a string. Looks no further than the member.

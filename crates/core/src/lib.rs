@@ -21,3 +21,4 @@ pub mod provider;
 pub mod retry;
 pub mod row_filter;
 pub mod signature;
+pub mod table;
