@@ -41,6 +41,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Manage(command) => runtime.block_on(cli::manage(*command)),
         Command::Migrate(command) => runtime.block_on(cli::migrate(command)),
         Command::KeyRotate(command) => cli::key_rotate(command),
+        Command::Sql(command) => runtime.block_on(cli::sql(command)),
         Command::RuleTest(command) => return Ok(cli::rule_test(&command)),
     };
     // Tasks that were given up on are not waited for.

@@ -23,6 +23,16 @@ pub(crate) async fn open(common: &Common) -> Result<(SharedStore, Option<Lock>)>
     Ok((Arc::new(data.open_store(key)?), Some(lock)))
 }
 
+/// Opens all of what is there; whoever calls it holds the [`lock`] as long.
+pub(crate) async fn open_existing(common: &Common) -> Result<SharedStore> {
+    if let Some(url) = &common.database {
+        return Ok(Arc::new(open_database(url, common.key.read()?).await?));
+    }
+    let data = DataDir::existing(&common.data)?;
+    let key = data.key(&common.key, &SystemEntropy)?;
+    Ok(Arc::new(data.open_store(key)?))
+}
+
 /// What is said of the place in messages.
 pub(crate) fn name(common: &Common) -> String {
     match common.database {

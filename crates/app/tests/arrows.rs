@@ -8,17 +8,19 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What each crate may use of ours at run time; the binary may use all but the test kit.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("hookyard-ruler", &[]),
     ("hookyard-core", &["hookyard-ruler"]),
     ("hookyard-store", &["hookyard-core", "hookyard-ruler"]),
     ("hookyard-engine", &["hookyard-store", "hookyard-core", "hookyard-ruler"]),
-    ("hookyard-server", &["hookyard-engine", "hookyard-store", "hookyard-core"]),
+    ("hookyard-tables", &["hookyard-store", "hookyard-core"]),
+    ("hookyard-server", &["hookyard-engine", "hookyard-tables", "hookyard-store", "hookyard-core"]),
     (
         "hookyard",
         &[
             "hookyard-server",
             "hookyard-engine",
+            "hookyard-tables",
             "hookyard-store",
             "hookyard-core",
             "hookyard-ruler",
@@ -30,12 +32,24 @@ const ARROWS: [(&str, &[&str]); 8] = [
 ];
 
 /// What a crate must not use of others', however useful it looks.
-const REFUSED: [(&str, &[&str]); 6] = [
+const REFUSED: [(&str, &[&str]); 7] = [
     ("hookyard-ruler", &["tokio", "axum", "hyper", "rusqlite", "tokio-postgres"]),
     ("hookyard-core", &["tokio", "axum", "hyper", "rusqlite", "tokio-postgres"]),
     ("hookyard-store", &["axum", "hyper"]),
     ("hookyard-engine", &["axum", "rusqlite", "tokio-postgres"]),
-    ("hookyard-server", &["rusqlite", "tokio-postgres", "rustls", "hickory-resolver"]),
+    ("hookyard-tables", &["axum", "hyper", "rusqlite", "tokio-postgres"]),
+    (
+        "hookyard-server",
+        &[
+            "arrow",
+            "datafusion",
+            "parquet",
+            "rusqlite",
+            "tokio-postgres",
+            "rustls",
+            "hickory-resolver",
+        ],
+    ),
     ("hookyard", &["axum", "hyper", "rusqlite", "tokio-postgres"]),
 ];
 

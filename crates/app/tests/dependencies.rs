@@ -60,10 +60,40 @@ fn everything_comes_from_an_allowed_registry() {
     }
 }
 
+/// The packages that use one of this name, ours included.
+fn users(name: &str) -> BTreeSet<String> {
+    let metadata = MetadataCommand::new()
+        .features(CargoOpt::AllFeatures)
+        .other_options(["--locked".to_owned()])
+        .exec()
+        .unwrap();
+    let nodes = &metadata.resolve.as_ref().unwrap().nodes;
+    let using = nodes.iter().filter(|node| node.deps.iter().any(|used| used.name == name));
+    using.map(|node| metadata[&node.id].name.to_string()).collect()
+}
+
+#[test]
+fn what_is_banned_but_for_some_is_used_by_those_alone() {
+    let rules = rules();
+    for ban in rules["bans"]["deny"].as_array().unwrap() {
+        let Some(wrappers) = ban.get("wrappers") else { continue };
+        let (name, wrappers) = (ban["crate"].as_str().unwrap(), texts(wrappers, None));
+        let users = users(name);
+        assert!(!users.is_empty(), "nothing uses {name}: ban it for all");
+        for user in users {
+            assert!(wrappers.contains(&user.as_str()), "{user} must not use {name}");
+        }
+    }
+}
+
 #[test]
 fn nothing_banned_or_doubled_is_used() {
     let rules = rules();
-    let banned = texts(&rules["bans"]["deny"], Some("crate"));
+    let bans = rules["bans"]["deny"].as_array().unwrap().iter();
+    let banned: Vec<_> = bans
+        .filter(|ban| ban.get("wrappers").is_none())
+        .map(|ban| ban["crate"].as_str().unwrap())
+        .collect();
     let skipped = texts(&rules["bans"]["skip"], Some("crate"));
     let mut versions: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for package in packages(&rules) {

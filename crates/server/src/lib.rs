@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::{Router, middleware};
 use hookyard_engine::Engine;
 use hookyard_engine::oauth::Lifetimes;
+use hookyard_tables::{Tables, sql};
 use ipnet::IpNet;
 
 #[cfg(test)]
@@ -41,6 +42,7 @@ use request_log::RequestLog;
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
+    pub(crate) tables: Tables,
     pub(crate) settings: Arc<Settings>,
 }
 
@@ -65,6 +67,8 @@ pub struct Settings {
     pub lifetimes: Lifetimes,
     /// How much callers may take of the server.
     pub bounds: Bounds,
+    /// What a query may use.
+    pub sql: sql::Limits,
 }
 
 impl Default for Settings {
@@ -78,6 +82,7 @@ impl Default for Settings {
             public_url: None,
             lifetimes: Lifetimes::default(),
             bounds: Bounds::default(),
+            sql: sql::Limits::default(),
         }
     }
 }
@@ -87,7 +92,8 @@ pub fn router(engine: Arc<Engine>, settings: Settings) -> Router {
     let settings = Arc::new(settings);
     let (clock, entropy) = (Arc::clone(engine.clock()), Arc::clone(engine.entropy()));
     let log = RequestLog::new(clock, entropy.as_ref(), Arc::clone(&settings));
-    let app = App { engine, settings };
+    let tables = Tables::new(Arc::clone(engine.store()), settings.sql);
+    let app = App { engine, tables, settings };
     Router::new()
         .merge(ultracart::router(&app))
         .merge(mammoth::router())

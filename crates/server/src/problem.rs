@@ -50,6 +50,10 @@ pub(crate) enum Code {
     HeadersTooLarge,
     /// The caller comes too often.
     TooManyRequests,
+    /// It needs more memory, time or room for its answer than one request may have.
+    LimitExceeded,
+    /// This build was made without it.
+    NotBuilt,
     /// The request took too long to arrive.
     Timeout,
     /// It cannot be done now; later it can.
@@ -60,7 +64,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// The whole list.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Unauthenticated,
@@ -77,6 +81,8 @@ impl Code {
         Self::UriTooLong,
         Self::HeadersTooLarge,
         Self::TooManyRequests,
+        Self::LimitExceeded,
+        Self::NotBuilt,
         Self::Timeout,
         Self::Unavailable,
         Self::Internal,
@@ -84,7 +90,7 @@ impl Code {
 
     pub(crate) fn status(self) -> StatusCode {
         match self {
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NotBuilt => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::MissingScope | Self::AddressNotAllowed => StatusCode::FORBIDDEN,
@@ -99,6 +105,7 @@ impl Code {
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            Self::LimitExceeded => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -195,6 +202,10 @@ impl Problem {
             Code::UriTooLong => ("", "path and query have more than 16384 bytes"),
             Code::HeadersTooLarge => ("", "there are more than 100 headers or 32768 bytes of them"),
             Code::TooManyRequests => ("", "rate of 1000 per 3600 second(s) exceeded."),
+            Code::LimitExceeded => {
+                ("", "the query took more than the 30 seconds that one may take")
+            }
+            Code::NotBuilt => ("", "this build of hookyard has no SQL"),
             Code::Timeout => ("", "the request took too long to arrive"),
             Code::Unavailable => ("", "the store is stopping"),
             Code::Internal => ("", "the server failed; its log says why"),

@@ -11,7 +11,7 @@ use super::limit_args::LimitArgs;
 use super::manage_args::{AuditAction, CredentialAction, ProjectAction, WorkspaceAction};
 use crate::config::values::{
     ByteSize, Days, DisableDays, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number,
-    PublicUrl, TokenSeconds, WebUrl, Zone,
+    PublicUrl, SqlOutput, SqlQueries, SqlSeconds, TokenSeconds, WebUrl, Zone,
 };
 
 /// Send and receive webhooks from one binary
@@ -67,6 +67,13 @@ pub(crate) enum Action {
     /// Manage the key that encrypts secrets at rest
     #[command(subcommand)]
     Key(KeyAction),
+    /// Ask datasets with SQL
+    ///
+    /// Asks a running server when --server names one, with a simple key that HOOKYARD_KEY or --key-file
+    /// holds. Otherwise it asks the database itself, or the data directory, which no server may be
+    /// working on then. The build must have the feature `analytics`, that of the server if one is
+    /// asked. What can be asked is in docs/sql.md.
+    Sql(SqlArgs),
     /// Work on rules, without a server
     #[command(subcommand)]
     Rule(RuleAction),
@@ -305,6 +312,30 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "URL", env = "HOOKYARD_SQS_ENDPOINT_URL")]
     pub(crate) sqs_endpoint_url: Option<WebUrl>,
 
+    /// The memory that one SQL query may take for sorting, grouping and joining
+    ///
+    /// A number of bytes, or a number with KiB, MiB or GiB behind it.
+    #[arg(long, value_name = "BYTES", env = "HOOKYARD_SQL_MEMORY_BYTES", default_value = "128MiB")]
+    pub(crate) sql_memory_bytes: ByteSize,
+
+    /// How long one SQL query may take, in seconds
+    ///
+    /// Whole seconds from 1 to 3600.
+    #[arg(long, value_name = "SECONDS", env = "HOOKYARD_SQL_SECONDS", default_value = "30")]
+    pub(crate) sql_seconds: SqlSeconds,
+
+    /// The most rows that the caller of an SQL query may ask for
+    ///
+    /// An export has no such limit.
+    #[arg(long, value_name = "ROWS", env = "HOOKYARD_SQL_ROWS", default_value = "10000")]
+    pub(crate) sql_rows: Number,
+
+    /// How many SQL queries may run at once
+    ///
+    /// From 1 to 64. Each keeps a core busy; further ones are told to come again.
+    #[arg(long, value_name = "COUNT", env = "HOOKYARD_SQL_QUERIES", default_value = "4")]
+    pub(crate) sql_queries: SqlQueries,
+
     /// How many days an endpoint may take nothing before it is disabled; 0 for no end
     ///
     /// The endpoint says why it was disabled, and an event of the type hookyard.endpoint.disabled is
@@ -402,6 +433,53 @@ pub(crate) struct KeyRotateArgs {
     /// then on.
     #[arg(long, value_name = "FILE", env = "HOOKYARD_NEW_ENCRYPTION_KEY_FILE")]
     pub(crate) new_encryption_key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SqlArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+
+    /// The query, or - to read it from the standard input
+    #[arg(value_name = "QUERY")]
+    pub(crate) query: String,
+
+    /// The server to ask
+    ///
+    /// Without this flag the data directory or the database is asked.
+    #[arg(long, value_name = "URL", env = "HOOKYARD_SERVER")]
+    pub(crate) server: Option<WebUrl>,
+
+    /// The file with a simple key for the server
+    ///
+    /// The key itself may be in the environment as HOOKYARD_KEY; it has no flag, since anyone on the
+    /// machine can read a command line. It needs the scope data_read.
+    #[arg(long, value_name = "FILE", env = "HOOKYARD_KEY_FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+
+    /// The workspace whose datasets are asked, in a data directory or a database
+    ///
+    /// It can be left out when there is only one. A server knows it by the key.
+    #[arg(long, value_name = "ID", env = "HOOKYARD_WORKSPACE")]
+    pub(crate) workspace: Option<Number>,
+
+    /// The project whose datasets are asked
+    ///
+    /// Without this flag those of all projects of the workspace are.
+    #[arg(long, value_name = "ID", env = "HOOKYARD_PROJECT")]
+    pub(crate) project: Option<Number>,
+
+    /// The most rows
+    ///
+    /// A server may have a lower limit.
+    #[arg(long, value_name = "ROWS", env = "HOOKYARD_LIMIT", default_value = "1000")]
+    pub(crate) limit: Number,
+
+    /// How the rows are written: table, csv, json or ndjson
+    ///
+    /// A table shortens long values; the other forms are whole.
+    #[arg(long, value_name = "FORM", env = "HOOKYARD_OUTPUT", default_value = "table")]
+    pub(crate) output: SqlOutput,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,8 @@ mod migrate;
 mod output;
 mod rule;
 mod serve;
+mod sql;
+mod table;
 
 pub(crate) use application::run as application;
 pub(crate) use init::run as init;
@@ -20,3 +22,4 @@ pub(crate) use manage::run as manage;
 pub(crate) use migrate::run as migrate;
 pub(crate) use rule::test as rule_test;
 pub(crate) use serve::run as serve;
+pub(crate) use sql::run as sql;

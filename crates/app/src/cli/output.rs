@@ -10,3 +10,18 @@ pub(crate) fn line(text: &str) -> std::io::Result<()> {
         other => other,
     }
 }
+
+/// Prints bytes as they are. Whoever reads the output may stop reading; that is no failure.
+pub(crate) fn bytes(bytes: &[u8]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Tells a person something that is no part of the output.
+pub(crate) fn note(text: &str) {
+    // Nobody may be reading.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

@@ -21,19 +21,22 @@ use hookyard_engine::limits::Limits;
 use hookyard_engine::oauth::Lifetimes;
 use hookyard_server::Settings;
 use hookyard_store::{Keep, Retention};
+use hookyard_tables::sql::Limits;
 use ipnet::IpNet;
 use jiff::SignedDuration;
 use tracing::level_filters::LevelFilter;
+use url::Url;
 
 use crate::cli::args::{
     Action, Cli, CommonArgs, FirstArgs, InitArgs, KeyAction, KeyRotateArgs, MigrateArgs,
-    RuleAction, RuleTestArgs, ServeArgs,
+    RuleAction, RuleTestArgs, ServeArgs, SqlArgs,
 };
 pub(crate) use application::{Application, ApplicationCommand};
 use file::File;
 pub(crate) use key::{KeySource, read_or_make};
 pub(crate) use manage::{Manage, Managed};
-use values::{ByteSize, Days, LogFormat};
+pub(crate) use values::SqlOutput;
+use values::{ByteSize, Days, LogFormat, Number};
 
 /// What to do.
 #[derive(Debug)]
@@ -44,6 +47,7 @@ pub(crate) enum Command {
     Manage(Box<Manage>),
     Migrate(Migrate),
     KeyRotate(KeyRotate),
+    Sql(Sql),
     RuleTest(RuleTest),
 }
 
@@ -105,6 +109,36 @@ pub(crate) struct KeyRotate {
     pub(crate) new: Option<PathBuf>,
 }
 
+/// `sql`.
+#[derive(Debug)]
+pub(crate) struct Sql {
+    pub(crate) common: Common,
+    pub(crate) query: String,
+    pub(crate) target: SqlTarget,
+    pub(crate) project: Option<ProjectId>,
+    pub(crate) limit: usize,
+    pub(crate) output: SqlOutput,
+}
+
+/// Who answers a query.
+pub(crate) enum SqlTarget {
+    /// A server, with the caller's simple key.
+    Server { url: Url, key: String },
+    /// The data directory or the database, for this workspace or the only one.
+    Store { workspace: Option<WorkspaceId> },
+}
+
+impl std::fmt::Debug for SqlTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Server { url, key: _ } => f.debug_struct("Server").field("url", url).finish(),
+            Self::Store { workspace } => {
+                f.debug_struct("Store").field("workspace", workspace).finish()
+            }
+        }
+    }
+}
+
 /// `rule test`.
 #[derive(Debug)]
 pub(crate) struct RuleTest {
@@ -126,6 +160,7 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> 
         Action::Workspace(action) => manage::common_of_workspace(&action).config.clone(),
         Action::Project(action) => manage::common_of_project(&action).config.clone(),
         Action::Audit(action) => manage::common_of_audit(&action).config.clone(),
+        Action::Sql(args) => args.common.config,
         // It is about two files and nothing else, and its codes must not depend on a third.
         Action::Rule(RuleAction::Test(args)) => return Ok(Command::RuleTest(args.into())),
     };
@@ -144,6 +179,7 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> 
         Action::Workspace(action) => Manage::workspace(action).map(Box::new).map(Command::Manage),
         Action::Project(action) => Manage::project(action).map(Box::new).map(Command::Manage),
         Action::Audit(action) => Manage::audit(action).map(Box::new).map(Command::Manage),
+        Action::Sql(args) => Sql::new(args).map(Command::Sql),
         Action::Rule(RuleAction::Test(args)) => Ok(Command::RuleTest(args.into())),
     }
 }
@@ -267,6 +303,10 @@ impl Serve {
             api_user_name,
             api_user_password_file,
             sqs_endpoint_url,
+            sql_memory_bytes,
+            sql_seconds,
+            sql_rows,
+            sql_queries,
             disable_after_days,
             limits,
             drain_seconds,
@@ -297,6 +337,12 @@ impl Serve {
                 trusted_proxies: trusted_proxy.into_iter().map(|net| net.0).collect(),
                 public_url: public_url.map(|url| url.0),
                 bounds,
+                sql: Limits {
+                    memory_bytes: sql_memory_bytes.0,
+                    time: Duration::from_secs(sql_seconds.0),
+                    rows: count(sql_rows),
+                    queries: sql_queries.0,
+                },
             },
             limits,
             retention: Retention {
@@ -335,6 +381,44 @@ fn api_user(name: Option<String>, file: Option<PathBuf>) -> Result<Option<ApiUse
         bail!("the API user's password in {} is empty", file.display());
     }
     Ok(Some(ApiUser { name, password: Secret::new(password) }))
+}
+
+impl Sql {
+    fn new(args: SqlArgs) -> Result<Self> {
+        let SqlArgs { common, query, server, key_file, workspace, project, limit, output } = args;
+        let target = match server {
+            Some(url) => SqlTarget::Server { url: url.0, key: simple_key(key_file)? },
+            None => SqlTarget::Store { workspace: workspace.map(|id| WorkspaceId(id.0)) },
+        };
+        Ok(Self {
+            common: Common::new(common)?,
+            query,
+            target,
+            project: project.map(|id| ProjectId(id.0)),
+            limit: count(limit),
+            output,
+        })
+    }
+}
+
+/// The variable that may hold the key for a server. It has no flag: a command line is for all to see.
+const KEY: &str = "HOOKYARD_KEY";
+
+/// The key of whoever asks a server.
+fn simple_key(file: Option<PathBuf>) -> Result<String> {
+    let text = match (std::env::var(KEY), file) {
+        (Ok(_), Some(_)) => bail!("both {KEY} and a key file are set: leave one out"),
+        (Ok(key), None) => key,
+        (Err(_), Some(file)) => std::fs::read_to_string(&file)
+            .with_context(|| format!("cannot read the key in {}", file.display()))?,
+        (Err(_), None) => bail!("a server wants a simple key: set {KEY} or --key-file"),
+    };
+    Ok(text.trim().to_owned())
+}
+
+/// A number of 1 or more as a count.
+fn count(number: Number) -> usize {
+    usize::try_from(number.0).unwrap_or(1)
 }
 
 impl From<RuleTestArgs> for RuleTest {

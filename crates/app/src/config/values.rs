@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hookyard_core::model::QUOTA_TURNS_MAX;
 use hookyard_engine::access::OVERLAP_MAX;
+use hookyard_tables::sql::Form;
 use ipnet::IpNet;
 use jiff::SignedDuration;
 use tracing::level_filters::LevelFilter;
@@ -388,6 +389,76 @@ impl FromStr for DisableDays {
     }
 }
 
+/// The longest time of a query: whoever waits longer wants an export.
+const SQL_SECONDS_MAX: u64 = 3600;
+
+/// How long a query may take, in whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SqlSeconds(pub(crate) u64);
+
+impl FromStr for SqlSeconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let seconds = text.parse().ok().filter(|seconds| (1..=SQL_SECONDS_MAX).contains(seconds));
+        seconds.map(Self).ok_or_else(|| {
+            format!("`{text}` is no time to answer: use whole seconds from 1 to {SQL_SECONDS_MAX}")
+        })
+    }
+}
+
+/// The most queries at once: more than the cores of any machine that this is for.
+const SQL_QUERIES_MAX: usize = 64;
+
+/// How many queries may run at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SqlQueries(pub(crate) usize);
+
+impl FromStr for SqlQueries {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let count = text.parse().ok().filter(|count| (1..=SQL_QUERIES_MAX).contains(count));
+        count
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is no number of queries: use 1 to {SQL_QUERIES_MAX}"))
+    }
+}
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SqlOutput {
+    Table,
+    Csv,
+    Json,
+    Ndjson,
+}
+
+impl SqlOutput {
+    /// The form to ask for.
+    pub(crate) fn form(self) -> Form {
+        match self {
+            Self::Table | Self::Json => Form::Json,
+            Self::Csv => Form::Csv,
+            Self::Ndjson => Form::Ndjson,
+        }
+    }
+}
+
+impl FromStr for SqlOutput {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "table" => Ok(Self::Table),
+            "csv" => Ok(Self::Csv),
+            "json" => Ok(Self::Json),
+            "ndjson" => Ok(Self::Ndjson),
+            _ => Err(format!("`{text}` is no form: use table, csv, json or ndjson")),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -477,6 +548,18 @@ mod tests {
         for text in ["0", "3601", "x", "off"] {
             assert!(text.parse::<LimitSeconds>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_queries_may_use_is_bounded() {
+        assert_eq!(("30".parse(), "4".parse()), (Ok(SqlSeconds(30)), Ok(SqlQueries(4))));
+        for text in ["0", "3601", "1.5", "-1", ""] {
+            assert!(text.parse::<SqlSeconds>().is_err(), "{text}");
+        }
+        for text in ["0", "65", "x", ""] {
+            assert!(text.parse::<SqlQueries>().is_err(), "{text}");
+        }
+        assert!("xml".parse::<SqlOutput>().unwrap_err().contains("table, csv"));
     }
 
     #[test]

@@ -83,7 +83,8 @@ fn guarded(out: &mut Vec<u8>, text: &[u8], formulas: Formulas) {
     field(out, text);
 }
 
-fn field(out: &mut Vec<u8>, text: &[u8]) {
+/// Appends a field, in quotes where it needs them.
+pub fn field(out: &mut Vec<u8>, text: &[u8]) {
     let plain = |byte: &u8| !matches!(byte, b',' | b'"' | b'\r' | b'\n');
     if !text.is_empty() && text.iter().all(plain) {
         return out.extend_from_slice(text);

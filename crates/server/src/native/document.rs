@@ -15,7 +15,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::input::{self, Nothing};
 use super::{
     applications, credentials, datasets, endpoints, event_types, folders, publish, rules_test,
-    sources, tenants,
+    sources, tables, tenants,
 };
 use crate::problem::{Code, Problem, ProblemBody};
 
@@ -70,6 +70,7 @@ pub(super) fn base() -> OpenApi {
         ("credentials", "Who may come in"),
         ("workspace", "The workspace, and its projects"),
         ("audit", "Who changed what"),
+        ("tables", "Datasets as columns, files and answers to queries"),
         ("rules", "Trying out what subscriptions filter by"),
         ("installation", "This process, for whoever runs it"),
     ];
@@ -123,6 +124,7 @@ fn samples() -> impl Iterator<Item = (&'static str, Value)> {
         applications::samples(),
         credentials::samples(),
         tenants::samples(),
+        tables::samples(),
     ];
     all.into_iter().flatten()
 }

@@ -28,6 +28,7 @@ mod publish;
 mod rules_test;
 mod scope;
 mod sources;
+mod tables;
 mod tenants;
 mod trace;
 
@@ -51,6 +52,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(tenants::router())
         .merge(audit::router())
         .merge(providers::router())
+        .merge(tables::router())
         .routes(routes!(rules_test::test_rule))
         .routes(routes!(document::get_openapi))
         .merge(probes::router())

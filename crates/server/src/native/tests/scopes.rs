@@ -25,6 +25,7 @@ fn calls(made: &Made) -> Vec<Call> {
             .replace("/events/{id}", "/events/a")
             .replace("/sources/{id}", &format!("/sources/{}", made.source))
             .replace("/datasets/{id}", &format!("/datasets/{}", made.dataset))
+            .replace("/export", "/export?format=ndjson")
             .replace("/folders/{id}", &format!("/folders/{}", made.folder))
             .replace("{batch}", "1")
             .replace("{version}", "1")

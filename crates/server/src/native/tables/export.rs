@@ -1,0 +1,158 @@
+//! `GET /v1/datasets/{id}/export`: a dataset as a file.
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use hookyard_core::model::Scope;
+use hookyard_core::table::csv::Formulas;
+use hookyard_tables::export::{Format, Options};
+use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::App;
+use crate::native::caller;
+use crate::native::input::{self, PathText};
+use crate::problem::Problem;
+
+/// What a file's name in a header is without (RFC 8187).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Characters of a file's name; file systems end at 255 bytes.
+const NAME_CHARS_MAX: usize = 60;
+
+/// What to export.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Params {
+    /// The form of the file.
+    #[param(inline)]
+    format: FormatName,
+    /// Whether cells become columns or stay whole. Unless it is said, they become columns in CSV and
+    /// Parquet, and in NDJSON each line is a cell as it was received.
+    #[param(nullable = false)]
+    flatten: Option<bool>,
+    /// Only rows that were accepted at or after this moment.
+    #[param(nullable = false)]
+    from: Option<Timestamp>,
+    /// Only rows that were accepted before this moment.
+    #[param(nullable = false)]
+    until: Option<Timestamp>,
+    /// What CSV does to texts that a spreadsheet would take for formulas: `keep` them, or `escape`
+    /// them with an apostrophe. They are kept unless it is said.
+    #[param(inline, nullable = false)]
+    formulas: Option<FormulasName>,
+}
+
+#[derive(Deserialize, ToSchema, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum FormatName {
+    Csv,
+    Ndjson,
+    Parquet,
+}
+
+#[derive(Deserialize, ToSchema, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum FormulasName {
+    Keep,
+    Escape,
+}
+
+/// Export a dataset
+///
+/// The rows that the dataset has when the export begins, oldest first, streamed. An export that
+/// cannot be finished breaks the connection off before its end: a file whose transfer ended well is
+/// whole.
+#[utoipa::path(
+    get,
+    path = "/v1/datasets/{id}/export",
+    tag = "tables",
+    params(("id" = i32, Path, description = "The dataset's number"), Params),
+    responses(
+        (status = 200, description = "The file", content(
+            (String = "text/csv"),
+            (String = "application/x-ndjson"),
+            (Vec<u8> = "application/vnd.apache.parquet"),
+        )),
+        (status = 409, description = "The rows changed too much while they were read"),
+    ),
+    security(("simple_key" = ["data_read"])),
+)]
+pub(super) async fn export_dataset(
+    State(app): State<App>,
+    PathText(id): PathText<String>,
+    RawQuery(raw): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let workspace = caller::workspace(&app, &headers, Scope::DataRead).await?;
+    let id = super::dataset_id(&id)?;
+    let params: Params = input::query(raw.as_deref())?;
+    let options = params.options();
+    let export = app.tables.export(workspace, id, options).await?;
+    let kind = HeaderValue::from_static(options.format.media_type());
+    let name = disposition(&format!("dataset_{id}"), &export.name, options.format.extension());
+    let parts = stream::unfold(export.parts, |mut parts| async {
+        let part = parts.recv().await?;
+        Some((part, parts))
+    });
+    let mut response = Body::from_stream(parts).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, kind);
+    if let Ok(name) = HeaderValue::try_from(name) {
+        headers.insert(header::CONTENT_DISPOSITION, name);
+    }
+    Ok(response)
+}
+
+impl Params {
+    fn options(&self) -> Options {
+        let format = match self.format {
+            FormatName::Csv => Format::Csv,
+            FormatName::Ndjson => Format::Ndjson,
+            FormatName::Parquet => Format::Parquet,
+        };
+        Options {
+            format,
+            flatten: self.flatten.unwrap_or(format.flattens()),
+            from: self.from,
+            until: self.until,
+            formulas: match self.formulas {
+                Some(FormulasName::Escape) => Formulas::Escape,
+                Some(FormulasName::Keep) | None => Formulas::Keep,
+            },
+        }
+    }
+}
+
+/// A name to save the file by: `plain` for old readers, and the dataset's own (RFC 6266).
+fn disposition(plain: &str, name: &str, extension: &str) -> String {
+    let unfit = |char: char| char.is_control() || "/\\:*?\"<>|".contains(char);
+    let name: String =
+        name.chars().take(NAME_CHARS_MAX).map(|c| if unfit(c) { '_' } else { c }).collect();
+    let name = match name.trim_matches(['.', ' ']) {
+        "" => plain,
+        name => name,
+    };
+    let name = utf8_percent_encode(name, ESCAPED);
+    format!("attachment; filename=\"{plain}.{extension}\"; filename*=UTF-8''{name}.{extension}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_files_are_safe() {
+        let named = |name| disposition("dataset_1", name, "csv");
+        let plain = "attachment; filename=\"dataset_1.csv\"; filename*=UTF-8''";
+        assert_eq!(named("Orders 2026"), format!("{plain}Orders%202026.csv"));
+        assert_eq!(named("../é\r\n\"x"), format!("{plain}_%C3%A9___x.csv"));
+        assert_eq!(named(" .. "), format!("{plain}dataset_1.csv"));
+        assert!(named(&"é".repeat(500)).len() < 500);
+    }
+}

@@ -1,0 +1,193 @@
+//! `GET /v1/datasets/{id}/schema`: the columns that a dataset's rows have.
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use hookyard_core::model::Scope;
+use hookyard_core::table::{self, Kind, Seen, Stamp};
+use hookyard_tables::Schema;
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::native::caller;
+use crate::native::input::{self, Nothing, PathText};
+use crate::problem::Problem;
+
+/// The columns that a dataset's rows have when they are flattened.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DatasetSchema)]
+struct Body<'a> {
+    /// The dataset's number.
+    dataset: i32,
+    /// Its name.
+    name: &'a str,
+    /// Rows that the columns come from: all that readers see.
+    rows: u64,
+    /// Rows with something beyond the 500 columns, which is in the column `_rest`.
+    rest_rows: u64,
+    /// The first row; absent when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    first: Option<Place>,
+    /// The last row; absent when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    last: Option<Place>,
+    /// In the order in which they were first seen.
+    columns: Vec<Column<'a>>,
+}
+
+/// A column.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DatasetColumn)]
+struct Column<'a> {
+    /// The path of keys to the value, joined by dots; a dot or backslash in a key has a backslash
+    /// before it.
+    name: &'a str,
+    /// What holds the values of all rows.
+    r#type: ColumnType,
+    /// Rows that have it, with a value.
+    rows: u64,
+    /// Rows that have it as null.
+    nulls: u64,
+    /// Rows that do not have it.
+    absent: u64,
+    /// The first row that has it.
+    first: Place,
+    /// The last row that has it.
+    last: Place,
+    /// Where its type became a wider one.
+    changes: Vec<Change>,
+}
+
+/// A row's place.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RowPlace)]
+struct Place {
+    /// The batch that it came with.
+    batch: u64,
+    /// When that was accepted.
+    received_at: Timestamp,
+}
+
+/// A row from which on a column was of a wider type.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ColumnChange)]
+struct Change {
+    /// The batch of the row.
+    batch: u64,
+    /// When that was accepted.
+    received_at: Timestamp,
+    /// What all rows before it were.
+    from: ColumnType,
+    /// What they are together with it.
+    to: ColumnType,
+}
+
+/// The type of a column: `decimal` are numbers with more digits than a double keeps, `json` arrays,
+/// empty or deep objects, and what is of several types some of which are those.
+#[derive(Serialize, ToSchema, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum ColumnType {
+    Null,
+    Boolean,
+    Integer,
+    Number,
+    Decimal,
+    Date,
+    Timestamp,
+    String,
+    Json,
+}
+
+/// Get the columns of a dataset
+///
+/// The rows are flattened: each leaf of an object is a column, named by its path. The types are
+/// inferred from all rows that readers see; where a column's type changed, `changes` says when.
+#[utoipa::path(
+    get,
+    path = "/v1/datasets/{id}/schema",
+    tag = "tables",
+    params(("id" = i32, Path, description = "The dataset's number")),
+    responses(
+        (status = 200, description = "The columns", body = Body),
+        (status = 409, description = "The rows changed too much while they were read"),
+    ),
+    security(("simple_key" = ["data_read"])),
+)]
+pub(super) async fn get_schema(
+    State(app): State<App>,
+    PathText(id): PathText<String>,
+    RawQuery(raw): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let workspace = caller::workspace(&app, &headers, Scope::DataRead).await?;
+    input::query::<Nothing>(raw.as_deref())?;
+    let schema = app.tables.schema(workspace, super::dataset_id(&id)?).await?;
+    Ok(Json(Body::from(&*schema)).into_response())
+}
+
+impl<'a> From<&'a Schema> for Body<'a> {
+    fn from(schema: &'a Schema) -> Self {
+        let Schema { dataset, inference, .. } = schema;
+        let column = |column| Column::new(column, inference.rows());
+        Self {
+            dataset: dataset.id.0,
+            name: &dataset.name,
+            rows: inference.rows(),
+            rest_rows: inference.rest(),
+            first: inference.seen().map(|seen| seen.first.into()),
+            last: inference.seen().map(|seen| seen.last.into()),
+            columns: inference.columns().iter().map(column).collect(),
+        }
+    }
+}
+
+impl<'a> Column<'a> {
+    fn new(column: &'a table::Column, all: u64) -> Self {
+        let table::Column { name, kind, rows, nulls, seen: Seen { first, last }, changes } = column;
+        Self {
+            name,
+            r#type: (*kind).into(),
+            rows: *rows,
+            nulls: *nulls,
+            absent: all.saturating_sub(rows + nulls),
+            first: (*first).into(),
+            last: (*last).into(),
+            changes: changes.iter().map(Change::from).collect(),
+        }
+    }
+}
+
+impl From<Stamp> for Place {
+    fn from(stamp: Stamp) -> Self {
+        Self { batch: stamp.batch.0, received_at: stamp.received_at }
+    }
+}
+
+impl From<&table::Change> for Change {
+    fn from(change: &table::Change) -> Self {
+        let table::Change { at, from, to } = change;
+        let Stamp { batch, received_at } = *at;
+        Self { batch: batch.0, received_at, from: (*from).into(), to: (*to).into() }
+    }
+}
+
+impl From<Kind> for ColumnType {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Null => Self::Null,
+            Kind::Boolean => Self::Boolean,
+            Kind::Integer | Kind::Long => Self::Integer,
+            Kind::Number => Self::Number,
+            Kind::Decimal => Self::Decimal,
+            Kind::Date => Self::Date,
+            Kind::Timestamp => Self::Timestamp,
+            Kind::String => Self::String,
+            Kind::Json => Self::Json,
+        }
+    }
+}

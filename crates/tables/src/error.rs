@@ -1,0 +1,68 @@
+use hookyard_core::json::Damaged;
+use hookyard_core::table::Misfit;
+use hookyard_store::StoreError;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What the caller sent cannot be used. `field` is its name, `message` says what is wrong.
+    #[error("{field}: {message}")]
+    Invalid {
+        /// The member or parameter at fault.
+        field: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+
+    /// It needs more than it may have: memory, time, or room for its answer.
+    #[error("{0}")]
+    Limit(String),
+
+    /// As many as may run at once are running.
+    #[error("{0}")]
+    Busy(&'static str),
+
+    /// This build lacks a feature.
+    #[error(
+        "this build of hookyard has no {0}: it is in one that was made with \
+         `cargo build --release --features analytics`"
+    )]
+    NotBuilt(&'static str),
+
+    /// Rows were restored that were hidden when the columns were learnt, and they do not fit.
+    #[error("the dataset changed while it was read; try again")]
+    Changed,
+
+    /// The store says no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+
+    /// A fault of the program itself.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Error {
+    #[cfg_attr(not(feature = "analytics"), expect(dead_code, reason = "queries are refused whole"))]
+    pub(crate) fn query(message: impl Into<String>) -> Self {
+        Self::Invalid { field: "query", message: message.into() }
+    }
+}
+
+impl From<Misfit> for Error {
+    fn from(_: Misfit) -> Self {
+        Self::Changed
+    }
+}
+
+impl From<Damaged> for Error {
+    fn from(damaged: Damaged) -> Self {
+        Self::Internal(damaged.to_string())
+    }
+}
+
+impl From<tokio::task::JoinError> for Error {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}

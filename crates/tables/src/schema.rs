@@ -1,0 +1,169 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hookyard_core::id::{DatasetId, VersionId, WorkspaceId};
+use hookyard_core::model::Dataset;
+use hookyard_core::table::Inference;
+use hookyard_store::{RowQuery, StoreError};
+
+use crate::reader::{Reader, stamp};
+use crate::{Error, Tables};
+
+/// Datasets whose columns are remembered. Each takes up to 300 KiB, most a few; a workspace that
+/// looks at more learns some again.
+const REMEMBERED_MAX: usize = 100;
+
+/// Pages after which a reading that goes on is remembered: about 64 MiB. Whoever gives up on a large
+/// dataset, as a query does when its time is over, has so made the next attempt shorter.
+const REMEMBERED_EVERY: usize = 64;
+
+/// What is known of a dataset's columns.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    /// The dataset as it was when they were learnt.
+    pub dataset: Dataset,
+    /// The columns, with the rows that they come from.
+    pub inference: Inference,
+    /// The version of those rows.
+    version: VersionId,
+    /// Bytes of those rows.
+    bytes: u64,
+}
+
+/// What was learnt, by dataset, with a number that is higher the later it was last used.
+#[derive(Debug, Default)]
+pub(crate) struct Schemas(Mutex<Remembered>);
+
+#[derive(Debug, Default)]
+struct Remembered {
+    used: u64,
+    schemas: HashMap<DatasetId, (u64, Arc<Schema>)>,
+}
+
+impl Schemas {
+    fn get(&self, id: DatasetId) -> Option<Arc<Schema>> {
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.used += 1;
+        let used = remembered.used;
+        let (last, schema) = remembered.schemas.get_mut(&id)?;
+        *last = used;
+        Some(Arc::clone(schema))
+    }
+
+    fn put(&self, id: DatasetId, schema: Arc<Schema>) {
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.used += 1;
+        let used = remembered.used;
+        remembered.schemas.insert(id, (used, schema));
+        if remembered.schemas.len() > REMEMBERED_MAX {
+            let oldest = remembered.schemas.iter().min_by_key(|(_, (used, _))| *used);
+            if let Some(oldest) = oldest.map(|(id, _)| *id) {
+                remembered.schemas.remove(&oldest);
+            }
+        }
+    }
+}
+
+impl Tables {
+    /// The columns of a dataset, learnt from all rows of the version that readers see.
+    ///
+    /// A dataset that was looked at before is read from where that ended, unless something happened
+    /// to its rows but that some were added.
+    pub async fn schema(
+        &self,
+        workspace: WorkspaceId,
+        id: DatasetId,
+    ) -> Result<Arc<Schema>, Error> {
+        let dataset = self.dataset(workspace, id).await?;
+        self.schema_of(dataset).await
+    }
+
+    pub(crate) async fn schema_of(&self, dataset: Dataset) -> Result<Arc<Schema>, Error> {
+        if let Some(known) = self.schemas.get(dataset.id).filter(|known| known.is_of(&dataset)) {
+            return Ok(known);
+        }
+        let closed = |_| Error::Store(StoreError::Unavailable("stopping".to_owned()));
+        let _permit = self.scans.acquire().await.map_err(closed)?;
+        // Whoever had the permit before may have learnt the same.
+        let known = self.schemas.get(dataset.id);
+        if let Some(known) = &known
+            && known.is_of(&dataset)
+        {
+            return Ok(Arc::clone(known));
+        }
+        let resumed = match known.filter(|known| known.is_start_of(&dataset)) {
+            Some(known) => self.read_on(&dataset, &known).await?,
+            None => None,
+        };
+        let schema = match resumed {
+            Some(schema) => schema,
+            None => self.learn(Schema::empty(dataset.clone())).await?,
+        };
+        let schema = Arc::new(schema);
+        self.schemas.put(dataset.id, Arc::clone(&schema));
+        Ok(schema)
+    }
+
+    /// Reads what was added since. `None` when rows have gone or come back meanwhile, which shows in
+    /// their number: it would then be more than there were before or less than there are after.
+    async fn read_on(&self, before: &Dataset, known: &Schema) -> Result<Option<Schema>, Error> {
+        let known = Schema { dataset: before.clone(), ..known.clone() };
+        let schema = self.learn(known).await?;
+        let rows = schema.inference.rows();
+        if rows == before.stats.rows && schema.bytes == before.stats.bytes {
+            return Ok(Some(schema));
+        }
+        let after = self.dataset(before.workspace, before.id).await?;
+        let grown = before.stats.rows <= rows
+            && rows <= after.stats.rows
+            && before.stats.suspended == after.stats.suspended
+            && before.version == after.version;
+        Ok(grown.then_some(schema))
+    }
+
+    async fn learn(&self, mut schema: Schema) -> Result<Schema, Error> {
+        let after = schema.inference.seen().map(|seen| seen.last.batch);
+        let query = RowQuery { version: Some(schema.version), after, ..RowQuery::default() };
+        let store = Arc::clone(&self.store);
+        let mut reader = Reader::new(store, schema.dataset.clone(), query, None);
+        let mut pages = 0;
+        while let Some(rows) = reader.page().await? {
+            let look = move || {
+                for row in &rows {
+                    schema.inference.add(stamp(row), &row.cell)?;
+                    schema.bytes += row.cell.len() as u64;
+                }
+                Ok::<_, Error>(schema)
+            };
+            schema = tokio::task::spawn_blocking(look).await??;
+            pages += 1;
+            if pages % REMEMBERED_EVERY == 0 {
+                self.schemas.put(schema.dataset.id, Arc::new(schema.clone()));
+            }
+        }
+        Ok(schema)
+    }
+}
+
+impl Schema {
+    fn empty(dataset: Dataset) -> Self {
+        let version = dataset.version;
+        Self { dataset, inference: Inference::default(), version, bytes: 0 }
+    }
+
+    /// Whether it is of these very rows, and the dataset is called what it was.
+    fn is_of(&self, dataset: &Dataset) -> bool {
+        self.is_start_of(dataset)
+            && self.inference.rows() == dataset.stats.rows
+            && self.bytes == dataset.stats.bytes
+            && (&self.dataset.name, self.dataset.project) == (&dataset.name, dataset.project)
+    }
+
+    /// Whether rows may have been added to it, and nothing else.
+    fn is_start_of(&self, dataset: &Dataset) -> bool {
+        self.version == dataset.version
+            && self.dataset.stats.suspended == dataset.stats.suspended
+            && self.inference.rows() <= dataset.stats.rows
+            && self.bytes <= dataset.stats.bytes
+    }
+}
