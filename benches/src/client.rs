@@ -46,6 +46,37 @@ impl Connection {
     }
 }
 
+/// What a chunked body ends with; one that broke off does not.
+const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
+
+impl Connection {
+    /// Sends a request that asks for the end of the connection after it, and reads a long answer without
+    /// keeping it: its status, and how many bytes it had.
+    pub(crate) async fn drain(mut self, request: &[u8]) -> Result<(u16, usize)> {
+        self.stream.write_all(request).await?;
+        let (mut read, mut head) = (0, Vec::new());
+        let mut end = Vec::new();
+        loop {
+            self.buffer.clear();
+            let bytes = self.stream.read_buf(&mut self.buffer).await?;
+            if bytes == 0 {
+                break;
+            }
+            read += bytes;
+            if answer(&head)?.is_none() {
+                head.extend_from_slice(&self.buffer);
+            }
+            end.extend_from_slice(&self.buffer[bytes.saturating_sub(LAST_CHUNK.len())..]);
+            end.drain(..end.len().saturating_sub(LAST_CHUNK.len()));
+        }
+        let (status, _, whole) = answer(&head)?.context("no answer")?;
+        if end != LAST_CHUNK && read != whole {
+            bail!("the answer broke off after {read} bytes");
+        }
+        Ok((status, read))
+    }
+}
+
 /// The status of an answer whose head is there, where its body starts and where it ends.
 fn answer(bytes: &[u8]) -> Result<Option<(u16, usize, usize)>> {
     let Some(head) = memchr::memmem::find(bytes, b"\r\n\r\n") else { return Ok(None) };

@@ -177,9 +177,28 @@ impl Server {
 
     /// Makes a source with these settings of the native API; the path to deliver to.
     pub(crate) async fn source_with(&self, settings: &Value) -> Result<String> {
+        Ok(self.source_and_dataset(settings).await?.0)
+    }
+
+    /// As [`Self::source_with`], with the number of the dataset.
+    pub(crate) async fn source_and_dataset(&self, settings: &Value) -> Result<(String, i64)> {
         let headers = format!("{}content-type: application/json\r\n", self.key);
         let answer = self.call(&post("/v1/sources", &headers, &settings.to_string())).await?;
-        answer["path"].as_str().map(str::to_owned).with_context(|| answer.to_string())
+        let path = answer["path"].as_str().map(str::to_owned);
+        path.zip(answer["dataset"].as_i64()).with_context(|| answer.to_string())
+    }
+
+    /// A request for something that is read, the last one of its connection.
+    pub(crate) fn get(&self, path: &str) -> Vec<u8> {
+        format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{}\r\n", self.key)
+            .into_bytes()
+    }
+
+    /// An SQL query, the last request of its connection.
+    pub(crate) fn ask(&self, query: &Value) -> Vec<u8> {
+        let headers =
+            format!("{}connection: close\r\ncontent-type: application/json\r\n", self.key);
+        post("/v1/sql", &headers, &query.to_string())
     }
 
     /// The most memory that the first process has had.

@@ -8,6 +8,7 @@
 //! cargo run --release -p hookyard-bench -- receiving [target/release/hookyard]
 //! cargo run --release -p hookyard-bench -- stores [target/release/hookyard] [--events N] \
 //!     [--database-url postgres://...]
+//! cargo run --release -p hookyard-bench -- tables [target/release/hookyard]
 //! ```
 #![expect(clippy::print_stdout, reason = "the report is the program's output")]
 
@@ -26,6 +27,7 @@ mod receiver;
 mod receiving;
 mod retention;
 mod stores;
+mod tables;
 
 /// The binary under measurement when none is named.
 const BINARY: &str = "target/release/hookyard";
@@ -38,6 +40,9 @@ const RECEIVING: &str = "receiving";
 
 /// The first argument that compares the embedded store with PostgreSQL.
 const STORES: &str = "stores";
+
+/// The first argument that measures reading datasets as tables.
+const TABLES: &str = "tables";
 
 /// The first argument that makes this program the bare server.
 const BARE: &str = "bare-server";
@@ -56,6 +61,10 @@ async fn main() -> Result<()> {
         }
         Some(word) if word == STORES => {
             stores::run(stores::Options::read(std::env::args().skip(2))?).await
+        }
+        Some(word) if word == TABLES => {
+            let binary = std::env::args().nth(2).map_or(BINARY.into(), PathBuf::from);
+            tables::run(&binary).await
         }
         binary => phases::run(binary.map_or(BINARY.into(), PathBuf::from)).await,
     }
