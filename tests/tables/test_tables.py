@@ -6,9 +6,11 @@ import io
 import json
 import math
 import os
+import socket
 import threading
 import time
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 import pyarrow.parquet
 import pytest
@@ -129,6 +131,53 @@ def test_parquet_is_read_by_pyarrow(place, orders):
     assert [json.loads(cell) for cell in cells] == ORDERS
 
 
+ODD = [
+    {'quote"': 1, "back\\slash": 2, "a.b": 3, "": 4, "new\nline": 5, "comma, ": 6, "'": 7, "é🦀": 8, "_batch": 9,
+     "=cmd()": 10, "A": 11, "a": 12, "\x01": 13, "select": 14},
+    '{"d":1,"d":"two","d":[3]}',
+    '{"big":123456789012345678901234567890,"huge":1e400,"tiny":1e-400,"zero":-0,"max":9223372036854775807,'
+    '"over":9223372036854775808,"exact":0.1234567890123456789}',
+    '{"u":"\\ud83d\\ude00 \\u0000 \\u2028"}',
+    '{"deep":' * 60 + "[]" + "}" * 60,
+]
+
+
+def test_odd_names_and_values_survive_each_form(place):
+    source = place.dataset("Odd", ODD)
+    schema = place.get(f"/v1/datasets/{source['dataset']}/schema").json
+    names = [column["name"] for column in schema["columns"]]
+    kinds = {column["name"]: column["type"] for column in schema["columns"]}
+    assert {'quote"', "back\\\\slash", "a\\.b", "\\e", "new\nline", "\\_batch", "A", "a", "=cmd()"} <= set(names)
+    assert (kinds["big"], kinds["huge"], kinds["max"], kinds["over"]) == ("decimal", "decimal", "integer", "decimal")
+    rows = list(csv.DictReader(io.StringIO(place.export(source, "format=csv").body.decode(), newline="")))
+    assert list(rows[0]) == ["_batch", "_received_at", *names]
+    table = pyarrow.parquet.read_table(io.BytesIO(place.export(source, "format=parquet").body)).to_pylist()
+    assert list(table[0]) == list(rows[0])
+    values = {"big": "123456789012345678901234567890", "huge": "1e400", "tiny": "1e-400", "max": 2**63 - 1,
+              "over": "9223372036854775808", "exact": "0.1234567890123456789"}
+    for name, value in values.items():
+        assert rows[2][name] == str(value) and table[2][name] == value, name
+    assert math.copysign(1, table[2]["zero"]) == -1 and table[1]["d"] == rows[1]["d"] == "[3]"
+    assert rows[3]["u"] == table[3]["u"] == "😀 \0 \u2028"
+    for name in names:
+        quoted = name.replace('"', '""')
+        asked = place.rows(f'SELECT "{quoted}" FROM dataset_{source["dataset"]} ORDER BY _batch')
+        if kinds[name] != "number":
+            assert [row[name] for row in table] == [value for [value] in asked], name
+    lines = place.export(source, "format=ndjson").body.decode().splitlines()
+    assert len(place.export(source, "format=ndjson").body.split(b"\n")) == len(ODD) + 1 and lines[1] == ODD[1]
+
+
+def test_ten_thousand_keys_are_five_hundred_columns_and_a_rest(place):
+    source = place.dataset("Wide", [{f"k{n}": n for n in range(10_000)}, {"k9999": "x"}])
+    schema = place.get(f"/v1/datasets/{source['dataset']}/schema").json
+    assert (len(schema["columns"]), schema["rest_rows"]) == (500, 2)
+    [rest] = place.rows(f'SELECT _rest FROM dataset_{source["dataset"]} WHERE k0 = 0')
+    assert len(json.loads(rest[0])) == 9_500
+    table = pyarrow.parquet.read_table(io.BytesIO(place.export(source, "format=parquet").body)).to_pylist()
+    assert table[0]["k499"] == 499 and json.loads(table[1]["_rest"]) == {"k9999": "x"}
+
+
 def test_times_cut_an_export(place, orders):
     rows = [json.loads(line) for line in place.export(orders, "format=ndjson&flatten=true").body.splitlines()]
     last = rows[-1]["_received_at"]
@@ -139,28 +188,71 @@ def test_times_cut_an_export(place, orders):
         assert place.get(f"/v1/datasets/{orders['dataset']}/export?{wrong}").status == 400, wrong
 
 
-def test_a_large_dataset_is_exported_in_little_memory(tmp_path):
-    server = Server(tmp_path, "--log-level", "warn").start()
-    try:
-        place = Workspace(server)
-        source = place.dataset("Large")
-        filler = os.urandom(300_000).hex()
-        for n in range(120):
-            place.send(source, {"n": n, "filler": filler})
+def resident(server):
+    """The most memory that a server ever had, in bytes."""
+    with open(f"/proc/{server.process.pid}/status") as status:
+        return int(status.read().split("VmHWM:")[1].split()[0]) * 1024
 
-        def resident():
-            status = open(f"/proc/{server.process.pid}/status").read()
-            return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
-        place.export(source, "format=csv&until=2000-01-01T00:00:00Z")
-        before = resident()
-        for form in ("csv", "ndjson", "parquet"):
-            body = place.export(source, f"format={form}").body
-            assert form == "parquet" or len(body) > 72_000_000
-        # 72 MB of cells, three times.
-        assert resident() - before < 120_000_000, (before, resident())
-    finally:
-        assert server.stop() == 0
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A server with 120 rows of 600 kB, and little memory for queries."""
+    directory = tmp_path_factory.mktemp("large")
+    server = Server(directory, "--log-level", "warn", "--sql-memory-bytes", "16MiB").start()
+    place = Workspace(server)
+    source = place.dataset("Large")
+    filler = os.urandom(300_000).hex()
+    for n in range(120):
+        place.send(source, {"n": n, "k": 0, "filler": filler})
+    yield place, source
+    assert server.stop() == 0
+
+
+def test_a_large_dataset_is_exported_in_little_memory(large):
+    place, source = large
+    place.export(source, "format=csv&until=2000-01-01T00:00:00Z")
+    before = resident(place.server)
+    for form in ("csv", "ndjson", "parquet"):
+        body = place.export(source, f"format={form}").body
+        assert form == "parquet" or len(body) > 72_000_000
+    # 72 MB of cells, three times.
+    assert resident(place.server) - before < 120_000_000, (before, resident(place.server))
+
+
+def test_slow_readers_hold_no_memory_and_leave_their_places(large):
+    place, source = large
+    at = urlsplit(place.server.url)
+    path = f"/v1/datasets/{source['dataset']}/export?format=csv"
+    head = "".join(f"{name}: {value}\r\n" for name, value in place.key.items())
+    before, slow = resident(place.server), []
+    for _ in range(8):
+        slow.append(socket.create_connection((at.hostname, at.port)))
+        slow[-1].sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode())
+        assert slow[-1].recv(1000).startswith(b"HTTP/1.1 200")
+    refused = place.get(path)
+    assert (refused.status, refused.json["code"]) == (503, "unavailable")
+    # 8 times 72 MB wait to be read.
+    assert resident(place.server) - before < 120_000_000, (before, resident(place.server))
+    for connection in slow:
+        connection.close()
+    wait_until(lambda: place.get(path).status == 200, what="the place of a reader that went away")
+
+
+def test_queries_of_long_rows_take_little_memory(large):
+    place, source = large
+    one = "(SELECT * FROM \"Large\" WHERE n = 0)"
+    place.rows('SELECT count(*) FROM "Large"')
+    before = resident(place.server)
+    assert place.rows("SELECT count(*) FROM \"Large\" WHERE filler <> '' AND filler LIKE '%a%'") == [[120]]
+    [[longest]] = place.rows(f'SELECT max(length(upper(a.filler))) FROM {one} a JOIN "Large" b ON a.k = b.k')
+    assert longest == 600_000
+    ordered = place.rows(f'SELECT b.n, length(a.filler) FROM {one} a JOIN "Large" b ON a.k = b.k '
+                         'ORDER BY a.filler, b.n DESC LIMIT 2')
+    assert ordered == [[119, 600_000], [118, 600_000]]
+    many = ", ".join(f"upper(substr(filler, {n}))" for n in range(1, 100))
+    assert place.sql(f'SELECT {many} FROM "Large"').status == 422
+    # 72 MB of cells, or of one of them 120 times.
+    assert resident(place.server) - before < 60_000_000, (before, resident(place.server))
 
 
 def test_sql_answers_with_types(place, orders):

@@ -28,6 +28,8 @@ pub struct Schema {
     version: VersionId,
     /// Bytes of those rows.
     bytes: u64,
+    /// Bytes of the longest of them, or of one that was there.
+    pub(crate) longest: usize,
 }
 
 /// What was learnt, by dataset, with a number that is higher the later it was last used.
@@ -132,6 +134,7 @@ impl Tables {
                 for row in &rows {
                     schema.inference.add(stamp(row), &row.cell)?;
                     schema.bytes += row.cell.len() as u64;
+                    schema.longest = schema.longest.max(row.cell.len());
                 }
                 Ok::<_, Error>(schema)
             };
@@ -148,7 +151,7 @@ impl Tables {
 impl Schema {
     fn empty(dataset: Dataset) -> Self {
         let version = dataset.version;
-        Self { dataset, inference: Inference::default(), version, bytes: 0 }
+        Self { dataset, inference: Inference::default(), version, bytes: 0, longest: 0 }
     }
 
     /// Whether it is of these very rows, and the dataset is called what it was.

@@ -312,7 +312,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "URL", env = "HOOKYARD_SQS_ENDPOINT_URL")]
     pub(crate) sqs_endpoint_url: Option<WebUrl>,
 
-    /// The memory that one SQL query may take for sorting, grouping and joining
+    /// The memory that one SQL query may take for sorting, grouping, joining and windows
     ///
     /// A number of bytes, or a number with KiB, MiB or GiB behind it.
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_SQL_MEMORY_BYTES", default_value = "128MiB")]

@@ -13,6 +13,7 @@ use hookyard_core::id::{ProjectId, WorkspaceId};
 use hookyard_core::model::Dataset;
 use hookyard_store::DatasetQuery;
 
+use super::room::Room;
 use super::run::failed;
 use super::table::DatasetTable;
 use crate::{Error, Tables};
@@ -34,6 +35,7 @@ pub(super) async fn of(
     tables: &Tables,
     workspace: WorkspaceId,
     project: Option<ProjectId>,
+    room: &Room,
 ) -> Result<Arc<dyn CatalogProviderList>, Error> {
     let mut datasets: Vec<Dataset> = Vec::new();
     while datasets.len() < DATASETS_MAX {
@@ -46,7 +48,7 @@ pub(super) async fn of(
             break;
         }
     }
-    let schema = Datasets::new(tables.clone(), datasets);
+    let schema = Datasets::new(tables.clone(), datasets, room.clone());
     let catalog = MemoryCatalogProvider::new();
     catalog.register_schema(SCHEMA, Arc::new(schema)).map_err(failed)?;
     let list = MemoryCatalogProviderList::new();
@@ -57,6 +59,7 @@ pub(super) async fn of(
 /// Each dataset is there by its number, as `dataset_12`, and by its name.
 struct Datasets {
     tables: Tables,
+    room: Room,
     /// By both kinds of names; of several datasets with one name, all.
     named: HashMap<String, Vec<Dataset>>,
     /// What a listing shows: the name where it names one dataset, else its number.
@@ -74,7 +77,7 @@ fn number(dataset: &Dataset) -> String {
 }
 
 impl Datasets {
-    fn new(tables: Tables, datasets: Vec<Dataset>) -> Self {
+    fn new(tables: Tables, datasets: Vec<Dataset>, room: Room) -> Self {
         let mut by_name: HashMap<String, Vec<Dataset>> = HashMap::new();
         for dataset in &datasets {
             by_name.entry(dataset.name.clone()).or_default().push(dataset.clone());
@@ -89,7 +92,7 @@ impl Datasets {
         for dataset in datasets {
             by_name.insert(number(&dataset), vec![dataset]);
         }
-        Self { tables, named: by_name, listed }
+        Self { tables, room, named: by_name, listed }
     }
 }
 
@@ -105,6 +108,7 @@ impl SchemaProvider for Datasets {
             Some([dataset]) => {
                 let schema = self.tables.schema_of(dataset.clone()).await;
                 let schema = schema.map_err(|error| DataFusionError::External(Box::new(error)))?;
+                self.room.widen(schema.longest);
                 Ok(Some(Arc::new(DatasetTable::new(self.tables.clone(), schema))))
             }
             Some(several) => {

@@ -9,11 +9,12 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
+use super::room::Room;
 use super::text::{Join, Nulls, Replace};
 
 /// DataFusion's own. Left out are those that make long texts out of short ones (`repeat`, `lpad`,
-/// `rpad`, `overlay`, `regexp_replace`; `concat` and `replace` are ours), take long for them
-/// (`levenshtein`), or say something of this process (`version`), and those on types that JSON has
+/// `rpad`, `overlay`, `regexp_replace`, `to_char`; `concat` and `replace` are ours), take long for
+/// them (`levenshtein`), or say something of this process (`version`), and those on types that JSON has
 /// not.
 const ALLOWED: &[&str] = &[
     "abs",
@@ -91,7 +92,6 @@ const ALLOWED: &[&str] = &[
     "substr_index",
     "tan",
     "tanh",
-    "to_char",
     "to_date",
     "to_hex",
     "to_local_time",
@@ -117,21 +117,21 @@ pub(super) fn aggregate() -> Vec<Arc<AggregateUDF>> {
 }
 
 /// The scalar functions.
-pub(super) fn scalar() -> Vec<Arc<ScalarUDF>> {
+pub(super) fn scalar(room: &Room) -> Vec<Arc<ScalarUDF>> {
     let all = SessionStateDefaults::default_scalar_functions().into_iter();
     let mut allowed: Vec<_> = all.filter(|function| ALLOWED.contains(&function.name())).collect();
-    allowed.push(Arc::new(ScalarUDF::from(Join::new(Nulls::Skipped))));
-    allowed.push(Arc::new(ScalarUDF::from(Replace::new())));
+    allowed.push(Arc::new(ScalarUDF::from(Join::new(Nulls::Skipped, room.clone()))));
+    allowed.push(Arc::new(ScalarUDF::from(Replace::new(room.clone()))));
     allowed
 }
 
 /// What makes `||` the bounded one of ours.
-pub(super) fn planners() -> Vec<Arc<dyn ExprPlanner>> {
-    vec![Arc::new(Operators)]
+pub(super) fn planners(room: &Room) -> Vec<Arc<dyn ExprPlanner>> {
+    vec![Arc::new(Operators(room.clone()))]
 }
 
 #[derive(Debug)]
-struct Operators;
+struct Operators(Room);
 
 impl ExprPlanner for Operators {
     fn plan_binary_op(
@@ -142,7 +142,7 @@ impl ExprPlanner for Operators {
         if expr.op != BinaryOperator::StringConcat {
             return Ok(PlannerResult::Original(expr));
         }
-        let join = ScalarUDF::from(Join::new(Nulls::Kept));
+        let join = ScalarUDF::from(Join::new(Nulls::Kept, self.0.clone()));
         Ok(PlannerResult::Planned(join.call(vec![expr.left, expr.right])))
     }
 }

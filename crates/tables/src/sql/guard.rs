@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::{DFParserBuilder, ExplainStatement, Statement};
 use datafusion::sql::sqlparser::ast::{
-    Ident, ObjectName, Query, Statement as Ast, TableAlias, TableFactor, Visit, VisitMut, Visitor,
-    VisitorMut,
+    BinaryOperator, Expr, Ident, ObjectName, Query, Statement as Ast, TableAlias, TableFactor,
+    Visit, VisitMut, Visitor, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
@@ -17,6 +17,9 @@ use crate::Error;
 /// The most tables that a query may be about once its `WITH` parts are put where they are named. Each
 /// of them is planned wherever it is named, so a chain of doubling ones has a plan without end.
 const TABLES_MAX: usize = 100;
+
+/// The functions that put texts together, as `||` does.
+const MAKING: [&str; 2] = ["concat", "replace"];
 
 /// Reads the one statement of a query. Anything but asking is refused.
 pub(super) fn statement(text: &str) -> Result<Statement, Error> {
@@ -80,6 +83,52 @@ impl VisitorMut for Namer {
     }
 }
 
+/// What a statement does with texts.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Work {
+    /// Bytes of its longest text.
+    pub(super) longest: usize,
+    /// Its expressions that are more than a column or a constant.
+    pub(super) expressions: usize,
+    /// Whether it puts texts together.
+    pub(super) makes: bool,
+}
+
+impl Work {
+    pub(super) fn of(statement: &Statement) -> Self {
+        let mut work = Self::default();
+        if let Statement::Statement(ast) = asked(statement) {
+            let _ = ast.visit(&mut work);
+        }
+        work
+    }
+}
+
+impl Visitor for Work {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Nested(_) => {}
+            Expr::Value(value) => {
+                let text = value.value.clone().into_string();
+                self.longest = self.longest.max(text.map_or(0, |text| text.len()));
+            }
+            Expr::Function(function) => {
+                self.expressions += 1;
+                let name = plain(&function.name).to_ascii_lowercase();
+                self.makes |= MAKING.contains(&name.as_str());
+            }
+            other => {
+                self.expressions += 1;
+                self.makes |=
+                    matches!(other, Expr::BinaryOp { op: BinaryOperator::StringConcat, .. });
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 /// Whether a statement has rows, so that it can be cut to a number of them.
 pub(super) fn is_query(statement: &Statement) -> bool {
     matches!(statement, Statement::Statement(ast) if matches!(**ast, Ast::Query(_)))
@@ -99,14 +148,18 @@ fn asks(statement: &Statement) -> bool {
     }
 }
 
+/// What is asked, or explained.
+fn asked(statement: &Statement) -> &Statement {
+    match statement {
+        Statement::Explain(ExplainStatement { statement, .. }) => statement,
+        other => other,
+    }
+}
+
 /// How many tables a statement is about, and whether some `WITH` is recursive.
 fn tables(statement: &Statement) -> (usize, bool) {
     let mut found = Found::default();
-    let ast = match statement {
-        Statement::Explain(ExplainStatement { statement, .. }) => statement,
-        other => other,
-    };
-    if let Statement::Statement(ast) = ast {
+    if let Statement::Statement(ast) = asked(statement) {
         let _ = ast.visit(&mut found);
     }
     let mut weights = HashMap::new();
@@ -225,6 +278,88 @@ mod tests {
         ] {
             assert!(refusal(text).starts_with("query: "), "{text}: {}", refusal(text));
         }
+    }
+
+    #[test]
+    fn what_is_made_of_texts_is_counted() {
+        let work = |text| Work::of(&statement(text).unwrap());
+        assert_eq!(work("SELECT a, (b.c), 1 FROM t"), Work::default());
+        let some = work("EXPLAIN SELECT upper('abc'), CASE WHEN a = 'x' THEN 1 END FROM t");
+        assert_eq!(some, Work { longest: 3, expressions: 3, makes: false });
+        for text in [
+            "SELECT a || 'b'",
+            "SELECT x FROM (SELECT Concat(a, b) AS x)",
+            "SELECT \"replace\"(a, b, c)",
+        ] {
+            assert!(work(text).makes, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_in_any_order_are_a_question_or_refused() {
+        const WORDS: [&str; 44] = [
+            "SELECT",
+            "*",
+            "FROM",
+            "(",
+            ")",
+            "WITH",
+            "RECURSIVE",
+            "AS",
+            ",",
+            "t",
+            "a",
+            "'x'",
+            "\"q\"",
+            "1",
+            "+",
+            "||",
+            "CASE",
+            "WHEN",
+            "THEN",
+            "END",
+            "JOIN",
+            "ON",
+            "=",
+            "UNION",
+            "ALL",
+            "EXPLAIN",
+            "COPY",
+            "TO",
+            "INTO",
+            "INSERT",
+            "$1",
+            "ORDER",
+            "BY",
+            "LIMIT",
+            "-",
+            "NOT",
+            "NULL",
+            "IN",
+            "AND",
+            "::",
+            "INT",
+            "[",
+            "]",
+            ";",
+        ];
+        let mut state = 1_u32;
+        let mut next = |below: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            usize::try_from(state >> 16).unwrap() % below
+        };
+        let mut taken = 0;
+        for _ in 0..20_000 {
+            let words: Vec<_> = (0..1 + next(12)).map(|_| WORDS[next(WORDS.len())]).collect();
+            for text in [words.join(" "), format!("SELECT {}", words.join(" "))] {
+                if let Ok(statement) = statement(&text) {
+                    assert!(asks(&statement), "{text}");
+                    let _ = Work::of(&statement);
+                    taken += 1;
+                }
+            }
+        }
+        assert!(taken > 100, "{taken}");
     }
 
     #[test]

@@ -19,6 +19,10 @@ mod guard;
 #[cfg(feature = "analytics")]
 mod joins;
 #[cfg(feature = "analytics")]
+mod kept;
+#[cfg(feature = "analytics")]
+mod room;
+#[cfg(feature = "analytics")]
 mod run;
 #[cfg(feature = "analytics")]
 mod table;
@@ -28,7 +32,7 @@ mod text;
 /// What queries may use; an operator decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes that one query may keep for sorting, grouping and joining.
+    /// Bytes that one query may keep for sorting, grouping, joining and windows.
     pub memory_bytes: usize,
     /// How long one query may take.
     pub time: Duration,
@@ -130,5 +134,6 @@ impl crate::Tables {
     }
 }
 
-#[cfg(all(test, feature = "analytics"))]
+#[cfg(test)]
+#[cfg(feature = "analytics")]
 mod tests;

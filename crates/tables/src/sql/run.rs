@@ -9,7 +9,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::{SessionState, SessionStateBuilder, SessionStateDefaults};
+use datafusion::execution::{SessionState, SessionStateBuilder, SessionStateDefaults, TaskContext};
 use datafusion::logical_expr::LogicalPlanBuilder;
 use datafusion::object_store::ObjectStore;
 use datafusion::physical_plan::execute_stream;
@@ -21,16 +21,14 @@ use url::Url;
 
 use super::answer::Writer;
 use super::catalog::{self, CATALOG, SCHEMA};
+use super::room::Room;
 use super::{
-    Answer, Limits, PARAMETERS_MAX, Parameter, Query, ROWS_DEFAULT, functions, guard, joins,
+    Answer, Limits, PARAMETERS_MAX, Parameter, Query, ROWS_DEFAULT, functions, guard, joins, kept,
 };
 use crate::{Error, Tables};
 
 /// The stack of a query's thread. Only what is used of it takes memory.
 const STACK_BYTES: usize = 256 << 20;
-
-/// Rows that operators hand on at a time. Few, so that what a function makes of them stays small.
-const BATCH_ROWS: usize = 1_024;
 
 /// How long after its time a query that cannot be interrupted at once is waited for.
 const GRACE: Duration = Duration::from_secs(1);
@@ -108,7 +106,9 @@ async fn answer(
 ) -> Result<Answer, Error> {
     let statement = guard::statement(&query.text)?;
     let cut = guard::is_query(&statement);
-    let state = session(tables, workspace, &query).await?;
+    let work = guard::Work::of(&statement);
+    let room = Room::new(work.longest.max(longest(&query.parameters)));
+    let state = session(tables, workspace, &query, &room).await?;
     let plan = state.statement_to_plan(statement).await.map_err(failed)?;
     let options =
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
@@ -127,8 +127,11 @@ async fn answer(
         false => plan,
     };
     let physical = state.create_physical_plan(&plan).await.map_err(failed)?;
-    let physical = joins::interruptible(physical)?;
-    let mut batches = execute_stream(physical, state.task_ctx()).map_err(failed)?;
+    let physical = kept::counted(joins::interruptible(physical)?)?;
+    let rows = room.rows(tables.limits.memory_bytes, work.expressions, work.makes)?;
+    let config = state.config().clone().with_batch_size(rows);
+    let task = TaskContext::from(&state).with_session_config(config);
+    let mut batches = execute_stream(physical, Arc::new(task)).map_err(failed)?;
     let mut writer = Writer::new(query.form, &batches.schema(), limit)?;
     while let Some(batch) = batches.try_next().await.map_err(failed)? {
         if !writer.add(&batch)? {
@@ -142,6 +145,7 @@ async fn session(
     tables: &Tables,
     workspace: WorkspaceId,
     query: &Query,
+    room: &Room,
 ) -> Result<SessionState, Error> {
     let Limits { memory_bytes, .. } = tables.limits;
     let runtime = RuntimeEnvBuilder::new()
@@ -156,22 +160,30 @@ async fn session(
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(true)
-        .with_target_partitions(1)
-        .with_batch_size(BATCH_ROWS);
+        .with_target_partitions(1);
     // Names of columns are keys of JSON, which are exact.
     config.options_mut().sql_parser.enable_ident_normalization = false;
     config.options_mut().execution.enable_recursive_ctes = false;
-    let mut planners = functions::planners();
+    let mut planners = functions::planners(room);
     planners.extend(SessionStateDefaults::default_expr_planners());
     Ok(SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
-        .with_catalog_list(catalog::of(tables, workspace, query.project).await?)
+        .with_catalog_list(catalog::of(tables, workspace, query.project, room).await?)
         .with_expr_planners(planners)
-        .with_scalar_functions(functions::scalar())
+        .with_scalar_functions(functions::scalar(room))
         .with_aggregate_functions(functions::aggregate())
         .with_window_functions(SessionStateDefaults::default_window_functions())
         .build())
+}
+
+/// Bytes of the longest text among parameters.
+fn longest(parameters: &[Parameter]) -> usize {
+    let bytes = |parameter: &Parameter| match parameter {
+        Parameter::Text(text) => text.len(),
+        _ => 0,
+    };
+    parameters.iter().map(bytes).max().unwrap_or_default()
 }
 
 fn scalar(parameter: Parameter) -> ScalarValue {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -13,7 +14,7 @@ use datafusion::logical_expr::{
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-use futures_util::stream;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use hookyard_core::id::BatchId;
 use hookyard_core::table::{BATCH, RECEIVED_AT};
 use hookyard_store::RowQuery;
@@ -176,7 +177,7 @@ impl PartitionStream for Rows {
         self.layout.schema()
     }
 
-    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let store = Arc::clone(&self.tables.store);
         let last = self.schema.inference.seen().map(|seen| seen.last.batch);
         // Without a last row there was none when the columns were learnt.
@@ -184,7 +185,7 @@ impl PartitionStream for Rows {
             .map(|last| Reader::new(store, self.schema.dataset.clone(), self.query, Some(last)));
         let batches =
             stream::try_unfold((reader, Arc::clone(&self.layout)), |(reader, layout)| async {
-                let Some(mut reader) = reader else { return Ok(None) };
+                let Some(mut reader) = reader else { return Ok::<_, DataFusionError>(None) };
                 let batch = async {
                     let Some(rows) = reader.page().await? else { return Ok(None) };
                     layout.batch(&rows).map(Some)
@@ -194,6 +195,14 @@ impl PartitionStream for Rows {
                     .map_err(|error: crate::Error| DataFusionError::External(Box::new(error)))?;
                 Ok(batch.map(|batch| (batch, (Some(reader), layout))))
             });
-        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(self.schema()), batches))
+        let rows = context.session_config().batch_size();
+        let parts = batches.map_ok(move |batch| stream::iter(parts(&batch, rows)).map(Ok));
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(self.schema()), parts.try_flatten()))
     }
+}
+
+/// A batch in parts of so many rows at most.
+fn parts(batch: &RecordBatch, rows: usize) -> Vec<RecordBatch> {
+    let starts = (0..batch.num_rows()).step_by(rows.max(1));
+    starts.map(|start| batch.slice(start, rows.min(batch.num_rows() - start))).collect()
 }

@@ -220,6 +220,8 @@ async fn memory_is_bounded() {
         "SELECT count(DISTINCT f) FROM t",
         "SELECT median(n), f FROM t GROUP BY f",
         "SELECT *, row_number() OVER (ORDER BY f) AS r FROM t",
+        "SELECT f, count(*) OVER () AS c FROM t",
+        "SELECT max(f) FROM (SELECT f, row_number() OVER () AS c FROM t) WHERE c > 5",
     ] {
         let error = refusal(&place, text).await;
         assert!(limited(&error), "{text}: {error:?}");
@@ -255,6 +257,7 @@ async fn texts_do_not_grow_without_bound() {
         "rpad('x', 1000000000)",
         "levenshtein('a', 'b')",
         "regexp_replace('a', 'a', 'b')",
+        "to_char(now(), '%c')",
         "arrow_cast('a', 'Utf8')",
         "array_agg(1)",
         "string_agg('a', 'b')",
@@ -262,6 +265,23 @@ async fn texts_do_not_grow_without_bound() {
         let error = refusal(&place, &format!("SELECT {name}")).await;
         assert!(matches!(error, Error::Invalid { .. }), "{name}: {error:?}");
     }
+}
+
+#[tokio::test]
+async fn long_rows_are_not_multiplied_in_memory() {
+    let limits = Limits { memory_bytes: 4 << 20, ..Limits::default() };
+    let place = Place::with(limits).await;
+    let id = place.dataset(WS, "t", &[]).await;
+    place.fill(id, (0..50).map(|n| format!(r#"{{"n":{n},"k":0,"f":"a"}}"#))).await;
+    let long = format!(r#"{{"n":50,"k":0,"f":"{}"}}"#, "é".repeat(100_000));
+    place.add(WS, id, &long, 0).await;
+    let one = "(SELECT * FROM t WHERE n = 50)";
+    let joined =
+        format!("SELECT max(length(upper(a.f))), count(*) FROM {one} a JOIN t b ON a.k = b.k");
+    assert_eq!(rows(&place, &joined).await, json!([[100_000, 51]]));
+    let many: Vec<_> = (0..30).map(|n| format!("upper(substr(f, {n}))")).collect();
+    let error = refusal(&place, &format!("SELECT {} FROM t", many.join(", "))).await;
+    assert!(limited(&error) && error.to_string().contains("expressions over it"), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,5 @@
 //! Functions whose texts are longer than what they are made of, with a bound on that.
 
-use std::borrow::Cow;
-
 use arrow::array::{Array, AsArray, StringViewArray, StringViewBuilder};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
@@ -10,8 +8,7 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
-/// Bytes that one function may make of the rows that it gets at a time.
-const MADE_BYTES_MAX: usize = 32 << 20;
+use super::room::Room;
 
 /// What a null among the parts of a text makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,12 +23,13 @@ pub(super) enum Nulls {
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Join {
     nulls: Nulls,
+    room: Room,
     signature: Signature,
 }
 
 impl Join {
-    pub(super) fn new(nulls: Nulls) -> Self {
-        Self { nulls, signature: Signature::variadic_any(Volatility::Immutable) }
+    pub(super) fn new(nulls: Nulls, room: Room) -> Self {
+        Self { nulls, room, signature: Signature::variadic_any(Volatility::Immutable) }
     }
 }
 
@@ -53,17 +51,17 @@ impl ScalarUDFImpl for Join {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue, DataFusionError> {
         let texts = Texts::all(&args.args)?;
-        let mut made = Made::new(&args);
+        let mut made = Made::new(&args, self.room.made());
         for row in 0..made.rows {
             let parts = texts.iter().map(|text| text.get(row));
             if self.nulls == Nulls::Kept && parts.clone().any(|part| part.is_none()) {
-                made.push(None)?;
+                made.push(None);
                 continue;
             }
             let length = parts.clone().flatten().map(str::len).sum();
-            made.reserve(length)?;
+            made.check(length)?;
             let text: String = parts.flatten().collect();
-            made.push(Some(&text))?;
+            made.push(Some(&text));
         }
         made.finish()
     }
@@ -72,12 +70,13 @@ impl ScalarUDFImpl for Join {
 /// Replaces each occurrence of a text in another.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Replace {
+    room: Room,
     signature: Signature,
 }
 
 impl Replace {
-    pub(super) fn new() -> Self {
-        Self { signature: Signature::any(3, Volatility::Immutable) }
+    pub(super) fn new(room: Room) -> Self {
+        Self { room, signature: Signature::any(3, Volatility::Immutable) }
     }
 }
 
@@ -96,23 +95,23 @@ impl ScalarUDFImpl for Replace {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue, DataFusionError> {
         let texts = Texts::all(&args.args)?;
-        let mut made = Made::new(&args);
+        let mut made = Made::new(&args, self.room.made());
         let [text, from, to] = texts.as_slice() else {
             return Err(DataFusionError::Plan("replace takes three texts".to_owned()));
         };
         for row in 0..made.rows {
             let (Some(text), Some(from), Some(to)) = (text.get(row), from.get(row), to.get(row))
             else {
-                made.push(None)?;
+                made.push(None);
                 continue;
             };
             if from.is_empty() {
-                made.push(Some(text))?;
+                made.push(Some(text));
                 continue;
             }
             let grown = text.matches(from).count().saturating_mul(to.len());
-            made.reserve(text.len().saturating_add(grown))?;
-            made.push(Some(&text.replace(from, to)))?;
+            made.check(text.len().saturating_add(grown))?;
+            made.push(Some(&text.replace(from, to)));
         }
         made.finish()
     }
@@ -146,38 +145,34 @@ impl Texts {
     }
 }
 
-/// What a function makes, within the bound.
+/// What a function makes, each text within its bound.
 struct Made {
     /// Rows to make: one when all arguments are one for all.
     rows: usize,
     scalar: bool,
-    bytes: usize,
+    /// The longest that a text may become, in bytes.
+    longest: usize,
     builder: StringViewBuilder,
 }
 
 impl Made {
-    fn new(args: &ScalarFunctionArgs) -> Self {
+    fn new(args: &ScalarFunctionArgs, longest: usize) -> Self {
         let scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let rows = if scalar { 1 } else { args.number_rows };
-        Self { rows, scalar, bytes: 0, builder: StringViewBuilder::with_capacity(rows) }
+        Self { rows, scalar, longest, builder: StringViewBuilder::with_capacity(rows) }
     }
 
-    /// Sees to it that so many more bytes are within the bound before anyone makes them.
-    fn reserve(&self, bytes: usize) -> Result<(), DataFusionError> {
-        if self.bytes.saturating_add(bytes) > MADE_BYTES_MAX {
-            let text = format!("a text function made more than {MADE_BYTES_MAX} bytes");
+    /// Sees to it that a text is within the bound before anyone makes it.
+    fn check(&self, bytes: usize) -> Result<(), DataFusionError> {
+        if bytes > self.longest {
+            let text = format!("a text function made more than {} bytes", self.longest);
             return Err(DataFusionError::ResourcesExhausted(text));
         }
         Ok(())
     }
 
-    fn push(&mut self, text: Option<&str>) -> Result<(), DataFusionError> {
-        let text = text.map(Cow::Borrowed);
-        let length = text.as_ref().map_or(0, |text| text.len());
-        self.reserve(length)?;
-        self.bytes += length;
+    fn push(&mut self, text: Option<&str>) {
         self.builder.append_option(text);
-        Ok(())
     }
 
     fn finish(mut self) -> Result<ColumnarValue, DataFusionError> {
