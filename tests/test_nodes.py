@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from harness import Postgres, Receiver, Server, wait_until
+from harness import Postgres, Receiver, Server, command, wait_until
 
 # A killed server's endpoints move within its lease of 10 seconds and a look for the dead every 2.
 TAKEN_OVER_SECONDS = 20
@@ -144,3 +144,28 @@ def test_the_database_restarts(nodes, postgres, receiver):
     publish(second, 10, 10)
     wait_until(lambda: len(set(numbers(receiver))) == 20, TAKEN_OVER_SECONDS)
     assert without_repeats(numbers(receiver)) == list(range(20))
+
+
+def test_the_key_is_rotated_while_no_server_runs(postgres, tmp_path):
+    server = Server(tmp_path, database=postgres.database()).start()
+    made = server.ultracart("POST", "/webhook/webhooks", {
+        "webhook_url": "https://x.test/h", "authentication_type": "basic",
+        "basic_username": "u", "basic_password": "the-canary"})
+    assert made.status == 200, made.body
+
+    def rotate(*flags):
+        return command("key", "rotate", *flags, env=server.place, cwd=tmp_path)
+
+    to = ("--new-encryption-key-file", "new.key")
+    assert "stop them first" in rotate(*to).stderr
+    assert server.stop() == 0
+    assert "--new-encryption-key-file" in rotate().stderr
+    done = rotate(*to)
+    assert done.returncode == 0 and "1 secrets" in done.stdout, done.stderr
+    old = command("credential", "list", env=server.place)
+    assert old.returncode == 1 and "the encryption key is not the one" in old.stderr
+    server.place["HOOKYARD_ENCRYPTION_KEY"] = (tmp_path / "new.key").read_text().strip()
+    server.start()
+    hooks = server.ultracart("GET", "/webhook/webhooks").json["webhooks"]
+    assert hooks[0]["basic_password"] == "the-canary"
+    assert server.stop() == 0

@@ -1,21 +1,33 @@
 //! Where the data is: in a directory, or in a database that several servers share.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use hookyard_core::clock::{Clock, SystemClock};
 use hookyard_core::entropy::SystemEntropy;
 use hookyard_core::model::Secret;
 use hookyard_store::postgres::{LEASE_DEFAULT, Options, PostgresStore};
 use hookyard_store::{ApplicationStore, AuditStore, CredentialStore, SharedStore, TenantStore};
 
-use crate::config::Common;
+use crate::config::{Common, read_or_make};
 use crate::data::{DataDir, Lock};
 
+const CANNOT_OPEN: &str = "cannot open the database";
+
 /// Opens the store for a process that serves from it or makes it. A directory is locked as long as the
-/// second part lives.
-pub(crate) async fn open(common: &Common) -> Result<(SharedStore, Option<Lock>)> {
+/// second part lives; where servers share a database, the lease is how long this one owns its endpoints
+/// without being heard of.
+pub(crate) async fn open(
+    common: &Common,
+    clock: &Arc<dyn Clock>,
+    lease: Duration,
+) -> Result<(SharedStore, Option<Lock>)> {
     if let Some(url) = &common.database {
-        return Ok((Arc::new(open_database(url, common.key.read()?).await?), None));
+        let options = Options { lease, ..options(common, url, clock)? };
+        let store = PostgresStore::open(options).await.context(CANNOT_OPEN)?;
+        return Ok((Arc::new(store), None));
     }
     let data = DataDir::create(&common.data)?;
     let lock = data.lock()?;
@@ -52,7 +64,9 @@ impl<S: TenantStore + CredentialStore + ApplicationStore + AuditStore> Managed f
 /// Opens what is there for a command that changes little of it.
 pub(crate) async fn open_managed(common: &Common) -> Result<Box<dyn Managed>> {
     if let Some(url) = &common.database {
-        return Ok(Box::new(open_database(url, common.key.read()?).await?));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let options = options(common, url, &clock)?;
+        return Ok(Box::new(PostgresStore::beside(options).await.context(CANNOT_OPEN)?));
     }
     Ok(Box::new(DataDir::existing(&common.data)?.open_credentials()?))
 }
@@ -65,8 +79,26 @@ pub(crate) fn lock(common: &Common) -> Result<Option<Lock>> {
     }
 }
 
-async fn open_database(url: &Secret, key: [u8; 32]) -> Result<PostgresStore> {
-    let entropy = Arc::new(SystemEntropy);
-    let options = Options { url: url.clone(), key, entropy, lease: LEASE_DEFAULT };
-    PostgresStore::open(options).await.context("cannot open the database")
+/// Seals every secret of a database with the key in a file, which is made if it is not there; how many
+/// there are.
+pub(crate) async fn rotate_key(common: &Common, url: &Secret, new: Option<&Path>) -> Result<usize> {
+    let Some(new) = new else {
+        bail!("name a file for the new key with --new-encryption-key-file: every server needs it");
+    };
+    let (old, next) = (common.key.read()?, read_or_make(new, &SystemEntropy)?);
+    if next == old {
+        bail!("{} holds the present key: name another file", new.display());
+    }
+    let count = PostgresStore::rotate_key(url, &old, &next, &SystemEntropy).await;
+    count.context("cannot seal the database's secrets anew")
+}
+
+fn options(common: &Common, url: &Secret, clock: &Arc<dyn Clock>) -> Result<Options> {
+    Ok(Options {
+        url: url.clone(),
+        key: common.key.read()?,
+        entropy: Arc::new(SystemEntropy),
+        clock: Arc::clone(clock),
+        lease: LEASE_DEFAULT,
+    })
 }

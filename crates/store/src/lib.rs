@@ -40,6 +40,7 @@ mod retention;
 mod sources;
 pub mod sqlite;
 mod tenants;
+mod tenure;
 pub mod vault;
 
 pub use actor::{Actor, ActorKind};
@@ -83,6 +84,7 @@ pub use replays::{
 pub use retention::{Expired, Expiry, Keep, Retention, RetentionStore, Surplus, SurplusAge};
 pub use sources::{SourceQuery, SourceStore};
 pub use tenants::{PROJECTS_MAX, TenantStore};
+pub use tenure::Tenure;
 
 /// Everything that a backend does.
 #[async_trait::async_trait]

@@ -7,7 +7,7 @@ use hookyard_core::model::{Endpoint, Event, NewAttempt, QueueState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Ready, StoreError};
+use crate::{Ready, StoreError, Tenure};
 
 /// The right to work on an endpoint's queue.
 ///
@@ -19,8 +19,6 @@ pub struct Lease {
     pub endpoint: EndpointId,
     /// Counts its owners.
     pub epoch: u64,
-    /// When the lease ends unless it is renewed; `None` where there is only one node.
-    pub until: Option<Timestamp>,
 }
 
 /// How much of a queue's head to return.
@@ -155,11 +153,12 @@ pub trait QueueStore: Send + Sync {
     /// changed, a lease came free. After a start this includes every endpoint with a queue.
     fn ready(&self) -> Arc<Ready>;
 
+    /// Until when this node may deliver: all its leases end with it, unless they are given back or
+    /// another node takes the endpoint first. The store extends it by itself, for as long as it can.
+    fn tenure(&self) -> Tenure;
+
     /// Takes the endpoint; `None` when it has another owner or is gone.
     async fn claim(&self, endpoint: EndpointId) -> Result<Option<Lease>, StoreError>;
-
-    /// Extends the lease.
-    async fn renew(&self, lease: &Lease) -> Result<Lease, StoreError>;
 
     /// Gives the endpoint back.
     async fn release(&self, lease: Lease) -> Result<(), StoreError>;

@@ -10,8 +10,8 @@ use super::application_args::ApplicationAction;
 use super::limit_args::LimitArgs;
 use super::manage_args::{AuditAction, CredentialAction, ProjectAction, WorkspaceAction};
 use crate::config::values::{
-    ByteSize, Days, DisableDays, DrainSeconds, LogFormat, LogLevel, Merchant, Net, Number,
-    PublicUrl, SqlOutput, SqlQueries, SqlSeconds, TokenSeconds, WebUrl, Zone,
+    ByteSize, Days, DisableDays, DrainSeconds, LeaseSeconds, LogFormat, LogLevel, Merchant, Net,
+    Number, PublicUrl, SqlOutput, SqlQueries, SqlSeconds, TokenSeconds, WebUrl, Zone,
 };
 
 /// Send and receive webhooks from one binary
@@ -406,6 +406,14 @@ pub(crate) struct ServeArgs {
     /// then is delivered after the next start.
     #[arg(long, value_name = "SECONDS", env = "HOOKYARD_DRAIN_SECONDS", default_value = "35")]
     pub(crate) drain_seconds: DrainSeconds,
+
+    /// How long a server may be silent until others take over what it delivers
+    ///
+    /// Only where several servers share a PostgreSQL database. A server that cannot reach it stops
+    /// delivering when four fifths of this are over. A shorter time brings a takeover sooner, a longer
+    /// one survives longer pauses of the database.
+    #[arg(long, value_name = "SECONDS", env = "HOOKYARD_LEASE_SECONDS", default_value = "10")]
+    pub(crate) lease_seconds: LeaseSeconds,
 }
 
 #[derive(Debug, Args)]

@@ -6,13 +6,19 @@ use hookyard_core::entropy::SystemEntropy;
 use super::output;
 use crate::config::KeyRotate;
 use crate::data::DataDir;
+use crate::storage;
 
 /// Seals every secret with a new key.
-pub(crate) fn rotate(command: KeyRotate) -> Result<()> {
+pub(crate) async fn rotate(command: KeyRotate) -> Result<()> {
     let KeyRotate { common, new } = command;
-    let data = DataDir::existing(&common.data)?;
-    let _lock = data.lock()?;
-    let count = data.rotate_key(&common.key, new.as_deref(), &SystemEntropy)?;
+    let count = match &common.database {
+        Some(url) => storage::rotate_key(&common, url, new.as_deref()).await?,
+        None => {
+            let data = DataDir::existing(&common.data)?;
+            let _lock = data.lock()?;
+            data.rotate_key(&common.key, new.as_deref(), &SystemEntropy)?
+        }
+    };
     output::line(&format!("{count} secrets are sealed with the new key"))?;
     if let Some(new) = new {
         let new = new.display();

@@ -24,11 +24,14 @@ use crate::{first, storage, telemetry};
 
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(command: Serve) -> Result<()> {
-    let Serve { common, first, listen, allow_net, settings, limits, deliver, retention, drain } =
+    let Serve {
+        common, first, listen, allow_net, settings, limits, deliver, retention, drain, lease,
+    } =
         command;
     let _flush = telemetry::start(&common).context("cannot start the log")?;
     let signals = Signals::listen().context("cannot listen for signals")?;
-    let (store, _lock) = storage::open(&common).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let (store, _lock) = storage::open(&common, &clock, lease).await?;
     // The port is taken before anything is printed: what is printed must be usable.
     let listener = TcpListener::bind(listen)
         .await
@@ -41,7 +44,7 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
     }
     let engine = Engine::new(
         Arc::clone(&store),
-        Arc::new(SystemClock::new()),
+        clock,
         Arc::new(SystemEntropy),
         Arc::new(Guard::new(allow_net)),
     );

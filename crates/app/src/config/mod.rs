@@ -90,6 +90,8 @@ pub(crate) struct Serve {
     pub(crate) retention: Retention,
     pub(crate) deliver: deliver::Options,
     pub(crate) drain: Duration,
+    /// How long this server owns its endpoints without being heard of, where others share its database.
+    pub(crate) lease: Duration,
 }
 
 /// `migrate`.
@@ -310,6 +312,7 @@ impl Serve {
             disable_after_days,
             limits,
             drain_seconds,
+            lease_seconds,
         } = args;
         let (limits, bounds) = limits::read(&limits)?;
         check_sizes(event_bytes_max, batch_bytes_max)?;
@@ -353,6 +356,7 @@ impl Serve {
             },
             deliver,
             drain: Duration::from_secs(drain_seconds.0),
+            lease: Duration::from_secs(lease_seconds.0),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The values that settings take, each read from text that a person wrote.
 
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -360,6 +361,26 @@ impl FromStr for LimitSeconds {
         let seconds = text.parse().ok().filter(|it| (1..=LIMIT_SECONDS_MAX).contains(it));
         seconds.map(Self).ok_or_else(|| {
             format!("`{text}` is no time to wait: use whole seconds from 1 to {LIMIT_SECONDS_MAX}")
+        })
+    }
+}
+
+/// Leases, in seconds. A shorter one would end in pauses that are no outage: a renewal has two fifths
+/// of it. After a longer one nobody would speak of a takeover any more.
+const LEASE_SECONDS: RangeInclusive<u64> = 3..=300;
+
+/// How long a server may be silent, in whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LeaseSeconds(pub(crate) u64);
+
+impl FromStr for LeaseSeconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let seconds = text.parse().ok().filter(|seconds| LEASE_SECONDS.contains(seconds));
+        seconds.map(Self).ok_or_else(|| {
+            let (least, most) = LEASE_SECONDS.into_inner();
+            format!("`{text}` is no lease: use whole seconds from {least} to {most}")
         })
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hookyard_core::id::{EventTypeId, RequestId, Seq};
 use hookyard_core::model::{Endpoint, Event, Header, NewAttempt, Outcome};
+use hookyard_store::StoreError;
 use http::HeaderMap;
 use jiff::Timestamp;
 
@@ -16,7 +17,7 @@ use super::render::{self, Bundle};
 use super::request::{Message, message_id};
 use super::step::Deliverer;
 use super::trace::Trace;
-use super::transport::Answer;
+use super::transport::{Answer, Outgoing};
 use super::verdict::{Before, Verdict, verdict};
 use crate::hops;
 
@@ -75,8 +76,14 @@ fn landing(endpoint: &Endpoint, events: &[Seq]) -> Option<Landing> {
 }
 
 impl Deliverer {
-    /// Sends the bundle.
-    pub(super) async fn send(&self, plan: &Plan, rendered: Rendered, place: Place) -> Answered {
+    /// Sends the bundle. [`StoreError::Unavailable`] when this node may not deliver now, or not any
+    /// more: a request that is under way then is cut off.
+    pub(super) async fn send(
+        &self,
+        plan: &Plan,
+        rendered: Rendered,
+        place: Place,
+    ) -> Result<Answered, StoreError> {
         let Rendered { bundle, events, queued_at } = rendered;
         let Bundle { body, events: count, event_types, order_ids } = bundle;
         let seqs: Vec<_> = events.iter().take(count).map(|event| event.seq).collect();
@@ -95,13 +102,13 @@ impl Deliverer {
             Ok(target) => {
                 let mut outgoing = target.request(message);
                 outgoing.landing = landing(&plan.endpoint, &seqs);
-                (outgoing.logged_headers(), self.transport.send(outgoing).await)
+                (outgoing.logged_headers(), self.exchange(outgoing).await?)
             }
             Err(reason) => (Vec::new(), Err(reason.clone())),
         };
         let duration = self.clock.monotonic().saturating_sub(started);
         drop(in_flight);
-        Answered {
+        Ok(Answered {
             request_id,
             started_at,
             duration,
@@ -111,6 +118,19 @@ impl Deliverer {
             order_ids,
             request_headers,
             answer,
+        })
+    }
+
+    /// Sends a request for as long as this node may deliver. After that another node may send the
+    /// same bundle, and what comes next: so what is under way is cut off before.
+    async fn exchange(&self, outgoing: Outgoing) -> Result<Result<Answer, String>, StoreError> {
+        tokio::select! {
+            biased;
+            () = self.tenure.ended(&*self.clock) => {
+                let reason = "this server's lease has ended; a request under way was cut off";
+                Err(StoreError::Unavailable(reason.to_owned()))
+            }
+            answer = self.transport.send(outgoing) => Ok(answer),
         }
     }
 

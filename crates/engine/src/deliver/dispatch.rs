@@ -256,7 +256,7 @@ impl<'a> Turn<'a> {
             && worker.lanes.is_none()
             && let Some(until) = retry_at(self.deliverer, worker).await?
         {
-            return self.sleep(until).await;
+            return Ok(self.sleep(until));
         }
         loop {
             let step = self.deliverer.step(worker).await?;
@@ -268,7 +268,7 @@ impl<'a> Turn<'a> {
                 | Step::Halved => {}
                 // Only this bundle waits.
                 Step::Failed(_) if worker.lanes.is_some() => {}
-                Step::Failed(until) | Step::Wait(until) => return self.sleep(until).await,
+                Step::Failed(until) | Step::Wait(until) => return Ok(self.sleep(until)),
                 Step::Gone => return Ok(None),
                 Step::Idle
                 | Step::Disabled
@@ -283,14 +283,10 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Sleeps until then or, if that is earlier, until the lease must be renewed.
-    async fn sleep(&mut self, until: Timestamp) -> Result<Option<Asleep>, StoreError> {
-        let Some(mut worker) = self.worker.take() else { return Ok(None) };
-        if !self.deliverer.keep(&mut worker).await? {
-            return Ok(None);
-        }
-        let until = worker.renewal().map_or(until, |renewal| renewal.min(until));
-        Ok(Some(Asleep { until, worker: Some(worker), store_failures: 0 }))
+    /// Sleeps until then. The lease is kept.
+    fn sleep(&mut self, until: Timestamp) -> Option<Asleep> {
+        let worker = self.worker.take()?;
+        Some(Asleep { until, worker: Some(worker), store_failures: 0 })
     }
 }
 

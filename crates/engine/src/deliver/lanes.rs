@@ -117,9 +117,6 @@ impl Deliverer {
         worker: &mut Worker,
     ) -> Result<Option<Step>, StoreError> {
         loop {
-            if !self.keep(worker).await? {
-                return Ok(Some(Step::Gone));
-            }
             let next = self.fill(worker).await;
             if let (Err(_), Some(lanes)) = (&next, &mut worker.lanes) {
                 lanes.stale = true;
@@ -132,7 +129,6 @@ impl Deliverer {
                     return Ok(None);
                 }
             };
-            let until = until.into_iter().chain(worker.renewal()).min();
             if let Some(ended) = self.wait(worker, until).await
                 && let Some(step) = self.ended(worker, ended).await?
             {
@@ -321,7 +317,7 @@ impl Deliverer {
         let count = bundle.events;
         self.give_units_back(&plan.endpoint, seqs.len(), count);
         let rendered = Rendered { bundle, events, queued_at: first.queued_at };
-        let answered = self.send(&plan, rendered, place).await;
+        let answered = self.send(&plan, rendered, place).await?;
         let places = entries.iter().take(count).map(|entry| entry.place).collect();
         let Judged { attempt, verdict, last } = {
             let mut failures = failures.lock();

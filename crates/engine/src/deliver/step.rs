@@ -1,13 +1,12 @@
 //! One step of one endpoint: head, render, send, settle.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use hookyard_core::clock::Clock;
 use hookyard_core::entropy::Entropy;
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::{Event, QueueState};
-use hookyard_store::{Head, HeadLimit, Lease, Queued, SharedStore, StoreError};
+use hookyard_store::{Head, HeadLimit, Lease, Queued, SharedStore, StoreError, Tenure};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
@@ -24,14 +23,11 @@ use super::verdict::{Before, Bisection, Verdict};
 use super::warn::Told;
 use crate::Engine;
 
-/// A lease is renewed when less than this is left of it: an attempt takes up to 30 seconds, and
-/// settling it must still be inside.
-const LEASE_MARGIN: Duration = Duration::from_secs(45);
-
 /// Delivers for all endpoints. Which endpoint, and when, is up to the caller.
 pub struct Deliverer {
     pub(super) engine: Engine,
     pub(super) store: SharedStore,
+    pub(super) tenure: Tenure,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) transport: Arc<dyn Transport>,
@@ -139,12 +135,6 @@ impl Worker {
         self.lease
     }
 
-    /// When the lease must be renewed; `None` when it lasts.
-    pub(super) fn renewal(&self) -> Option<Timestamp> {
-        let until = self.lease.until?;
-        Some(until.checked_sub(LEASE_MARGIN).unwrap_or(Timestamp::MIN))
-    }
-
     /// The endpoint's workspace, once a step has seen the endpoint.
     pub(super) fn workspace(&self) -> Option<WorkspaceId> {
         self.plan.as_ref().map(|plan| plan.endpoint.workspace)
@@ -159,6 +149,7 @@ impl Deliverer {
         Self {
             engine: engine.clone(),
             store: Arc::clone(engine.store()),
+            tenure: engine.store().tenure(),
             clock: Arc::clone(engine.clock()),
             entropy: Arc::clone(engine.entropy()),
             transport,
@@ -194,25 +185,7 @@ impl Deliverer {
             Ok(place) => place,
             Err(Stopping) => return Ok(Some(Step::Stopping)),
         };
-        if !self.keep(worker).await? {
-            return Ok(Some(Step::Gone));
-        }
         self.deliver(worker, place).await
-    }
-
-    /// Renews the lease if it is time to; whether it is still held.
-    pub(super) async fn keep(&self, worker: &mut Worker) -> Result<bool, StoreError> {
-        if worker.renewal().is_none_or(|renewal| renewal > self.clock.now()) {
-            return Ok(true);
-        }
-        match self.store.renew(&worker.lease).await {
-            Ok(lease) => {
-                worker.lease = lease;
-                Ok(true)
-            }
-            Err(StoreError::LeaseLost | StoreError::NotFound(_)) => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 
     async fn deliver(&self, worker: &mut Worker, place: Place) -> Result<Option<Step>, StoreError> {
@@ -272,7 +245,7 @@ impl Deliverer {
         worker.plan = Some(Arc::clone(&plan));
         let count = bundle.events;
         self.take_units(&plan.endpoint, count);
-        let answered = self.send(&plan, Rendered { bundle, events, queued_at }, place).await;
+        let answered = self.send(&plan, Rendered { bundle, events, queued_at }, place).await?;
         let QueueState { failures, refusals, .. } = state;
         let before = Before { failures, of_bundle: failures, refusals };
         let Judged { attempt, verdict, last } = self.judge(&plan, answered, before, Vec::new());

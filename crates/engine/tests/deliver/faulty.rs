@@ -1,6 +1,5 @@
 //! A store that fails when it is told to.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -39,16 +38,14 @@ pub(crate) struct FaultyStore {
     plan: Mutex<Vec<(Op, usize, When)>>,
     /// How many events at the next head are gone from the journal.
     gone: Mutex<usize>,
-    /// When leases end, if they do.
-    leases_until: Mutex<Option<Timestamp>>,
-    renewals: AtomicUsize,
+    /// Until when it may be delivered, where that was set.
+    tenure: Mutex<Tenure>,
 }
 
 impl FaultyStore {
     pub(crate) fn over(inner: SharedStore) -> Arc<Self> {
-        let (plan, gone, leases_until) = (Mutex::default(), Mutex::default(), Mutex::default());
-        let renewals = AtomicUsize::new(0);
-        Arc::new(Self { inner, plan, gone, leases_until, renewals })
+        let tenure = Mutex::new(Tenure::endless());
+        Arc::new(Self { inner, plan: Mutex::default(), gone: Mutex::default(), tenure })
     }
 
     /// Makes the first events of the next head look as if they were gone from the journal.
@@ -56,18 +53,9 @@ impl FaultyStore {
         *self.gone.lock().unwrap() = events;
     }
 
-    /// Lets leases that are claimed or renewed from now on end then.
-    pub(crate) fn leases_until(&self, until: Timestamp) {
-        *self.leases_until.lock().unwrap() = Some(until);
-    }
-
-    /// How many leases were renewed.
-    pub(crate) fn renewals(&self) -> usize {
-        self.renewals.load(Ordering::Relaxed)
-    }
-
-    fn limited(&self, lease: Lease) -> Lease {
-        Lease { until: *self.leases_until.lock().unwrap(), ..lease }
+    /// Has deliverers that are made from now on deliver for this long only.
+    pub(crate) fn limit(&self, tenure: &Tenure) {
+        *self.tenure.lock().unwrap() = tenure.clone();
     }
 
     /// Plans that the `nth` next call of the method, from 1, fails.
@@ -107,14 +95,12 @@ impl QueueStore for FaultyStore {
         self.inner.ready()
     }
 
-    async fn claim(&self, endpoint: EndpointId) -> Result<Option<Lease>, StoreError> {
-        let claimed = self.faulty(Op::Claim, self.inner.claim(endpoint)).await?;
-        Ok(claimed.map(|lease| self.limited(lease)))
+    fn tenure(&self) -> Tenure {
+        self.tenure.lock().unwrap().clone()
     }
 
-    async fn renew(&self, lease: &Lease) -> Result<Lease, StoreError> {
-        self.renewals.fetch_add(1, Ordering::Relaxed);
-        Ok(self.limited(self.inner.renew(lease).await?))
+    async fn claim(&self, endpoint: EndpointId) -> Result<Option<Lease>, StoreError> {
+        self.faulty(Op::Claim, self.inner.claim(endpoint)).await
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {

@@ -33,3 +33,5 @@ mod retries;
 mod scripted;
 #[cfg(test)]
 mod sim;
+#[cfg(test)]
+mod tenure;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use hookyard_core::clock::Clock;
 use hookyard_engine::deliver::Step;
-use jiff::SignedDuration;
 
 use crate::faulty::{Op, When};
 use crate::scripted::{Reaction, status};
@@ -216,22 +215,4 @@ async fn reflowed_events_come_after_what_is_queued() {
     sim.clock.advance(Duration::from_secs(9));
     sim.run_until_idle(&mut sim.worker(endpoint).await).await;
     assert_eq!(sim.delivered(), [vec![0, 1], vec![2, 0], vec![1, 2], vec![3]]);
-}
-
-#[tokio::test]
-async fn leases_are_renewed_before_they_end() {
-    let sim = Sim::start().await;
-    let endpoint = sim.endpoint("/a", |settings| settings.maximum_events = 1).await.id;
-    sim.publish(3, &[endpoint]).await;
-    let in_two_minutes = sim.clock.now() + SignedDuration::from_mins(2);
-    sim.store.leases_until(in_two_minutes);
-    let mut worker = sim.worker(endpoint).await;
-    sim.step(&mut worker).await;
-    assert_eq!(sim.store.renewals(), 0);
-    sim.clock.advance(Duration::from_secs(80));
-    sim.store.leases_until(in_two_minutes + SignedDuration::from_mins(2));
-    sim.step(&mut worker).await;
-    assert_eq!((sim.store.renewals(), worker.lease().until.is_some()), (1, true));
-    sim.step(&mut worker).await;
-    assert_eq!(sim.store.renewals(), 1);
 }

@@ -16,7 +16,7 @@ use hookyard_engine::Engine;
 use hookyard_engine::deliver::{self, Deliverer, Step, Worker};
 use hookyard_engine::net::Guard;
 use hookyard_store::sqlite::{Options, SqliteStore};
-use hookyard_store::{AttemptQuery, NewWorkspace, SharedStore};
+use hookyard_store::{AttemptQuery, NewWorkspace, SharedStore, Tenure};
 use hookyard_testkit::{SeededEntropy, SimClock};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -82,6 +82,13 @@ impl Sim {
             deliver::Options::default(),
         ));
         Self { clock, store, receivers, deliverer, engine, published, directory }
+    }
+
+    /// Delivers only as long as this lasts, from now on.
+    pub(crate) fn limit(&mut self, tenure: &Tenure) {
+        self.store.limit(tenure);
+        let (receivers, options) = (Arc::clone(&self.receivers), deliver::Options::default());
+        self.deliverer = Arc::new(Deliverer::new(&self.engine, receivers, options));
     }
 
     pub(crate) fn shared(&self) -> SharedStore {

@@ -332,7 +332,7 @@ pub(super) async fn catalogue(
 const KNOWN: &str = "SELECT FROM workspaces WHERE id = $1";
 
 /// Where an endpoint's secrets are sealed to.
-fn place(id: EndpointId) -> String {
+pub(super) fn place(id: EndpointId) -> String {
     format!("endpoint {id}")
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod};
 use deadpool_postgres::{PoolError, Runtime, Timeouts};
 use tokio::time::timeout;
-use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, Connection, Row, Socket};
 
+use super::address::{Address, CONNECT_MAX};
 use super::columns::Param;
 use super::tls::{MakeTls, Stream};
 use crate::StoreError;
@@ -18,24 +18,19 @@ use crate::StoreError;
 /// enough that ten nodes fit the server's usual hundred.
 const CONNECTIONS: usize = 9;
 
-/// How long a call waits for a connection that is free, or for a new one. Publishers are told to try
-/// again after that.
-const CONNECT_MAX: Duration = Duration::from_secs(5);
-
 /// How long one statement may take: a page of history is read in well under a second.
 const STATEMENT_MAX: Duration = Duration::from_secs(30);
 
-/// How long the other side may leave what was sent unacknowledged until the connection is given up.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
-
 /// What every connection begins with. Plans made for tables that were small must not be compiled; a
-/// commit must be on disk when it is answered, whatever the server's default is; and a transaction
-/// whose node has gone silent must not hold its locks. No statement is to read a large table from one
-/// end to the other: that would be the cheapest for a partition that was empty when it was analysed,
-/// and the plan would be kept while the partition fills.
+/// commit must be on disk when it is answered, whatever the server's default is; and neither a
+/// transaction whose node has gone silent nor a statement that nobody waits for any more must hold
+/// locks for longer than publishers wait. No statement is to read a large table from one end to the
+/// other: that would be the cheapest for a partition that was empty when it was analysed, and the plan
+/// would be kept while the partition fills.
 const SESSION: &str = "SET jit = off; SET enable_seqscan = off; \
      SET default_transaction_isolation = 'read committed'; \
-     SET idle_in_transaction_session_timeout = '15s'; \
+     SET idle_in_transaction_session_timeout = '5s'; \
+     SET client_connection_check_interval = '2s'; \
      SELECT set_config('synchronous_commit', 'on', false) \
          WHERE current_setting('synchronous_commit') = 'off'";
 
@@ -56,24 +51,8 @@ impl std::fmt::Debug for Database {
 impl Database {
     /// Reads the URL; nothing is connected yet.
     pub(super) fn new(url: &str) -> Result<Self, StoreError> {
-        let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
-            let reason = std::error::Error::source(&error).map(ToString::to_string);
-            let reason = reason.unwrap_or_else(|| error.to_string());
-            StoreError::internal(format!("the database URL cannot be read: {reason}"))
-        })?;
-        let local = |host: &Host| matches!(host, Host::Unix(_));
-        if config.get_hosts().iter().all(local) && config.get_ssl_mode() == SslMode::Prefer {
-            config.ssl_mode(SslMode::Disable);
-        }
-        if config.get_application_name().is_none() {
-            config.application_name("hookyard");
-        }
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_MAX);
-        }
-        config.tcp_user_timeout(SILENCE_MAX);
-        config.keepalives_idle(SILENCE_MAX);
-        let tls = MakeTls::new()?;
+        let Address { config, roots } = Address::read(url)?;
+        let tls = MakeTls::new(roots.as_deref())?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(config.clone(), tls.clone(), recycling);
         let pool = Pool::builder(manager)
@@ -116,6 +95,11 @@ impl Database {
         &self,
     ) -> Result<(tokio_postgres::Client, Connection<Socket, Stream<Socket>>), StoreError> {
         self.config.connect(self.tls.clone()).await.map_err(|error| failed(&error))
+    }
+
+    /// Lets go of the connections that nobody uses.
+    pub(super) fn forget_idle(&self) {
+        self.pool.retain(|_, _| false);
     }
 
     /// Lets go of all connections; later calls fail.
@@ -220,6 +204,50 @@ impl Conn {
         self.batch(begin).await?;
         self.torn.store(true, Ordering::Relaxed);
         Ok(self)
+    }
+
+    /// Begins a transaction with a query, in one round trip.
+    pub(super) async fn begin_with(
+        self,
+        sql: &str,
+        values: &[Param<'_>],
+    ) -> Result<(Self, Vec<Row>), StoreError> {
+        // Whatever fails, a transaction may have begun.
+        self.torn.store(true, Ordering::Relaxed);
+        let rows = self.guarded(async |client: &Object| {
+            let statement = client.prepare_cached(sql).await?;
+            let (begun, rows) = tokio::join!(
+                biased;
+                client.batch_execute("BEGIN"),
+                client.query(&statement, values),
+            );
+            begun?;
+            rows
+        });
+        let rows = rows.await?;
+        Ok((self, rows))
+    }
+
+    /// Runs a transaction's last statement and commits, in one round trip.
+    pub(super) async fn commit_with(
+        self,
+        sql: &str,
+        values: &[Param<'_>],
+    ) -> Result<(), StoreError> {
+        let done = self.guarded(async |client: &Object| {
+            let statement = client.prepare_cached(sql).await?;
+            // After a fault the commit is a rollback.
+            let (done, committed) = tokio::join!(
+                biased;
+                client.execute(&statement, values),
+                client.batch_execute("COMMIT"),
+            );
+            done?;
+            committed
+        });
+        done.await?;
+        self.torn.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Commits.

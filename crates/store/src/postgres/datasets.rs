@@ -24,8 +24,9 @@ use tokio_postgres::types::ToSql;
 use super::batches::Work;
 use super::columns::{Columns, Json, Param, Text, count, from_json, signed, small, to_json};
 use super::database::{Conn, Database};
+use super::receiving::{self, Kept};
 use super::versions::{self, Open};
-use super::{BATCH_MAX, PostgresStore, audit, folders, journal, receiving, sources, tenants};
+use super::{BATCH_MAX, PostgresStore, audit, folders, journal, sources, tenants};
 use crate::vault::Vault;
 use crate::{
     DatasetChange, DatasetQuery, DatasetStore, Entity, NewDataset, Ready, Received, StoreError,
@@ -395,13 +396,8 @@ impl Work for Receiving {
         let mut targets = targets(&tx, jobs).await?;
         let mut answers = place(&tx, &mut targets, jobs).await?;
         let touched = self.publish(&tx, &targets, jobs, &mut answers).await?;
-        for (job, answer) in jobs.iter().zip(&answers) {
-            if let (Some(request), Ok(took), To::Source(source)) = (&job.request, answer, job.to)
-                && !took.repeated
-            {
-                receiving::keep(&tx, source, request, (took.batch, took.event), job.now).await?;
-            }
-        }
+        let kept: Vec<_> = jobs.iter().zip(&answers).filter_map(kept).collect();
+        receiving::keep(&tx, &kept).await?;
         versions::write(&tx, targets.open).await?;
         tx.commit().await?;
         self.ready.mark(touched);
@@ -438,6 +434,15 @@ impl Receiving {
         }
         Ok(appended.touched)
     }
+}
+
+/// What is kept of a request, if something is.
+fn kept<'a>((job, answer): (&'a Delivery, &Result<Took, StoreError>)) -> Option<Kept<'a>> {
+    let (Some(request), Ok(took), To::Source(source)) = (&job.request, answer, job.to) else {
+        return None;
+    };
+    let Took { batch, event, .. } = *took;
+    (!took.repeated).then_some(Kept { source, request, batch, event, at: job.now })
 }
 
 /// Adds the rows of what did not come before.

@@ -7,6 +7,8 @@
 //! tables, columns with a default, indexes. What is to go, goes one release later. That is also why
 //! a newer database is not refused outright: [`OLDEST`] says from which version on it can be used.
 
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
 
 use super::columns::Columns;
@@ -14,7 +16,7 @@ use super::database::Conn;
 use crate::StoreError;
 
 /// All migrations, oldest first; the last one's place is the format version.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
 
 /// The oldest format whose Hookyard may serve beside this one; kept with each migration.
 const OLDEST: i32 = 1;
@@ -22,8 +24,13 @@ const OLDEST: i32 = 1;
 /// Held while migrating: "hkyd" and 1.
 const LOCK: i64 = 0x686b_7964_0001;
 
+/// How long one statement of a migration may take, and how long a node waits for another one that
+/// migrates: an index on the largest table takes minutes.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60 * 60);
+
 /// Brings the database to the newest format.
 pub(super) async fn migrate(conn: Conn) -> Result<(), StoreError> {
+    let conn = conn.within(PATIENCE);
     refuse_unfit(&conn).await?;
     let tx = conn.begin().await?;
     tx.query("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;

@@ -10,13 +10,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hookyard_core::clock::Clock;
 use hookyard_core::entropy::Entropy;
 use hookyard_core::model::Secret;
+use tokio::sync::Notify;
 
 use crate::places::Places;
 use crate::vault::Vault;
-use crate::{Ready, Store, StoreError};
+use crate::{Ready, Store, StoreError, Tenure};
 
+mod address;
 mod applications;
 pub(crate) mod arriving;
 mod attempts;
@@ -43,6 +46,7 @@ mod oauth;
 mod partitions;
 mod queue;
 mod receiving;
+mod rekey;
 mod replays;
 mod requeue;
 mod retention;
@@ -53,6 +57,7 @@ mod tenants;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tls;
+mod upkeep;
 mod versions;
 
 use batches::Batches;
@@ -70,6 +75,9 @@ pub const LEASE_DEFAULT: Duration = Duration::from_secs(10);
 /// What is sealed to tell a wrong encryption key.
 const PROOF: &str = "hookyard";
 
+/// What it is sealed to.
+const PROOF_PLACE: &str = "installation";
+
 /// How to open a store.
 #[derive(Clone)]
 pub struct Options {
@@ -79,6 +87,8 @@ pub struct Options {
     pub key: [u8; 32],
     /// Where nonces come from.
     pub entropy: Arc<dyn Entropy>,
+    /// What the time until the lease's end is measured with; the same that the engine has.
+    pub clock: Arc<dyn Clock>,
     /// How long this node owns its endpoints without renewing.
     pub lease: Duration,
 }
@@ -97,13 +107,43 @@ pub struct PostgresStore {
     receives: Batches<datasets::Receiving>,
     fresh: Batches<freshness::Freshness>,
     places: Places,
-    tasks: nodes::Tasks,
+    tenure: Tenure,
+    tasks: upkeep::Tasks,
 }
 
 impl PostgresStore {
     /// Connects, brings the database to the newest format and becomes one of its nodes.
     pub async fn open(options: Options) -> Result<Self, StoreError> {
-        let Options { url, key, entropy, lease } = options;
+        let Options { clock, lease, .. } = options.clone();
+        let mut store = Self::beside(options).await?;
+        let upkeep = upkeep::Upkeep {
+            db: Arc::clone(&store.db),
+            clock,
+            node: store.node,
+            lease,
+            tenure: store.tenure.clone(),
+            ready: Arc::clone(&store.ready),
+            replays: Arc::clone(&store.replays),
+            missed: Notify::new(),
+        };
+        store.tasks = upkeep.start().await?;
+        // A move or a change of the key that began meanwhile has found this node, or is found here.
+        if let Err(error) = store.fit().await {
+            nodes::leave(&store.db.get().await?, store.node).await?;
+            return Err(error);
+        }
+        Ok(store)
+    }
+
+    /// Whether this process may work on the database as it is.
+    async fn fit(&self) -> Result<(), StoreError> {
+        arriving::refuse_unfinished(&self.db.get().await?).await?;
+        prove(self.db.begin().await?, &self.vault, &*self.entropy).await
+    }
+
+    /// The same for a process that delivers nothing: it is no node, and is not told what there is to do.
+    pub async fn beside(options: Options) -> Result<Self, StoreError> {
+        let Options { url, key, entropy, .. } = options;
         let db = Arc::new(Database::new(url.expose())?);
         migrate::migrate(db.get().await?).await?;
         partitions::make(db.get().await?, &[]).await?;
@@ -112,21 +152,6 @@ impl PostgresStore {
         prove(db.begin().await?, &vault, &*entropy).await?;
         let node = db.get().await?.one("SELECT nextval('node_ids')", &[]).await?.get_as(0)?;
         let (ready, replays) = (Arc::<Ready>::default(), Arc::<Ready>::default());
-        let upkeep = nodes::Upkeep {
-            db: Arc::clone(&db),
-            node,
-            lease,
-            ready: Arc::clone(&ready),
-            replays: Arc::clone(&replays),
-        };
-        let tasks = upkeep.start().await?;
-        // A move that began meanwhile has found this node, or is found here.
-        let conn = db.get().await?;
-        if let Err(error) = arriving::refuse_unfinished(&conn).await {
-            nodes::leave(&conn, node).await?;
-            return Err(error);
-        }
-        drop(conn);
         let appending = journal::Appending { node, ready: Arc::clone(&ready) };
         let receiving = datasets::Receiving { node, ready: Arc::clone(&ready) };
         let settling = settle::Settling { node, replays: Arc::clone(&replays) };
@@ -142,7 +167,8 @@ impl PostgresStore {
             node,
             ready,
             replays,
-            tasks,
+            tenure: Tenure::over(),
+            tasks: upkeep::Tasks::default(),
         })
     }
 }
@@ -170,14 +196,14 @@ impl Store for PostgresStore {
 async fn prove(tx: Conn, vault: &Vault, entropy: &dyn Entropy) -> Result<(), StoreError> {
     let row = tx.one("SELECT key_proof FROM installation FOR UPDATE", &[]).await?;
     match row.get_as::<Option<&[u8]>>(0)? {
-        Some(sealed) => vault.open("installation", sealed).map(drop).map_err(|_| {
+        Some(sealed) => vault.open(PROOF_PLACE, sealed).map(drop).map_err(|_| {
             StoreError::internal(
                 "the encryption key is not the one that this database's secrets were sealed with: \
                  every node needs the same key",
             )
         })?,
         None => {
-            let sealed = vault.seal(entropy, "installation", &Secret::new(PROOF))?;
+            let sealed = vault.seal(entropy, PROOF_PLACE, &Secret::new(PROOF))?;
             tx.execute("UPDATE installation SET key_proof = $1", &[&sealed]).await?;
         }
     }

@@ -22,7 +22,7 @@ use super::{PostgresStore, audit, catalog, journal, nodes, requeue};
 use crate::backlog::{Backlog, Failing, Origin, Position};
 use crate::{
     Entity, EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Reflow, StoreError,
-    WINDOW, Window,
+    Tenure, WINDOW, Window,
 };
 
 /// Columns that [`backlog`] reads, of the table `q`. The place of the next entry is where the last
@@ -37,24 +37,12 @@ impl QueueStore for PostgresStore {
         Arc::clone(&self.ready)
     }
 
-    async fn claim(&self, endpoint: EndpointId) -> Result<Option<Lease>, StoreError> {
-        // Waits for whoever changes the row just now: that takes no longer than a commit, and to
-        // pass over it would leave the endpoint to the next look at all of them.
-        let sql = "UPDATE queues SET owner = $2, epoch = epoch + 1 WHERE endpoint_id = $1 \
-                   AND (owner IS NULL OR owner = $2 OR NOT EXISTS (SELECT FROM nodes \
-                   WHERE nodes.id = queues.owner AND nodes.until > clock_timestamp())) \
-                   RETURNING epoch";
-        let row = self.db.get().await?.opt(sql, &[&endpoint.0, &self.node]).await?;
-        let Some(row) = row else { return Ok(None) };
-        Ok(Some(Lease { endpoint, epoch: row.unsigned(0)?, until: None }))
+    fn tenure(&self) -> Tenure {
+        self.tenure.clone()
     }
 
-    async fn renew(&self, lease: &Lease) -> Result<Lease, StoreError> {
-        // The node's own row is renewed all the time; whether the endpoint is still its is asked.
-        let sql = "SELECT FROM queues WHERE endpoint_id = $1 AND owner = $2 AND epoch = $3";
-        let (conn, epoch) = (self.db.get().await?, lease.epoch.cast_signed());
-        let held = conn.opt(sql, &[&lease.endpoint.0, &self.node, &epoch]).await?;
-        held.map(|_| *lease).ok_or(StoreError::LeaseLost)
+    async fn claim(&self, endpoint: EndpointId) -> Result<Option<Lease>, StoreError> {
+        nodes::claim(&self.db.get().await?, self.node, endpoint).await
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {

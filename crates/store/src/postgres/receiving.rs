@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::PostgresStore;
-use super::columns::{Columns, Json, Text, count, from_json, signed, to_json};
+use super::columns::{Columns, Json, Param, Text, count, from_json, signed, to_json};
 use super::database::Conn;
 use super::datasets::{To, Took};
 use super::{partitions, versions};
@@ -379,40 +379,55 @@ pub(super) async fn new_names(
     Ok(fresh)
 }
 
-/// Keeps a request for inspection.
-pub(super) async fn keep(
-    tx: &Conn,
-    source: SourceId,
-    request: &KeptRequest,
-    (batch, event): (Option<BatchId>, Option<Receipt>),
-    now: Timestamp,
-) -> Result<(), StoreError> {
+/// A request that is kept for inspection, with what became of it.
+pub(super) struct Kept<'a> {
+    pub(super) source: SourceId,
+    pub(super) request: &'a KeptRequest,
+    pub(super) batch: Option<BatchId>,
+    pub(super) event: Option<Receipt>,
+    pub(super) at: Timestamp,
+}
+
+/// The body, where it is kept apart from the row.
+fn own_body(request: &KeptRequest) -> Option<&[u8]> {
+    match &request.body {
+        KeptBody::Own(body) => Some(body),
+        KeptBody::Cell | KeptBody::None => None,
+    }
+}
+
+/// Keeps requests for inspection.
+pub(super) async fn keep(tx: &Conn, kept: &[Kept<'_>]) -> Result<(), StoreError> {
+    if kept.is_empty() {
+        return Ok(());
+    }
     let sql = "INSERT INTO deliveries (source_id, received_ms, method, query, headers, address, \
-               bytes, row_id, seq, in_row, body) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-    let (in_row, body) = match &request.body {
-        KeptBody::Cell => (true, None),
-        KeptBody::Own(body) => (false, Some(&body[..])),
-        KeptBody::None => (false, None),
-    };
-    tx.execute(
-        sql,
-        &[
-            &source.0,
-            &now.as_millisecond(),
-            &Text(&request.method),
-            &Text(&request.query),
-            &Text(&to_json(&request.headers)?),
-            &request.address.map(|address| address.to_string()),
-            &signed(request.bytes),
-            &batch.map(|batch| signed(batch.0)),
-            &event.map(|receipt| signed(receipt.seq.0)),
-            &in_row,
-            &body,
-        ],
-    )
-    .await
-    .map(drop)
+               bytes, row_id, seq, in_row, body) SELECT source_id, received_ms, method, query, \
+               headers, address, bytes, row_id, seq, in_row, body FROM unnest($1::int4[], \
+               $2::int8[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int8[], $8::int8[], \
+               $9::int8[], $10::bool[], $11::bytea[]) WITH ORDINALITY AS d (source_id, received_ms, \
+               method, query, headers, address, bytes, row_id, seq, in_row, body, n) ORDER BY n";
+    let headers =
+        kept.iter().map(|one| to_json(&one.request.headers)).collect::<Result<Vec<_>, _>>()?;
+    let (all, requests) = (|| kept.iter(), || kept.iter().map(|one| one.request));
+    let address = |request: &KeptRequest| request.address.map(|address| address.to_string());
+    let batch = |one: &Kept<'_>| one.batch.map(|batch| signed(batch.0));
+    let event = |one: &Kept<'_>| one.event.as_ref().map(|receipt| signed(receipt.seq.0));
+    let in_row = |request: &KeptRequest| matches!(request.body, KeptBody::Cell);
+    let values: [Param<'_>; 11] = [
+        &all().map(|one| one.source.0).collect::<Vec<_>>(),
+        &all().map(|one| one.at.as_millisecond()).collect::<Vec<_>>(),
+        &requests().map(|request| Text(&request.method)).collect::<Vec<_>>(),
+        &requests().map(|request| Text(&request.query)).collect::<Vec<_>>(),
+        &headers.iter().map(|headers| Text(headers)).collect::<Vec<_>>(),
+        &requests().map(address).collect::<Vec<_>>(),
+        &requests().map(|request| signed(request.bytes)).collect::<Vec<_>>(),
+        &all().map(batch).collect::<Vec<_>>(),
+        &all().map(event).collect::<Vec<_>>(),
+        &requests().map(in_row).collect::<Vec<_>>(),
+        &requests().map(own_body).collect::<Vec<_>>(),
+    ];
+    tx.execute(sql, &values).await.map(drop)
 }
 
 fn delivery(row: &Row) -> Result<Delivery, StoreError> {

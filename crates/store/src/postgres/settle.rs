@@ -59,8 +59,8 @@ impl Work for Settling {
         database: &Database,
         jobs: &[Settlement],
     ) -> Result<Vec<Result<QueueState, StoreError>>, StoreError> {
-        let tx = database.get().await?.within(BATCH_MAX).begin().await?;
-        let mut open = lock(&tx, self.node, jobs).await?;
+        let conn = database.get().await?.within(BATCH_MAX);
+        let (tx, mut open) = lock(conn, self.node, jobs).await?;
         let mut answers = Vec::with_capacity(jobs.len());
         let (mut replayed, mut kept) = (Vec::new(), Vec::new());
         for job in jobs {
@@ -71,7 +71,11 @@ impl Work for Settling {
             });
             answers.push(answer);
         }
-        write(&tx, self.node, &open, &kept).await?;
+        if kept.is_empty() {
+            tx.commit().await?;
+            return Ok(answers);
+        }
+        // Before the attempts: so that these and the commit are one round trip.
         for (job, answer) in jobs.iter().zip(&mut answers) {
             if job.attempt.park
                 && let Ok(state) = answer
@@ -80,30 +84,31 @@ impl Work for Settling {
                 state.dead_letters = letters;
             }
         }
-        tx.commit().await?;
+        write(tx, self.node, &open, &kept).await?;
         self.replays.mark(replayed);
         Ok(answers)
     }
 }
 
-/// Locks the queues of all jobs that the node owns, lowest number first.
+/// Begins, and locks the queues of all jobs that the node owns, lowest number first.
 async fn lock(
-    tx: &Conn,
+    conn: Conn,
     node: i64,
     jobs: &[Settlement],
-) -> Result<BTreeMap<EndpointId, Open>, StoreError> {
+) -> Result<(Conn, BTreeMap<EndpointId, Open>), StoreError> {
     let sql = format!(
         "SELECT q.endpoint_id, q.epoch, {POSITION} FROM queues q WHERE q.endpoint_id = ANY($1) \
          AND q.owner = $2 ORDER BY q.endpoint_id FOR UPDATE"
     );
     let ids: Vec<i32> = jobs.iter().map(|job| job.lease.endpoint.0).collect();
     let mut open = BTreeMap::new();
-    for row in tx.query(&sql, &[&ids, &node]).await? {
-        let queue = backlog(&row, 2)?;
+    let (tx, rows) = conn.begin_with(&sql, &[&ids, &node]).await?;
+    for row in &rows {
+        let queue = backlog(row, 2)?;
         let (epoch, cursor) = (row.unsigned(1)?, queue.cursor());
         open.insert(EndpointId(row.get_as(0)?), Open { epoch, cursor, queue });
     }
-    Ok(open)
+    Ok((tx, open))
 }
 
 /// Does to its queue what an attempt does; whether the last entry of a replay's slice left.
@@ -126,16 +131,13 @@ fn apply(open: &mut BTreeMap<EndpointId, Open>, job: &Settlement) -> Result<bool
     }))
 }
 
-/// Writes the queues and the attempts.
+/// Writes the queues and the attempts, and commits.
 async fn write(
-    tx: &Conn,
+    tx: Conn,
     node: i64,
     open: &BTreeMap<EndpointId, Open>,
     jobs: &[&Settlement],
 ) -> Result<(), StoreError> {
-    if jobs.is_empty() {
-        return Ok(());
-    }
     let sql = format!(
         "WITH moved AS (
             UPDATE queues q SET cursor = n.cursor, failures = n.failures, retry_ms = n.retry_ms,
@@ -190,7 +192,7 @@ async fn write(
     let overhead = signed(ROW_OVERHEAD);
     values.extend(rows.values());
     values.push(&overhead);
-    tx.execute(&sql, &values).await.map(drop)
+    tx.commit_with(&sql, &values).await
 }
 
 /// Places as PostgreSQL writes a list.

@@ -248,12 +248,12 @@ impl PostgresStore {
 }
 
 /// The name of the sealed secrets of a verification.
-const VERIFICATION: &str = "verification";
+pub(super) const VERIFICATION: &str = "verification";
 
 /// The name of what a source's secret and key were before.
-const PREVIOUS: &str = "previous";
+pub(super) const PREVIOUS: &str = "previous";
 
-fn place(id: SourceId, secret: &str) -> String {
+pub(super) fn place(id: SourceId, secret: &str) -> String {
     format!("source {id} {secret}")
 }
 

@@ -1,13 +1,15 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex};
 
+use hookyard_core::clock::SystemClock;
 use hookyard_core::entropy::SystemEntropy;
+use hookyard_core::model::{EndpointSettings, Mode};
 use hookyard_testkit::Postgres;
 use tokio::sync::OnceCell;
 
 use super::*;
-use crate::SharedStore;
 use crate::contract::{self, Fixture};
+use crate::{CatalogStore, QueueStore, SharedStore, SourceStore, TenantStore};
 
 mod growth;
 mod plans;
@@ -26,7 +28,8 @@ static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 pub(crate) fn options(database: &str) -> Options {
     let url = Secret::new(SERVER.url(database));
-    Options { url, key: [7; 32], entropy: Arc::new(SystemEntropy), lease: LEASE }
+    let (clock, entropy) = (Arc::new(SystemClock::new()), Arc::new(SystemEntropy));
+    Options { url, key: [7; 32], entropy, clock, lease: LEASE }
 }
 
 pub(crate) async fn sql(database: &str, statement: &str) {
@@ -95,3 +98,102 @@ impl Fixture for Place {
 }
 
 contract::suite!(Place::new().await);
+
+/// Waits until so many nodes have renewed and listen; they do not renew again while a test runs.
+async fn attended(store: &PostgresStore, nodes: i64) {
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+               AND state = 'idle' AND query LIKE 'INSERT INTO nodes%'";
+    let conn = store.db.get().await.unwrap();
+    while conn.one(sql, &[]).await.unwrap().get_as::<i64>(0).unwrap() < nodes {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_is_replaced_when_its_moment_has_passed_and_it_is_not_being_renewed() {
+    let place = Place::new().await;
+    let store = contract::open(&place).await;
+    let id = contract::endpoint(&store).await.id;
+    let first = place.last.lock().unwrap().clone().unwrap();
+    let second = PostgresStore::open(options(&place.name)).await.unwrap();
+    attended(&second, 2).await;
+    let lease = first.claim(id).await.unwrap().unwrap();
+    assert_eq!(second.claim(id).await.unwrap(), None);
+
+    // Its moment has passed, and its renewal is under way.
+    let late = format!("UPDATE nodes SET until = '-infinity' WHERE id = {}", first.node);
+    sql(&place.name, &late).await;
+    let renewal = second.db.begin().await.unwrap();
+    renewal.execute(nodes::RENEW, &[&first.node, &600_000_i64]).await.unwrap();
+    assert_eq!(second.claim(id).await.unwrap(), None);
+    let conn = second.db.get().await.unwrap();
+    assert!(nodes::free_the_dead(&conn).await.unwrap().is_empty());
+    assert!(first.head(&lease, contract::ALL).await.is_ok());
+
+    // The renewal fails.
+    renewal.batch("ROLLBACK").await.unwrap();
+    let other = second.claim(id).await.unwrap().unwrap();
+    assert!(other.epoch > lease.epoch);
+    assert!(matches!(first.head(&lease, contract::ALL).await, Err(StoreError::LeaseLost)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_dead_node_had_is_freed_and_what_one_gave_back_is_offered() {
+    let place = Place::new().await;
+    let store = contract::open(&place).await;
+    let id = contract::endpoint(&store).await.id;
+    let first = place.last.lock().unwrap().clone().unwrap();
+    let second = PostgresStore::open(options(&place.name)).await.unwrap();
+    attended(&second, 2).await;
+    let lease = first.claim(id).await.unwrap().unwrap();
+    sql(&place.name, "UPDATE nodes SET until = '-infinity'").await;
+    let conn = second.db.get().await.unwrap();
+    assert_eq!(nodes::free_the_dead(&conn).await.unwrap(), [id]);
+    nodes::forget_the_dead(&conn).await.unwrap();
+    assert!(conn.query("SELECT FROM nodes", &[]).await.unwrap().is_empty());
+    assert!(first.release(lease).await.is_ok(), "it has nothing to give back");
+
+    second.claim(id).await.unwrap().unwrap();
+    first.ready().take();
+    second.close().await.unwrap();
+    let heard = tokio::time::timeout(BATCH_MAX, first.ready().next()).await;
+    assert_eq!(heard.unwrap(), [id]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_beside_the_nodes_is_none() {
+    let place = Place::new().await;
+    contract::open(&place).await;
+    let beside = PostgresStore::beside(options(&place.name)).await.unwrap();
+    assert_eq!(beside.workspaces().await.unwrap().len(), 2);
+    let sql = "SELECT FROM nodes WHERE id = $1";
+    assert!(beside.db.get().await.unwrap().opt(sql, &[&beside.node]).await.unwrap().is_none());
+    assert_eq!(beside.tenure().left(&SystemClock::new()), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_that_was_sealed_opens_with_the_new_key_and_only_with_it() {
+    let place = Place::new().await;
+    let store = contract::open(&place).await;
+    let mut settings = EndpointSettings::to_url("https://x.test/h");
+    settings.basic_password = Some(Secret::new("a-canary"));
+    store.create_endpoint(contract::WS, settings, Vec::new(), contract::at(0)).await.unwrap();
+    let source = contract::new_source(Mode::Combine, "key-1");
+    let source = store.create_source(source, contract::at(0)).await.unwrap();
+    let endpoints = store.endpoints(contract::WS).await.unwrap();
+    let (old, new) = (options(&place.name), Options { key: [8; 32], ..options(&place.name) });
+    let rotate = |from: [u8; 32]| {
+        let url = old.url.clone();
+        async move { PostgresStore::rotate_key(&url, &from, &[8; 32], &SystemEntropy).await }
+    };
+    assert!(matches!(rotate(old.key).await, Err(StoreError::Conflict(_))), "a node is alive");
+    store.close().await.unwrap();
+
+    assert!(rotate([9; 32]).await.is_err(), "neither key opens it");
+    assert_eq!(rotate(old.key).await.unwrap(), 3);
+    assert_eq!(rotate(old.key).await.unwrap(), 3, "again, after a crash");
+    assert!(PostgresStore::open(old.clone()).await.is_err());
+    let after = PostgresStore::open(new).await.unwrap();
+    assert_eq!(after.endpoints(contract::WS).await.unwrap(), endpoints);
+    assert_eq!(after.source_by_key("key-1").await.unwrap(), Some(source));
+}

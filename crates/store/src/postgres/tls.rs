@@ -2,11 +2,13 @@
 
 use std::future::Future;
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect};
@@ -14,15 +16,21 @@ use tokio_rustls::client;
 
 use crate::StoreError;
 
-/// Makes TLS connections whose server must prove its name with a certificate that the system trusts
-/// (`SSL_CERT_FILE` names another list of roots).
+/// Makes TLS connections whose server must prove its name with a certificate of a root that is trusted:
+/// one in a file of the operator's, else one of the system's (`SSL_CERT_FILE` names another list).
 #[derive(Clone)]
 pub(super) struct MakeTls(Arc<ClientConfig>);
 
 impl MakeTls {
-    pub(super) fn new() -> Result<Self, StoreError> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    pub(super) fn new(roots: Option<&Path>) -> Result<Self, StoreError> {
+        let roots = match roots {
+            Some(file) => in_file(file)?,
+            None => {
+                let mut roots = RootCertStore::empty();
+                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                roots
+            }
+        };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -30,6 +38,23 @@ impl MakeTls {
             .with_root_certificates(roots)
             .with_no_client_auth();
         Ok(Self(Arc::new(config)))
+    }
+}
+
+/// The roots in a PEM file.
+fn in_file(file: &Path) -> Result<RootCertStore, StoreError> {
+    let unusable =
+        |reason: String| StoreError::internal(format!("sslrootcert={}: {reason}", file.display()));
+    let found = CertificateDer::pem_file_iter(file).map_err(|error| unusable(error.to_string()))?;
+    let mut roots = RootCertStore::empty();
+    for root in found {
+        let added =
+            root.map(|root| roots.add(root)).map_err(|error| unusable(error.to_string()))?;
+        added.map_err(|error| unusable(error.to_string()))?;
+    }
+    match roots.is_empty() {
+        true => Err(unusable("the file has no certificate".to_owned())),
+        false => Ok(roots),
     }
 }
 

@@ -16,7 +16,7 @@ use super::{SqliteStore, attempts, audit, checkpoint, codec, dead_letters, faile
 use crate::backlog::{Again, Backlog, Entry, Origin, Peek, Settled};
 use crate::{
     Entity, EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Reflow, StoreError,
-    Window,
+    Tenure, Window,
 };
 
 /// Events that a reflow looks at in one read. A read holds a connection and keeps the WAL from being
@@ -29,15 +29,15 @@ impl QueueStore for SqliteStore {
         Arc::clone(&self.memory.ready)
     }
 
+    fn tenure(&self) -> Tenure {
+        Tenure::endless()
+    }
+
     async fn claim(&self, endpoint: EndpointId) -> Result<Option<Lease>, StoreError> {
         let Some(queue) = self.memory.queue(endpoint) else { return Ok(None) };
         let mut queue = lock(&queue);
         queue.epoch += 1;
-        Ok(Some(Lease { endpoint, epoch: queue.epoch, until: None }))
-    }
-
-    async fn renew(&self, lease: &Lease) -> Result<Lease, StoreError> {
-        self.owned(lease).map(|_| *lease)
+        Ok(Some(Lease { endpoint, epoch: queue.epoch }))
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {
