@@ -87,7 +87,8 @@ class Postgres:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(20)
+        # Its data may be many databases.
+        self.process.wait(60)
 
 
 @functools.cache

@@ -176,6 +176,7 @@ def test_an_unknown_key_is_refused_with_its_line(tmp_path):
         ("--time-zone", "Mars/Olympus", "no known time zone"),
         ("--event-bytes-max", "1GB", "no size"),
         ("--drain-seconds", "-1", "time to drain"),
+        ("--lease-seconds", "2", "from 3 to 300"),
         ("--disable-after-days", "366", "time to fail"),
         ("--merchant", "shop", "no merchant code"),
     ],

@@ -25,9 +25,17 @@ use crate::{first, storage, telemetry};
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(command: Serve) -> Result<()> {
     let Serve {
-        common, first, listen, allow_net, settings, limits, deliver, retention, drain, lease,
-    } =
-        command;
+        common,
+        first,
+        listen,
+        allow_net,
+        settings,
+        limits,
+        deliver,
+        retention,
+        drain,
+        lease,
+    } = command;
     let _flush = telemetry::start(&common).context("cannot start the log")?;
     let signals = Signals::listen().context("cannot listen for signals")?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());

@@ -219,15 +219,22 @@ async fn look(upkeep: Arc<Upkeep>) {
     // The first tick comes at once, and the start has done all this.
     ticks.tick().await;
     loop {
-        tokio::select! {
-            _ = ticks.tick() => rounds = rounds.wrapping_add(1),
-            () = upkeep.missed.notified() => behind = true,
-        }
+        let due = tokio::select! {
+            _ = ticks.tick() => true,
+            () = upkeep.missed.notified() => {
+                behind = true;
+                false
+            }
+        };
         let done = async {
             if behind {
                 upkeep.mark_all().await?;
             }
-            upkeep.look(rounds.is_multiple_of(LOOK_EVERY)).await
+            if due {
+                rounds = rounds.wrapping_add(1);
+                upkeep.look(rounds.is_multiple_of(LOOK_EVERY)).await?;
+            }
+            Ok::<_, StoreError>(())
         };
         match done.await {
             Ok(()) => behind = false,
