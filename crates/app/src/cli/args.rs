@@ -126,6 +126,8 @@ pub(crate) struct CommonArgs {
     pub(crate) database_url: Option<String>,
 
     /// A file with the URL of the PostgreSQL database
+    ///
+    /// Its text without the line break at its end: the place for a URL that has a password in it.
     #[arg(
         long,
         value_name = "FILE",
