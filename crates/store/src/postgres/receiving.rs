@@ -173,6 +173,24 @@ impl ReceivingStore for PostgresStore {
         }
     }
 
+    async fn rejections(
+        &self,
+        workspace: WorkspaceId,
+        source: SourceId,
+        page: Newest<RejectionId>,
+    ) -> Result<Vec<Rejection>, StoreError> {
+        let sql = format!(
+            "SELECT {REJECTION} FROM rejections r JOIN sources s ON s.id = r.source_id \
+             WHERE r.source_id = $1 AND s.workspace_id = $2 AND r.id < $3 \
+             ORDER BY r.id DESC LIMIT $4"
+        );
+        let before = page.before.map_or(i64::MAX, |id| signed(id.0));
+        let conn = self.db.get().await?;
+        let rows =
+            conn.query(&sql, &[&source.0, &workspace.0, &before, &count(page.limit)]).await?;
+        rows.iter().map(rejection).collect()
+    }
+
     async fn land(
         &self,
         workspace: WorkspaceId,
@@ -293,24 +311,6 @@ impl PostgresStore {
         versions::write(&tx, [(dataset, open)]).await?;
         tx.commit().await?;
         Ok(Some(batches))
-    }
-
-    async fn rejections(
-        &self,
-        workspace: WorkspaceId,
-        source: SourceId,
-        page: Newest<RejectionId>,
-    ) -> Result<Vec<Rejection>, StoreError> {
-        let sql = format!(
-            "SELECT {REJECTION} FROM rejections r JOIN sources s ON s.id = r.source_id \
-             WHERE r.source_id = $1 AND s.workspace_id = $2 AND r.id < $3 \
-             ORDER BY r.id DESC LIMIT $4"
-        );
-        let before = page.before.map_or(i64::MAX, |id| signed(id.0));
-        let conn = self.db.get().await?;
-        let rows =
-            conn.query(&sql, &[&source.0, &workspace.0, &before, &count(page.limit)]).await?;
-        rows.iter().map(rejection).collect()
     }
 
     fn seal_request(&self, id: i64, request: &RefusedRequest) -> Result<Vec<u8>, StoreError> {
