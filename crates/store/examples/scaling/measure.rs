@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hookyard_core::catalogue;
+use hookyard_core::clock::SystemClock;
 use hookyard_core::entropy::SystemEntropy;
 use hookyard_core::id::{EndpointId, EventTypeId, ProjectId, RequestId, Seq, WorkspaceId};
 use hookyard_core::model::{
-    EndpointSettings, Header, Mode, NewAttempt, NewEvent, NewSource, Outcome, Project, Secret,
-    SourceOptions, Subscription, Workspace,
+    EndpointSettings, Header, Mode, NewAttempt, NewEvent, NewSource, Outcome, Previous, Project,
+    Secret, SourceOptions, Subscription, Workspace,
 };
 use hookyard_store::postgres::{LEASE_DEFAULT, Options, PostgresStore};
 use hookyard_store::{HeadLimit, NewWorkspace, SharedStore};
@@ -93,6 +94,7 @@ impl Bench {
             url: Secret::new(url),
             key: [7; 32],
             entropy: Arc::new(SystemEntropy),
+            clock: Arc::new(SystemClock::new()),
             lease: LEASE_DEFAULT,
         };
         let store: SharedStore = Arc::new(PostgresStore::open(options).await?);
@@ -185,6 +187,7 @@ impl Bench {
             key: format!("key-{deliveries}"),
             folder: None,
             options: SourceOptions::default(),
+            previous: Previous::default(),
         };
         let source = self.store.create_source(new, moment(0)).await?.id;
         let spent = self.begin().await?;
