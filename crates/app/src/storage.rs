@@ -38,7 +38,7 @@ pub(crate) async fn open(
 /// Opens all of what is there; whoever calls it holds the [`lock`] as long.
 pub(crate) async fn open_existing(common: &Common) -> Result<SharedStore> {
     if let Some(url) = &common.database {
-        return Ok(Arc::new(open_database(url, common.key.read()?).await?));
+        return Ok(Arc::new(beside(common, url).await?));
     }
     let data = DataDir::existing(&common.data)?;
     let key = data.key(&common.key, &SystemEntropy)?;
@@ -64,9 +64,7 @@ impl<S: TenantStore + CredentialStore + ApplicationStore + AuditStore> Managed f
 /// Opens what is there for a command that changes little of it.
 pub(crate) async fn open_managed(common: &Common) -> Result<Box<dyn Managed>> {
     if let Some(url) = &common.database {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let options = options(common, url, &clock)?;
-        return Ok(Box::new(PostgresStore::beside(options).await.context(CANNOT_OPEN)?));
+        return Ok(Box::new(beside(common, url).await?));
     }
     Ok(Box::new(DataDir::existing(&common.data)?.open_credentials()?))
 }
@@ -91,6 +89,11 @@ pub(crate) async fn rotate_key(common: &Common, url: &Secret, new: Option<&Path>
     }
     let count = PostgresStore::rotate_key(url, &old, &next, &SystemEntropy).await;
     count.context("cannot seal the database's secrets anew")
+}
+
+async fn beside(common: &Common, url: &Secret) -> Result<PostgresStore> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    PostgresStore::beside(options(common, url, &clock)?).await.context(CANNOT_OPEN)
 }
 
 fn options(common: &Common, url: &Secret, clock: &Arc<dyn Clock>) -> Result<Options> {

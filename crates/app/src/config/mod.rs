@@ -21,7 +21,7 @@ use hookyard_engine::limits::Limits;
 use hookyard_engine::oauth::Lifetimes;
 use hookyard_server::Settings;
 use hookyard_store::{Keep, Retention};
-use hookyard_tables::sql::Limits;
+use hookyard_tables::sql::Limits as SqlLimits;
 use ipnet::IpNet;
 use jiff::SignedDuration;
 use tracing::level_filters::LevelFilter;
@@ -340,7 +340,7 @@ impl Serve {
                 trusted_proxies: trusted_proxy.into_iter().map(|net| net.0).collect(),
                 public_url: public_url.map(|url| url.0),
                 bounds,
-                sql: Limits {
+                sql: SqlLimits {
                     memory_bytes: sql_memory_bytes.0,
                     time: Duration::from_secs(sql_seconds.0),
                     rows: count(sql_rows),
