@@ -114,7 +114,8 @@ macro_rules! suite {
             limits: turns_run_out_and_come_back, what_is_owed_is_taken_first,
                 each_bucket_is_its_own, turns_survive, empty_buckets_are_forgotten;
             receiving: a_delivery_is_row_event_and_record_at_once, repeats_store_nothing,
-                bodies_are_kept_once, deliveries_are_listed_newest_first,
+                bodies_are_kept_once, large_cells_and_bodies_come_back_to_the_byte,
+                deliveries_of_one_moment_stay_apart, deliveries_are_listed_newest_first,
                 inspection_is_bounded_by_age, rejections_are_logged_in_bounds,
                 refused_requests_are_kept_in_bounds, rows_are_appended_once,
                 foreign_workspaces_see_no_deliveries, events_land_once;

@@ -6,7 +6,8 @@ use hookyard_core::model::{
 
 use super::*;
 use crate::{
-    Accepted, Newest, REFUSED_KEPT, REJECTIONS_KEPT, REPEATS_FOR, RowLimit, RowQuery, StoreError,
+    Accepted, BatchQuery, Newest, REFUSED_KEPT, REJECTIONS_KEPT, REPEATS_FOR, RowLimit, RowQuery,
+    StoreError,
 };
 
 fn delivery(source: SourceId, cell: &str) -> NewDelivery {
@@ -115,6 +116,104 @@ pub(crate) async fn bodies_are_kept_once(fixture: &dyn Fixture) {
     let expected: [Option<&[u8]>; 4] = [Some(b""), None, Some(b" [1]\xff"), Some(b"[1]")];
     assert_eq!(bodies.iter().map(Option::as_deref).collect::<Vec<_>>(), expected);
     assert_eq!(store.delivery(WS, source.id, DeliveryId(999)).await.unwrap(), None);
+}
+
+pub(crate) async fn large_cells_and_bodies_come_back_to_the_byte(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let combine = store.create_source(new_source(Mode::Combine, "a"), at(0)).await.unwrap();
+    let replace = store.create_source(new_source(Mode::Replace, "b"), at(0)).await.unwrap();
+    let items = |count: usize| {
+        let items: Vec<_> = (0..count).map(|n| format!(r#"{{"sku":"é-{n}"}}"#)).collect();
+        format!("[{}]", items.join(","))
+    };
+    let noise: String = (0..20_000_u32)
+        .map(|n| char::from(b'!' + n.wrapping_mul(2_654_435_761).to_be_bytes()[0] % 90))
+        .filter(|c| !matches!(c, '"' | '\\'))
+        .collect();
+    let cells = [items(3), items(300), items(80_000), format!("\"{noise}\"")];
+    for cell in &cells {
+        store.accept(delivery(combine.id, cell), at(1)).await.unwrap();
+        let mut new = delivery(replace.id, cell);
+        new.request.as_mut().unwrap().body = KeptBody::Own(new.cell.clone().unwrap());
+        store.accept(new, at(1)).await.unwrap();
+        let mut form = delivery(replace.id, "{}");
+        form.request.as_mut().unwrap().body = KeptBody::Own(format!("a={cell}").into());
+        store.accept(form, at(1)).await.unwrap();
+    }
+    let store = fixture.open().await;
+    let read: Vec<_> = rows(&store, combine.dataset).await.into_iter().map(|row| row.1).collect();
+    assert_eq!(read, cells.each_ref().map(|cell| Bytes::from(cell.clone())));
+    let query = BatchQuery {
+        state: None,
+        after: None,
+        from: None,
+        until: None,
+        newest_first: false,
+        offset: 0,
+        limit: 9,
+    };
+    let batches = store.batches(WS, PROJECT, combine.dataset, query).await.unwrap();
+    let sizes: Vec<_> = batches.iter().map(|batch| batch.bytes).collect();
+    assert_eq!(sizes, cells.each_ref().map(|cell| cell.len() as u64));
+    let mut bodies = Vec::new();
+    for source in [combine.id, replace.id] {
+        for kept in listed(&store, source).await.into_iter().rev() {
+            bodies.push(store.delivery(WS, source, kept.id).await.unwrap().unwrap().1.unwrap());
+        }
+    }
+    let own = cells.iter().flat_map(|cell| [cell.clone(), format!("a={cell}")]);
+    let expected: Vec<_> = cells.iter().cloned().chain(own).map(Bytes::from).collect();
+    assert!(bodies == expected, "of {:?} bytes", bodies.iter().map(Bytes::len).collect::<Vec<_>>());
+}
+
+pub(crate) async fn deliveries_of_one_moment_stay_apart(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let one = store.create_source(new_source(Mode::Combine, "a"), at(0)).await.unwrap();
+    let two = store.create_source(new_source(Mode::Replace, "b"), at(0)).await.unwrap();
+    let body = |n: u32| match n % 3 {
+        0 => KeptBody::Cell,
+        1 => KeptBody::Own(Bytes::from(n.to_string().repeat(1 + n as usize * 20))),
+        _ => KeptBody::None,
+    };
+    let sent = (0..300_u32).map(|n| {
+        let store = Arc::clone(&store);
+        // In replace mode no body is the row's.
+        let source = if n % 3 == 0 || n % 2 == 0 { one.id } else { two.id };
+        let mut new = delivery(source, &n.to_string());
+        let request = new.request.as_mut().unwrap();
+        (request.query, request.body) = (n.to_string(), body(n));
+        tokio::spawn(async move { (n, store.accept(new, at(i64::from(n))).await.unwrap()) })
+    });
+    let mut accepted = Vec::new();
+    for sent in sent.collect::<Vec<_>>() {
+        let (n, Accepted::Stored { batch, .. }) = sent.await.unwrap() else { panic!("a repeat") };
+        accepted.push((n, batch));
+    }
+    let store = fixture.open().await;
+    let mut found = Vec::new();
+    for source in [one.id, two.id] {
+        let mut before = None;
+        loop {
+            let page = store.deliveries(WS, source, Newest { before, limit: 7 }).await.unwrap();
+            let Some(last) = page.last() else { break };
+            before = Some(last.id);
+            for listed in page {
+                let n: u32 = listed.query.parse().unwrap();
+                assert_eq!(listed.received_at, at(i64::from(n)));
+                let (same, read) = store.delivery(WS, source, listed.id).await.unwrap().unwrap();
+                assert_eq!(same, listed);
+                let expected = match body(n) {
+                    KeptBody::Cell => Some(Bytes::from(n.to_string())),
+                    KeptBody::Own(own) => Some(own),
+                    KeptBody::None => None,
+                };
+                assert_eq!(read, expected);
+                found.push((n, listed.batch));
+            }
+        }
+    }
+    found.sort();
+    assert_eq!(found, accepted);
 }
 
 pub(crate) async fn deliveries_are_listed_newest_first(fixture: &dyn Fixture) {

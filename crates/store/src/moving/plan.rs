@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Bytes,
     /// A list of whole numbers.
     Numbers,
+    /// Text that may be compressed.
+    Cell,
     /// The hash of an event's identity, from a workspace's number, a blank and an event's id.
     EventHash,
 }
@@ -78,6 +80,8 @@ pub(crate) enum Rows {
     Queues,
     /// The entries of the queues.
     Chunks,
+    /// Deliveries that are kept for inspection.
+    Deliveries,
 }
 
 /// A table that is moved.
@@ -105,11 +109,14 @@ const fn same(name: &'static str) -> Known {
     Known { name, made: &[], new: &[], spent: &[], instead: None }
 }
 
+/// A cell, which is compressed when it is large.
+const CELL: &str = "iif(size IS NULL, cell, packed)";
+
 /// The hash of an event's identity: the embedded store finds events in another way.
 const EVENT_HASH: &str = "workspace_id || ' ' || event_id";
 
 /// All that is moved row by row, in an order in which what is referred to comes first.
-const KNOWN: [Known; 31] = [
+const KNOWN: [Known; 30] = [
     Known { new: &["version"], ..same("workspaces") },
     same("projects"),
     same("applications"),
@@ -140,7 +147,7 @@ const KNOWN: [Known; 31] = [
     same("datasets"),
     same("dataset_versions"),
     same("sources"),
-    same("rows"),
+    Known { made: &[("cell", CELL)], spent: &["cell", "size", "packed"], ..same("rows") },
     same("garbage"),
     // A delivery that came again after its time is there twice, and known by its later entry.
     Known {
@@ -151,7 +158,6 @@ const KNOWN: [Known; 31] = [
         )),
         ..same("delivery_ids")
     },
-    same("deliveries"),
     same("rejections"),
     same("audit"),
     Known { new: &["granted"], ..same("limit_buckets") },
@@ -195,6 +201,27 @@ const QUEUES: [(&str, &[&str], &[&str]); 2] = [
     ),
 ];
 
+/// What is kept of deliveries: several in one row there, and a row each here.
+const DELIVERIES: (&str, &str, &[&str], &[&str]) = (
+    "delivery_chunks",
+    "deliveries",
+    &["id", "source_id", "count", "newest_ms", "heads_size", "heads", "bodies_size", "bodies"],
+    &[
+        "id",
+        "source_id",
+        "received_ms",
+        "method",
+        "query",
+        "headers",
+        "address",
+        "bytes",
+        "row_id",
+        "seq",
+        "in_row",
+        "body",
+    ],
+);
+
 /// Columns of the database's queues that begin with their default: no server owns one yet.
 const QUEUES_NEW: [&str; 2] = ["owner", "epoch"];
 
@@ -215,6 +242,8 @@ pub(crate) enum Last {
     Column(String, String),
     /// After the last attempt.
     Attempt,
+    /// After the last delivery that is kept.
+    Delivery,
     /// After the last row or version.
     Row,
 }
@@ -229,28 +258,31 @@ pub(crate) fn tables(from: &[Old], to: &[New]) -> Result<Vec<Planned>, StoreErro
         let derived = DERIVED.iter().find(|(derived, _)| *derived == name);
         if let Some((_, columns)) = derived {
             all_known(name, &table.columns, columns)?;
-        } else if !known.contains(name) && !queues.contains(name) {
+        } else if !known.contains(name) && !queues.contains(name) && name != DELIVERIES.0 {
             return Err(unknown(&format!("the table {name} of the data directory")));
         }
     }
     let from: BTreeMap<&str, &Old> = from.iter().map(|table| (&*table.name, table)).collect();
     let to: BTreeMap<&str, &New> = to.iter().map(|table| (&*table.name, table)).collect();
-    let pair = |name: &str| match (from.get(name), to.get(name)) {
+    let pair = |old: &str, new: &str| match (from.get(old), to.get(new)) {
         (Some(from), Some(to)) => Ok((*from, *to)),
-        _ => Err(unknown(&format!("where the table {name} is"))),
+        _ => Err(unknown(&format!("where the table {new} is"))),
     };
     let mut planned = Vec::new();
     for known in &KNOWN {
-        let (from, to) = pair(known.name)?;
+        let (from, to) = pair(known.name, known.name)?;
         planned.push(table(known, from, to)?);
         // What has endpoints as its owners comes right after them.
         if known.name == "endpoint_revisions" {
             for ((name, old, new), rows) in QUEUES.iter().zip([Rows::Queues, Rows::Chunks]) {
-                let (from, to) = pair(name)?;
+                let (from, to) = pair(name, name)?;
                 planned.push(queue(from, to, old, new, rows)?);
             }
         }
     }
+    let (old, new, spent, columns) = DELIVERIES;
+    let (from, to) = pair(old, new)?;
+    planned.push(queue(from, to, spent, columns, Rows::Deliveries)?);
     Ok(planned)
 }
 
@@ -283,9 +315,11 @@ fn table(known: &Known, from: &Old, to: &New) -> Result<Planned, StoreError> {
         if let Some((_, made)) = known.made.iter().find(|(made, _)| made == column) {
             values.push((*made).to_owned());
             left.remove(made);
-            if *made == EVENT_HASH {
-                kind = Kind::EventHash;
-            }
+            kind = match *made {
+                EVENT_HASH => Kind::EventHash,
+                CELL => Kind::Cell,
+                _ => kind,
+            };
         } else if left.remove(column.as_str()) {
             values.push(quoted(column));
         } else {
@@ -308,6 +342,7 @@ fn table(known: &Known, from: &Old, to: &New) -> Result<Planned, StoreError> {
     Ok(Planned { name: name.to_owned(), columns, rows })
 }
 
+/// A table whose rows are made of what is read.
 fn queue(
     from: &Old,
     to: &New,
@@ -343,6 +378,7 @@ pub(crate) fn sequences(found: &[Sequence]) -> Result<Vec<(String, Last)>, Store
             ("endpoint_ids", _) => column("endpoints", "id"),
             ("source_ids", _) => column("sources", "id"),
             ("attempt_ids", _) => Last::Attempt,
+            (_, Some((table, _))) if table == DELIVERIES.1 => Last::Delivery,
             ("row_ids", _) => Last::Row,
             (_, Some((table, numbered))) => match KNOWN.iter().any(|known| known.name == table) {
                 true => column(table, numbered),

@@ -128,6 +128,7 @@ mod contract_of_a_move {
             a_deleted_endpoint_has_no_queue, work_is_announced, enabling_clears_failures,
             a_crash_at_any_point_keeps_the_queue;
         receiving: a_delivery_is_row_event_and_record_at_once, repeats_store_nothing,
+            large_cells_and_bodies_come_back_to_the_byte, deliveries_of_one_moment_stay_apart,
             rejections_are_logged_in_bounds, events_land_once;
         replays: slices_take_turns_with_live_events,
             paused_and_cancelled_ones_stop_within_a_slice, only_the_next_slice_is_queued,

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde_json::json;
 
-use super::rows::{Raw, count, moment, signed, unsigned};
+use super::rows::{count, moment, signed, unsigned};
 use super::span::{earlier, halve, later};
 use super::writer::Tx;
-use super::{SqliteStore, audit, datasets, failed, versions};
+use super::{SqliteStore, audit, datasets, failed, pack, versions};
 use crate::{
     BATCHES_CHANGED_MAX, BatchChange, BatchQuery, Entity, RowLimit, RowPage, RowQuery, RowStore,
     StoreError,
@@ -169,10 +169,10 @@ fn earlier_version(
 /// The rows of a version between two numbers, the first one included.
 fn rows_between(newest_first: bool) -> &'static str {
     if newest_first {
-        "SELECT id, received_ms, suspended, cell FROM rows \
+        "SELECT id, received_ms, suspended, cell, size, packed FROM rows \
          WHERE version_id = ?1 AND id >= ?2 AND id < ?3 ORDER BY id DESC"
     } else {
-        "SELECT id, received_ms, suspended, cell FROM rows \
+        "SELECT id, received_ms, suspended, cell, size, packed FROM rows \
          WHERE version_id = ?1 AND id >= ?2 AND id < ?3 ORDER BY id"
     }
 }
@@ -265,20 +265,21 @@ fn data_row(row: &Row<'_>) -> rusqlite::Result<DataRow> {
     Ok(DataRow {
         batch: BatchId(unsigned(row, 0)?),
         received_at: moment(row.get(1)?),
-        cell: row.get::<_, Raw>(3)?.0,
+        cell: pack::read(row, 4, 5, 3)?,
     })
 }
 
 /// The cell of a row; `None` when it is gone.
 pub(super) fn cell(conn: &Connection, row: BatchId) -> Result<Option<Bytes>, StoreError> {
-    let sql = "SELECT cell FROM rows WHERE id = ?1";
+    let sql = "SELECT cell, size, packed FROM rows WHERE id = ?1";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    let cell = statement.query_row([signed(row.0)], |row| row.get::<_, Raw>(0)).optional();
-    Ok(cell.map_err(failed)?.map(|cell| cell.0))
+    let cell = statement.query_row([signed(row.0)], |row| pack::read(row, 1, 2, 0)).optional();
+    cell.map_err(failed)
 }
 
 /// What [`batch`] reads.
-const BATCHES: &str = "SELECT id, received_ms, suspended, octet_length(cell) FROM rows";
+const BATCHES: &str = "SELECT id, received_ms, suspended, 
+    ifnull(size, octet_length(cell)) FROM rows";
 
 fn batches(
     conn: &Connection,

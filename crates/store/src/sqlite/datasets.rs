@@ -11,6 +11,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde_json::json;
 
+use super::pack::{self, Stored};
 use super::rows::{count, from_json, moment, signed, to_json, unsigned};
 use super::versions::{self, add_row};
 use super::writer::Tx;
@@ -28,10 +29,11 @@ impl DatasetStore for SqliteStore {
         cell: Bytes,
         now: Timestamp,
     ) -> Result<Received, StoreError> {
-        let bytes = cell.len();
+        let cell = pack::stored(cell).await?;
+        let bytes = cell.written().len();
         let job = move |tx: &mut Tx<'_>| {
             let source = tx.memory.source(source).ok_or(StoreError::NotFound(Entity::Source))?;
-            let batch = add_row(tx, source.dataset, source.spec.mode, &cell, now)?;
+            let batch = add_row(tx, source.dataset, source.spec.mode, cell, now)?;
             Ok(Received { batch, dataset: source.dataset })
         };
         self.writer.grouped(bytes, job).await
@@ -44,9 +46,10 @@ impl DatasetStore for SqliteStore {
         cell: Bytes,
         now: Timestamp,
     ) -> Result<Received, StoreError> {
-        let bytes = cell.len();
+        let cell = pack::stored(cell).await?;
+        let bytes = cell.written().len();
         let job = move |tx: &mut Tx<'_>| {
-            let batch = append(tx, workspace, dataset, &cell, now)?;
+            let batch = append(tx, workspace, dataset, cell, now)?;
             Ok(Received { batch, dataset })
         };
         self.writer.grouped(bytes, job).await
@@ -142,7 +145,7 @@ fn append(
     tx: &mut Tx<'_>,
     workspace: WorkspaceId,
     dataset: DatasetId,
-    cell: &[u8],
+    cell: Stored,
     now: Timestamp,
 ) -> Result<BatchId, StoreError> {
     if !owns(tx.conn, workspace, dataset)? {

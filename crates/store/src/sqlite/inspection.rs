@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rows::{count, moment, signed, unsigned};
 use super::writer::Tx;
-use super::{failed, landing};
+use super::{deliveries, failed, landing};
 use crate::vault::Vault;
 use crate::{DELIVERIES_KEPT, Newest, REFUSED_KEPT, REJECTIONS_FOR, REJECTIONS_KEPT, StoreError};
 
@@ -141,12 +141,12 @@ fn rejection(row: &Row<'_>) -> rusqlite::Result<Rejection> {
 /// Deletes some of what is too old; how many entries.
 pub(super) fn expire(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
     let mut deleted = landing::forget(tx.conn, DELETED_AT_ONCE)?;
-    for table in ["deliveries", "rejections"] {
+    for table in ["delivery_chunks", "rejections"] {
         let mut after = i32::MIN;
         while let Some(id) = next_source(tx.conn, table, after)? {
             let source = tx.memory.source(id);
             deleted += match table {
-                "deliveries" => expire_deliveries(tx.conn, id, source.as_ref(), now)?,
+                "delivery_chunks" => expire_deliveries(tx.conn, id, source.as_ref(), now)?,
                 _ => expire_rejections(tx.conn, id, source.as_ref(), now)?,
             };
             if deleted >= DELETED_AT_ONCE.cast_unsigned() {
@@ -174,16 +174,7 @@ fn expire_deliveries(
 ) -> Result<u64, StoreError> {
     let age = source.map_or(0, |source| source.spec.options.inspection_seconds);
     let by_age = cutoff(now, SignedDuration::from_secs(age.into()));
-    let surplus = "SELECT received_ms FROM deliveries WHERE source_id = ?1 \
-                   ORDER BY received_ms DESC LIMIT 1 OFFSET ?2";
-    let mut statement = conn.prepare_cached(surplus).map_err(failed)?;
-    let own = params![id.0, signed(DELIVERIES_KEPT)];
-    let surplus: Option<i64> =
-        statement.query_row(own, |row| row.get(0)).optional().map_err(failed)?;
-    let sql = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries \
-               WHERE source_id = ?1 AND received_ms <= ?2 ORDER BY received_ms LIMIT ?3)";
-    let until = surplus.map_or(by_age, |surplus| surplus.max(by_age));
-    delete(conn, sql, id, until)
+    deliveries::expire(conn, id, by_age, DELIVERIES_KEPT, DELETED_AT_ONCE)
 }
 
 fn expire_rejections(

@@ -1,11 +1,11 @@
 //! Events that land in datasets.
 
-use bytes::Bytes;
 use hookyard_core::id::{DatasetId, EndpointId, Seq, WorkspaceId};
 use hookyard_core::model::Mode;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
+use super::pack::Stored;
 use super::rows::signed;
 use super::writer::Tx;
 use super::{failed, versions};
@@ -18,7 +18,7 @@ pub(super) fn land(
     workspace: WorkspaceId,
     dataset: DatasetId,
     endpoint: EndpointId,
-    rows: &[(Seq, Bytes)],
+    rows: Vec<(Seq, Stored)>,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     let own = "SELECT EXISTS (SELECT 1 FROM datasets WHERE id = ?1 AND workspace_id = ?2)";

@@ -10,10 +10,11 @@ use hookyard_core::id::{EndpointId, WorkspaceId};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
+use super::deliveries::{self, Whole};
 use super::memory::lock;
 use super::rows::{signed, to_json, unsigned};
 use super::writer::NextIds;
-use super::{codec, failed, migrate, readers, recover};
+use super::{codec, failed, migrate, pack, readers, recover};
 use crate::StoreError;
 use crate::backlog::Backlog;
 use crate::moving::line::Line;
@@ -62,6 +63,10 @@ impl Leaving {
                 self.conn.query_row(count, [], |row| unsigned(row, 0)).map_err(failed)
             }
             Rows::Queues => Ok(self.queues.len() as u64),
+            Rows::Deliveries => {
+                let sql = "SELECT ifnull(sum(count), 0) FROM delivery_chunks";
+                self.conn.query_row(sql, [], |row| unsigned(row, 0)).map_err(failed)
+            }
             Rows::Chunks => {
                 let mut rows = 0;
                 self.chunks(table, &mut |_| {
@@ -83,6 +88,16 @@ impl Leaving {
         match &table.rows {
             Rows::Select { sql, .. } => self.select(table, sql, skip, each),
             Rows::Queues => self.positions(table, skip, each),
+            Rows::Deliveries => {
+                let mut line = Line::default();
+                deliveries::all(&self.conn, skip, &mut |whole| {
+                    line.clear();
+                    for (column, _) in &table.columns {
+                        put_delivery(&mut line, column, whole)?;
+                    }
+                    each(line.finished())
+                })
+            }
             Rows::Chunks => {
                 let mut place = 0;
                 self.chunks(table, &mut |line| {
@@ -98,6 +113,7 @@ impl Leaving {
         match last {
             Last::Attempt => Ok(signed(self.ids.attempt) - 1),
             Last::Row => Ok(signed(self.ids.row) - 1),
+            Last::Delivery => Ok(signed(self.ids.delivery) - 1),
             Last::Column(table, column) => {
                 let sql = format!(
                     "SELECT max(ifnull((SELECT max({column}) FROM {table}), 0), \
@@ -239,6 +255,10 @@ fn put(line: &mut Line, kind: Kind, value: ValueRef<'_>) -> Result<(), StoreErro
         (Kind::Flag, ValueRef::Integer(number)) => line.flag(number != 0),
         (Kind::Number, ValueRef::Integer(number)) => line.number(number),
         (Kind::Text, ValueRef::Text(bytes)) => line.text(&kept_text(utf8(bytes)?)),
+        (Kind::Cell, ValueRef::Text(bytes)) => line.text(&kept_text(utf8(bytes)?)),
+        (Kind::Cell, ValueRef::Blob(frame)) => {
+            line.text(&kept_text(utf8(&pack::unpack_whole(frame)?)?));
+        }
         (Kind::Bytes, ValueRef::Blob(bytes)) => line.bytes(bytes),
         (Kind::Numbers, ValueRef::Blob(bytes)) => {
             line.numbers(codec::decode(bytes)?.into_iter().map(signed));
@@ -292,6 +312,36 @@ fn put_position(
     Ok(())
 }
 
+fn put_delivery(line: &mut Line, column: &str, whole: &Whole) -> Result<(), StoreError> {
+    let Whole { delivery, source, in_row, body } = whole;
+    let number = |line: &mut Line, number: Option<u64>| match number {
+        Some(number) => line.number(signed(number)),
+        None => line.null(),
+    };
+    match column {
+        "id" => line.number(signed(delivery.id.0)),
+        "source_id" => line.number(source.0.into()),
+        "received_ms" => line.number(delivery.received_at.as_millisecond()),
+        "method" => line.text(&kept_text(&delivery.method)),
+        "query" => line.text(&kept_text(&delivery.query)),
+        "headers" => line.text(&kept_text(&to_json(&delivery.headers)?)),
+        "address" => match delivery.address {
+            Some(address) => line.text(&address.to_string()),
+            None => line.null(),
+        },
+        "bytes" => line.number(signed(delivery.bytes)),
+        "row_id" => number(line, delivery.batch.map(|batch| batch.0)),
+        "seq" => number(line, delivery.event.map(|seq| seq.0)),
+        "in_row" => line.flag(*in_row),
+        "body" => match body {
+            Some(body) => line.bytes(body),
+            None => line.null(),
+        },
+        other => return Err(unknown_column(other)),
+    }
+    Ok(())
+}
+
 /// Entries from a place on in chunks as the database wants them; the place after the last.
 fn put_chunks(
     table: &Planned,
@@ -321,5 +371,5 @@ fn put_chunks(
 }
 
 fn unknown_column(name: &str) -> StoreError {
-    StoreError::internal(format!("nothing is known of the queues' column {name}"))
+    StoreError::internal(format!("nothing is known of the column {name}"))
 }

@@ -28,6 +28,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0012_credential_projects.sql"),
     include_str!("migrations/0013_limits.sql"),
     include_str!("migrations/0014_overlap.sql"),
+    include_str!("migrations/0015_inspection.sql"),
 ];
 
 /// Brings the file to the newest format.

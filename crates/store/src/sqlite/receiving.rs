@@ -8,17 +8,15 @@ use hookyard_core::id::{
     BatchId, DatasetId, DeliveryId, EndpointId, RejectionId, Seq, SourceId, WorkspaceId,
 };
 use hookyard_core::model::{
-    Delivery, KeptBody, KeptRequest, LoggedRejection, Mode, NewDelivery, Receipt, RefusedRequest,
-    Rejection,
+    Delivery, LoggedRejection, Mode, NewDelivery, RefusedRequest, Rejection,
 };
 use jiff::Timestamp;
-use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::deliveries::{self, Kept};
 use super::journal::{self, keyed};
-use super::rows::{Raw, count, from_json, moment, signed, to_json, unsigned};
+use super::pack::{self, Stored};
 use super::writer::Tx;
-use super::{SqliteStore, dataset_rows, datasets, failed, inspection, landing, versions};
+use super::{SqliteStore, datasets, inspection, landing, versions};
 use crate::{Accepted, Entity, Newest, ReceivingStore, StoreError};
 
 #[async_trait]
@@ -27,19 +25,17 @@ impl ReceivingStore for SqliteStore {
         let source = self.memory.source(delivery.source);
         let workspace = source.ok_or(StoreError::NotFound(Entity::Source))?.spec.workspace;
         let NewDelivery { source, cell, event, repeat, request } = delivery;
-        // Hashing and writing JSON is done here, on the caller's thread.
-        let prepared = Prepared {
-            source,
-            workspace,
-            repeat,
-            event: event.map(|event| keyed(workspace, event)),
-            headers: match &request {
-                Some(request) => to_json(&request.headers)?,
-                None => String::new(),
-            },
-            cell,
-            request,
+        // Hashing, compressing and writing JSON is done here, on the caller's thread.
+        let stored = match &cell {
+            Some(cell) => Some(pack::stored(cell.clone()).await?),
+            None => None,
         };
+        let kept = match request {
+            Some(request) => Some(Kept::new(request, cell.as_ref().zip(stored.as_ref())).await?),
+            None => None,
+        };
+        let event = event.map(|event| keyed(workspace, event));
+        let prepared = Prepared { source, workspace, repeat, event, cell: stored, kept };
         let bytes = prepared.bytes();
         self.writer.grouped(bytes, move |tx| accept(tx, prepared, now)).await
     }
@@ -53,20 +49,7 @@ impl ReceivingStore for SqliteStore {
         if !self.owns(workspace, source) {
             return Ok(Vec::new());
         }
-        // Numbers are in the order of time but for a clock that was set back; so both are compared.
-        let sql = format!(
-            "SELECT {COLUMNS} FROM deliveries WHERE source_id = ?1 AND (?2 IS NULL OR \
-             (received_ms, id) < ((SELECT received_ms FROM deliveries WHERE id = ?2), ?2)) \
-             ORDER BY received_ms DESC, id DESC LIMIT ?3"
-        );
-        let read = move |conn: &Connection| {
-            let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
-            let before = page.before.map(|id| signed(id.0));
-            let own = params![source.0, before, count(page.limit)];
-            let rows = statement.query_map(own, delivery).map_err(failed)?;
-            rows.collect::<Result<_, _>>().map_err(failed)
-        };
-        self.readers.read(read).await
+        self.readers.read(move |conn| deliveries::page(conn, source, page)).await
     }
 
     async fn delivery(
@@ -78,7 +61,7 @@ impl ReceivingStore for SqliteStore {
         if !self.owns(workspace, source) {
             return Ok(None);
         }
-        self.readers.read(move |conn| one(conn, source, id)).await
+        self.readers.read(move |conn| deliveries::one(conn, source, id)).await
     }
 
     async fn log_rejections(&self, lines: Vec<LoggedRejection>) -> Result<(), StoreError> {
@@ -107,7 +90,11 @@ impl ReceivingStore for SqliteStore {
         repeat: Option<[u8; 16]>,
         now: Timestamp,
     ) -> Result<Option<Vec<BatchId>>, StoreError> {
-        let bytes = cells.iter().map(Bytes::len).sum();
+        let mut rows = Vec::with_capacity(cells.len());
+        for cell in cells {
+            rows.push(pack::stored(cell).await?);
+        }
+        let bytes = rows.iter().map(|cell| cell.written().len()).sum();
         let job = move |tx: &mut Tx<'_>| {
             if !datasets::owns(tx.conn, workspace, dataset)? {
                 return Err(StoreError::NotFound(Entity::Dataset));
@@ -115,8 +102,8 @@ impl ReceivingStore for SqliteStore {
             if repeat.is_some_and(|hash| tx.state.repeats.knows(hash, now)) {
                 return Ok(None);
             }
-            let add = |cell: &Bytes| versions::add_row(tx, dataset, Mode::Combine, cell, now);
-            let batches = cells.iter().map(add).collect::<Result<_, _>>()?;
+            let add = |cell| versions::add_row(tx, dataset, Mode::Combine, cell, now);
+            let batches = rows.into_iter().map(add).collect::<Result<_, _>>()?;
             note_repeat(tx, repeat, now)?;
             Ok(Some(batches))
         };
@@ -143,9 +130,13 @@ impl ReceivingStore for SqliteStore {
         rows: Vec<(Seq, Bytes)>,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let bytes = rows.iter().map(|(_, cell)| cell.len()).sum();
+        let mut cells = Vec::with_capacity(rows.len());
+        for (seq, cell) in rows {
+            cells.push((seq, pack::stored(cell).await?));
+        }
+        let bytes = cells.iter().map(|(_, cell)| cell.written().len()).sum();
         let job =
-            move |tx: &mut Tx<'_>| landing::land(tx, workspace, dataset, endpoint, &rows, now);
+            move |tx: &mut Tx<'_>| landing::land(tx, workspace, dataset, endpoint, cells, now);
         self.writer.grouped(bytes, job).await
     }
 
@@ -166,21 +157,16 @@ struct Prepared {
     workspace: WorkspaceId,
     repeat: Option<[u8; 16]>,
     event: Option<journal::Keyed>,
-    headers: String,
-    cell: Option<Bytes>,
-    request: Option<KeptRequest>,
+    cell: Option<Stored>,
+    kept: Option<Kept>,
 }
 
 impl Prepared {
     /// What is written, roughly.
     fn bytes(&self) -> usize {
-        let cell = self.cell.as_ref().map_or(0, Bytes::len);
-        let event = if self.event.is_some() { cell } else { 0 };
-        let body = match self.request.as_ref().map(|request| &request.body) {
-            Some(KeptBody::Own(body)) => body.len(),
-            Some(KeptBody::Cell | KeptBody::None) | None => 0,
-        };
-        cell + event + body + self.headers.len()
+        let cell = self.cell.as_ref().map_or(0, |cell| cell.written().len());
+        let event = self.event.as_ref().map_or(0, |(_, event)| event.object.len());
+        cell + event + self.kept.as_ref().map_or(0, Kept::bytes)
     }
 }
 
@@ -189,7 +175,7 @@ fn accept(tx: &mut Tx<'_>, new: Prepared, now: Timestamp) -> Result<Accepted, St
     if new.repeat.is_some_and(|hash| tx.state.repeats.knows(hash, now)) {
         return Ok(Accepted::Repeat);
     }
-    let batch = match &new.cell {
+    let batch = match new.cell {
         Some(cell) => Some(versions::add_row(tx, source.dataset, source.spec.mode, cell, now)?),
         None => None,
     };
@@ -198,8 +184,8 @@ fn accept(tx: &mut Tx<'_>, new: Prepared, now: Timestamp) -> Result<Accepted, St
         Some(event) => journal::append(tx, new.workspace, vec![event], now)?.pop(),
         None => None,
     };
-    if let Some(request) = new.request {
-        keep(tx, new.source, &request, &new.headers, (batch, event), now)?;
+    if let Some(kept) = new.kept {
+        deliveries::keep(tx, new.source, kept, (batch, event), now)?;
     }
     Ok(Accepted::Stored { batch, event })
 }
@@ -217,81 +203,107 @@ fn note_repeat(
     Ok(())
 }
 
-fn keep(
-    tx: &mut Tx<'_>,
-    source: SourceId,
-    request: &KeptRequest,
-    headers: &str,
-    (batch, event): (Option<BatchId>, Option<Receipt>),
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let sql = "INSERT INTO deliveries (id, source_id, received_ms, method, query, headers, address, \
-               bytes, row_id, seq, in_row, body) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-    let (in_row, body) = match &request.body {
-        KeptBody::Cell => (true, None),
-        KeptBody::Own(body) => (false, Some(&body[..])),
-        KeptBody::None => (false, None),
-    };
-    let row = params![
-        signed(tx.state.ids.delivery),
-        source.0,
-        now.as_millisecond(),
-        request.method,
-        request.query,
-        headers,
-        request.address.map(|address| address.to_string()),
-        signed(request.bytes),
-        batch.map(|batch| signed(batch.0)),
-        event.map(|receipt| signed(receipt.seq.0)),
-        in_row,
-        body,
-    ];
-    tx.conn.prepare_cached(sql).and_then(|mut insert| insert.execute(row)).map_err(failed)?;
-    tx.state.ids.delivery += 1;
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Poll;
 
-/// What [`delivery`] reads.
-const COLUMNS: &str = "deliveries.id, deliveries.received_ms, row_id, seq, method, query, headers, \
-                       address, bytes";
+    use bytes::Bytes;
+    use hookyard_core::entropy::SystemEntropy;
+    use hookyard_core::model::{KeptBody, KeptRequest};
+    use rusqlite::Connection;
+    use tempfile::TempDir;
 
-fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
-    let headers: String = row.get(6)?;
-    let damaged = |error: StoreError| {
-        rusqlite::Error::FromSqlConversionFailure(6, Type::Text, error.to_string().into())
-    };
-    let address: Option<String> = row.get(7)?;
-    Ok(Delivery {
-        id: DeliveryId(unsigned(row, 0)?),
-        received_at: moment(row.get(1)?),
-        batch: row.get::<_, Option<i64>>(2)?.map(|id| BatchId(id.cast_unsigned())),
-        event: row.get::<_, Option<i64>>(3)?.map(|seq| Seq(seq.cast_unsigned())),
-        method: row.get(4)?,
-        query: row.get(5)?,
-        headers: from_json(&headers).map_err(damaged)?,
-        address: address.and_then(|text| text.parse().ok()),
-        bytes: unsigned(row, 8)?,
-    })
-}
+    use super::super::Options;
+    use super::*;
+    use crate::SharedStore;
+    use crate::contract::{self, Fixture};
 
-fn one(
-    conn: &Connection,
-    source: SourceId,
-    id: DeliveryId,
-) -> Result<Option<(Delivery, Option<Bytes>)>, StoreError> {
-    let sql =
-        format!("SELECT {COLUMNS}, body, in_row FROM deliveries WHERE id = ?1 AND source_id = ?2");
-    let read = |row: &Row<'_>| {
-        let body = row.get::<_, Option<Raw>>(9)?.map(|body| body.0);
-        Ok((delivery(row)?, body, row.get::<_, bool>(10)?))
-    };
-    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
-    let found = statement.query_row(params![signed(id.0), source.0], read).optional();
-    let Some((delivery, own, in_row)) = found.map_err(failed)? else { return Ok(None) };
-    let body = match delivery.batch.filter(|_| in_row) {
-        Some(batch) => dataset_rows::cell(conn, batch)?,
-        None => own,
-    };
-    Ok(Some((delivery, body)))
+    struct Directory(TempDir);
+
+    #[async_trait]
+    impl Fixture for Directory {
+        async fn open(&self) -> SharedStore {
+            let path = self.0.path().join("hookyard.db");
+            let entropy = Arc::new(SystemEntropy);
+            Arc::new(SqliteStore::open(Options { path, key: [7; 32], entropy }).unwrap())
+        }
+    }
+
+    fn delivery(source: SourceId, number: u32) -> NewDelivery {
+        let body = Bytes::from(number.to_string());
+        let request = KeptRequest {
+            method: "POST".to_owned(),
+            query: String::new(),
+            headers: Vec::new(),
+            address: None,
+            bytes: body.len() as u64,
+            body: KeptBody::Own(body.clone()),
+        };
+        NewDelivery { source, cell: Some(body), event: None, repeat: None, request: Some(request) }
+    }
+
+    /// Sends so many deliveries at once, all of which wait for the same commit to end, and counts
+    /// what was written: transactions, rows, and chunks of what is kept for inspection.
+    async fn written(mode: Mode, deliveries: u32) -> [i64; 3] {
+        let place = Directory(TempDir::new().unwrap());
+        let store = contract::open(&place).await;
+        let new = contract::new_source(mode, "key");
+        let source = store.create_source(new, contract::at(0)).await.unwrap().id;
+        let conn = Connection::open(place.0.path().join("hookyard.db")).unwrap();
+        // A transaction writes its dataset once, whatever it does to it.
+        conn.execute_batch(
+            "CREATE TABLE seen (what TEXT);
+             CREATE TRIGGER t AFTER UPDATE ON datasets BEGIN INSERT INTO seen VALUES ('t'); END;
+             CREATE TRIGGER r AFTER INSERT ON rows BEGIN INSERT INTO seen VALUES ('r'); END;
+             CREATE TRIGGER c AFTER INSERT ON delivery_chunks
+                 BEGIN INSERT INTO seen VALUES ('c'); END;
+             BEGIN IMMEDIATE",
+        )
+        .unwrap();
+        // The writer waits for this connection, and the deliveries for the writer.
+        let waiting = Arc::new(AtomicU32::new(0));
+        let sent = (0..deliveries).map(|number| {
+            let (store, waiting) = (Arc::clone(&store), Arc::clone(&waiting));
+            tokio::spawn(async move {
+                let mut accepting = store.accept(delivery(source, number), contract::at(1));
+                let first = poll_fn(|cx| Poll::Ready(accepting.as_mut().poll(cx))).await;
+                assert!(first.is_pending());
+                waiting.fetch_add(1, Ordering::Relaxed);
+                accepting.await
+            })
+        });
+        let sent: Vec<_> = sent.collect();
+        while waiting.load(Ordering::Relaxed) < deliveries {
+            tokio::task::yield_now().await;
+        }
+        conn.execute_batch("COMMIT").unwrap();
+        for sent in sent {
+            assert!(matches!(sent.await.unwrap().unwrap(), Accepted::Stored { .. }));
+        }
+        ["t", "r", "c"].map(|what| {
+            let sql = "SELECT count(*) FROM seen WHERE what = ?1";
+            conn.query_row(sql, [what], |row| row.get(0)).unwrap()
+        })
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn many_small_deliveries_share_commits() {
+        let [transactions, rows, chunks] = written(Mode::Combine, 400).await;
+        // What came before the writer waited, and all the others.
+        assert!(transactions <= 2, "{transactions} transactions");
+        assert_eq!(rows, 400);
+        assert!(chunks <= transactions + 400 / 128, "{chunks} chunks");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn rows_that_are_replaced_in_the_same_commit_are_not_written() {
+        let [transactions, rows, chunks] = written(Mode::Replace, 400).await;
+        assert!(transactions <= 2, "{transactions} transactions");
+        // The one that is seen and the ten earlier versions that are kept.
+        assert!(rows <= transactions * 11, "{rows} rows in {transactions} transactions");
+        assert!(chunks <= transactions + 400 / 128, "{chunks} chunks");
+    }
 }

@@ -16,7 +16,8 @@ use super::repeats::Repeats;
 use super::rows::{from_json, moment, signed, unsigned};
 use super::writer::{NextIds, State};
 use super::{
-    catalog, codec, dead_letters, failed, keys, replays, retention, sources, tenants, versions,
+    catalog, codec, dead_letters, deliveries, failed, keys, replays, retention, sources, tenants,
+    versions,
 };
 use crate::backlog::{Backlog, Failing, Position};
 use crate::vault::Vault;
@@ -210,7 +211,8 @@ fn state(conn: &Connection, saved: AsOf) -> Result<State, StoreError> {
         attempt_bytes,
         row: next(versions::LAST_NUMBER)?,
         repeat: next_repeat,
-        delivery: next("SELECT max(id) FROM deliveries")?,
+        delivery: next(deliveries::LAST_NUMBER)?,
+        position: next("SELECT max(position) FROM dataset_versions")?,
     };
     let checkpoint = NextIds {
         seq: saved.seq + 1,

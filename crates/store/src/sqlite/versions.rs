@@ -2,8 +2,10 @@
 //!
 //! A row belongs to a version, and a dataset says which of its versions is seen. So a replacement
 //! begins a version and a restoration changes which one it is, and neither touches a row. What a
-//! transaction does to a dataset is gathered in [`Open`] and written once, before the commit.
+//! transaction does to a dataset is gathered in [`Open`] and written once, before the commit. So are
+//! the rows that it adds: of many replacements in one transaction only those that stay are written.
 
+use std::collections::HashSet;
 use std::collections::hash_map::Entry;
 
 use async_trait::async_trait;
@@ -13,6 +15,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::json;
 
+use super::pack::Stored as Cell;
 use super::rows::{Text, count, moment, signed, unsigned};
 use super::writer::Tx;
 use super::{SqliteStore, audit, datasets, failed};
@@ -38,6 +41,8 @@ pub(super) const LAST_NUMBER: &str = "SELECT max((SELECT last FROM row_numbers),
 pub(super) struct Open {
     /// The version that readers are to see.
     seen: Stored,
+    /// Whether it began in this transaction, so that none of its rows is written yet.
+    begun: bool,
     /// When its rows last changed, for people.
     updated_ms: i64,
     keep: VersionsKept,
@@ -52,8 +57,18 @@ pub(super) struct Open {
 #[derive(Debug)]
 struct Replaced {
     version: Stored,
+    begun: bool,
     updated_ms: i64,
     replaced_ms: i64,
+}
+
+/// A row that the open transaction adds.
+#[derive(Debug)]
+pub(super) struct NewRow {
+    id: u64,
+    version: VersionId,
+    received_ms: i64,
+    cell: Cell,
 }
 
 /// A version as it is written.
@@ -85,11 +100,12 @@ impl Open {
         self.trim = true;
     }
 
-    /// Shows another version from `at` on.
-    fn replace(&mut self, other: Stored, at: i64) {
+    /// Shows another version from `at` on, which `begun` says is new.
+    fn replace(&mut self, other: Stored, begun: bool, at: i64) {
         let version = std::mem::replace(&mut self.seen, other);
+        let begun = std::mem::replace(&mut self.begun, begun);
         let updated_ms = std::mem::replace(&mut self.updated_ms, at);
-        self.replaced.push(Replaced { version, updated_ms, replaced_ms: at });
+        self.replaced.push(Replaced { version, begun, updated_ms, replaced_ms: at });
         self.trim = true;
     }
 }
@@ -108,6 +124,7 @@ fn load(conn: &Connection, dataset: DatasetId) -> Result<Open, StoreError> {
     let read = |row: &Row<'_>| {
         Ok(Open {
             seen: stored(row)?,
+            begun: false,
             updated_ms: row.get(6)?,
             keep: VersionsKept { count: row.get(7)?, bytes: unsigned(row, 8)? },
             replaced: Vec::new(),
@@ -135,39 +152,37 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
     })
 }
 
-/// Adds a row to a dataset, or begins a version with it. Fails before it writes when there is no such
-/// dataset, so it may be part of a group.
+/// Adds a row to a dataset, or begins a version with it. Fails before it changes anything when there is
+/// no such dataset, so it may be part of a group.
 pub(super) fn add_row(
     tx: &mut Tx<'_>,
     dataset: DatasetId,
     mode: Mode,
-    cell: &[u8],
+    cell: Cell,
     now: Timestamp,
 ) -> Result<BatchId, StoreError> {
-    let (id, at) = (tx.state.ids.row, now.as_millisecond());
+    let (id, received_ms) = (tx.state.ids.row, now.as_millisecond());
     let open = open(tx, dataset)?;
     if mode == Mode::Replace {
-        let begun =
-            Stored { id: VersionId(id), began_ms: at, stats: DatasetStats::default(), edits: 0 };
-        open.replace(begun, at);
+        let (version, stats) = (VersionId(id), DatasetStats::default());
+        let begun = Stored { id: version, began_ms: received_ms, stats, edits: 0 };
+        open.replace(begun, true, received_ms);
     }
     open.added = true;
     open.seen.stats.rows += 1;
-    open.seen.stats.bytes += cell.len() as u64;
-    open.updated_ms = at;
+    open.seen.stats.bytes += cell.size() as u64;
+    open.updated_ms = received_ms;
     let version = open.seen.id;
-    let sql = "INSERT INTO rows (id, version_id, received_ms, suspended, cell) \
-               VALUES (?1, ?2, ?3, 0, ?4)";
-    let row = params![signed(id), signed(version.0), at, Text(cell)];
-    tx.conn.prepare_cached(sql).and_then(|mut insert| insert.execute(row)).map_err(failed)?;
+    tx.state.rows.push(NewRow { id, version, received_ms, cell });
     tx.state.ids.row += 1;
     Ok(BatchId(id))
 }
 
 /// Writes what the transaction did to datasets, just before it is committed.
 pub(super) fn write_open(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let mut unwritten = HashSet::new();
     for (dataset, open) in std::mem::take(&mut tx.state.open) {
-        let Open { seen, updated_ms, keep, replaced, trim: beyond, added } = open;
+        let Open { seen, begun: _, updated_ms, keep, replaced, trim: beyond, added } = open;
         let sql = "UPDATE datasets SET version_id = ?2, began_ms = ?3, rows = ?4, suspended = ?5, \
                    bytes = ?6, edits = ?7, updated_ms = ?8 WHERE id = ?1";
         let row = params![
@@ -181,34 +196,127 @@ pub(super) fn write_open(tx: &mut Tx<'_>) -> Result<(), StoreError> {
             updated_ms,
         ];
         tx.conn.prepare_cached(sql).and_then(|mut sql| sql.execute(row)).map_err(failed)?;
-        // Of many replacements in one transaction only the last are written at all.
-        let kept = usize::try_from(keep.count).unwrap_or(usize::MAX);
-        let dropped = replaced.len().saturating_sub(kept);
-        for (place, replaced) in replaced.into_iter().enumerate() {
-            if place < dropped || replaced.version.stats.batches() == 0 {
-                drop_version(tx, replaced.version.id)?;
-            } else {
-                close(tx.conn, dataset, &replaced)?;
-            }
-        }
         if beyond {
-            trim(tx, dataset, keep)?;
+            unwritten.extend(close(tx, dataset, keep, &replaced)?);
             if !added {
                 keep_numbers(tx)?;
             }
         }
     }
+    write_rows(tx, &unwritten)
+}
+
+/// Writes the rows that the transaction adds, but for those of versions that end with it.
+fn write_rows(tx: &mut Tx<'_>, unwritten: &HashSet<VersionId>) -> Result<(), StoreError> {
+    if tx.state.rows.is_empty() {
+        return Ok(());
+    }
+    let plain = "INSERT INTO rows (id, version_id, received_ms, suspended, cell) \
+                 VALUES (?1, ?2, ?3, 0, ?4)";
+    let packed = "INSERT INTO rows (id, version_id, received_ms, suspended, cell, size, packed) \
+                  VALUES (?1, ?2, ?3, 0, '', ?4, ?5)";
+    let mut plain = tx.conn.prepare_cached(plain).map_err(failed)?;
+    let mut packed = tx.conn.prepare_cached(packed).map_err(failed)?;
+    for NewRow { id, version, received_ms, cell } in std::mem::take(&mut tx.state.rows) {
+        if unwritten.contains(&version) {
+            continue;
+        }
+        let (id, version) = (signed(id), signed(version.0));
+        let written = match &cell {
+            Cell::Plain(text) => plain.execute(params![id, version, received_ms, Text(text)]),
+            Cell::Packed { size, frame } => {
+                packed.execute(params![id, version, received_ms, count(*size), &frame[..]])
+            }
+        };
+        written.map_err(failed)?;
+    }
     Ok(())
 }
 
-fn close(conn: &Connection, dataset: DatasetId, replaced: &Replaced) -> Result<(), StoreError> {
-    let Replaced { version: Stored { id, began_ms, stats, edits }, updated_ms, replaced_ms } =
-        replaced;
-    let sql = "INSERT INTO dataset_versions (id, dataset_id, began_ms, updated_ms, replaced_ms, \
-               rows, suspended, bytes, edits) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+/// Counts versions from the newest on.
+struct Bound {
+    keep: VersionsKept,
+    place: u32,
+    total: u64,
+}
+
+impl Bound {
+    /// Whether the next version is within what is kept.
+    fn takes(&mut self, bytes: u64) -> bool {
+        self.total = self.total.saturating_add(bytes);
+        let newest = self.place == 0;
+        let takes = self.place < self.keep.count && (self.total <= self.keep.bytes || newest);
+        self.place = self.place.saturating_add(1);
+        takes
+    }
+}
+
+/// Writes the versions that were replaced, and drops those beyond what is kept. The answer is those
+/// that began in this transaction and are gone already.
+fn close(
+    tx: &mut Tx<'_>,
+    dataset: DatasetId,
+    keep: VersionsKept,
+    replaced: &[Replaced],
+) -> Result<Vec<VersionId>, StoreError> {
+    let mut bound = Bound { keep, place: 0, total: 0 };
+    let (mut kept, mut unwritten) = (Vec::new(), Vec::new());
+    for replaced in replaced.iter().rev() {
+        let Replaced { version: Stored { id, stats, .. }, begun, .. } = replaced;
+        if stats.batches() > 0 && bound.takes(stats.bytes) {
+            kept.push(replaced);
+        } else if *begun {
+            unwritten.push(*id);
+        } else {
+            drop_version(tx, *id)?;
+        }
+    }
+    trim(tx, dataset, &mut bound)?;
+    for replaced in kept.into_iter().rev() {
+        write_version(tx, dataset, replaced)?;
+    }
+    Ok(unwritten)
+}
+
+/// Drops stored versions that are beyond what is kept.
+fn trim(tx: &mut Tx<'_>, dataset: DatasetId, bound: &mut Bound) -> Result<(), StoreError> {
+    let sql = "SELECT position, id, bytes FROM dataset_versions WHERE dataset_id = ?1 \
+               ORDER BY position DESC";
+    let read = |row: &Row<'_>| Ok((row.get(0)?, VersionId(unsigned(row, 1)?), unsigned(row, 2)?));
+    let stored: Vec<(i64, _, _)> = {
+        let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
+        let rows = statement.query_map([dataset.0], read).map_err(failed)?;
+        rows.collect::<Result<_, _>>().map_err(failed)?
+    };
+    for (position, version, bytes) in stored {
+        if !bound.takes(bytes) {
+            let sql = "DELETE FROM dataset_versions WHERE dataset_id = ?1 AND position = ?2";
+            let mut delete = tx.conn.prepare_cached(sql).map_err(failed)?;
+            delete.execute(params![dataset.0, position]).map_err(failed)?;
+            drop_version(tx, version)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_version(
+    tx: &mut Tx<'_>,
+    dataset: DatasetId,
+    replaced: &Replaced,
+) -> Result<(), StoreError> {
+    let Replaced {
+        version: Stored { id, began_ms, stats, edits },
+        begun: _,
+        updated_ms,
+        replaced_ms,
+    } = replaced;
+    let sql = "INSERT INTO dataset_versions (dataset_id, position, id, began_ms, updated_ms, \
+               replaced_ms, rows, suspended, bytes, edits) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     let row = params![
-        signed(id.0),
         dataset.0,
+        signed(tx.state.ids.position),
+        signed(id.0),
         began_ms,
         updated_ms,
         replaced_ms,
@@ -217,30 +325,8 @@ fn close(conn: &Connection, dataset: DatasetId, replaced: &Replaced) -> Result<(
         signed(stats.bytes),
         signed(*edits),
     ];
-    conn.prepare_cached(sql).and_then(|mut sql| sql.execute(row)).map_err(failed)?;
-    Ok(())
-}
-
-/// Drops the versions that are beyond what is kept.
-fn trim(tx: &mut Tx<'_>, dataset: DatasetId, keep: VersionsKept) -> Result<(), StoreError> {
-    let sql = "SELECT id, bytes FROM dataset_versions WHERE dataset_id = ?1 ORDER BY position DESC";
-    let read = |row: &Row<'_>| Ok((VersionId(unsigned(row, 0)?), unsigned(row, 1)?));
-    let kept: Vec<_> = {
-        let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
-        let rows = statement.query_map([dataset.0], read).map_err(failed)?;
-        rows.collect::<Result<_, _>>().map_err(failed)?
-    };
-    let mut total = 0_u64;
-    for (place, (version, bytes)) in (0_u32..).zip(kept) {
-        total = total.saturating_add(bytes);
-        let newest = place == 0;
-        if place >= keep.count || (total > keep.bytes && !newest) {
-            let sql = "DELETE FROM dataset_versions WHERE id = ?1";
-            let mut delete = tx.conn.prepare_cached(sql).map_err(failed)?;
-            delete.execute([signed(version.0)]).map_err(failed)?;
-            drop_version(tx, version)?;
-        }
-    }
+    tx.conn.prepare_cached(sql).and_then(|mut sql| sql.execute(row)).map_err(failed)?;
+    tx.state.ids.position += 1;
     Ok(())
 }
 
@@ -408,6 +494,6 @@ fn restore(
     }
     let found = take(tx.conn, dataset, version)?;
     let restored = found.ok_or(StoreError::NotFound(Entity::Version))?;
-    open(tx, dataset)?.replace(restored, now.as_millisecond());
+    open(tx, dataset)?.replace(restored, false, now.as_millisecond());
     Ok(())
 }

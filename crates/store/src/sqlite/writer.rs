@@ -5,17 +5,18 @@
 //! transaction of its own, and may fail halfway. Effects on memory happen after the commit and before
 //! the answers, in the order of the jobs; so whoever was answered finds memory up to date.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use hookyard_core::id::DatasetId;
+use hookyard_core::id::{DatasetId, SourceId};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::deliveries::{self, Chunk};
 use super::keys::Keys;
 use super::memory::Memory;
 use super::repeats::Repeats;
-use super::versions::Open;
+use super::versions::{NewRow, Open};
 use super::{checkpoint, failed, versions};
 use crate::{Actor, StoreError};
 
@@ -41,6 +42,10 @@ pub(super) struct State {
     pub(super) keys: Keys,
     /// The datasets that the open transaction changes.
     pub(super) open: HashMap<DatasetId, Open>,
+    /// The rows that it adds, in the order of their numbers.
+    pub(super) rows: Vec<NewRow>,
+    /// What it keeps for inspection.
+    pub(super) kept: BTreeMap<SourceId, Vec<Chunk>>,
     pub(super) repeats: Repeats,
     /// Up to where the last checkpoint counts.
     pub(super) checkpoint: NextIds,
@@ -58,6 +63,8 @@ pub(super) struct NextIds {
     pub(super) repeat: u64,
     /// Of deliveries that are kept for inspection.
     pub(super) delivery: u64,
+    /// Of versions in the order in which they are replaced.
+    pub(super) position: u64,
     /// Bytes of the events since the start, as retention counts them.
     pub(super) journal_bytes: u64,
     /// Bytes of the attempts since the start.
@@ -300,7 +307,8 @@ impl Work {
         // Every job runs, so that every caller gets an answer, even in a transaction that is lost.
         replies.extend(group.into_iter().map(|job| (job.run)(&mut tx)));
         if tx.broken.is_none()
-            && let Err(error) = versions::write_open(&mut tx)
+            && let Err(error) =
+                versions::write_open(&mut tx).and_then(|()| deliveries::write(&mut tx))
         {
             tx.broken = Some(error.to_string());
         }
@@ -321,6 +329,8 @@ impl Work {
         self.state.repeats.truncate(before.repeat);
         self.state.ids = before;
         self.state.open.clear();
+        self.state.rows.clear();
+        self.state.kept.clear();
     }
 
     fn checkpoint(&mut self) {
