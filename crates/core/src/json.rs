@@ -13,6 +13,8 @@ pub struct Damaged;
 /// The offset of the first bracket that opens a level beyond `levels`; `None` when no part of the
 /// text is nested so deep.
 pub fn too_deep_at(json: &[u8], levels: usize) -> Option<usize> {
+    // Most texts have fewer brackets than that anywhere, which is found out at once.
+    memchr::memchr2_iter(b'[', b'{', json).nth(levels)?;
     let mut depth = 0_usize;
     let mut in_string = false;
     let mut escaped = false;

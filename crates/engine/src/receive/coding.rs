@@ -9,6 +9,9 @@ use http::header::CONTENT_ENCODING;
 
 use super::Refusal;
 
+/// Bytes that one byte of deflate decodes to at most: 258 for two bits.
+const DEFLATE_RATIO_MAX: usize = 1_032;
+
 /// Undoes the content coding, under the same cap as the body itself.
 pub(super) fn decode(
     headers: &HeaderMap,
@@ -25,11 +28,12 @@ pub(super) fn decode(
     }
     let is = |name: &[u8]| coding.eq_ignore_ascii_case(name);
     if is(b"gzip") || is(b"x-gzip") {
-        inflate(MultiGzDecoder::new(&body[..]), "gzip", bytes_max)
+        let room = gzip_size(body).min(bytes_max);
+        inflate(MultiGzDecoder::new(&body[..]), "gzip", bytes_max, room)
     } else if is(b"deflate") && is_zlib(body) {
-        inflate(ZlibDecoder::new(&body[..]), "deflate", bytes_max)
+        inflate(ZlibDecoder::new(&body[..]), "deflate", bytes_max, 0)
     } else if is(b"deflate") {
-        inflate(DeflateDecoder::new(&body[..]), "deflate", bytes_max)
+        inflate(DeflateDecoder::new(&body[..]), "deflate", bytes_max, 0)
     } else {
         Err(Refusal::Coding("the content coding is neither gzip nor deflate"))
     }
@@ -46,10 +50,23 @@ fn is_zlib(body: &[u8]) -> bool {
     }
 }
 
-fn inflate(decoder: impl Read, coding: &str, bytes_max: usize) -> Result<Bytes, Refusal> {
+/// What a gzip body says that it decodes to (RFC 1952, ISIZE), so that a large one is not copied as it
+/// grows. It may lie, or have several parts; so it is taken for no more than what deflate can do.
+fn gzip_size(body: &[u8]) -> usize {
+    let said = body.last_chunk().map_or(0, |size| u32::from_le_bytes(*size));
+    usize::try_from(said).unwrap_or(usize::MAX).min(body.len().saturating_mul(DEFLATE_RATIO_MAX))
+}
+
+/// Decodes up to the cap into a buffer that has `room` to begin with.
+fn inflate(
+    decoder: impl Read,
+    coding: &str,
+    bytes_max: usize,
+    room: usize,
+) -> Result<Bytes, Refusal> {
     // One byte past the cap tells a body that is too large from one that just fits.
     let cap = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-    let mut decoded = Vec::new();
+    let mut decoded = Vec::with_capacity(room);
     decoder.take(cap).read_to_end(&mut decoded).map_err(|_| {
         Refusal::Malformed(format!("the body is not {coding}, as its encoding says"))
     })?;
@@ -124,8 +141,19 @@ mod tests {
         let bomb = Bytes::from(bomb.finish().unwrap());
         assert!(bomb.len() < 110_000);
         let mut read = Counted { decoder: MultiGzDecoder::new(&bomb[..]), bytes: 0 };
-        assert_eq!(inflate(&mut read, "gzip", 1_000_000), Err(Refusal::TooLarge));
+        assert_eq!(inflate(&mut read, "gzip", 1_000_000, 0), Err(Refusal::TooLarge));
         assert_eq!(read.bytes, 1_000_001);
+    }
+
+    #[test]
+    fn room_is_made_for_what_a_gzip_body_says() {
+        let text = vec![b'7'; 100_000];
+        assert_eq!(gzip_size(&gzip(&text)), 100_000);
+        assert_eq!(gzip_size(b"1234567\xff\xff\xff\xff"), 11 * DEFLATE_RATIO_MAX);
+        assert_eq!(gzip_size(b"123"), 0);
+        // Of two parts only the last one's size is said.
+        let two = Bytes::from([gzip(&text), gzip(b"1")].concat());
+        assert_eq!(decode(&coded("gzip"), &two, 200_000).unwrap().len(), 100_001);
     }
 
     /// Counts what is read.

@@ -86,7 +86,10 @@ fn read_text(body: &Bytes) -> Result<Option<Bytes>, Refusal> {
         return Ok(Some(body.slice(range)));
     }
     let text = std::str::from_utf8(body).map_err(|_| Refusal::Unsupported(NOT_TEXT))?;
-    write(text.strip_prefix('\u{feff}').unwrap_or(text)).map(Some)
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // Room for a few escapes, so that a large text is not copied as it grows.
+    let cell = Vec::with_capacity(text.len() + text.len() / 16 + 2);
+    write_to(cell, text).map(Some)
 }
 
 fn object<V: Serialize>(pairs: Vec<(String, V)>) -> Result<Option<Bytes>, Refusal> {
@@ -94,9 +97,14 @@ fn object<V: Serialize>(pairs: Vec<(String, V)>) -> Result<Option<Bytes>, Refusa
 }
 
 fn write<V: Serialize + ?Sized>(value: &V) -> Result<Bytes, Refusal> {
-    serde_json::to_vec(value)
-        .map(Bytes::from)
-        .map_err(|error| Refusal::Malformed(error.to_string()))
+    write_to(Vec::new(), value)
+}
+
+fn write_to<V: Serialize + ?Sized>(mut cell: Vec<u8>, value: &V) -> Result<Bytes, Refusal> {
+    match serde_json::to_writer(&mut cell, value) {
+        Ok(()) => Ok(cell.into()),
+        Err(error) => Err(Refusal::Malformed(error.to_string())),
+    }
 }
 
 fn too_many(what: &str) -> Refusal {

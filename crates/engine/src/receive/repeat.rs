@@ -54,9 +54,13 @@ pub(super) fn of_provider(source: &Source, head: Head<'_>, body: &[u8]) -> Optio
 
 /// A hash of the source and of the delivery's name; `None` when it has none.
 pub(super) fn name(source: SourceId, headers: &HeaderMap) -> Option<[u8; 16]> {
-    let named = |header| headers.get(header).map(|value| (header, value.as_bytes()));
-    let (header, value): (&str, _) = HEADERS.into_iter().find_map(named)?;
-    let value = value.trim_ascii();
+    // A delivery has fewer headers than there are names to look for.
+    let named = headers.iter().filter_map(|(name, value)| {
+        let place = HEADERS.iter().position(|known| *known == name.as_str())?;
+        Some((place, value))
+    });
+    let (place, value) = named.min_by_key(|(place, _)| *place)?;
+    let (header, value) = (HEADERS[place], value.as_bytes().trim_ascii());
     if value.is_empty() || value.len() > NAME_BYTES_MAX {
         return None;
     }
