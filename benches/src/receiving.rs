@@ -14,6 +14,9 @@ use crate::phases::publish_only;
 /// Small deliveries of one measurement: a few seconds' worth.
 const SMALL: u64 = 100_000;
 
+/// Deliveries of middle size: 400 MB in all.
+const MIDDLE: u64 = 400 << 20;
+
 /// Large ones: 1 GiB in all.
 const LARGE: u64 = 100;
 
@@ -25,6 +28,16 @@ const LARGE_CONNECTIONS: usize = 4;
 /// Bytes of a large delivery: just below what is taken.
 const LARGE_BYTES: usize = (10 << 20) - 1024;
 
+/// Different bodies that take turns: too many for anything to know them again.
+const DISTINCT: u64 = 1_000;
+
+/// What texts are made of.
+const WORDS: [&str; 24] = [
+    "order", "customer", "shipping", "blue", "shirt", "large", "paid", "pending", "street", "main",
+    "north", "john", "smith", "please", "deliver", "before", "noon", "fragile", "express",
+    "standard", "invoice", "berlin", "tokyo", "lisbon",
+];
+
 /// Runs everything and prints a table.
 pub(crate) async fn run(binary: &Path) -> Result<()> {
     println!("| what | per second | CPU ms per 1,000 | p50 ms | p99 ms |");
@@ -32,50 +45,130 @@ pub(crate) async fn run(binary: &Path) -> Result<()> {
     let server = Arc::new(Server::hookyard(binary, &[]).await?);
     publish_only("published, nobody subscribed", &server).await?;
     println!(
-        "\n| received | per second | CPU ms per 1,000 | p50 ms | p99 ms | bytes on disk each |"
+        "\n| received | bytes each | per second | CPU ms per 1,000 | p50 ms | p99 ms | \
+         bytes on disk each |"
     );
-    println!("| --- | --- | --- | --- | --- | --- |");
-    let publishing = json!({"event_type": "item_create"});
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    let nothing = json!({"mode": "combine", "inspection_seconds": 0});
+    let combine = json!({"mode": "combine"});
+    let publishing = json!({"mode": "combine", "republish": {"event_type": "item_create"}});
+    let replace = json!({"mode": "replace"});
     for (name, settings, named) in [
-        ("combine, nothing kept", json!({"mode": "combine", "inspection_seconds": 0}), false),
-        ("combine", json!({"mode": "combine"}), false),
-        ("combine, each with an id", json!({"mode": "combine"}), true),
-        ("combine, published too", json!({"mode": "combine", "republish": publishing}), false),
-        ("replace", json!({"mode": "replace"}), false),
+        ("combine, nothing kept", &nothing, false),
+        ("combine", &combine, false),
+        ("combine, each with an id", &combine, true),
+        ("combine, published too", &publishing, false),
+        ("replace", &replace, false),
     ] {
         small(binary, name, settings, named).await?;
     }
-    large(binary, json!({"mode": "combine"})).await
+    for bytes in [2_000, 4_096, 16_384, 65_536] {
+        for (mode, settings) in [("combine", &combine), ("replace", &replace)] {
+            middle(binary, mode, settings, bytes).await?;
+        }
+    }
+    large(binary, &combine).await
 }
 
-/// A delivery of about 0.9 KB.
-fn body(number: u64) -> String {
-    let filler = "abcdefghij".repeat(60);
+/// Numbers that look random and are the same each time.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        for (left, by) in [(true, 13), (false, 7), (true, 17)] {
+            self.0 ^= if left { self.0 << by } else { self.0 >> by };
+        }
+        self.0
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    fn words(&mut self, count: u64) -> String {
+        let words = WORDS.len() as u64;
+        let picked = (0..count).map(|_| {
+            let at = usize::try_from(self.below(words)).unwrap_or_default();
+            WORDS.into_iter().nth(at)
+        });
+        picked.flatten().collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// A line of an order, some 250 bytes.
+fn line(numbers: &mut Numbers) -> String {
     format!(
-        r#"{{"id":"{number}","merchant_item_oid":{number},"merchant_id":"DEMO","description":"{filler}","last_modified_dts":"2026-11-21T10:00:00+00:00","active":true,"quantity":12.5}}"#
+        r#"{{"id":"{:016x}","sku":"SKU-{}","title":"{}","quantity":{},"price":"{}.{:02}","currency":"USD","taxable":{},"created_at":"2026-11-{:02}T{:02}:{:02}:00Z","note":"{}"}}"#,
+        numbers.next(),
+        numbers.below(100_000),
+        numbers.words(3),
+        numbers.below(9),
+        numbers.below(900),
+        numbers.below(100),
+        numbers.below(2) == 0,
+        numbers.below(28) + 1,
+        numbers.below(24),
+        numbers.below(60),
+        numbers.words(6),
     )
 }
 
-async fn small(binary: &Path, name: &str, settings: Value, named: bool) -> Result<()> {
+/// An order of about so many bytes, as a shop sends it: names and words again and again, and numbers
+/// that nobody can guess. How well it compresses is what counts here.
+fn order(number: u64, bytes: usize) -> String {
+    let mut numbers = Numbers((number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let mut order = format!(
+        r#"{{"id":{number},"token":"{:016x}{:016x}","email":"{}@example.com","address":"{} {}","line_items":["#,
+        numbers.next(),
+        numbers.next(),
+        numbers.words(1),
+        numbers.below(999),
+        numbers.words(2),
+    );
+    loop {
+        order.push_str(&line(&mut numbers));
+        if order.len() + 200 > bytes {
+            order.push_str("]}");
+            return order;
+        }
+        order.push(',');
+    }
+}
+
+async fn small(binary: &Path, name: &str, settings: &Value, named: bool) -> Result<()> {
     let server = Server::hookyard(binary, &[]).await?;
-    let path = server.source_with(&settings).await?;
+    let path = server.source_with(settings).await?;
+    let bodies: Vec<_> = (0..DISTINCT).map(|number| order(number, 900)).collect();
+    let bytes = bodies.iter().map(String::len).sum::<usize>() / bodies.len();
     let make: MakeRequest = Arc::new(move |number| {
         let id = if named { format!("webhook-id: msg_{number}\r\n") } else { String::new() };
         let headers = format!("content-type: application/json\r\nuser-agent: bench/1\r\n{id}");
-        post(&path, &headers, &body(number))
+        post(&path, &headers, &bodies[(number % DISTINCT) as usize])
     });
-    measure(&server, name, CONNECTIONS, SMALL, make).await
+    measure(&server, name, (CONNECTIONS, SMALL, bytes), make).await
 }
 
-async fn large(binary: &Path, settings: Value) -> Result<()> {
+async fn middle(binary: &Path, mode: &str, settings: &Value, bytes: usize) -> Result<()> {
     let server = Server::hookyard(binary, &[]).await?;
-    let path = server.source_with(&settings).await?;
-    let items = LARGE_BYTES / (body(0).len() + 10);
-    let items: Vec<_> = (0..items as u64).map(body).collect();
-    let request =
-        post(&path, "content-type: application/json\r\n", &format!("[{}]", items.join(",")));
+    let path = server.source_with(settings).await?;
+    let bodies: Vec<_> = (0..DISTINCT / 10).map(|number| order(number, bytes)).collect();
+    let bytes = bodies.iter().map(String::len).sum::<usize>() / bodies.len();
+    let make: MakeRequest = Arc::new(move |number| {
+        let turn = usize::try_from(number).unwrap_or_default() % bodies.len();
+        let body = &bodies[turn];
+        post(&path, "content-type: application/json\r\n", body)
+    });
+    let count = SMALL.min(MIDDLE / bytes as u64);
+    measure(&server, mode, (CONNECTIONS, count, bytes), make).await
+}
+
+async fn large(binary: &Path, settings: &Value) -> Result<()> {
+    let server = Server::hookyard(binary, &[]).await?;
+    let path = server.source_with(settings).await?;
+    let body = order(0, LARGE_BYTES);
+    let request = post(&path, "content-type: application/json\r\n", &body);
     let make: MakeRequest = Arc::new(move |_| request.clone());
-    measure(&server, "combine, 10 MiB each", LARGE_CONNECTIONS, LARGE, make).await?;
+    measure(&server, "combine", (LARGE_CONNECTIONS, LARGE, body.len()), make).await?;
     println!("\nmemory at its peak with 10 MiB each: {} MB", server.peak_bytes()? >> 20);
     Ok(())
 }
@@ -83,8 +176,7 @@ async fn large(binary: &Path, settings: Value) -> Result<()> {
 async fn measure(
     server: &Server,
     name: &str,
-    connections: usize,
-    count: u64,
+    (connections, count, bytes): (usize, u64, usize),
     make: MakeRequest,
 ) -> Result<()> {
     let (disk, cpu, start) = (server.disk_bytes()?, server.cpu_seconds()?, now_ns());
@@ -94,6 +186,6 @@ async fn measure(
     // The write-ahead log is a few megabytes of this; of as many rows that is little.
     let disk = server.disk_bytes()?.saturating_sub(disk) / count;
     let (p50, p99) = (percentile_ms(&mut took, 50), percentile_ms(&mut took, 99));
-    println!("| {name} | {per_second:.0} | {cpu:.1} | {p50:.2} | {p99:.2} | {disk} |");
+    println!("| {name} | {bytes} | {per_second:.0} | {cpu:.1} | {p50:.2} | {p99:.2} | {disk} |");
     Ok(())
 }
