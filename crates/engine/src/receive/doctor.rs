@@ -161,7 +161,7 @@ mod tests {
     const OF_OTHER: &str = "0b68b91507234b92775926ff84056f2eea1f51e19c01dc04244e2b8cb89001bb";
 
     /// What is kept of a request that is signed as GitHub does.
-    fn kept(signature: &str, sent: Bytes, more: &[(&'static str, &str)]) -> RefusedRequest {
+    fn kept(signature: &str, sent: &Bytes, more: &[(&'static str, &str)]) -> RefusedRequest {
         let signature = format!("sha256={signature}");
         let own = [("x-hub-signature-256", &signature[..])];
         let headers: HeaderMap = own
@@ -171,7 +171,7 @@ mod tests {
             .collect();
         let source = source(Some("s3cret"));
         let target = "/webhook/data/k".to_owned();
-        inspect::refused(&source, &headers, target, Some(&sent)).unwrap()
+        inspect::refused(&source, &headers, target, Some(sent)).unwrap()
     }
 
     fn found(request: &RefusedRequest) -> (Option<Cause>, bool, String) {
@@ -186,7 +186,7 @@ mod tests {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(b"{\"a\":1}").unwrap();
         let sent = Bytes::from(encoder.finish().unwrap());
-        let request = kept(OF_OBJECT, sent, &[("content-encoding", "gzip")]);
+        let request = kept(OF_OBJECT, &sent, &[("content-encoding", "gzip")]);
         let (cause, certain, words) = found(&request);
         assert_eq!((cause, certain), (Some(Cause::BodyChanged), true));
         assert!(words.contains("before it was compressed"), "{words}");
@@ -194,20 +194,20 @@ mod tests {
 
     #[test]
     fn a_kept_request_is_diagnosed_as_a_pasted_one() {
-        let changed = kept(OF_OBJECT, Bytes::from_static(b"{\"a\":1}\n"), &[]);
+        let changed = kept(OF_OBJECT, &Bytes::from_static(b"{\"a\":1}\n"), &[]);
         assert_eq!(found(&changed).0, Some(Cause::BodyChanged));
-        let right = kept(OF_NOTHING, Bytes::from_static(b"{}"), &[]);
+        let right = kept(OF_NOTHING, &Bytes::from_static(b"{}"), &[]);
         let (cause, _, words) = found(&right);
         assert_eq!(cause, None);
         assert!(words.contains("present settings"), "{words}");
-        let other = kept(OF_OTHER, Bytes::from_static(b"{}"), &[]);
+        let other = kept(OF_OTHER, &Bytes::from_static(b"{}"), &[]);
         assert_eq!(found(&other).0, Some(Cause::WrongSecret));
     }
 
     #[test]
     fn a_body_that_was_too_large_to_keep_is_said_to_be() {
         let large = Bytes::from(vec![b'1'; inspect::REFUSED_BODY_BYTES_MAX + 1]);
-        let request = kept(OF_OTHER, large.clone(), &[]);
+        let request = kept(OF_OTHER, &large, &[]);
         assert_eq!((request.body.is_none(), request.bytes), (true, Some(large.len() as u64)));
         let (cause, certain, words) = found(&request);
         assert_eq!((cause, certain), (Some(Cause::WrongSignature), false));

@@ -84,7 +84,7 @@ pub(super) async fn append_rows(
     let name = name(&headers)?;
     let bytes_max = app.settings.receive_bytes_max;
     let body = input::whole(body, bytes_max).await?;
-    let rows = rows(&headers, &body, form, bytes_max).map_err(refused)?;
+    let rows = rows(&headers, &body, form, bytes_max).map_err(|refusal| refused(&refusal))?;
     let added = app.engine.append_rows(dataset.workspace, dataset.id, rows, name).await?;
     let (status, body) = match added {
         Some(batches) => (
@@ -125,7 +125,7 @@ fn name(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     Ok(Some(name))
 }
 
-fn refused(refusal: Refusal) -> Problem {
+fn refused(refusal: &Refusal) -> Problem {
     let detail = refusal.to_string();
     match refusal {
         Refusal::TooLarge => Problem::new(Code::TooLarge, "the decoded body is too large"),
