@@ -15,9 +15,11 @@ use crate::test_server::{API_KEY, API_SECRET, Answer, SIMPLE_KEY, TestServer, WO
 use crate::{mammoth, ultracart};
 
 /// What changes nothing that an owner decides: publishing and receiving have records of their own,
-/// trials keep nothing, and a device's wish is noted when a person decides it.
-const NOT_NOTED: [&str; 4] = [
+/// questions and trials keep nothing, and a device's wish is noted when a person decides it.
+const NOT_NOTED: [&str; 6] = [
     "POST /v1/events",
+    "POST /v1/datasets/{id}/rows",
+    "POST /v1/sql",
     "POST /v1/rules/test",
     "POST /v1/sources/{id}/doctor",
     "POST /rest/v2/oauth/device/authorize",
@@ -281,6 +283,10 @@ async fn sources(all: &mut Scenario) {
     all.native(secret, &id, json!({}), update).await;
     let made = all.native("POST /v1/sources/{id}/key/rotate", &id, Value::Null, update).await;
     assert_ne!(made["path"], url);
+    for what in ["key", "secret"] {
+        let route = format!("DELETE /v1/sources/{{id}}/{what}/previous");
+        all.native(&route, &id, Value::Null, update).await;
+    }
     let verification = "/v1/sources/{id}/verification";
     let stripe = json!({"provider": "stripe", "secrets": ["whsec_one"]});
     all.native(&format!("PUT {verification}"), &id, stripe, update).await;
@@ -313,6 +319,9 @@ async fn datasets(all: &mut Scenario) {
     let change = "dataset.change_batches";
     all.native(&format!("POST {path}/suspend"), &at, Value::Null, change).await;
     all.native(&format!("POST {path}/restore"), &at, Value::Null, change).await;
+    let route = "POST /v1/datasets/{id}/batches/change";
+    let many = json!({"change": "suspend", "where": {}});
+    all.native(route, &[&dataset], many, change).await;
     all.native(&format!("DELETE {path}"), &at, Value::Null, change).await;
 }
 
