@@ -72,6 +72,25 @@ def test_a_change_on_one_node_is_in_effect_on_the_other(nodes, receiver):
     assert numbers(receiver) == list(range(15))
 
 
+def test_a_credential_that_is_disabled_on_one_node_is_so_on_the_other_at_once(nodes):
+    first, second = nodes
+    made = first.credential("--scope", "webhook_read")
+    key = {"x-ultracart-simple-key": made["simple_key"]}
+
+    def status(server):
+        return server.http("GET", "/v1/endpoints", headers=key).status
+
+    for disabled, expected in [(True, 410), (False, 200)]:
+        # What was found just now would be believed for five seconds.
+        before = [status(first), status(second)]
+        assert before == ([200, 200] if disabled else [410, 410])
+        changed = first.http("PATCH", f"/v1/credentials/{made['credential_id']}",
+                             {"disabled": disabled}, {"x-ultracart-simple-key": first.simple_key})
+        assert changed.status == 200, changed.body
+        assert status(first) == expected
+        wait_until(lambda: status(second) == expected, seconds=3, what="the other node's word")
+
+
 def test_a_repeat_is_recognised_on_the_other_node(nodes):
     first, second = nodes
     one = first.publish("order_create", {"n": 1}, "same")

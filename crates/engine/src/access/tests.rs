@@ -234,3 +234,17 @@ async fn one_for_a_project_does_nothing_else_whatever_it_was_given() {
     assert_eq!(admitted.scopes, Scopes::of_a_project());
     assert_eq!(admitted.project, Some(ProjectId(1)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_changed_is_asked_for_again() {
+    let yard = Yard::start().await;
+    yard.make(|_| {}).await;
+    yard.admit("secret").await.unwrap();
+    let mut known = lock(&yard.engine.access().known);
+    known.follow(0);
+    assert_eq!((known.credentials.len(), known.forgotten), (1, 0));
+    known.follow(3);
+    assert_eq!((known.credentials.len(), known.forgotten), (0, 1));
+    known.follow(3);
+    assert_eq!(known.forgotten, 1);
+}

@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 use super::columns::{Columns, Text, count, from_json, moment, to_json};
 use super::credentials::scopes;
 use super::database::Conn;
-use super::{PostgresStore, audit};
+use super::{PostgresStore, audit, nodes};
 use crate::audit::GrantEnd;
 use crate::{APPLICATIONS_MAX, ApplicationStore, Entity, StoreError};
 
@@ -120,6 +120,7 @@ impl ApplicationStore for PostgresStore {
         // Whoever comes with one of its credentials is told, so they must know.
         let sql = "UPDATE credentials SET disabled = $2 WHERE application_id = $1";
         tx.execute(sql, &[&id.0, &application.disabled]).await?;
+        nodes::tell_of_credentials(&tx).await?;
         tx.commit().await?;
         Ok(application)
     }
@@ -138,6 +139,7 @@ impl ApplicationStore for PostgresStore {
         tx.execute(sql, &[&id.0]).await?;
         // What else belongs to it goes with its row.
         tx.execute("DELETE FROM applications WHERE id = $1", &[&id.0]).await?;
+        nodes::tell_of_credentials(&tx).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -183,7 +185,8 @@ pub(super) async fn revoke(tx: &Conn, id: GrantId, why: GrantEnd) -> Result<(), 
     let sql = "DELETE FROM credentials WHERE id IN \
                (SELECT credential_id FROM access_tokens WHERE grant_id = $1)";
     tx.execute(sql, &[&id.0]).await?;
-    tx.execute("DELETE FROM grants WHERE id = $1", &[&id.0]).await.map(drop)
+    tx.execute("DELETE FROM grants WHERE id = $1", &[&id.0]).await?;
+    nodes::tell_of_credentials(tx).await
 }
 
 /// The application, which must be the workspace's. Within a transaction nobody else changes it.

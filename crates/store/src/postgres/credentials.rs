@@ -1,5 +1,7 @@
 //! Credentials. They are read from the database each time: any node may have changed them.
 
+use std::sync::atomic::Ordering;
+
 use async_trait::async_trait;
 use hookyard_core::id::{ApplicationId, CredentialId, ProjectId, WorkspaceId};
 use hookyard_core::model::{Credential, CredentialKind, Scopes};
@@ -10,7 +12,7 @@ use tokio_postgres::Row;
 
 use super::columns::{Columns, Text, count, moment};
 use super::database::Conn;
-use super::{PostgresStore, audit, tenants};
+use super::{PostgresStore, audit, nodes, tenants};
 use crate::audit::about_credential;
 use crate::{
     CREDENTIALS_MAX, CredentialChange, CredentialQuery, CredentialStore, Entity, NewCredential,
@@ -57,6 +59,10 @@ impl CredentialStore for PostgresStore {
         let secret = secret.map(<[u8; 32]>::try_from).transpose();
         let secret = secret.map_err(|_| StoreError::internal("a stored hash is damaged"))?;
         Ok(Some(StoredCredential { credential: credential(&row)?, secret }))
+    }
+
+    fn credentials_changed(&self) -> u64 {
+        self.credentials.load(Ordering::Relaxed)
     }
 
     async fn credentials(
@@ -106,6 +112,7 @@ impl CredentialStore for PostgresStore {
         save(&tx, &credential).await?;
         let changed = audit::changed(&before, &about_credential(&credential));
         audit::note(&tx, workspace, "credential.update", id, &changed).await?;
+        nodes::tell_of_credentials(&tx).await?;
         tx.commit().await?;
         Ok(credential)
     }
@@ -123,6 +130,7 @@ impl CredentialStore for PostgresStore {
             save(&tx, &credential).await?;
             let name = json!({ "name": credential.name });
             audit::note(&tx, workspace, "credential.revoke", id, &name).await?;
+            nodes::tell_of_credentials(&tx).await?;
         }
         tx.commit().await?;
         Ok(credential)
@@ -157,6 +165,7 @@ impl CredentialStore for PostgresStore {
         save(&tx, &successor).await?;
         let detail = json!({ "successor": successor.id, "until": old.expires_at });
         audit::note(&tx, workspace, "credential.rotate", id, &detail).await?;
+        nodes::tell_of_credentials(&tx).await?;
         tx.commit().await?;
         Ok(successor)
     }

@@ -7,6 +7,7 @@
 //! one for each event. Who works on which endpoint is in [`nodes`].
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -102,6 +103,8 @@ pub struct PostgresStore {
     node: i64,
     ready: Arc<Ready>,
     replays: Arc<Ready>,
+    /// How often another process may have taken something away from a credential.
+    credentials: Arc<AtomicU64>,
     appends: Batches<journal::Appending>,
     settles: Batches<settle::Settling>,
     receives: Batches<datasets::Receiving>,
@@ -124,6 +127,7 @@ impl PostgresStore {
             tenure: store.tenure.clone(),
             ready: Arc::clone(&store.ready),
             replays: Arc::clone(&store.replays),
+            credentials: Arc::clone(&store.credentials),
             missed: Notify::new(),
         };
         store.tasks = upkeep.start().await?;
@@ -167,6 +171,7 @@ impl PostgresStore {
             node,
             ready,
             replays,
+            credentials: Arc::default(),
             tenure: Tenure::over(),
             tasks: upkeep::Tasks::default(),
         })

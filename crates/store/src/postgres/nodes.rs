@@ -100,6 +100,11 @@ pub(super) async fn release(conn: &Conn, node: i64, lease: &Lease) -> Result<(),
     conn.query(sql, &[&lease.endpoint.0, &node, &epoch, &EVERYBODY]).await.map(drop)
 }
 
+/// Tells all nodes, once this is committed, that something was taken away from a credential.
+pub(super) async fn tell_of_credentials(tx: &Conn) -> Result<(), StoreError> {
+    tx.query("SELECT pg_notify($1, 'c')::text", &[&EVERYBODY]).await.map(drop)
+}
+
 /// Tells the endpoint's owner, if that is another node, that there is something to do.
 pub(super) async fn tell_owner(
     tx: &Conn,

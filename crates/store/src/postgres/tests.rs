@@ -9,7 +9,10 @@ use tokio::sync::OnceCell;
 
 use super::*;
 use crate::contract::{self, Fixture};
-use crate::{CatalogStore, QueueStore, SharedStore, SourceStore, TenantStore};
+use crate::{
+    CatalogStore, CredentialChange, CredentialQuery, CredentialStore, QueueStore, SharedStore,
+    SourceStore, TenantStore,
+};
 
 mod growth;
 mod plans;
@@ -196,4 +199,23 @@ async fn all_that_was_sealed_opens_with_the_new_key_and_only_with_it() {
     let after = PostgresStore::open(new).await.unwrap();
     assert_eq!(after.endpoints(contract::WS).await.unwrap(), endpoints);
     assert_eq!(after.source_by_key("key-1").await.unwrap(), Some(source));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_nodes_hear_of_what_was_taken_from_a_credential() {
+    let place = Place::new().await;
+    contract::open(&place).await;
+    let first = place.last.lock().unwrap().clone().unwrap();
+    let second = PostgresStore::open(options(&place.name)).await.unwrap();
+    attended(&second, 2).await;
+    let found = first.credentials(contract::WS, CredentialQuery { limit: 1, ..Default::default() });
+    let id = found.await.unwrap()[0].id;
+    // A command is no node, and says so too.
+    let command = PostgresStore::beside(options(&place.name)).await.unwrap();
+    let disabled = CredentialChange { disabled: Some(true), ..CredentialChange::default() };
+    let before = (first.credentials_changed(), second.credentials_changed());
+    command.change_credential(contract::WS, id, disabled).await.unwrap();
+    while first.credentials_changed() == before.0 || second.credentials_changed() == before.1 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }

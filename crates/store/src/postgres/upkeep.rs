@@ -7,6 +7,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hookyard_core::clock::Clock;
@@ -48,6 +49,8 @@ pub(super) struct Upkeep {
     pub(super) tenure: Tenure,
     pub(super) ready: Arc<Ready>,
     pub(super) replays: Arc<Ready>,
+    /// Counts what is heard of credentials.
+    pub(super) credentials: Arc<AtomicU64>,
     /// Told when something may have been missed.
     pub(super) missed: Notify,
 }
@@ -138,15 +141,21 @@ impl Upkeep {
         }
     }
 
-    /// Marks what a notification names: `r` or `p` and numbers with commas between.
+    /// Marks what a notification names: `r` or `p` and numbers with commas between, or `c` for
+    /// credentials.
     fn heard(&self, payload: &str) {
         let (kind, numbers) = payload.split_at_checked(1).unwrap_or_default();
         let endpoints = numbers.split(',').filter_map(|number| number.parse().ok());
         match kind {
             "r" => self.ready.mark(endpoints),
             "p" => self.replays.mark(endpoints),
+            "c" => self.credentials_changed(),
             _ => {}
         }
+    }
+
+    fn credentials_changed(&self) {
+        self.credentials.fetch_add(1, Ordering::Relaxed);
     }
 
     async fn renew(&self, client: &Client) -> Result<(), StoreError> {
@@ -158,6 +167,7 @@ impl Upkeep {
         let statement = self.patiently(prepared).await?;
         tracing::info!("this server listens to the others");
         // What was said before it listened.
+        self.credentials_changed();
         self.missed.notify_one();
         let mut ticks = interval(self.part());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
