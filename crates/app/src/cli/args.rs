@@ -9,9 +9,11 @@ use clap::{Args, Parser, Subcommand};
 use super::application_args::ApplicationAction;
 use super::limit_args::LimitArgs;
 use super::manage_args::{AuditAction, CredentialAction, ProjectAction, WorkspaceAction};
+use super::retention_args::RetentionArgs;
+use super::sql_args::{SqlArgs, SqlLimitArgs};
 use crate::config::values::{
     ByteSize, Days, DisableDays, DrainSeconds, LeaseSeconds, LogFormat, LogLevel, Merchant, Net,
-    Number, PublicUrl, SqlOutput, SqlQueries, SqlSeconds, TokenSeconds, WebUrl, Zone,
+    Number, PublicUrl, TokenSeconds, WebUrl, Zone,
 };
 
 /// Send and receive webhooks from one binary
@@ -314,29 +316,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "URL", env = "HOOKYARD_SQS_ENDPOINT_URL")]
     pub(crate) sqs_endpoint_url: Option<WebUrl>,
 
-    /// The memory that one SQL query may take for sorting, grouping, joining and windows
-    ///
-    /// A number of bytes, or a number with KiB, MiB or GiB behind it.
-    #[arg(long, value_name = "BYTES", env = "HOOKYARD_SQL_MEMORY_BYTES", default_value = "128MiB")]
-    pub(crate) sql_memory_bytes: ByteSize,
-
-    /// How long one SQL query may take, in seconds
-    ///
-    /// Whole seconds from 1 to 3600.
-    #[arg(long, value_name = "SECONDS", env = "HOOKYARD_SQL_SECONDS", default_value = "30")]
-    pub(crate) sql_seconds: SqlSeconds,
-
-    /// The most rows that the caller of an SQL query may ask for
-    ///
-    /// An export has no such limit.
-    #[arg(long, value_name = "ROWS", env = "HOOKYARD_SQL_ROWS", default_value = "10000")]
-    pub(crate) sql_rows: Number,
-
-    /// How many SQL queries may run at once
-    ///
-    /// From 1 to 64. Each keeps a core busy; further ones are told to come again.
-    #[arg(long, value_name = "COUNT", env = "HOOKYARD_SQL_QUERIES", default_value = "4")]
-    pub(crate) sql_queries: SqlQueries,
+    #[command(flatten)]
+    pub(crate) sql: SqlLimitArgs,
 
     /// How many days an endpoint may take nothing before it is disabled; 0 for no end
     ///
@@ -345,59 +326,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DAYS", env = "HOOKYARD_DISABLE_AFTER_DAYS", default_value = "5")]
     pub(crate) disable_after_days: DisableDays,
 
-    /// How long published events are kept, in days
-    ///
-    /// A whole number, or `forever`. Only what is kept can be sent again. An event stays while it
-    /// is queued anywhere or a replay has still to come to it.
-    #[arg(long, value_name = "DAYS", env = "HOOKYARD_JOURNAL_DAYS", default_value = "forever")]
-    pub(crate) journal_days: Days,
-
-    /// The most bytes of published events that are kept
-    ///
-    /// A number, or a number with KiB, MiB or GiB behind it; without this flag there is no limit.
-    /// The oldest go first.
-    #[arg(long, value_name = "BYTES", env = "HOOKYARD_JOURNAL_BYTES")]
-    pub(crate) journal_bytes: Option<ByteSize>,
-
-    /// How long the log of deliveries is kept, in days
-    ///
-    /// A whole number, or `forever`.
-    #[arg(long, value_name = "DAYS", env = "HOOKYARD_ATTEMPT_DAYS", default_value = "30")]
-    pub(crate) attempt_days: Days,
-
-    /// The most bytes of the log of deliveries that are kept
-    ///
-    /// A number, or a number with KiB, MiB or GiB behind it; without this flag there is no limit.
-    /// The oldest go first.
-    #[arg(long, value_name = "BYTES", env = "HOOKYARD_ATTEMPT_BYTES")]
-    pub(crate) attempt_bytes: Option<ByteSize>,
-
-    /// How long dead letters are kept, in days
-    ///
-    /// A whole number, or `forever`. An endpoint keeps 10,000 at most in any case.
-    #[arg(long, value_name = "DAYS", env = "HOOKYARD_DEAD_LETTER_DAYS", default_value = "30")]
-    pub(crate) dead_letter_days: Days,
-
-    /// The most bytes of the events of dead letters that are kept
-    ///
-    /// A number, or a number with KiB, MiB or GiB behind it; without this flag there is no limit.
-    /// Those that were parked first go first, whichever endpoint they are of; an event counts for
-    /// each endpoint that gave it up.
-    #[arg(long, value_name = "BYTES", env = "HOOKYARD_DEAD_LETTER_BYTES")]
-    pub(crate) dead_letter_bytes: Option<ByteSize>,
-
-    /// How long the audit log is kept, in days
-    ///
-    /// A whole number, or `forever`.
-    #[arg(long, value_name = "DAYS", env = "HOOKYARD_AUDIT_DAYS", default_value = "365")]
-    pub(crate) audit_days: Days,
-
-    /// The most bytes of the audit log that are kept
-    ///
-    /// A number, or a number with KiB, MiB or GiB behind it; without this flag there is no limit.
-    /// The oldest entries go first.
-    #[arg(long, value_name = "BYTES", env = "HOOKYARD_AUDIT_BYTES")]
-    pub(crate) audit_bytes: Option<ByteSize>,
+    #[command(flatten)]
+    pub(crate) retention: RetentionArgs,
 
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
@@ -443,53 +373,6 @@ pub(crate) struct KeyRotateArgs {
     /// then on.
     #[arg(long, value_name = "FILE", env = "HOOKYARD_NEW_ENCRYPTION_KEY_FILE")]
     pub(crate) new_encryption_key_file: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SqlArgs {
-    #[command(flatten)]
-    pub(crate) common: CommonArgs,
-
-    /// The query, or - to read it from the standard input
-    #[arg(value_name = "QUERY")]
-    pub(crate) query: String,
-
-    /// The server to ask
-    ///
-    /// Without this flag the data directory or the database is asked.
-    #[arg(long, value_name = "URL", env = "HOOKYARD_SERVER")]
-    pub(crate) server: Option<WebUrl>,
-
-    /// The file with a simple key for the server
-    ///
-    /// The key itself may be in the environment as HOOKYARD_KEY; it has no flag, since anyone on the
-    /// machine can read a command line. It needs the scope data_read.
-    #[arg(long, value_name = "FILE", env = "HOOKYARD_KEY_FILE")]
-    pub(crate) key_file: Option<PathBuf>,
-
-    /// The workspace whose datasets are asked, in a data directory or a database
-    ///
-    /// It can be left out when there is only one. A server knows it by the key.
-    #[arg(long, value_name = "ID", env = "HOOKYARD_WORKSPACE")]
-    pub(crate) workspace: Option<Number>,
-
-    /// The project whose datasets are asked
-    ///
-    /// Without this flag those of all projects of the workspace are.
-    #[arg(long, value_name = "ID", env = "HOOKYARD_PROJECT")]
-    pub(crate) project: Option<Number>,
-
-    /// The most rows
-    ///
-    /// A server may have a lower limit.
-    #[arg(long, value_name = "ROWS", env = "HOOKYARD_LIMIT", default_value = "1000")]
-    pub(crate) limit: Number,
-
-    /// How the rows are written: table, csv, json or ndjson
-    ///
-    /// A table shortens long values; the other forms are whole.
-    #[arg(long, value_name = "FORM", env = "HOOKYARD_OUTPUT", default_value = "table")]
-    pub(crate) output: SqlOutput,
 }
 
 #[derive(Debug, Args)]

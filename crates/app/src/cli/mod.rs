@@ -10,9 +10,11 @@ mod manage;
 pub(crate) mod manage_args;
 mod migrate;
 mod output;
+pub(crate) mod retention_args;
 mod rule;
 mod serve;
 mod sql;
+pub(crate) mod sql_args;
 mod table;
 
 pub(crate) use application::run as application;

@@ -29,8 +29,10 @@ use url::Url;
 
 use crate::cli::args::{
     Action, Cli, CommonArgs, FirstArgs, InitArgs, KeyAction, KeyRotateArgs, MigrateArgs,
-    RuleAction, RuleTestArgs, ServeArgs, SqlArgs,
+    RuleAction, RuleTestArgs, ServeArgs,
 };
+use crate::cli::retention_args::RetentionArgs;
+use crate::cli::sql_args::{SqlArgs, SqlLimitArgs};
 pub(crate) use application::{Application, ApplicationCommand};
 use file::File;
 pub(crate) use key::{KeySource, read_or_make};
@@ -292,23 +294,13 @@ impl Serve {
             event_bytes_max,
             batch_bytes_max,
             receive_bytes_max,
-            journal_days,
-            journal_bytes,
-            attempt_days,
-            attempt_bytes,
-            dead_letter_days,
-            dead_letter_bytes,
-            audit_days,
-            audit_bytes,
+            retention,
             access_token_seconds,
             refresh_token_days,
             api_user_name,
             api_user_password_file,
             sqs_endpoint_url,
-            sql_memory_bytes,
-            sql_seconds,
-            sql_rows,
-            sql_queries,
+            sql,
             disable_after_days,
             limits,
             drain_seconds,
@@ -340,20 +332,10 @@ impl Serve {
                 trusted_proxies: trusted_proxy.into_iter().map(|net| net.0).collect(),
                 public_url: public_url.map(|url| url.0),
                 bounds,
-                sql: SqlLimits {
-                    memory_bytes: sql_memory_bytes.0,
-                    time: Duration::from_secs(sql_seconds.0),
-                    rows: count(sql_rows),
-                    queries: sql_queries.0,
-                },
+                sql: sql_limits(&sql),
             },
             limits,
-            retention: Retention {
-                journal: keep(journal_days, journal_bytes),
-                attempts: keep(attempt_days, attempt_bytes),
-                dead_letters: keep(dead_letter_days, dead_letter_bytes),
-                audit: keep(audit_days, audit_bytes),
-            },
+            retention: Retention::from(retention),
             deliver,
             drain: Duration::from_secs(drain_seconds.0),
             lease: Duration::from_secs(lease_seconds.0),
@@ -429,6 +411,37 @@ impl From<RuleTestArgs> for RuleTest {
     fn from(args: RuleTestArgs) -> Self {
         let RuleTestArgs { rule, event } = args;
         Self { rule, event }
+    }
+}
+
+fn sql_limits(args: &SqlLimitArgs) -> SqlLimits {
+    let SqlLimitArgs { sql_memory_bytes, sql_seconds, sql_rows, sql_queries } = args;
+    SqlLimits {
+        memory_bytes: sql_memory_bytes.0,
+        time: Duration::from_secs(sql_seconds.0),
+        rows: count(*sql_rows),
+        queries: sql_queries.0,
+    }
+}
+
+impl From<RetentionArgs> for Retention {
+    fn from(args: RetentionArgs) -> Self {
+        let RetentionArgs {
+            journal_days,
+            journal_bytes,
+            attempt_days,
+            attempt_bytes,
+            dead_letter_days,
+            dead_letter_bytes,
+            audit_days,
+            audit_bytes,
+        } = args;
+        Self {
+            journal: keep(journal_days, journal_bytes),
+            attempts: keep(attempt_days, attempt_bytes),
+            dead_letters: keep(dead_letter_days, dead_letter_bytes),
+            audit: keep(audit_days, audit_bytes),
+        }
     }
 }
 
