@@ -156,10 +156,14 @@ pub(crate) struct ApplicationUpdateArgs {
     pub(crate) redirect_uri: Vec<String>,
 
     /// Whether PKCE (S256) is demanded of every authorization
+    ///
+    /// true or false. The UltraCart SDKs cannot send it; every other client should.
     #[arg(long, value_name = "BOOL", env = "HOOKYARD_REQUIRE_PKCE")]
     pub(crate) require_pkce: Option<bool>,
 
     /// Whether devices without a browser may ask for authorization
+    ///
+    /// true or false. Whoever knows the client id can then make a code and try to have somebody type it.
     #[arg(long, value_name = "BOOL", env = "HOOKYARD_DEVICE_FLOW")]
     pub(crate) device_flow: Option<bool>,
 }
