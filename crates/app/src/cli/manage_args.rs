@@ -241,10 +241,14 @@ pub(crate) struct AuditListArgs {
     pub(crate) from: Option<Timestamp>,
 
     /// Made before this moment
+    ///
+    /// A moment such as 2027-01-31T00:00:00Z.
     #[arg(long, value_name = "MOMENT", env = "HOOKYARD_UNTIL")]
     pub(crate) until: Option<Timestamp>,
 
     /// Made with the credential of this number
+    ///
+    /// `credential list` shows the numbers; those that have ended count, too.
     #[arg(long, value_name = "ID", env = "HOOKYARD_CREDENTIAL")]
     pub(crate) credential: Option<Number>,
 
@@ -255,10 +259,14 @@ pub(crate) struct AuditListArgs {
     pub(crate) action: Option<String>,
 
     /// Done to the thing with this number or name
+    ///
+    /// As the column `subject` has it.
     #[arg(long, value_name = "TEXT", env = "HOOKYARD_SUBJECT")]
     pub(crate) subject: Option<String>,
 
     /// With a lower number than this
+    ///
+    /// The number of the last entry of a page brings the next one.
     #[arg(long, value_name = "NUMBER", env = "HOOKYARD_BEFORE")]
     pub(crate) before: Option<u64>,
 

@@ -25,6 +25,9 @@ pub fn check(text: &str) -> Result<(), String> {
         return Err("must not have a fragment".to_owned());
     }
     let url = Url::parse(text).map_err(|error| format!("is not an absolute URI: {error}"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not name a user".to_owned());
+    }
     let (scheme, rest) = text.split_once(':').unwrap_or_default();
     match url.scheme() {
         // Others read the scheme by its letters, not as the parser lowers them.
@@ -127,6 +130,7 @@ mod tests {
             "http://a.test/cb",
             "http://127.0.0.1.a.test/",
             "https://me@a.test/",
+            "com.example.app://me@back",
             "https://a.test/#x",
             "https://a.test/\r\nx: y",
             "https://a.test/ b",
