@@ -260,7 +260,7 @@ pub(crate) struct AuditListArgs {
 
     /// Done to the thing with this number or name
     ///
-    /// As the column `subject` has it.
+    /// The list shows it behind the action.
     #[arg(long, value_name = "TEXT", env = "HOOKYARD_SUBJECT")]
     pub(crate) subject: Option<String>,
 
