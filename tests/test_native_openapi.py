@@ -11,12 +11,25 @@ from harness import Server, environment
 CONFIG = """
 [checks]
 positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "412"]
+negative_data_rejection.expected-statuses = ["400", "401", "403", "404", "405", "406", "409", "414", "415", "422"]
+"""
+
+# How values become a body of lines, which the checker does not know by itself.
+LINES = """
+import json
+import schemathesis
+
+@schemathesis.serializer("application/x-ndjson")
+def lines(ctx, value):
+    rows = value if isinstance(value, list) else [value]
+    return "".join(json.dumps(row) + chr(10) for row in rows).encode()
 """
 
 
 def checked(server, directory, *args):
     """Runs the checker over the whole description with the key; what it says when it fails."""
-    (directory / "schemathesis.toml").write_text(CONFIG)
+    (directory / "schemathesis.toml").write_text('hooks = "lines"' + CONFIG)
+    (directory / "lines.py").write_text(LINES)
     run = subprocess.run(
         [sys.executable, "-m", "schemathesis.cli", "run", server.url + "/v1/openapi.json",
          "--max-examples", "25", "--seed", "1", "--no-color", "--suppress-health-check", "all",

@@ -139,7 +139,8 @@ fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
 /// Adds what follows from what an operation is: the ways to authenticate, and the problems.
 fn finish(operation: &mut Value) {
     let scope = operation["security"][0]["simple_key"][0].as_str().map(str::to_owned);
-    let mut problems: BTreeSet<u16> = BTreeSet::from([400]);
+    // The listener's own come first: a head that is slow, or longer than may be.
+    let mut problems: BTreeSet<u16> = BTreeSet::from([400, 408, 414, 431]);
     if let Some(scope) = &scope {
         operation["security"] = json!([
             {"simple_key": [scope]},
@@ -149,7 +150,7 @@ fn finish(operation: &mut Value) {
         let about = operation["description"].as_str().unwrap_or_default();
         let about = format!("{about}\n\nScope: `{scope}`.");
         operation["description"] = Value::from(about.trim_start());
-        problems.extend([401, 403, 410, 500, 503]);
+        problems.extend([401, 403, 410, 429, 500, 503]);
     }
     if operation.get("requestBody").is_some() {
         problems.extend([413, 415]);
