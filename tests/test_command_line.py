@@ -341,9 +341,11 @@ def test_a_stop_that_does_not_end_is_aborted(tmp_path, by):
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as stuck:
         stuck.sendall(f"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
-                      f"Content-Type: application/cloudevents+json\r\n"
-                      f"x-ultracart-simple-key: {server.simple_key}\r\n\r\n{{".encode())
-        assert server.http("GET", "/livez").status == 200
+                      f"Content-Type: application/cloudevents+json\r\nExpect: 100-continue\r\n"
+                      f"x-ultracart-simple-key: {server.simple_key}\r\n\r\n".encode())
+        # It is waiting for the body.
+        assert stuck.recv(100).startswith(b"HTTP/1.1 100 ")
+        stuck.sendall(b"{")
         began = time.monotonic()
         server.process.terminate()
         if by == "a second signal":

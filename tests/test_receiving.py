@@ -141,6 +141,7 @@ def peak_mb(server):
     return int(line.split()[1]) / 1024
 
 
+@pytest.mark.embedded("PostgreSQL takes several at a time")
 @pytest.mark.parametrize("compresses", [False, True])
 @pytest.mark.parametrize("coding", [None, "gzip"])
 def test_a_large_delivery_is_in_memory_once(own, compresses, coding):
