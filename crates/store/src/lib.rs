@@ -37,6 +37,7 @@ mod ready;
 mod receiving;
 mod replays;
 mod retention;
+mod sealed;
 mod sources;
 pub mod sqlite;
 mod tenants;

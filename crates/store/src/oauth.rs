@@ -17,6 +17,14 @@ pub const USED_REFRESH_TOKENS_MAX: usize = 100;
 /// can ask for one.
 pub const DEVICE_CODES_MAX: usize = 200;
 
+/// How long a code is kept after it expired, in milliseconds: a day, in which it is still recognised
+/// when it comes again.
+pub(crate) const CODE_KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// The least time between two questions of a device, in milliseconds, and by how much it grows when
+/// a device asks too early (RFC 8628, sections 3.2 and 3.5).
+pub(crate) const POLL_INTERVAL_MS: i64 = 5_000;
+
 /// SHA-256 of a code or token; nothing else of it is kept.
 pub type SecretHash = [u8; 32];
 

@@ -14,6 +14,15 @@ pub const REPLAYS_OPEN_MAX: usize = 100;
 /// How many replays of one endpoint that are done or cancelled are kept to be looked at.
 pub const REPLAYS_CLOSED_KEPT: usize = 100;
 
+/// What the `state` of a stored replay says. That one is done is not among it: whether all was
+/// delivered is known from the queue.
+pub(crate) mod state {
+    pub(crate) const RUNNING: &str = "running";
+    pub(crate) const PAUSED: &str = "paused";
+    pub(crate) const CANCELLED: &str = "cancelled";
+    pub(crate) const QUEUED: &str = "queued";
+}
+
 /// The part of the journal that a replay looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {

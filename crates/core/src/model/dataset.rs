@@ -21,6 +21,26 @@ impl DatasetStats {
     pub fn batches(&self) -> u64 {
         self.rows + self.suspended
     }
+
+    /// Counts that a batch, whose cell has so many bytes, goes from one state to another, or is
+    /// removed.
+    pub fn turn(&mut self, from: BatchState, to: Option<BatchState>, bytes: u64) {
+        match from {
+            BatchState::Active => {
+                self.rows -= 1;
+                self.bytes -= bytes;
+            }
+            BatchState::Suspended => self.suspended -= 1,
+        }
+        match to {
+            Some(BatchState::Active) => {
+                self.rows += 1;
+                self.bytes += bytes;
+            }
+            Some(BatchState::Suspended) => self.suspended += 1,
+            None => {}
+        }
+    }
 }
 
 /// What a source, or whoever appends to it, fills.

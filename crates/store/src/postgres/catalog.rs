@@ -17,7 +17,7 @@ use super::database::Conn;
 use super::{PostgresStore, audit, event_types, gaps, journal, nodes, queue, tenants};
 use crate::audit::endpoint_changes;
 use crate::vault::Vault;
-use crate::{Actor, CatalogStore, Entity, StoreError};
+use crate::{Actor, CatalogStore, Entity, StoreError, sealed};
 
 #[async_trait]
 impl CatalogStore for PostgresStore {
@@ -227,7 +227,7 @@ impl PostgresStore {
             true => None,
             false => {
                 let secrets = Secret::new(to_json(&secrets)?);
-                Some(self.vault.seal(&*self.entropy, &place(endpoint.id), &secrets)?)
+                Some(self.vault.seal(&*self.entropy, &sealed::endpoint(endpoint.id), &secrets)?)
             }
         };
         let (settings, subscriptions) = (to_json(&open)?, to_json(&endpoint.subscriptions)?);
@@ -331,11 +331,6 @@ pub(super) async fn catalogue(
 
 const KNOWN: &str = "SELECT FROM workspaces WHERE id = $1";
 
-/// Where an endpoint's secrets are sealed to.
-pub(super) fn place(id: EndpointId) -> String {
-    format!("endpoint {id}")
-}
-
 /// A workspace's endpoint.
 pub(super) async fn endpoint_of(
     conn: &Conn,
@@ -352,7 +347,7 @@ pub(super) async fn endpoint_of(
 pub(super) fn endpoint(row: &Row, at: usize, vault: &Vault) -> Result<Endpoint, StoreError> {
     let id = EndpointId(row.get_as(at)?);
     let secrets: EndpointSecrets = match row.get_as::<Option<&[u8]>>(at + 6)? {
-        Some(sealed) => from_json(vault.open(&place(id), sealed)?.expose())?,
+        Some(sealed) => from_json(vault.open(&sealed::endpoint(id), sealed)?.expose())?,
         None => EndpointSecrets::default(),
     };
     let settings: EndpointSettings = from_json(&row.text(at + 4)?)?;

@@ -388,20 +388,6 @@ async fn change_batch(
     };
     tx.execute(sql, &[&signed(id.0), &signed(open.version().0)]).await?;
     let stats = open.edit(now);
-    match state {
-        BatchState::Active => {
-            stats.rows -= 1;
-            stats.bytes -= bytes;
-        }
-        BatchState::Suspended => stats.suspended -= 1,
-    }
-    match becomes {
-        Some(BatchState::Active) => {
-            stats.rows += 1;
-            stats.bytes += bytes;
-        }
-        Some(BatchState::Suspended) => stats.suspended += 1,
-        None => {}
-    }
+    stats.turn(state, becomes, bytes);
     Ok(())
 }

@@ -16,18 +16,11 @@ use super::credentials::{self, scopes};
 use super::database::Conn;
 use super::{PostgresStore, audit};
 use crate::audit::{GrantEnd, about_token};
+use crate::oauth::{CODE_KEPT_MS, POLL_INTERVAL_MS};
 use crate::{
     ACCESS_TOKENS_MAX, Code, DEVICE_CODES_MAX, DeviceCode, Entity, GRANTS_MAX, Issue,
     NewCredential, NewTokens, OAuthStore, Poll, SecretHash, StoreError, USED_REFRESH_TOKENS_MAX,
 };
-
-/// How long a code is kept after it expired, in milliseconds: a day, in which it is still recognised
-/// when it comes again.
-const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
-
-/// The least time between two questions of a device, in milliseconds, and by how much it grows when
-/// a device asks too early (RFC 8628, sections 3.2 and 3.5).
-const INTERVAL_MS: i64 = 5_000;
 
 #[async_trait]
 impl OAuthStore for PostgresStore {
@@ -41,7 +34,7 @@ impl OAuthStore for PostgresStore {
         let tx = self.db.begin().await?;
         hold(&tx, application).await?;
         let old = "DELETE FROM authorization_codes WHERE expires_ms < $1";
-        tx.execute(old, &[&(now.as_millisecond() - KEPT_MS)]).await?;
+        tx.execute(old, &[&(now.as_millisecond() - CODE_KEPT_MS)]).await?;
         let sql = "INSERT INTO authorization_codes (hash, application_id, scopes, approved_by, \
                    redirect_uri, challenge, expires_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)";
         tx.execute(
@@ -116,7 +109,7 @@ impl OAuthStore for PostgresStore {
         let tx = self.db.begin().await?;
         hold(&tx, code.application).await?;
         let old = "DELETE FROM device_codes WHERE expires_ms < $1";
-        tx.execute(old, &[&(now.as_millisecond() - KEPT_MS)]).await?;
+        tx.execute(old, &[&(now.as_millisecond() - CODE_KEPT_MS)]).await?;
         let sql = "SELECT count(*) FROM device_codes \
                    WHERE application_id = $1 AND decision IS NULL AND expires_ms > $2";
         let waiting = tx.one(sql, &[&code.application.0, &now.as_millisecond()]).await?;
@@ -130,7 +123,7 @@ impl OAuthStore for PostgresStore {
         let (device, user) = (device.as_slice(), user.as_slice());
         let wanted = code.scopes.to_string();
         let row: [super::columns::Param<'_>; 6] =
-            [&device, &user, &application, &wanted, &until, &INTERVAL_MS];
+            [&device, &user, &application, &wanted, &until, &POLL_INTERVAL_MS];
         if tx.execute(sql, &row).await? == 0 {
             return Err(StoreError::Conflict("the user's code is in use".to_owned()));
         }
@@ -454,7 +447,7 @@ async fn wait(
     now_ms: i64,
 ) -> Result<Poll, StoreError> {
     let too_soon = code.asked_ms.is_some_and(|asked| now_ms - asked < code.interval_ms);
-    let interval_ms = code.interval_ms + if too_soon { INTERVAL_MS } else { 0 };
+    let interval_ms = code.interval_ms + if too_soon { POLL_INTERVAL_MS } else { 0 };
     let sql = "UPDATE device_codes SET asked_ms = $2, interval_ms = $3 WHERE hash = $1";
     tx.execute(sql, &[&device.as_slice(), &now_ms, &interval_ms]).await?;
     Ok(if too_soon { Poll::TooSoon } else { Poll::Pending })

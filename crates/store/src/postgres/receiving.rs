@@ -21,7 +21,7 @@ use super::datasets::{To, Took};
 use super::{partitions, versions};
 use crate::{
     Accepted, DELIVERIES_KEPT, Entity, Newest, REFUSED_KEPT, REJECTIONS_FOR, REJECTIONS_KEPT,
-    REPEATS_FOR, REPEATS_MAX, ReceivingStore, StoreError,
+    REPEATS_FOR, REPEATS_MAX, ReceivingStore, StoreError, sealed,
 };
 
 /// Entries that are deleted in one statement: some milliseconds.
@@ -149,7 +149,7 @@ impl ReceivingStore for PostgresStore {
             return Ok(None);
         };
         let request = row.get_as::<Option<&[u8]>>(10)?.map(|kept| {
-            let text = self.vault.open(&request_place(signed(id.0)), kept)?;
+            let text = self.vault.open(&sealed::rejection(signed(id.0)), kept)?;
             RefusedRequest::from_secret(&text).map_err(|error| StoreError::Internal(error.into()))
         });
         Ok(Some((rejection(&row)?, request.transpose()?)))
@@ -315,13 +315,8 @@ impl PostgresStore {
 
     fn seal_request(&self, id: i64, request: &RefusedRequest) -> Result<Vec<u8>, StoreError> {
         let text = request.to_secret().map_err(|error| StoreError::Internal(error.into()))?;
-        self.vault.seal(&*self.entropy, &request_place(id), &text)
+        self.vault.seal(&*self.entropy, &sealed::rejection(id), &text)
     }
-}
-
-/// Where the request of a line of a log of rejections is sealed to.
-fn request_place(id: i64) -> String {
-    format!("rejection {id}")
 }
 
 /// Forgets what is kept for the doctor and is older than its source says.

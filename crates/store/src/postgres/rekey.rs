@@ -1,39 +1,14 @@
 //! Sealing everything with another key.
 
 use hookyard_core::entropy::Entropy;
-use hookyard_core::id::{EndpointId, SourceId};
 use hookyard_core::model::Secret;
 
 use super::columns::{Columns, Param};
 use super::database::{Conn, Database};
-use super::{PROOF, PROOF_PLACE, PostgresStore, catalog, migrate, sources};
+use super::{PROOF, PROOF_PLACE, PostgresStore, migrate};
 use crate::StoreError;
+use crate::sealed::{SEALED, Sealed};
 use crate::vault::Vault;
-
-/// A column of sealed values.
-struct Sealed {
-    table: &'static str,
-    column: &'static str,
-    /// What the value of a row is sealed to, by the row's number.
-    place: fn(i32) -> String,
-}
-
-/// All of them but the proof, and but the requests that were not taken, which are let go. A migration that adds one says so beside the column, and a test compares.
-const SEALED: [Sealed; 5] = [
-    Sealed { table: "endpoints", column: "secrets", place: |id| catalog::place(EndpointId(id)) },
-    Sealed { table: "sources", column: "secret", place: |id| of_source(id, "secret") },
-    Sealed { table: "sources", column: "key", place: |id| of_source(id, "key") },
-    Sealed {
-        table: "sources",
-        column: "verification_secrets",
-        place: |id| of_source(id, sources::VERIFICATION),
-    },
-    Sealed { table: "sources", column: "previous", place: |id| of_source(id, sources::PREVIOUS) },
-];
-
-fn of_source(id: i32, name: &str) -> String {
-    sources::place(SourceId(id), name)
-}
 
 /// Rows that are sealed anew between two looks at the database.
 const SLICE: i64 = 1_000;

@@ -15,7 +15,7 @@ use super::queue::{self, POSITION, backlog};
 use super::span::Search;
 use super::{PostgresStore, audit, gaps, journal, nodes, requeue};
 use crate::backlog::{Backlog, Origin};
-use crate::replays::{REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX};
+use crate::replays::{REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX, state};
 use crate::{
     Entity, EventFilter, Ready, ReplayChange, ReplayStore, Slice, Span, SpanLimit, StoreError,
 };
@@ -26,15 +26,6 @@ const COLUMNS: &str = "p.id, p.workspace_id, p.endpoint_id, p.created_ms, p.stat
 
 /// Where the queue's columns begin.
 const QUEUE: usize = 11;
-
-/// What the `state` of a row says. [`ReplayState::Done`] is not among it: whether all was delivered
-/// is known from the queue.
-mod state {
-    pub(super) const RUNNING: &str = "running";
-    pub(super) const PAUSED: &str = "paused";
-    pub(super) const CANCELLED: &str = "cancelled";
-    pub(super) const QUEUED: &str = "queued";
-}
 
 /// A row.
 struct Stored {

@@ -16,6 +16,7 @@ use super::columns::{Columns, Text, count, from_json, moment, to_json};
 use super::database::Conn;
 use super::{PostgresStore, audit, datasets, folders, tenants};
 use crate::audit::source_settings;
+use crate::sealed::{self, KEY, PREVIOUS, SECRET, VERIFICATION};
 use crate::vault::Vault;
 use crate::{Entity, NewDataset, SourceQuery, SourceStore, StoreError};
 
@@ -63,8 +64,8 @@ impl SourceStore for PostgresStore {
                 &new.mode.as_str(),
                 &Text(&new.origins),
                 &new.folder.as_deref().map(Text),
-                &self.seal(id, "secret", new.secret.as_ref())?,
-                &self.seal(id, "key", Some(&Secret::new(new.key.as_str())))?,
+                &self.seal(id, SECRET, new.secret.as_ref())?,
+                &self.seal(id, KEY, Some(&Secret::new(new.key.as_str())))?,
                 &key_hash(&new.key),
                 &Text(&to_json(&new.options)?),
                 &self.seal_verification(id, &new)?,
@@ -209,8 +210,8 @@ impl PostgresStore {
                 &Text(&spec.name),
                 &spec.mode.as_str(),
                 &Text(&spec.origins),
-                &self.seal(id, "secret", spec.secret.as_ref())?,
-                &self.seal(id, "key", Some(&Secret::new(spec.key.as_str())))?,
+                &self.seal(id, SECRET, spec.secret.as_ref())?,
+                &self.seal(id, KEY, Some(&Secret::new(spec.key.as_str())))?,
                 &key_hash(&spec.key),
                 &Text(&to_json(&spec.options)?),
                 &self.seal_verification(id, spec)?,
@@ -243,18 +244,10 @@ impl PostgresStore {
         name: &str,
         secret: Option<&Secret>,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        secret.map(|secret| self.vault.seal(&*self.entropy, &place(id, name), secret)).transpose()
+        secret
+            .map(|secret| self.vault.seal(&*self.entropy, &sealed::source(id, name), secret))
+            .transpose()
     }
-}
-
-/// The name of the sealed secrets of a verification.
-pub(super) const VERIFICATION: &str = "verification";
-
-/// The name of what a source's secret and key were before.
-pub(super) const PREVIOUS: &str = "previous";
-
-pub(super) fn place(id: SourceId, secret: &str) -> String {
-    format!("source {id} {secret}")
 }
 
 /// What a source's key is looked up by.
@@ -279,8 +272,8 @@ pub(super) fn source(row: &Row, at: usize, vault: &Vault) -> Result<Source, Stor
         name: row.text(at + 5)?,
         mode,
         origins: row.text(at + 7)?,
-        secret: secret.map(|sealed| vault.open(&place(id, "secret"), sealed)).transpose()?,
-        key: vault.open(&place(id, "key"), row.get_as(at + 10)?)?.expose().to_owned(),
+        secret: secret.map(|sealed| vault.open(&sealed::source(id, SECRET), sealed)).transpose()?,
+        key: vault.open(&sealed::source(id, KEY), row.get_as(at + 10)?)?.expose().to_owned(),
         folder: row.text_if(at + 8)?,
         options: options(id, &row.text(at + 11)?, row.get_as(at + 12)?, vault)?,
         previous: previous(id, row.get_as(at + 13)?, vault)?,
@@ -291,7 +284,7 @@ pub(super) fn source(row: &Row, at: usize, vault: &Vault) -> Result<Source, Stor
 
 fn previous(id: SourceId, sealed: Option<&[u8]>, vault: &Vault) -> Result<Previous, StoreError> {
     let Some(sealed) = sealed else { return Ok(Previous::default()) };
-    let text = vault.open(&place(id, PREVIOUS), sealed)?;
+    let text = vault.open(&sealed::source(id, PREVIOUS), sealed)?;
     Previous::from_secret(&text).map_err(|error| StoreError::Internal(error.into()))
 }
 
@@ -304,7 +297,7 @@ fn options(
 ) -> Result<SourceOptions, StoreError> {
     let mut options: SourceOptions = from_json(json)?;
     if let (Some(verification), Some(sealed)) = (&mut options.verification, sealed) {
-        let text = vault.open(&place(id, VERIFICATION), sealed)?;
+        let text = vault.open(&sealed::source(id, VERIFICATION), sealed)?;
         verification.put_secrets(&text).map_err(|_| unreadable(id))?;
     }
     Ok(options)

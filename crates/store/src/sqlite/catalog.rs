@@ -18,7 +18,7 @@ use super::writer::Tx;
 use super::{SqliteStore, audit, checkpoint, event_types, failed, gaps, tenants};
 use crate::audit::endpoint_changes;
 use crate::vault::Vault;
-use crate::{Actor, CatalogStore, Entity, StoreError};
+use crate::{Actor, CatalogStore, Entity, StoreError, sealed};
 
 #[async_trait]
 impl CatalogStore for SqliteStore {
@@ -330,11 +330,6 @@ fn event_type(row: &Row<'_>) -> rusqlite::Result<EventType> {
     })
 }
 
-/// Where an endpoint's secrets are sealed to.
-pub(super) fn place(id: EndpointId) -> String {
-    format!("endpoint {id}")
-}
-
 /// Writes an endpoint's row and its revision.
 fn save_endpoint(
     tx: &Tx<'_>,
@@ -347,7 +342,7 @@ fn save_endpoint(
         true => None,
         false => {
             let secrets = Secret::new(to_json(&secrets)?);
-            Some(vault.seal(entropy, &place(endpoint.id), &secrets)?)
+            Some(vault.seal(entropy, &sealed::endpoint(endpoint.id), &secrets)?)
         }
     };
     let (settings, subscriptions) = (to_json(&open)?, to_json(&endpoint.subscriptions)?);
@@ -386,7 +381,7 @@ fn endpoint(row: &Row<'_>, vault: &Vault) -> Result<Endpoint, StoreError> {
     let id = EndpointId(row.get(0).map_err(failed)?);
     let sealed: Option<Vec<u8>> = row.get(6).map_err(failed)?;
     let secrets: EndpointSecrets = match sealed {
-        Some(sealed) => from_json(vault.open(&place(id), &sealed)?.expose())?,
+        Some(sealed) => from_json(vault.open(&sealed::endpoint(id), &sealed)?.expose())?,
         None => EndpointSecrets::default(),
     };
     let settings: EndpointSettings = from_json(&text(4)?)?;

@@ -361,21 +361,7 @@ fn change_batch(
     };
     tx.conn.prepare_cached(sql).and_then(|mut sql| sql.execute([signed(id.0)])).map_err(failed)?;
     let stats = versions::open(tx, dataset)?.edit(now);
-    match state {
-        BatchState::Active => {
-            stats.rows -= 1;
-            stats.bytes -= bytes;
-        }
-        BatchState::Suspended => stats.suspended -= 1,
-    }
-    match becomes {
-        Some(BatchState::Active) => {
-            stats.rows += 1;
-            stats.bytes += bytes;
-        }
-        Some(BatchState::Suspended) => stats.suspended += 1,
-        None => {}
-    }
+    stats.turn(state, becomes, bytes);
     Ok(())
 }
 

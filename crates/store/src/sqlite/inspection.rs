@@ -15,7 +15,9 @@ use super::rows::{count, moment, signed, unsigned};
 use super::writer::Tx;
 use super::{deliveries, failed, landing};
 use crate::vault::Vault;
-use crate::{DELIVERIES_KEPT, Newest, REFUSED_KEPT, REJECTIONS_FOR, REJECTIONS_KEPT, StoreError};
+use crate::{
+    DELIVERIES_KEPT, Newest, REFUSED_KEPT, REJECTIONS_FOR, REJECTIONS_KEPT, StoreError, sealed,
+};
 
 /// Entries that are deleted in one transaction: some milliseconds of the writing thread.
 const DELETED_AT_ONCE: i64 = 500;
@@ -71,14 +73,9 @@ fn put_request(
     request: &RefusedRequest,
 ) -> Result<(), StoreError> {
     let text = request.to_secret().map_err(|error| StoreError::Internal(error.into()))?;
-    let kept = vault.seal(entropy, &place(id), &text)?;
+    let kept = vault.seal(entropy, &sealed::rejection(id), &text)?;
     let sql = "UPDATE rejections SET request = ?2 WHERE id = ?1";
     conn.execute(sql, params![id, kept]).map(drop).map_err(failed)
-}
-
-/// Where the request of a line is encrypted to.
-fn place(id: i64) -> String {
-    format!("rejection {id}")
 }
 
 /// What [`rejection`] reads.
@@ -99,7 +96,7 @@ pub(super) fn one(
     let found = statement.query_row(own, read).optional().map_err(failed)?;
     let Some((line, kept)) = found else { return Ok(None) };
     let request = kept.map(|kept| {
-        let text = vault.open(&place(signed(id.0)), &kept)?;
+        let text = vault.open(&sealed::rejection(signed(id.0)), &kept)?;
         RefusedRequest::from_secret(&text).map_err(|error| StoreError::Internal(error.into()))
     });
     Ok(Some((line, request.transpose()?)))

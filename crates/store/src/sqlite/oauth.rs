@@ -15,18 +15,11 @@ use super::credentials::{self, Access};
 use super::rows::{count, moment};
 use super::{SqliteStore, audit, failed};
 use crate::audit::{GrantEnd, about_token};
+use crate::oauth::{CODE_KEPT_MS, POLL_INTERVAL_MS};
 use crate::{
     ACCESS_TOKENS_MAX, Code, DEVICE_CODES_MAX, DeviceCode, Entity, GRANTS_MAX, Issue,
     NewCredential, NewTokens, OAuthStore, Poll, SecretHash, StoreError, USED_REFRESH_TOKENS_MAX,
 };
-
-/// How long a code is kept after it expired, in milliseconds: a day, in which it is still recognised
-/// when it comes again.
-const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
-
-/// The least time between two questions of a device, in milliseconds, and by how much it grows when
-/// a device asks too early (RFC 8628, sections 3.2 and 3.5).
-const INTERVAL_MS: i64 = 5_000;
 
 #[async_trait]
 impl OAuthStore for SqliteStore {
@@ -203,7 +196,7 @@ fn add_code(
 ) -> Result<(), StoreError> {
     must_be(conn, application)?;
     let old = "DELETE FROM authorization_codes WHERE expires_ms < ?1";
-    conn.execute(old, [now.as_millisecond() - KEPT_MS]).map_err(failed)?;
+    conn.execute(old, [now.as_millisecond() - CODE_KEPT_MS]).map_err(failed)?;
     let sql = "INSERT INTO authorization_codes (hash, application_id, scopes, approved_by, \
                redirect_uri, challenge, expires_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let row = params![
@@ -401,7 +394,7 @@ fn add_device_code(
 ) -> Result<(), StoreError> {
     must_be(conn, code.application)?;
     let old = "DELETE FROM device_codes WHERE expires_ms < ?1";
-    conn.execute(old, [now.as_millisecond() - KEPT_MS]).map_err(failed)?;
+    conn.execute(old, [now.as_millisecond() - CODE_KEPT_MS]).map_err(failed)?;
     let sql = "SELECT count(*) FROM device_codes \
                WHERE application_id = ?1 AND decision IS NULL AND expires_ms > ?2";
     let waiting = params![code.application.0, now.as_millisecond()];
@@ -422,7 +415,7 @@ fn add_device_code(
         code.application.0,
         code.scopes.to_string(),
         code.expires_at.as_millisecond(),
-        INTERVAL_MS,
+        POLL_INTERVAL_MS,
     ];
     conn.execute(sql, row).map_err(failed)?;
     Ok(())
@@ -491,7 +484,7 @@ fn wait(
     now_ms: i64,
 ) -> Result<Poll, StoreError> {
     let too_soon = code.asked_ms.is_some_and(|asked| now_ms - asked < code.interval_ms);
-    let interval_ms = code.interval_ms + if too_soon { INTERVAL_MS } else { 0 };
+    let interval_ms = code.interval_ms + if too_soon { POLL_INTERVAL_MS } else { 0 };
     let sql = "UPDATE device_codes SET asked_ms = ?2, interval_ms = ?3 WHERE hash = ?1";
     conn.execute(sql, params![device, now_ms, interval_ms]).map_err(failed)?;
     Ok(if too_soon { Poll::TooSoon } else { Poll::Pending })

@@ -3,38 +3,13 @@
 use std::path::Path;
 
 use hookyard_core::entropy::Entropy;
-use hookyard_core::id::{EndpointId, SourceId};
 use hookyard_core::model::Secret;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::{SqliteStore, catalog, connect, failed, migrate, sources};
+use super::{SqliteStore, connect, failed, migrate};
 use crate::StoreError;
+use crate::sealed::{SEALED, Sealed};
 use crate::vault::Vault;
-
-/// A column of sealed values.
-struct Sealed {
-    table: &'static str,
-    column: &'static str,
-    /// What the value of a row is sealed to, by the row's number.
-    place: fn(i32) -> String,
-}
-
-/// All of them. A migration that adds one says so beside the column, and a test compares.
-const SEALED: [Sealed; 5] = [
-    Sealed { table: "endpoints", column: "secrets", place: |id| catalog::place(EndpointId(id)) },
-    Sealed { table: "sources", column: "secret", place: |id| of_source(id, "secret") },
-    Sealed { table: "sources", column: "key", place: |id| of_source(id, "key") },
-    Sealed {
-        table: "sources",
-        column: "verification_secrets",
-        place: |id| of_source(id, sources::VERIFICATION),
-    },
-    Sealed { table: "sources", column: "previous", place: |id| of_source(id, sources::PREVIOUS) },
-];
-
-fn of_source(id: i32, name: &str) -> String {
-    sources::place(SourceId(id), name)
-}
 
 impl SqliteStore {
     /// Seals everything in a file that nobody has open with a new key, in one transaction; how many

@@ -15,22 +15,13 @@ use super::span::{self, Search};
 use super::writer::Tx;
 use super::{SqliteStore, audit, failed, gaps, queue};
 use crate::backlog::Origin;
-use crate::replays::{REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX};
+use crate::replays::{REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX, state};
 use crate::{
     Entity, EventFilter, Ready, ReplayChange, ReplayStore, Slice, Span, SpanLimit, StoreError,
 };
 
 /// Columns that [`stored`] reads.
 const COLUMNS: &str = "id, workspace_id, endpoint_id, created_ms, state, scope, position, last, total, examined, queued";
-
-/// What the `state` of a row says. [`ReplayState::Done`] is not among it: whether all was delivered
-/// is known from the queue.
-mod state {
-    pub(super) const RUNNING: &str = "running";
-    pub(super) const PAUSED: &str = "paused";
-    pub(super) const CANCELLED: &str = "cancelled";
-    pub(super) const QUEUED: &str = "queued";
-}
 
 /// A row.
 struct Stored {

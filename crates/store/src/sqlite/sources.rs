@@ -17,6 +17,7 @@ use super::rows::{from_json, moment, to_json};
 use super::writer::Tx;
 use super::{SqliteStore, audit, datasets, failed, folders};
 use crate::audit::source_settings;
+use crate::sealed::{self, KEY, PREVIOUS, SECRET, VERIFICATION};
 use crate::vault::Vault;
 use crate::{CatalogStore, Entity, NewDataset, SourceQuery, SourceStore, StoreError};
 
@@ -164,8 +165,8 @@ fn write(
         spec.name,
         spec.mode.as_str(),
         spec.origins,
-        seal(vault, entropy, id, "secret", spec.secret.as_ref())?,
-        seal(vault, entropy, id, "key", Some(&key))?,
+        seal(vault, entropy, id, SECRET, spec.secret.as_ref())?,
+        seal(vault, entropy, id, KEY, Some(&key))?,
         key_hash(&spec.key),
         to_json(&spec.options)?,
         seal_verification(vault, entropy, id, spec)?,
@@ -180,17 +181,6 @@ fn put_after_commit(tx: &mut Tx<'_>, source: &Arc<Source>) {
     tx.after_commit(move |memory| memory.put_source(source));
 }
 
-/// The name of the sealed secrets of a verification.
-pub(super) const VERIFICATION: &str = "verification";
-
-/// The name of what a source's secret and key were before.
-pub(super) const PREVIOUS: &str = "previous";
-
-/// Where a source's secrets are sealed to.
-pub(super) fn place(id: SourceId, secret: &str) -> String {
-    format!("source {id} {secret}")
-}
-
 fn seal(
     vault: &Vault,
     entropy: &dyn Entropy,
@@ -198,7 +188,7 @@ fn seal(
     name: &str,
     secret: Option<&Secret>,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    secret.map(|secret| vault.seal(entropy, &place(id, name), secret)).transpose()
+    secret.map(|secret| vault.seal(entropy, &sealed::source(id, name), secret)).transpose()
 }
 
 fn insert(
@@ -237,8 +227,8 @@ fn insert(
         new.mode.as_str(),
         new.origins,
         new.folder,
-        seal(vault, entropy, id, "secret", new.secret.as_ref())?,
-        seal(vault, entropy, id, "key", Some(&key))?,
+        seal(vault, entropy, id, SECRET, new.secret.as_ref())?,
+        seal(vault, entropy, id, KEY, Some(&key))?,
         key_hash(&new.key),
         to_json(&new.options)?,
         seal_verification(vault, entropy, id, &new)?,
@@ -284,8 +274,10 @@ fn source(row: &Row<'_>, vault: &Vault) -> Result<Source, StoreError> {
         name: text(5)?,
         mode,
         origins: text(7)?,
-        secret: secret.map(|sealed| vault.open(&place(id, "secret"), &sealed)).transpose()?,
-        key: vault.open(&place(id, "key"), &key)?.expose().to_owned(),
+        secret: secret
+            .map(|sealed| vault.open(&sealed::source(id, SECRET), &sealed))
+            .transpose()?,
+        key: vault.open(&sealed::source(id, KEY), &key)?.expose().to_owned(),
         folder: row.get(8).map_err(failed)?,
         options: options(id, &text(11)?, row.get(12).map_err(failed)?, vault)?,
         previous: previous(id, row.get(13).map_err(failed)?, vault)?,
@@ -303,7 +295,7 @@ fn options(
 ) -> Result<SourceOptions, StoreError> {
     let mut options: SourceOptions = from_json(json)?;
     if let (Some(verification), Some(sealed)) = (&mut options.verification, sealed) {
-        let text = vault.open(&place(id, VERIFICATION), &sealed)?;
+        let text = vault.open(&sealed::source(id, VERIFICATION), &sealed)?;
         verification.put_secrets(&text).map_err(|_| unreadable(id))?;
     }
     Ok(options)
@@ -311,7 +303,7 @@ fn options(
 
 fn previous(id: SourceId, sealed: Option<Vec<u8>>, vault: &Vault) -> Result<Previous, StoreError> {
     let Some(sealed) = sealed else { return Ok(Previous::default()) };
-    let text = vault.open(&place(id, PREVIOUS), &sealed)?;
+    let text = vault.open(&sealed::source(id, PREVIOUS), &sealed)?;
     Previous::from_secret(&text).map_err(|error| StoreError::Internal(error.into()))
 }
 
@@ -357,7 +349,7 @@ mod tests {
         migrate::migrate_to_format(&mut conn, 1).unwrap();
         let vault = Vault::new(&[7; 32]);
         let key = Secret::new("key");
-        let sealed = seal(&vault, &SystemEntropy, SourceId(1), "key", Some(&key)).unwrap();
+        let sealed = seal(&vault, &SystemEntropy, SourceId(1), KEY, Some(&key)).unwrap();
         conn.execute_batch(
             "INSERT INTO workspaces VALUES (1, 'DEMO', 'demo');
              INSERT INTO projects VALUES (1, 1, 'demo');
