@@ -80,21 +80,28 @@ impl Attributes {
         Ok(())
     }
 
-    /// The event of these attributes and its data.
-    pub(super) fn event(self, object: Bytes) -> Result<CloudEvent, Error> {
+    /// The event of these attributes and its data, which is copied: an event is kept for longer than
+    /// the buffer that it came in, which may be many times as large.
+    pub(super) fn event(self, object: &[u8]) -> Result<CloudEvent, Error> {
         let version = required("specversion", self.spec_version)?;
         if version != "1.0" {
             return Err(Error::invalid("specversion", format!("must be `1.0`, not `{version}`")));
         }
         let others = self.others;
         Ok(CloudEvent {
-            id: required("id", self.id)?,
-            source: required("source", self.source)?,
+            id: exact(required("id", self.id)?),
+            source: exact(required("source", self.source)?),
             event_type: required("type", self.event_type)?,
-            attributes: if others.is_empty() { others } else { format!("{{{others}}}") },
-            object,
+            attributes: if others.is_empty() { others } else { ["{", &others, "}"].concat() },
+            object: Bytes::copy_from_slice(object),
         })
     }
+}
+
+/// A text without room for more.
+fn exact(mut text: String) -> String {
+    text.shrink_to_fit();
+    text
 }
 
 /// Whether the specification gives this attribute a text value.

@@ -1,6 +1,5 @@
 //! Binary events: attributes in headers, data in the body.
 
-use bytes::Bytes;
 use http::HeaderMap;
 use percent_encoding::percent_decode;
 
@@ -11,7 +10,7 @@ use super::{CloudEvent, Error, ErrorKind, object};
 pub(super) fn event(
     headers: &HeaderMap,
     content_type: &str,
-    body: &Bytes,
+    body: &[u8],
 ) -> Result<CloudEvent, Error> {
     let mut attributes = Attributes::default();
     let mut any = false;

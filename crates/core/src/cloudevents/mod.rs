@@ -1,6 +1,7 @@
 //! Reading CloudEvents 1.0 from an HTTP request, in all three content modes.
 //!
-//! The event's data stays the exact text that was sent: the result borrows it from the request's body.
+//! The event's data stays the exact text that was sent, in an allocation of its own: events are kept for
+//! longer than their request, and must not keep its body, too.
 //! Sources: CloudEvents 1.0.2 core, its JSON format and its HTTP protocol binding.
 
 use bytes::Bytes;
@@ -27,7 +28,7 @@ pub struct CloudEvent {
     pub event_type: String,
     /// The other attributes, as the text of one JSON object; empty when there are none.
     pub attributes: String,
-    /// The text of its data, a JSON object.
+    /// The text of its data, a JSON object. It is no part of a larger buffer.
     pub object: Bytes,
 }
 
@@ -79,7 +80,7 @@ impl Error {
 /// whose attributes are `ce-` headers.
 pub fn read(
     headers: &HeaderMap,
-    body: &Bytes,
+    body: &[u8],
     event_bytes_max: usize,
 ) -> Result<Vec<CloudEvent>, Error> {
     let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str());
@@ -95,7 +96,7 @@ pub fn read(
     if content_type.starts_with("application/cloudevents") {
         json_format(&content_type, "application/cloudevents+json")?;
         within(body.len(), event_bytes_max)?;
-        return structured::event(body, body).map(|event| vec![event]);
+        return structured::event(body).map(|event| vec![event]);
     }
     within(body.len(), event_bytes_max)?;
     binary::event(headers, &content_type, body).map(|event| vec![event])
@@ -122,22 +123,22 @@ fn within(bytes: usize, event_bytes_max: usize) -> Result<(), Error> {
 
 /// The part of `data` that is one JSON object no deeper than [`NESTING_MAX`], without outer blanks.
 /// `field` names where it came from.
-fn object(data: &Bytes, field: &str) -> Result<Bytes, Error> {
+fn object<'a>(data: &'a [u8], field: &str) -> Result<&'a [u8], Error> {
     let text = std::str::from_utf8(data)
         .map_err(|error| Error::invalid(field, format!("the data is not UTF-8: {error}")))?;
     let trimmed = text.trim_matches([' ', '\t', '\n', '\r']);
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(trimmed) {
         return Err(Error::invalid(field, format!("the data is not JSON: {error}")));
     }
-    checked_object(data.slice_ref(trimmed.as_bytes()), field)
+    checked_object(trimmed.as_bytes(), field)
 }
 
 /// The same for text that is known to be JSON.
-fn checked_object(json: Bytes, field: &str) -> Result<Bytes, Error> {
+fn checked_object<'a>(json: &'a [u8], field: &str) -> Result<&'a [u8], Error> {
     if json.first() != Some(&b'{') {
         return Err(Error::invalid(field, "the data must be a JSON object"));
     }
-    if let Some(byte) = crate::json::too_deep_at(&json, NESTING_MAX) {
+    if let Some(byte) = crate::json::too_deep_at(json, NESTING_MAX) {
         let message = format!("the data is nested more than {NESTING_MAX} deep at byte {byte}");
         return Err(Error::invalid(field, message));
     }

@@ -5,7 +5,6 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -13,8 +12,8 @@ use serde_json::value::RawValue;
 use super::attributes::{Attributes, is_json};
 use super::{CloudEvent, Error, ErrorKind, checked_object, object, within};
 
-/// Reads one event from `json`, which is a part of `body`.
-pub(super) fn event(body: &Bytes, json: &[u8]) -> Result<CloudEvent, Error> {
+/// Reads one event.
+pub(super) fn event(json: &[u8]) -> Result<CloudEvent, Error> {
     let Members(members) = serde_json::from_slice(json).map_err(|error| {
         let kind = if error.is_data() { ErrorKind::Invalid } else { ErrorKind::Malformed };
         Error::new(kind, "", format!("the body is not a JSON event: {error}"))
@@ -33,19 +32,20 @@ pub(super) fn event(body: &Bytes, json: &[u8]) -> Result<CloudEvent, Error> {
         let message = format!("the data must be JSON, not `{content_type}`");
         return Err(Error::invalid("datacontenttype", message));
     }
-    let object = match (data, base64) {
+    match (data, base64) {
         (Some(_), Some(_)) => {
-            return Err(Error::invalid("data_base64", "send `data` or `data_base64`, not both"));
+            Err(Error::invalid("data_base64", "send `data` or `data_base64`, not both"))
         }
-        (Some(data), None) => checked_object(body.slice_ref(data.get().as_bytes()), "data")?,
-        (None, Some(base64)) => decoded(base64.get())?,
-        (None, None) => return Err(Error::invalid("data", "the event has no data")),
-    };
-    attributes.event(object)
+        (Some(data), None) => attributes.event(checked_object(data.get().as_bytes(), "data")?),
+        (None, Some(base64)) => {
+            attributes.event(object(&decoded(base64.get())?, "data_base64")?)
+        }
+        (None, None) => Err(Error::invalid("data", "the event has no data")),
+    }
 }
 
 /// Reads a batch: a JSON array of events, which may be empty.
-pub(super) fn batch(body: &Bytes, event_bytes_max: usize) -> Result<Vec<CloudEvent>, Error> {
+pub(super) fn batch(body: &[u8], event_bytes_max: usize) -> Result<Vec<CloudEvent>, Error> {
     let events: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| {
         let message = format!("the body is not a JSON array of events: {error}");
         let kind = if error.is_data() { ErrorKind::Invalid } else { ErrorKind::Malformed };
@@ -53,7 +53,7 @@ pub(super) fn batch(body: &Bytes, event_bytes_max: usize) -> Result<Vec<CloudEve
     })?;
     let read = |(index, json): (usize, &&RawValue)| {
         let json = json.get().as_bytes();
-        let event = within(json.len(), event_bytes_max).and_then(|()| event(body, json));
+        let event = within(json.len(), event_bytes_max).and_then(|()| event(json));
         event.map_err(|error| error.at(index))
     };
     events.iter().enumerate().map(read).collect()
@@ -75,12 +75,11 @@ fn attribute(attributes: &mut Attributes, name: &str, json: &str) -> Result<(), 
     }
 }
 
-fn decoded(json: &str) -> Result<Bytes, Error> {
+fn decoded(json: &str) -> Result<Vec<u8>, Error> {
     let wrong = |message: String| Error::invalid("data_base64", message);
     let text: String =
         serde_json::from_str(json).map_err(|_| wrong("must be a string of base64".to_owned()))?;
-    let data = STANDARD.decode(text).map_err(|error| wrong(format!("not base64: {error}")))?;
-    object(&Bytes::from(data), "data_base64")
+    STANDARD.decode(text).map_err(|error| wrong(format!("not base64: {error}")))
 }
 
 /// The members of a JSON object in their order, values as text.

@@ -38,6 +38,32 @@ fn structured_events_keep_their_data_to_the_byte() {
 }
 
 #[test]
+fn an_event_keeps_nothing_of_the_body_it_came_in() {
+    let padding = " ".repeat(10_000);
+    let structured = [&padding, EVENT].concat();
+    let batch = format!("[{padding}{EVENT}, {EVENT}]");
+    let encoded = EVENT.replace(r#""data":{"n": 1.0}"#, r#""data_base64":"IHsibiI6MX0g""#);
+    let binary = [&padding, r#"{"n": 1.0}"#].concat();
+    let attributes = [("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/"), ("ce-type", "a")];
+    let json = ("content-type", "application/json");
+    for (headers, body) in [
+        (headers(&[("content-type", "application/cloudevents+json")]), structured),
+        (headers(&[("content-type", "application/cloudevents-batch+json")]), batch),
+        (headers(&[("content-type", "application/cloudevents+json")]), encoded),
+        (headers(&[&attributes[..], &[json]].concat()), binary),
+    ] {
+        let body = Bytes::from(body);
+        for event in read(&headers, &body, 1 << 20).unwrap() {
+            let bytes = event.object.len();
+            // Only what nobody else has a part of can be changed.
+            let own = event.object.try_into_mut().expect("a part of another buffer");
+            assert_eq!(own.capacity(), bytes);
+            assert_eq!(event.id.capacity(), event.id.len());
+        }
+    }
+}
+
+#[test]
 fn other_attributes_are_kept_as_json() {
     let more = r#","subject":"a\u00e9\"b","time":"2026-11-21T10:00:00Z","retries":3,"ok":true,"gone":null}"#;
     let event = structured(&EVENT.replace("}}", &format!("}}{more}"))).unwrap();

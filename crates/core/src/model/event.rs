@@ -14,7 +14,8 @@ pub struct NewEvent {
     pub source: String,
     /// The other CloudEvents attributes, as the text of one JSON object; empty when there are none.
     pub attributes: String,
-    /// The published object: the exact text of a JSON object.
+    /// The published object: the exact text of a JSON object. It is kept for longer than its request, so
+    /// it must be no part of a larger buffer.
     pub object: Bytes,
     /// The endpoints that it matched, ascending.
     pub matched: Vec<EndpointId>,

@@ -109,7 +109,10 @@ pub fn refused(
         target,
         headers: headers.collect(),
         bytes: body.map(|body| body.len() as u64),
-        body: body.filter(|body| body.len() <= REFUSED_BODY_BYTES_MAX).cloned(),
+        // A copy: it waits for longer than the buffer that it came in.
+        body: body
+            .filter(|body| body.len() <= REFUSED_BODY_BYTES_MAX)
+            .map(|body| Bytes::copy_from_slice(body)),
     })
 }
 

@@ -88,10 +88,11 @@ fn type_name<'a>(republish: &'a Republish, head: Head<'a>, cell: &'a [u8]) -> Op
     in_header().or_else(in_cell).or_else(|| event_type.as_deref().map(Cow::Borrowed))
 }
 
-/// An event's object: the cell when it is one, else an object with the cell as its `value`.
-fn object(cell: &Bytes) -> Bytes {
+/// An event's object: the cell when it is one, else an object with the cell as its `value`. It is a
+/// copy: a cell is a part of its body, and events are kept for longer.
+fn object(cell: &[u8]) -> Bytes {
     match cell.first() {
-        Some(b'{') => cell.clone(),
+        Some(b'{') => Bytes::copy_from_slice(cell),
         _ => [&b"{\"value\":"[..], cell, b"}"].concat().into(),
     }
 }

@@ -15,8 +15,9 @@ use crate::{Ready, SourceQuery};
 /// second, so that an endpoint that keeps up is served without a read.
 const RECENT_BYTES_MAX: usize = 64 << 20;
 
-/// Bytes that an event takes beyond its texts, roughly.
-const EVENT_OVERHEAD: usize = 256;
+/// Bytes that an event takes beyond its texts: itself, the counts of its `Arc` and of its object's
+/// buffer, and its place in a list that may be twice as long as it is full.
+const EVENT_OVERHEAD: usize = size_of::<Event>() + 16 + 32 + 2 * size_of::<Arc<Event>>();
 
 /// Shared by the writing thread, which alone changes it, and everyone who reads.
 #[derive(Debug, Default)]
@@ -273,9 +274,19 @@ impl Recent {
     }
 }
 
+/// Bytes of memory that an event takes.
 fn weight(event: &Event) -> usize {
-    let texts = event.object.len() + event.id.len() + event.source.len() + event.attributes.len();
-    texts + EVENT_OVERHEAD
+    let texts = [&event.id, &event.source, &event.attributes].map(|text| allocated(text.capacity()));
+    texts.iter().sum::<usize>() + allocated(event.object.len()) + EVENT_OVERHEAD
+}
+
+/// Bytes of memory that an allocation of so many takes: allocators have sizes an eighth apart, and
+/// none for fewer than 16.
+fn allocated(bytes: usize) -> usize {
+    match bytes {
+        0 => 0,
+        bytes => (bytes + bytes / 8).next_multiple_of(16),
+    }
 }
 
 /// A poisoned lock is taken all the same: what it guards is changed by single assignments.
@@ -289,4 +300,38 @@ fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
 
 fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use hookyard_core::id::EventTypeId;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn small_events_count_for_what_they_take() {
+        let event = |seq: usize| {
+            Arc::new(Event {
+                seq: Seq(seq as u64),
+                workspace: WorkspaceId(1),
+                accepted_at: Timestamp::UNIX_EPOCH,
+                event_type: EventTypeId(1),
+                id: "1".to_owned(),
+                source: "/".to_owned(),
+                attributes: String::new(),
+                object: "{}".into(),
+                matched: 0,
+            })
+        };
+        let mut recent = Recent::default();
+        let many = RECENT_BYTES_MAX / size_of::<Event>();
+        recent.extend((0..many).map(event));
+        // Each has three small texts, and allocations of 16 bytes.
+        let each = size_of::<Event>() + 3 * 16;
+        assert!(recent.events.len() * each <= RECENT_BYTES_MAX, "{}", recent.events.len());
+        assert!(recent.events.len() * each > RECENT_BYTES_MAX / 2, "{}", recent.events.len());
+        recent.forget(u64::MAX);
+        assert_eq!((recent.bytes, recent.events.len()), (0, 0));
+    }
 }
