@@ -37,9 +37,7 @@ pub(super) fn event(json: &[u8]) -> Result<CloudEvent, Error> {
             Err(Error::invalid("data_base64", "send `data` or `data_base64`, not both"))
         }
         (Some(data), None) => attributes.event(checked_object(data.get().as_bytes(), "data")?),
-        (None, Some(base64)) => {
-            attributes.event(object(&decoded(base64.get())?, "data_base64")?)
-        }
+        (None, Some(base64)) => attributes.event(object(&decoded(base64.get())?, "data_base64")?),
         (None, None) => Err(Error::invalid("data", "the event has no data")),
     }
 }

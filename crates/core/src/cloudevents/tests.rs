@@ -44,7 +44,8 @@ fn an_event_keeps_nothing_of_the_body_it_came_in() {
     let batch = format!("[{padding}{EVENT}, {EVENT}]");
     let encoded = EVENT.replace(r#""data":{"n": 1.0}"#, r#""data_base64":"IHsibiI6MX0g""#);
     let binary = [&padding, r#"{"n": 1.0}"#].concat();
-    let attributes = [("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/"), ("ce-type", "a")];
+    let attributes =
+        [("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/"), ("ce-type", "a")];
     let json = ("content-type", "application/json");
     for (headers, body) in [
         (headers(&[("content-type", "application/cloudevents+json")]), structured),

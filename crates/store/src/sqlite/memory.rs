@@ -276,7 +276,8 @@ impl Recent {
 
 /// Bytes of memory that an event takes.
 fn weight(event: &Event) -> usize {
-    let texts = [&event.id, &event.source, &event.attributes].map(|text| allocated(text.capacity()));
+    let texts =
+        [&event.id, &event.source, &event.attributes].map(|text| allocated(text.capacity()));
     texts.iter().sum::<usize>() + allocated(event.object.len()) + EVENT_OVERHEAD
 }
 
