@@ -27,6 +27,7 @@ mod peer;
 mod probes;
 mod problem;
 mod request_log;
+mod sandbox;
 #[cfg(test)]
 mod tenant_tests;
 #[cfg(test)]

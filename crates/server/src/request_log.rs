@@ -1,5 +1,5 @@
 //! What happens around every request: its line in the log, its id, on whose behalf it works, its
-//! deadline, and an answer even when a handler panics.
+//! deadline, an answer even when a handler panics, and what browsers may make of it.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -20,7 +20,7 @@ use tower::{Layer, Service};
 
 use crate::probes::{LIVEZ, READYZ};
 use crate::problem::{Code, Problem};
-use crate::{Settings, peer};
+use crate::{Settings, peer, sandbox};
 
 /// The header that carries the request's id to the caller. Mammoth's clients put it into their
 /// exceptions (spec, section 6.5).
@@ -120,6 +120,7 @@ where
                     .into_response(),
             };
             line.end(&mut response);
+            sandbox::confine(response.headers_mut());
             Ok(response)
         })
     }

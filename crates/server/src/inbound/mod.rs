@@ -19,7 +19,7 @@ use http::{HeaderValue, Method, Request, StatusCode};
 
 use crate::mammoth::error::ApiError;
 use crate::mammoth::{call, not_found, read_body};
-use crate::{App, peer};
+use crate::{App, peer, sandbox};
 
 mod answer;
 mod cors;
@@ -94,6 +94,7 @@ async fn deliver(State(app): State<App>, request: Request<Body>) -> Result<Respo
     // Also on refusals, so that a page can read why.
     let mut response = answer.into_response();
     cors.apply(response.headers_mut());
+    sandbox::disarm(&parts.headers, response.headers_mut());
     Ok(response)
 }
 

@@ -11,7 +11,7 @@ use hookyard_core::provider::{
     Answer, Cause, Handshaken, Judged, Refusal, Request, Verification, Verifier,
 };
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::App;
 use crate::mammoth::error::ApiError;
@@ -135,9 +135,6 @@ fn respond(answer: Answer) -> Response {
     all.extend(headers);
     if let Some(kind) = content_type.and_then(|kind| HeaderValue::from_str(&kind).ok()) {
         all.insert(header::CONTENT_TYPE, kind);
-        // What is echoed must not become a page.
-        let never = HeaderValue::from_static("nosniff");
-        all.insert(HeaderName::from_static("x-content-type-options"), never);
     }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     if body.is_empty() {

@@ -23,6 +23,7 @@ use tower::{Service, ServiceExt};
 
 use crate::gate::{self, Turned};
 use crate::peer::Peer;
+use crate::sandbox;
 
 mod body;
 mod connection;
@@ -209,7 +210,9 @@ impl Server {
 
 /// The answer to a caller that has too many connections.
 async fn turn_away(request: Request<Body>) -> Result<Response<Body>, Infallible> {
-    Ok(gate::refuse(request.uri().path(), &Turned::Connections))
+    let mut response = gate::refuse(request.uri().path(), &Turned::Connections);
+    sandbox::confine(response.headers_mut());
+    Ok(response)
 }
 
 fn protocol(bounds: &Bounds) -> http1::Builder {

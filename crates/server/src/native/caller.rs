@@ -75,13 +75,14 @@ async fn credential(app: &App, headers: &HeaderMap, scope: Scope) -> Result<Cred
     Ok(credential)
 }
 
-/// The workspace of a caller who manages it and is no application: who was let in by OAuth2 may not
-/// let others in.
+/// The workspace of a caller who manages it and is no application: whoever was let in by OAuth2 may
+/// neither let others in nor change what people see before they do. Whatever creates, changes or ends
+/// credentials, applications, grants, projects or the workspace asks for this.
 pub(crate) async fn person(app: &App, headers: &HeaderMap) -> Result<WorkspaceId, Problem> {
     let credential = credential(app, headers, Scope::Admin).await?;
     if credential.application.is_some() {
-        let detail = "an application may not manage credentials, whatever its scopes: `admin` counts \
-                      for credentials of people only";
+        let detail = "an application may not change who is let in, whatever its scopes: credentials, \
+                      applications, grants, projects and the workspace are for credentials of people";
         return Err(Problem::new(Code::MissingScope, detail));
     }
     Ok(credential.workspace)

@@ -133,7 +133,7 @@ async fn rename_workspace(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::Admin).await?;
+    let workspace = caller::person(&app, &headers).await?;
     input::query::<Nothing>(raw.as_deref())?;
     let kinds = [input::MERGE_PATCH, input::JSON];
     let Rename { name } = input::json(&headers, body, &kinds).await?;
@@ -182,7 +182,7 @@ async fn create_project(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::Admin).await?;
+    let workspace = caller::person(&app, &headers).await?;
     input::query::<Nothing>(raw.as_deref())?;
     let NewProject { id, name } = input::json(&headers, body, &[input::JSON]).await?;
     if id.is_some_and(|id| id < 1) {
@@ -235,7 +235,7 @@ async fn rename_project(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::Admin).await?;
+    let workspace = caller::person(&app, &headers).await?;
     input::query::<Nothing>(raw.as_deref())?;
     let id = input::project_id(&id)?;
     app.engine.project(workspace, id).await?;
@@ -265,7 +265,7 @@ async fn delete_project(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::Admin).await?;
+    let workspace = caller::person(&app, &headers).await?;
     input::query::<Nothing>(raw.as_deref())?;
     app.engine.delete_project(workspace, input::project_id(&id)?).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -5,7 +5,6 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use hookyard_core::model::Scope;
 
 use super::APPLICATIONS;
 use super::change::NewApplication;
@@ -38,7 +37,7 @@ pub(super) async fn create_application(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::Admin).await?;
+    let workspace = caller::person(&app, &headers).await?;
     input::query::<Nothing>(raw.as_deref())?;
     let new: NewApplication = input::json(&headers, body, &[input::JSON]).await?;
     let (scopes, settings) = new.parts();

@@ -77,7 +77,7 @@ pub(super) async fn revoke_grant(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::Admin).await?;
+    let workspace = caller::person(&app, &headers).await?;
     input::query::<Nothing>(raw.as_deref())?;
     let id = application_id(&id)?;
     let grant: Option<GrantId> = input::number(&grant);

@@ -60,7 +60,7 @@ pub(super) async fn update_application(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::Admin).await?;
+    let workspace = caller::person(&app, &headers).await?;
     input::query::<Nothing>(raw.as_deref())?;
     let id = application_id(&id)?;
     app.engine.application(workspace, id).await?;
@@ -87,7 +87,7 @@ pub(super) async fn delete_application(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::Admin).await?;
+    let workspace = caller::person(&app, &headers).await?;
     input::query::<Nothing>(raw.as_deref())?;
     app.engine.delete_application(workspace, application_id(&id)?).await?;
     Ok(StatusCode::NO_CONTENT)
