@@ -63,9 +63,10 @@ mod tests {
         assert_eq!(answer.headers["x-content-type-options"], "nosniff", "{what}");
         let policy = answer.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("default-src 'none'"), "{what}: {policy}");
-        let is_page = answer.headers.get("content-type").is_some_and(|kind| {
-            kind.to_str().unwrap_or_default().starts_with("text/html")
-        });
+        let is_page = answer
+            .headers
+            .get("content-type")
+            .is_some_and(|kind| kind.to_str().unwrap_or_default().starts_with("text/html"));
         assert!(is_page || policy == super::POLICY, "{what}: {policy}");
     }
 
@@ -75,7 +76,8 @@ mod tests {
         let native = walk::operations().into_iter().map(|operation| operation.path);
         let below = |path: &str| format!("{}{path}", ultracart::BASE_PATH);
         let ultracart = ultracart::routes().into_iter().map(|(path, _)| below(path));
-        let paths = ["/livez", "/readyz", "/", "/nothing", "/webhook", "/webhook/data/none", "/rest"];
+        let paths =
+            ["/livez", "/readyz", "/", "/nothing", "/webhook", "/webhook/data/none", "/rest"];
         let others = paths.map(str::to_owned).into_iter().chain(mammoth::routes());
         let paths: Vec<_> = native.chain(ultracart).chain(others).collect();
         for path in paths {
