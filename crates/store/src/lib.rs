@@ -72,7 +72,7 @@ pub use oauth::{
     SecretHash, USED_REFRESH_TOKENS_MAX,
 };
 pub use queue::{
-    EventFilter, Head, HeadLimit, Held, Lease, QueueStore, Queued, Reflow, WINDOW, Window,
+    EventFilter, Head, HeadLimit, Held, Lease, QueueStore, Queued, Recorded, Reflow, WINDOW, Window,
 };
 pub use ready::Ready;
 pub use receiving::{

@@ -146,6 +146,15 @@ pub struct Reflow {
     pub coalesced: bool,
 }
 
+/// Whether an attempt may be in the store already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is not: it is new.
+    No,
+    /// An earlier call failed, and whether its transaction was committed is not known.
+    Maybe,
+}
+
 /// Queues and who works on them.
 #[async_trait]
 pub trait QueueStore: Send + Sync {
@@ -178,8 +187,23 @@ pub trait QueueStore: Send + Sync {
     /// Records an attempt and, in the same transaction, takes its entries out of the queue if
     /// `attempt.advance` says so, and keeps the failure state. With `attempt.park` its events become
     /// dead letters. An entry that has left already is passed over; one behind the window is
-    /// [`StoreError::Conflict`]. The answer is where the queue stands then.
-    async fn settle(&self, lease: &Lease, attempt: NewAttempt) -> Result<QueueState, StoreError>;
+    /// [`StoreError::Conflict`]. The answer is where the queue stands then; entries that are queued
+    /// while this call is under way may be missing from its `pending`.
+    ///
+    /// When the call fails with [`StoreError::Unavailable`] or [`StoreError::Internal`], the attempt
+    /// may be recorded or not. Calling again with [`Recorded::Maybe`] records an attempt with the same
+    /// request id once, however often that is done.
+    async fn record(
+        &self,
+        lease: &Lease,
+        attempt: Arc<NewAttempt>,
+        recorded: Recorded,
+    ) -> Result<QueueState, StoreError>;
+
+    /// [Records](Self::record) a new attempt.
+    async fn settle(&self, lease: &Lease, attempt: NewAttempt) -> Result<QueueState, StoreError> {
+        self.record(lease, Arc::new(attempt), Recorded::No).await
+    }
 
     /// Queues every event of the type that is in the journal (with `only`: that passes it), oldest
     /// first, behind what is queued now and before anything published later. While an earlier one of

@@ -47,12 +47,18 @@ pub(super) struct Answered {
     answer: Result<Answer, String>,
 }
 
-/// An attempt, with what it means.
+/// An attempt, with what it means. It is kept until the store says that it is recorded.
+#[derive(Debug)]
 pub(super) struct Judged {
-    pub(super) attempt: NewAttempt,
+    pub(super) attempt: Arc<NewAttempt>,
     pub(super) verdict: Verdict,
     /// How it ended, where that may have consequences for the endpoint.
     pub(super) last: Option<Outcome>,
+}
+
+/// Whether a call that failed so may have recorded an attempt all the same, or may do so the next time.
+pub(super) fn is_open(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(_) | StoreError::Internal(_))
 }
 
 /// Entries that leave the queue without a request.
@@ -184,7 +190,7 @@ impl Deliverer {
                 Some(Outcome { status, error, ..Outcome::default() })
             }
         };
-        Judged { attempt, verdict, last }
+        Judged { attempt: Arc::new(attempt), verdict, last }
     }
 
     /// The record of entries that leave the queue because they can never be sent. The receiver is not

@@ -75,8 +75,8 @@ struct Ended {
 
 /// An endpoint that is to be looked at again at a moment, or when something happens to it.
 struct Asleep {
-    /// When to look at it.
-    until: Timestamp,
+    /// When to look at it, as a monotonic reading: the wall clock may be set meanwhile.
+    due: Duration,
     /// What to go on with; `None` when it could not be claimed.
     worker: Option<Worker>,
     /// How often the store has failed in a row.
@@ -99,7 +99,7 @@ struct Loop {
     running: HashMap<EndpointId, Running>,
     asleep: HashMap<EndpointId, Asleep>,
     /// The same endpoints by time.
-    times: BTreeSet<(Timestamp, EndpointId)>,
+    times: BTreeSet<(Duration, EndpointId)>,
 }
 
 impl Loop {
@@ -134,29 +134,37 @@ impl Loop {
     /// How long until the first of the sleepers is due.
     fn sleep(&self) -> Duration {
         let Some((first, _)) = self.times.first() else { return LONGEST_SLEEP };
-        let wait = first.duration_since(self.deliverer.clock.now());
-        Duration::try_from(wait).unwrap_or_default().min(LONGEST_SLEEP)
+        first.saturating_sub(self.deliverer.clock.monotonic()).min(LONGEST_SLEEP)
     }
 
     fn wake_due(&mut self) {
-        let now = self.deliverer.clock.now();
-        while let Some((until, endpoint)) = self.times.first().copied()
-            && until <= now
+        let now = self.deliverer.clock.monotonic();
+        while let Some((due, endpoint)) = self.times.first().copied()
+            && due <= now
         {
-            self.look_at(endpoint);
+            self.start(endpoint);
         }
     }
 
-    /// Starts the endpoint's task, or has it start again when it is running.
+    /// Something has happened to the endpoint: starts its task, or has it start again when it is
+    /// running.
     fn look_at(&mut self, endpoint: EndpointId) {
         if let Some(running) = self.running.get_mut(&endpoint) {
             running.again = true;
             running.wake.notify_one();
             return;
         }
+        // Whatever happened, it does not mend the store. It is looked at when that wait is over.
+        if self.asleep.get(&endpoint).is_none_or(|asleep| asleep.store_failures == 0) {
+            self.start(endpoint);
+        }
+    }
+
+    /// Starts the task of an endpoint that has none.
+    fn start(&mut self, endpoint: EndpointId) {
         let asleep = self.asleep.remove(&endpoint);
         if let Some(asleep) = &asleep {
-            self.times.remove(&(asleep.until, endpoint));
+            self.times.remove(&(asleep.due, endpoint));
         }
         let running = Running::default();
         let wake = Arc::clone(&running.wake);
@@ -176,7 +184,7 @@ impl Loop {
         };
         let again = self.running.remove(&endpoint).is_some_and(|running| running.again);
         if let Some(asleep) = asleep {
-            self.times.insert((asleep.until, endpoint));
+            self.times.insert((asleep.due, endpoint));
             self.asleep.insert(endpoint, asleep);
         }
         if again {
@@ -184,16 +192,23 @@ impl Loop {
         }
     }
 
-    /// Waits for the tasks; they end with their current step. Then gives back what is held.
+    /// Waits for the tasks; they end with their current step. Then gives back what is held, once what is
+    /// in flight has ended and is recorded.
     async fn drain(mut self) {
         while let Some(ended) = self.tasks.join_next().await {
             if let Ok(Ended { endpoint, asleep: Some(asleep) }) = ended {
                 self.asleep.insert(endpoint, asleep);
             }
         }
-        for worker in self.asleep.into_values().filter_map(|asleep| asleep.worker) {
-            release(&self.deliverer, worker.lease).await;
+        let mut ends = JoinSet::new();
+        for mut worker in self.asleep.into_values().filter_map(|asleep| asleep.worker) {
+            let deliverer = Arc::clone(&self.deliverer);
+            ends.spawn(async move {
+                deliverer.finish(&mut worker).await;
+                release(&deliverer, worker.lease).await;
+            });
         }
+        while ends.join_next().await.is_some() {}
     }
 }
 
@@ -210,9 +225,9 @@ async fn work(
         Err(error) => {
             let wait = STORE_WAIT * (1 << turn.store_failures.min(STORE_WAIT_DOUBLINGS));
             tracing::warn!(%endpoint, %error, wait_ms = wait.as_millis(), "the store failed");
-            let until = deliverer.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
+            let due = deliverer.clock.monotonic().saturating_add(wait);
             let store_failures = turn.store_failures.saturating_add(1);
-            Some(Asleep { until, worker: turn.worker, store_failures })
+            Some(Asleep { due, worker: turn.worker, store_failures })
         }
     };
     Ended { endpoint, asleep }
@@ -270,6 +285,8 @@ impl<'a> Turn<'a> {
                 Step::Failed(_) if worker.lanes.is_some() => {}
                 Step::Failed(until) | Step::Wait(until) => return Ok(self.sleep(until)),
                 Step::Gone => return Ok(None),
+                // Whatever the queue is said to hold: what is in flight holds something.
+                _ if worker.is_busy() => {}
                 Step::Idle
                 | Step::Disabled
                 | Step::Stopping
@@ -286,7 +303,10 @@ impl<'a> Turn<'a> {
     /// Sleeps until then. The lease is kept.
     fn sleep(&mut self, until: Timestamp) -> Option<Asleep> {
         let worker = self.worker.take()?;
-        Some(Asleep { until, worker: Some(worker), store_failures: 0 })
+        let clock = &self.deliverer.clock;
+        let wait = Duration::try_from(until.duration_since(clock.now())).unwrap_or_default();
+        let due = clock.monotonic().saturating_add(wait);
+        Some(Asleep { due, worker: Some(worker), store_failures: 0 })
     }
 }
 

@@ -5,17 +5,18 @@
 //! can be lost at any moment: it is made anew from the store, whenever the store has failed or the
 //! endpoint has changed, once no request is in flight any more.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hookyard_core::model::{Endpoint, Outcome, QueueState};
+use hookyard_core::model::{Endpoint, QueueState};
 use hookyard_core::order_key::Key;
-use hookyard_store::{HeadLimit, Held, Lease, Queued, StoreError, Window};
+use hookyard_store::{HeadLimit, Held, Lease, Queued, Recorded, StoreError, Window};
 use jiff::Timestamp;
 use tokio::task::{JoinError, JoinSet};
 
 use self::roster::{Arrival, Departure, Entry, LaneId, Picked, Roster};
-use super::attempt::{Judged, Rendered, Unsent};
+use super::attempt::{Judged, Rendered, Unsent, is_open};
 use super::limits::Stopping;
 use super::plan::Plan;
 use super::render::{self, OBJECT_BYTES_MAX};
@@ -46,12 +47,29 @@ pub(super) struct Lanes {
     /// The endpoint's failures in a row, with those that are not recorded yet.
     failures: Arc<Failures>,
     requests: JoinSet<Ended>,
+    /// What the store has not said to have recorded yet, one of a lane at most. Nothing is sent before
+    /// it has.
+    unrecorded: VecDeque<(LaneId, Judged)>,
 }
 
 impl Default for Lanes {
     fn default() -> Self {
-        let (roster, failures, requests) = (Roster::default(), Arc::default(), JoinSet::new());
-        Self { roster, read_to: 0, stale: true, stopping: false, failures, requests }
+        Self {
+            roster: Roster::default(),
+            read_to: 0,
+            stale: true,
+            stopping: false,
+            failures: Arc::default(),
+            requests: JoinSet::new(),
+            unrecorded: VecDeque::new(),
+        }
+    }
+}
+
+impl Lanes {
+    /// Whether requests are in flight or outcomes are not recorded.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.requests.is_empty() || !self.unrecorded.is_empty()
     }
 }
 
@@ -76,7 +94,7 @@ struct Journey {
     suspect: bool,
 }
 
-/// What became of a lane's bundle.
+/// What became of a lane's bundle; an error when nothing was sent, or nothing is known of it.
 #[derive(Debug)]
 struct Ended {
     lane: LaneId,
@@ -86,14 +104,13 @@ struct Ended {
 #[derive(Debug)]
 enum Fate {
     /// It was sent, and the attempt is recorded.
-    Settled {
-        arrival: Arrival,
-        state: QueueState,
-        /// How it ended, where that may have consequences for the endpoint.
-        last: Option<Outcome>,
-    },
+    Settled { judged: Judged, state: QueueState },
+    /// It was sent, and whether the attempt is recorded is not known.
+    Unrecorded { judged: Judged, error: StoreError },
     /// The first event can never be sent, and is parked.
     Unsent { pending: u64 },
+    /// The first event can never be sent, and whether it is parked is not known.
+    MaybeUnsent(StoreError),
     /// The endpoint is not what it was any more, or events are gone; nothing was sent.
     Outdated,
     /// Delivery is stopping, and nothing was sent.
@@ -116,12 +133,13 @@ impl Deliverer {
         self: &Arc<Self>,
         worker: &mut Worker,
     ) -> Result<Option<Step>, StoreError> {
-        loop {
-            let next = self.fill(worker).await;
-            if let (Err(_), Some(lanes)) = (&next, &mut worker.lanes) {
-                lanes.stale = true;
+        while worker.lanes.as_ref().is_some_and(|lanes| !lanes.unrecorded.is_empty()) {
+            if let Some(step) = self.record_kept_of_lanes(worker).await? {
+                return Ok(Some(step));
             }
-            let until = match next? {
+        }
+        loop {
+            let until = match self.fill(worker).await? {
                 Next::Wait(until) => until,
                 Next::Done(step) => return Ok(Some(step)),
                 Next::OneByOne => {
@@ -135,6 +153,34 @@ impl Deliverer {
                 return Ok(Some(step));
             }
         }
+    }
+
+    /// Has the store record the first of the outcomes that are kept, if there is one. What the step was,
+    /// if it was one.
+    async fn record_kept_of_lanes(&self, worker: &mut Worker) -> Result<Option<Step>, StoreError> {
+        let Some(lanes) = &mut worker.lanes else { return Ok(None) };
+        let Some((lane, judged)) = lanes.unrecorded.pop_front() else { return Ok(None) };
+        let fate = self.record_of_lane(&worker.lease, judged, Recorded::Maybe).await;
+        self.ended(worker, Ended { lane, fate }).await
+    }
+
+    /// Waits for all requests in flight, and has the store record what is kept. The first failure.
+    pub(super) async fn finish_lanes(&self, worker: &mut Worker) -> Result<(), StoreError> {
+        let mut outcome = Ok(());
+        while let Some(lanes) = &mut worker.lanes
+            && let Some(ended) = lanes.requests.join_next().await
+        {
+            if let Some(ended) = returned(ended) {
+                outcome = outcome.and(self.ended(worker, ended).await.map(drop));
+            }
+        }
+        while worker.is_busy() {
+            outcome = self.record_kept_of_lanes(worker).await.map(drop);
+            if outcome.is_err() {
+                break;
+            }
+        }
+        outcome
     }
 
     /// Waits for a request to end, but no longer than until something else may have to be done.
@@ -251,7 +297,11 @@ impl Deliverer {
         if window.missing.is_empty() {
             return Ok(None);
         }
-        self.pass_over(plan, *lease, window.missing, window.state).await.map(Some)
+        // They are behind what was read: if they are not passed over now, only a new roster has them.
+        lanes.stale = true;
+        let step = self.pass_over(plan, *lease, window.missing, window.state).await?;
+        lanes.stale = false;
+        Ok(Some(step))
     }
 
     /// Sends the next bundle of a lane; whether the endpoint's rate limit lets it through.
@@ -309,9 +359,11 @@ impl Deliverer {
                 let (events, entries) = (&events[..1], vec![first.place]);
                 let reason = unsendable.to_string();
                 let unsent = Unsent { events, entries, count: 1, failures, reason };
-                let state = self.store.settle(&lease, self.unsent(&plan, unsent)).await?;
                 self.give_units_back(&plan.endpoint, seqs.len(), 0);
-                return Ok(Fate::Unsent { pending: state.pending });
+                return match self.store.settle(&lease, self.unsent(&plan, unsent)).await {
+                    Ok(state) => Ok(Fate::Unsent { pending: state.pending }),
+                    Err(error) => Ok(Fate::MaybeUnsent(error)),
+                };
             }
         };
         let count = bundle.events;
@@ -319,17 +371,28 @@ impl Deliverer {
         let rendered = Rendered { bundle, events, queued_at: first.queued_at };
         let answered = self.send(&plan, rendered, place).await?;
         let places = entries.iter().take(count).map(|entry| entry.place).collect();
-        let Judged { attempt, verdict, last } = {
+        let judged = {
             let mut failures = failures.lock();
             let before = Before { failures: *failures, of_bundle, refusals };
             let judged = self.judge(&plan, answered, before, places);
             *failures = judged.attempt.failures;
             judged
         };
-        let (refusals, retry_at) = (attempt.refusals, attempt.retry_at);
-        let state = self.store.settle(&lease, attempt).await?;
-        let arrival = Arrival { verdict, events: count, refusals, retry_at };
-        Ok(Fate::Settled { arrival, state, last })
+        self.record_of_lane(&lease, judged, Recorded::No).await
+    }
+
+    /// Records the outcome of a lane's bundle.
+    async fn record_of_lane(
+        &self,
+        lease: &Lease,
+        judged: Judged,
+        recorded: Recorded,
+    ) -> Result<Fate, StoreError> {
+        match self.store.record(lease, Arc::clone(&judged.attempt), recorded).await {
+            Ok(state) => Ok(Fate::Settled { judged, state }),
+            Err(error) if is_open(&error) => Ok(Fate::Unrecorded { judged, error }),
+            Err(error) => Err(error),
+        }
     }
 
     /// Takes entries whose events are gone out of the queue, with a record that says so.
@@ -354,7 +417,15 @@ impl Deliverer {
         let Ended { lane, fate } = ended;
         match fate {
             Err(error) => {
-                // Whether the attempt was recorded is not known.
+                lanes.roster.repeat(lane);
+                lanes.stale |= !is_open(&error);
+                Err(error)
+            }
+            Ok(Fate::Unrecorded { judged, error }) => {
+                lanes.unrecorded.push_back((lane, judged));
+                Err(error)
+            }
+            Ok(Fate::MaybeUnsent(error)) => {
                 lanes.stale = true;
                 Err(error)
             }
@@ -370,15 +441,19 @@ impl Deliverer {
                 lanes.roster.unsent(lane);
                 Ok(Some(Step::Dropped { entries: 1, pending }))
             }
-            Ok(Fate::Settled { arrival, state, last }) => {
-                lanes.roster.arrive(lane, arrival);
-                let Arrival { verdict, events, retry_at, .. } = arrival;
+            Ok(Fate::Settled { judged: Judged { attempt, verdict, last }, state }) => {
+                let (events, retry_at) = (attempt.events.len(), attempt.retry_at);
+                let refusals = attempt.refusals;
+                lanes.roster.arrive(lane, Arrival { verdict, events, refusals, retry_at });
+                // The store may not count what was queued while it recorded this, and that may be in
+                // flight by now.
+                let pending = state.pending.max(lanes.roster.known() as u64);
                 if let Some(last) = last
                     && self.disabled_by_failure(worker, verdict, state, last).await?
                 {
                     return Ok(None);
                 }
-                Ok(Some(Step::after(verdict, events, state.pending, retry_at)))
+                Ok(Some(Step::after(verdict, events, pending, retry_at)))
             }
         }
     }

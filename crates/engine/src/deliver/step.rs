@@ -6,12 +6,12 @@ use hookyard_core::clock::Clock;
 use hookyard_core::entropy::Entropy;
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::{Event, QueueState};
-use hookyard_store::{Head, HeadLimit, Lease, Queued, SharedStore, StoreError, Tenure};
+use hookyard_store::{Head, HeadLimit, Lease, Queued, Recorded, SharedStore, StoreError, Tenure};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::Options;
-use super::attempt::{Judged, Rendered, Unsent};
+use super::attempt::{Judged, Rendered, Unsent, is_open};
 use super::landing::Lander;
 use super::lanes::Lanes;
 use super::limits::{Limits, Place, Stopping};
@@ -46,6 +46,10 @@ pub struct Worker {
     suspect: bool,
     /// Where the event is that the receiver refuses.
     bisection: Bisection,
+    /// How many events the bundle has that was sent last, until its outcome is recorded.
+    sent: Option<usize>,
+    /// What the store has not said to have recorded yet. Nothing is sent before it has.
+    unrecorded: Option<Judged>,
     /// What was told about the endpoint.
     pub(super) told: Told,
     /// Until when the endpoint's rate limit lets nothing through.
@@ -123,6 +127,8 @@ impl Worker {
             limit: render::first_head_limit(),
             suspect: false,
             bisection: Bisection::default(),
+            sent: None,
+            unrecorded: None,
             told: Told::default(),
             throttled_until: None,
             lanes: None,
@@ -133,6 +139,12 @@ impl Worker {
     /// The lease.
     pub fn lease(&self) -> Lease {
         self.lease
+    }
+
+    /// Whether requests are in flight or outcomes are not recorded: whoever drops the worker now has
+    /// the same events sent again.
+    pub fn is_busy(&self) -> bool {
+        self.unrecorded.is_some() || self.lanes.as_ref().is_some_and(|lanes| lanes.is_busy())
     }
 
     /// The endpoint's workspace, once a step has seen the endpoint.
@@ -161,8 +173,8 @@ impl Deliverer {
 
     /// Does the next thing there is to do for the endpoint. That is at most one request or, when the
     /// endpoint takes several at once, to start as many as it takes and to wait for the first of them.
-    /// When the store fails, what it knows is unknown here; the next step starts from its queue
-    /// again, so a bundle whose attempt was not recorded is sent once more.
+    /// An outcome that the store could not record is kept, and recorded by the next step before anything
+    /// else is sent.
     pub async fn step(self: &Arc<Self>, worker: &mut Worker) -> Result<Step, StoreError> {
         loop {
             let done = match worker.lanes {
@@ -179,8 +191,23 @@ impl Deliverer {
         }
     }
 
+    /// Ends the work on an endpoint: waits for what is in flight, and has the store record what it has
+    /// not recorded yet, if it can.
+    pub(super) async fn finish(self: &Arc<Self>, worker: &mut Worker) {
+        let recorded = match worker.lanes {
+            Some(_) => self.finish_lanes(worker).await,
+            None => self.record_kept(worker).await.map(drop),
+        };
+        if let Err(error) = recorded {
+            tracing::warn!(endpoint = %worker.lease.endpoint, %error, "an outcome was not recorded");
+        }
+    }
+
     /// A step of an endpoint that takes one bundle at a time; `None` when it is none.
     async fn step_one(&self, worker: &mut Worker) -> Result<Option<Step>, StoreError> {
+        if let Some(step) = self.record_kept(worker).await? {
+            return Ok(Some(step));
+        }
         let place = match self.limits.place(worker.suspect).await {
             Ok(place) => place,
             Err(Stopping) => return Ok(Some(Step::Stopping)),
@@ -218,6 +245,10 @@ impl Deliverer {
             // Until it is taken, a bundle stays what it was: its id says so.
             events.truncate(held);
         }
+        if let Some(sent) = worker.sent {
+            // What the receiver may have got already stays what it was, too.
+            events.truncate(sent);
+        }
         worker.throttled_until = self.throttle(&plan.endpoint, &mut events);
         if let Some(until) = worker.throttled_until {
             return Ok(Some(Step::Wait(until)));
@@ -245,12 +276,38 @@ impl Deliverer {
         worker.plan = Some(Arc::clone(&plan));
         let count = bundle.events;
         self.take_units(&plan.endpoint, count);
+        worker.sent = Some(count);
         let answered = self.send(&plan, Rendered { bundle, events, queued_at }, place).await?;
         let QueueState { failures, refusals, .. } = state;
         let before = Before { failures, of_bundle: failures, refusals };
-        let Judged { attempt, verdict, last } = self.judge(&plan, answered, before, Vec::new());
-        let retry_at = attempt.retry_at;
-        let state = self.store.settle(&worker.lease, attempt).await?;
+        let judged = self.judge(&plan, answered, before, Vec::new());
+        self.record(worker, judged, Recorded::No).await
+    }
+
+    /// Records the outcome that is kept, if there is one.
+    async fn record_kept(&self, worker: &mut Worker) -> Result<Option<Step>, StoreError> {
+        let Some(judged) = worker.unrecorded.take() else { return Ok(None) };
+        self.record(worker, judged, Recorded::Maybe).await.map(Some)
+    }
+
+    /// Records an outcome and draws its consequences. When the store cannot, the outcome is kept.
+    async fn record(
+        &self,
+        worker: &mut Worker,
+        judged: Judged,
+        recorded: Recorded,
+    ) -> Result<Step, StoreError> {
+        let attempt = Arc::clone(&judged.attempt);
+        let state = match self.store.record(&worker.lease, attempt, recorded).await {
+            Ok(state) => state,
+            Err(error) => {
+                worker.unrecorded = Some(judged).filter(|_| is_open(&error));
+                return Err(error);
+            }
+        };
+        let Judged { attempt, verdict, last } = judged;
+        let (count, retry_at) = (attempt.events.len(), attempt.retry_at);
+        worker.sent = None;
         worker.suspect = state.failures > 0;
         worker.bisection.learn(verdict, count);
         if let Some(last) = last

@@ -1,5 +1,6 @@
 //! A store that fails when it is told to.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -38,6 +39,8 @@ pub(crate) struct FaultyStore {
     plan: Mutex<Vec<(Op, usize, When)>>,
     /// How many events at the next head are gone from the journal.
     gone: Mutex<usize>,
+    /// Whether what is pending after an attempt is told too low.
+    understates: AtomicBool,
     /// Until when it may be delivered, where that was set.
     tenure: Mutex<Tenure>,
 }
@@ -45,12 +48,29 @@ pub(crate) struct FaultyStore {
 impl FaultyStore {
     pub(crate) fn over(inner: SharedStore) -> Arc<Self> {
         let tenure = Mutex::new(Tenure::endless());
-        Arc::new(Self { inner, plan: Mutex::default(), gone: Mutex::default(), tenure })
+        Arc::new(Self {
+            inner,
+            plan: Mutex::default(),
+            gone: Mutex::default(),
+            understates: AtomicBool::new(false),
+            tenure,
+        })
     }
 
     /// Makes the first events of the next head look as if they were gone from the journal.
     pub(crate) fn forget(&self, events: usize) {
         *self.gone.lock().unwrap() = events;
+    }
+
+    /// Answers from now on that nothing is pending after an attempt, as a backend may whose answer was
+    /// on its way while more was queued.
+    pub(crate) fn understate(&self) {
+        self.understates.store(true, Ordering::Relaxed);
+    }
+
+    /// How many of the failures that were planned are still to come.
+    pub(crate) fn planned(&self) -> usize {
+        self.plan.lock().unwrap().len()
     }
 
     /// Has deliverers that are made from now on deliver for this long only.
@@ -128,8 +148,18 @@ impl QueueStore for FaultyStore {
         Ok(window)
     }
 
-    async fn settle(&self, lease: &Lease, attempt: NewAttempt) -> Result<QueueState, StoreError> {
-        self.faulty(Op::Settle, self.inner.settle(lease, attempt)).await
+    async fn record(
+        &self,
+        lease: &Lease,
+        attempt: Arc<NewAttempt>,
+        recorded: Recorded,
+    ) -> Result<QueueState, StoreError> {
+        let recorded = self.inner.record(lease, attempt, recorded);
+        let mut state = self.faulty(Op::Settle, recorded).await?;
+        if self.understates.load(Ordering::Relaxed) {
+            state.pending = 0;
+        }
+        Ok(state)
     }
 
     async fn reflow(

@@ -24,6 +24,8 @@ mod pace;
 #[cfg(test)]
 mod planned;
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod replays;
 #[cfg(test)]
 mod retention;

@@ -3,7 +3,7 @@
 use hookyard_core::model::{QueueState, ReplayScope};
 
 use super::*;
-use crate::{Held, Slice, StoreError, WINDOW};
+use crate::{Held, Recorded, Slice, StoreError, WINDOW};
 
 /// The places of what is queued, and what is held.
 async fn places(store: &SharedStore, lease: &Lease) -> (Vec<u64>, Vec<Held>) {
@@ -194,4 +194,24 @@ pub(crate) async fn a_replay_goes_on_past_what_waits(fixture: &dyn Fixture) {
         assert_eq!((due.progress.queued, due.progress.delivered), (2, 2));
         assert_eq!(places(&store, &claim(&store, id).await).await.0, [3]);
     }
+}
+
+/// Like `queue::an_attempt_is_recorded_once`, behind the head.
+pub(crate) async fn an_attempt_of_a_lane_is_recorded_once(fixture: &dyn Fixture) {
+    let mut store = open(fixture).await;
+    let id = endpoint(&store).await.id;
+    publish(&store, 0..8, id).await;
+    let mut lease = claim(&store, id).await;
+    let failed = Arc::new(tried(&store, &lease, &[1, 2], false).await);
+    let taken = Arc::new(tried(&store, &lease, &[4, 6], true).await);
+    for attempt in [&failed, &taken, &failed, &taken] {
+        store.record(&lease, Arc::clone(attempt), Recorded::Maybe).await.unwrap();
+        store = fixture.open().await;
+        lease = claim(&store, id).await;
+        store.record(&lease, Arc::clone(attempt), Recorded::Maybe).await.unwrap();
+    }
+    let (left, held) = places(&store, &lease).await;
+    assert_eq!(left, [0, 1, 2, 3, 5, 7]);
+    assert_eq!(held.len(), 1);
+    assert_eq!((&held[0].entries[..], held[0].failures), (&[1, 2][..], 1));
 }

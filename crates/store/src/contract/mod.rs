@@ -107,10 +107,10 @@ macro_rules! suite {
                 reflow_misses_nothing_published_meanwhile, reflow_is_coalesced,
                 an_old_lease_is_fenced_off,
                 a_deleted_endpoint_has_no_queue, work_is_announced, enabling_clears_failures,
-                a_crash_at_any_point_keeps_the_queue;
+                a_crash_at_any_point_keeps_the_queue, an_attempt_is_recorded_once;
             lanes: entries_leave_behind_the_head, the_window_is_bounded,
                 failed_bundles_stay_together, a_crash_at_any_point_keeps_the_lanes,
-                a_replay_goes_on_past_what_waits;
+                a_replay_goes_on_past_what_waits, an_attempt_of_a_lane_is_recorded_once;
             limits: turns_run_out_and_come_back, what_is_owed_is_taken_first,
                 each_bucket_is_its_own, turns_survive, empty_buckets_are_forgotten;
             receiving: a_delivery_is_row_event_and_record_at_once, repeats_store_nothing,

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
-use crate::{EventFilter, StoreError};
+use crate::{AttemptQuery, EventFilter, Recorded, StoreError};
 
 pub(crate) async fn events_are_queued_in_order(fixture: &dyn Fixture) {
     let store = open(fixture).await;
@@ -237,4 +237,52 @@ pub(crate) async fn a_crash_at_any_point_keeps_the_queue(fixture: &dyn Fixture) 
         let lease = claim(&store, id).await;
         assert_eq!(queued(&store, &lease).await, ids(expected.iter().copied()), "round {round}");
     }
+}
+
+/// Whoever does not know whether an attempt is recorded records it again, and nothing happens twice.
+pub(crate) async fn an_attempt_is_recorded_once(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let id = endpoint(&store).await.id;
+    let seqs: Vec<_> = publish(&store, 0..6, id).await.iter().map(|r| r.seq).collect();
+    let lease = claim(&store, id).await;
+    let taken = Arc::new(delivered(&seqs[..2], at(10)));
+    let refused = Arc::new(failed(&seqs[2..4], at(20), 1));
+    let parked = Arc::new(NewAttempt {
+        advance: 1,
+        park: true,
+        failures: 2,
+        ..failed(&seqs[2..3], at(30), 2)
+    });
+    let mut store = store;
+    let mut lease = lease;
+    for (attempt, pending, failures, dead) in
+        [(taken, 4, 0, 0), (refused, 4, 1, 0), (parked, 3, 2, 1)]
+    {
+        // The first time it is not recorded yet, for all that the caller knows.
+        for _ in 0..3 {
+            let state = store.record(&lease, Arc::clone(&attempt), Recorded::Maybe).await.unwrap();
+            assert_eq!(
+                (state.pending, state.failures, state.dead_letters),
+                (pending, failures, dead)
+            );
+        }
+        store = fixture.open().await;
+        lease = claim(&store, id).await;
+        let state = store.record(&lease, Arc::clone(&attempt), Recorded::Maybe).await.unwrap();
+        assert_eq!((state.pending, state.failures, state.dead_letters), (pending, failures, dead));
+    }
+    assert_eq!(queued(&store, &lease).await, ids(3..6));
+    let query = AttemptQuery { limit: 10, ..AttemptQuery::default() };
+    assert_eq!(store.attempts(WS, id, query).await.unwrap().len(), 3);
+    // Another attempt of the same moment is another one.
+    let other = Arc::new(delivered(&seqs[3..4], at(30)));
+    let state = store.record(&lease, other, Recorded::Maybe).await.unwrap();
+    assert_eq!((state.pending, state.failures), (2, 0));
+    // Whoever has lost the endpoint is told so, whatever is recorded.
+    let late = Arc::new(delivered(&seqs[4..5], at(40)));
+    store.record(&lease, Arc::clone(&late), Recorded::No).await.unwrap();
+    let newer = claim(&store, id).await;
+    let answer = store.record(&lease, late, Recorded::Maybe).await;
+    assert!(matches!(answer, Err(StoreError::LeaseLost)), "{answer:?}");
+    assert_eq!(queued(&store, &newer).await, ids(5..6));
 }

@@ -21,8 +21,8 @@ use super::settle::Settlement;
 use super::{PostgresStore, audit, catalog, journal, nodes, requeue};
 use crate::backlog::{Backlog, Failing, Origin, Position};
 use crate::{
-    Entity, EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Reflow, StoreError,
-    Tenure, WINDOW, Window,
+    Entity, EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Recorded, Reflow,
+    StoreError, Tenure, WINDOW, Window,
 };
 
 /// Columns that [`backlog`] reads, of the table `q`. The place of the next entry is where the last
@@ -80,8 +80,13 @@ impl QueueStore for PostgresStore {
         Ok(Window { endpoint, state, entries, missing, held, until, end })
     }
 
-    async fn settle(&self, lease: &Lease, attempt: NewAttempt) -> Result<QueueState, StoreError> {
-        self.settles.submit(Settlement { lease: *lease, attempt }).await
+    async fn record(
+        &self,
+        lease: &Lease,
+        attempt: Arc<NewAttempt>,
+        recorded: Recorded,
+    ) -> Result<QueueState, StoreError> {
+        self.settles.submit(Settlement { lease: *lease, attempt, recorded }).await
     }
 
     async fn reflow(

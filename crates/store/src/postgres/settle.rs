@@ -1,6 +1,6 @@
 //! Recording attempts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,13 +17,14 @@ use super::queue::{POSITION, backlog};
 use super::retention::ROW_OVERHEAD;
 use super::{BATCH_MAX, dead_letters, partitions};
 use crate::backlog::{Backlog, Settled};
-use crate::{Lease, Ready, StoreError};
+use crate::{Lease, Ready, Recorded, StoreError};
 
 /// An attempt under a lease.
 #[derive(Debug)]
 pub(super) struct Settlement {
     pub(super) lease: Lease,
-    pub(super) attempt: NewAttempt,
+    pub(super) attempt: Arc<NewAttempt>,
+    pub(super) recorded: Recorded,
 }
 
 /// Settles.
@@ -61,23 +62,33 @@ impl Work for Settling {
     ) -> Result<Vec<Result<QueueState, StoreError>>, StoreError> {
         let conn = database.get().await?.within(BATCH_MAX);
         let (tx, mut open) = lock(conn, self.node, jobs).await?;
+        let recorded = recorded(&tx, jobs).await?;
         let mut answers = Vec::with_capacity(jobs.len());
         let (mut replayed, mut kept) = (Vec::new(), Vec::new());
         for job in jobs {
+            let endpoint = job.lease.endpoint;
+            if recorded.contains(job.attempt.request_id.as_str()) {
+                // Whoever was to hear of a slice's end may have missed it.
+                replayed.push(endpoint);
+                answers.push(owned(&mut open, job).map(|open| open.queue.state()));
+                continue;
+            }
             let answer = apply(&mut open, job).map(|slice_is_done| {
-                replayed.extend(slice_is_done.then_some(job.lease.endpoint));
+                replayed.extend(slice_is_done.then_some(endpoint));
                 kept.push(job);
-                open[&job.lease.endpoint].queue.state()
+                open[&endpoint].queue.state()
             });
             answers.push(answer);
         }
         if kept.is_empty() {
             tx.commit().await?;
+            self.replays.mark(replayed);
             return Ok(answers);
         }
         // Before the attempts: so that these and the commit are one round trip.
         for (job, answer) in jobs.iter().zip(&mut answers) {
             if job.attempt.park
+                && !recorded.contains(job.attempt.request_id.as_str())
                 && let Ok(state) = answer
             {
                 let letters = dead_letters::park(&tx, job.lease.endpoint, &job.attempt).await?;
@@ -111,10 +122,33 @@ async fn lock(
     Ok((tx, open))
 }
 
+/// Which of the attempts are in the log already. The transaction has the queues' locks, so an earlier
+/// one that was to record them has ended.
+async fn recorded(tx: &Conn, jobs: &[Settlement]) -> Result<HashSet<String>, StoreError> {
+    let mut recorded = HashSet::new();
+    for job in jobs.iter().filter(|job| job.recorded == Recorded::Maybe) {
+        let sql = "SELECT request_id FROM attempts WHERE endpoint_id = $1 AND started_ms = $2 \
+                   AND request_id = $3";
+        let (endpoint, id) = (job.lease.endpoint.0, job.attempt.request_id.as_str());
+        let started = job.attempt.started_at.as_millisecond();
+        let found = tx.opt(sql, &[&endpoint, &started, &id]).await?;
+        recorded.extend(found.map(|_| id.to_owned()));
+    }
+    Ok(recorded)
+}
+
+/// The queue of a job, if its lease is the newest.
+fn owned<'a>(
+    open: &'a mut BTreeMap<EndpointId, Open>,
+    job: &Settlement,
+) -> Result<&'a mut Open, StoreError> {
+    let open = open.get_mut(&job.lease.endpoint).filter(|open| open.epoch == job.lease.epoch);
+    open.ok_or(StoreError::LeaseLost)
+}
+
 /// Does to its queue what an attempt does; whether the last entry of a replay's slice left.
 fn apply(open: &mut BTreeMap<EndpointId, Open>, job: &Settlement) -> Result<bool, StoreError> {
-    let open = open.get_mut(&job.lease.endpoint).filter(|open| open.epoch == job.lease.epoch);
-    let queue = &mut open.ok_or(StoreError::LeaseLost)?.queue;
+    let queue = &mut owned(open, job)?.queue;
     let attempt = &job.attempt;
     if attempt.entries.last().is_some_and(|last| *last >= queue.window_end()) {
         return Err(StoreError::Conflict("an entry is behind the queue's window".to_owned()));
@@ -188,7 +222,7 @@ async fn write(
         &made,
         &slot,
     ];
-    let rows = Rows::new(&jobs.iter().map(|job| &job.attempt))?;
+    let rows = Rows::new(&jobs.iter().map(|job| &*job.attempt))?;
     let overhead = signed(ROW_OVERHEAD);
     values.extend(rows.values());
     values.push(&overhead);

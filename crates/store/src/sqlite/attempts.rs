@@ -50,6 +50,21 @@ impl AttemptStore for SqliteStore {
     }
 }
 
+/// Whether an attempt with the same request id is in the log.
+pub(super) fn is_recorded(
+    conn: &Connection,
+    endpoint: EndpointId,
+    attempt: &NewAttempt,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM attempts WHERE endpoint_id = ?1 AND started_ms = ?2 \
+               AND request_id = ?3)";
+    let started = attempt.started_at.as_millisecond();
+    let values = params![endpoint.0, started, attempt.request_id.as_str()];
+    let found =
+        conn.prepare_cached(sql).and_then(|mut sql| sql.query_row(values, |row| row.get(0)));
+    found.map_err(failed)
+}
+
 /// Inserts an attempt; later ones have higher ids.
 pub(super) fn insert(
     tx: &mut Tx<'_>,

@@ -15,8 +15,8 @@ use super::writer::Tx;
 use super::{SqliteStore, attempts, audit, checkpoint, codec, dead_letters, failed, journal};
 use crate::backlog::{Again, Backlog, Entry, Origin, Peek, Settled};
 use crate::{
-    Entity, EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Reflow, StoreError,
-    Tenure, Window,
+    Entity, EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Recorded, Reflow,
+    StoreError, Tenure, Window,
 };
 
 /// Events that a reflow looks at in one read. A read holds a connection and keeps the WAL from being
@@ -77,11 +77,16 @@ impl QueueStore for SqliteStore {
         Ok(Window { endpoint, state, entries, missing, held, until, end })
     }
 
-    async fn settle(&self, lease: &Lease, attempt: NewAttempt) -> Result<QueueState, StoreError> {
+    async fn record(
+        &self,
+        lease: &Lease,
+        attempt: Arc<NewAttempt>,
+        recorded: Recorded,
+    ) -> Result<QueueState, StoreError> {
         let queue = self.owned(lease)?;
         let lease = *lease;
         let bytes = attempt.outcome.response.as_ref().map_or(0, String::len);
-        self.writer.grouped(bytes, move |tx| settle(tx, lease, &attempt)).await?;
+        self.writer.grouped(bytes, move |tx| settle(tx, lease, &attempt, recorded)).await?;
         let state = lock(&queue).state();
         Ok(state)
     }
@@ -209,7 +214,12 @@ fn chunk(
     Ok((first, codec::decode(&blob)?))
 }
 
-fn settle(tx: &mut Tx<'_>, lease: Lease, attempt: &NewAttempt) -> Result<(), StoreError> {
+fn settle(
+    tx: &mut Tx<'_>,
+    lease: Lease,
+    attempt: &NewAttempt,
+    recorded: Recorded,
+) -> Result<(), StoreError> {
     let queue = tx.memory.queue(lease.endpoint).ok_or(StoreError::LeaseLost)?;
     let (epoch, end) = {
         let queue = lock(&queue);
@@ -220,6 +230,9 @@ fn settle(tx: &mut Tx<'_>, lease: Lease, attempt: &NewAttempt) -> Result<(), Sto
     }
     if attempt.entries.last().is_some_and(|last| *last >= end) {
         return Err(StoreError::Conflict("an entry is behind the queue's window".to_owned()));
+    }
+    if recorded == Recorded::Maybe && attempts::is_recorded(tx.conn, lease.endpoint, attempt)? {
+        return Ok(());
     }
     attempts::insert(tx, lease.endpoint, attempt)?;
     let dead = match attempt.park {

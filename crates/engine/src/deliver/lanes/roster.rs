@@ -140,6 +140,11 @@ impl Roster {
         self.lanes.iter().filter(|lane| lane.in_flight).count()
     }
 
+    /// How many entries are known, wherever they are.
+    pub(super) fn known(&self) -> usize {
+        self.free.len() + self.lanes.iter().map(|lane| lane.entries.len()).sum::<usize>()
+    }
+
     /// A lane that something may be sent of now.
     pub(super) fn due(&self, now: Timestamp) -> Option<LaneId> {
         let due = |lane: &&Lane| !lane.in_flight && lane.retry_at.is_none_or(|at| at <= now);
@@ -197,6 +202,14 @@ impl Roster {
             entries: lane.entries.iter().take(events).copied().collect(),
             failures: lane.failures,
             refusals: lane.refusals,
+        }
+    }
+
+    /// Takes in that nobody will hear what became of the bundle of a lane: it is to be sent again as it
+    /// was.
+    pub(super) fn repeat(&mut self, id: LaneId) {
+        if let Some(lane) = self.lane(id) {
+            lane.in_flight = false;
         }
     }
 
