@@ -3,7 +3,9 @@ newest UltraCart SDK, and two servers on one database."""
 
 import contextlib
 import http.client
+import pathlib
 import re
+import resource
 import socket
 import threading
 import time
@@ -180,6 +182,81 @@ def test_one_address_has_its_connections_and_no_more(impatient):
         assert held[0].recv(4096).startswith(b"HTTP/1.1 200 "), "those that are there go on"
         held[1].close()
         wait_until(lambda: impatient.http("GET", "/livez").status == 200)
+
+
+@pytest.fixture
+def many_files():
+    """Room for as many sockets as the system lets this process have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4_096), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def resident_mib(server):
+    status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) // 1_024
+
+
+def test_whoever_only_declares_a_body_costs_little(many_files, limited):
+    server = limited()
+    assert served(server)
+    before = resident_mib(server)
+    with contextlib.ExitStack() as stack:
+        for _ in range(900):
+            sock = stack.enter_context(connect(server))
+            sock.sendall(head("POST", "/v1/events", f"x-ultracart-simple-key: {server.simple_key}",
+                              "Content-Type: application/cloudevents-batch+json",
+                              f"Content-Length: {10 << 20}") + b"[")
+        assert served(server)
+        took = resident_mib(server) - before
+    # Connections cost some 20 KiB, and a body's first byte 16 KiB.
+    assert took < 120, f"{took} MiB"
+
+
+def test_bodies_that_come_are_held_up_to_the_budget(many_files, limited):
+    server = limited("--limit-body-bytes-total=40MiB")
+    assert served(server)
+    before = resident_mib(server)
+    refused = 0
+    with contextlib.ExitStack() as stack:
+        for _ in range(40):
+            sock = stack.enter_context(connect(server))
+            sock.sendall(head("POST", "/v1/events", f"x-ultracart-simple-key: {server.simple_key}",
+                              "Content-Type: application/cloudevents-batch+json",
+                              f"Content-Length: {10 << 20}"))
+            with contextlib.suppress(ConnectionError):
+                sock.sendall(b"[" + b" " * (4 << 20))
+            sock.settimeout(0.2)
+            with contextlib.suppress(TimeoutError):
+                answer = rest(sock)
+                assert answer.startswith(b"HTTP/1.1 503 ") and b'"code":"unavailable"' in answer
+                assert b"\r\nRetry-After: 1\r\n" in answer
+                refused += 1
+        assert 30 < refused < 40, refused
+        took = resident_mib(server) - before
+        assert took < 80, f"{took} MiB"
+    batch = {"Content-Type": "application/cloudevents-batch+json",
+             "x-ultracart-simple-key": server.simple_key}
+    wait_until(lambda: server.http("POST", "/v1/events", "[]", batch).status == 202)
+
+
+def test_idle_connections_make_room_for_a_newcomer(many_files, limited):
+    # One address, so its share does not count here.
+    server = limited("--limit-connections=64", "--limit-connections-per-address=off")
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(connect(server)) for _ in range(10)]
+        kept = []
+        for _ in range(70):
+            sock = stack.enter_context(connect(server))
+            sock.sendall(head("GET", "/livez"))
+            assert sock.recv(4096).startswith(b"HTTP/1.1 200 ")
+            kept.append(sock)
+        assert served(server), "a newcomer is answered at once"
+        for closed in (silent[0], kept[0]):
+            assert rest(closed) == b"", "those that waited longest made room"
+        kept[-1].sendall(head("GET", "/livez"))
+        assert kept[-1].recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("path", ["/rest/v2/webhook/webhooks", "/v1/endpoints", "/workspaces"])

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use hookyard_engine::limits::{Exceeded, Reports, Standing};
 use hookyard_store::Actor;
 
+use crate::budget::{self, Full};
 use crate::listener::Connection;
 use crate::probes::{LIVEZ, READYZ};
 use crate::problem::Problem;
@@ -25,6 +26,9 @@ const HEADER_BYTES_EACH: usize = 4;
 
 /// Seconds after which a caller that has too many connections may try again: some end at any moment.
 const CONNECTIONS_RETRY_SECONDS: u64 = 1;
+
+/// Seconds after which a caller for whose body there was no room may try again: requests take moments.
+const FULL_RETRY_SECONDS: u64 = 1;
 
 /// The quotas that hold for the caller, and what is left of them, as draft 11 of the IETF's
 /// "RateLimit header fields for HTTP" has it. The three fields of drafts up to 6 are not sent: they
@@ -45,6 +49,8 @@ pub(crate) enum Turned {
     Connections,
     /// Its body came too slowly.
     Stalled,
+    /// There is no room for its body, or for its answer, beside those of others.
+    Full,
 }
 
 impl Turned {
@@ -54,6 +60,7 @@ impl Turned {
             Self::Headers(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Rate(_) | Self::Connections => StatusCode::TOO_MANY_REQUESTS,
             Self::Stalled => StatusCode::REQUEST_TIMEOUT,
+            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -62,6 +69,7 @@ impl Turned {
         match self {
             Self::Rate(exceeded) => Some(exceeded.wait_seconds()),
             Self::Connections => Some(CONNECTIONS_RETRY_SECONDS),
+            Self::Full => Some(FULL_RETRY_SECONDS),
             Self::Uri(_) | Self::Headers(_) | Self::Stalled => None,
         }
     }
@@ -77,6 +85,10 @@ impl fmt::Display for Turned {
             Self::Rate(exceeded) => exceeded.fmt(f),
             Self::Connections => f.write_str("there are too many connections from this address"),
             Self::Stalled => f.write_str("the body came too slowly"),
+            Self::Full => f.write_str(
+                "the server holds as many bytes of requests and answers as it may: come again in a \
+                 moment",
+            ),
         }
     }
 }
@@ -94,7 +106,7 @@ pub(crate) fn refuse(path: &str, turned: &Turned) -> Response {
     if let Some(seconds) = turned.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if matches!(turned, Turned::Connections | Turned::Stalled) {
+    if matches!(turned, Turned::Connections | Turned::Stalled | Turned::Full) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -107,17 +119,25 @@ pub(crate) async fn pass(State(app): State<App>, request: Request, next: Next) -
         return refuse(uri.path(), &turned);
     }
     let connection: Option<Arc<Connection>> = request.extensions().get().cloned();
-    let response = match app.engine.limiter().is_on() && !is_exempt(&request) {
-        true => count(&app, uri.path(), request, next).await,
-        false => next.run(request).await,
-    };
-    match connection {
-        // Whatever the handler made of half a body.
-        Some(connection) if connection.has_stalled() && !response.status().is_success() => {
-            refuse(uri.path(), &Turned::Stalled)
+    let method = request.method().clone();
+    let account = app.budget.account(Actor::current().and_then(|actor| actor.address));
+    let response = Arc::clone(&account).scope(async {
+        match app.engine.limiter().is_on() && !is_exempt(&request) {
+            true => count(&app, uri.path(), request, next).await,
+            false => next.run(request).await,
         }
-        _ => response,
+    });
+    let response = response.await;
+    // Whatever the handler made of half a body.
+    let failed = !response.status().is_success();
+    if failed && connection.is_some_and(|connection| connection.has_stalled()) {
+        return refuse(uri.path(), &Turned::Stalled);
     }
+    if failed && account.was_refused() {
+        return refuse(uri.path(), &Turned::Full);
+    }
+    let counted = budget::count(account, &method, response);
+    counted.unwrap_or_else(|Full| refuse(uri.path(), &Turned::Full))
 }
 
 fn check_head(app: &App, request: &Request) -> Result<(), Turned> {

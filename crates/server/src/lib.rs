@@ -16,6 +16,8 @@ use ipnet::IpNet;
 mod access_tests;
 #[cfg(test)]
 mod audit_tests;
+mod body;
+mod budget;
 mod gate;
 mod inbound;
 #[cfg(test)]
@@ -34,6 +36,7 @@ mod tenant_tests;
 mod test_server;
 mod ultracart;
 
+use budget::Budget;
 pub use listener::{Bounds, serve};
 pub use native::audit_line;
 use problem::{Code, Problem};
@@ -45,6 +48,7 @@ pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
     pub(crate) tables: Tables,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) budget: Arc<Budget>,
 }
 
 /// What an operator decides about the HTTP surface.
@@ -72,6 +76,14 @@ pub struct Settings {
     pub sql: sql::Limits,
 }
 
+impl Settings {
+    /// The budget of bytes of all bodies under way: at least four of the largest that is accepted.
+    fn body_bytes_total(&self) -> usize {
+        let largest = self.event_bytes_max.max(self.batch_bytes_max).max(self.receive_bytes_max);
+        self.bounds.body_bytes_total.max(largest.saturating_mul(budget::LARGEST_BODIES))
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -94,7 +106,8 @@ pub fn router(engine: Arc<Engine>, settings: Settings) -> Router {
     let (clock, entropy) = (Arc::clone(engine.clock()), Arc::clone(engine.entropy()));
     let log = RequestLog::new(clock, entropy.as_ref(), Arc::clone(&settings));
     let tables = Tables::new(Arc::clone(engine.store()), settings.sql);
-    let app = App { engine, tables, settings };
+    let budget = Budget::new(settings.body_bytes_total());
+    let app = App { engine, tables, settings, budget };
     Router::new()
         .merge(ultracart::router(&app))
         .merge(mammoth::router())

@@ -1,16 +1,24 @@
 //! Callers that come too often, or with heads that are too large, at each API.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use hookyard_engine::limits::{Limits, Rates};
 use http::Request;
 use http::request::Builder;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use crate::peer::Peer;
-use crate::test_server::{API_KEY, API_SECRET, Answer, SIMPLE_KEY, TOKEN, TestServer};
+use crate::test_server::{API_KEY, API_SECRET, Answer, OTHER_KEY, SIMPLE_KEY, TOKEN, TestServer};
 use crate::{Bounds, Settings};
+
+const FORM: &str = "application/x-www-form-urlencoded";
 
 const CREDENTIAL: &str = r#""credential-hour";q=2;w=3600"#;
 
@@ -178,4 +186,82 @@ async fn large_heads_are_refused_in_each_apis_form() {
         };
         assert!(form, "{path}: {body}");
     }
+}
+
+/// Whether a body is a refusal in the form of its API.
+type Form = fn(&Value) -> bool;
+
+/// A body that sends its first bytes and then nothing more; `reached` counts those of which the first
+/// were taken.
+fn held_body(bytes: usize, reached: &Arc<AtomicUsize>) -> Body {
+    let reached = Arc::clone(reached);
+    let first = stream::once(async move { Ok::<_, Infallible>(Bytes::from(vec![b'['; bytes])) });
+    let rest = stream::once(async move {
+        reached.fetch_add(1, Ordering::Relaxed);
+        std::future::pending().await
+    });
+    Body::from_stream(first.chain(rest))
+}
+
+#[tokio::test]
+async fn bodies_beyond_the_budget_are_refused_in_each_apis_form() {
+    // Four of the largest bodies: the least that a budget may be.
+    let bounds = Bounds { body_bytes_total: 0, ..Bounds::default() };
+    let server = TestServer::with(Settings {
+        bounds,
+        event_bytes_max: 100_000,
+        batch_bytes_max: 250_000,
+        receive_bytes_max: 100_000,
+        ..Settings::default()
+    });
+    let server = server.await;
+    let from = |last: u8, request: Builder| request.extension(Peer([192, 0, 2, last].into()));
+    let batch = |request: Builder| {
+        request
+            .header("authorization", format!("Bearer {TOKEN}"))
+            .header("content-type", "application/cloudevents-batch+json")
+    };
+    // The budget is a million bytes, of which one address may have half.
+    let reached = Arc::default();
+    let held: Vec<_> = (0..5)
+        .map(|_| {
+            let request = from(1, batch(Request::post("/v1/events")));
+            let request = request.body(held_body(98_000, &reached)).unwrap();
+            tokio::spawn(server.router.clone().oneshot(request))
+        })
+        .collect();
+    while reached.load(Ordering::Relaxed) < held.len() {
+        tokio::task::yield_now().await;
+    }
+    let large = |request: Builder| request.body(held_body(32_000, &reached)).unwrap();
+    let forms: [(&str, Form); 4] = [
+        ("/rest/v2/webhook/webhooks", |body| body["error"]["error_code"] == "503"),
+        ("/rest/v2/oauth/token", |body| body["error"] == "temporarily_unavailable"),
+        ("/workspaces/1/projects/1/webhooks", |body| body["status_code"] == 503),
+        ("/v1/endpoints", |body| body["code"] == "unavailable"),
+    ];
+    for (path, form) in forms {
+        let kind = if path.ends_with("token") { FORM } else { "application/json" };
+        let request = from(1, Request::post(path).header("content-type", kind))
+            .header("x-ultracart-simple-key", SIMPLE_KEY)
+            .header("x-api-key", API_KEY)
+            .header("x-api-secret", API_SECRET);
+        let answer = server.send(large(request)).await;
+        assert_eq!((answer.status.as_u16(), header(&answer, "retry-after")), (503, "1"), "{path}");
+        assert_eq!(header(&answer, "connection"), "close", "{path}");
+        assert!(form(&json(&answer)), "{path}: {}", answer.body);
+    }
+    // Another workspace at another address goes on.
+    let other = from(2, Request::post("/v1/event-types"))
+        .header("x-ultracart-simple-key", OTHER_KEY)
+        .header("content-type", "application/json")
+        .body(Body::from(r#"{"name":"parcel_lost","category":"order"}"#));
+    let answer = server.send(other.unwrap()).await;
+    assert!(answer.status.is_success() || answer.status == 400, "{}", answer.body);
+    for request in held {
+        request.abort();
+        assert!(request.await.is_err());
+    }
+    let request = batch(from(1, Request::post("/v1/events"))).body(Body::from("[]")).unwrap();
+    assert_eq!(server.send(request).await.status, 202);
 }

@@ -255,6 +255,7 @@ impl From<&Turned> for Problem {
             Turned::Headers(_) => Code::HeadersTooLarge,
             Turned::Rate(_) | Turned::Connections => Code::TooManyRequests,
             Turned::Stalled => Code::Timeout,
+            Turned::Full => Code::Unavailable,
         };
         Self { retry_after: turned.retry_after(), ..Self::new(code, turned.to_string()) }
     }

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
-use hookyard_core::id::{ApplicationId, CredentialId};
+use hookyard_core::id::{ApplicationId, CredentialId, WorkspaceId};
 use hookyard_core::model::Credential;
 use jiff::Timestamp;
 
@@ -27,6 +27,7 @@ struct Proven {
     id: CredentialId,
     name: String,
     application: Option<ApplicationId>,
+    workspace: WorkspaceId,
 }
 
 /// A kind of [`Actor`].
@@ -101,14 +102,23 @@ impl Actor {
 
     /// Says which credential it proved to have. The first one stays.
     pub fn identify(&self, credential: &Credential) {
-        let Credential { id, name, application, .. } = credential;
-        let _ =
-            self.credential.set(Proven { id: *id, name: name.clone(), application: *application });
+        let Credential { id, name, application, workspace, .. } = credential;
+        let _ = self.credential.set(Proven {
+            id: *id,
+            name: name.clone(),
+            application: *application,
+            workspace: *workspace,
+        });
     }
 
     /// The credential that it proved to have, with its name.
     pub fn credential(&self) -> Option<(CredentialId, &str)> {
         self.credential.get().map(|proven| (proven.id, proven.name.as_str()))
+    }
+
+    /// The workspace that its credential opens.
+    pub fn workspace(&self) -> Option<WorkspaceId> {
+        self.credential.get().map(|proven| proven.workspace)
     }
 
     /// The application whose token the actor at work came with.

@@ -94,6 +94,18 @@ pub(crate) struct LimitArgs {
     )]
     pub(crate) limit_header_bytes: ByteSize,
 
+    /// Bytes of all bodies of requests and answers under way
+    ///
+    /// What does not fit is answered 503. One address, or one workspace, has half of it at most, and
+    /// less the more of them hold much. It is never less than four of the largest body that is accepted.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "HOOKYARD_LIMIT_BODY_BYTES_TOTAL",
+        default_value = "256MiB"
+    )]
+    pub(crate) limit_body_bytes_total: ByteSize,
+
     /// How long a connection may be idle between requests, in seconds
     ///
     /// From 1 to 3600. Longer than a proxy in front keeps connections, or the proxy may use one that is

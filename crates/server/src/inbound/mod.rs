@@ -17,6 +17,8 @@ use http::header::ORIGIN;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode};
 
+use crate::body::Unread;
+use crate::budget::Account;
 use crate::mammoth::error::ApiError;
 use crate::mammoth::{call, not_found, read_body};
 use crate::{App, peer, sandbox};
@@ -80,6 +82,7 @@ async fn deliver(State(app): State<App>, request: Request<Body>) -> Result<Respo
     let key = key(parts.uri.path()).ok_or_else(ApiError::not_found)?;
     let found = app.engine.source_by_key(key).await?;
     let source = found.ok_or_else(ApiError::not_found)?;
+    Account::is_about(source.spec.workspace);
     let cors = Cors::judge(&source, &parts.headers);
     let call = Call { app: &app, source: &source, parts: &parts, address };
     let answer = if cors.is_refused() {
@@ -173,6 +176,13 @@ impl Call<'_> {
         if parts.method == Method::HEAD {
             return Ok(StatusCode::OK.into_response());
         }
+        // What was decoded is beside the body. The gate answers where there is no room for it.
+        let is_body =
+            cell.as_ref().is_some_and(|cell| body.as_ptr_range().contains(&cell.as_ptr()));
+        let decoded = cell.as_ref().filter(|_| !is_body).map_or(0, Bytes::len);
+        if Account::take_now(decoded).is_err() {
+            return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, Unread::Full.to_string()));
+        }
         let incoming = Incoming { head, address, body: &body, cell };
         match app.engine.receive(source, incoming).await {
             Ok(rows) => Ok(answer::accepted(source, &parts.method, rows)),
@@ -215,6 +225,8 @@ impl Call<'_> {
             StatusCode::PAYLOAD_TOO_LARGE => {
                 self.refuse(Cause::TooLarge, &Refusal::TooLarge.to_string(), error, None)
             }
+            // That is nothing the sender did.
+            StatusCode::SERVICE_UNAVAILABLE => error,
             _ => self.refuse(Cause::Malformed, "the body did not arrive whole", error, None),
         }
     }

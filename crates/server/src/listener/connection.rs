@@ -1,4 +1,6 @@
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+
+use tokio::sync::Notify;
 
 /// Nothing of the next request has come.
 const IDLE: u8 = 0;
@@ -9,19 +11,51 @@ const HEAD: u8 = 1;
 /// A request is being answered.
 const BUSY: u8 = 2;
 
+/// Gives each wait for a caller its place in the order of all of them.
+static WAITS: AtomicU64 = AtomicU64::new(0);
+
 /// Where a connection is between its requests. The wire, the body that arrives and the answer each know
-/// a part of it. They are polled by one task at a time, so nothing here needs an order.
-#[derive(Debug, Default)]
+/// a part of it. They are polled by one task at a time, and whoever looks at others' connections takes
+/// what is found for a hint; so nothing here needs an order.
+#[derive(Debug)]
 pub(crate) struct Connection {
     phase: AtomicU8,
+    /// When the wait for the caller began, as a number of [`WAITS`].
+    since: AtomicU64,
     stalled: AtomicBool,
     unread: AtomicBool,
+    leave: Notify,
+    #[cfg(test)]
+    asked: AtomicBool,
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self {
+            phase: AtomicU8::new(IDLE),
+            since: AtomicU64::new(next_wait()),
+            stalled: AtomicBool::default(),
+            unread: AtomicBool::default(),
+            leave: Notify::default(),
+            #[cfg(test)]
+            asked: AtomicBool::default(),
+        }
+    }
+}
+
+fn next_wait() -> u64 {
+    WAITS.fetch_add(1, Ordering::Relaxed)
 }
 
 impl Connection {
     /// Bytes have come; whether they are the first of a head.
     pub(super) fn received(&self) -> bool {
-        self.phase.compare_exchange(IDLE, HEAD, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        let first =
+            self.phase.compare_exchange(IDLE, HEAD, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if first {
+            self.since.store(next_wait(), Ordering::Relaxed);
+        }
+        first
     }
 
     /// Whether the rest of a head is waited for.
@@ -36,7 +70,37 @@ impl Connection {
 
     /// An answer has gone.
     pub(super) fn answered(&self) {
+        self.since.store(next_wait(), Ordering::Relaxed);
         self.phase.store(IDLE, Ordering::Relaxed);
+    }
+
+    /// Whether nothing of the next request has come.
+    pub(super) fn is_idle(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == IDLE
+    }
+
+    /// Since when a caller is waited for, in the order of all such waits; `None` while a request is
+    /// answered.
+    pub(super) fn waits_since(&self) -> Option<u64> {
+        let waits = self.phase.load(Ordering::Relaxed) != BUSY;
+        waits.then(|| self.since.load(Ordering::Relaxed))
+    }
+
+    /// Asks the connection to end if it still waits for its caller.
+    pub(super) fn ask_to_leave(&self) {
+        #[cfg(test)]
+        self.asked.store(true, Ordering::Relaxed);
+        self.leave.notify_one();
+    }
+
+    /// Waits until somebody asks for the place.
+    pub(super) async fn is_asked_to_leave(&self) {
+        self.leave.notified().await;
+    }
+
+    #[cfg(test)]
+    pub(super) fn was_asked_to_leave(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// A body came too slowly to wait for the rest.

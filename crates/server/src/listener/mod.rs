@@ -47,6 +47,9 @@ const HEADERS_PARSED_MAX: usize = 256;
 /// the loop does not spin until some are free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How often it is looked for a connection to close while all places are taken.
+const SCARCE_PAUSE: Duration = Duration::from_millis(50);
+
 /// How many connections are told at once why they are refused; more are closed without a word.
 const REFUSALS_MAX: usize = 64;
 
@@ -56,7 +59,8 @@ const REFUSAL_MAX: Duration = Duration::from_secs(5);
 /// How much callers may take of a server, and how slow they may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
-    /// Connections at once. Each costs some 20 KiB; further callers wait in the system's backlog.
+    /// Connections at once. Each costs some 20 KiB. When nearly all are taken, those that wait for their
+    /// callers are closed; while none does, further callers wait in the system's backlog.
     pub connections_max: usize,
     /// Connections at once from one address (of IPv6, one /64); `None` is any number. Trusted proxies
     /// are not counted.
@@ -65,6 +69,9 @@ pub struct Bounds {
     pub uri_bytes_max: usize,
     /// The most bytes of names and values of a request's headers.
     pub header_bytes_max: usize,
+    /// Bytes of all bodies of requests and answers under way; at least four of the largest body that is
+    /// accepted, whatever is said here.
+    pub body_bytes_total: usize,
     /// How long a connection may be idle between requests.
     pub idle: Duration,
     /// How long a request's head may take from its first byte to its last.
@@ -80,6 +87,7 @@ impl Default for Bounds {
             connections_per_address_max: Some(1_000),
             uri_bytes_max: 16 << 10,
             header_bytes_max: 32 << 10,
+            body_bytes_total: 256 << 20,
             idle: Duration::from_secs(75),
             head: Duration::from_secs(15),
             stall: Duration::from_secs(30),
@@ -101,10 +109,7 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let mut stop = pin!(stop);
     loop {
-        let next = async {
-            let room = Arc::clone(&server.connections).acquire_owned().await;
-            (room.ok(), accept(&listener).await)
-        };
+        let next = async { (server.room().await, accept(&listener).await) };
         let (room, (stream, address)) = tokio::select! {
             biased;
             () = &mut stop => break,
@@ -128,7 +133,8 @@ struct Server {
 
 impl Server {
     fn new(router: Router, bounds: Bounds, trusted_proxies: Vec<IpNet>) -> Self {
-        let places = Places::new(bounds.connections_per_address_max, trusted_proxies);
+        let each = bounds.connections_per_address_max;
+        let places = Places::new(bounds.connections_max, each, trusted_proxies);
         Self {
             http: protocol(&bounds),
             connections: Arc::new(Semaphore::new(bounds.connections_max)),
@@ -136,6 +142,17 @@ impl Server {
             router,
             places,
             refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
+        }
+    }
+
+    /// Room for one more connection. While there is none, those that become idle are closed.
+    async fn room(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            let room = Arc::clone(&self.connections).acquire_owned();
+            match tokio::time::timeout(SCARCE_PAUSE, room).await {
+                Ok(room) => return room.ok(),
+                Err(_) => self.places.make_room(),
+            }
         }
     }
 
@@ -147,11 +164,27 @@ impl Server {
         room: Option<OwnedSemaphorePermit>,
         watcher: Watcher,
     ) {
-        let Some(place) = self.places.take(address) else { return self.refuse(stream, address) };
-        let connection = self.answer(&self.http, stream, address, self.router.clone());
-        let connection = watcher.watch(connection);
+        let connection = Arc::new(Connection::default());
+        let Some(place) = self.places.take(address, &connection) else {
+            return self.refuse(stream, address);
+        };
+        let at = (stream, address, Arc::clone(&connection));
+        let serving = watcher.watch(self.answer(&self.http, at, self.router.clone()));
         tokio::spawn(async move {
-            ended(connection.await);
+            let mut serving = pin!(serving);
+            loop {
+                tokio::select! {
+                    biased;
+                    result = &mut serving => break ended(result),
+                    () = connection.is_asked_to_leave() => {
+                        if connection.waits_since().is_some() {
+                            tracing::debug!(%address, "closed a waiting connection for newcomers");
+                            break;
+                        }
+                        place.stays();
+                    }
+                }
+            }
             drop((room, place));
         });
     }
@@ -163,7 +196,8 @@ impl Server {
         let mut http = self.http.clone();
         http.keep_alive(false);
         let service = tower::service_fn(turn_away);
-        let connection = self.answer(&http, stream, address, service);
+        let at = (stream, address, Arc::default());
+        let connection = self.answer(&http, at, service);
         tokio::spawn(async move {
             if let Ok(result) = tokio::time::timeout(REFUSAL_MAX, connection).await {
                 ended(result);
@@ -176,8 +210,7 @@ impl Server {
     fn answer<S>(
         &self,
         http: &http1::Builder,
-        stream: TcpStream,
-        address: IpAddr,
+        (stream, address, connection): (TcpStream, IpAddr, Arc<Connection>),
         service: S,
     ) -> impl GracefulConnection<Error = hyper::Error> + Send + 'static + use<S>
     where
@@ -188,7 +221,6 @@ impl Server {
         // An answer is written whole, so waiting for more to send only delays it. It is no harm when
         // the system refuses.
         let _ = stream.set_nodelay(true);
-        let connection = Arc::new(Connection::default());
         let wire = Wire::new(stream, Arc::clone(&connection), Arc::clone(&self.bounds));
         let stall = self.bounds.stall;
         let service = service_fn(move |request: Request<Incoming>| {

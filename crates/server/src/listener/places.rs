@@ -1,64 +1,146 @@
+//! Places for connections, and who has to leave when there are few.
+//!
+//! An address has as many as its bound says, and no more than twice what is still free: so one that takes
+//! many has fewer the more are taken, and a newcomer finds a place. When nearly all are taken, the
+//! connection that has waited longest for its caller, of the address that has most, is closed.
+
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hookyard_engine::limits::network;
 use ipnet::IpNet;
 
-/// How many connections each address has.
+use super::connection::Connection;
+
+/// One in so many places is kept free for newcomers where connections that wait can be closed for it.
+const SPARE_PART: usize = 64;
+
+/// An address may have so many times what is free. At 2, one alone has two thirds at most, and a dozen
+/// leave a twenty-fifth.
+const FREE_TIMES: usize = 2;
+
+/// All places of a listener.
 #[derive(Debug)]
 pub(super) struct Places {
-    most: Option<usize>,
+    all: usize,
+    each: Option<usize>,
     trusted_proxies: Vec<IpNet>,
-    taken: Arc<Taken>,
+    taken: Arc<Mutex<Taken>>,
 }
 
-type Taken = Mutex<HashMap<IpAddr, usize>>;
+#[derive(Debug, Default)]
+struct Taken {
+    /// Who has a place, by the order in which they came.
+    guests: HashMap<u64, Guest>,
+    next: u64,
+    /// How many each address has. Trusted proxies are not in here.
+    counts: HashMap<IpAddr, usize>,
+    /// How many were told to leave and have not yet left.
+    leaving: usize,
+}
+
+#[derive(Debug)]
+struct Guest {
+    /// `None` for a trusted proxy.
+    address: Option<IpAddr>,
+    connection: Arc<Connection>,
+    leaves: bool,
+}
 
 /// A connection's place, which it gives back when it ends.
 #[derive(Debug)]
 pub(super) struct Place {
-    address: Option<IpAddr>,
-    taken: Arc<Taken>,
+    number: u64,
+    taken: Arc<Mutex<Taken>>,
 }
 
 impl Places {
-    pub(super) fn new(most: Option<usize>, trusted_proxies: Vec<IpNet>) -> Self {
-        Self { most, trusted_proxies, taken: Arc::default() }
+    /// So many places, and so many for each address.
+    pub(super) fn new(all: usize, each: Option<usize>, trusted_proxies: Vec<IpNet>) -> Self {
+        Self { all, each, trusted_proxies, taken: Arc::default() }
     }
 
-    /// A place for a connection from this address; `None` when it has all it may.
-    pub(super) fn take(&self, address: IpAddr) -> Option<Place> {
-        let taken = Arc::clone(&self.taken);
+    /// A place for a connection from this address; `None` when the address has all it may.
+    pub(super) fn take(&self, address: IpAddr, connection: &Arc<Connection>) -> Option<Place> {
         let address = address.to_canonical();
-        let Some(most) = self.most.filter(|_| !self.is_proxy(address)) else {
-            return Some(Place { address: None, taken });
-        };
-        let network = network(address);
-        {
-            let mut counts = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = counts.entry(network).or_default();
-            if *count >= most {
-                return None;
+        let address = (!self.is_proxy(address)).then(|| network(address));
+        let mut taken = self.lock();
+        let free = self.all.saturating_sub(taken.guests.len());
+        if let Some(address) = address {
+            let count = taken.counts.get(&address).copied().unwrap_or(0);
+            if let Some(each) = self.each {
+                let share = free.saturating_mul(FREE_TIMES).max(1);
+                if count >= each.min(share) {
+                    return None;
+                }
             }
-            *count += 1;
+            taken.counts.insert(address, count + 1);
         }
-        Some(Place { address: Some(network), taken })
+        let number = taken.next;
+        taken.next += 1;
+        let guest = Guest { address, connection: Arc::clone(connection), leaves: false };
+        taken.guests.insert(number, guest);
+        drop(taken);
+        self.make_room();
+        Some(Place { number, taken: Arc::clone(&self.taken) })
+    }
+
+    /// When few places are free, tells a connection to leave that only waits for its caller.
+    pub(super) fn make_room(&self) {
+        let mut taken = self.lock();
+        let spare = (self.all / SPARE_PART).max(1);
+        let stay = taken.guests.len() - taken.leaving;
+        if stay + spare <= self.all {
+            return;
+        }
+        let Taken { guests, counts, leaving, .. } = &mut *taken;
+        let rank = |guest: &Guest| {
+            let since = guest.connection.waits_since().filter(|_| !guest.leaves)?;
+            // Those of proxies come last: many callers share them.
+            let count = guest.address.and_then(|address| counts.get(&address)).copied();
+            Some((guest.connection.is_idle(), count.unwrap_or(0), std::cmp::Reverse(since)))
+        };
+        let longest = guests.values_mut().max_by_key(|guest| rank(guest));
+        if let Some(guest) = longest.filter(|guest| rank(guest).is_some()) {
+            guest.leaves = true;
+            *leaving += 1;
+            guest.connection.ask_to_leave();
+        }
     }
 
     fn is_proxy(&self, address: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|net| net.contains(&address))
     }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// The connection did not leave when it was asked to: it had a request by then.
+    pub(super) fn stays(&self) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let Taken { guests, leaving, .. } = &mut *taken;
+        if let Some(guest) = guests.get_mut(&self.number)
+            && std::mem::take(&mut guest.leaves)
+        {
+            *leaving -= 1;
+        }
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Some(address) = self.address else { return };
-        let mut counts = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&address) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(guest) = taken.guests.remove(&self.number) else { return };
+        taken.leaving -= usize::from(guest.leaves);
+        let Some(address) = guest.address else { return };
+        if let Some(count) = taken.counts.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&address);
+                taken.counts.remove(&address);
             }
         }
     }
@@ -68,10 +150,19 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    fn places(all: usize, each: Option<usize>) -> Places {
+        Places::new(all, each, vec!["10.0.0.0/8".parse().unwrap()])
+    }
+
+    fn take(places: &Places, address: &str) -> Option<(Place, Arc<Connection>)> {
+        let connection = Arc::new(Connection::default());
+        Some((places.take(address.parse().unwrap(), &connection)?, connection))
+    }
+
     #[test]
     fn each_address_has_its_places_and_gives_them_back() {
-        let places = Places::new(Some(2), vec!["10.0.0.0/8".parse().unwrap()]);
-        let take = |address: &str| places.take(address.parse().unwrap());
+        let places = places(1_000, Some(2));
+        let take = |address: &str| take(&places, address);
         let first = take("192.0.2.1").unwrap();
         let _second = take("::ffff:192.0.2.1").unwrap();
         assert!(take("192.0.2.1").is_none());
@@ -82,7 +173,64 @@ mod tests {
         assert!(take("2001:db8::3").is_none());
         assert!(take("2001:db8:0:1::3").is_some());
         let proxied: Vec<_> = (0..100).map(|_| take("10.0.0.1").unwrap()).collect();
-        assert_eq!(places.taken.lock().unwrap().len(), 2);
+        assert_eq!(places.lock().counts.len(), 2);
         drop(proxied);
+        assert_eq!(places.lock().guests.len(), 4);
+    }
+
+    #[test]
+    fn the_share_of_an_address_shrinks_when_places_get_scarce() {
+        let places = places(1_000, Some(100));
+        let mut held = Vec::new();
+        for address in 1..=12 {
+            let address = format!("192.0.2.{address}");
+            held.extend(std::iter::from_fn(|| {
+                let (place, connection) = take(&places, &address)?;
+                // All of them are being answered, so none can be closed.
+                connection.began();
+                Some(place)
+            }));
+        }
+        let taken = held.len();
+        assert!((900..1_000).contains(&taken), "{taken}");
+        for newcomer in 1..=10 {
+            assert!(take(&places, &format!("198.51.100.{newcomer}")).is_some());
+        }
+    }
+
+    #[test]
+    fn who_waits_longest_at_the_greediest_address_leaves_first() {
+        let places = places(8, None);
+        let _modest: Vec<_> = (0..2).map(|_| take(&places, "192.0.2.1").unwrap()).collect();
+        let greedy: Vec<_> = (0..5).map(|_| take(&places, "192.0.2.2").unwrap()).collect();
+        let asked = || greedy.iter().map(|(_, it)| it.was_asked_to_leave()).collect::<Vec<_>>();
+        assert_eq!(asked(), [false; 5], "one place is free");
+        greedy[0].1.began();
+        greedy[1].1.began();
+        greedy[1].1.answered();
+        let _last = take(&places, "192.0.2.3").unwrap();
+        assert_eq!(asked(), [false, false, true, false, false]);
+        places.make_room();
+        assert_eq!(asked(), [false, false, true, false, false], "one is enough");
+        // It had a request by then, so another one is asked.
+        greedy[2].1.began();
+        greedy[2].0.stays();
+        places.make_room();
+        assert_eq!(asked(), [false, false, true, true, false]);
+    }
+
+    #[test]
+    fn a_head_that_drips_leaves_when_nobody_is_idle() {
+        let places = places(3, None);
+        let (_busy, answering) = take(&places, "192.0.2.1").unwrap();
+        answering.began();
+        let (_slow, dripping) = take(&places, "192.0.2.2").unwrap();
+        dripping.received();
+        let (_proxy, idle) = take(&places, "10.0.0.1").unwrap();
+        assert!(idle.was_asked_to_leave() && !dripping.was_asked_to_leave());
+        idle.began();
+        _proxy.stays();
+        places.make_room();
+        assert!(dripping.was_asked_to_leave() && !answering.was_asked_to_leave());
     }
 }

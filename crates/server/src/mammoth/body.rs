@@ -1,55 +1,36 @@
 //! Request bodies.
 
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 
 use super::call::Call;
 use super::error::ApiError;
+use crate::body::{self, Unread};
 
 /// The largest body of a management call. The largest that makes sense, a patch of a hundred
 /// operations with the longest origins, is well within it.
 const BYTES_MAX: usize = 1 << 20;
 
-/// Room that is made for a body because its length says so: whoever only says it costs no more.
-const DECLARED_BYTES_TRUSTED: usize = 1 << 20;
-
-/// Reads a body of at most `bytes_max` bytes.
+/// Reads a body of at most `bytes_max` bytes. One that says it has more is not waited for.
 pub(crate) async fn read(
     headers: &HeaderMap,
     body: Body,
     bytes_max: usize,
 ) -> Result<Bytes, ApiError> {
     let declared = headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if declared
-        .and_then(|length| length.parse().ok())
-        .is_some_and(|length: usize| length > bytes_max)
-    {
+    let declared: Option<usize> = declared.and_then(|length| length.parse().ok());
+    if declared.is_some_and(|length| length > bytes_max) {
         return Err(ApiError::too_large());
     }
-    let broken = |_| ApiError::new(StatusCode::BAD_REQUEST, "the body did not arrive whole");
-    // Each frame is let go of once it is copied, and the buffer is made for the whole: so a large
-    // body is in memory once.
-    let declared = declared.and_then(|length| length.parse().ok()).unwrap_or(0);
-    let mut whole = BytesMut::with_capacity(declared.min(DECLARED_BYTES_TRUSTED));
-    let mut body = body;
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
-        if data.len() > bytes_max - whole.len() {
-            return Err(ApiError::too_large());
+    body::read(body, bytes_max).await.map_err(|unread| match unread {
+        Unread::TooLarge => ApiError::too_large(),
+        Unread::Full => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, Unread::Full.to_string()),
+        Unread::Broken(_) => {
+            ApiError::new(StatusCode::BAD_REQUEST, "the body did not arrive whole")
         }
-        if whole.is_empty() && declared == data.len() {
-            // The whole body came in one piece.
-            return Ok(data);
-        }
-        if whole.capacity() < declared && whole.len() >= DECLARED_BYTES_TRUSTED {
-            whole.reserve(declared.saturating_sub(whole.len()));
-        }
-        whole.extend_from_slice(&data);
-    }
-    Ok(whole.freeze())
+    })
 }
 
 /// Reads a body that must be a JSON object, whatever its type says.

@@ -13,11 +13,11 @@ use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use hookyard_core::id::{CredentialId, EndpointId, ProjectId, SourceId};
 use hookyard_engine::endpoints::Patch;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::body::{self, Unread};
 use crate::problem::{Code, Problem};
 
 /// The largest JSON body, in bytes. An endpoint with a long rule for every event type has less than
@@ -82,17 +82,17 @@ pub(super) fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Pro
 
 /// A body to its end.
 pub(super) async fn whole(body: Body, max: usize) -> Result<Bytes, Problem> {
-    match Limited::new(body, max).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
+    body::read(body, max).await.map_err(|unread| match unread {
+        Unread::TooLarge => {
             let detail = format!("the body has more than the {max} bytes that are accepted");
-            Err(Problem::new(Code::TooLarge, detail))
+            Problem::new(Code::TooLarge, detail)
         }
-        Err(error) => {
+        Unread::Full => Problem::new(Code::Unavailable, Unread::Full.to_string()),
+        Unread::Broken(error) => {
             let detail = format!("the body could not be read to its end: {error}");
-            Err(Problem::new(Code::MalformedBody, detail))
+            Problem::new(Code::MalformedBody, detail)
         }
-    }
+    })
 }
 
 fn refused<E: Display>(error: &serde_path_to_error::Error<E>) -> Problem {

@@ -2,10 +2,11 @@
 //! value at fault (UltraCart spec 2.4).
 
 use axum::body::Body;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
+use crate::body::{self, Unread};
+use crate::gate::Turned;
 
 /// The largest body, in bytes. A webhook that subscribes to every event with long expansions has
 /// less than a hundred kilobytes.
@@ -13,13 +14,11 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// Reads a body that is one JSON object.
 pub(super) async fn read_object(body: Body) -> Result<Map<String, Value>, ApiError> {
-    let bytes = match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            return Err(ApiError::too_large(BODY_BYTES_MAX));
-        }
-        Err(error) => return Err(ApiError::unreadable(error)),
-    };
+    let bytes = body::read(body, BODY_BYTES_MAX).await.map_err(|unread| match unread {
+        Unread::TooLarge => ApiError::too_large(BODY_BYTES_MAX),
+        Unread::Full => ApiError::turned_away(&Turned::Full),
+        Unread::Broken(error) => ApiError::unreadable(error),
+    })?;
     match serde_json::from_slice(&bytes) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(other) => {

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use hookyard_core::model::Scope;
 use hookyard_engine::receive::{Refusal, RowsForm, rows};
 use serde::Serialize;
@@ -13,6 +14,8 @@ use utoipa::ToSchema;
 
 use super::dataset;
 use crate::App;
+use crate::budget::{Account, Full};
+use crate::gate::Turned;
 use crate::native::input::{self, Nothing, PathText};
 use crate::problem::{Code, Problem};
 
@@ -85,6 +88,12 @@ pub(super) async fn append_rows(
     let bytes_max = app.settings.receive_bytes_max;
     let body = input::whole(body, bytes_max).await?;
     let rows = rows(&headers, &body, form, bytes_max).map_err(|refusal| refused(&refusal))?;
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        // What was decoded is beside the body.
+        let decoded = rows.iter().map(Bytes::len).sum();
+        Account::take_now(decoded).map_err(|Full| Problem::from(&Turned::Full))?;
+    }
+    drop(body);
     let added = app.engine.append_rows(dataset.workspace, dataset.id, rows, name).await?;
     let (status, body) = match added {
         Some(batches) => (

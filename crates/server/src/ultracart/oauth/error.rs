@@ -66,6 +66,7 @@ impl OAuthError {
         let error = match turned {
             Turned::Rate(_) | Turned::Connections => "slow_down",
             Turned::Uri(_) | Turned::Headers(_) | Turned::Stalled => "invalid_request",
+            Turned::Full => "temporarily_unavailable",
         };
         let retry_after = turned.retry_after();
         Self { retry_after, ..Self::new(turned.status(), error, turned.to_string()) }

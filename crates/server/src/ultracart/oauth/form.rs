@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use axum::body::Body;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use crate::body;
 
 /// The media type of forms.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -54,13 +55,19 @@ impl Form {
         if !kind.eq_ignore_ascii_case(FORM) {
             return Err(format!("send the body as {FORM}").into());
         }
-        match Limited::new(body, FORM_BYTES_MAX).collect().await {
-            Ok(collected) => Ok(Self::parse(&collected.to_bytes())?),
-            Err(error) if error.is::<LengthLimitError>() => {
+        match body::read(body, FORM_BYTES_MAX).await {
+            Ok(bytes) => Ok(Self::parse(&bytes)?),
+            Err(body::Unread::TooLarge) => {
                 let message = format!("the body has more than {FORM_BYTES_MAX} bytes");
                 Err(Unread { status: StatusCode::PAYLOAD_TOO_LARGE, message })
             }
-            Err(error) => Err(format!("the body could not be read to its end: {error}").into()),
+            Err(full @ body::Unread::Full) => {
+                let message = full.to_string();
+                Err(Unread { status: StatusCode::SERVICE_UNAVAILABLE, message })
+            }
+            Err(body::Unread::Broken(error)) => {
+                Err(format!("the body could not be read to its end: {error}").into())
+            }
         }
     }
 
