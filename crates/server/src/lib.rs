@@ -28,6 +28,7 @@ mod native;
 mod peer;
 mod probes;
 mod problem;
+mod readiness;
 mod request_log;
 mod sandbox;
 #[cfg(test)]
@@ -40,6 +41,7 @@ use budget::Budget;
 pub use listener::{Bounds, serve};
 pub use native::audit_line;
 use problem::{Code, Problem};
+use readiness::Readiness;
 use request_log::RequestLog;
 
 /// What the handlers share.
@@ -49,6 +51,7 @@ pub(crate) struct App {
     pub(crate) tables: Tables,
     pub(crate) settings: Arc<Settings>,
     pub(crate) budget: Arc<Budget>,
+    pub(crate) readiness: Readiness,
 }
 
 /// What an operator decides about the HTTP surface.
@@ -104,10 +107,11 @@ impl Default for Settings {
 pub fn router(engine: Arc<Engine>, settings: Settings) -> Router {
     let settings = Arc::new(settings);
     let (clock, entropy) = (Arc::clone(engine.clock()), Arc::clone(engine.entropy()));
+    let readiness = Readiness::new(Arc::clone(engine.store()), Arc::clone(&clock));
     let log = RequestLog::new(clock, entropy.as_ref(), Arc::clone(&settings));
     let tables = Tables::new(Arc::clone(engine.store()), settings.sql);
     let budget = Budget::new(settings.body_bytes_total());
-    let app = App { engine, tables, settings, budget };
+    let app = App { engine, tables, settings, budget, readiness };
     Router::new()
         .merge(ultracart::router(&app))
         .merge(mammoth::router())

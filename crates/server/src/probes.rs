@@ -30,7 +30,7 @@ async fn livez() -> &'static str {
 
 /// Ask whether it takes work
 ///
-/// It does while a transaction can be committed.
+/// It does while a transaction can be committed. That is tried at most once a second, whoever asks.
 #[utoipa::path(
     get,
     path = READYZ,
@@ -41,8 +41,8 @@ async fn livez() -> &'static str {
     ),
 )]
 async fn readyz(State(app): State<App>) -> Result<&'static str, Problem> {
-    match app.engine.store().health().await {
+    match app.readiness.ask().await {
         Ok(()) => Ok("ok\n"),
-        Err(error) => Err(Problem::new(Code::Unavailable, error.to_string())),
+        Err(reason) => Err(Problem::new(Code::Unavailable, reason.as_ref())),
     }
 }

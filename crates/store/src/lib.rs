@@ -40,6 +40,7 @@ mod retention;
 mod sealed;
 mod sources;
 pub mod sqlite;
+mod standing;
 mod tenants;
 mod tenure;
 pub mod vault;
@@ -113,6 +114,11 @@ pub trait Store:
 {
     /// Whether a transaction can be committed now.
     async fn health(&self) -> Result<(), StoreError>;
+
+    /// Waits until the store has failed for good, and says why: what it has in memory may not be what
+    /// is stored, so it refuses everything, and only a new start can help. A store that can go on does
+    /// not answer.
+    async fn failed(&self) -> String;
 
     /// Writes what is only derived (queues, counters), so that the next start is quick, and stops.
     /// Later calls fail with [`StoreError::Unavailable`]. Skipping this loses nothing.

@@ -265,6 +265,21 @@ impl ReplayStore for FaultyStore {
     }
 }
 
+#[async_trait]
+impl Store for FaultyStore {
+    async fn health(&self) -> Result<(), StoreError> {
+        self.inner.health().await
+    }
+
+    async fn failed(&self) -> String {
+        self.inner.failed().await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.inner.close().await
+    }
+}
+
 /// Passes calls on.
 macro_rules! delegate {
     ($($role:ident {
@@ -282,10 +297,6 @@ macro_rules! delegate {
 }
 
 delegate! {
-    Store {
-        fn health() -> ();
-        fn close() -> ();
-    }
     TenantStore {
         fn create_workspace(new: NewWorkspace) -> ();
         fn workspaces() -> Vec<Workspace>;

@@ -1,7 +1,8 @@
 //! What is noted beside the data of a move.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,9 @@ impl Mark {
     /// Writes the mark to disk, whole or not at all.
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
         let draft = path.with_extension("draft");
-        let mut file = File::create(&draft)?;
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&draft)?;
         file.write_all(&serde_json::to_vec(self)?)?;
         file.sync_all()?;
         std::fs::rename(&draft, path)?;

@@ -227,10 +227,11 @@ const QUEUES_NEW: [&str; 2] = ["owner", "epoch"];
 
 /// Tables of the embedded store that are derived from others or become something else, with their
 /// columns.
-const DERIVED: [(&str, &[&str]); 5] = [
+const DERIVED: [(&str, &[&str]); 6] = [
     ("checkpoint", &["id", "seq", "attempt_id"]),
     ("event_keys", &["first_seq", "hashes"]),
     ("migrations", &["version", "checksum"]),
+    ("probe", &["id", "filler"]),
     ("retained", &["kind", "bytes"]),
     ("row_numbers", &["id", "last"]),
 ];

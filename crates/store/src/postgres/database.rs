@@ -256,6 +256,12 @@ impl Conn {
         self.batch("COMMIT").await
     }
 
+    /// Lets go of what the transaction did.
+    pub(super) async fn roll_back(self) -> Result<(), StoreError> {
+        self.torn.store(false, Ordering::Relaxed);
+        self.batch("ROLLBACK").await
+    }
+
     async fn guarded<T>(
         &self,
         run: impl AsyncFnOnce(&Object) -> Result<T, tokio_postgres::Error>,
@@ -291,6 +297,14 @@ impl Drop for Conn {
 #[error("no partition is there for a row: {0}")]
 pub(super) struct NoPartition(String);
 
+/// What is said of tables that were there: the operator has changed something.
+const HIDDEN: [SqlState; 4] = [
+    SqlState::UNDEFINED_TABLE,
+    SqlState::INVALID_SCHEMA_NAME,
+    SqlState::INSUFFICIENT_PRIVILEGE,
+    SqlState::UNDEFINED_OBJECT,
+];
+
 /// An error of PostgreSQL or of the way to it in the contract's words.
 pub(super) fn failed(error: &tokio_postgres::Error) -> StoreError {
     let Some(fault) = error.as_db_error() else {
@@ -315,6 +329,10 @@ pub(super) fn failed(error: &tokio_postgres::Error) -> StoreError {
             || *fault.code() == SqlState::LOCK_NOT_AVAILABLE;
     match passing {
         true => StoreError::Unavailable(message),
+        false if HIDDEN.contains(fault.code()) => StoreError::Unavailable(format!(
+            "the database does not show its tables, as when the user's search_path or rights were \
+             changed ({message})"
+        )),
         false => StoreError::internal(message),
     }
 }

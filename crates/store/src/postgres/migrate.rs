@@ -28,6 +28,23 @@ const LOCK: i64 = 0x686b_7964_0001;
 /// migrates: an index on the largest table takes minutes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60 * 60);
 
+/// The newest format of the database, and the oldest whose Hookyard may serve beside it.
+pub(super) const NEWEST: &str =
+    "SELECT version, oldest FROM migrations ORDER BY version DESC LIMIT 1";
+
+/// Why this Hookyard must not go on with a database of a format, if it must not: a newer one has
+/// recorded a format that this one would damage.
+pub(super) fn outgrown(version: i32, oldest: i32) -> Option<String> {
+    let known = MIGRATIONS.len();
+    let outgrown = usize::try_from(oldest).unwrap_or(usize::MAX) > known;
+    outgrown.then(|| {
+        format!(
+            "the database is of format {version}, this hookyard knows formats up to {known}: run the \
+             newer one"
+        )
+    })
+}
+
 /// Brings the database to the newest format.
 pub(super) async fn migrate(conn: Conn) -> Result<(), StoreError> {
     let conn = conn.within(PATIENCE);
@@ -53,14 +70,11 @@ pub(super) async fn migrate(conn: Conn) -> Result<(), StoreError> {
                     place + 1
                 )));
             }
-            None if usize::try_from(oldest).unwrap_or(usize::MAX) <= MIGRATIONS.len() => {}
             None => {
-                return Err(StoreError::internal(format!(
-                    "the database is of format {}, this hookyard knows formats up to {}: run the \
-                     newer one",
-                    applied.len(),
-                    MIGRATIONS.len()
-                )));
+                let version = i32::try_from(applied.len()).unwrap_or(i32::MAX);
+                if let Some(reason) = outgrown(version, oldest) {
+                    return Err(StoreError::internal(reason));
+                }
             }
         }
     }

@@ -17,6 +17,7 @@ use hookyard_core::model::Secret;
 use tokio::sync::Notify;
 
 use crate::places::Places;
+use crate::standing::Standing;
 use crate::vault::Vault;
 use crate::{Ready, Store, StoreError, Tenure};
 
@@ -73,6 +74,11 @@ const BATCH_MAX: Duration = Duration::from_secs(10);
 /// time. Short enough that receivers hardly notice, long enough for a database that restarts.
 pub const LEASE_DEFAULT: Duration = Duration::from_secs(10);
 
+/// Rows of a number that a check of whether the database can be written writes: 72 KiB. A publish of some
+/// tens of kilobytes must have room when the answer is yes, and with a check a second at most this is a
+/// trickle.
+const PROBE_ROWS: u32 = 2_048;
+
 /// What is sealed to tell a wrong encryption key.
 const PROOF: &str = "hookyard";
 
@@ -111,6 +117,7 @@ pub struct PostgresStore {
     fresh: Batches<freshness::Freshness>,
     places: Places,
     tenure: Tenure,
+    standing: Standing,
     tasks: upkeep::Tasks,
 }
 
@@ -129,6 +136,7 @@ impl PostgresStore {
             replays: Arc::clone(&store.replays),
             credentials: Arc::clone(&store.credentials),
             missed: Notify::new(),
+            standing: store.standing.clone(),
         };
         store.tasks = upkeep.start().await?;
         // A move or a change of the key that began meanwhile has found this node, or is found here.
@@ -173,6 +181,7 @@ impl PostgresStore {
             replays,
             credentials: Arc::default(),
             tenure: Tenure::over(),
+            standing: Standing::default(),
             tasks: upkeep::Tasks::default(),
         })
     }
@@ -181,9 +190,24 @@ impl PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn health(&self) -> Result<(), StoreError> {
+        self.standing.refuse_failed()?;
+        // A new file has to take room from the disk, which a row that is replaced need not: that finds
+        // its own place again on a disk that is full for all else. Nobody else ever sees the table, so
+        // it waits for no lock, such as a backup's.
+        let table = format!(
+            "CREATE TABLE probe_{} AS SELECT number FROM generate_series(1, {PROBE_ROWS}) AS number",
+            self.node
+        );
+        let tx = self.db.get().await?.within(BATCH_MAX).begin().await?;
+        tx.batch(&table).await?;
+        tx.roll_back().await?;
         // Something harmless that is written and committed.
         let sql = "UPDATE installation SET id = 1 WHERE id = 1";
         self.db.get().await?.within(BATCH_MAX).execute(sql, &[]).await.map(drop)
+    }
+
+    async fn failed(&self) -> String {
+        self.standing.failed().await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod growth;
+mod health;
 mod plans;
 
 /// One server for all tests of the process. What is on its disk need not survive it.

@@ -16,10 +16,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_postgres::{AsyncMessage, Client, Connection, Socket};
 
+use super::columns::Columns;
 use super::database::{Database, failed};
 use super::nodes::{self, EVERYBODY, RENEW};
 use super::tls::Stream;
-use super::{partitions, replays, versions};
+use super::{migrate, partitions, replays, versions};
+use crate::standing::Standing;
 use crate::{Ready, StoreError, Tenure};
 
 /// Parts of a lease. The lease is renewed once in each, and in the last of them the node does not
@@ -53,6 +55,8 @@ pub(super) struct Upkeep {
     pub(super) credentials: Arc<AtomicU64>,
     /// Told when something may have been missed.
     pub(super) missed: Notify,
+    /// Told when this node must not go on.
+    pub(super) standing: Standing,
 }
 
 /// The tasks of a node; they end when it is dropped.
@@ -162,9 +166,11 @@ impl Upkeep {
         let listen = format!("LISTEN {EVERYBODY}; LISTEN {EVERYBODY}_{}", self.node);
         let prepared = async {
             client.batch_execute(&listen).await.map_err(|error| failed(&error))?;
-            client.prepare(RENEW).await.map_err(|error| failed(&error))
+            let format = client.prepare(migrate::NEWEST).await.map_err(|error| failed(&error))?;
+            let renew = client.prepare(RENEW).await.map_err(|error| failed(&error))?;
+            Ok((format, renew))
         };
-        let statement = self.patiently(prepared).await?;
+        let (format, statement) = self.patiently(prepared).await?;
         tracing::info!("this server listens to the others");
         // What was said before it listened.
         self.credentials_changed();
@@ -176,6 +182,14 @@ impl Upkeep {
             let lapsed = self.tenure.left(&*self.clock).is_none();
             let (asked, millis) = (self.clock.monotonic(), self.millis());
             let renewed = async {
+                let newest = client.query_opt(&format, &[]).await;
+                if let Some(newest) = newest.map_err(|error| failed(&error))?
+                    && let Some(reason) = migrate::outgrown(newest.get_as(0)?, newest.get_as(1)?)
+                {
+                    self.standing.fail(&reason);
+                    // The lease ends by itself, and the process before it.
+                    return Err(StoreError::Unavailable(reason));
+                }
                 let renewed = client.execute(&statement, &[&self.node, &millis]).await;
                 renewed.map_err(|error| failed(&error))
             };
@@ -210,7 +224,7 @@ impl Upkeep {
 }
 
 async fn attend(upkeep: Arc<Upkeep>) {
-    loop {
+    while upkeep.standing.reason().is_none() {
         if let Err(error) = upkeep.attend_once().await {
             let left_ms = upkeep.tenure.left(&*upkeep.clock).unwrap_or_default().as_millis();
             tracing::warn!(%error, left_ms, "the lease was not renewed: delivery stops when it ends");

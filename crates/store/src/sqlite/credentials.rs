@@ -75,10 +75,16 @@ pub struct SqliteCredentials {
 }
 
 impl SqliteCredentials {
-    /// Opens the file, which must be there.
+    /// Opens the file, which must be there and of this very format: a server that works on it would
+    /// not know another one.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        migrate::migrate(&mut connect(path)?)?;
+        migrate::refuse_other_format(&connect(path)?)?;
         Ok(Self { path: path.to_owned(), readers: Readers::open(path)? })
+    }
+
+    /// Brings the file to the newest format. No server may be working on it.
+    pub fn migrate(path: &Path) -> Result<(), StoreError> {
+        migrate::migrate(&mut connect(path)?)
     }
 }
 

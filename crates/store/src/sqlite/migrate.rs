@@ -29,6 +29,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0013_limits.sql"),
     include_str!("migrations/0014_overlap.sql"),
     include_str!("migrations/0015_inspection.sql"),
+    include_str!("migrations/0016_probe.sql"),
 ];
 
 /// Brings the file to the newest format.
@@ -88,7 +89,7 @@ pub(super) fn refuse_other_format(conn: &Connection) -> Result<(), StoreError> {
             false => "use the newer hookyard that wrote it",
         };
         return Err(StoreError::Conflict(format!(
-            "the data is of format {}, and this hookyard moves format {known}: {advice}",
+            "the data is of format {}, and this hookyard works with format {known}: {advice}",
             found.len(),
         )));
     }
@@ -137,6 +138,7 @@ fn checksum(sql: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::SqliteCredentials;
     use super::*;
 
     fn memory() -> Connection {
@@ -199,5 +201,22 @@ mod tests {
         let mut foreign = memory();
         foreign.execute("CREATE TABLE t (a)", []).unwrap();
         assert!(migrate(&mut foreign).unwrap_err().to_string().contains("another program"));
+    }
+
+    #[test]
+    fn a_command_beside_a_server_changes_no_format() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("hookyard.db");
+        migrate_to_format(&mut Connection::open(&path).unwrap(), 3).unwrap();
+        let refused = SqliteCredentials::open(&path);
+        assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+        let format = |expected: usize| {
+            let found = applied(&Connection::open(&path).unwrap()).unwrap();
+            assert_eq!(found.len(), expected);
+        };
+        format(3);
+        SqliteCredentials::migrate(&path).unwrap();
+        format(MIGRATIONS.len());
+        SqliteCredentials::open(&path).unwrap();
     }
 }

@@ -5,6 +5,9 @@
 //! every event (endpoints, queues, sources, the newest events) is answered from memory ([`memory`]),
 //! which the writer changes after each commit and before it answers.
 
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -102,7 +105,11 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn health(&self) -> Result<(), StoreError> {
-        self.writer.alone(|tx| tx.touch()).await
+        self.writer.probe().await
+    }
+
+    async fn failed(&self) -> String {
+        self.writer.standing().failed().await
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -112,6 +119,7 @@ impl Store for SqliteStore {
 
 /// Opens a connection that may write.
 fn connect(path: &Path) -> Result<Connection, StoreError> {
+    make_private(path)?;
     let conn = Connection::open(path).map_err(failed)?;
     // Pages of deleted rows can be given back; it must be said before the first table is made.
     conn.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failed)?;
@@ -125,8 +133,22 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
-/// How long a writer waits for a writer of another process: far longer than any transaction here.
-const BUSY_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
+/// Makes the file if it is not there, for its owner only whatever the process's mask is; SQLite gives
+/// the files beside it the same mode. A file that is there is not opened: to close it would give up the
+/// locks that this process has on it.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => {
+            Err(StoreError::Unavailable(format!("cannot make {}: {error}", path.display())))
+        }
+    }
+}
+
+/// How long a writer waits for a writer of another process: far longer than any transaction here, and
+/// shorter than what counts as a stuck disk, so that callers hear the reason.
+const BUSY_WAIT: std::time::Duration = std::time::Duration::from_secs(8);
 
 /// A SQLite error in the contract's words.
 fn failed(error: rusqlite::Error) -> StoreError {

@@ -86,7 +86,9 @@ impl QueueStore for SqliteStore {
         let queue = self.owned(lease)?;
         let lease = *lease;
         let bytes = attempt.outcome.response.as_ref().map_or(0, String::len);
-        self.writer.grouped(bytes, move |tx| settle(tx, lease, &attempt, recorded)).await?;
+        // An outcome that may still be recorded would only be waited for again.
+        let job = move |tx: &mut Tx<'_>| settle(tx, lease, &attempt, recorded);
+        self.writer.grouped_to_the_end(bytes, job).await?;
         let state = lock(&queue).state();
         Ok(state)
     }

@@ -197,23 +197,10 @@ fn effect(row: &Row<'_>) -> Result<Effect, StoreError> {
 }
 
 fn state(conn: &Connection, saved: AsOf) -> Result<State, StoreError> {
-    let next = |sql: &str| {
-        let last: Option<i64> = conn.query_row(sql, [], |row| row.get(0)).map_err(failed)?;
-        Ok::<_, StoreError>(last.unwrap_or(0).cast_unsigned() + 1)
-    };
     let (repeats, next_repeat) = Repeats::load(conn)?;
     let (journal_bytes, attempt_bytes) = retention::since(conn, saved.seq, saved.attempt)?;
-    // The newest rows may be deleted, but none after the checkpoint is; no number is used again.
-    let ids = NextIds {
-        seq: next("SELECT max(seq) FROM journal")?.max(saved.seq + 1),
-        attempt: next("SELECT max(id) FROM attempts")?.max(saved.attempt + 1),
-        journal_bytes,
-        attempt_bytes,
-        row: next(versions::LAST_NUMBER)?,
-        repeat: next_repeat,
-        delivery: next(deliveries::LAST_NUMBER)?,
-        position: next("SELECT max(position) FROM dataset_versions")?,
-    };
+    let ids =
+        NextIds { journal_bytes, attempt_bytes, repeat: next_repeat, ..next_numbers(conn, saved)? };
     let checkpoint = NextIds {
         seq: saved.seq + 1,
         attempt: saved.attempt + 1,
@@ -225,6 +212,45 @@ fn state(conn: &Connection, saved: AsOf) -> Result<State, StoreError> {
     let mut state = State { ids, repeats, checkpoint, garbage, ..State::default() };
     load_keys(conn, saved, &mut state)?;
     Ok(state)
+}
+
+/// The numbers that come next, as the file has it.
+fn next_numbers(conn: &Connection, saved: AsOf) -> Result<NextIds, StoreError> {
+    let next = |sql: &str| {
+        let last: Option<i64> = conn.query_row(sql, [], |row| row.get(0)).map_err(failed)?;
+        Ok::<_, StoreError>(last.unwrap_or(0).cast_unsigned() + 1)
+    };
+    // The newest rows may be deleted, but none after the checkpoint is; no number is used again.
+    Ok(NextIds {
+        seq: next("SELECT max(seq) FROM journal")?.max(saved.seq + 1),
+        attempt: next("SELECT max(id) FROM attempts")?.max(saved.attempt + 1),
+        row: next(versions::LAST_NUMBER)?,
+        repeat: next("SELECT max(id) FROM delivery_ids")?,
+        delivery: next(deliveries::LAST_NUMBER)?,
+        position: next("SELECT max(position) FROM dataset_versions")?,
+        ..NextIds::default()
+    })
+}
+
+/// How the file differs from what memory has; `None` when it does not. A number that memory would use
+/// next and the file has already is a transaction that memory took for lost; events or attempts that
+/// the file does not have were answered for nothing.
+pub(super) fn difference(conn: &Connection, ids: NextIds) -> Result<Option<String>, StoreError> {
+    let file = next_numbers(conn, checkpoint(conn)?)?;
+    let exact = [("events", file.seq, ids.seq), ("attempts", file.attempt, ids.attempt)];
+    // Of these, the newest may have been deleted.
+    let not_beyond = [
+        ("rows", file.row, ids.row),
+        ("names of deliveries", file.repeat, ids.repeat),
+        ("deliveries", file.delivery, ids.delivery),
+        ("versions", file.position, ids.position),
+    ];
+    let exact = exact.into_iter().filter(|(_, file, memory)| file != memory);
+    let beyond = not_beyond.into_iter().filter(|(_, file, memory)| file > memory);
+    let said = exact.chain(beyond).map(|(what, file, memory)| {
+        format!("{what}: the file ends at {}, memory at {}", file - 1, memory.saturating_sub(1))
+    });
+    Ok(said.reduce(|all, next| format!("{all}; {next}")))
 }
 
 /// Reads the identities of the newest events: runs that are stored, then the journal after them.
