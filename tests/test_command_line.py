@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from harness import BINARY, STORE, Server, command, environment, wait_until
+from harness import BINARY, STORE, Server, command, environment, shared_postgres, wait_until
 
 
 def test_init_prints_one_object(tmp_path):
@@ -47,6 +47,79 @@ def test_a_second_init_is_refused(tmp_path):
     assert again.returncode == 1
     assert again.stdout == ""
     assert f"{tmp_path} is initialised already" in again.stderr
+
+
+@pytest.mark.embedded("it is about the directory's files")
+def test_lost_and_damaged_data_is_not_begun_anew(tmp_path):
+    assert command("init", "--data", tmp_path).returncode == 0
+    database, key = tmp_path / "hookyard.db", tmp_path / "key"
+    whole = database.read_bytes()
+    for text, said in [(None, "hookyard.db is missing in"), (b"", "is empty (0 bytes)"),
+                       (b"what is this" * 1000, "is not a SQLite database")]:
+        database.unlink(missing_ok=True)
+        if text is not None:
+            database.write_bytes(text)
+        for action in ["serve", "init"]:
+            refused = command(action, "--data", tmp_path)
+            assert refused.returncode == 1 and refused.stdout == ""
+            assert said in refused.stderr and str(tmp_path) in refused.stderr
+    # Without the key it is the database all the same that is complained of.
+    key.rename(tmp_path / "elsewhere")
+    assert "is not a SQLite database" in command("serve", "--data", tmp_path).stderr
+    database.write_bytes(whole)
+    assert "cannot read the encryption key" in command("serve", "--data", tmp_path).stderr
+    (tmp_path / "elsewhere").rename(key)
+    assert "is initialised already" in command("init", "--data", tmp_path).stderr
+
+
+@pytest.mark.embedded("it is about the directory's files")
+def test_files_are_their_owners_alone_whatever_the_mask_is(tmp_path):
+    tmp_path.chmod(0o755)
+    subprocess.run(["sh", "-c", 'umask 0; exec "$0" init --data "$1"', BINARY, tmp_path],
+                   env=environment(), check=True, capture_output=True)
+    server = Server.__new__(Server)
+    server.directory, server.data, server.flags = tmp_path, tmp_path, []
+    server.place = {"HOOKYARD_DATA": str(tmp_path)}
+    (tmp_path / "hookyard.db").chmod(0o644)
+    server.start()
+
+    def modes():
+        return {file.name: oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()
+                if file.name != "server.log"}
+
+    found = modes()
+    assert server.stop() == 0
+    assert {"hookyard.db", "hookyard.db-wal", "hookyard.db-shm", "key", "lock"} <= set(found)
+    assert set(found.values()) == {"0o600"}, found
+    assert "chmod 700" in (tmp_path / "server.log").read_text()
+
+
+def test_a_new_installation_is_named_and_may_be_refused(tmp_path):
+    place = {}
+    if STORE == "postgres":
+        place = {"HOOKYARD_DATABASE_URL": shared_postgres().database(),
+                 "HOOKYARD_ENCRYPTION_KEY": "5e" * 32}
+    refused = command("serve", "--require-init", cwd=tmp_path, env=place)
+    assert refused.returncode == 1 and "--require-init is set" in refused.stderr
+    assert "hookyard init" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+    process = subprocess.Popen([BINARY, "--listen", "127.0.0.1:0"], cwd=tmp_path,
+                               env={**environment(), **place}, stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, text=True)
+    line = process.stdout.readline()
+    where = "the database" if STORE == "postgres" else f"{tmp_path.resolve()}/hookyard-data"
+    assert line == f"new installation in {where}\n"
+    wait_until(lambda: process.stdout.readline().startswith("listening on "))
+    process.terminate()
+    assert process.wait(20) == 0
+    process.stdout.close()
+    again = {**place, "HOOKYARD_REQUIRE_INIT": "true", "HOOKYARD_LISTEN": "127.0.0.1:0"}
+    process = subprocess.Popen([BINARY], cwd=tmp_path, env={**environment(), **again},
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout.readline().startswith("listening on ")
+    process.terminate()
+    assert process.wait(20) == 0
+    process.stdout.close()
 
 
 def test_serve_on_an_empty_directory_prints_credentials_once(tmp_path):

@@ -1,12 +1,14 @@
 //! The data directory.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use hookyard_core::entropy::{Entropy, SystemEntropy};
+use hookyard_store::StoreError;
 use hookyard_store::moving::Mark;
 use hookyard_store::sqlite::{Options, SqliteCredentials, SqliteStore};
 
@@ -18,8 +20,29 @@ const LOCK: &str = "lock";
 /// The embedded database.
 const DATABASE: &str = "hookyard.db";
 
+/// What the embedded database's write-ahead log is called.
+const LOG: &str = "hookyard.db-wal";
+
+/// What each SQLite database begins with.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// What the rest of the world may do with a file or a directory.
+const OTHERS: u32 = 0o077;
+
 /// The file that says that the data is being moved elsewhere, or was.
 const MARK: &str = "move";
+
+/// What is in the place of the database.
+enum Found {
+    /// There is none.
+    Nothing,
+    /// A file without a byte, as SQLite leaves it before it writes anything.
+    Empty,
+    /// Something else.
+    Foreign,
+    /// A database.
+    Database,
+}
 
 /// A data directory that is there.
 pub(crate) struct DataDir {
@@ -53,14 +76,59 @@ impl DataDir {
 
     /// A directory that has data to be moved, or that were.
     pub(crate) fn leaving(path: &Path) -> Result<Self> {
-        if !path.join(DATABASE).is_file() {
-            bail!(
+        let data = Self { path: path.to_owned() };
+        match data.found()? {
+            Found::Nothing => bail!(
                 "there is no data in {}: run `hookyard init` first, or name the directory with \
                  --data",
-                path.display(),
-            );
+                data.absolute(),
+            ),
+            Found::Empty => data.refuse_empty(),
+            Found::Foreign => data.refuse_foreign(),
+            Found::Database => Ok(data),
         }
-        Ok(Self { path: path.to_owned() })
+    }
+
+    /// The directory's whole path, for people.
+    pub(crate) fn absolute(&self) -> String {
+        absolute(&self.path)
+    }
+
+    fn found(&self) -> Result<Found> {
+        let path = self.database();
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        let mut start = Vec::new();
+        file.by_ref()
+            .take(MAGIC.len() as u64)
+            .read_to_end(&mut start)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(match start.as_slice() {
+            [] => Found::Empty,
+            start if start == MAGIC => Found::Database,
+            _ => Found::Foreign,
+        })
+    }
+
+    fn refuse_empty<T>(&self) -> Result<T> {
+        bail!(
+            "{DATABASE} in {} is empty (0 bytes), so its data is lost: put it back from a backup. Only \
+             if there never was any, remove the file and start again",
+            self.absolute(),
+        )
+    }
+
+    fn refuse_foreign<T>(&self) -> Result<T> {
+        bail!(
+            "{DATABASE} in {} is not a SQLite database: it is damaged, or another file. Put it back \
+             from a backup, or name another directory with --data",
+            self.absolute(),
+        )
     }
 
     /// Refuses data that two would work on if it were used here.
@@ -103,7 +171,8 @@ impl DataDir {
     /// Takes the directory for this process.
     pub(crate) fn lock(&self) -> Result<Lock> {
         let path = self.path.join(LOCK);
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let mut options = OpenOptions::new();
+        let file = options.create(true).truncate(false).write(true).mode(0o600).open(&path);
         let file = file.with_context(|| format!("cannot open {}", path.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(Lock { _file: file }),
@@ -120,14 +189,23 @@ impl DataDir {
 
     /// The key of the data: the one that is there once there is data, else maybe a new one.
     pub(crate) fn key(&self, source: &KeySource, entropy: &dyn Entropy) -> Result<[u8; 32]> {
-        let database = self.path.join(DATABASE);
-        if !database.exists() {
-            return source.read_or_make(entropy);
+        match self.found()? {
+            Found::Nothing => {
+                self.refuse_lost(source)?;
+                return source.begin(entropy);
+            }
+            // A first start was interrupted before it wrote anything.
+            Found::Empty if source.has_begun() => return source.begin(entropy),
+            Found::Empty => return self.refuse_empty(),
+            Found::Foreign => return self.refuse_foreign(),
+            Found::Database if source.has_begun() => return source.begin(entropy),
+            Found::Database => {}
         }
         let key = source.read()?;
         let Some(next) = source.unfinished()? else { return Ok(key) };
         // A rotation ended between its two steps: either nothing is sealed with the next key yet, or
         // everything is.
+        let database = self.database();
         let is_next = !SqliteStore::opens_with(&database, &key)?
             && SqliteStore::opens_with(&database, &next)?;
         if !is_next {
@@ -135,6 +213,62 @@ impl DataDir {
         }
         source.succeed()?;
         Ok(next)
+    }
+
+    /// Refuses to begin anew in a directory that had data.
+    fn refuse_lost(&self, source: &KeySource) -> Result<()> {
+        let place = self.absolute();
+        if self.path.join(LOG).exists() {
+            bail!(
+                "{DATABASE} is missing in {place}, and {LOG}, a part of it, is there: put both back \
+                 from a backup"
+            );
+        }
+        let Some(key) = source.own() else { return Ok(()) };
+        let what = match key.metadata().map(|file| file.len()) {
+            Ok(0) => "an empty file `key`, which an earlier start had no room to write,",
+            _ => "its encryption key `key`",
+        };
+        bail!(
+            "{DATABASE} is missing in {place}, and {what} is there, so the data is lost or elsewhere: \
+             put {DATABASE} back from a backup, or name another directory with --data. Only if there \
+             never was any data, remove {} and start again",
+            key.display(),
+        )
+    }
+
+    /// Keeps the directory's files from everybody but their owner, whoever made them and however; and
+    /// says so when others can look into the directory.
+    pub(crate) fn tighten(&self) -> Result<()> {
+        let reading = || format!("cannot read the data directory {}", self.path.display());
+        let mode = self.path.metadata().with_context(reading)?.permissions().mode();
+        if mode & OTHERS != 0 {
+            let mode = format!("{:o}", mode & 0o777);
+            let directory = self.absolute();
+            tracing::warn!(
+                directory,
+                mode,
+                "others can look into the data directory: chmod 700 it"
+            );
+        }
+        for entry in std::fs::read_dir(&self.path).with_context(reading)? {
+            let entry = entry.with_context(reading)?;
+            // Not what a link points to.
+            let Ok(file) = entry.metadata() else { continue };
+            if !file.is_file() || file.permissions().mode() & OTHERS == 0 {
+                continue;
+            }
+            let path = entry.path();
+            match std::fs::set_permissions(&path, Permissions::from_mode(0o600)) {
+                Ok(()) => {
+                    tracing::info!(path = %path.display(), "the file is its owner's alone now");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, path = %path.display(), "others can read the file");
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Seals everything with a new key: one in a file of the operator's, or the directory's own. How
@@ -166,8 +300,16 @@ impl DataDir {
 
     /// Opens the credentials alone, which another process may be serving from.
     pub(crate) fn open_credentials(&self) -> Result<SqliteCredentials> {
-        SqliteCredentials::open(&self.path.join(DATABASE))
-            .with_context(|| format!("cannot open the data in {}", self.path.display()))
+        let cannot_open = || format!("cannot open the data in {}", self.path.display());
+        match SqliteCredentials::open(&self.database()) {
+            // A server that runs would not know the newer format that this made of the data.
+            Err(StoreError::Conflict(_)) => {
+                let _lock = self.lock()?;
+                SqliteCredentials::migrate(&self.database()).with_context(cannot_open)?;
+                SqliteCredentials::open(&self.database()).with_context(cannot_open)
+            }
+            opened => opened.with_context(cannot_open),
+        }
     }
 
     /// Opens the embedded store, and makes it if it is not there.
@@ -178,11 +320,25 @@ impl DataDir {
     }
 }
 
+/// A path from the root on, for people.
+pub(crate) fn absolute(path: &Path) -> String {
+    let whole = path.canonicalize().or_else(|_| std::path::absolute(path));
+    whole.as_deref().unwrap_or(path).display().to_string()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
+
+    fn database(directory: &Path) {
+        std::fs::write(directory.join(DATABASE), MAGIC).unwrap();
+    }
+
+    fn refused(directory: &Path) -> String {
+        let source = KeySource::Own(directory.join("key"));
+        let data = DataDir::create(directory).unwrap();
+        data.key(&source, &SystemEntropy).unwrap_err().to_string()
+    }
 
     #[test]
     fn a_directory_has_one_owner_at_a_time() {
@@ -207,7 +363,7 @@ mod tests {
     #[test]
     fn data_that_is_moved_is_not_used_here_any_more() {
         let directory = tempfile::tempdir().unwrap();
-        File::create(directory.path().join(DATABASE)).unwrap();
+        database(directory.path());
         for (finished, advice) in [(false, "`hookyard migrate` again"), (true, "--database-url")] {
             let mark = format!(r#"{{"id":"1","finished":{finished}}}"#);
             std::fs::write(directory.path().join(MARK), mark).unwrap();
@@ -225,10 +381,64 @@ mod tests {
     #[test]
     fn a_lost_key_is_not_replaced_once_there_is_data() {
         let directory = tempfile::tempdir().unwrap();
-        let data = DataDir::create(directory.path()).unwrap();
-        let source = KeySource::Own(directory.path().join("key"));
-        File::create(directory.path().join(DATABASE)).unwrap();
-        assert!(data.key(&source, &SystemEntropy).is_err());
+        database(directory.path());
+        let message = refused(directory.path());
+        assert!(message.contains("cannot read the encryption key"), "{message}");
         assert!(!directory.path().join("key").exists());
+    }
+
+    #[test]
+    fn lost_and_damaged_databases_are_not_begun_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        for (file, text, said) in [
+            ("key", "5e".repeat(32), "its encryption key `key` is there"),
+            ("key", String::new(), "an empty file `key`"),
+            (LOG, "x".to_owned(), "put both back"),
+            (DATABASE, String::new(), "is empty (0 bytes)"),
+            (DATABASE, "not a database at all".to_owned(), "not a SQLite database"),
+        ] {
+            std::fs::write(path.join(file), text).unwrap();
+            let message = refused(path);
+            assert!(message.contains(said), "{message}");
+            assert!(message.contains(&absolute(path)), "{message}");
+            if file == DATABASE {
+                let message = DataDir::existing(path).err().unwrap().to_string();
+                assert!(message.contains(said), "{message}");
+            }
+            std::fs::remove_file(path.join(file)).unwrap();
+        }
+        assert_eq!(std::fs::read_dir(path).unwrap().count(), 0, "nothing is left behind");
+    }
+
+    #[test]
+    fn a_first_start_that_was_interrupted_is_gone_on_with() {
+        for database in [None, Some(String::new()), Some("SQLite format 3\0...".to_owned())] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path();
+            let source = KeySource::Own(path.join("key"));
+            let data = DataDir::create(path).unwrap();
+            let key = data.key(&source, &SystemEntropy).unwrap();
+            if let Some(database) = database {
+                std::fs::write(path.join(DATABASE), database).unwrap();
+            }
+            assert_eq!(data.key(&source, &SystemEntropy).unwrap(), key);
+            source.settle().unwrap();
+            assert_eq!(source.read().unwrap(), key);
+        }
+    }
+
+    #[test]
+    fn files_are_their_owners_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = DataDir::create(directory.path()).unwrap();
+        let path = directory.path().join(DATABASE);
+        database(directory.path());
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        let _lock = data.lock().unwrap();
+        data.tighten().unwrap();
+        for file in [path, directory.path().join(LOCK)] {
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
     }
 }

@@ -12,7 +12,7 @@ use hookyard_store::postgres::{LEASE_DEFAULT, Options, PostgresStore};
 use hookyard_store::{ApplicationStore, AuditStore, CredentialStore, SharedStore, TenantStore};
 
 use crate::config::{Common, read_or_make};
-use crate::data::{DataDir, Lock};
+use crate::data::{self, DataDir, Lock};
 
 const CANNOT_OPEN: &str = "cannot open the database";
 
@@ -31,8 +31,19 @@ pub(crate) async fn open(
     }
     let data = DataDir::create(&common.data)?;
     let lock = data.lock()?;
+    data.tighten()?;
     let key = data.key(&common.key, &SystemEntropy)?;
-    Ok((Arc::new(data.open_store(key)?), Some(lock)))
+    let store = data.open_store(key)?;
+    common.key.settle()?;
+    Ok((Arc::new(store), Some(lock)))
+}
+
+/// Refuses a directory without data, which would be made anew.
+pub(crate) fn refuse_new(common: &Common) -> Result<()> {
+    if common.database.is_none() {
+        DataDir::existing(&common.data).context("--require-init is set")?;
+    }
+    Ok(())
 }
 
 /// Opens all of what is there; whoever calls it holds the [`lock`] as long.
@@ -49,7 +60,7 @@ pub(crate) async fn open_existing(common: &Common) -> Result<SharedStore> {
 pub(crate) fn name(common: &Common) -> String {
     match common.database {
         Some(_) => "the database".to_owned(),
-        None => common.data.display().to_string(),
+        None => data::absolute(&common.data),
     }
 }
 

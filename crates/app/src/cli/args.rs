@@ -205,6 +205,13 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) first: FirstArgs,
 
+    /// Serve only what `init` made
+    ///
+    /// Without it, a directory or database that has no data is a new installation. With it that is
+    /// refused: for production, where a wrong working directory or a lost disk must not look like one.
+    #[arg(long, env = "HOOKYARD_REQUIRE_INIT")]
+    pub(crate) require_init: bool,
+
     /// The address and port to listen on
     ///
     /// Port 0 takes a free one, which is printed. There is no TLS here: put a proxy in front of a

@@ -35,17 +35,27 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
         retention,
         drain,
         lease,
+        require_init,
     } = command;
     let _flush = telemetry::start(&common).context("cannot start the log")?;
     let signals = Signals::listen().context("cannot listen for signals")?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    if require_init {
+        storage::refuse_new(&common)?;
+    }
     let (store, _lock) = storage::open(&common, &clock, lease).await?;
+    if require_init && !first::exists(store.as_ref()).await? {
+        bail!(
+            "there is no workspace in {}, and --require-init is set: run `hookyard init` first",
+            storage::name(&common)
+        );
+    }
     // The port is taken before anything is printed: what is printed must be usable.
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}: choose another with --listen"))?;
     let address = listener.local_addr()?;
-    announce(store.as_ref(), first, address).await?;
+    announce(store.as_ref(), first, address, &storage::name(&common)).await?;
     if !allow_net.is_empty() {
         let nets: Vec<_> = allow_net.iter().map(ToString::to_string).collect();
         tracing::info!(allow_net = nets.join(","), "deliveries may go to these ranges, too");
@@ -73,10 +83,19 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
 }
 
 /// Makes the first workspace where there is none, and prints what a person needs to begin.
-async fn announce(store: &dyn Store, first: FirstWorkspace, address: SocketAddr) -> Result<()> {
+async fn announce(
+    store: &dyn Store,
+    first: FirstWorkspace,
+    address: SocketAddr,
+    place: &str,
+) -> Result<()> {
     if !first::exists(store).await? {
         match first::make(store, first, &SystemEntropy, SystemClock::new().now()).await {
-            Ok(made) => output::line(&made.as_exports(Some(address)))?,
+            Ok(made) => {
+                // Whoever meant to go on with data of another directory sees it here.
+                output::line(&format!("new installation in {place}"))?;
+                output::line(&made.as_exports(Some(address)))?;
+            }
             // Another server that shares the database was quicker.
             Err(_) if first::exists(store).await? => {}
             Err(error) => return Err(error),
@@ -106,6 +125,7 @@ async fn parts(
     stop: &Stop,
     drain: Duration,
 ) -> Result<()> {
+    let store = Arc::clone(engine.store());
     let (bounds, proxies) = (settings.bounds.clone(), settings.trusted_proxies.clone());
     let router = hookyard_server::router(engine, settings);
     let requests = async {
@@ -115,6 +135,7 @@ async fn parts(
     let deliveries = async {
         tokio::select! {
             () = dispatcher.failed() => bail!("delivery has failed; the log says why"),
+            reason = store.failed() => bail!("the store has failed: {reason}"),
             () = upkeep => bail!("replays or retention have ended; the log says why"),
             () = stop.said() => {}
         }

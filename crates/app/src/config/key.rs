@@ -1,7 +1,7 @@
 //! Where the key comes from that encrypts secrets at rest.
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -64,15 +64,50 @@ impl KeySource {
         parse(text.trim()).with_context(|| format!("in {}", path.display()))
     }
 
-    /// Reads the key of a new data directory, and makes it where it is the directory's own.
-    pub(crate) fn read_or_make(&self, entropy: &dyn Entropy) -> Result<[u8; 32]> {
-        if let Self::Own(path) = self {
-            make(path, entropy)
-                .with_context(|| format!("cannot write the encryption key {}", path.display()))?;
+    /// The key of a new data directory. One of the directory's own is made, beside its place, which it
+    /// takes with [`Self::settle`] once there is data: a key without data is data that was lost.
+    pub(crate) fn begin(&self, entropy: &dyn Entropy) -> Result<[u8; 32]> {
+        match self.first() {
+            Some(path) => read_or_make(&path, entropy),
+            None => self.read(),
         }
-        self.read()
+    }
+
+    /// Where the directory's own key is until there is data.
+    fn first(&self) -> Option<PathBuf> {
+        match self {
+            Self::Own(path) => Some(path.with_extension(FIRST)),
+            Self::Given(_) | Self::Named(_) => None,
+        }
+    }
+
+    /// Whether a first start has made the directory's own key, and has not come to its end.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.first().is_some_and(|first| first.exists()) && self.own().is_none()
+    }
+
+    /// The directory's own key, if it is there.
+    pub(crate) fn own(&self) -> Option<&Path> {
+        match self {
+            Self::Own(path) => path.exists().then_some(path),
+            Self::Given(_) | Self::Named(_) => None,
+        }
+    }
+
+    /// Puts the key of a first start in its place: there is data now.
+    pub(crate) fn settle(&self) -> Result<()> {
+        let (Self::Own(path), Some(first)) = (self, self.first()) else { return Ok(()) };
+        if !self.has_begun() {
+            return Ok(());
+        }
+        std::fs::rename(&first, path).and_then(|()| sync_directory(path)).with_context(|| {
+            format!("cannot put {} in place of {}", first.display(), path.display())
+        })
     }
 }
+
+/// What the name of the directory's own key ends with while there is no data.
+const FIRST: &str = "first";
 
 /// What the name of the directory's own key ends with while not everything is sealed with it.
 const SUCCESSOR: &str = "new";
@@ -106,20 +141,36 @@ impl KeySource {
 
 /// The key in a file, which is made if it is not there.
 pub(crate) fn read_or_make(path: &Path, entropy: &dyn Entropy) -> Result<[u8; 32]> {
-    KeySource::Own(path.to_owned()).read_or_make(entropy)
+    make(path, entropy)
+        .with_context(|| format!("cannot write the encryption key {}", path.display()))?;
+    KeySource::Own(path.to_owned()).read()
 }
 
 /// Writes a new key to disk, unless there is one. Whatever is encrypted with it comes later, so it
-/// must survive a crash from here on.
+/// must survive a crash from here on; and where there is no room for it, nothing of it stays.
 fn make(path: &Path, entropy: &dyn Entropy) -> std::io::Result<()> {
-    let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    writeln!(file, "{}", entropy::hex(entropy, DIGITS))?;
-    file.sync_all()?;
-    sync_directory(path)
+    if path.try_exists()? {
+        return Ok(());
+    }
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".draft");
+    let draft = PathBuf::from(draft);
+    let text = format!("{}\n", entropy::hex(entropy, DIGITS));
+    let made = write(&draft, &text)
+        .and_then(|()| std::fs::rename(&draft, path))
+        .and_then(|()| sync_directory(path));
+    if made.is_err() {
+        // It may not be there; that it could not be written is what is said.
+        let _ = std::fs::remove_file(&draft);
+    }
+    made
+}
+
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 /// Makes sure that a file's name survives a crash, too.
@@ -151,11 +202,29 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let source = KeySource::Own(directory.path().join(FILE));
         assert!(source.read().is_err());
-        let key = source.read_or_make(&SystemEntropy).unwrap();
-        assert_eq!(source.read_or_make(&SystemEntropy).unwrap(), key);
+        let key = source.begin(&SystemEntropy).unwrap();
+        assert!(source.has_begun() && source.read().is_err());
+        assert_eq!(source.begin(&SystemEntropy).unwrap(), key, "a first start may be interrupted");
+        source.settle().unwrap();
+        source.settle().unwrap();
         assert_eq!(source.read().unwrap(), key);
+        let names = std::fs::read_dir(directory.path()).unwrap();
+        let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, [FILE]);
         let mode = directory.path().join(FILE).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_written_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        // Stands for a full disk: the last step fails.
+        let path = directory.path().join("gone/key");
+        assert!(read_or_make(&path, &SystemEntropy).is_err());
+        let path = directory.path().join(FILE);
+        std::fs::create_dir(directory.path().join("key.draft")).unwrap();
+        assert!(read_or_make(&path, &SystemEntropy).is_err());
+        assert!(!path.exists());
     }
 
     #[test]

@@ -94,6 +94,8 @@ pub(crate) struct Serve {
     pub(crate) drain: Duration,
     /// How long this server owns its endpoints without being heard of, where others share its database.
     pub(crate) lease: Duration,
+    /// Whether to refuse where there is no data.
+    pub(crate) require_init: bool,
 }
 
 /// `migrate`.
@@ -286,6 +288,7 @@ impl Serve {
         let ServeArgs {
             common,
             first,
+            require_init,
             listen,
             public_url,
             allow_net,
@@ -339,6 +342,7 @@ impl Serve {
             deliver,
             drain: Duration::from_secs(drain_seconds.0),
             lease: Duration::from_secs(lease_seconds.0),
+            require_init,
         })
     }
 }
