@@ -8,8 +8,15 @@ async fn a_check_leaves_nothing_and_waits_for_no_backup() {
     let store = place.open().await;
     // As `pg_dump` does, for as long as it takes.
     let backup = store.db.begin().await.unwrap();
-    for row in backup.query("SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') \
-        AND relnamespace = current_schema()::regnamespace", &[]).await.unwrap() {
+    for row in backup
+        .query(
+            "SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') \
+        AND relnamespace = current_schema()::regnamespace",
+            &[],
+        )
+        .await
+        .unwrap()
+    {
         let table: String = row.get_as(0).unwrap();
         backup.batch(&format!("LOCK TABLE {table} IN ACCESS SHARE MODE")).await.unwrap();
     }
