@@ -29,6 +29,11 @@ pub trait JournalStore: Send + Sync {
     /// transaction. An event whose id and source are in the journal already (or earlier in the
     /// batch) is not stored again; its receipt is the first one's. Receipts are in the order of the
     /// events.
+    ///
+    /// It is recognised within a window. In the embedded store this is a million events that the
+    /// workspaces share: each always has its newest million divided by how many there are, however many
+    /// others publish; a start finds those among the newest eight million of all. On PostgreSQL it is the
+    /// newest four million events of all workspaces.
     async fn append(
         &self,
         workspace: WorkspaceId,

@@ -229,7 +229,7 @@ const QUEUES_NEW: [&str; 2] = ["owner", "epoch"];
 /// columns.
 const DERIVED: [(&str, &[&str]); 6] = [
     ("checkpoint", &["id", "seq", "attempt_id"]),
-    ("event_keys", &["first_seq", "hashes"]),
+    ("event_keys", &["first_seq", "hashes", "workspaces"]),
     ("migrations", &["version", "checksum"]),
     ("probe", &["id", "filler"]),
     ("retained", &["kind", "bytes"]),

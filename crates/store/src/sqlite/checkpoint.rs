@@ -32,6 +32,7 @@ pub(super) fn checkpoint(
                 }
             }
             state.checkpoint = state.ids;
+            state.keys.saved();
             Ok(())
         }
         Err(error) => {
@@ -54,12 +55,14 @@ fn write<'a>(
             save_queue(&tx, *id, &queue, state.ids)?;
         }
     }
-    let keys = state.keys.since(state.checkpoint.seq);
-    if !keys.is_empty() {
-        // The window may have lost the oldest of a very long run; what is left ends at the newest.
-        let first = state.ids.seq - keys.len() as u64;
-        tx.prepare_cached("INSERT OR REPLACE INTO event_keys (first_seq, hashes) VALUES (?1, ?2)")
-            .and_then(|mut sql| sql.execute(params![signed(first), keys::encode(&keys)]))
+    let (first, run) = state.keys.unsaved();
+    if !run.is_empty() {
+        let hashes = keys::encode(run.iter().map(|(_, key)| key));
+        let workspaces = keys::encode_workspaces(run.iter().map(|(workspace, _)| *workspace));
+        let sql = "INSERT OR REPLACE INTO event_keys (first_seq, hashes, workspaces) \
+                   VALUES (?1, ?2, ?3)";
+        tx.prepare_cached(sql)
+            .and_then(|mut sql| sql.execute(params![signed(first), hashes, workspaces]))
             .map_err(failed)?;
     }
     let NextIds { journal_bytes, attempt_bytes, .. } = state.checkpoint;

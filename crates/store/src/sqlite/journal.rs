@@ -142,7 +142,7 @@ pub(super) fn append(
         }
         let matched = u32::try_from(event.matched.len()).unwrap_or(u32::MAX);
         let (event, endpoints) = insert(tx, workspace, event, now)?;
-        tx.state.keys.push(event.seq.0, key);
+        tx.state.keys.push(workspace, event.seq.0, key);
         receipts.push(Receipt { seq: event.seq, matched, duplicate: false });
         appended.push((Arc::new(event), endpoints));
     }
@@ -320,40 +320,66 @@ mod tests {
     use hookyard_core::entropy::SystemEntropy;
     use hookyard_core::id::ProjectId;
     use hookyard_core::model::{Project, Workspace};
+    use tempfile::TempDir;
 
     use super::super::Options;
     use super::*;
-    use crate::{NewWorkspace, TenantStore};
+    use crate::{NewWorkspace, Store as _, TenantStore};
 
-    #[tokio::test]
-    async fn no_more_is_loaded_than_was_asked_for() {
-        let directory = tempfile::TempDir::new().unwrap();
-        let open = || {
-            let path = directory.path().join("hookyard.db");
-            let entropy = Arc::new(SystemEntropy);
-            SqliteStore::open(Options { path, key: [7; 32], entropy }).unwrap()
-        };
-        let id = WorkspaceId(1);
+    const ID: WorkspaceId = WorkspaceId(1);
+
+    fn open(directory: &TempDir) -> SqliteStore {
+        let path = directory.path().join("hookyard.db");
+        let entropy = Arc::new(SystemEntropy);
+        SqliteStore::open(Options { path, key: [7; 32], entropy }).unwrap()
+    }
+
+    async fn begin(directory: &TempDir) -> SqliteStore {
+        let store = open(directory);
         let new = NewWorkspace {
-            workspace: Workspace { id, merchant: "DEMO".into(), name: "demo".into() },
+            workspace: Workspace { id: ID, merchant: "DEMO".into(), name: "demo".into() },
             project: Project { id: ProjectId(1), name: "demo".into() },
             catalogue: catalogue::initial().clone(),
             credentials: Vec::new(),
         };
-        let store = open();
         store.create_workspace(new).await.unwrap();
-        let event = |number| NewEvent {
+        store
+    }
+
+    fn event(number: usize) -> NewEvent {
+        NewEvent {
             event_type: EventTypeId(22),
             id: format!("{number}"),
             source: "/shop".into(),
             attributes: String::new(),
             object: format!(r#"{{"text":"{}"}}"#, "x".repeat(989)).into(),
             matched: Vec::new(),
-        };
-        let receipts = store.append(id, (0..9).map(event).collect(), Timestamp::UNIX_EPOCH).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn runs_of_before_have_no_workspaces_and_are_known_all_the_same() {
+        let directory = TempDir::new().unwrap();
+        let store = begin(&directory).await;
+        let all = || (0..9).map(event).collect::<Vec<_>>();
+        store.append(ID, all(), Timestamp::UNIX_EPOCH).await.unwrap();
+        store.close().await.unwrap();
+        let conn = Connection::open(directory.path().join("hookyard.db")).unwrap();
+        let forgot = conn.execute("UPDATE event_keys SET workspaces = NULL", []).unwrap();
+        assert_eq!(forgot, 1);
+        drop(conn);
+        let again = open(&directory).append(ID, all(), Timestamp::UNIX_EPOCH).await.unwrap();
+        assert!(again.iter().all(|receipt| receipt.duplicate));
+    }
+
+    #[tokio::test]
+    async fn no_more_is_loaded_than_was_asked_for() {
+        let directory = TempDir::new().unwrap();
+        let store = begin(&directory).await;
+        let receipts = store.append(ID, (0..9).map(event).collect(), Timestamp::UNIX_EPOCH).await;
         let seqs: Vec<_> = receipts.unwrap().iter().map(|receipt| receipt.seq.0).collect();
         // From memory, and after a start from the file.
-        for store in [store, open()] {
+        for store in [store, open(&directory)] {
             for (bytes, loaded) in [(0, 1), (1_000, 1), (1_001, 2), (3_500, 4), (usize::MAX, 9)] {
                 let events = store.load_up_to(seqs.clone(), bytes).await.unwrap();
                 assert_eq!(events.len(), loaded, "{bytes}");

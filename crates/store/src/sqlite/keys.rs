@@ -1,19 +1,30 @@
 //! Recognising events that were published before.
 //!
 //! An index on the event ids would write a page somewhere in the middle of the file for every event.
-//! Instead two hashes of each event's identity are kept: in memory for the newest
-//! [`WINDOW`] events, and on disk as one short row for each run of events between two checkpoints.
+//! Instead two hashes of each event's identity are kept: in memory for up to [`WINDOW`] events, and on
+//! disk as one short row for each run of events between two checkpoints.
+//!
+//! What is in memory is shared among the workspaces: where there is too much, the oldest goes of the one
+//! that has most. So none pushes out what another has within its share.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use hookyard_core::id::WorkspaceId;
 use sha2::{Digest, Sha256};
 
-/// How many of the newest events a repeated id and source is recognised among. At 16 bytes in the
-/// list and about 35 in the map this is some 50 MB at most; at a thousand events a second it is a
-/// quarter of an hour, the reach of any publisher's retries.
+use super::codec;
+use crate::StoreError;
+
+/// Among how many events of all workspaces a repeated id and source is recognised. At 16 bytes in the
+/// lists and about 35 in the map this is some 50 MB at most; at a thousand events a second it is a
+/// quarter of an hour, the reach of any publisher's retries. Each workspace always has its newest
+/// million divided by how many there are.
 pub(super) const WINDOW: usize = 1_000_000;
+
+/// How many of the newest events of all workspaces a start looks at for those that are in the window:
+/// at 20 bytes each it reads some 160 MB at most, a second or two.
+pub(super) const RECOVERED_MAX: u64 = 8_000_000;
 
 /// Bytes of one event in a stored run.
 pub(super) const KEY_BYTES: usize = 16;
@@ -51,8 +62,8 @@ fn hash(workspace: WorkspaceId, parts: &[&str]) -> u64 {
 }
 
 /// A run of keys of consecutive events, as it is stored.
-pub(super) fn encode(keys: &[Key]) -> Vec<u8> {
-    keys.iter().flat_map(|key| [key.id.to_le_bytes(), key.whole.to_le_bytes()]).flatten().collect()
+pub(super) fn encode<'k>(keys: impl Iterator<Item = &'k Key>) -> Vec<u8> {
+    keys.flat_map(|key| [key.id.to_le_bytes(), key.whole.to_le_bytes()]).flatten().collect()
 }
 
 /// Reads what [`encode`] wrote. Trailing bytes that make no whole key are left out.
@@ -61,40 +72,123 @@ pub(super) fn decode(bytes: &[u8]) -> impl DoubleEndedIterator<Item = Key> + Exa
     bytes.chunks_exact(KEY_BYTES).map(move |key| Key { id: word(key), whole: word(&key[8..]) })
 }
 
-/// The identities of the newest events.
-#[derive(Debug, Default)]
+/// The workspaces of the keys of a run, as they are stored beside it: each with how many keys in a row
+/// it has.
+pub(super) fn encode_workspaces(run: impl Iterator<Item = WorkspaceId>) -> Vec<u8> {
+    let mut stretches: Vec<(u64, u64)> = Vec::new();
+    for workspace in run.map(|workspace| u64::from(workspace.0.unsigned_abs())) {
+        match stretches.last_mut() {
+            Some((last, count)) if *last == workspace => *count += 1,
+            _ => stretches.push((workspace, 1)),
+        }
+    }
+    codec::encode(stretches.into_iter().flat_map(|(workspace, count)| [workspace, count]))
+}
+
+/// Reads what [`encode_workspaces`] wrote. Beyond `keys` there is nothing to be read.
+pub(super) fn decode_workspaces(bytes: &[u8], keys: usize) -> Result<Vec<WorkspaceId>, StoreError> {
+    let mut run = Vec::with_capacity(keys);
+    for stretch in codec::decode(bytes)?.chunks_exact(2) {
+        let workspace = WorkspaceId(i32::try_from(stretch[0]).unwrap_or(i32::MAX));
+        let count = usize::try_from(stretch[1]).unwrap_or(usize::MAX).min(keys - run.len());
+        run.extend(std::iter::repeat_n(workspace, count));
+    }
+    Ok(run)
+}
+
+/// The workspace that keys have of which none was written down: all that were stored by versions that
+/// did not. They have one share.
+pub(super) const UNKNOWN: WorkspaceId = WorkspaceId(0);
+
+/// The identities of the newest events of each workspace.
+#[derive(Debug)]
 pub(super) struct Keys {
+    most: usize,
     /// The newest event that has each [`Key::whole`].
     newest: HashMap<u64, u64, BuildHasherDefault<AsIs>>,
-    /// The keys of consecutive events; the first one is event `first`'s.
-    window: VecDeque<Key>,
+    /// What each workspace has, in the order of the events: numbers, and the keys for recognising.
+    shares: HashMap<WorkspaceId, VecDeque<(u64, u64)>>,
+    /// How much each has.
+    sizes: BTreeSet<(usize, WorkspaceId)>,
+    /// How much all have.
+    all: usize,
+    /// The keys of consecutive events that are not on disk yet; the first one is event `first`'s. A
+    /// checkpoint that fails again and again leaves the newest.
+    unsaved: VecDeque<(WorkspaceId, Key)>,
     first: u64,
 }
 
+impl Default for Keys {
+    fn default() -> Self {
+        Self::new(WINDOW)
+    }
+}
+
 impl Keys {
-    /// Adds the next event's key. Where numbers are left out, since their events were deleted, the
-    /// keys before them are forgotten: the window is consecutive.
-    pub(super) fn push(&mut self, seq: u64, key: Key) {
-        if self.first + self.window.len() as u64 != seq {
-            self.window.clear();
-            self.newest.clear();
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            newest: HashMap::default(),
+            shares: HashMap::default(),
+            sizes: BTreeSet::default(),
+            all: 0,
+            unsaved: VecDeque::default(),
+            first: 0,
         }
-        if self.window.is_empty() {
+    }
+
+    /// Adds the next event's key. Where numbers are left out, what is before them is not written down
+    /// any more: a run is consecutive.
+    pub(super) fn push(&mut self, workspace: WorkspaceId, seq: u64, key: Key) {
+        if self.first + self.unsaved.len() as u64 != seq {
+            self.unsaved.clear();
+        }
+        if self.unsaved.is_empty() {
             self.first = seq;
         }
-        self.window.push_back(key);
+        self.unsaved.push_back((workspace, key));
+        if self.unsaved.len() > self.most {
+            self.unsaved.pop_front();
+            self.first += 1;
+        }
         self.newest.insert(key.whole, seq);
-        if self.window.len() > WINDOW {
+        self.change(workspace, |share| share.push_back((seq, key.whole)));
+        if self.all > self.most {
             self.forget_oldest();
         }
     }
 
+    /// Adds the key of an event that is on disk and older than all that are here.
+    pub(super) fn push_older(&mut self, workspace: WorkspaceId, seq: u64, key: Key) {
+        let largest = self.sizes.last().map(|(_, workspace)| *workspace);
+        if self.all >= self.most {
+            if largest == Some(workspace) {
+                return;
+            }
+            self.forget_oldest();
+        }
+        self.newest.entry(key.whole).or_insert(seq);
+        self.change(workspace, |share| share.push_front((seq, key.whole)));
+    }
+
+    /// Whether keys of workspaces that have few may still find a place.
+    pub(super) fn has_room(&self) -> bool {
+        self.all < self.most || self.sizes.len() > 1
+    }
+
     /// Takes back the events from `seq` on, whose transaction was rolled back.
     pub(super) fn truncate(&mut self, seq: u64) {
-        while !self.window.is_empty() && self.first + self.window.len() as u64 > seq {
-            if let Some(key) = self.window.pop_back() {
+        while self.first + self.unsaved.len() as u64 > seq {
+            let Some((workspace, key)) = self.unsaved.pop_back() else { break };
+            let gone = self.first + self.unsaved.len() as u64;
+            if self.newest.get(&key.whole) == Some(&gone) {
                 self.newest.remove(&key.whole);
             }
+            self.change(workspace, |share| {
+                if share.back().is_some_and(|(last, _)| *last == gone) {
+                    share.pop_back();
+                }
+            });
         }
     }
 
@@ -103,18 +197,39 @@ impl Keys {
         self.newest.get(&key.whole).copied()
     }
 
-    /// The keys of the events from `seq` on.
-    pub(super) fn since(&self, seq: u64) -> Vec<Key> {
-        let skip = usize::try_from(seq.saturating_sub(self.first)).unwrap_or(usize::MAX);
-        self.window.iter().skip(skip).copied().collect()
+    /// The keys that are not on disk, of consecutive events, and the number of the first.
+    pub(super) fn unsaved(&self) -> (u64, &VecDeque<(WorkspaceId, Key)>) {
+        (self.first, &self.unsaved)
     }
 
+    /// Those that were to be written are on disk.
+    pub(super) fn saved(&mut self) {
+        self.first += self.unsaved.len() as u64;
+        self.unsaved.clear();
+    }
+
+    fn change(&mut self, workspace: WorkspaceId, work: impl FnOnce(&mut VecDeque<(u64, u64)>)) {
+        let share = self.shares.entry(workspace).or_default();
+        self.sizes.remove(&(share.len(), workspace));
+        self.all -= share.len();
+        work(share);
+        self.all += share.len();
+        if share.is_empty() {
+            self.shares.remove(&workspace);
+        } else {
+            self.sizes.insert((share.len(), workspace));
+        }
+    }
+
+    /// Forgets the oldest of the workspace that has most.
     fn forget_oldest(&mut self) {
-        if let Some(key) = self.window.pop_front() {
-            if self.newest.get(&key.whole) == Some(&self.first) {
-                self.newest.remove(&key.whole);
-            }
-            self.first += 1;
+        let Some((_, workspace)) = self.sizes.last().copied() else { return };
+        let mut oldest = None;
+        self.change(workspace, |share| oldest = share.pop_front());
+        if let Some((seq, whole)) = oldest
+            && self.newest.get(&whole) == Some(&seq)
+        {
+            self.newest.remove(&whole);
         }
     }
 }
@@ -155,43 +270,100 @@ mod tests {
         assert_ne!(key("ab", "c").whole, key("b", "ca").whole);
     }
 
-    #[test]
-    fn rolled_back_events_are_forgotten() {
-        let mut keys = Keys::default();
-        keys.push(10, key("a", ""));
-        keys.push(11, key("b", ""));
-        keys.truncate(11);
-        assert_eq!(keys.find(key("a", "")), Some(10));
-        assert_eq!(keys.find(key("b", "")), None);
-        assert_eq!(keys.since(10), [key("a", "")]);
+    const ONE: WorkspaceId = WorkspaceId(1);
+    const OTHER: WorkspaceId = WorkspaceId(2);
+
+    fn numbered(seq: u64) -> Key {
+        Key { id: seq, whole: seq }
     }
 
     #[test]
-    fn a_gap_forgets_what_was_before_it() {
+    fn rolled_back_events_are_forgotten() {
         let mut keys = Keys::default();
-        keys.push(10, key("a", ""));
-        keys.push(20, key("b", ""));
-        keys.push(21, key("c", ""));
-        assert_eq!(keys.find(key("a", "")), None);
+        keys.push(ONE, 10, key("a", ""));
+        keys.push(OTHER, 11, key("b", ""));
+        keys.push(ONE, 12, key("c", ""));
+        keys.truncate(11);
+        assert_eq!(keys.find(key("a", "")), Some(10));
+        assert_eq!((keys.find(key("b", "")), keys.find(key("c", ""))), (None, None));
+        assert_eq!(keys.unsaved().0, 10);
+        assert_eq!(keys.unsaved().1, &[(ONE, key("a", ""))]);
+        assert_eq!(keys.sizes.len(), 1);
+        keys.push(ONE, 11, key("b", ""));
+        assert_eq!(keys.find(key("b", "")), Some(11));
+    }
+
+    #[test]
+    fn a_run_is_consecutive_and_written_once() {
+        let mut keys = Keys::default();
+        keys.push(ONE, 10, key("a", ""));
+        keys.push(ONE, 20, key("b", ""));
+        keys.push(ONE, 21, key("c", ""));
+        assert_eq!(keys.find(key("a", "")), Some(10));
+        let run = [(ONE, key("b", "")), (ONE, key("c", ""))];
+        assert_eq!((keys.unsaved().0, keys.unsaved().1), (20, &run.into()));
+        keys.saved();
+        assert!(keys.unsaved().1.is_empty());
+        keys.push(ONE, 22, key("d", ""));
+        assert_eq!((keys.unsaved().0, keys.unsaved().1.len()), (22, 1));
         assert_eq!(keys.find(key("c", "")), Some(21));
-        assert_eq!(keys.since(21), [key("c", "")]);
-        assert_eq!(keys.newest.len(), 2);
     }
 
     #[test]
     fn the_window_is_bounded() {
-        let mut keys = Keys::default();
-        for seq in 0..WINDOW as u64 + 10 {
-            keys.push(seq, Key { id: seq, whole: seq });
+        let mut keys = Keys::new(1_000);
+        for seq in 0..2_500 {
+            keys.push(ONE, seq, numbered(seq));
         }
-        assert_eq!(keys.find(Key { id: 9, whole: 9 }), None);
-        assert_eq!(keys.find(Key { id: 10, whole: 10 }), Some(10));
-        assert_eq!(keys.newest.len(), WINDOW);
+        assert_eq!((keys.find(numbered(1_499)), keys.find(numbered(1_500))), (None, Some(1_500)));
+        assert_eq!((keys.newest.len(), keys.shares[&ONE].len()), (1_000, 1_000));
+        assert!(keys.unsaved().1.len() <= 1_000);
+    }
+
+    #[test]
+    fn no_workspace_pushes_out_what_another_has_within_its_share() {
+        let mut keys = Keys::new(1_000);
+        for seq in 0..300 {
+            keys.push(ONE, seq, numbered(seq));
+        }
+        for seq in 300..50_000 {
+            keys.push(OTHER, seq, numbered(seq));
+        }
+        assert!((0..300).all(|seq| keys.find(numbered(seq)) == Some(seq)));
+        for seq in 50_000..60_000 {
+            keys.push(ONE, seq, numbered(seq));
+        }
+        let sizes: Vec<_> = keys.sizes.iter().map(|(size, _)| *size).collect();
+        assert_eq!(sizes, [500, 500]);
+    }
+
+    #[test]
+    fn a_start_finds_the_window_that_was_there() {
+        let workspace = |seq: u64| WorkspaceId(if seq % 100 == 7 { 2 } else { 1 });
+        let (mut keys, mut again) = (Keys::new(1_000), Keys::new(1_000));
+        for seq in 0..20_000 {
+            keys.push(workspace(seq), seq, numbered(seq));
+        }
+        for seq in (0..20_000).rev() {
+            again.push_older(workspace(seq), seq, numbered(seq));
+        }
+        assert_eq!(again.shares, keys.shares);
+        assert_eq!(again.newest, keys.newest);
+        assert!(again.unsaved().1.is_empty());
+    }
+
+    #[test]
+    fn workspaces_of_a_run_round_trip() {
+        let run = [1, 1, 1, 7, 1, 2, 2].map(WorkspaceId);
+        let stored = encode_workspaces(run.into_iter());
+        assert_eq!(decode_workspaces(&stored, run.len()).unwrap(), run);
+        assert_eq!(decode_workspaces(&stored, 2).unwrap(), run[..2]);
+        assert!(decode_workspaces(&[], 7).unwrap().is_empty());
     }
 
     #[test]
     fn stored_runs_round_trip() {
         let run = [key("a", "x"), key("b", "y")];
-        assert!(decode(&encode(&run)).eq(run));
+        assert!(decode(&encode(run.iter())).eq(run));
     }
 }

@@ -253,19 +253,26 @@ pub(super) fn difference(conn: &Connection, ids: NextIds) -> Result<Option<Strin
     Ok(said.reduce(|all, next| format!("{all}; {next}")))
 }
 
-/// Reads the identities of the newest events: runs that are stored, then the journal after them.
+/// Reads the identities of the newest events: runs that are stored, the newest first, then the journal
+/// after them.
 fn load_keys(conn: &Connection, saved: AsOf, state: &mut State) -> Result<(), StoreError> {
-    let oldest = state.ids.seq.saturating_sub(keys::WINDOW as u64);
-    let sql = "SELECT first_seq, hashes FROM event_keys WHERE first_seq >= \
+    let oldest = state.ids.seq.saturating_sub(keys::RECOVERED_MAX);
+    let sql = "SELECT first_seq, hashes, workspaces FROM event_keys WHERE first_seq >= \
                coalesce((SELECT max(first_seq) FROM event_keys WHERE first_seq <= ?1), 0) \
-               ORDER BY first_seq";
+               ORDER BY first_seq DESC";
     let mut statement = conn.prepare(sql).map_err(failed)?;
     let mut runs = statement.query([signed(oldest)]).map_err(failed)?;
-    while let Some(run) = runs.next().map_err(failed)? {
+    while let Some(run) = runs.next().map_err(failed)?
+        && state.keys.has_room()
+    {
         let first = unsigned(run, 0).map_err(failed)?;
-        let hashes = run.get_ref(1).map_err(failed)?.as_blob().map_err(|e| failed(e.into()))?;
-        for (place, key) in keys::decode(hashes).enumerate() {
-            state.keys.push(first + place as u64, key);
+        let blob = |column| -> rusqlite::Result<_> { Ok(run.get_ref(column)?.as_blob_or_null()?) };
+        let hashes = keys::decode(blob(1).map_err(failed)?.unwrap_or_default());
+        let workspaces = blob(2).map_err(failed)?.unwrap_or_default();
+        let workspaces = keys::decode_workspaces(workspaces, hashes.len())?;
+        for (place, key) in hashes.enumerate().rev() {
+            let workspace = workspaces.get(place).copied().unwrap_or(keys::UNKNOWN);
+            state.keys.push_older(workspace, first + place as u64, key);
         }
     }
     let sql = "SELECT seq, workspace_id, event_id, source FROM journal WHERE seq > ?1 ORDER BY seq";
@@ -276,7 +283,7 @@ fn load_keys(conn: &Connection, saved: AsOf, state: &mut State) -> Result<(), St
         let (id, source): (String, String) =
             (row.get(2).map_err(failed)?, row.get(3).map_err(failed)?);
         let key = keys::Key::new(workspace, &id, &source);
-        state.keys.push(unsigned(row, 0).map_err(failed)?, key);
+        state.keys.push(workspace, unsigned(row, 0).map_err(failed)?, key);
     }
     Ok(())
 }
