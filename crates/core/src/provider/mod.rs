@@ -108,7 +108,9 @@ impl Preset {
     /// Whether the signature or token is in a header.
     pub fn has_header(&self) -> bool {
         let from = &self.scheme.signature.from;
-        from.iter().any(|place| matches!(place, Place::Header(_) | Place::HeaderFamily(_)))
+        from.iter().any(|place| {
+            matches!(place, Place::Header(_) | Place::HeaderOr(..) | Place::HeaderFamily(_))
+        })
     }
 
     /// What an accepted delivery must be answered; `None` for the usual.

@@ -14,6 +14,9 @@ use super::pointer::Pointer;
 pub enum Place {
     /// `header:NAME`: a header, each of its values if it is repeated.
     Header(String),
+    /// `header:NAME|OTHER`: the first header, or the second where the first is missing, for senders
+    /// that use two families of names.
+    HeaderOr(String, String),
     /// `header:NAME-*`: all headers whose names start so, for senders that number them.
     HeaderFamily(String),
     /// `query:NAME`: a parameter of the URL, decoded.
@@ -33,8 +36,8 @@ pub enum Place {
 /// Why a text names no place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` names no place: give `header:NAME`, `query:NAME`, `json:/POINTER`, `item:/POINTER`, \
-     `claim:NAME`, `bearer` or `basic`"
+    "`{0}` names no place: give `header:NAME`, `header:NAME|OTHER`, `query:NAME`, `json:/POINTER`, \
+     `item:/POINTER`, `claim:NAME`, `bearer` or `basic`"
 )]
 pub struct NoPlace(String);
 
@@ -47,7 +50,9 @@ impl Place {
     /// The same place under another header's name; places that are no header stay.
     pub(super) fn renamed(&self, header: &HeaderName) -> Self {
         match self {
-            Self::Header(_) | Self::HeaderFamily(_) => Self::Header(header.as_str().to_owned()),
+            Self::Header(_) | Self::HeaderOr(..) | Self::HeaderFamily(_) => {
+                Self::Header(header.as_str().to_owned())
+            }
             other => other.clone(),
         }
     }
@@ -78,6 +83,12 @@ impl FromStr for Place {
 }
 
 fn header(name: &str) -> Option<Place> {
+    if let Some((first, second)) = name.split_once('|') {
+        let lower = |name: &str| Some(HeaderName::from_bytes(name.as_bytes()).ok()?.to_string());
+        // `|` may stand in a header's name, and never does.
+        let alone = !second.contains('|');
+        return alone.then(|| Some(Place::HeaderOr(lower(first)?, lower(second)?)))?;
+    }
     let (stem, family) = name.strip_suffix('*').map_or((name, false), |stem| (stem, true));
     let lower = HeaderName::from_bytes(stem.as_bytes()).ok()?.as_str().to_owned();
     // A family without its hyphen would take in strangers: `x-*` is all that is not standard.
@@ -92,6 +103,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Header(name) => write!(f, "header:{name}"),
+            Self::HeaderOr(first, second) => write!(f, "header:{first}|{second}"),
             Self::HeaderFamily(stem) => write!(f, "header:{stem}*"),
             Self::Query(name) => write!(f, "query:{name}"),
             Self::Json(pointer) => write!(f, "json:{pointer}"),
@@ -127,6 +139,7 @@ mod tests {
         for text in [
             "header:x-signature",
             "header:x-docusign-signature-*",
+            "header:svix-id|webhook-id",
             "query:hub.challenge",
             "json:/a/0/b~1c",
             "item:/additionalData/hmacSignature",
@@ -150,6 +163,9 @@ mod tests {
             "header:*",
             "header:x-*",
             "header:sig*",
+            "header:a|",
+            "header:|a",
+            "header:a|b|c",
             "query:",
             "json:a",
             "json:/~2",

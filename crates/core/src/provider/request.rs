@@ -55,6 +55,10 @@ impl<'a> Sight<'a> {
     pub(super) fn values(&self, place: &Place) -> Vec<Cow<'a, str>> {
         let headers = self.request.headers;
         match place {
+            Place::HeaderOr(first, second) => {
+                let name = if headers.contains_key(first) { first } else { second };
+                self.values(&Place::Header(name.clone()))
+            }
             Place::Header(name) => headers
                 .get_all(name.as_str())
                 .iter()
@@ -134,6 +138,7 @@ mod tests {
         let find = |sight: &Sight<'_>, place: &str| sight.values(&place.parse().unwrap()).join("|");
         assert_eq!(find(&sight, "header:X-A"), "1");
         assert_eq!(find(&sight, "header:X-DocuSign-Signature-*"), "s1|s2");
+        assert_eq!(find(&sight, "header:X-A|X-B") + &find(&sight, "header:X-B|X-A"), "11");
         assert_eq!(find(&sight, "query:hub.challenge"), "x y z");
         assert_eq!(find(&sight, "query:a"), "1|2");
         assert_eq!(find(&sight, "json:/k"), "7");

@@ -194,6 +194,11 @@ def standard(prefix):
 family(["standard-webhooks", "openai", "replicate"], f"whsec_{KEY}", f"whsec_{OTHER_KEY}",
        standard("webhook"))
 family(["svix", "clerk", "resend"], f"whsec_{KEY}", f"whsec_{OTHER_KEY}", standard("svix"))
+for name in ["svix", "clerk", "resend"]:
+    case(name, "sent under the names of Standard Webhooks", "verified", f"whsec_{KEY}",
+         standard("webhook")(f"whsec_{KEY}", BODY, T))
+    case(name, "another secret under the names of Standard Webhooks", "wrong_signature",
+         f"whsec_{OTHER_KEY}", standard("webhook")(f"whsec_{KEY}", BODY, T))
 case("standard-webhooks", "the vector of the specification", "verified",
      "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
      [("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"), ("webhook-timestamp", "1614265330"),

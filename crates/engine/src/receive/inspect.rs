@@ -138,6 +138,7 @@ impl Proofs {
         for place in verifier.places() {
             match place {
                 Place::Header(name) | Place::HeaderFamily(name) => headers.push(name.clone()),
+                Place::HeaderOr(first, second) => headers.extend([first.clone(), second.clone()]),
                 Place::Query(name) => parameters.push(name.clone()),
                 Place::Bearer | Place::Basic => headers.push("authorization".to_owned()),
                 Place::Json(_) | Place::Item(_) | Place::Claim(_) => {}

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::answer;
 use super::auth::Caller;
-use super::client::Class;
+use super::client::ReflowForm;
 use super::error::{ApiError, Subject};
 use super::path::{PathTexts, webhook_oid};
 use crate::App;
@@ -22,7 +22,7 @@ struct WebhookReflow<'a> {
     queued: bool,
 }
 
-/// The answer of the older API: what the first delivery would send.
+/// The answer until SDK 4.0.241: the request that the first delivery would send.
 #[derive(Serialize)]
 struct WebhookSampleRequest<'a> {
     request: String,
@@ -31,7 +31,7 @@ struct WebhookSampleRequest<'a> {
     uri: &'a str,
 }
 
-/// Both answers, for clients that know either.
+/// Both answers, for clients that read either and ignore the other.
 #[derive(Serialize)]
 struct BothAnswers<'a> {
     reflow: WebhookReflow<'a>,
@@ -56,10 +56,14 @@ pub(super) async fn handle(
     let reflowed = app.engine.reflow_endpoint(workspace, id, "eventName", &event_name).await;
     let reflowed = reflowed.map_err(failed)?;
     let reflow = WebhookReflow { event_name: &event_name, queued: reflowed.queued };
-    if caller.client.class != Class::Legacy {
+    let form = caller.client.reflow_form();
+    if form == ReflowForm::New {
         return Ok(answer::one("reflow", &reflow));
     }
     let webhook_sample_request = sample(&app, &reflowed).await.map_err(failed)?;
+    if form == ReflowForm::Old {
+        return Ok(answer::one("webhook_sample_request", &webhook_sample_request));
+    }
     let metadata = Metadata { payload_name: "reflow" };
     Ok(answer::json(&BothAnswers { reflow, webhook_sample_request, success: true, metadata }))
 }

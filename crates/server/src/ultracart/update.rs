@@ -24,11 +24,11 @@ pub(super) async fn handle(
     let id = webhook_oid(&oid)?;
     let placeholders = Query::parse(query.as_deref()).placeholders()?;
     let change = change::parse(&body::read_object(body).await?, caller.client)?;
-    let requested_version = change.api_version;
+    let (requested_version, requested_auth) = (change.api_version, change.auth);
 
     let view = app.engine.update_endpoint(workspace, id, change).await;
     let view = view.map_err(|error| ApiError::from_engine(error, Subject::webhook("updated")))?;
     let shape = Shape::new(&app, workspace, caller.client).await?;
-    let shape = Shape { placeholders, requested_version, ..shape };
+    let shape = Shape { placeholders, requested_version, requested_auth, ..shape };
     Ok(answer::one("webhook", &shape.webhook(&view)))
 }

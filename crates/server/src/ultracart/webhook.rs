@@ -21,6 +21,12 @@ use crate::App;
 /// The first version with `name` and `merchant_comments`.
 const NAMES_SINCE: (u32, u32, u32) = (4, 1, 99);
 
+/// The first version with `event_ruler`.
+const RULES_SINCE: (u32, u32, u32) = (4, 0, 194);
+
+/// The first version with `compress_events`.
+const COMPRESSION_SINCE: (u32, u32, u32) = (4, 0, 80);
+
 /// What an answer about webhooks depends on, beside the webhooks.
 pub(super) struct Shape {
     pub(super) client: Client,
@@ -33,6 +39,8 @@ pub(super) struct Shape {
     pub(super) placeholders: bool,
     /// The `api_version` that the body of this request carried.
     pub(super) requested_version: Option<ApiVersion>,
+    /// The `authentication_type` that the body of this request carried.
+    pub(super) requested_auth: Option<AuthKind>,
 }
 
 #[derive(Serialize)]
@@ -56,7 +64,8 @@ pub(super) struct Webhook<'a> {
     api_version: Option<ApiVersion>,
     maximum_events: i32,
     maximum_size: i32,
-    compress_events: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compress_events: Option<bool>,
     disabled: bool,
     consecutive_failures: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -143,6 +152,7 @@ impl Shape {
             applications: applications.map_err(failed)?,
             placeholders: false,
             requested_version: None,
+            requested_auth: None,
         })
     }
 
@@ -150,8 +160,8 @@ impl Shape {
     pub(super) fn webhook<'a>(&'a self, view: &'a EndpointView) -> Webhook<'a> {
         let EndpointView { endpoint, state } = view;
         let settings = &endpoint.settings;
-        let names =
-            |text: &'a Option<String>| text.as_deref().filter(|_| self.client.knows(NAMES_SINCE));
+        let knows = |since| self.client.knows(since);
+        let names = |text: &'a Option<String>| text.as_deref().filter(|_| knows(NAMES_SINCE));
         // Nothing is tried again while the webhook is off.
         let backing_off = state.failures > 0 && !settings.disabled;
         let retry_at = state.retry_at.filter(|_| backing_off);
@@ -168,7 +178,7 @@ impl Shape {
             api_version: self.api_version(),
             maximum_events: settings.maximum_events,
             maximum_size: settings.maximum_size,
-            compress_events: settings.compress_events,
+            compress_events: knows(COMPRESSION_SINCE).then_some(settings.compress_events),
             disabled: settings.disabled,
             consecutive_failures: int32(state.failures),
             next_retry_after: retry_at.map(|at| dates::format(at, &self.time_zone)),
@@ -189,10 +199,12 @@ impl Shape {
         self.categories(None)
     }
 
-    /// Older clients fail on a value that came later (UltraCart spec, trap 4).
+    /// Older clients fail on a value that came later (UltraCart spec, trap 4). A client that sent the
+    /// value in this request reads the value.
     fn authentication_type(&self, kind: AuthKind) -> Option<AuthKind> {
         let old = matches!(kind, AuthKind::None | AuthKind::Basic);
-        (old || self.client.knows_new_auth_kinds()).then_some(kind)
+        let known = self.client.knows_new_auth_kinds() || self.requested_auth == Some(kind);
+        (old || known).then_some(kind)
     }
 
     /// Each generation fails on the other's only value, and the two cannot be told apart by what
@@ -222,7 +234,7 @@ impl Shape {
     ) -> WebhookEventCategory<'a> {
         let events = category.event_types.iter().map(|kind| {
             let subscription = endpoint.and_then(|endpoint| endpoint.subscription(kind.id));
-            event(kind, subscription.filter(|subscription| subscription.active))
+            self.event(kind, subscription.filter(|subscription| subscription.active))
         });
         let mut events: Vec<_> = events.collect();
         let subscribed = !events.is_empty() && events.iter().all(|event| event.subscribed);
@@ -236,22 +248,24 @@ impl Shape {
             events,
         }
     }
-}
 
-fn event<'a>(
-    kind: &'a EventType,
-    subscription: Option<&'a Subscription>,
-) -> WebhookEventSubscription<'a> {
-    WebhookEventSubscription {
-        webhook_event_oid: kind.id.0,
-        event_name: &kind.name,
-        event_description: &kind.description,
-        subscribed: subscription.is_some(),
-        expansion: subscription.and_then(|subscription| subscription.expansion.as_deref()),
-        event_ruler: subscription.and_then(|subscription| subscription.rule.as_deref()),
-        comments: subscription.and_then(|subscription| subscription.comments.as_deref()),
-        supports_reflow: kind.supports_reflow,
-        deprecated_flag: kind.deprecated,
-        discontinued_flag: kind.discontinued,
+    fn event<'a>(
+        &self,
+        kind: &'a EventType,
+        subscription: Option<&'a Subscription>,
+    ) -> WebhookEventSubscription<'a> {
+        let rule = subscription.and_then(|subscription| subscription.rule.as_deref());
+        WebhookEventSubscription {
+            webhook_event_oid: kind.id.0,
+            event_name: &kind.name,
+            event_description: &kind.description,
+            subscribed: subscription.is_some(),
+            expansion: subscription.and_then(|subscription| subscription.expansion.as_deref()),
+            event_ruler: rule.filter(|_| self.client.knows(RULES_SINCE)),
+            comments: subscription.and_then(|subscription| subscription.comments.as_deref()),
+            supports_reflow: kind.supports_reflow,
+            deprecated_flag: kind.deprecated,
+            discontinued_flag: kind.discontinued,
+        }
     }
 }

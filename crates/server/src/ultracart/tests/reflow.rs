@@ -12,25 +12,42 @@ async fn pending(sdk: &Sdk<'_>) -> i64 {
 }
 
 #[tokio::test]
-async fn modern_and_strict_clients_get_the_new_answer() {
+async fn java_gets_the_answer_of_its_version_alone() {
     let server = TestServer::start().await;
     let webhook = Sdk::new(&server, NEWEST).insert(BODY).await;
     publish(&server, id_of(&webhook), "item_update", r#"{"merchant_item_oid":7}"#).await;
     let path = format!("{}/reflow/item_update", path(&webhook));
-    for agent in [NEWEST, JAVA] {
+    for agent in [JAVA, "OpenAPI-Generator/4.0.242/java"] {
         let reply = Sdk::new(&server, agent).post(&path, "").await;
         assert_eq!(
             reply.text,
             r#"{"reflow":{"event_name":"item_update","queued":true},"success":true,"metadata":{"payload_name":"reflow"}}"#
         );
     }
+    for agent in ["OpenAPI-Generator/4.0.241/java", "OpenAPI-Generator/4.0.15-RC/java"] {
+        let reply = Sdk::new(&server, agent).post(&path, "").await;
+        assert!(
+            reply.text.starts_with(r#"{"webhook_sample_request":{"request":"#),
+            "{}",
+            reply.text
+        );
+        let end = r#"},"success":true,"metadata":{"payload_name":"webhook_sample_request"}}"#;
+        assert!(reply.text.ends_with(end), "{}", reply.text);
+        assert!(!reply.text.contains("\"reflow\""), "{}", reply.text);
+    }
     assert_eq!(pending(&Sdk::new(&server, NEWEST)).await, 2, "the second was the first again");
 }
 
 #[tokio::test]
-async fn legacy_clients_get_both_answers() {
+async fn all_other_clients_get_both_answers() {
+    for agent in [SEED, NEWEST, "OpenAPI-Generator/4.0.100-RC/csharp", "RestSharp/105.1.0.0"] {
+        both_answers(agent).await;
+    }
+}
+
+async fn both_answers(agent: &'static str) {
     let server = TestServer::start().await;
-    let sdk = Sdk::new(&server, SEED);
+    let sdk = Sdk::new(&server, agent);
     let webhook = sdk.insert(BODY).await;
     let path = format!("{}/reflow/item_update", path(&webhook));
     let sample = async || {

@@ -392,3 +392,41 @@ async fn changed_endpoints_are_looked_at_again() {
     let endpoints = server.engine.store().endpoints(WORKSPACE).await.unwrap();
     assert_eq!(ready.take(), [endpoints[0].id]);
 }
+
+#[tokio::test]
+async fn old_java_gets_neither_rules_nor_compression() {
+    let server = TestServer::start().await;
+    let body = FULL.replace("\"event_ruler\":null", r#""event_ruler":"{\"a\":[1]}""#);
+    Sdk::new(&server, NEWEST).post(LIST, &body).await.ok();
+    let list = async |agent| Sdk::new(&server, agent).get(LIST).await.text;
+    for (agent, rule, compressed) in [
+        ("OpenAPI-Generator/4.0.15-RC/java", false, false),
+        ("OpenAPI-Generator/4.0.79-RC/java", false, false),
+        ("OpenAPI-Generator/4.0.80-RC/java", false, true),
+        ("OpenAPI-Generator/4.0.193/java", false, true),
+        ("OpenAPI-Generator/4.0.194/java", true, true),
+        ("OpenAPI-Generator/4.0.15-RC/python", true, true),
+        (SEED, true, true),
+    ] {
+        let text = list(agent).await;
+        assert_eq!(text.contains("event_ruler"), rule, "{agent}: {text}");
+        assert_eq!(text.contains("compress_events"), compressed, "{agent}: {text}");
+    }
+}
+
+/// The agent of PHP has no version, and its older SDKs throw on the newer values.
+#[tokio::test]
+async fn php_reads_a_new_kind_of_authentication_only_where_it_sent_it() {
+    const PHP: &str = "OpenAPI-Generator/1.0.0/PHP";
+    let server = TestServer::start().await;
+    let sdk = Sdk::new(&server, PHP);
+    let body = r#"{"webhook_url":"https://x.test/h","authentication_type":"api user"}"#;
+    let webhook = sdk.insert(body).await;
+    assert_eq!(webhook["authentication_type"], "api user");
+    let path = path(&webhook);
+    let changed = sdk.put(&path, r#"{"disabled":true}"#).await.ok()["webhook"].take();
+    assert_eq!(changed.get("authentication_type"), None);
+    let changed = sdk.put(&path, r#"{"authentication_type":"basic"}"#).await.ok()["webhook"].take();
+    assert_eq!(changed["authentication_type"], "basic");
+    assert_eq!(sdk.get(LIST).await.ok()["webhooks"][0]["authentication_type"], "basic");
+}
