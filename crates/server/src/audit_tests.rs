@@ -16,10 +16,11 @@ use crate::{mammoth, ultracart};
 
 /// What changes nothing that an owner decides: publishing and receiving have records of their own,
 /// questions and trials keep nothing, and a device's wish is noted when a person decides it.
-const NOT_NOTED: [&str; 6] = [
+const NOT_NOTED: [&str; 7] = [
     "POST /v1/events",
     "POST /v1/datasets/{id}/rows",
     "POST /v1/sql",
+    "POST /workspaces/{workspace_id}/projects/{project_id}/resources/bulk",
     "POST /v1/rules/test",
     "POST /v1/sources/{id}/doctor",
     "POST /rest/v2/oauth/device/authorize",
@@ -474,6 +475,11 @@ async fn mammoth_changes_are_noted() {
     let route = format!("DELETE {batches}/{{batch_id}}");
     all.mammoth(&route, &[dataset, &batch(2)], Value::Null, change).await;
     mammoth_datasets(&mut all, &datasets).await;
+    let (projects, new) = ("/workspaces/{workspace_id}/projects", json!({"name": "more"}));
+    let made = format!("POST {projects}");
+    all.call(Who::Pair, &made, &["1"], new, &["project.create"]).await;
+    let name = json!({"patches": [{"op": "replace", "path": "name", "value": "Main"}]});
+    all.mammoth("PATCH ", &[], name, "project.rename").await;
     all.mammoth("DELETE /webhooks/{webhook_id}", &["3"], Value::Null, "source.delete").await;
     all.assert_complete(&routes);
 }
@@ -487,6 +493,8 @@ async fn mammoth_datasets(all: &mut Scenario, datasets: &[String]) {
     let moved = json!({"operation": "move", "resource_ids": [resource],
                        "target_folder_resource_id": "label_1"});
     all.mammoth("PATCH /folders", &[], moved, "dataset.update").await;
+    let name = json!({"patch": [{"op": "replace", "path": "name", "value": "shelf"}]});
+    all.mammoth("PATCH /folders/{folder_id}", &["1"], name, "folder.update").await;
     all.mammoth("DELETE /folders/{folder_id}", &["1"], Value::Null, "folder.delete").await;
     all.mammoth("DELETE /folders?ids=2", &[], Value::Null, "folder.delete").await;
 

@@ -52,6 +52,8 @@ pub(crate) struct App {
     pub(crate) settings: Arc<Settings>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) readiness: Readiness,
+    /// When the server started.
+    pub(crate) started: jiff::Timestamp,
 }
 
 /// What an operator decides about the HTTP surface.
@@ -111,7 +113,8 @@ pub fn router(engine: Arc<Engine>, settings: Settings) -> Router {
     let log = RequestLog::new(clock, entropy.as_ref(), Arc::clone(&settings));
     let tables = Tables::new(Arc::clone(engine.store()), settings.sql);
     let budget = Budget::new(settings.body_bytes_total());
-    let app = App { engine, tables, settings, budget, readiness };
+    let started = engine.clock().now();
+    let app = App { engine, tables, settings, budget, readiness, started };
     Router::new()
         .merge(ultracart::router(&app))
         .merge(mammoth::router())

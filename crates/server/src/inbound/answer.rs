@@ -4,7 +4,8 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use hookyard_core::model::{Source, SuccessAnswer};
 use hookyard_engine::receive::Refusal;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 
 use super::proof;
@@ -21,9 +22,9 @@ struct Accepted {
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// The answer to a delivery that became `rows` rows: the source's own, or the usual.
-pub(super) fn accepted(source: &Source, method: &Method, rows: u32) -> Response {
-    let posted = *method == Method::POST;
-    let usual = if posted { StatusCode::CREATED } else { StatusCode::OK };
+pub(super) fn accepted(source: &Source, head: &Parts, rows: u32) -> Response {
+    let created = head.method == Method::POST && !takes_200_only(&head.headers);
+    let usual = if created { StatusCode::CREATED } else { StatusCode::OK };
     let Some(answer) = &source.spec.options.answer else {
         if let Some(answer) = proof::accepted(source) {
             return answer;
@@ -38,6 +39,16 @@ pub(super) fn accepted(source: &Source, method: &Method, rows: u32) -> Response 
     let kind = content_type.as_deref().and_then(|kind| HeaderValue::from_str(kind).ok());
     let kind = [(header::CONTENT_TYPE, kind.unwrap_or(TEXT))];
     (status, kind, body.clone()).into_response()
+}
+
+/// Whether the sender is Mammoth's first SDK (mammoth-analytics-sdk), which takes every status but 200
+/// for a failure. The SDK posts by `requests` and shows its API key and secret; of the senders that do
+/// so, none needs 201.
+fn takes_200_only(headers: &HeaderMap) -> bool {
+    let agent = headers.get(header::USER_AGENT).map(HeaderValue::as_bytes);
+    agent.is_some_and(|agent| agent.starts_with(b"python-requests/"))
+        && headers.contains_key("x-api-key")
+        && headers.contains_key("x-api-secret")
 }
 
 /// The answer to a delivery that is refused.

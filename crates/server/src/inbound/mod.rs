@@ -185,7 +185,7 @@ impl Call<'_> {
         }
         let incoming = Incoming { head, address, body: &body, cell };
         match app.engine.receive(source, incoming).await {
-            Ok(rows) => Ok(answer::accepted(source, &parts.method, rows)),
+            Ok(rows) => Ok(answer::accepted(source, parts, rows)),
             Err(ReceiveError::Refused(refusal)) => Err(self.refused(refusal, Some(&body))),
             Err(ReceiveError::Other(error)) => Err(error.into()),
         }

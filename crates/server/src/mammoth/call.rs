@@ -21,7 +21,11 @@ pub(crate) struct Call {
     uri: Uri,
     headers: HeaderMap,
     ids: Vec<(String, i64)>,
+    word: Option<String>,
 }
+
+/// The one part of a path that is no id.
+const WORD: &str = "resource_type";
 
 /// Where an operation happens; the caller may do it there.
 #[derive(Debug, Clone, Copy)]
@@ -38,8 +42,10 @@ impl FromRequestParts<App> for Call {
         let params = params.map_err(|_| ApiError::not_found())?;
         let ids: Option<Vec<_>> = params
             .iter()
+            .filter(|(name, _)| *name != WORD)
             .map(|(name, text)| Some((name.to_owned(), path_id(name, text)?)))
             .collect();
+        let word = params.iter().find(|(name, _)| *name == WORD).map(|(_, text)| text.to_owned());
         let uri: Result<_, Infallible> = OriginalUri::from_request_parts(parts, app).await;
         Ok(Self {
             app: app.clone(),
@@ -47,6 +53,7 @@ impl FromRequestParts<App> for Call {
             uri: uri.map_or_else(|_| parts.uri.clone(), |uri| uri.0),
             headers: parts.headers.clone(),
             ids: ids.ok_or_else(ApiError::not_found)?,
+            word,
         })
     }
 }
@@ -77,12 +84,22 @@ impl Call {
             ("dataset_id", 0),
             ("batch_id", 0),
             ("folder_id", 0),
+            ("object_id", 0),
         ])?;
         if credential.workspace != workspace {
             return Err(ApiError::forbidden());
         }
         require(&credential, scope)?;
         Ok(credential)
+    }
+
+    /// The same for an operation on the workspace as a whole: a credential of one project is refused.
+    pub(crate) async fn whole_workspace(&self, scope: Scope) -> Result<Credential, ApiError> {
+        let credential = self.of_workspace(scope).await?;
+        match credential.project {
+            Some(_) => Err(ApiError::forbidden()),
+            None => Ok(credential),
+        }
     }
 
     /// The workspace and the project of the path, if the caller may do what the scope says there.
@@ -108,6 +125,11 @@ impl Call {
     /// The dataset of the path.
     pub(crate) fn dataset(&self) -> Result<DatasetId, ApiError> {
         self.id("dataset_id", 0).map(DatasetId)
+    }
+
+    /// The part of the path that is a word.
+    pub(crate) fn word(&self) -> Result<&str, ApiError> {
+        self.word.as_deref().ok_or_else(ApiError::not_found)
     }
 
     /// An id of the path, of any size.

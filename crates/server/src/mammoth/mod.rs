@@ -4,7 +4,7 @@
 //! the same handlers, with and without a trailing slash, and nothing redirects (section 0).
 
 use axum::Router;
-use axum::routing::{MethodRouter, any, get};
+use axum::routing::{MethodRouter, any, get, patch, post};
 
 use crate::App;
 
@@ -14,9 +14,11 @@ mod datasets;
 pub(crate) mod error;
 mod fields;
 mod folders;
+mod health;
 mod jobs;
 mod places;
 mod query;
+mod resources;
 #[cfg(test)]
 pub(crate) mod tests;
 mod webhooks;
@@ -29,7 +31,7 @@ const WORKSPACES: &str = "/workspaces";
 
 pub(crate) fn router() -> Router<App> {
     let workspaces = || below_workspaces().into_iter().fold(Router::new(), spelled);
-    let jobs = || jobs_routes().into_iter().fold(Router::new(), spelled);
+    let jobs = || outside_workspaces().into_iter().fold(Router::new(), spelled);
     let prefixed = Router::new()
         .nest(WORKSPACES, workspaces())
         .route("/workspaces/", only(get(places::workspaces)))
@@ -45,7 +47,7 @@ pub(crate) fn router() -> Router<App> {
 
 /// Whether a path is of this API.
 pub(crate) fn is_below(path: &str) -> bool {
-    ["/workspaces", "/jobs", "/api/v2"].into_iter().any(|prefix| {
+    ["/workspaces", "/jobs", "/health", "/api/v2"].into_iter().any(|prefix| {
         let rest = path.strip_prefix(prefix);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
@@ -55,7 +57,7 @@ pub(crate) fn is_below(path: &str) -> bool {
 #[cfg(test)]
 pub(crate) fn routes() -> Vec<String> {
     let below = |(path, _): (String, _)| format!("{WORKSPACES}{}", path.trim_end_matches('/'));
-    let jobs = jobs_routes().into_iter().map(|(path, _)| path);
+    let jobs = outside_workspaces().into_iter().map(|(path, _)| path);
     below_workspaces().into_iter().map(below).chain(jobs).collect()
 }
 
@@ -74,7 +76,11 @@ fn below_workspaces() -> Routes {
     const PROJECT: &str = "/{workspace_id}/projects/{project_id}";
     let places = [
         ("/".to_owned(), get(places::workspaces)),
-        ("/{workspace_id}/projects".to_owned(), get(places::projects)),
+        ("/current".to_owned(), get(places::current)),
+        ("/{workspace_id}".to_owned(), get(places::workspace)),
+        ("/{workspace_id}/projects".to_owned(), get(places::projects).post(places::create_project)),
+        (PROJECT.to_owned(), patch(places::patch_project)),
+        ("/{workspace_id}/resources".to_owned(), get(resources::search)),
     ];
     let webhooks = [
         ("/webhooks", get(webhooks::list).post(webhooks::create)),
@@ -92,7 +98,9 @@ fn below_workspaces() -> Routes {
             "/datasets/{dataset_id}",
             get(datasets::get).patch(datasets::patch).delete(datasets::delete),
         ),
+        ("/datasets/search", get(datasets::search)),
         ("/datasets/{dataset_id}/data", get(datasets::data)),
+        ("/datasets/{dataset_id}/dataviews", get(datasets::dataviews)),
         (
             "/datasets/{dataset_id}/batches",
             get(datasets::batches).patch(datasets::patch_batches).delete(datasets::delete_batches),
@@ -101,6 +109,7 @@ fn below_workspaces() -> Routes {
             "/datasets/{dataset_id}/batches/{batch_id}",
             get(datasets::batch).delete(datasets::delete_batch),
         ),
+        ("/datasets/{dataset_id}/batches/{batch_id}/data", get(datasets::batch_data)),
     ];
     let folders = [
         (
@@ -110,16 +119,26 @@ fn below_workspaces() -> Routes {
                 .patch(folders::move_many)
                 .delete(folders::delete_many),
         ),
-        ("/folders/{folder_id}", get(folders::get).delete(folders::delete)),
+        ("/folders/{folder_id}", get(folders::get).patch(folders::rename).delete(folders::delete)),
     ];
-    let of_a_project = webhooks.into_iter().chain(datasets).chain(folders);
+    let resources = [
+        ("/resources", get(resources::list)),
+        ("/resources/bulk", post(resources::bulk)),
+        ("/resources/ancestors", get(resources::ancestors)),
+        ("/resources/{resource_type}/{object_id}", get(resources::get)),
+    ];
+    let of_a_project = webhooks.into_iter().chain(datasets).chain(folders).chain(resources);
     let of_a_project = of_a_project.map(|(path, methods)| (format!("{PROJECT}{path}"), methods));
     places.into_iter().chain(of_a_project).collect()
 }
 
-/// The routes of jobs, which are below no workspace.
-fn jobs_routes() -> Routes {
-    vec![("/jobs".to_owned(), get(jobs::jobs)), ("/jobs/{job_id}".to_owned(), get(jobs::job))]
+/// The routes of jobs and of health, which are below no workspace.
+fn outside_workspaces() -> Routes {
+    vec![
+        ("/health".to_owned(), get(health::health)),
+        ("/jobs".to_owned(), get(jobs::jobs)),
+        ("/jobs/{job_id}".to_owned(), get(jobs::job)),
+    ]
 }
 
 /// The methods with the answer to all others; axum adds the `Allow` header to it.

@@ -86,7 +86,7 @@ impl Query {
     }
 
     /// A number within bounds. An empty value is none.
-    fn number(&mut self, name: &str, default: u64, most: u64) -> u64 {
+    pub(crate) fn number(&mut self, name: &str, default: u64, most: u64) -> u64 {
         let Some(text) = self.raw(name) else { return default };
         match text.parse::<i128>() {
             Err(_) => self.problem(name, "Expected `int`, got `str`"),

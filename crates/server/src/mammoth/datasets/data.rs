@@ -1,5 +1,5 @@
 use axum::Json;
-use hookyard_core::id::DatasetId;
+use hookyard_core::id::{BatchId, DatasetId};
 use hookyard_core::model::{Row, Scope};
 use hookyard_store::{RowLimit, RowQuery};
 use serde::Serialize;
@@ -14,6 +14,10 @@ use super::columns::{self, Column, Values};
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1000;
 
+/// The same for the rows of one batch, of which there is one.
+const BATCH_LIMIT_DEFAULT: usize = 50;
+const BATCH_LIMIT_MAX: usize = 100;
+
 /// The most bytes of cells in one answer, unless it is a single row. Cells may have megabytes each,
 /// and an answer is in memory whole.
 const BYTES_MAX: u64 = 64 << 20;
@@ -24,6 +28,17 @@ pub(in super::super) struct Data {
     headers: Vec<&'static str>,
     limit: usize,
     offset: u64,
+}
+
+impl Data {
+    fn new(rows: Vec<Row>, columns: Vec<Column>, page: Page) -> Self {
+        Self {
+            headers: columns::headers(&columns),
+            data: Rows { first: page.offset.saturating_add(1), rows, columns },
+            limit: page.limit,
+            offset: page.offset,
+        }
+    }
 }
 
 /// The rows, each under its number in the dataset, which starts at 1.
@@ -53,22 +68,46 @@ pub(in super::super) async fn data(call: Call) -> Result<Json<Data>, ApiError> {
     let page = query.page(LIMIT_DEFAULT, LIMIT_MAX);
     let wanted = query.words("columns");
     call.checked(query)?;
+    let columns = columns(&call, place, id, wanted).await?;
+    let rows = rows(&call, place, id, page).await?;
+    Ok(Json(Data::new(rows, columns, page)))
+}
+
+/// Reads the row of one batch.
+pub(in super::super) async fn batch_data(call: Call) -> Result<Json<Data>, ApiError> {
+    let place = call.place(Scope::DataRead).await?;
+    let id = call.dataset()?;
+    let batch = u64::try_from(call.long_id("batch_id", 0)?).map_err(|_| ApiError::not_found())?;
+    let mut query = call.query();
+    let page = query.page(BATCH_LIMIT_DEFAULT, BATCH_LIMIT_MAX);
+    let wanted = query.words("columns");
+    call.checked(query)?;
+    let columns = columns(&call, place, id, wanted).await?;
+    let store = call.app.engine.store();
+    let found = store.batch(place.workspace, place.project, id, BatchId(batch)).await?;
+    found.ok_or_else(ApiError::not_found)?;
+    let after = batch.checked_sub(1).map(BatchId);
+    let on = RowQuery { after, ..RowQuery::default() };
+    let limit = RowLimit { rows: 1, bytes: BYTES_MAX };
+    let mut read = store.rows_after(place.workspace, place.project, id, on, limit).await?;
+    // A suspended batch has no row to be read, and then the next row is of another batch.
+    read.rows.retain(|row| row.batch.0 == batch && page.offset == 0 && page.limit > 0);
+    Ok(Json(Data::new(read.rows, columns, page)))
+}
+
+async fn columns(
+    call: &Call,
+    place: Place,
+    id: DatasetId,
+    wanted: Option<Vec<String>>,
+) -> Result<Vec<Column>, ApiError> {
     let found = call.app.engine.store().dataset(place.workspace, place.project, id).await?;
     let dataset = found.ok_or_else(ApiError::not_found)?;
-    let columns = match wanted {
-        None => columns::all(&dataset.columns),
-        Some(wanted) => columns::choose(&dataset, &wanted).map_err(|unknown| {
-            let message = format!("The dataset has no column `{unknown}`");
-            call.invalid(vec![Problem { message, key: "columns".to_owned(), source: "query" }])
-        })?,
-    };
-    let rows = rows(&call, place, id, page).await?;
-    Ok(Json(Data {
-        headers: columns::headers(&columns),
-        data: Rows { first: page.offset.saturating_add(1), rows, columns },
-        limit: page.limit,
-        offset: page.offset,
-    }))
+    let Some(wanted) = wanted else { return Ok(columns::all(&dataset.columns)) };
+    columns::choose(&dataset, &wanted).map_err(|unknown| {
+        let message = format!("The dataset has no column `{unknown}`");
+        call.invalid(vec![Problem { message, key: "columns".to_owned(), source: "query" }])
+    })
 }
 
 async fn rows(call: &Call, place: Place, id: DatasetId, page: Page) -> Result<Vec<Row>, ApiError> {
@@ -115,7 +154,6 @@ fn fitting(rows: &[Row], bytes_max: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hookyard_core::id::BatchId;
     use jiff::Timestamp;
 
     #[test]

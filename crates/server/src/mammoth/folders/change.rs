@@ -13,7 +13,7 @@ use super::super::call::{Call, Place};
 use super::super::error::ApiError;
 use super::super::jobs;
 use super::list::find;
-use super::shape::{self, DATASET_LABEL, Tree, folder_label};
+use super::shape::{self, DATASET_LABEL, Resource, Tree, folder_label};
 
 /// The most folders that one call removes, and the most things that one moves.
 const IDS_MAX: usize = 100;
@@ -109,12 +109,6 @@ fn contents(call: &Call) -> Result<FolderContents, ApiError> {
     Ok(if remove { FolderContents::Delete } else { FolderContents::Move })
 }
 
-/// What can be in a folder.
-enum Resource {
-    Folder(FolderId),
-    Dataset(DatasetId),
-}
-
 /// Moves datasets and folders into a folder, or to the top of the project.
 pub(in super::super) async fn move_many(
     call: Call,
@@ -133,13 +127,58 @@ pub(in super::super) async fn move_many(
     for resource in resources {
         put(&call, place, resource, target).await?;
     }
-    let response = json!({"resource_ids": object.get("resource_ids")});
+    let moved = object.get("resource_ids").or_else(|| object.get("patch"));
+    let response = json!({"resource_ids": moved});
     jobs::accepted(&call, place, "move_resources", response).await
+}
+
+/// Renames a folder.
+pub(in super::super) async fn rename(call: Call, body: Body) -> Result<Json<Value>, ApiError> {
+    let place = call.place(Scope::DataWrite).await?;
+    let folder = find(&call, place, FolderId(call.id("folder_id", 0)?)).await?;
+    let object = body::object(&call, body).await?;
+    let name = new_name(&object).map_err(|(key, text)| call.invalid_body(key, text))?;
+    let change = FolderChange { name: Some(name), parent: None };
+    let changed = call.app.engine.update_folder(place.workspace, folder.id, change).await;
+    let folder = changed.map_err(|error| call.refuse(error))?;
+    let tree = Tree::read(call.app.engine.store(), place.workspace, place.project).await?;
+    Ok(Json(json!({"folder": shape::folder(&folder, &tree)})))
+}
+
+/// The name in `{"patch": [{"op": "replace", "path": "name", "value": NAME}]}`; of several the last.
+fn new_name(object: &Map<String, Value>) -> Result<String, (String, String)> {
+    let operations = operations(object)?;
+    let mut name = None;
+    for (index, operation) in operations.iter().enumerate() {
+        let at = |key: &str| format!("patch[{index}].{key}");
+        if operation.get("op").and_then(Value::as_str) != Some("replace") {
+            return Err((at("op"), "Expected `replace`".to_owned()));
+        }
+        if operation.get("path").and_then(Value::as_str) != Some("name") {
+            return Err((at("path"), "Expected `name`".to_owned()));
+        }
+        let Some(value) = operation.get("value").and_then(Value::as_str) else {
+            return Err((at("value"), "Expected `str`".to_owned()));
+        };
+        name = Some(value.to_owned());
+    }
+    name.ok_or_else(|| ("patch".to_owned(), "Expected at least one operation".to_owned()))
+}
+
+/// The operations of a patch.
+fn operations(object: &Map<String, Value>) -> Result<&[Value], (String, String)> {
+    let list = object.get("patch").and_then(Value::as_array);
+    let list = list.filter(|list| list.len() <= IDS_MAX);
+    let text = || ("patch".to_owned(), format!("Expected `array` of length <= {IDS_MAX}"));
+    list.map(Vec::as_slice).ok_or_else(text)
 }
 
 type Move = (Vec<Resource>, Option<FolderId>);
 
 fn read_move(object: &Map<String, Value>) -> Result<Move, (String, String)> {
+    if object.contains_key("patch") {
+        return read_patch(object);
+    }
     let fault = |key: &str, text: &str| (key.to_owned(), text.to_owned());
     if object.get("operation").and_then(Value::as_str) != Some("move") {
         return Err(fault("operation", "Expected `move`"));
@@ -165,6 +204,32 @@ fn read_move(object: &Map<String, Value>) -> Result<Move, (String, String)> {
         })
     };
     Ok((list.iter().enumerate().map(resource).collect::<Result<_, _>>()?, target))
+}
+
+/// The form of clients from 0.7 on: one operation `move` with resource ids, and the id of a folder or
+/// `root`.
+fn read_patch(object: &Map<String, Value>) -> Result<Move, (String, String)> {
+    let fault = |key: &str, text: String| (format!("patch[0].{key}"), text);
+    let [operation] = operations(object)? else {
+        return Err(("patch".to_owned(), "Expected exactly one operation".to_owned()));
+    };
+    if operation.get("op").and_then(Value::as_str) != Some("move") {
+        return Err(fault("op", "Expected `move`".to_owned()));
+    }
+    let target = match operation.get("path") {
+        Some(Value::String(root)) if root == "root" => None,
+        Some(value) => Some(folder(value).map_err(|text| fault("path", text))?),
+        None => return Err(fault("path", "Expected the id of a folder, or `root`".to_owned())),
+    };
+    let list = operation.get("from").and_then(Value::as_array);
+    let list = list
+        .filter(|list| list.len() <= IDS_MAX)
+        .ok_or_else(|| fault("from", format!("Expected `array` of length <= {IDS_MAX}")))?;
+    let resource = |value: &Value| {
+        let found = value.as_i64().and_then(Resource::numbered);
+        found.ok_or_else(|| fault("from", "Expected a list of resource ids".to_owned()))
+    };
+    Ok((list.iter().map(resource).collect::<Result<_, _>>()?, target))
 }
 
 async fn check(call: &Call, place: Place, resource: &Resource) -> Result<(), ApiError> {

@@ -2,8 +2,8 @@
 
 mod change;
 mod list;
-mod shape;
+pub(super) mod shape;
 
-pub(super) use change::{create, delete, delete_many, move_many};
+pub(super) use change::{create, delete, delete_many, move_many, rename};
 pub(super) use list::{get, list};
 pub(super) use shape::Tree;

@@ -1,12 +1,71 @@
 use std::collections::HashMap;
 
-use hookyard_core::id::{FolderId, ProjectId, WorkspaceId};
+use hookyard_core::id::{DatasetId, FolderId, ProjectId, WorkspaceId};
 use hookyard_core::model::Folder;
 use hookyard_store::{FOLDER_DEPTH_MAX, SharedStore, StoreError};
 use serde_json::{Map, Value, json};
 
 /// What a reference to a folder begins with.
 const FOLDER_LABEL: &str = "label_";
+
+/// The kinds of resources. Clients say `folder` and `dataset`, too.
+pub(in super::super) const FOLDER: &str = "label";
+pub(in super::super) const DATASET: &str = "datasource";
+
+/// What is added to a dataset's id to make its resource id. Ids are `i32`, so no folder's resource id,
+/// which is the folder's own, reaches this number.
+const DATASET_RESOURCES_FROM: i64 = 1 << 31;
+
+/// A thing that can be in a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Resource {
+    Folder(FolderId),
+    Dataset(DatasetId),
+}
+
+impl Resource {
+    /// The resource with this id.
+    pub(in super::super) fn numbered(number: i64) -> Option<Self> {
+        let dataset = number.checked_sub(DATASET_RESOURCES_FROM).filter(|id| *id > 0);
+        match dataset {
+            Some(id) => i32::try_from(id).ok().map(DatasetId).map(Self::Dataset),
+            None => i32::try_from(number).ok().filter(|id| *id > 0).map(FolderId).map(Self::Folder),
+        }
+    }
+
+    /// Its resource id.
+    pub(in super::super) fn number(self) -> i64 {
+        match self {
+            Self::Folder(id) => id.0.into(),
+            Self::Dataset(id) => DATASET_RESOURCES_FROM + i64::from(id.0),
+        }
+    }
+
+    /// Its id among those of its kind.
+    pub(in super::super) fn object(self) -> i32 {
+        match self {
+            Self::Folder(id) => id.0,
+            Self::Dataset(id) => id.0,
+        }
+    }
+
+    /// Its kind.
+    pub(in super::super) fn kind(self) -> &'static str {
+        match self {
+            Self::Folder(_) => FOLDER,
+            Self::Dataset(_) => DATASET,
+        }
+    }
+}
+
+/// The kind that a caller's word means.
+pub(in super::super) fn kind(word: &str) -> Option<&'static str> {
+    match word {
+        FOLDER | "folder" => Some(FOLDER),
+        DATASET | "dataset" => Some(DATASET),
+        _ => None,
+    }
+}
 
 /// What a reference to a dataset begins with.
 pub(super) const DATASET_LABEL: &str = "datasource_";
@@ -91,6 +150,19 @@ pub(super) fn folder(folder: &Folder, tree: &Tree) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn resource_ids_name_folders_and_datasets_apart() {
+        let resources = [1, i32::MAX]
+            .map(|id| [Resource::Folder(FolderId(id)), Resource::Dataset(DatasetId(id))]);
+        for resource in resources.concat() {
+            assert_eq!(Resource::numbered(resource.number()), Some(resource));
+        }
+        for none in [0, -1, DATASET_RESOURCES_FROM, DATASET_RESOURCES_FROM * 2, i64::MIN, i64::MAX]
+        {
+            assert_eq!(Resource::numbered(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn references_are_read() {

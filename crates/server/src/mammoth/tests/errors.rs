@@ -33,7 +33,7 @@ async fn ids_that_are_none_are_not_found_and_low_ones_are_invalid() {
 async fn unknown_routes_are_refused_in_the_apis_form() {
     let api = Api::start().await;
     for target in [
-        "/workspaces/1",
+        "/workspaces/1/nothing",
         "/workspaces/1/projects/1/nothing",
         "/api/v2",
         "/api/v2/",

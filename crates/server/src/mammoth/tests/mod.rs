@@ -11,6 +11,7 @@ mod access;
 mod datasets;
 mod errors;
 mod folders;
+mod newer_clients;
 mod webhooks;
 
 /// Where the tests' webhooks are.

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Api, DATASETS, WEBHOOKS, url};
+use super::{Api, DATASETS, PAIR, WEBHOOKS, url};
 
 fn names(list: &Value) -> Vec<&str> {
     list["webhooks"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect()
@@ -230,7 +230,7 @@ async fn deleting_leaves_the_rows() {
     let webhook = api.create(json!({})).await;
     api.send("POST", &url(&webhook), &[], "1").await;
     let target = format!("{WEBHOOKS}/{}", webhook["id"]);
-    let deleted = api.send("DELETE", &target, &super::PAIR, "").await;
+    let deleted = api.send("DELETE", &target, &PAIR, "").await;
     assert_eq!((deleted.status.as_u16(), deleted.body.as_str()), (204, ""));
     for (method, body) in
         [("GET", Value::Null), ("DELETE", Value::Null), ("PATCH", json!({"patch": []}))]
@@ -241,4 +241,19 @@ async fn deleting_leaves_the_rows() {
     assert_eq!(api.cells(&webhook).await, ["1"]);
     let (_, dataset) = api.get(&format!("{DATASETS}/{}", webhook["ds_id"])).await;
     assert_eq!(dataset["dataset"]["sources"], json!([]));
+}
+
+/// `mammoth-analytics-sdk` takes every status but 200 for a failure; everybody else is told 201.
+#[tokio::test]
+async fn the_first_sdk_is_answered_200() {
+    let api = Api::start().await;
+    let webhook = api.create(json!({"name": "a", "mode": "combine"})).await;
+    let agent = ("user-agent", "python-requests/2.34.2");
+    let status = async |headers: &[(&str, &str)]| {
+        let answer = api.send("POST", &url(&webhook), headers, r#"{"a":1}"#).await;
+        answer.status.as_u16()
+    };
+    assert_eq!(status(&[agent, PAIR[0], PAIR[1]]).await, 200);
+    assert_eq!(status(&[agent]).await, 201);
+    assert_eq!(status(&PAIR).await, 201);
 }
