@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::application_args::ApplicationAction;
+use super::destination_args::DestinationArgs;
 use super::limit_args::LimitArgs;
 use super::manage_args::{AuditAction, CredentialAction, ProjectAction, WorkspaceAction};
 use super::retention_args::RetentionArgs;
@@ -227,6 +228,9 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "CIDR", env = "HOOKYARD_ALLOW_NET", value_delimiter = ',')]
     pub(crate) allow_net: Vec<Net>,
 
+    #[command(flatten)]
+    pub(crate) destinations: DestinationArgs,
+
     /// A range of addresses of proxies in front of this server; may be repeated
     ///
     /// For a connection from such a proxy, the caller's address is the last one in X-Forwarded-For
@@ -295,7 +299,7 @@ pub(crate) struct ServeArgs {
     /// The user that deliveries to endpoints with authentication `api user` name
     ///
     /// The API user belongs to the workspace that --workspace-id numbers; endpoints of others are
-    /// sent without. Needs --api-user-password-file.
+    /// sent without. Needs --api-user-password-file and --api-user-host.
     #[arg(
         long,
         value_name = "NAME",

@@ -3,6 +3,7 @@
 mod application;
 pub(crate) mod application_args;
 pub(crate) mod args;
+pub(crate) mod destination_args;
 mod init;
 mod key;
 pub(crate) mod limit_args;

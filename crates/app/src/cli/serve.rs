@@ -29,6 +29,7 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
         first,
         listen,
         allow_net,
+        allow_port,
         settings,
         limits,
         deliver,
@@ -64,7 +65,7 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
         Arc::clone(&store),
         clock,
         Arc::new(SystemEntropy),
-        Arc::new(Guard::new(allow_net)),
+        Arc::new(Guard::new(allow_net).on_ports(allow_port)),
     );
     let engine = Arc::new(engine.limited(limits));
     let stop = Stop::new();

@@ -9,6 +9,7 @@ pub(crate) mod values;
 
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use anyhow::{Context, Result, bail};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use hookyard_core::id::{ProjectId, WorkspaceId};
 use hookyard_core::model::Secret;
-use hookyard_engine::deliver::{self, ApiUser};
+use hookyard_engine::deliver::{self, ApiUser, ApiUserHost};
 use hookyard_engine::limits::Limits;
 use hookyard_engine::oauth::Lifetimes;
 use hookyard_server::Settings;
@@ -31,6 +32,7 @@ use crate::cli::args::{
     Action, Cli, CommonArgs, FirstArgs, InitArgs, KeyAction, KeyRotateArgs, MigrateArgs,
     RuleAction, RuleTestArgs, ServeArgs,
 };
+use crate::cli::destination_args::DestinationArgs;
 use crate::cli::retention_args::RetentionArgs;
 use crate::cli::sql_args::{SqlArgs, SqlLimitArgs};
 pub(crate) use application::{Application, ApplicationCommand};
@@ -87,6 +89,7 @@ pub(crate) struct Serve {
     pub(crate) first: FirstWorkspace,
     pub(crate) listen: SocketAddr,
     pub(crate) allow_net: Vec<IpNet>,
+    pub(crate) allow_port: Vec<RangeInclusive<u16>>,
     pub(crate) settings: Settings,
     pub(crate) limits: Limits,
     pub(crate) retention: Retention,
@@ -292,6 +295,7 @@ impl Serve {
             listen,
             public_url,
             allow_net,
+            destinations: DestinationArgs { allow_port, api_user_host },
             trusted_proxy,
             time_zone,
             event_bytes_max,
@@ -312,7 +316,8 @@ impl Serve {
         let (limits, bounds) = limits::read(&limits)?;
         check_sizes(event_bytes_max, batch_bytes_max)?;
         let first = FirstWorkspace::from(first);
-        let api_user = api_user(api_user_name, api_user_password_file)?;
+        let hosts = api_user_host.into_iter().map(|host| host.0).collect();
+        let api_user = api_user(api_user_name, api_user_password_file, hosts)?;
         let deliver = deliver::Options {
             api_user: api_user.map(|user| (first.id, user)),
             sqs_endpoint_url: sqs_endpoint_url.map(|url| url.0),
@@ -323,6 +328,7 @@ impl Serve {
             first,
             listen,
             allow_net: allow_net.into_iter().map(|net| net.0).collect(),
+            allow_port: allow_port.into_iter().map(|ports| ports.0).collect(),
             settings: Settings {
                 time_zone: time_zone.0,
                 event_bytes_max: event_bytes_max.0,
@@ -358,9 +364,19 @@ fn check_sizes(event: ByteSize, batch: ByteSize) -> Result<()> {
     Ok(())
 }
 
-/// The API user, when both parts are given; clap sees to it that one does not come alone.
-fn api_user(name: Option<String>, file: Option<PathBuf>) -> Result<Option<ApiUser>> {
+/// The API user, when all parts are given; clap sees to it that name and file do not come alone.
+fn api_user(
+    name: Option<String>,
+    file: Option<PathBuf>,
+    hosts: Vec<ApiUserHost>,
+) -> Result<Option<ApiUser>> {
     let (Some(name), Some(file)) = (name, file) else { return Ok(None) };
+    if hosts.is_empty() {
+        bail!(
+            "--api-user-name needs --api-user-host: name the hosts that the user's password may be \
+             sent to, as in hooks.example.com"
+        );
+    }
     if name.is_empty() || name.contains(':') {
         bail!("--api-user-name must not be empty or contain a colon");
     }
@@ -370,7 +386,7 @@ fn api_user(name: Option<String>, file: Option<PathBuf>) -> Result<Option<ApiUse
     if password.is_empty() {
         bail!("the API user's password in {} is empty", file.display());
     }
-    Ok(Some(ApiUser { name, password: Secret::new(password) }))
+    Ok(Some(ApiUser { name, password: Secret::new(password), hosts }))
 }
 
 impl Sql {
@@ -518,6 +534,7 @@ mod tests {
         let given = |name: &str| {
             let file = file.to_str().unwrap();
             let args = ["--api-user-name", name, "--api-user-password-file", file];
+            let args = args.into_iter().chain(["--api-user-host", "hooks.example.com"]);
             let args = ["hookyard", "serve"].into_iter().chain(args).map(OsString::from);
             read(args)
         };
@@ -531,6 +548,9 @@ mod tests {
         assert_eq!((workspace.0, user.name.as_str(), user.password.expose()), (1, "user", " p4ss"));
         let alone = ["hookyard", "serve", "--api-user-name", "x"].map(OsString::from);
         assert!(read(alone).is_err());
+        let anywhere = ["--api-user-name", "u", "--api-user-password-file", file.to_str().unwrap()];
+        let anywhere = ["hookyard", "serve"].into_iter().chain(anywhere).map(OsString::from);
+        assert!(read(anywhere).unwrap_err().to_string().contains("needs --api-user-host"));
     }
 
     #[test]

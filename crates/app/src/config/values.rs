@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hookyard_core::model::QUOTA_TURNS_MAX;
 use hookyard_engine::access::OVERLAP_MAX;
+use hookyard_engine::deliver::ApiUserHost;
 use hookyard_tables::sql::Form;
 use ipnet::IpNet;
 use jiff::SignedDuration;
@@ -26,6 +27,35 @@ impl FromStr for Net {
         net.map(Self).map_err(|_| {
             format!("`{text}` is no range of addresses: write one such as 10.0.0.0/8 or fd00::/8")
         })
+    }
+}
+
+/// A port, or a range of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ports(pub(crate) RangeInclusive<u16>);
+
+impl FromStr for Ports {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (from, to) = text.split_once('-').unwrap_or((text, text));
+        let port = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port > 0);
+        let range = port(from).zip(port(to)).filter(|(from, to)| from <= to);
+        range.map(|(from, to)| Self(from..=to)).ok_or_else(|| {
+            format!("`{text}` is no port from 1 to 65535: write one such as 443, or 8000-8999")
+        })
+    }
+}
+
+/// A host that the API user's credentials may go to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CredentialHost(pub(crate) ApiUserHost);
+
+impl FromStr for CredentialHost {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.trim().parse().map(Self)
     }
 }
 

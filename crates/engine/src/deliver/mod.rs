@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookyard_core::id::WorkspaceId;
-use hookyard_core::model::Secret;
 use url::Url;
 
 use crate::Engine;
 
+mod api_user;
 mod attempt;
 mod consequences;
 mod dispatch;
@@ -32,20 +32,12 @@ mod transport;
 mod verdict;
 mod warn;
 
+pub use api_user::{ApiUser, ApiUserHost};
 pub use dispatch::Dispatcher;
 pub use landing::Landing;
 pub use request::request_headers;
 pub use step::{Deliverer, Step, Worker};
 pub use transport::{Answer, HttpTransport, Outgoing, Transport};
-
-/// The API user whose credentials [`AuthKind::ApiUser`](hookyard_core::model::AuthKind) sends.
-#[derive(Debug, Clone)]
-pub struct ApiUser {
-    /// The user.
-    pub name: String,
-    /// The password.
-    pub password: Secret,
-}
 
 /// How long an endpoint may take nothing before it is disabled, unless the operator says otherwise:
 /// five days, a long weekend and a working day to notice.

@@ -144,7 +144,7 @@ impl Target {
             .map_err(|error| format!("the signing settings: {error}"))?;
         Ok(Self {
             uri,
-            headers: constant_headers(settings, api_user)?,
+            headers: constant_headers(settings, api_user.filter(|user| user.may_go_to(&url)))?,
             signer,
             oauth2: oauth2(settings).cloned().map(Arc::new),
             queue,
@@ -242,7 +242,7 @@ fn constant_headers(
         }
         (None, AuthKind::ApiUser) => {
             // Without credentials the receiver says what it thinks of that.
-            if let Some(ApiUser { name, password }) = api_user {
+            if let Some(ApiUser { name, password, .. }) = api_user {
                 insert_basic(&mut headers, name, password.expose());
             }
         }

@@ -20,7 +20,8 @@ fn native(auth: NativeAuth) -> EndpointSettings {
 
 fn request(settings: &EndpointSettings) -> Outgoing {
     let request_id = RequestId::new(&SystemEntropy, Timestamp::UNIX_EPOCH);
-    let user = ApiUser { name: "api".to_owned(), password: Secret::new("api-p4ss") };
+    let hosts = vec!["a.test".parse().unwrap()];
+    let user = ApiUser { name: "api".to_owned(), password: Secret::new("api-p4ss"), hosts };
     Target::new(EndpointId(7), settings, Some(&user)).unwrap().request(Message {
         request_id: &request_id,
         id: "msg_1",

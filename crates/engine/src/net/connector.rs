@@ -77,6 +77,7 @@ impl Connector {
 
     async fn connect_unbounded(&self, uri: &Uri) -> Result<Stream, ConnectError> {
         let target = Target::parse(uri)?;
+        self.guard.check_port(target.port).map_err(ConnectError::Unusable)?;
         let addresses = self.guard.addresses(&target.host).await?;
         let tcp = connect_any(&alternate(addresses), target.port).await?;
         // A request is written whole; waiting for more to send would only delay it.

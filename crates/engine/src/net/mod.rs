@@ -4,7 +4,7 @@
 //! resolves the name itself, judges each answer with the [`Guard`] and connects to an address that
 //! passed, never to a name. What was judged when an endpoint was saved is therefore judged again,
 //! with the answers of that moment, whenever a connection is made. Redirects are not followed, so
-//! there is no way around the guard. Ports are not restricted: a receiver may listen anywhere.
+//! there is no way around the guard. A receiver may listen on any port, unless the operator named some.
 
 mod client;
 mod connector;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,12 +18,23 @@ const JUDGE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Names under which clouds serve credentials to whoever asks. Whatever address they resolve to,
 /// only one that the operator allowed is connected to.
-const METADATA_NAMES: [&str; 2] = ["metadata.google.internal", "metadata"];
+const METADATA_NAMES: [&str; 7] = [
+    "metadata",
+    "metadata.google.internal",
+    "metadata.goog",
+    "metadata.azure.internal",
+    "metadata.tencentyun.com",
+    "instance-data",
+    "instance-data.ec2.internal",
+];
 
-/// What may be connected to: public addresses, and what the operator allowed.
+/// What may be connected to: public addresses, and what the operator allowed; on any port, or on those
+/// that the operator named.
 #[derive(Debug)]
 pub struct Guard {
     allowed: Vec<IpNet>,
+    /// Empty for any.
+    ports: Vec<RangeInclusive<u16>>,
     resolver: Arc<dyn Resolve>,
 }
 
@@ -77,7 +89,21 @@ impl Guard {
     /// A guard with its own source of addresses.
     pub fn with_resolver(allowed: Vec<IpNet>, resolver: Arc<dyn Resolve>) -> Self {
         let allowed = allowed.into_iter().map(ranges::canonical_net).collect();
-        Self { allowed, resolver }
+        Self { allowed, ports: Vec::new(), resolver }
+    }
+
+    /// The guard, with connections to these ports only; to any when there is none.
+    #[must_use]
+    pub fn on_ports(self, ports: Vec<RangeInclusive<u16>>) -> Self {
+        Self { ports, ..self }
+    }
+
+    /// Refuses a port that the operator did not name; the text says so.
+    pub(super) fn check_port(&self, port: u16) -> Result<(), String> {
+        if self.ports.is_empty() || self.ports.iter().any(|range| range.contains(&port)) {
+            return Ok(());
+        }
+        Err(format!("port {port} is not allowed: the installation delivers to named ports only"))
     }
 
     /// Judges the host of a URL, in at most 2 seconds. A URL that is not http or https, has no host
@@ -87,6 +113,9 @@ impl Guard {
             Ok(host) => host.to_owned(),
             Err(reason) => return Verdict::Refused(reason),
         };
+        if let Err(reason) = self.check_port(url.port_or_known_default().unwrap_or_default()) {
+            return Verdict::Refused(reason);
+        }
         match tokio::time::timeout(JUDGE_TIMEOUT, self.addresses(&host)).await {
             Ok(Ok(judged)) if judged.iter().all(|judged| judged.allowed) => Verdict::Allowed,
             Ok(Ok(_)) => Verdict::Public,
@@ -133,11 +162,18 @@ impl Guard {
         found.map_err(|error| ConnectError::Unresolved(error.to_string()))
     }
 
-    /// Judges one address. An allowed range wins over the table of refused ones; an IPv4 address
-    /// inside an IPv6 one has to pass as well, because that is where the packets would end up.
+    /// Judges one address. An allowed range wins over the table of refused ones, but only the address
+    /// itself over that of metadata services; an IPv4 address inside an IPv6 one has to pass as well,
+    /// because that is where the packets would end up.
     fn judge_address(&self, address: IpAddr) -> Result<Judged, Refusal> {
         let canonical = ranges::canonical(address);
         let allowed = self.allowed.iter().any(|net| net.contains(&canonical));
+        if let Some(cloud) = ranges::metadata(canonical)
+            && !self.allowed.iter().any(|net| ranges::is_only(net, canonical))
+        {
+            let reason = format!("it serves cloud credentials ({cloud})");
+            return Err(Refusal { address, reason });
+        }
         if !allowed && let Some(range) = ranges::refused(canonical) {
             let reason = format!("it is in {} ({})", range.net, range.purpose);
             return Err(Refusal { address, reason });
@@ -261,6 +297,56 @@ mod tests {
         let url = "http://metadata.google.internal/";
         assert!(matches!(judge(&guard(&[], names), url).await, Verdict::Refused(_)));
         assert_eq!(judge(&guard(&["8.8.8.8/32"], names), url).await, Verdict::Allowed);
+    }
+
+    #[tokio::test]
+    async fn metadata_services_are_allowed_by_themselves_alone() {
+        let services = "169.254.169.254 169.254.170.2 169.254.170.23 169.254.42.42 169.254.0.23
+            168.63.129.16 100.100.100.200 192.0.0.192 fd00:ec2::254 fd00:ec2::23 fd20:ce::254
+            fd00:42::42 fe80::a9fe:a9fe";
+        let url = |address: &IpAddr| match address {
+            IpAddr::V4(address) => format!("http://{address}/"),
+            IpAddr::V6(address) => format!("http://[{address}]/"),
+        };
+        for text in services.split_whitespace() {
+            let address: IpAddr = text.parse().unwrap();
+            for broad in [&[] as &[&str], &["0.0.0.0/0", "::/0"]] {
+                let verdict = judge(&guard(broad, &[]), &url(&address)).await;
+                let refused = matches!(&verdict, Verdict::Refused(reason)
+                    if reason.contains("it serves cloud credentials"));
+                assert!(refused, "{text} in {broad:?}: {verdict:?}");
+            }
+            let exactly = IpNet::from(address).to_string();
+            let verdict = judge(&guard(&[&exactly], &[]), &url(&address)).await;
+            assert_eq!(verdict, Verdict::Allowed, "{text}");
+        }
+        let all = guard(&["0.0.0.0/0", "::/0"], &[]);
+        for inside in ["[::ffff:168.63.129.16]", "[64:ff9b::168.63.129.16]", "[2002:a83f:8110::]"] {
+            let verdict = judge(&all, &format!("http://{inside}/")).await;
+            assert!(matches!(verdict, Verdict::Refused(_)), "{inside}: {verdict:?}");
+        }
+        assert_eq!(judge(&all, "http://168.63.129.17/").await, Verdict::Allowed);
+    }
+
+    #[tokio::test]
+    async fn ports_can_be_bounded() {
+        let guard = guard(&["10.0.0.0/8"], &[("in.test", &["10.1.2.3"])]);
+        let guard = guard.on_ports(vec![443..=443, 8000..=8999]);
+        for (url, passes) in [
+            ("https://8.8.8.8/", true),
+            ("https://8.8.8.8:443/", true),
+            ("https://in.test:8000/", true),
+            ("https://in.test:8999/", true),
+            ("http://8.8.8.8/", false),
+            ("https://in.test:9000/", false),
+            ("https://8.8.8.8:22/", false),
+        ] {
+            let verdict = judge(&guard, url).await;
+            assert_eq!(!matches!(verdict, Verdict::Refused(_)), passes, "{url}: {verdict:?}");
+        }
+        let verdict = judge(&guard, "http://8.8.8.8:25/").await;
+        let reason = "port 25 is not allowed: the installation delivers to named ports only";
+        assert_eq!(verdict, Verdict::Refused(reason.to_owned()));
     }
 
     #[tokio::test]

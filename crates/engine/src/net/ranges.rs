@@ -60,6 +60,44 @@ static REFUSED: [Range; 32] = [
     v6(0x8000, 0, 0, 1, "not handed out"),
 ];
 
+/// Where clouds give out credentials and keys of the machine to whoever asks from it. Some are within
+/// ranges that an operator may well allow, and Azure's is in none that is refused, so each is refused
+/// unless it is allowed by itself.
+static METADATA: [(IpAddr, &str); 13] = [
+    (v4_one(169, 254, 169, 254), "AWS, Azure, Google, DigitalOcean, Oracle, OpenStack and others"),
+    (v4_one(169, 254, 170, 2), "AWS ECS"),
+    (v4_one(169, 254, 170, 23), "AWS EKS"),
+    (v4_one(169, 254, 42, 42), "Scaleway"),
+    (v4_one(169, 254, 0, 23), "Tencent Cloud"),
+    (v4_one(168, 63, 129, 16), "Azure"),
+    (v4_one(100, 100, 100, 200), "Alibaba Cloud"),
+    (v4_one(192, 0, 0, 192), "Oracle Cloud"),
+    (v6_one([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]), "AWS"),
+    (v6_one([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23]), "AWS EKS"),
+    (v6_one([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254]), "Google Cloud"),
+    (v6_one([0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42]), "Scaleway"),
+    (v6_one([0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe]), "OpenStack"),
+];
+
+const fn v4_one(a: u8, b: u8, c: u8, d: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+}
+
+const fn v6_one(segments: [u16; 8]) -> IpAddr {
+    let [a, b, c, d, e, f, g, h] = segments;
+    IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h))
+}
+
+/// Whose metadata service is at the address.
+pub(super) fn metadata(address: IpAddr) -> Option<&'static str> {
+    METADATA.iter().find(|(known, _)| *known == address).map(|(_, cloud)| *cloud)
+}
+
+/// Whether a range is the address and no other.
+pub(super) fn is_only(net: &IpNet, address: IpAddr) -> bool {
+    net.prefix_len() == net.max_prefix_len() && net.addr() == address
+}
+
 /// The refused range that holds the address.
 pub(super) fn refused(address: IpAddr) -> Option<&'static Range> {
     REFUSED.iter().find(|range| range.net.contains(&address))
