@@ -18,6 +18,7 @@ pub mod oauth;
 pub mod order_key;
 pub mod origins;
 pub mod provider;
+pub mod readable;
 pub mod retry;
 pub mod row_filter;
 pub mod signature;

@@ -2,6 +2,7 @@
 
 use hookyard_core::id::{ProjectId, WorkspaceId};
 use hookyard_core::model::{Project, Workspace};
+use hookyard_core::readable::{UNREADABLE, is_readable};
 use hookyard_store::Entity;
 
 use crate::{Engine, Error};
@@ -15,8 +16,8 @@ pub fn check_name(field: &str, name: &str) -> Result<(), Error> {
         let message = format!("must have at most {NAME_CHARS_MAX} characters");
         return Err(Error::invalid(field, message));
     }
-    if name.chars().any(char::is_control) {
-        return Err(Error::invalid(field, "must not have control characters"));
+    if !is_readable(name) {
+        return Err(Error::invalid(field, UNREADABLE));
     }
     Ok(())
 }

@@ -33,13 +33,47 @@ pub fn check(text: &str) -> Result<(), String> {
         // Others read the scheme by its letters, not as the parser lowers them.
         lowered if lowered != scheme => Err("must have its scheme in lower case".to_owned()),
         "https" | "http" => check_web(&url, rest),
-        private if private.contains('.') => Ok(()),
+        private if is_reversed_domain(private) => Ok(()),
         _ => {
             Err("must begin with https://, with http:// and the machine's own address, or with a \
                   private scheme such as com.example.app:"
                 .to_owned())
         }
     }
+}
+
+/// Schemes that act, or read what they name, in some browser or system. A reader that takes a scheme
+/// for what it begins with must not find one.
+const ACTING: [&str; 14] = [
+    "about",
+    "blob",
+    "chrome",
+    "data",
+    "file",
+    "filesystem",
+    "ftp",
+    "http",
+    "https",
+    "jar",
+    "resource",
+    "view-source",
+    "ws",
+    "wss",
+];
+
+/// Schemes that run what they carry, which are not to be found anywhere in another one.
+const RUNNING: [&str; 3] = ["javascript", "livescript", "vbscript"];
+
+/// Whether a private scheme is a reversed domain name (RFC 8252, section 7.1): two labels and more, of
+/// letters, digits and hyphens. No scheme that acts is a top-level domain, so none can be the first.
+fn is_reversed_domain(scheme: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !RUNNING.contains(&label)
+    };
+    let first = scheme.split('.').next().unwrap_or_default();
+    scheme.contains('.') && !ACTING.contains(&first) && scheme.split('.').all(is_label)
 }
 
 fn check_web(url: &Url, rest: &str) -> Result<(), String> {
@@ -145,6 +179,15 @@ mod tests {
             "file:///etc/passwd",
             "blob:https://a.test/x",
             "urn:ietf:wg:oauth:2.0:oob",
+            "javascript.x:alert(1)",
+            "x.javascript:alert(1)",
+            "com.vbscript.app:/cb",
+            "data.x:text/html,x",
+            "file.x:///etc/passwd",
+            "view-source.x:https://a.test/",
+            "com.:/cb",
+            "com..app:/cb",
+            "com.a+b:/cb",
         ] {
             assert!(check(text).is_err(), "{text:?}");
         }

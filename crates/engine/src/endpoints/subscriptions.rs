@@ -23,6 +23,13 @@ pub struct RequestedSubscription {
     pub rule: Patch<String>,
 }
 
+/// The longest expansion, in bytes. All that UltraCart publishes for an event are under two kilobytes;
+/// with arguments for each there is still room.
+const EXPANSION_BYTES_MAX: usize = 16 << 10;
+
+/// The longest note of a subscription, in characters: as long as an endpoint's.
+const COMMENTS_CHARS_MAX: usize = 2_000;
+
 /// The subscriptions that a caller's complete set asks for. What an entry leaves unsaid about a
 /// subscription that is active stays as it is; of two entries for one event type the later counts.
 pub(super) fn resolve(
@@ -43,6 +50,19 @@ pub(super) fn resolve(
         };
         if let Patch::Set(rule) = &entry.rule {
             check_rule(rule).map_err(|reason| Error::invalid(at(names.rule), reason))?;
+        }
+        if let Patch::Set(expansion) = &entry.expansion
+            && expansion.len() > EXPANSION_BYTES_MAX
+        {
+            let bytes = expansion.len();
+            let message = format!("must have at most {EXPANSION_BYTES_MAX} bytes, not {bytes}");
+            return Err(Error::invalid(at("expansion"), message));
+        }
+        if let Patch::Set(comments) = &entry.comments
+            && comments.chars().count() > COMMENTS_CHARS_MAX
+        {
+            let message = format!("must have at most {COMMENTS_CHARS_MAX} characters");
+            return Err(Error::invalid(at("comments"), message));
         }
         if !entry.active {
             wanted.remove(&kind.id);
@@ -136,6 +156,21 @@ mod tests {
         };
         assert_eq!(field(apply(draft(), rule("{}"))), "event_categories[0].events[0].event_ruler");
         assert_eq!(apply(draft(), rule("")).unwrap().subscriptions[0].rule, None);
+    }
+
+    #[test]
+    fn texts_of_a_subscription_are_bounded() {
+        let with = |entry| EndpointChange { subscriptions: Some(vec![entry]), ..none() };
+        let expanded = |bytes: usize| {
+            let expansion = Patch::Set("e".repeat(bytes));
+            with(RequestedSubscription { expansion, ..subscribe("order_create") })
+        };
+        assert!(apply(draft(), expanded(EXPANSION_BYTES_MAX)).is_ok());
+        let at = "event_categories[0].events[0]";
+        assert_eq!(field(apply(draft(), expanded(1 << 20))), format!("{at}.expansion"));
+        let comments = Patch::Set("c".repeat(COMMENTS_CHARS_MAX + 1));
+        let noted = with(RequestedSubscription { comments, ..subscribe("order_create") });
+        assert_eq!(field(apply(draft(), noted)), format!("{at}.comments"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use hookyard_core::model::{
     Application, ApplicationChange, ApplicationSettings, NewApplication, Scopes,
 };
 use hookyard_core::oauth::redirect_uri;
+use hookyard_core::readable::{UNREADABLE, is_readable};
 use hookyard_store::{ApplicationStore, Entity};
 use url::Url;
 
@@ -157,18 +158,10 @@ fn check_text(field: &str, text: Option<&str>, chars_max: usize) -> Result<(), E
         let message = format!("must have at most {chars_max} characters, not {length}");
         return Err(Error::invalid(field, message));
     }
-    if text.chars().any(is_deceptive) {
-        let message = "must not have control characters or ones that turn the reading direction";
-        return Err(Error::invalid(field, message));
+    if !is_readable(text) {
+        return Err(Error::invalid(field, UNREADABLE));
     }
     Ok(())
-}
-
-/// Characters that make a text read as another one (Unicode's bidirectional controls) or as several
-/// lines.
-fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Shown to people who decide about the application, so it must be what it looks like.

@@ -8,6 +8,7 @@ use hookyard_core::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
 use hookyard_core::model::{
     Mode, NewSource, Previous, Secret, Source, SourceChange, SourceOptions,
 };
+use hookyard_core::readable::is_readable;
 use hookyard_store::Entity;
 
 use crate::{Engine, Error};
@@ -81,6 +82,11 @@ pub enum Change {
 /// Checks and tidies a name.
 pub fn check_name(name: &str) -> Result<String, String> {
     check_text(name, NAME_LENGTH_MAX)?;
+    if !is_readable(name) {
+        return Err(
+            "Expected `str` without control characters and ones that cannot be seen".to_owned()
+        );
+    }
     let name = name.trim();
     Ok(if name.is_empty() { NAME_DEFAULT } else { name }.to_owned())
 }
@@ -222,6 +228,7 @@ mod tests {
         assert!(check_name(&"é".repeat(NAME_LENGTH_MAX + 1)).is_err());
         assert!(check_name("a\n").is_err());
         assert!(check_name("\u{7f}").is_err());
+        assert!(check_name("Or\u{200b}ders").is_err());
     }
 
     #[test]
