@@ -398,3 +398,60 @@ def test_two_servers_share_a_limit(tmp_path_factory, limit):
         for server in servers:
             server.stop()
         postgres.close()
+
+
+def raw(server, text):
+    """The status of what answers these bytes, and all that came back."""
+    at = urlsplit(server.url)
+    with socket.create_connection((at.hostname, at.port), timeout=10) as connection:
+        connection.sendall(text.encode("latin-1"))
+        parts = []
+        while part := connection.recv(65536):
+            parts.append(part)
+    answer = b"".join(parts).decode("latin-1")
+    return int(answer.split(" ", 2)[1]), answer
+
+
+@pytest.mark.parametrize("path, form", [
+    ("/v1/endpoints", '"code":"'), ("/rest/v2/webhook/webhooks", "developer_message"),
+    ("/workspaces/1/projects/1/webhooks", '"status_code"'), ("/webhook/data/x", '"status_code"'),
+])
+def test_what_two_readers_may_read_differently_is_refused(server, path, form):
+    end = "Connection: close\r\n\r\n"
+    for status, head in (
+        (400, f"POST {path} HTTP/1.1\r\nContent-Length: 0\r\n"),
+        (400, f"POST {path} HTTP/1.1\r\nHost: a\r\nHost: a\r\nContent-Length: 0\r\n"),
+        (400, f"POST {path} HTTP/1.1\r\nHost: a, b\r\nContent-Length: 0\r\n"),
+        (400, f"POST {path} HTTP/1.0\r\nHost: a\r\nHost: b\r\n"),
+        (501, f"POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n"),
+        (501, f"POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n"
+              "Transfer-Encoding: chunked\r\n"),
+    ):
+        found, answer = raw(server, head + end)
+        assert found == status and form in answer, (head, answer)
+        assert "X-Request-Id: " in answer and "\r\nConnection: close" in answer, answer
+    # What is no head at all has no form: the connection ends with a bare 400.
+    for text in (
+        f"POST {path} HTTP/1.1\nHost: a\r\n{end}",
+        f"POST {path} HTTP/1.1\r\nHost: a\nContent-Length: 0\r\n{end}",
+        f"POST {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\n",
+        f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+        f"Transfer-Encoding: chunked\r\n{end}0\r\n\r\n",
+    ):
+        found, answer = raw(server, text)
+        assert found == 400 and answer.count("HTTP/1.1 ") == 1, (text, answer)
+    assert raw(server, f"GET /livez HTTP/1.0\r\n{end}")[0] == 200
+
+
+def test_a_request_behind_another_is_looked_at_too(server):
+    first = "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
+    posted = "POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n\n\n\n\n"
+    chunked = ("POST /v1/events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+               "2\r\n\n\n\r\n0\r\n\r\n")
+    for before in (first, first + posted + first, first + chunked + first):
+        last = "GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        _, answer = raw(server, before + last)
+        assert answer.count("HTTP/1.1 200") == before.count("GET") + 1, answer
+        _, answer = raw(server, before + last.replace("Host: a\r\n", "Host: a\n"))
+        assert answer.count("HTTP/1.1 200") == before.count("GET"), answer
+        assert "HTTP/1.1 400" in answer, answer

@@ -160,3 +160,29 @@ def test_no_secret_is_found_where_it_must_not_be(server, tmp_path):
     for form in forms(source_key):
         assert form not in log and not any(form in content for content in files.values())
     server.start()
+
+
+def test_lines_of_requests_say_who_and_from_where(server):
+    server.http("GET", "/v1/endpoints", headers=key(server))
+    server.http("GET", "/v1/endpoints", headers={"x-ultracart-simple-key": canary("wrong")})
+    server.http("GET", "/rest/v2/webhook/webhooks")
+
+    def lines():
+        log = (server.directory / "server.log").read_text().splitlines()
+        found = [json.loads(line) for line in log if line.startswith("{")]
+        of = {"request": [], "a credential was refused": []}
+        for line in found:
+            fields = line.get("fields", line)
+            if fields.get("message") in of:
+                of[fields["message"]].append(fields)
+        return of["request"], of["a credential was refused"]
+
+    wait_until(lambda: len(lines()[0]) >= 3)
+    requests, refused = lines()
+    good, wrong, none = requests[-3:]
+    assert (good["address"], good["credential"], good["status"]) == ("127.0.0.1", 1, 200)
+    assert (wrong["address"], wrong["status"]) == ("127.0.0.1", 401) and "credential" not in wrong
+    assert (none["address"], none["status"]) == ("127.0.0.1", 401) and "credential" not in none
+    assert len(refused) == 1 and refused[0]["address"] == "127.0.0.1", refused
+    assert refused[0]["reason"] == "the credential is not valid"
+    assert refused[0]["request_id"] == wrong["request_id"]

@@ -31,6 +31,8 @@ const NAMES: FieldNames = FieldNames {
     name: "name",
     comments: "merchant_comments",
     basic_username: "basic_username",
+    hidden_password: None,
+    iam_secret_key: "iam_secret_key",
     maximum_events: "maximum_events",
     maximum_size: "maximum_size",
     event_type: "event_name",

@@ -91,3 +91,34 @@ async fn addresses_are_told_through_trusted_proxies() {
     assert_all(&server, "192.0.2.1, 198.51.100.1", 403, "198.51.100.1").await;
     assert_all(&server, "nonsense", 403, "an address that is not known").await;
 }
+
+#[tokio::test]
+async fn too_many_wrong_credentials_wait_and_good_ones_do_not() {
+    let (server, _) = server(|_, _| {}).await;
+    let wrong = async |path: &str, from: &str| {
+        let request = Request::get(path)
+            .header("authorization", "Bearer wrong")
+            .header("x-forwarded-for", from)
+            .extension(Peer([10, 0, 0, 1].into()));
+        server.send(request.body(Body::empty()).unwrap()).await
+    };
+    for count in 0..300 {
+        let (path, _) = CALLS[count % CALLS.len()];
+        assert_eq!(wrong(path, "192.0.2.1").await.status, 401, "{count}");
+    }
+    for (path, form) in CALLS {
+        let answer = wrong(path, "192.0.2.1").await;
+        assert_eq!(answer.status, 429, "{path}: {}", answer.body);
+        assert_eq!(answer.headers["retry-after"], "1", "{path}");
+        assert!(answer.body.contains(form) && answer.body.contains("is not valid"), "{path}");
+        assert_eq!(wrong(path, "198.51.100.1").await.status, 401, "{path}: another address");
+    }
+    assert_all(&server, "192.0.2.1", 200, "").await;
+    server.clock.advance(std::time::Duration::from_secs(1));
+    assert_eq!(wrong(CALLS[0].0, "192.0.2.1").await.status, 401);
+    assert_eq!(wrong(CALLS[0].0, "192.0.2.1").await.status, 429);
+    server.clock.advance(std::time::Duration::from_secs(301));
+    for _ in 0..300 {
+        assert_eq!(wrong(CALLS[0].0, "192.0.2.1").await.status, 401);
+    }
+}

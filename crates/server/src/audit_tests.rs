@@ -169,6 +169,42 @@ fn one(value: &Value) -> String {
 }
 
 #[tokio::test]
+async fn what_is_seen_of_secrets_and_whole_logs_is_noted() {
+    let mut scenario = Scenario::start().await;
+    let endpoint = json!({"url": "https://x.test/", "auth":
+        {"kind": "basic", "username": "u", "password": "p"}});
+    scenario.native("POST /v1/endpoints", &[], endpoint, "endpoint.create").await;
+    let source = json!({"secure": true});
+    scenario.native("POST /v1/sources", &[], source, "source.create").await;
+    for (route, ids, action) in [
+        ("GET /v1/endpoints/{id}/secret", &["1"] as &[_], "endpoint.read_secret"),
+        ("GET /v1/sources/{id}/secret", &["1"], "source.read_secret"),
+        ("GET /v1/datasets/{id}/export?format=csv", &["1"], "dataset.export"),
+        ("GET /v1/audit/export", &[], "audit.export"),
+    ] {
+        for _ in 0..2 {
+            scenario.native(route, ids, Value::Null, action).await;
+        }
+    }
+    // Lists that programs read again and again are noted once an hour.
+    let ultracart = "GET /rest/v2/webhook/webhooks";
+    let mammoth = "GET /workspaces/1/projects/1/webhooks";
+    let (password, secret) = ("endpoint.list_passwords", "source.list_secrets");
+    for _ in 0..2 {
+        for again in 0..3 {
+            let noted = |action| if again == 0 { vec![action] } else { Vec::new() };
+            scenario.call(Who::Key, ultracart, &[], Value::Null, &noted(password)).await;
+            scenario.call(Who::Pair, mammoth, &[], Value::Null, &noted(secret)).await;
+        }
+        scenario.server.clock.advance(std::time::Duration::from_secs(3_600));
+    }
+    let reads = ["GET /v1/endpoints/{id}", "GET /v1/sources/{id}", "GET /v1/audit"];
+    for (route, ids) in reads.into_iter().zip([&["1"] as &[_], &["1"], &[]]) {
+        scenario.call(Who::Key, route, ids, Value::Null, &[]).await;
+    }
+}
+
+#[tokio::test]
 async fn native_changes_are_noted() {
     let mut all = Scenario::start().await;
     let mut routes = BTreeSet::new();

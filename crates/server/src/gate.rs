@@ -5,8 +5,8 @@ use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{CONNECTION, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{CONNECTION, HOST, RETRY_AFTER, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hookyard_engine::limits::{Exceeded, Reports, Standing};
@@ -51,6 +51,10 @@ pub(crate) enum Turned {
     Stalled,
     /// There is no room for its body, or for its answer, beside those of others.
     Full,
+    /// It names no host, or several.
+    Host,
+    /// Its body is coded in a way that is not known here.
+    TransferCoding,
 }
 
 impl Turned {
@@ -61,6 +65,8 @@ impl Turned {
             Self::Rate(_) | Self::Connections => StatusCode::TOO_MANY_REQUESTS,
             Self::Stalled => StatusCode::REQUEST_TIMEOUT,
             Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Host => StatusCode::BAD_REQUEST,
+            Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
         }
     }
 
@@ -70,7 +76,9 @@ impl Turned {
             Self::Rate(exceeded) => Some(exceeded.wait_seconds()),
             Self::Connections => Some(CONNECTIONS_RETRY_SECONDS),
             Self::Full => Some(FULL_RETRY_SECONDS),
-            Self::Uri(_) | Self::Headers(_) | Self::Stalled => None,
+            Self::Uri(_) | Self::Headers(_) | Self::Stalled | Self::Host | Self::TransferCoding => {
+                None
+            }
         }
     }
 }
@@ -89,6 +97,11 @@ impl fmt::Display for Turned {
                 "the server holds as many bytes of requests and answers as it may: come again in a \
                  moment",
             ),
+            Self::Host => f.write_str("send exactly one host header, with one host"),
+            Self::TransferCoding => f.write_str(
+                "the only transfer-encoding that is read here is chunked: send other codings as \
+                 content-encoding",
+            ),
         }
     }
 }
@@ -106,7 +119,14 @@ pub(crate) fn refuse(path: &str, turned: &Turned) -> Response {
     if let Some(seconds) = turned.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if matches!(turned, Turned::Connections | Turned::Stalled | Turned::Full) {
+    if matches!(
+        turned,
+        Turned::Connections
+            | Turned::Stalled
+            | Turned::Full
+            | Turned::Host
+            | Turned::TransferCoding
+    ) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -115,10 +135,15 @@ pub(crate) fn refuse(path: &str, turned: &Turned) -> Response {
 /// Lets a request pass, or answers it.
 pub(crate) async fn pass(State(app): State<App>, request: Request, next: Next) -> Response {
     let uri = request.uri().clone();
-    if let Err(turned) = check_head(&app, &request) {
+    let connection: Option<Arc<Connection>> = request.extensions().get().cloned();
+    let sound = match connection {
+        Some(_) => check_framing(&request),
+        // It came over no network, and so past no proxy.
+        None => Ok(()),
+    };
+    if let Err(turned) = sound.and_then(|()| check_head(&app, &request)) {
         return refuse(uri.path(), &turned);
     }
-    let connection: Option<Arc<Connection>> = request.extensions().get().cloned();
     let method = request.method().clone();
     let account = app.budget.account(Actor::current().and_then(|actor| actor.address));
     let response = Arc::clone(&account).scope(async {
@@ -138,6 +163,32 @@ pub(crate) async fn pass(State(app): State<App>, request: Request, next: Next) -
     }
     let counted = budget::count(account, &method, response);
     counted.unwrap_or_else(|Full| refuse(uri.path(), &Turned::Full))
+}
+
+/// Refuses what a proxy in front may read differently (RFC 9112, sections 3.2 and 6.1).
+fn check_framing(request: &Request) -> Result<(), Turned> {
+    let headers = request.headers();
+    let mut hosts = headers.get_all(HOST).iter();
+    let is_host = |host: &HeaderValue| host.as_bytes().iter().all(|byte| is_of_a_host(*byte));
+    let sound = match (hosts.next(), hosts.next()) {
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(host), None) => is_host(host),
+        (Some(_), Some(_)) => false,
+    };
+    if !sound {
+        return Err(Turned::Host);
+    }
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let coded =
+        codings.next().is_some_and(|coding| !is_chunked(coding)) || codings.next().is_some();
+    if coded { Err(Turned::TransferCoding) } else { Ok(()) }
+}
+
+/// A name or an address, perhaps with a port (RFC 3986, section 3.2), but for the comma, by which some
+/// make one header of two.
+fn is_of_a_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(&byte)
 }
 
 fn check_head(app: &App, request: &Request) -> Result<(), Turned> {

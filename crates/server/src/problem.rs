@@ -58,13 +58,15 @@ pub(crate) enum Code {
     Timeout,
     /// It cannot be done now; later it can.
     Unavailable,
+    /// It asks for something of HTTP that is not done here.
+    NotImplemented,
     /// Hookyard's own fault.
     Internal,
 }
 
 impl Code {
     /// The whole list.
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Unauthenticated,
@@ -85,6 +87,7 @@ impl Code {
         Self::NotBuilt,
         Self::Timeout,
         Self::Unavailable,
+        Self::NotImplemented,
         Self::Internal,
     ];
 
@@ -108,6 +111,7 @@ impl Code {
             Self::LimitExceeded => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -208,6 +212,7 @@ impl Problem {
             Code::NotBuilt => ("", "this build of hookyard has no SQL"),
             Code::Timeout => ("", "the request took too long to arrive"),
             Code::Unavailable => ("", "the store is stopping"),
+            Code::NotImplemented => ("", "the only transfer-encoding that is read here is chunked"),
             Code::Internal => ("", "the server failed; its log says why"),
         };
         let field = Some(field.to_owned()).filter(|field| !field.is_empty());
@@ -240,6 +245,10 @@ impl From<Refusal> for Problem {
         let code = match refusal {
             Refusal::Failed(error) => return error.into(),
             Refusal::TooMany(exceeded) => return Self::from(&Turned::Rate(exceeded)),
+            Refusal::Failures(seconds) => {
+                let problem = Self::new(Code::TooManyRequests, refusal.to_string());
+                return Self { retry_after: Some(seconds), ..problem };
+            }
             Refusal::Unknown | Refusal::Expired(_) => Code::Unauthenticated,
             Refusal::Address(_) => Code::AddressNotAllowed,
             Refusal::Disabled => Code::Disabled,
@@ -256,6 +265,8 @@ impl From<&Turned> for Problem {
             Turned::Rate(_) | Turned::Connections => Code::TooManyRequests,
             Turned::Stalled => Code::Timeout,
             Turned::Full => Code::Unavailable,
+            Turned::Host => Code::InvalidValue,
+            Turned::TransferCoding => Code::NotImplemented,
         };
         Self { retry_after: turned.retry_after(), ..Self::new(code, turned.to_string()) }
     }

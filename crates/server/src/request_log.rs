@@ -106,7 +106,8 @@ where
         let address = peer::caller(&request, &self.log.settings.trusted_proxies);
         let id = line.id.to_str().unwrap_or_default().to_owned();
         let actor = Actor::request(self.log.clock.now(), address, id);
-        let answer = AssertUnwindSafe(actor.scope(self.inner.call(request))).catch_unwind();
+        let asked = Arc::clone(&actor).scope(self.inner.call(request));
+        let answer = AssertUnwindSafe(asked).catch_unwind();
         Box::pin(async move {
             let mut response = match tokio::time::timeout(REQUEST_MAX, answer).await {
                 Ok(Ok(Ok(response))) => response,
@@ -119,7 +120,7 @@ where
                 Err(_) => Problem::new(Code::Timeout, "the request took too long to arrive")
                     .into_response(),
             };
-            line.end(&mut response);
+            line.end(&mut response, &actor);
             sandbox::confine(response.headers_mut());
             Ok(response)
         })
@@ -154,10 +155,10 @@ impl Line {
 
     /// Names the request's id in the answer and logs it. The route is the pattern that matched,
     /// never the path, which may hold a source's key.
-    fn end(self, response: &mut Response) {
+    fn end(self, response: &mut Response, actor: &Actor) {
         if let Some(logging) = self.logged {
             let shown = response.headers().get(ULTRACART_REQUEST_ID).unwrap_or(&self.id);
-            logging.log(response.status(), shown);
+            logging.log(response.status(), shown, actor);
         }
         response.headers_mut().insert(REQUEST_ID, self.id);
     }
@@ -174,19 +175,28 @@ fn incoming(request: &Request) -> Option<HeaderValue> {
 }
 
 impl Logging {
-    fn log(&self, status: StatusCode, id: &HeaderValue) {
+    fn log(&self, status: StatusCode, id: &HeaderValue, actor: &Actor) {
         let route = self.route.as_ref().map_or("unmatched", MatchedPath::as_str);
         let took = self.clock.monotonic().saturating_sub(self.began);
         let elapsed_ms = took.as_micros() as f64 / 1000.0;
         let method = self.method.as_str();
         let request_id = id.to_str().unwrap_or_default();
         let status = status.as_u16();
+        let address = actor.address.map(tracing::field::display);
+        let credential = actor.credential().map(|(id, _)| id.0);
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    method, route, status, elapsed_ms, request_id, address, credential, "request"
+                )
+            };
+        }
         if status >= 500 {
-            tracing::warn!(method, route, status, elapsed_ms, request_id, "request");
+            line!(warn);
         } else if matches!(route, LIVEZ | READYZ) {
-            tracing::debug!(method, route, status, elapsed_ms, request_id, "request");
+            line!(debug);
         } else {
-            tracing::info!(method, route, status, elapsed_ms, request_id, "request");
+            line!(info);
         }
     }
 }

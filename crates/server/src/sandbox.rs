@@ -4,7 +4,9 @@
 //! and texts come from anywhere. On the origin of the pages where people type credentials none of
 //! that may become a page that runs scripts, nor a script or a style that a page takes in.
 
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 /// A document of an origin of its own, without scripts, forms and anything loaded.
@@ -33,10 +35,15 @@ const ACTIVE: [&[u8]; 10] = [
 /// What no browser runs, and takes for no style.
 const INERT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// Confines an answer that has no policy of its own. Every answer goes through here.
+/// Answers are for their callers alone, and many have a secret in them: keys in paths, passwords, tokens.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// Confines an answer that has no policy of its own, and keeps it out of caches. Every answer goes
+/// through here.
 pub(crate) fn confine(answer: &mut HeaderMap) {
     answer.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
     answer.entry(CONTENT_SECURITY_POLICY).or_insert(POLICY);
+    answer.entry(CACHE_CONTROL).or_insert(NO_STORE);
 }
 
 /// Makes plain text of an answer that a browser wants to run or to style a page with: a policy that
@@ -61,6 +68,7 @@ mod tests {
 
     fn assert_confined(answer: &Answer, what: &str) {
         assert_eq!(answer.headers["x-content-type-options"], "nosniff", "{what}");
+        assert_eq!(answer.headers["cache-control"], "no-store", "{what}");
         let policy = answer.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("default-src 'none'"), "{what}: {policy}");
         let is_page = answer

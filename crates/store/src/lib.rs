@@ -48,7 +48,7 @@ pub mod vault;
 pub use actor::{Actor, ActorKind};
 pub use applications::{APPLICATIONS_MAX, ApplicationStore, GRANTS_MAX};
 pub use attempts::{AttemptQuery, AttemptStore};
-pub use audit::{AuditEntry, AuditQuery, AuditStore};
+pub use audit::{AuditEntry, AuditQuery, AuditStore, Seen};
 pub use catalog::{CatalogStore, NewWorkspace};
 pub use credentials::{
     CREDENTIALS_MAX, CredentialChange, CredentialQuery, CredentialStore, NewCredential, Rotation,

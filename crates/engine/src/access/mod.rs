@@ -17,10 +17,11 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::Error;
-use crate::limits::{Exceeded, Limiter};
+use crate::limits::{Exceeded, Failures, Limiter};
 
 mod manage;
 mod secrets;
+mod seen;
 #[cfg(test)]
 mod tests;
 mod upkeep;
@@ -42,6 +43,14 @@ const CACHE_ENTRIES_MAX: usize = 10_000;
 /// How exactly it is known when a credential was last used. A use after a shorter time than this is
 /// not noted, so that a busy credential costs one write in this time.
 const USE_NOTED_EVERY: SignedDuration = SignedDuration::from_secs(60);
+
+/// Credentials that are none which may come from one address at once. Generous: the keys have 190 bits
+/// and more, so nobody guesses one, and many programs may share an address. What the bound keeps small
+/// is the work and the log that somebody causes who tries all the same.
+const FAILURES_MAX: u32 = 300;
+
+/// How long it takes until one of them is forgotten: one a second may go on for ever.
+const FAILURE_FORGOTTEN_AFTER: Duration = Duration::from_secs(1);
 
 /// What a caller presents.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +86,12 @@ pub enum Refusal {
     /// It came more often than it may.
     #[error(transparent)]
     TooMany(#[from] Exceeded),
+    /// It is not valid, and too many that came from the same address were not; the seconds to wait.
+    #[error(
+        "the credential is not valid, and too many others from this address were not: try again in \
+         {0} seconds"
+    )]
+    Failures(u64),
     /// Nobody can say now.
     #[error(transparent)]
     Failed(#[from] Error),
@@ -90,6 +105,8 @@ pub struct Access {
     clock: Arc<dyn Clock>,
     limiter: Arc<Limiter>,
     known: Mutex<Known>,
+    failures: Failures,
+    seen: Mutex<HashMap<(CredentialId, &'static str), Duration>>,
     /// Uses that are still to be noted in the store.
     used: Mutex<HashMap<CredentialId, Timestamp>>,
 }
@@ -116,7 +133,15 @@ impl Known {
 
 impl Access {
     pub(crate) fn new(store: SharedStore, clock: Arc<dyn Clock>, limiter: Arc<Limiter>) -> Self {
-        Self { store, clock, limiter, known: Mutex::default(), used: Mutex::default() }
+        Self {
+            store,
+            clock,
+            limiter,
+            known: Mutex::default(),
+            failures: Failures::new(FAILURES_MAX, FAILURE_FORGOTTEN_AFTER),
+            seen: Mutex::default(),
+            used: Mutex::default(),
+        }
     }
 
     /// The credential of a caller who may come in, from the address of the [`Actor`] at work. The
@@ -129,6 +154,33 @@ impl Access {
 
     /// The same for a request that has limits of its own.
     pub async fn recognise(&self, presented: Presented<'_>) -> Result<Credential, Refusal> {
+        self.examine(presented).await.map_err(|refusal| self.refused(refusal))
+    }
+
+    /// Says in the log that a credential was refused, and to whom. One that is none counts against its
+    /// address, whose others that are none are told to wait when there are too many. The credential
+    /// that is good is let in all the same: many callers share an address.
+    fn refused(&self, refusal: Refusal) -> Refusal {
+        if matches!(refusal, Refusal::TooMany(_) | Refusal::Failed(_)) {
+            return refusal;
+        }
+        let now = self.clock.monotonic();
+        if matches!(refusal, Refusal::Unknown) {
+            if let Err(seconds) = self.failures.check(now) {
+                return Refusal::Failures(seconds);
+            }
+            self.failures.count(now);
+        }
+        if let Some(actor) = Actor::current() {
+            let address = actor.address.map(tracing::field::display);
+            let request_id = actor.request_id.as_deref();
+            let credential = actor.credential().map(|(id, _)| id.0);
+            tracing::info!(address, request_id, credential, reason = %refusal, "a credential was refused");
+        }
+        refusal
+    }
+
+    async fn examine(&self, presented: Presented<'_>) -> Result<Credential, Refusal> {
         let (kind, text, secret) = match presented {
             Presented::Simple(key) => (CredentialKind::Simple, key, None),
             Presented::Pair { key, secret } => (CredentialKind::Pair, key, Some(secret)),
@@ -147,10 +199,11 @@ impl Access {
             credential.scopes = credential.scopes.within(Scopes::of_a_project());
         }
         let (actor, now) = (Actor::current(), self.clock.now());
-        check(&credential, actor.as_ref().and_then(|actor| actor.address), now)?;
-        if let Some(actor) = actor {
+        if let Some(actor) = &actor {
+            // Also where it is refused: what is logged of the request says whose it was.
             actor.identify(&credential);
         }
+        check(&credential, actor.as_ref().and_then(|actor| actor.address), now)?;
         self.note_use(&credential, now);
         Ok(credential)
     }

@@ -2,6 +2,7 @@ use hookyard_core::entropy::{self, Entropy};
 use hookyard_core::model::{
     ApiVersion, AuthKind, Catalogue, EndpointSettings, Secret, Subscription,
 };
+use hookyard_core::readable::{UNREADABLE, is_readable};
 
 use super::options::OptionsChange;
 use super::subscriptions::{RequestedSubscription, resolve};
@@ -63,6 +64,11 @@ pub struct FieldNames {
     pub comments: &'static str,
     /// The user of basic authentication.
     pub basic_username: &'static str,
+    /// The password of basic authentication, where no answer shows one. Where answers do, one is made
+    /// when it is missing.
+    pub hidden_password: Option<&'static str>,
+    /// The secret for Amazon SQS.
+    pub iam_secret_key: &'static str,
     /// The most events of a bundle.
     pub maximum_events: &'static str,
     /// The most bytes of a bundle.
@@ -231,6 +237,9 @@ fn generate_credentials(settings: &mut EndpointSettings, entropy: &dyn Entropy) 
 
 fn check(names: &FieldNames, settings: &EndpointSettings) -> Result<(), Error> {
     check_length(names.name, settings.name.as_deref(), NAME_CHARS_MAX)?;
+    if !settings.name.as_deref().is_none_or(is_readable) {
+        return Err(Error::invalid(names.name, UNREADABLE));
+    }
     check_length(names.comments, settings.comments.as_deref(), COMMENTS_CHARS_MAX)?;
     check_maximum(names.maximum_events, settings.maximum_events)?;
     check_maximum(names.maximum_size, settings.maximum_size)?;
@@ -329,6 +338,8 @@ mod tests {
         let name = |length| EndpointChange { name: Patch::Set("é".repeat(length)), ..none() };
         assert!(apply(draft(), name(80)).is_ok());
         assert_eq!(field(apply(draft(), name(81))), "name");
+        let hidden = EndpointChange { name: Patch::Set("a\u{200b}b".to_owned()), ..none() };
+        assert_eq!(field(apply(draft(), hidden)), "name");
         let note = |length| EndpointChange { comments: Patch::Set("x".repeat(length)), ..none() };
         assert!(apply(draft(), note(2_000)).is_ok());
         assert_eq!(field(apply(draft(), note(2_001))), "merchant_comments");

@@ -10,6 +10,7 @@ mod delete;
 mod disable;
 mod list;
 mod log;
+mod moved;
 mod options;
 mod page;
 mod reflow;
@@ -56,6 +57,8 @@ mod test_names {
         name: "name",
         comments: "merchant_comments",
         basic_username: "basic_username",
+        hidden_password: None,
+        iam_secret_key: "iam_secret_key",
         maximum_events: "maximum_events",
         maximum_size: "maximum_size",
         event_type: "event_name",

@@ -4,6 +4,7 @@ use hookyard_core::id::{EndpointId, WorkspaceId};
 use hookyard_core::model::{Catalogue, Endpoint};
 
 use super::change::Draft;
+use super::moved::Forgotten;
 use super::{EndpointChange, EndpointView};
 use crate::{Engine, Error};
 
@@ -37,15 +38,17 @@ impl Engine {
     /// The endpoint as a change would leave it, options and all.
     pub(super) fn changed(
         &self,
-        before: Draft,
+        mut before: Draft,
         mut change: EndpointChange,
         catalogue: &Catalogue,
     ) -> Result<Draft, Error> {
+        let forgotten = Forgotten::forget(&mut before.settings, &change);
+        forgotten.ask(before.settings.auth, &change)?;
         let options = std::mem::take(&mut change.options);
         let mut draft = before.changed(change, catalogue, self.entropy.as_ref())?;
         let now = self.clock.now();
-        draft.settings.options =
-            options.apply(draft.settings.options, now, self.entropy.as_ref())?;
+        let applied = options.apply(draft.settings.options, now, self.entropy.as_ref());
+        draft.settings.options = applied.map_err(|error| forgotten.explain(error))?;
         Ok(draft)
     }
 

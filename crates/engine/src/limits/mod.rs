@@ -20,12 +20,14 @@ use hookyard_store::LimitStore;
 
 mod bucket;
 mod desk;
+mod failures;
 mod report;
 #[cfg(test)]
 mod tests;
 
 use bucket::{Bucket, Draw};
 use desk::Desk;
+pub use failures::Failures;
 pub use report::{Reports, Standing};
 
 /// Callers are spread over so many maps, each with a lock of its own: with two dozen threads, two

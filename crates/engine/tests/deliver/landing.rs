@@ -109,6 +109,8 @@ async fn only_a_dataset_of_the_workspace_is_a_target() {
         name: "name",
         comments: "comments",
         basic_username: "auth.username",
+        hidden_password: None,
+        iam_secret_key: "iam_secret_key",
         maximum_events: "maximum_events",
         maximum_size: "maximum_size",
         event_type: "event_type",

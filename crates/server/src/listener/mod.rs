@@ -27,6 +27,7 @@ use crate::sandbox;
 
 mod body;
 mod connection;
+mod heads;
 mod pace;
 mod places;
 mod wire;

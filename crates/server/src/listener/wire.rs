@@ -13,6 +13,7 @@ use tokio::time::Sleep;
 
 use super::Bounds;
 use super::connection::Connection;
+use super::heads::Heads;
 use super::pace::Pace;
 
 /// How long what a caller goes on sending is taken in after the answer to a body that was left before
@@ -29,6 +30,7 @@ pub(super) struct Wire {
     stream: TcpStream,
     connection: Arc<Connection>,
     bounds: Arc<Bounds>,
+    heads: Heads,
     /// The end of the time for a head of which a part has come.
     head: Option<Pin<Box<Sleep>>>,
     writing: Pace,
@@ -38,7 +40,15 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new(stream: TcpStream, connection: Arc<Connection>, bounds: Arc<Bounds>) -> Self {
         let writing = Pace::new(bounds.stall);
-        Self { stream, connection, bounds, head: None, writing, lingering: None }
+        Self {
+            stream,
+            connection,
+            bounds,
+            heads: Heads::default(),
+            head: None,
+            writing,
+            lingering: None,
+        }
     }
 
     fn wrote(
@@ -91,6 +101,7 @@ impl AsyncRead for Wire {
             if buffer.filled().len() > before && this.connection.received() {
                 this.head = None;
             }
+            this.heads.pass(&mut buffer.filled_mut()[before..]);
             return read;
         }
         if !this.connection.awaits_head() {

@@ -32,6 +32,8 @@ const WORD: &str = "resource_type";
 pub(crate) struct Place {
     pub(crate) workspace: WorkspaceId,
     pub(crate) project: ProjectId,
+    /// Whether the caller may change data there, and so may see what senders prove themselves with.
+    pub(crate) shows_secrets: bool,
 }
 
 impl FromRequestParts<App> for Call {
@@ -93,12 +95,13 @@ impl Call {
         Ok(credential)
     }
 
-    /// The same for an operation on the workspace as a whole: a credential of one project is refused.
+    /// The same for an operation that manages the workspace as a whole: a credential of one project is
+    /// refused, and so is an application's token, as by the native API.
     pub(crate) async fn whole_workspace(&self, scope: Scope) -> Result<Credential, ApiError> {
         let credential = self.of_workspace(scope).await?;
-        match credential.project {
-            Some(_) => Err(ApiError::forbidden()),
-            None => Ok(credential),
+        match (credential.project, credential.application) {
+            (None, None) => Ok(credential),
+            _ => Err(ApiError::forbidden()),
         }
     }
 
@@ -114,7 +117,8 @@ impl Call {
         if !self.app.engine.store().has_project(workspace, project).await? {
             return Err(ApiError::forbidden());
         }
-        Ok(Place { workspace, project })
+        let shows_secrets = credential.scopes.has(Scope::DataWrite);
+        Ok(Place { workspace, project, shows_secrets })
     }
 
     /// An id of the path that is an `i32`.

@@ -136,6 +136,10 @@ impl From<Refusal> for ApiError {
             Refusal::Unknown | Refusal::Expired(_) => Self::unauthorized(),
             Refusal::Address(_) => Self::new(StatusCode::FORBIDDEN, refusal.to_string()),
             Refusal::Disabled => Self::new(StatusCode::GONE, refusal.to_string()),
+            Refusal::Failures(seconds) => {
+                let detail = refusal.to_string();
+                Self { detail, ..Self::too_many(Duration::from_secs(seconds)) }
+            }
             Refusal::TooMany(exceeded) => {
                 Self { detail: exceeded.to_string(), ..Self::too_many(exceeded.wait) }
             }

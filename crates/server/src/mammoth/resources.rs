@@ -229,7 +229,7 @@ pub(super) async fn get(call: Call) -> Result<Json<Value>, ApiError> {
 async fn one(call: &Call, place: Place, kind: &str, id: i64) -> Result<Option<Item>, ApiError> {
     let Ok(id) = i32::try_from(id) else { return Ok(None) };
     let store = call.app.engine.store();
-    let Place { workspace, project } = place;
+    let Place { workspace, project, .. } = place;
     Ok(match shape::kind(kind) {
         Some(shape::FOLDER) => {
             let found = store.find_folder(workspace, FolderId(id)).await?;

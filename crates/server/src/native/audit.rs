@@ -9,7 +9,7 @@ use futures_util::stream;
 use hookyard_core::id::{CredentialId, WorkspaceId};
 use hookyard_core::model::Scope;
 use hookyard_engine::Error;
-use hookyard_store::{AuditEntry, AuditQuery, SharedStore, StoreError};
+use hookyard_store::{AuditEntry, AuditQuery, Seen, SharedStore, StoreError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -234,6 +234,7 @@ async fn export_audit(
         limit: EXPORT_PAGE,
         ..AuditQuery::default()
     };
+    app.engine.note_seen(workspace, Seen::AuditExport).await?;
     let store = std::sync::Arc::clone(app.engine.store());
     let lines = stream::try_unfold(Some(query), move |query| {
         let store = std::sync::Arc::clone(&store);

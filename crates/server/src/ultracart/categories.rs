@@ -12,6 +12,6 @@ use crate::App;
 
 pub(super) async fn handle(State(app): State<App>, caller: Caller) -> Result<Response, ApiError> {
     let workspace = caller.may(Scope::WebhookRead)?;
-    let shape = Shape { placeholders: true, ..Shape::new(&app, workspace, caller.client).await? };
+    let shape = Shape { placeholders: true, ..Shape::new(&app, workspace, &caller).await? };
     Ok(answer::one("event_categories", &shape.catalogue()))
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::body::Object;
 use super::client::Client;
 use super::error::ApiError;
+use super::webhook::MASK;
 
 /// What the wire calls the values of an endpoint.
 static NAMES: FieldNames = FieldNames {
@@ -15,6 +16,8 @@ static NAMES: FieldNames = FieldNames {
     name: "name",
     comments: "merchant_comments",
     basic_username: "basic_username",
+    hidden_password: None,
+    iam_secret_key: "iam_secret_key",
     maximum_events: "maximum_events",
     maximum_size: "maximum_size",
     event_type: "event_name",
@@ -27,7 +30,11 @@ pub(super) fn parse(body: &Map<String, Value>, client: Client) -> Result<Endpoin
     // The C# SDK leaves a boolean out when it is false.
     let left_out = client.is_csharp.then_some(false);
     let text = |key| Ok(webhook.text(key)?.map(str::to_owned));
-    let secret = |key| Ok(webhook.text(key)?.map(Secret::new));
+    let secret = |key| {
+        // What was masked and comes back says nothing.
+        let text = webhook.text(key)?.filter(|text| *text != MASK);
+        Ok(text.map(Secret::new))
+    };
     Ok(EndpointChange {
         url: text("webhook_url")?,
         name: patch(webhook, "name")?,

@@ -23,7 +23,7 @@ pub(super) async fn handle(
     let body = body::read_object(body).await?;
     let url = change::parse_url(&body)?;
     // Before the deletion, so that nothing can fail once it has happened.
-    let shape = Shape::new(&app, workspace, caller.client).await?;
+    let shape = Shape::new(&app, workspace, &caller).await?;
 
     let view = app.engine.delete_endpoint_by_url(workspace, url).await;
     let view = view.map_err(|error| ApiError::from_engine(error, Subject::webhook("deleted")))?;

@@ -89,6 +89,10 @@ impl ApiError {
             Refusal::Address(_) => StatusCode::FORBIDDEN,
             Refusal::Disabled => StatusCode::GONE,
             Refusal::TooMany(exceeded) => return Self::turned_away(&Turned::Rate(exceeded)),
+            Refusal::Failures(seconds) => {
+                let refused = Self::new(StatusCode::TOO_MANY_REQUESTS, refusal.to_string());
+                return Self { retry_after: Some(seconds), ..refused };
+            }
         };
         Self::new(status, refusal.to_string())
     }

@@ -25,7 +25,7 @@ pub(super) async fn handle(
 
     let view = app.engine.create_endpoint(workspace, change).await;
     let view = view.map_err(|error| ApiError::from_engine(error, Subject::webhook("inserted")))?;
-    let shape = Shape::new(&app, workspace, caller.client).await?;
+    let shape = Shape::new(&app, workspace, &caller).await?;
     let shape = Shape { placeholders, requested_version, requested_auth, ..shape };
     Ok(answer::one("webhook", &shape.webhook(&view)))
 }

@@ -28,7 +28,7 @@ pub(super) async fn handle(
 
     let view = app.engine.update_endpoint(workspace, id, change).await;
     let view = view.map_err(|error| ApiError::from_engine(error, Subject::webhook("updated")))?;
-    let shape = Shape::new(&app, workspace, caller.client).await?;
+    let shape = Shape::new(&app, workspace, &caller).await?;
     let shape = Shape { placeholders, requested_version, requested_auth, ..shape };
     Ok(answer::one("webhook", &shape.webhook(&view)))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::{
     ApiVersion, Application, ApplicationSettings, AuthKind, Catalogue, Category, Endpoint,
-    EventType, Subscription,
+    EventType, Scope, Secret, Subscription,
 };
 use hookyard_engine::endpoints::EndpointView;
 use hookyard_store::{APPLICATIONS_MAX, Entity, StoreError};
@@ -13,10 +13,15 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::answer::int32;
+use super::auth::Caller;
 use super::client::{Class, Client};
 use super::dates;
 use super::error::{ApiError, Subject};
 use crate::App;
+
+/// What stands in the place of a password to a caller who may only read. It comes back from callers
+/// that send a webhook as they read it, and changes nothing then.
+pub(super) const MASK: &str = "********";
 
 /// The first version with `name` and `merchant_comments`.
 const NAMES_SINCE: (u32, u32, u32) = (4, 1, 99);
@@ -30,6 +35,8 @@ const COMPRESSION_SINCE: (u32, u32, u32) = (4, 0, 80);
 /// What an answer about webhooks depends on, beside the webhooks.
 pub(super) struct Shape {
     pub(super) client: Client,
+    /// Whether the caller may change webhooks, and so may see what they prove themselves with.
+    pub(super) shows_passwords: bool,
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) merchant: String,
     pub(super) time_zone: TimeZone,
@@ -131,11 +138,11 @@ struct WebhookEventSubscription<'a> {
 }
 
 impl Shape {
-    /// The shape of answers to a client about a workspace.
+    /// The shape of answers to a caller about a workspace.
     pub(super) async fn new(
         app: &App,
         workspace: WorkspaceId,
-        client: Client,
+        caller: &Caller,
     ) -> Result<Self, ApiError> {
         let store = app.engine.store();
         let failed =
@@ -145,7 +152,8 @@ impl Shape {
         let merchant = found.ok_or(StoreError::NotFound(Entity::Workspace)).map_err(failed)?;
         let applications = store.applications(workspace, None, APPLICATIONS_MAX).await;
         Ok(Self {
-            client,
+            client: caller.client,
+            shows_passwords: caller.may(Scope::WebhookWrite).is_ok(),
             catalogue,
             merchant: merchant.merchant,
             time_zone: app.settings.time_zone.clone(),
@@ -173,7 +181,7 @@ impl Shape {
             merchant_comments: names(&settings.comments),
             authentication_type: self.authentication_type(settings.auth),
             basic_username: settings.basic_username.as_deref(),
-            basic_password: settings.basic_password.as_ref().map(|secret| secret.expose()),
+            basic_password: settings.basic_password.as_ref().map(|secret| self.password(secret)),
             iam_access_key: settings.iam_access_key.as_deref(),
             api_version: self.api_version(),
             maximum_events: settings.maximum_events,
@@ -186,6 +194,15 @@ impl Shape {
             application_profile: self.maker(endpoint).map(ApplicationProfile::new),
             event_categories: self.categories(Some(endpoint)),
         }
+    }
+
+    /// Whether the caller sees a password of it.
+    pub(super) fn shows_password(&self, view: &EndpointView) -> bool {
+        self.shows_passwords && view.endpoint.settings.basic_password.is_some()
+    }
+
+    fn password<'a>(&self, secret: &'a Secret) -> &'a str {
+        if self.shows_passwords { secret.expose() } else { MASK }
     }
 
     /// The application whose token registered an endpoint, while it is there.

@@ -9,7 +9,7 @@ use super::oauth::{code, tokens};
 use super::*;
 use crate::{
     Actor, ActorKind, AuditEntry, AuditQuery, DeadLetters, DeviceCode, Entity, Keep, Retention,
-    StoreError,
+    Seen, StoreError,
 };
 
 const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -32,6 +32,21 @@ fn request(second: i64) -> Arc<Actor> {
 
 async fn rename(store: &SharedStore, actor: Arc<Actor>, name: &str) {
     actor.scope(store.rename_workspace(WS, name.to_owned())).await.unwrap();
+}
+
+pub(crate) async fn what_is_seen_is_noted(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let made = endpoint(&store).await;
+    for seen in [Seen::EndpointSecret(made.id), Seen::AuditExport] {
+        request(7).scope(store.note_seen(WS, seen)).await.unwrap();
+    }
+    store.note_seen(WS, Seen::AuditExport).await.unwrap();
+    let noted = entries(&fixture.open().await, all()).await;
+    let noted: Vec<_> =
+        noted.iter().map(|entry| (&*entry.action, &*entry.subject, entry.address)).collect();
+    let id = made.id.to_string();
+    let expected = [("endpoint.read_secret", &*id), ("audit.export", "")];
+    assert_eq!(noted, expected.map(|(action, subject)| (action, subject, Some(ADDRESS))));
 }
 
 pub(crate) async fn changes_are_noted_with_who_made_them(fixture: &dyn Fixture) {

@@ -62,7 +62,7 @@ macro_rules! suite {
                 cancelled_subscriptions_stay, revisions_are_kept_without_secrets,
                 foreign_workspaces_see_nothing_of_endpoints, disabling_keeps_its_reason,
                 event_types_are_added_for_good, an_endpoint_knows_which_application_made_it;
-            audit: changes_are_noted_with_who_made_them, what_fails_is_not_noted,
+            audit: changes_are_noted_with_who_made_them, what_fails_is_not_noted, what_is_seen_is_noted,
                 entries_are_found_by_what_is_asked, secrets_are_not_noted,
                 entries_go_by_age_and_bytes, foreign_workspaces_see_no_entries,
                 decisions_and_tokens_are_noted;

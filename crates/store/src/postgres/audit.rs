@@ -12,7 +12,7 @@ use super::columns::{Columns, Param, Text, count, escape, signed};
 use super::database::Conn;
 use super::retention::ROW_OVERHEAD;
 pub(super) use crate::audit::changed;
-use crate::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore, StoreError, SurplusAge};
+use crate::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore, Seen, StoreError, SurplusAge};
 
 #[async_trait]
 impl AuditStore for PostgresStore {
@@ -31,6 +31,12 @@ impl AuditStore for PostgresStore {
         );
         let values: Vec<Param<'_>> = values.iter().map(|value| &**value as Param<'_>).collect();
         self.db.get().await?.query(&sql, &values).await?.iter().map(entry).collect()
+    }
+
+    async fn note_seen(&self, workspace: WorkspaceId, seen: Seen) -> Result<(), StoreError> {
+        let tx = self.db.begin().await?;
+        note(&tx, workspace, seen.action(), seen.subject(), &serde_json::json!({})).await?;
+        tx.commit().await
     }
 }
 

@@ -14,7 +14,7 @@ use super::credentials::Access;
 use super::failed;
 use super::retention::ROW_OVERHEAD;
 use super::rows::{count, moment, signed, unsigned};
-use crate::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore, StoreError, SurplusAge};
+use crate::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore, Seen, StoreError, SurplusAge};
 
 #[async_trait]
 impl<A: Access> AuditStore for A {
@@ -24,6 +24,11 @@ impl<A: Access> AuditStore for A {
         query: AuditQuery,
     ) -> Result<Vec<AuditEntry>, StoreError> {
         self.look(move |conn| select(conn, workspace, &query)).await
+    }
+
+    async fn note_seen(&self, workspace: WorkspaceId, seen: Seen) -> Result<(), StoreError> {
+        let detail = serde_json::json!({});
+        self.change(move |conn| note(conn, workspace, seen.action(), seen.subject(), &detail)).await
     }
 }
 

@@ -112,7 +112,7 @@ async fn columns(
 
 async fn rows(call: &Call, place: Place, id: DatasetId, page: Page) -> Result<Vec<Row>, ApiError> {
     let store = call.app.engine.store();
-    let Place { workspace, project } = place;
+    let Place { workspace, project, .. } = place;
     let mut limit = RowLimit { rows: page.limit.max(1), bytes: BYTES_MAX };
     let mut read = store.rows_at(workspace, project, id, page.offset, limit).await?;
     let mut rows = std::mem::take(&mut read.rows);

@@ -53,6 +53,27 @@ async fn a_scope_that_is_missing_is_named() {
 }
 
 #[tokio::test]
+async fn a_secret_is_shown_to_those_who_may_change_it() {
+    let api = Api::start().await;
+    let webhook = api.create(json!({"is_secure": true})).await;
+    let open = api.create(json!({})).await;
+    let one = |webhook: &Value| format!("{WEBHOOKS}/{}", webhook["id"]);
+    let secret = webhook["secret"].as_str().unwrap();
+    for (headers, shown) in [(&PAIR, secret), (&READER, "********")] {
+        let list = api.send("GET", &format!("{WEBHOOKS}?sort=(id:asc)"), headers, "").await;
+        assert_eq!(list.headers["cache-control"], "no-store");
+        assert_eq!(list.body.contains(secret), shown == secret, "{}", list.body);
+        let list: Value = serde_json::from_str(&list.body).unwrap();
+        assert_eq!(list["webhooks"][0]["secret"], shown);
+        assert_eq!(list["webhooks"][1]["secret"], Value::Null, "there is none to mask");
+        let got = api.send("GET", &format!("{}?fields=secret", one(&webhook)), headers, "").await;
+        assert_eq!(got.body.contains(secret), shown == secret, "{}", got.body);
+        let got = api.send("GET", &one(&open), headers, "").await;
+        assert!(got.body.contains("\"secret\":null"), "{}", got.body);
+    }
+}
+
+#[tokio::test]
 async fn workspaces_do_not_cross() {
     let api = Api::start().await;
     let webhook = api.create(json!({"is_secure": true})).await;

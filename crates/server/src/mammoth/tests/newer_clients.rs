@@ -52,6 +52,21 @@ async fn a_client_learns_where_it_is() {
 }
 
 #[tokio::test]
+async fn an_application_makes_and_renames_no_projects() {
+    let api = Api::start().await;
+    let application = Some(hookyard_core::id::ApplicationId(1));
+    let new = credential(CredentialKind::Pair, "of an application", Scopes::all());
+    let new = NewCredential { application, ..new };
+    api.server.engine.store().create_credential(WORKSPACE, new).await.unwrap();
+    let pair = [("x-api-key", "of an application"), ("x-api-secret", API_SECRET)];
+    assert_eq!(api.send("GET", "/workspaces/1/projects", &pair, "").await.status, 200);
+    let new = r#"{"name": "x"}"#;
+    assert_eq!(api.send("POST", "/workspaces/1/projects", &pair, new).await.status, 403);
+    let patch = r#"{"patches": [{"op": "replace", "path": "name", "value": "x"}]}"#;
+    assert_eq!(api.send("PATCH", PROJECT, &pair, patch).await.status, 403);
+}
+
+#[tokio::test]
 async fn projects_are_made_and_renamed() {
     let api = Api::start().await;
     let new = json!({"name": "Analytics", "properties": {"color": "#337FBD"}});

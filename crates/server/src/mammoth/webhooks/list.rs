@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use hookyard_core::model::{Mode, Scope, Source};
+use hookyard_store::Seen;
 use serde::Serialize;
 
 use super::super::call::Call;
@@ -29,7 +30,7 @@ pub(in super::super) struct List {
 pub(in super::super) async fn list(call: Call) -> Result<Json<List>, ApiError> {
     let place = call.place(Scope::DataRead).await?;
     let mut query = call.query();
-    let fields = Fields::parse(query.text("fields").as_deref());
+    let fields = Fields::parse(query.text("fields").as_deref()).shown_to(place);
     let filter = Filter::read(&mut query);
     let page = query.page(LIMIT_DEFAULT, LIMIT_MAX);
     let sort = query.sort(&SORT_FIELDS);
@@ -39,6 +40,9 @@ pub(in super::super) async fn list(call: Call) -> Result<Json<List>, ApiError> {
     sources.retain(|source| filter.admits(source));
     sources.sort_by(|left, right| order(&sort, left, right));
     let (shown, next) = page.cut(sources);
+    if shown.iter().any(|source| fields.shows_secret(source)) {
+        call.app.engine.note_listed(place.workspace, Seen::SourceSecrets).await;
+    }
     Ok(Json(List {
         webhooks: shown.iter().map(|source| Webhook::new(source, fields)).collect(),
         limit: page.limit,

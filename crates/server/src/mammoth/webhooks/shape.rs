@@ -3,17 +3,24 @@
 use hookyard_core::model::{Secret, Source};
 use serde::{Serialize, Serializer};
 
+use super::super::call::Place;
+
 /// Which of the optional members to show. The five others are required by generated clients, so
 /// `fields` cannot leave them out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fields {
     origins: bool,
     secret: bool,
+    /// Whether the secret is masked.
+    masked: bool,
 }
+
+/// What stands in the place of a secret to a caller who may only read.
+const MASK: &str = "********";
 
 impl Fields {
     /// All members.
-    pub(super) const STANDARD: Self = Self { origins: true, secret: true };
+    pub(super) const STANDARD: Self = Self { origins: true, secret: true, masked: false };
 
     /// Reads `fields`: a set (`__standard`, `__full`, `__min`) or names. Unknown names count for
     /// nothing.
@@ -24,7 +31,18 @@ impl Fields {
         Self {
             origins: all || names.contains(&"origins"),
             secret: all || names.contains(&"secret"),
+            masked: false,
         }
+    }
+
+    /// Whether the caller sees the secret of a source.
+    pub(super) fn shows_secret(self, source: &Source) -> bool {
+        self.secret && !self.masked && source.spec.secret.is_some()
+    }
+
+    /// The members as a caller may see them.
+    pub(super) fn shown_to(self, place: Place) -> Self {
+        Self { masked: !place.shows_secrets, ..self }
     }
 }
 
@@ -42,7 +60,7 @@ pub(super) struct Webhook {
     secret: Option<Shown>,
 }
 
-/// A secret that the caller may see, or `null` when there is none.
+/// A secret or its mask, or `null` when there is none.
 #[derive(Debug)]
 struct Shown(Option<Secret>);
 
@@ -62,7 +80,10 @@ impl Webhook {
             uri: uri(source),
             ds_id: source.dataset.0,
             origins: fields.origins.then(|| spec.origins.clone()),
-            secret: fields.secret.then(|| Shown(spec.secret.clone())),
+            secret: fields.secret.then(|| {
+                let mask = |secret: Secret| if fields.masked { Secret::new(MASK) } else { secret };
+                Shown(spec.secret.clone().map(mask))
+            }),
         }
     }
 }

@@ -22,6 +22,8 @@ pub(super) static NAMES: FieldNames = FieldNames {
     name: "name",
     comments: "comments",
     basic_username: "auth.username",
+    hidden_password: Some("auth.password"),
+    iam_secret_key: "auth.secret_key",
     maximum_events: "maximum_events",
     maximum_size: "maximum_size",
     event_type: "event_type",

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use hookyard_core::model::{Scope, Secret, Signing};
 use hookyard_core::signature::signer;
 use hookyard_engine::endpoints::{NewSecret, OVERLAP_DEFAULT, OVERLAP_MAX};
+use hookyard_store::Seen;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -82,7 +83,9 @@ pub(super) async fn get_secret(
     // Whoever knows it can pass for the sender, so reading it is not for readers.
     let workspace = caller::workspace(&app, &headers, Scope::WebhookWrite).await?;
     input::query::<Nothing>(raw.as_deref())?;
-    let signing = app.engine.signing(workspace, input::endpoint_id(&id)?).await?;
+    let id = input::endpoint_id(&id)?;
+    let signing = app.engine.signing(workspace, id).await?;
+    app.engine.note_seen(workspace, Seen::EndpointSecret(id)).await?;
     Ok(answer(&signing))
 }
 

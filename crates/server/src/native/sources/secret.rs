@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hookyard_core::model::{Scope, Secret, Source as CoreSource};
 use hookyard_engine::sources::OVERLAP_MAX;
+use hookyard_store::Seen;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -148,6 +149,7 @@ pub(super) async fn get_source_secret(
     // Whoever knows it can pass for the sender, so reading it is not for readers.
     let source = source(&app, &headers, Scope::DataWrite, &id).await?;
     input::query::<Nothing>(raw.as_deref())?;
+    app.engine.note_seen(source.spec.workspace, Seen::SourceSecret(source.id)).await?;
     Ok(answer(&app, &source))
 }
 

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hookyard_core::model::{Scope, Secret, Source};
 use hookyard_core::provider::{Preset, SECRETS_MAX, Scheme, Verification};
+use hookyard_store::Seen;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -236,6 +237,7 @@ pub(super) async fn get_learnt_secret(
         return Err(Problem::new(Code::NotFound, "the source's provider brings no secret"));
     };
     let secret = verification.secrets.first().map(Secret::expose);
+    app.engine.note_seen(source.spec.workspace, Seen::SourceSecret(source.id)).await?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(LearntSecret { secret })).into_response())
 }
 

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use hookyard_core::model::Scope;
 use hookyard_core::table::csv::Formulas;
+use hookyard_store::Seen;
 use hookyard_tables::export::{Format, Options};
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -94,6 +95,7 @@ pub(super) async fn export_dataset(
     let params: Params = input::query(raw.as_deref())?;
     let options = params.options();
     let export = app.tables.export(workspace, id, options).await?;
+    app.engine.note_seen(workspace, Seen::DatasetExport(id)).await?;
     let kind = HeaderValue::from_static(options.format.media_type());
     let name = disposition(&format!("dataset_{id}"), &export.name, options.format.extension());
     let parts = stream::unfold(export.parts, |mut parts| async {

@@ -10,6 +10,7 @@ pub(crate) mod events;
 mod folders;
 mod openapi;
 mod options;
+mod origins;
 mod replays;
 mod rules;
 mod scopes;

@@ -6,11 +6,11 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
+use hookyard_engine::limits::Failures;
 use hookyard_engine::oauth::{Asked, Request, Stop};
 use http::{HeaderMap, StatusCode};
 
 use super::super::BASE_PATH;
-use super::failures::Failures;
 use super::form::{Form, Unread};
 use super::page::{self, Complaint, Escaped, Page};
 use super::proof;
@@ -70,10 +70,10 @@ pub(super) async fn decide(
 /// Notes a no. It needs no proof, so it counts as a failure does, and those beyond the bound are not
 /// noted: nobody can fill the audit log with them.
 async fn deny(app: &App, failures: &Failures, asked: &Asked) {
-    if failures.check(app).is_err() {
+    if failures.check(app.engine.clock().monotonic()).is_err() {
         return;
     }
-    failures.count(app);
+    failures.count(app.engine.clock().monotonic());
     if let Err(error) = app.engine.note_denial(asked).await {
         tracing::error!(%error, "a person's no to an application was not noted");
     }
@@ -85,7 +85,7 @@ async fn allow(
     form: &Form,
     asked: &Asked,
 ) -> Result<String, Complaint> {
-    failures.check(app).map_err(Complaint::too_many)?;
+    failures.check(app.engine.clock().monotonic()).map_err(Complaint::too_many)?;
     let Asked { application, scopes, .. } = asked;
     let typed = form.get("credential");
     let person = proof::prove(app, failures, typed, application, *scopes).await?;

@@ -6,17 +6,17 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use hookyard_engine::limits::Failures;
 use hookyard_engine::oauth::{DEVICE_SECONDS, ExchangeError, POLL_SECONDS};
 use http::HeaderMap;
 use http::header::HOST;
 use serde::Serialize;
 
 use super::super::{BASE_PATH, answer};
-use super::VERIFY;
 use super::error::OAuthError;
-use super::failures::Failures;
 use super::form::Form;
 use super::token::unstored;
+use super::{Begun, VERIFY};
 use crate::App;
 
 /// The longest host with its port: a name has at most 253 characters.
@@ -35,18 +35,21 @@ struct Answer<'a> {
 pub(super) async fn handle(
     State(app): State<App>,
     Extension(failures): Extension<Arc<Failures>>,
+    Extension(begun): Extension<Arc<Begun>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, OAuthError> {
-    failures.check(&app).map_err(OAuthError::too_many)?;
+    failures.check(app.engine.clock().monotonic()).map_err(OAuthError::too_many)?;
     let form = Form::read(&headers, body).await.map_err(OAuthError::unread)?;
     let client_id = form.get("client_id").ok_or_else(|| OAuthError::missing("client_id"))?;
     let application = app.engine.client(client_id).await.inspect_err(|error| {
         if matches!(error, ExchangeError::UnknownClient) {
-            failures.count(&app);
+            failures.count(app.engine.clock().monotonic());
         }
     })?;
+    begun.0.check(app.engine.clock().monotonic()).map_err(OAuthError::too_many_devices)?;
     let device = app.engine.begin_device(&application, form.get("scope")).await?;
+    begun.0.count(app.engine.clock().monotonic());
     let place = format!("{}{BASE_PATH}{VERIFY}", origin(&app, &headers)?);
     let answer = Answer {
         device_code: &device.device_code,

@@ -61,12 +61,25 @@ impl OAuthError {
         Self { retry_after: Some(seconds), ..error }
     }
 
+    /// A caller who began too many devices, and may begin another after these seconds.
+    pub(super) fn too_many_devices(seconds: u64) -> Self {
+        let description = format!(
+            "too many devices from this address wait already: try again in {seconds} seconds"
+        );
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", description);
+        Self { retry_after: Some(seconds), ..error }
+    }
+
     /// A request that does not reach its handler.
     pub(in super::super) fn turned_away(turned: &Turned) -> Self {
         let error = match turned {
             Turned::Rate(_) | Turned::Connections => "slow_down",
-            Turned::Uri(_) | Turned::Headers(_) | Turned::Stalled => "invalid_request",
             Turned::Full => "temporarily_unavailable",
+            Turned::Uri(_)
+            | Turned::Headers(_)
+            | Turned::Stalled
+            | Turned::Host
+            | Turned::TransferCoding => "invalid_request",
         };
         let retry_after = turned.retry_after();
         Self { retry_after, ..Self::new(turned.status(), error, turned.to_string()) }

@@ -4,10 +4,10 @@
 use hookyard_core::model::{Application, Credential, Scopes};
 use hookyard_engine::Error;
 use hookyard_engine::access::{Presented, Refusal};
+use hookyard_engine::limits::Failures;
 use hookyard_engine::oauth::{self, Unproven};
 use http::StatusCode;
 
-use super::failures::Failures;
 use super::page::Complaint;
 use crate::App;
 
@@ -24,7 +24,7 @@ pub(super) async fn prove(
     };
     let credential = match admit(app, typed).await {
         Ok(credential) => Some(credential),
-        Err(Refusal::Unknown) => None,
+        Err(Refusal::Unknown | Refusal::Failures(_)) => None,
         Err(Refusal::Failed(error)) => return Err(failed(&error)),
         Err(Refusal::TooMany(exceeded)) => {
             let seconds = exceeded.wait_seconds();
@@ -39,7 +39,7 @@ pub(super) async fn prove(
     };
     oauth::prove(credential, application, scopes).map_err(|unproven| match unproven {
         Unproven::Unknown => {
-            failures.count(app);
+            failures.count(app.engine.clock().monotonic());
             let text = "That is no credential of this workspace. Check it and try again.";
             Complaint::new(StatusCode::UNAUTHORIZED, text)
         }
@@ -64,7 +64,7 @@ async fn admit(app: &App, typed: &str) -> Result<Credential, Refusal> {
         return access.admit(Presented::Pair { key, secret }).await;
     }
     match access.admit(Presented::Simple(typed)).await {
-        Err(Refusal::Unknown) => access.admit(Presented::Token(typed)).await,
+        Err(Refusal::Unknown | Refusal::Failures(_)) => access.admit(Presented::Token(typed)).await,
         admitted => admitted,
     }
 }

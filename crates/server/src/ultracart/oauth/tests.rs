@@ -10,7 +10,7 @@ use hookyard_engine::oauth::Lifetimes;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
-use super::failures::{FAILURES_MAX, FORGOTTEN_AFTER};
+use super::{FAILURES_MAX, FORGOTTEN_AFTER};
 use crate::Settings;
 use crate::test_server::{
     API_KEY, API_SECRET, Answer, OTHER_KEY, READ_KEY, SIMPLE_KEY, TOKEN, TestServer, WORKSPACE,
@@ -419,6 +419,38 @@ async fn a_device_is_let_in_by_its_code() {
     let tokens = poll().await;
     assert_eq!(tokens.status, StatusCode::OK, "{}", tokens.body);
     assert!(tokens.body.contains("\"scope\":\"webhook_read\""));
+}
+
+#[tokio::test]
+async fn one_address_does_not_take_all_places_of_devices() {
+    let server = server().await;
+    let application = application(&server).await;
+    let begin = async |from: [u8; 4]| {
+        let body = query(&[("client_id", &application.client_id)]);
+        let request = Request::post(format!("{DEVICE}/authorize"))
+            .header("host", "hooks.test")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .extension(crate::peer::Peer(from.into()));
+        server.send(request.body(Body::from(body)).unwrap()).await
+    };
+    let mut waiting = 0;
+    // As long as a code waits, so that none of them has ended.
+    for _ in 0..60 {
+        for _ in 0..30 {
+            waiting += u32::from(begin([192, 0, 2, 1]).await.status.is_success());
+        }
+        server.clock.advance(std::time::Duration::from_secs(10));
+    }
+    assert!((20..=41).contains(&waiting), "{waiting}");
+    let refused = loop {
+        let answer = begin([192, 0, 2, 1]).await;
+        if !answer.status.is_success() {
+            break answer;
+        }
+    };
+    assert_eq!(error(&refused, 429), "slow_down");
+    assert!(refused.headers.contains_key("retry-after"));
+    assert_eq!(begin([192, 0, 2, 2]).await.status, StatusCode::OK, "others have their places");
 }
 
 #[tokio::test]

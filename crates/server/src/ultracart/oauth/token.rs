@@ -9,6 +9,7 @@ use axum::response::Response;
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::Workspace;
 use hookyard_engine::Error;
+use hookyard_engine::limits::Failures;
 use hookyard_engine::oauth::{Exchange, ExchangeError, Tokens};
 use hookyard_store::Entity;
 use http::header::{CACHE_CONTROL, PRAGMA};
@@ -18,7 +19,6 @@ use serde::Serialize;
 use super::super::answer;
 use super::super::client::{Class, Client};
 use super::error::OAuthError;
-use super::failures::Failures;
 use super::form::Form;
 use crate::App;
 
@@ -44,12 +44,12 @@ pub(super) async fn handle(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, OAuthError> {
-    failures.check(&app).map_err(OAuthError::too_many)?;
+    failures.check(app.engine.clock().monotonic()).map_err(OAuthError::too_many)?;
     let form = Form::read(&headers, body).await.map_err(OAuthError::unread)?;
     let exchange = exchange(&form)?;
     let tokens = issue(&app, &form, exchange).await.inspect_err(|error| {
         if matches!(error, ExchangeError::UnknownClient | ExchangeError::Useless(_)) {
-            failures.count(&app);
+            failures.count(app.engine.clock().monotonic());
         }
     })?;
     let workspace = workspace(&app, tokens.grant.workspace).await?;

@@ -8,10 +8,10 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use hookyard_core::model::{Application, Scopes};
 use hookyard_engine::Error;
+use hookyard_engine::limits::Failures;
 use http::{HeaderMap, StatusCode};
 
 use super::super::BASE_PATH;
-use super::failures::Failures;
 use super::form::{Form, Unread};
 use super::page::{self, Complaint, Escaped, Page};
 use super::{VERIFY, proof, token};
@@ -83,7 +83,7 @@ pub(super) async fn decide(
 
 async fn deny(app: &App, failures: &Failures, waiting: &Waiting) -> Result<bool, Complaint> {
     // It needs no proof, and is noted in the audit log: nobody may do it without end.
-    failures.count(app);
+    failures.count(app.engine.clock().monotonic());
     let decided = app.engine.decide_device(&waiting.shown, None).await;
     decided.map_err(|error| proof::failed(&error))
 }
@@ -112,11 +112,11 @@ async fn allow(
 
 /// The device that waits with the code.
 async fn waiting(app: &App, failures: &Failures, form: &Form) -> Result<Waiting, Complaint> {
-    failures.check(app).map_err(Complaint::too_many)?;
+    failures.check(app.engine.clock().monotonic()).map_err(Complaint::too_many)?;
     let typed = form.get("user_code").unwrap_or_default();
     let found = app.engine.waiting_device(typed).await.map_err(|error| proof::failed(&error))?;
     let Some((application, scopes, shown)) = found else {
-        failures.count(app);
+        failures.count(app.engine.clock().monotonic());
         return Err(no_such_code());
     };
     Ok(Waiting { application, scopes, shown })

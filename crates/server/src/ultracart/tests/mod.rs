@@ -4,6 +4,7 @@ mod conventions;
 mod logs;
 mod reflow;
 mod rules;
+mod secrets;
 mod webhooks;
 
 use axum::body::Body;

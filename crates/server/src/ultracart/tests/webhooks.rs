@@ -130,9 +130,9 @@ async fn basic_credentials_are_made_and_kept() {
     assert_eq!(read, webhook, "secrets are shown again");
 
     let path = path(&webhook);
-    let body = r#"{"webhook_url":"https://y.test/h","disabled":true}"#;
+    let body = r#"{"webhook_url":"https://x.test/other","disabled":true}"#;
     let changed = sdk.put(&path, body).await.ok()["webhook"].take();
-    assert_eq!(changed["webhook_url"], "https://y.test/h");
+    assert_eq!(changed["webhook_url"], "https://x.test/other");
     assert_eq!(changed["disabled"], true);
     assert_eq!(changed["basic_password"], webhook["basic_password"]);
     let changed = sdk.put(&path, r#"{"basic_password":"mine"}"#).await.ok()["webhook"].take();

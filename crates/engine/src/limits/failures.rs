@@ -1,30 +1,28 @@
-//! A bound on guessing: how often an address may bring a credential, code or token that is none.
+//! A bound on guessing: how often an address may bring a credential, code or token that is none. Only
+//! failures count, so whoever shares an address with a guesser is not kept out by it.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use hookyard_engine::limits::network;
 use hookyard_store::Actor;
 
-use crate::App;
-
-/// Failures that an address may have at once: a person mistypes a few times, a program that is set up
-/// wrongly fails as often as it is tried.
-pub(super) const FAILURES_MAX: u32 = 20;
-
-/// How long it takes until one of them is forgotten. Four guesses a minute are no danger even to the
-/// shortest secret here, a device's code of 34 bits that is good for ten minutes.
-pub(super) const FORGOTTEN_AFTER: Duration = Duration::from_secs(15);
+use super::network;
 
 /// The most addresses kept, about a megabyte. When there are more, the ones with the fewest failures
 /// are forgotten first.
 const ADDRESSES_MAX: usize = 10_000;
 
-/// Failures by address. Those whose address is not known share one count.
-#[derive(Debug, Default)]
-pub(super) struct Failures(Mutex<HashMap<Option<IpAddr>, Count>>);
+/// Failures by address, in leaky buckets. Those whose address is not known share one.
+#[derive(Debug)]
+pub struct Failures {
+    /// Failures that an address may have at once.
+    max: u32,
+    /// How long it takes until one of them is forgotten.
+    forgotten_after: Duration,
+    counts: Mutex<HashMap<Option<IpAddr>, Count>>,
+}
 
 /// A leaky bucket.
 #[derive(Debug, Clone, Copy)]
@@ -40,20 +38,27 @@ impl Count {
 }
 
 impl Failures {
-    /// Whether the caller may try; else how many seconds to wait.
-    pub(super) fn check(&self, app: &App) -> Result<(), u64> {
-        self.check_at(address(), app.engine.clock().monotonic())
+    /// No failures so far; how many an address may have at once, and how long it takes until one of
+    /// them is forgotten.
+    pub fn new(max: u32, forgotten_after: Duration) -> Self {
+        Self { max, forgotten_after, counts: Mutex::default() }
+    }
+
+    /// Whether the caller, whose request is the [`Actor`] at work, may try at this moment of the
+    /// monotonic clock; else how many seconds to wait.
+    pub fn check(&self, now: Duration) -> Result<(), u64> {
+        self.check_at(address(), now)
     }
 
     /// Counts a failure of the caller.
-    pub(super) fn count(&self, app: &App) {
-        self.count_at(address(), app.engine.clock().monotonic());
+    pub fn count(&self, now: Duration) {
+        self.count_at(address(), now);
     }
 
     fn check_at(&self, address: Option<IpAddr>, now: Duration) -> Result<(), u64> {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let left = counts.get(&address).map_or(Duration::ZERO, |count| count.left(now));
-        let room = FORGOTTEN_AFTER * (FAILURES_MAX - 1);
+        let room = self.forgotten_after * self.max.saturating_sub(1);
         match left.checked_sub(room) {
             Some(wait) if !wait.is_zero() => {
                 Err(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
@@ -63,12 +68,12 @@ impl Failures {
     }
 
     fn count_at(&self, address: Option<IpAddr>, now: Duration) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() >= ADDRESSES_MAX && !counts.contains_key(&address) {
             make_room(&mut counts, now);
         }
         let count = counts.entry(address).or_insert(Count { empty_at: now });
-        count.empty_at = count.empty_at.max(now) + FORGOTTEN_AFTER;
+        count.empty_at = count.empty_at.max(now) + self.forgotten_after;
     }
 }
 
@@ -89,11 +94,17 @@ fn address() -> Option<IpAddr> {
 mod tests {
     use super::*;
 
+    const MAX: u32 = 20;
+
+    fn failures() -> Failures {
+        Failures::new(MAX, Duration::from_secs(15))
+    }
+
     #[test]
     fn a_burst_is_followed_by_a_wait_that_one_guess_ends() {
-        let failures = Failures::default();
+        let failures = failures();
         let at = Duration::from_secs;
-        for _ in 0..FAILURES_MAX {
+        for _ in 0..MAX {
             assert_eq!(failures.check_at(None, at(100)), Ok(()));
             failures.count_at(None, at(100));
         }
@@ -109,16 +120,16 @@ mod tests {
 
     #[test]
     fn addresses_are_bounded_and_the_worst_stay() {
-        let failures = Failures::default();
+        let failures = failures();
         let guesser = Some(IpAddr::from([192, 0, 2, 1]));
-        for _ in 0..FAILURES_MAX {
+        for _ in 0..MAX {
             failures.count_at(guesser, Duration::ZERO);
         }
         for number in 0..25_000_u32 {
             let address = IpAddr::V4((0x0a00_0000 + number).into());
             failures.count_at(Some(address), Duration::ZERO);
         }
-        assert!(failures.0.lock().unwrap().len() <= ADDRESSES_MAX);
+        assert!(failures.counts.lock().unwrap().len() <= ADDRESSES_MAX);
         assert!(failures.check_at(guesser, Duration::ZERO).is_err());
     }
 }

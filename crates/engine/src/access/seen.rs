@@ -1,0 +1,47 @@
+//! Traces of what was read: secrets, and much at once.
+
+use std::time::Duration;
+
+use hookyard_core::id::WorkspaceId;
+use hookyard_store::{Actor, Seen};
+
+use super::{CACHE_ENTRIES_MAX, lock};
+use crate::{Engine, Error};
+
+/// How often a credential is noted to list the same secrets: programs list what they manage again and
+/// again, and once an hour says enough of that.
+const LISTED_EVERY: Duration = Duration::from_secs(3_600);
+
+impl Engine {
+    /// Notes in the audit log that the caller sees a secret or an export. What cannot be noted is not
+    /// to be shown.
+    pub async fn note_seen(&self, workspace: WorkspaceId, seen: Seen) -> Result<(), Error> {
+        Ok(self.store.note_seen(workspace, seen).await?)
+    }
+
+    /// The same for lists that have secrets in them, once an hour for each credential. A list is shown
+    /// even when it cannot be noted: programs live by it, and the log says so then.
+    pub async fn note_listed(&self, workspace: WorkspaceId, seen: Seen) {
+        let credential = Actor::current().and_then(|actor| Some(actor.credential()?.0));
+        let Some(credential) = credential else { return };
+        let now = self.clock.monotonic();
+        {
+            let mut listed = lock(&self.access.seen);
+            let key = (credential, seen.action());
+            if listed.get(&key).is_some_and(|at| now.saturating_sub(*at) < LISTED_EVERY) {
+                return;
+            }
+            if listed.len() >= CACHE_ENTRIES_MAX {
+                listed.retain(|_, at| now.saturating_sub(*at) < LISTED_EVERY);
+            }
+            if listed.len() >= CACHE_ENTRIES_MAX {
+                // It is noted more often then.
+                listed.clear();
+            }
+            listed.insert(key, now);
+        }
+        if let Err(error) = self.store.note_seen(workspace, seen).await {
+            tracing::warn!(%error, "that secrets were listed could not be noted");
+        }
+    }
+}
