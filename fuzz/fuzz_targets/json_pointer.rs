@@ -11,11 +11,8 @@ fuzz_target!(|input: (&str, &[u8])| {
     if check(pointer).is_err() {
         return;
     }
-    let _ = string_at(json, pointer);
+    let found = string_at(json, pointer);
     let Ok(value) = serde_json::from_slice::<Value>(json) else { return };
-    // Written anew: of members that are there twice the parser keeps the last, and the product the
-    // first.
-    let text = value.to_string();
     let expected = value.pointer(pointer).and_then(Value::as_str);
-    assert_eq!(string_at(text.as_bytes(), pointer).as_deref(), expected);
+    assert_eq!(found.as_deref(), expected);
 });

@@ -173,7 +173,8 @@ impl Pass<'_, '_> {
         loop {
             let start = self.scanner.at();
             let key = self.scanner.key()?;
-            match fields.get(key.as_ref()) {
+            let known = std::str::from_utf8(&key).ok().and_then(|key| fields.get(key));
+            match known {
                 Some(Branch::Drop) => {
                     // The comma before the member goes with it or, as long as nothing was kept,
                     // the one after it.
@@ -263,6 +264,12 @@ mod tests {
     fn escaped_keys_are_recognised() {
         assert_eq!(filtered(&["secret"], "", r#"{"\u0073ecret":1,"a":2}"#), r#"{"a":2}"#);
         assert_eq!(filtered(&["a.b"], "", r#"{"a.b":1}"#), r#"{"a.b":1}"#);
+    }
+
+    #[test]
+    fn keys_that_are_no_text_stay() {
+        let object = r#"{"\ud800":1,"secret":2,"b":3}"#;
+        assert_eq!(filtered(&["secret"], "", object), r#"{"\ud800":1,"b":3}"#);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::json::Scanner;
+use crate::json::{Scanner, without_repeats};
 
 /// The longest pointer, in bytes.
 pub const POINTER_BYTES_MAX: usize = 1_000;
@@ -25,8 +25,16 @@ pub fn check(pointer: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The text of the string at a place; `None` when there is nothing, or something else.
+/// The text of the string at a place; `None` when there is nothing, or something else. Of a member that
+/// is there twice the last one counts.
 pub fn string_at<'a>(json: &'a [u8], pointer: &str) -> Option<Cow<'a, str>> {
+    match without_repeats(json) {
+        Cow::Borrowed(json) => first_string_at(json, pointer),
+        Cow::Owned(json) => first_string_at(&json, pointer).map(|it| it.into_owned().into()),
+    }
+}
+
+fn first_string_at<'a>(json: &'a [u8], pointer: &str) -> Option<Cow<'a, str>> {
     let mut scanner = Scanner::new(json);
     for step in pointer.split('/').skip(1) {
         let step = step.replace("~1", "/").replace("~0", "~");
@@ -42,13 +50,13 @@ pub fn string_at<'a>(json: &'a [u8], pointer: &str) -> Option<Cow<'a, str>> {
     }
 }
 
-/// Goes to the value of a member; of one that is there twice, the first.
+/// Goes to the value of a member.
 fn enter_object(scanner: &mut Scanner<'_>, name: &str) -> Option<()> {
     scanner.expect(b'{').ok()?;
     if scanner.peek()? == b'}' {
         return None;
     }
-    while scanner.key().ok()? != name {
+    while *scanner.key().ok()? != *name.as_bytes() {
         scanner.skip_value().ok()?;
         if !scanner.take(b',') {
             return None;
@@ -98,6 +106,8 @@ mod tests {
         ] {
             assert_eq!(string_at(json, pointer).as_deref(), found, "{pointer}");
         }
+        let twice = br#"{"\ud800":0,"d":{"x":"1"},"d":{"x":"2","x":"3"}}"#;
+        assert_eq!(string_at(twice, "/d/x").as_deref(), Some("3"));
         assert_eq!(string_at(b"[[\"x\"]]", "/0/0").as_deref(), Some("x"));
     }
 

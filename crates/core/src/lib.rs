@@ -5,15 +5,19 @@
 //! can be tested without waiting and replayed from a seed.
 #![forbid(unsafe_code)]
 
+pub mod body;
 pub mod catalogue;
 pub mod clock;
 pub mod cloudevents;
 pub mod entropy;
 pub mod expansion;
+pub mod form;
+pub mod http_date;
 pub mod id;
 pub mod json;
 pub mod json_pointer;
 pub mod model;
+pub mod moment;
 pub mod oauth;
 pub mod order_key;
 pub mod origins;

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::json::{Scanner, unescape};
+use crate::json::{Scanner, exact, without_repeats};
 
 /// The longest path, in characters: as long as that of an expansion may be.
 pub const ORDER_KEY_CHARS_MAX: usize = 200;
@@ -46,9 +46,9 @@ impl OrderKey {
     /// The key of an object: the text, number or truth value at the path. A text and a
     /// number that are written alike are the same key, and numbers are compared as they are written.
     /// Null, an object, an array and nothing at all are no key. Of members that are there twice the
-    /// first counts.
+    /// last counts.
     pub fn key_of(&self, object: &[u8]) -> Key {
-        self.find(object).unwrap_or(Key::NONE)
+        self.find(&without_repeats(object)).unwrap_or(Key::NONE)
     }
 
     fn find(&self, object: &[u8]) -> Option<Key> {
@@ -58,7 +58,7 @@ impl OrderKey {
         }
         match scanner.peek()? {
             b'{' | b'[' => None,
-            b'"' => Some(key_of_text(unescape(scanner.string().ok()?).ok()?.as_bytes())),
+            b'"' => Some(key_of_text(&exact(scanner.string().ok()?))),
             _ => {
                 let start = scanner.at();
                 scanner.skip_value().ok()?;
@@ -75,7 +75,7 @@ fn enter(scanner: &mut Scanner<'_>, name: &str) -> Option<()> {
         return None;
     }
     loop {
-        if scanner.key().ok()? == name {
+        if *scanner.key().ok()? == *name.as_bytes() {
             return Some(());
         }
         scanner.skip_value().ok()?;
@@ -149,7 +149,8 @@ mod tests {
         for same in [
             r#"{"customer": {"x": {"id": 7}, "id" : "A1"}}"#,
             r#"{"cust\u006fmer":{"\u0069d":"\u00411"}}"#,
-            r#"{"customer":{"id":"A1","id":"A2"}}"#,
+            r#"{"customer":{"id":"A2","id":"A1"}}"#,
+            r#"{"customer":{"id":"A2"},"\ud800":1,"customer":{"id":"A1"}}"#,
         ] {
             assert_eq!(key_at("customer.id", same), first, "{same}");
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::entropy::{self, Entropy};
+use crate::http_date;
 
 /// The wait after the first failure (UltraCart spec 4.1).
 pub const FIRST_WAIT: Duration = Duration::from_secs(5);
@@ -35,7 +36,7 @@ pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
         let seconds = value.parse().unwrap_or(u64::MAX);
         return Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER));
     }
-    let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
+    let at = http_date::parse(value, now)?;
     let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
     Some(wait.min(LONGEST_RETRY_AFTER))
 }
@@ -62,6 +63,8 @@ mod tests {
             retry_after("Sat, 21 Nov 2026 10:00:30 GMT", now),
             Some(Duration::from_secs(30))
         );
+        let wait = retry_after("Saturday, 21-Nov-26 10:00:30 GMT", now);
+        assert_eq!(wait, Some(Duration::from_secs(30)));
         assert_eq!(retry_after("Sat, 21 Nov 2026 09:00:00 GMT", now), Some(Duration::ZERO));
         assert_eq!(retry_after("99999999999999999999999", now), Some(LONGEST_RETRY_AFTER));
         for junk in ["", "soon", "-5", "1.5"] {

@@ -1,9 +1,9 @@
 //! The attributes of an event, wherever they were written.
 
-use jiff::Timestamp;
+use bytes::Bytes;
 
 use super::{CloudEvent, Error};
-use bytes::Bytes;
+use crate::moment::Moment;
 
 /// The longest id, source and type, in bytes: generous, since they are kept with every event and an
 /// id is often a URL.
@@ -73,6 +73,11 @@ impl Attributes {
     }
 
     fn unique(&mut self, name: &str) -> Result<(), Error> {
+        // An event has these beside its attributes.
+        if matches!(name, "data" | "data_base64") {
+            let message = "an event's data is no attribute: it is the body, or the member `data`";
+            return Err(Error::invalid(name, message));
+        }
         if self.names.iter().any(|known| known == name) {
             return Err(Error::invalid(name, "the attribute is there twice"));
         }
@@ -128,7 +133,7 @@ fn required(name: &str, value: Option<String>) -> Result<String, Error> {
 }
 
 fn check(name: &str, value: &str) -> Result<(), Error> {
-    if name == "time" && value.parse::<Timestamp>().is_err() {
+    if name == "time" && Moment::parse(value).is_none() {
         let message = format!("`{value}` is not an RFC 3339 time such as 2026-11-21T10:00:00Z");
         return Err(Error::invalid(name, message));
     }

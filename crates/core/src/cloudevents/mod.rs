@@ -7,6 +7,8 @@
 use bytes::Bytes;
 use http::{HeaderMap, header};
 
+use crate::body;
+
 mod attributes;
 mod binary;
 mod structured;
@@ -85,10 +87,15 @@ pub fn read(
 ) -> Result<Vec<CloudEvent>, Error> {
     let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str());
     let content_type = match content_type {
-        Some(Ok(text)) => text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase(),
+        Some(Ok(text)) => text,
         Some(Err(_)) => return Err(media_type("the value is not plain ASCII")),
-        None => String::new(),
+        None => "",
     };
+    if let Some(charset) = body::foreign_charset(content_type, body) {
+        return Err(media_type(&format!("the body is in {charset}: send UTF-8")));
+    }
+    let body = body::without_mark(body);
+    let content_type = body::essence(content_type);
     if content_type.starts_with("application/cloudevents-batch") {
         json_format(&content_type, "application/cloudevents-batch+json")?;
         return structured::batch(body, event_bytes_max);

@@ -23,8 +23,8 @@ pub(super) fn event(json: &[u8]) -> Result<CloudEvent, Error> {
     let mut base64 = None;
     for (name, value) in members {
         match name.as_ref() {
-            "data" => data = Some(value),
-            "data_base64" => base64 = Some(value),
+            "data" => once(&mut data, &name, value)?,
+            "data_base64" => once(&mut base64, &name, value)?,
             _ => attribute(&mut attributes, &name, value.get())?,
         }
     }
@@ -39,6 +39,18 @@ pub(super) fn event(json: &[u8]) -> Result<CloudEvent, Error> {
         (Some(data), None) => attributes.event(checked_object(data.get().as_bytes(), "data")?),
         (None, Some(base64)) => attributes.event(object(&decoded(base64.get())?, "data_base64")?),
         (None, None) => Err(Error::invalid("data", "the event has no data")),
+    }
+}
+
+/// Takes in a member that may be there once.
+fn once<'v>(
+    place: &mut Option<&'v RawValue>,
+    name: &str,
+    value: &'v RawValue,
+) -> Result<(), Error> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Error::invalid(name, "the member is there twice")),
     }
 }
 

@@ -65,6 +65,23 @@ fn an_event_keeps_nothing_of_the_body_it_came_in() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_the_event() {
+    assert_eq!(structured(&format!("\u{feff}{EVENT}")).unwrap(), structured(EVENT).unwrap());
+    assert_eq!(batch(&format!("\u{feff}[{EVENT}]")).unwrap().len(), 1);
+    let latin = headers(&[("content-type", "application/cloudevents+json; charset=iso-8859-1")]);
+    let error = read(&latin, &Bytes::from_static(b"\"\xe9\""), 100).unwrap_err();
+    assert_eq!((error.kind, error.message.contains("iso-8859-1")), (ErrorKind::MediaType, true));
+}
+
+#[test]
+fn every_moment_of_rfc_3339_is_taken() {
+    for time in ["9999-12-31T23:59:59Z", "2026-11-21T10:00:00.1234567891Z"] {
+        let event = EVENT.replace(r#""data""#, &format!(r#""time":"{time}","data""#));
+        assert!(structured(&event).unwrap().attributes.contains(time), "{time}");
+    }
+}
+
+#[test]
 fn other_attributes_are_kept_as_json() {
     let more = r#","subject":"a\u00e9\"b","time":"2026-11-21T10:00:00Z","retries":3,"ok":true,"gone":null}"#;
     let event = structured(&EVENT.replace("}}", &format!("}}{more}"))).unwrap();
@@ -91,6 +108,9 @@ fn faults_name_the_field() {
         (r#""id":"1""#, r#""id":"""#, "id"),
         (r#""id":"1""#, r#""id":1"#, "id"),
         (r#""id":"1""#, r#""id":"1","id":"2""#, "id"),
+        (r#""data""#, r#""data":{},"data""#, "data"),
+        (r#""data""#, r#""data_base64":"","data_base64":"","data""#, "data_base64"),
+        (r#""data""#, r#""time":"20261121T100000Z","data""#, "time"),
         (r#""source":"/shop","#, "", "source"),
         (r#""type":"order_create""#, r#""type":["x"]"#, "type"),
         ("1.0\"", "0.3\"", "specversion"),
@@ -142,6 +162,8 @@ fn binary_events_have_their_attributes_in_headers() {
     assert_eq!((event.id.as_str(), event.object.as_ref()), ("a b", &br#"{"n": 1}"#[..]));
     assert_eq!(event.attributes, r#"{"subject":"Euro €","datacontenttype":"application/json"}"#);
     assert_eq!(binary(&pairs[..3], "{}").unwrap_err().field, "ce-source");
+    let data = [&pairs[..], &[("ce-data", "evil")]].concat();
+    assert_eq!(binary(&data, "{}").unwrap_err().field, "ce-data");
     let mut bad = pairs;
     bad[5].1 = "%C0%A0";
     assert_eq!(binary(&bad, "{}").unwrap_err().field, "ce-subject");

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ED25519,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey,
     RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
     VerificationAlgorithm,
 };
@@ -54,6 +54,13 @@ impl Algorithm {
             _ => return None,
         };
         Some(algorithm)
+    }
+}
+
+impl Algorithm {
+    /// Whether bytes are a key for this algorithm, so that something can be proved with it.
+    pub(super) fn takes_key(self, key: &[u8]) -> bool {
+        self.public().is_none_or(|algorithm| ParsedPublicKey::new(algorithm, key).is_ok())
     }
 }
 

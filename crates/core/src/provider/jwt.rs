@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::de::IgnoredAny;
+
 use super::pointer::Pointer;
 use super::spec::{Algorithm, Encoding};
 
@@ -32,6 +34,14 @@ impl<'t> Token<'t> {
             sound.then(|| Encoding::Base64.decode(part)).flatten()
         };
         let (header, claims) = (decode(header)?, decode(claims)?);
+        // Claims that cannot be read must not count as claims that are not there.
+        let is_object = |json: &[u8]| {
+            let sound = serde_json::from_slice::<IgnoredAny>(json).is_ok();
+            sound && json.trim_ascii_start().starts_with(b"{")
+        };
+        if !is_object(&header) || !is_object(&claims) {
+            return None;
+        }
         Some(Self { signed, header, claims, signature: decode(signature)? })
     }
 
@@ -89,7 +99,9 @@ mod tests {
 
     #[test]
     fn what_is_no_token_is_not_read() {
-        for text in ["", "a.b", "a.b.c.d", "eyJ.eyJ.=", "eyJhbGci OiJ9.e30.AA"] {
+        for text in
+            ["", "a.b", "a.b.c.d", "eyJ.eyJ.=", "eyJhbGci OiJ9.e30.AA", "e30.W10.AA", "e30.ew.AA"]
+        {
             assert!(Token::parse(text).is_none(), "{text}");
         }
         assert!(Token::parse(&"a".repeat(TOKEN_BYTES_MAX + 1)).is_none());

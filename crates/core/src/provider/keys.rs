@@ -25,7 +25,10 @@ impl KeyForm {
 /// Libraries of Standard Webhooks take every secret for base64, with or without the prefix, so a
 /// plain secret counts both as it stands and decoded.
 fn whsec(text: &str) -> Vec<Vec<u8>> {
+    // Some dashboards show it as it stands in a signature, with the version of the scheme before it.
     let text = text.trim();
+    let text =
+        text.strip_prefix("v1,").filter(|it| it.starts_with(SYMMETRIC_PREFIX)).unwrap_or(text);
     let keys = match text.strip_prefix(SYMMETRIC_PREFIX) {
         Some(encoded) => [Encoding::Base64.decode(encoded), None],
         None => [Encoding::Base64.decode(text), Some(text.as_bytes().to_vec())],
@@ -89,6 +92,7 @@ mod tests {
         assert_eq!(KeyForm::Base64.keys("AAAB"), [vec![0, 0, 1]]);
         assert_eq!(KeyForm::Hex.keys("00ff"), [vec![0, 255]]);
         assert_eq!(KeyForm::Whsec.keys("whsec_AAAB"), [vec![0, 0, 1]]);
+        assert_eq!(KeyForm::Whsec.keys("v1,whsec_AAAB"), [vec![0, 0, 1]]);
         assert_eq!(KeyForm::Whsec.keys("AAAB"), [vec![0, 0, 1], b"AAAB".to_vec()]);
         assert_eq!(KeyForm::Whsec.keys("not base64!"), [b"not base64!".to_vec()]);
         for (form, text) in [

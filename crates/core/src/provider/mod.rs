@@ -56,8 +56,8 @@ pub struct Preset {
     pub evidence: Evidence,
     /// How it proves its requests.
     pub scheme: Scheme,
-    /// Where the delivery's own id is, the same when it is sent again.
-    pub delivery_id_at: Option<Place>,
+    /// Where the delivery's own id may be, the same when it is sent again; nowhere when it has none.
+    pub delivery_id_at: Vec<Place>,
     /// How it asks for a URL.
     pub handshakes: Vec<Handshake>,
     /// What an accepted delivery must be answered, where the usual does not do.
@@ -92,7 +92,8 @@ impl From<String> for Evidence {
 impl Preset {
     /// The delivery's own id, the same when the provider sends it again.
     pub fn delivery_id<'a>(&self, request: &'a Request<'a>) -> Option<Cow<'a, str>> {
-        request::Sight::whole(request).value(self.delivery_id_at.as_ref()?)
+        let sight = request::Sight::whole(request);
+        self.delivery_id_at.iter().find_map(|place| sight.value(place))
     }
 
     /// Whether a handshake brings the secret.
@@ -164,7 +165,8 @@ struct Entry {
     /// The entry above whose scheme, delivery id, handshakes and answer this one shares.
     same_as: Option<String>,
     scheme: Option<Scheme>,
-    delivery_id: Option<Place>,
+    #[serde(default, deserialize_with = "spec::one_or_more")]
+    delivery_id: Vec<Place>,
     #[serde(default)]
     handshake: Vec<Handshake>,
     answer: Option<Reply>,
@@ -215,9 +217,10 @@ fn complete(entry: Entry, above: &[Preset]) -> Result<Preset, String> {
         note,
         evidence,
         scheme,
-        delivery_id_at: entry
-            .delivery_id
-            .or_else(|| like.and_then(|like| like.delivery_id_at.clone())),
+        delivery_id_at: match like {
+            Some(like) if entry.delivery_id.is_empty() => like.delivery_id_at.clone(),
+            _ => entry.delivery_id,
+        },
         handshakes,
         answer: entry.answer.or_else(|| like.and_then(|like| like.answer.clone())),
     })

@@ -21,6 +21,8 @@ pub enum Place {
     HeaderFamily(String),
     /// `query:NAME`: a parameter of the URL, decoded.
     Query(String),
+    /// `form:NAME`: a field of a form in the body, urlencoded or multipart, decoded.
+    Form(String),
     /// `json:/POINTER`: a string, number or boolean in a JSON body (RFC 6901).
     Json(Pointer),
     /// `item:/POINTER`: the same in one item of a body that signs each item by itself.
@@ -36,15 +38,15 @@ pub enum Place {
 /// Why a text names no place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` names no place: give `header:NAME`, `header:NAME|OTHER`, `query:NAME`, `json:/POINTER`, \
-     `item:/POINTER`, `claim:NAME`, `bearer` or `basic`"
+    "`{0}` names no place: give `header:NAME`, `header:NAME|OTHER`, `query:NAME`, `form:NAME`, \
+     `json:/POINTER`, `item:/POINTER`, `claim:NAME`, `bearer` or `basic`"
 )]
 pub struct NoPlace(String);
 
 impl Place {
     /// Whether the value is there before the body is read.
     pub fn is_in_head(&self) -> bool {
-        !matches!(self, Self::Json(_) | Self::Item(_))
+        !matches!(self, Self::Form(_) | Self::Json(_) | Self::Item(_))
     }
 
     /// The same place under another header's name; places that are no header stay.
@@ -74,6 +76,10 @@ impl FromStr for Place {
         match kind {
             "header" => header(name).ok_or_else(wrong),
             "query" if !name.is_empty() => Ok(Self::Query(name.to_owned())),
+            // A brace would end the place in a template.
+            "form" if !name.is_empty() && !name.contains(['{', '}']) => {
+                Ok(Self::Form(name.to_owned()))
+            }
             "claim" if !name.is_empty() => Ok(Self::Claim(name.to_owned())),
             "json" => Ok(Self::Json(pointer()?)),
             "item" => Ok(Self::Item(pointer()?)),
@@ -106,6 +112,7 @@ impl fmt::Display for Place {
             Self::HeaderOr(first, second) => write!(f, "header:{first}|{second}"),
             Self::HeaderFamily(stem) => write!(f, "header:{stem}*"),
             Self::Query(name) => write!(f, "query:{name}"),
+            Self::Form(name) => write!(f, "form:{name}"),
             Self::Json(pointer) => write!(f, "json:{pointer}"),
             Self::Item(pointer) => write!(f, "item:{pointer}"),
             Self::Claim(name) => write!(f, "claim:{name}"),
@@ -141,6 +148,7 @@ mod tests {
             "header:x-docusign-signature-*",
             "header:svix-id|webhook-id",
             "query:hub.challenge",
+            "form:signature",
             "json:/a/0/b~1c",
             "item:/additionalData/hmacSignature",
             "claim:iat",
@@ -169,7 +177,8 @@ mod tests {
             "query:",
             "json:a",
             "json:/~2",
-            "form:x",
+            "form:",
+            "form:{",
             "Bearer",
             "claim:",
         ] {
@@ -179,7 +188,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in "(header|query|json|item|claim|bearer)?:?[ -~]{0,20}") {
+        fn any_text_is_read_or_refused(text in "(header|query|form|json|item|claim|bearer)?:?[ -~]{0,20}") {
             if let Ok(place) = text.parse::<Place>() {
                 prop_assert_eq!(place.to_string().parse::<Place>().unwrap(), place);
             }

@@ -8,6 +8,10 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, Method};
 
 use super::place::Place;
+use crate::body;
+use crate::form::FIELDS_MAX;
+use crate::form::multipart::{self, Part};
+use crate::signature::text_of as text;
 
 /// The most values of one place that are looked at: a sender that rotates keys sends two or three.
 pub(super) const VALUES_MAX: usize = 20;
@@ -28,11 +32,32 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
+    fn content_type(&self) -> &str {
+        self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
     /// Whether the body says that it is an urlencoded form.
     pub(super) fn is_form(&self) -> bool {
-        let value = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let essence = value.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
-        essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        body::essence(self.content_type()) == "application/x-www-form-urlencoded"
+    }
+
+    /// The values of a field of the form that the body is, if it is one.
+    fn fields(&self, wanted: &str) -> Vec<String> {
+        let bytes = body::without_mark(self.body);
+        if self.is_form() {
+            let pairs = form_urlencoded::parse(bytes).take(FIELDS_MAX);
+            let values = pairs.filter(|(name, _)| name == wanted).take(VALUES_MAX);
+            return values.map(|(_, value)| value.into_owned()).collect();
+        }
+        if body::essence(self.content_type()) != "multipart/form-data" {
+            return Vec::new();
+        }
+        let parts = multipart::parse(self.content_type(), bytes).unwrap_or_default();
+        let values = parts.into_iter().filter_map(|(name, part)| match part {
+            Part::Text(text) if name == wanted => Some(text),
+            _ => None,
+        });
+        values.take(VALUES_MAX).collect()
     }
 }
 
@@ -63,19 +88,20 @@ impl<'a> Sight<'a> {
                 .get_all(name.as_str())
                 .iter()
                 .take(VALUES_MAX)
-                .filter_map(|value| value.to_str().ok().map(Cow::Borrowed))
+                .filter_map(|value| text(value).map(Cow::Borrowed))
                 .collect(),
             Place::HeaderFamily(stem) => headers
                 .iter()
                 .filter(|(name, _)| in_family(name, stem))
                 .take(VALUES_MAX)
-                .filter_map(|(_, value)| value.to_str().ok().map(Cow::Borrowed))
+                .filter_map(|(_, value)| text(value).map(Cow::Borrowed))
                 .collect(),
             Place::Query(name) => form_urlencoded::parse(self.request.query.as_bytes())
                 .filter(|(key, _)| key == name)
                 .take(VALUES_MAX)
                 .map(|(_, value)| value)
                 .collect(),
+            Place::Form(name) => self.request.fields(name).into_iter().map(Cow::Owned).collect(),
             Place::Json(pointer) => pointer.text(self.request.body).into_iter().collect(),
             Place::Item(pointer) => {
                 self.item.and_then(|item| pointer.text(item.as_bytes())).into_iter().collect()
@@ -104,7 +130,7 @@ fn in_family(name: &HeaderName, stem: &str) -> bool {
 }
 
 fn credentials<'h>(headers: &'h HeaderMap, scheme: &str) -> Option<&'h str> {
-    let (name, rest) = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    let (name, rest) = text(headers.get(AUTHORIZATION)?)?.trim().split_once(' ')?;
     name.eq_ignore_ascii_case(scheme).then(|| rest.trim())
 }
 
@@ -146,8 +172,40 @@ mod tests {
         assert_eq!(find(&sight, "bearer"), "");
         assert_eq!(find(&sight, "item:/k") + &find(&sight, "claim:iat"), "");
         assert!(request.is_form());
+        assert_eq!(find(&sight, "form:k"), "");
         sight.item = Some(r#"{"k":8}"#);
         sight.claims = Some(br#"{"iat":9}"#);
         assert_eq!(find(&sight, "item:/k") + &find(&sight, "claim:iat"), "89");
+    }
+
+    #[test]
+    fn fields_are_found_in_forms_of_both_kinds() {
+        let multipart = "--B\r\nContent-Disposition: form-data; name=\"t\"\r\n\r\nx y\r\n--B\r\n\
+            Content-Disposition: form-data; name=\"t\"; filename=\"f\"\r\n\r\nz\r\n--B--";
+        for (kind, body) in [
+            ("application/x-www-form-urlencoded", "\u{feff}t=x+y&u=1"),
+            ("multipart/form-data; boundary=B", multipart),
+        ] {
+            let headers = headers(&[("content-type", kind)]);
+            let request = Request {
+                method: &Method::POST,
+                headers: &headers,
+                url: None,
+                query: "t=query",
+                body: body.as_bytes(),
+            };
+            let place = "form:t".parse().unwrap();
+            assert_eq!(Sight::whole(&request).values(&place), ["x y"], "{kind}");
+        }
+    }
+
+    #[test]
+    fn values_of_headers_are_utf_8() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-gitlab-token", http::HeaderValue::from_bytes("tök".as_bytes()).unwrap());
+        let request =
+            Request { method: &Method::POST, headers: &headers, url: None, query: "", body: b"" };
+        let place = "header:x-gitlab-token".parse().unwrap();
+        assert_eq!(Sight::whole(&request).values(&place), ["tök"]);
     }
 }

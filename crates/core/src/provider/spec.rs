@@ -38,6 +38,9 @@ pub struct Scheme {
     /// A signed hash of the body, where the body itself is not signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_hash: Option<BodyHash>,
+    /// Whether the URL may be signed with its port or without, whichever the sender chose.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any_port: bool,
     /// The array in a JSON body whose items are each signed by themselves; all must be right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub each: Option<String>,
@@ -277,7 +280,9 @@ pub struct BodyHash {
 }
 
 /// Reads one place or a list of places.
-fn one_or_more<'de, D: serde::Deserializer<'de>>(reader: D) -> Result<Vec<Place>, D::Error> {
+pub(super) fn one_or_more<'de, D: serde::Deserializer<'de>>(
+    reader: D,
+) -> Result<Vec<Place>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Either {

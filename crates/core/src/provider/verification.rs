@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use http::HeaderName;
 use serde::{Deserialize, Serialize};
 
-use super::spec::{Scheme, TOLERANCE_SECONDS_MAX};
+use super::place::Place;
+use super::spec::{Algorithm, Scheme, TOLERANCE_SECONDS_MAX};
 use super::verifier::Verifier;
 use super::{Preset, preset};
 use crate::model::Secret;
@@ -186,9 +187,19 @@ impl Verification {
                 let message = format!("secret {at} is longer than {SECRET_BYTES_MAX} bytes");
                 return Err(fault("secrets", message));
             }
-            if form.keys(text).is_empty() {
+            let keys = form.keys(text);
+            if keys.is_empty() {
                 let message = format!("secret {at} is not {}", form.words());
                 return Err(fault("secrets", message));
+            }
+            let algorithm = verifier.scheme.algorithm;
+            if !keys.iter().all(|key| algorithm.takes_key(key)) {
+                let message = format!("secret {at} is no key for {}", algorithm.as_str());
+                return Err(fault("secrets", message));
+            }
+            if algorithm == Algorithm::Token {
+                check_token(verifier.places(), text)
+                    .map_err(|words| fault("secrets", format!("secret {at} {words}")))?;
             }
         }
         let asks = self.preset().is_some_and(Preset::asks_handshake_secret);
@@ -203,6 +214,23 @@ impl Verification {
             _ => Ok(()),
         }
     }
+}
+
+/// Checks that a token can be shown in one of the places. The error says what it must be.
+fn check_token(places: &[Place], token: &str) -> Result<(), &'static str> {
+    if token.trim() != token {
+        return Err("must have no blanks around it: they are lost on the way");
+    }
+    let in_headers = places
+        .iter()
+        .all(|place| matches!(place, Place::Header(_) | Place::HeaderFamily(_) | Place::Bearer));
+    if in_headers && token.chars().any(char::is_control) {
+        return Err("must have no control characters: a header cannot have them");
+    }
+    if places.iter().all(|place| *place == Place::Basic) && !token.contains(':') {
+        return Err("must be the user, a colon and the password");
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -249,6 +277,12 @@ mod tests {
             (of("adyen", "not hexadecimal"), "secrets"),
             (of("standard-webhooks", "whsec_!"), "secrets"),
             (of("plaid", "{}"), "secrets"),
+            (of("plaid", "AAAA"), "secrets"),
+            (of("discord", "AAAA"), "secrets"),
+            (of("gitlab", " lead"), "secrets"),
+            (of("gitlab", "a\nb"), "secrets"),
+            (of("bearer-token", "trail\n"), "secrets"),
+            (of("postmark", "no colon"), "secrets"),
             (header("a b", of("github", "s")), "header"),
             (header("x-a", of("mailgun", "s")), "header"),
             (tolerance(60, of("github", "s")), "tolerance_seconds"),

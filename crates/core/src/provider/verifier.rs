@@ -18,6 +18,7 @@ use super::render::Filling;
 use super::request::{Request, Sight, VALUES_MAX};
 use super::spec::{Algorithm, Encoding, Scheme, Stamp, Unit};
 use crate::model::Secret;
+use crate::moment;
 
 /// The most items of a body that are signed one by one. Adyen sends one to six.
 const ITEMS_MAX: usize = 100;
@@ -25,8 +26,8 @@ const ITEMS_MAX: usize = 100;
 /// The longest body of a handshake, in bytes.
 pub const HANDSHAKE_BYTES_MAX: usize = 16 << 10;
 
-/// How many seconds the clock of a token's maker may be ahead or behind for `exp` and `nbf`.
-const TOKEN_LEEWAY_SECONDS: i64 = 60;
+/// How far the clock of a token's maker may be ahead or behind for `exp` and `nbf`.
+const TOKEN_LEEWAY: SignedDuration = SignedDuration::from_secs(60);
 
 /// A scheme with the keys of a source, ready to judge its requests.
 #[derive(Debug, Clone)]
@@ -196,6 +197,34 @@ impl Attempt<'_> {
             let detail = "this scheme signs bodies, and the request has none";
             return Err(Refusal::new(Cause::NotSigned, detail));
         }
+        if scheme.any_port && scheme.covers_url() {
+            return self.verify_any_port(request, now);
+        }
+        self.verify_as_called(request, now)
+    }
+
+    /// Tries the URL as it is, and then with its port left out or the usual one written out. The first
+    /// refusal is the one that is told.
+    fn verify_any_port(
+        &self,
+        request: &Request<'_>,
+        now: Option<Timestamp>,
+    ) -> Result<(), Refusal> {
+        let first = match self.verify_as_called(request, now) {
+            Err(refusal) if refusal.cause == Cause::WrongSignature => refusal,
+            other => return other,
+        };
+        let Some(other) = request.url.and_then(with_other_port) else { return Err(first) };
+        let other = Request { url: Some(&other), ..*request };
+        self.verify_as_called(&other, now).map_err(|_| first)
+    }
+
+    fn verify_as_called(
+        &self,
+        request: &Request<'_>,
+        now: Option<Timestamp>,
+    ) -> Result<(), Refusal> {
+        let scheme = self.scheme;
         let whole = Sight::whole(request);
         let Some(each) = &scheme.each else { return self.verify_one(whole, now) };
         let items = Pointer::parse(each).and_then(|each| each.items(request.body, ITEMS_MAX));
@@ -300,13 +329,18 @@ impl Attempt<'_> {
             Refusal::new(Cause::WrongSignature, detail)
         })?;
         let claims = token.claims().to_vec();
-        let seconds = |name: &str| {
-            let text = Pointer::member(name).text(&claims)?;
-            text.split('.').next()?.parse::<i64>().ok()
+        // What is there and is no number must not count as absent (RFC 7519 sections 4.1.4 and 4.1.5).
+        let moment = |name: &str| match Pointer::member(name).find(&claims) {
+            None => Ok(None),
+            Some(json) => numeric_date(json).map(Some).ok_or_else(|| {
+                let detail = format!("the claim `{name}` is no number of seconds");
+                Refusal::new(Cause::MalformedTimestamp, detail)
+            }),
         };
-        if let Some(now) = now.map(Timestamp::as_second) {
-            let early = seconds("nbf").is_some_and(|from| now + TOKEN_LEEWAY_SECONDS < from);
-            let late = seconds("exp").is_some_and(|until| now - TOKEN_LEEWAY_SECONDS > until);
+        let (from, until) = (moment("nbf")?, moment("exp")?);
+        if let Some(now) = now {
+            let early = from.is_some_and(|from| from.duration_since(now) > TOKEN_LEEWAY);
+            let late = until.is_some_and(|until| now.duration_since(until) > TOKEN_LEEWAY);
             if early || late {
                 let detail = "the token is not valid yet, or no longer";
                 return Err(Refusal::new(Cause::StaleTimestamp, detail));
@@ -361,15 +395,41 @@ impl Attempt<'_> {
     }
 }
 
+/// A URL without its port, or with the port of its scheme where it has none.
+fn with_other_port(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let port = authority
+        .rsplit_once(':')
+        .filter(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+    let other = match port {
+        Some((host, _)) => host.to_owned(),
+        None => format!("{authority}:{}", if scheme == "http" { 80 } else { 443 }),
+    };
+    Some(format!("{scheme}://{other}{target}"))
+}
+
 impl Stamp {
     /// The moment that the text stands for.
     fn read(&self, text: &str) -> Option<Timestamp> {
         match self.unit {
-            Unit::Seconds => Timestamp::from_second(text.parse().ok()?).ok(),
+            Unit::Seconds => numeric_date(text),
             Unit::Milliseconds => Timestamp::from_millisecond(text.parse().ok()?).ok(),
-            Unit::Rfc3339 => text.parse().ok(),
+            Unit::Rfc3339 => moment::timestamp(text),
         }
     }
+}
+
+/// A JSON number of seconds since 1970, with or without a fraction (RFC 7519, `NumericDate`). What is
+/// beyond all moments is the last one, or the first.
+fn numeric_date(text: &str) -> Option<Timestamp> {
+    let is_number = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    let seconds = text.parse::<f64>().ok().filter(|seconds| is_number && seconds.is_finite())?;
+    let past = seconds < 0.0;
+    let beyond = if past { Timestamp::MIN } else { Timestamp::MAX };
+    let since = SignedDuration::try_from_secs_f64(seconds).ok();
+    let moment = since.and_then(|since| Timestamp::from_duration(since).ok());
+    Some(moment.unwrap_or(beyond))
 }
 
 impl Unit {
@@ -378,6 +438,45 @@ impl Unit {
             Self::Seconds => "Unix seconds",
             Self::Milliseconds => "Unix milliseconds",
             Self::Rfc3339 => "the form of RFC 3339",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_left_out_or_written_out() {
+        for (url, other) in [
+            ("https://a.example:8443/b?c=d:1", "https://a.example/b?c=d:1"),
+            ("https://a.example/b:2", "https://a.example:443/b:2"),
+            ("http://a.example?b", "http://a.example:80?b"),
+            ("https://[::1]:8443/", "https://[::1]/"),
+            ("https://[::1]/", "https://[::1]:443/"),
+        ] {
+            assert_eq!(with_other_port(url).as_deref(), Some(other), "{url}");
+        }
+        assert_eq!(with_other_port("nowhere"), None);
+    }
+
+    #[test]
+    fn numeric_dates_are_numbers() {
+        let at = |second| Some(Timestamp::from_second(second).unwrap());
+        for (text, moment) in [
+            ("1700000000", at(1_700_000_000)),
+            ("17e8", at(1_700_000_000)),
+            ("-1", at(-1)),
+            ("1.5", Timestamp::from_millisecond(1_500).ok()),
+            ("1e300", Some(Timestamp::MAX)),
+            ("-1e300", Some(Timestamp::MIN)),
+        ] {
+            assert_eq!(numeric_date(text), moment, "{text}");
+        }
+        for text in
+            ["", "soon", "\"1700000000\"", "null", "true", "[]", "nan", "inf", "+1", "1e999"]
+        {
+            assert_eq!(numeric_date(text), None, "{text}");
         }
     }
 }

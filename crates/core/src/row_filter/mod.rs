@@ -15,14 +15,16 @@
 //! an array. `ne` and `missing` hold exactly when `eq` and `exists` do not, so also where the path
 //! reaches nothing. Numbers compare by value, exactly, whatever their size; texts by their characters'
 //! code points; values of different kinds are never equal, and neither is before the other. `contains`
-//! looks for a text in a text, or for an element in an array.
+//! looks for a text in a text, or for an element in an array. Of members of one name the last counts.
 //!
 //! A filter is evaluated over the text of a cell without building values from it.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use crate::json::{Damaged, Scanner, unescape};
+use memchr::memmem;
+
+use crate::json::{Damaged, Scanner, exact, without_repeats};
 
 mod number;
 mod parse;
@@ -69,7 +71,7 @@ struct Condition {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
-    /// The member of an object; the first one of that name.
+    /// The member of an object.
     Member(String),
     /// The element of an array, from 0.
     Element(usize),
@@ -104,7 +106,8 @@ impl Filter {
 
     /// Whether a cell, the text of a JSON value, meets all conditions. What is no JSON meets none.
     pub fn matches(&self, cell: &[u8]) -> bool {
-        self.conditions.iter().all(|condition| condition.holds(cell).unwrap_or(false))
+        let cell = without_repeats(cell);
+        self.conditions.iter().all(|condition| condition.holds(&cell).unwrap_or(false))
     }
 }
 
@@ -152,7 +155,7 @@ fn member(scanner: &mut Scanner<'_>, name: &str) -> Result<bool, Damaged> {
         return Ok(false);
     }
     loop {
-        if scanner.key()? == name {
+        if *scanner.key()? == *name.as_bytes() {
             return Ok(true);
         }
         scanner.skip_value()?;
@@ -199,7 +202,9 @@ impl Test {
             Self::Order(wanted, scalar) => {
                 order(value, scalar)?.is_some_and(|order| wanted.contains(&order))
             }
-            Self::StartsWith(start) => text(value)?.is_some_and(|text| text.starts_with(start)),
+            Self::StartsWith(start) => {
+                text(value).is_some_and(|text| text.starts_with(start.as_bytes()))
+            }
             Self::Contains(scalar) => contains(value, scalar)?,
         })
     }
@@ -222,7 +227,7 @@ fn is_any(value: &[u8], scalars: &[Scalar]) -> Result<bool, Damaged> {
 /// How a value compares with a scalar of the same kind.
 fn order(value: &[u8], scalar: &Scalar) -> Result<Option<Ordering>, Damaged> {
     Ok(match scalar {
-        Scalar::Text(wanted) => text(value)?.map(|text| (*text).cmp(wanted.as_str())),
+        Scalar::Text(wanted) => text(value).map(|text| (*text).cmp(wanted.as_bytes())),
         Scalar::Number(wanted) => match value.first() {
             Some(b'-' | b'0'..=b'9') => Number::parse(value).map(|number| number.cmp(wanted)),
             _ => None,
@@ -234,7 +239,7 @@ fn order(value: &[u8], scalar: &Scalar) -> Result<Option<Ordering>, Damaged> {
 fn contains(value: &[u8], scalar: &Scalar) -> Result<bool, Damaged> {
     if value.first() != Some(&b'[') {
         let Scalar::Text(wanted) = scalar else { return Ok(false) };
-        return Ok(text(value)?.is_some_and(|text| text.contains(wanted.as_str())));
+        return Ok(text(value).is_some_and(|text| memmem::find(&text, wanted.as_bytes()).is_some()));
     }
     let mut scanner = Scanner::new(value);
     let mut elements = Elements::new(&mut scanner)?;
@@ -248,10 +253,10 @@ fn contains(value: &[u8], scalar: &Scalar) -> Result<bool, Damaged> {
     Ok(false)
 }
 
-/// The text of a value that is a string.
-fn text(value: &[u8]) -> Result<Option<Cow<'_, str>>, Damaged> {
+/// The text of a value that is a string, as bytes whose order is that of the characters.
+fn text(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     match value {
-        [b'"', inner @ .., b'"'] => unescape(inner).map(Some),
-        _ => Ok(None),
+        [b'"', inner @ .., b'"'] => Some(exact(inner)),
+        _ => None,
     }
 }

@@ -62,6 +62,8 @@ fn conditions_hold_or_do_not() {
     ] {
         assert!(!holds(filter, ORDER), "{filter}");
     }
+    let twice = r#"{"a":{"b":1},"a":2,"\ud800":"\udc00","t":"\ud800x"}"#;
+    assert!(holds(r#"$.a eq 2 and $.a.b missing and $.t contains "x" and $.t ne "y""#, twice));
     assert!(holds("$ gt 4", "5") && holds(r#"$[*] eq "x""#, r#"["y","x"]"#));
     assert!(!holds("$ ne 1", "") && !holds("$.a missing", r#"{"a" 1}"#), "what is no json");
 }

@@ -7,7 +7,7 @@
 //! (spec/mammoth.md section 3). All comparisons take constant time.
 
 use hmac::{Hmac, KeyInit, Mac};
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
@@ -85,7 +85,12 @@ fn is_fresh(text: &str, now: Timestamp) -> bool {
 
 /// A header's value, if it is there and readable.
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
+    text_of(headers.get(name)?)
+}
+
+/// A header's value as text. Clients write what is not ASCII as UTF-8.
+pub(crate) fn text_of(value: &HeaderValue) -> Option<&str> {
+    std::str::from_utf8(value.as_bytes()).ok()
 }
 
 #[cfg(test)]

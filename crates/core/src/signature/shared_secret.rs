@@ -70,6 +70,13 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_need_not_be_ascii() {
+        let mut headers = HeaderMap::new();
+        headers.insert(HEADER, http::HeaderValue::from_bytes("ключ".as_bytes()).unwrap());
+        assert!(verify(&headers, [], "ключ"));
+    }
+
+    #[test]
     fn nothing_else_is() {
         for (name, value) in [
             ("x-webhook-secret", "V36QXDxGiws"),

@@ -14,6 +14,10 @@ pub enum Formulas {
     Escape,
 }
 
+/// How texts begin that spreadsheets take for formulas, as OWASP lists them: line ends, and the wide
+/// forms of the signs that some Asian versions take for the signs themselves, too.
+const OPENINGS: [&str; 11] = ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"];
+
 /// Appends the header of whole cells.
 pub fn cells_header(out: &mut Vec<u8>) {
     out.extend_from_slice([BATCH, RECEIVED_AT, CELL].join(",").as_bytes());
@@ -76,7 +80,7 @@ fn stamp(out: &mut Vec<u8>, at: Stamp) {
 }
 
 fn guarded(out: &mut Vec<u8>, text: &[u8], formulas: Formulas) {
-    let formula = matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r'));
+    let formula = OPENINGS.iter().any(|opening| text.starts_with(opening.as_bytes()));
     if formula && formulas == Formulas::Escape {
         return field(out, &[b"'", text].concat());
     }
@@ -150,6 +154,16 @@ mod tests {
         let escaped = lines(&cells, Formulas::Escape);
         assert!(escaped.contains("'=a,n,s,t,u,m\r\n"), "{escaped}");
         assert!(escaped.contains("Z,'=1+1,-5,'-5,'\tx,x=1,a@b\r\n"), "{escaped}");
+    }
+
+    #[test]
+    fn every_opening_is_escaped() {
+        for opening in OPENINGS {
+            let cell = serde_json::json!({ "v": format!("{opening}1") }).to_string();
+            let escaped = lines(&[&cell], Formulas::Escape);
+            let value = escaped.split_once("Z,").unwrap().1.trim_start_matches('"');
+            assert!(value.starts_with(&format!("'{opening}")), "{escaped:?}");
+        }
     }
 
     /// Reads what was written; fields and whether they were quoted.

@@ -62,7 +62,7 @@ struct Split<'f, 'a> {
 }
 
 impl<'a> Visitor<'a> for Split<'_, 'a> {
-    fn member(&mut self, node: NodeId, _path: &Path, key: &str) -> Option<NodeId> {
+    fn member(&mut self, node: NodeId, _path: &Path, key: &[u8]) -> Option<NodeId> {
         self.flattener.tree.member(node, key)
     }
 
@@ -116,6 +116,8 @@ mod tests {
         whole.flatten(cells[1].as_bytes(), &mut leaves).unwrap();
         let found = [0, 1, 2].map(|column| text(leaves.value(column)));
         assert_eq!(found, [Some("3"), None, Some("null")]);
+        whole.flatten(br#"{"a":{"b":1,"x":5},"a":2}"#, &mut leaves).unwrap();
+        assert_eq!((leaves.value(0), text(leaves.rest())), (None, Some(r#"{"a":2}"#)));
 
         let some = Flattener::of(&inference, &[2, 0]);
         some.flatten(cells[0].as_bytes(), &mut leaves).unwrap();

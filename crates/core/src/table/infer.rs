@@ -61,7 +61,7 @@ struct Look<'i> {
 }
 
 impl<'a> Visitor<'a> for Look<'_> {
-    fn member(&mut self, node: NodeId, path: &Path, key: &str) -> Option<NodeId> {
+    fn member(&mut self, node: NodeId, path: &Path, key: &[u8]) -> Option<NodeId> {
         let Inference { tree, columns, .. } = &mut *self.inference;
         tree.member(node, key).or_else(|| {
             let room = columns.len() < COLUMNS_MAX
@@ -85,14 +85,7 @@ impl<'a> Visitor<'a> for Look<'_> {
                 return;
             }
         };
-        let column = &mut columns[column];
-        // An object may have a key twice; the row has its column once.
-        let again = column.rows + column.nulls > 0 && column.seen.last.batch == self.at.batch;
-        if again {
-            column.kind = column.kind.join(Kind::of(json));
-        } else {
-            column.add(Kind::of(json), self.at);
-        }
+        columns[column].add(Kind::of(json), self.at);
     }
 
     fn stray(&mut self, _name: &dyn Fn() -> String, _json: &'a [u8]) {
@@ -172,6 +165,10 @@ mod tests {
         let inference = infer(&[r#"{"a":1,"a":"x"}"#]);
         let a = &inference.columns()[0];
         assert_eq!((a.rows, a.kind), (1, Kind::String));
+        assert_eq!(shown(&infer(&[r#"{"a":{"b":1},"a":2}"#])), [("a", "integer")]);
+        assert_eq!(shown(&infer(&[r#"{"a":"x","a":1}"#])), [("a", "integer")]);
+        let halves = infer(&[r#"{"\ud800":1,"\ud801":2}"#]);
+        assert_eq!(shown(&halves), [(r"\ud800", "integer"), (r"\ud801", "integer")]);
     }
 
     #[test]

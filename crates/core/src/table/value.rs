@@ -4,6 +4,7 @@ use jiff::civil::Date;
 
 use super::{Kind, kind};
 use crate::json::unescape_lossy;
+use crate::moment;
 
 /// A value of a column's kind.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,10 +44,8 @@ impl<'a> Value<'a> {
             Kind::Decimal => {
                 Kind::of(json).is_numeric().then(|| Self::Text(Cow::Borrowed(plain(json))))
             }
-            Kind::Date => quoted(json).and_then(kind::date).map(|day| Self::Date(days(day))),
-            Kind::Timestamp => quoted(json)
-                .and_then(kind::timestamp)
-                .map(|moment| Self::Timestamp(moment.as_microsecond())),
+            Kind::Date => quoted(json).and_then(moment::date).and_then(days).map(Self::Date),
+            Kind::Timestamp => quoted(json).and_then(kind::microseconds).map(Self::Timestamp),
             Kind::String | Kind::Json => Some(Self::Text(text(kind, json))),
         };
         value.ok_or(Misfit)
@@ -78,8 +77,8 @@ fn quoted(json: &[u8]) -> Option<&str> {
 }
 
 /// Days since 1970-01-01; dates end long before 32 bits do.
-fn days(day: Date) -> i32 {
-    day.since(jiff::civil::date(1970, 1, 1)).map_or(0, |span| span.get_days())
+fn days(day: Date) -> Option<i32> {
+    i32::try_from(moment::days(day)).ok()
 }
 
 #[cfg(test)]

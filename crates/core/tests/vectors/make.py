@@ -481,6 +481,13 @@ case("twilio", "a GET is covered by its URL", "verified", "12345",
      twilio(URL + "?a=1", [])("12345", b"", T), b"", method="GET", url=URL + "?a=1")
 case("twilio", "a value that is repeated", "verified", "12345",
      [FORM, *twilio(URL, [("a", "1"), ("a", "2")])("12345", b"", T)], b"a=2&a=1&a=2")
+case("twilio", "the usual port written out", "verified", "12345",
+     [FORM, *twilio(URL.replace(".com/", ".com:443/"), CALL)("12345", b"", T)], form(CALL))
+case("twilio", "another port left out", "verified", "12345", [FORM, *twilio(URL, CALL)("12345", b"", T)],
+     form(CALL), url=URL.replace(".com/", ".com:8443/"))
+case("twilio", "escapes of the URL undone", "wrong_signature", "12345",
+     [FORM, *twilio(URL + "?c=sip:1@h", CALL)("12345", b"", T)], form(CALL), url=URL + "?c=sip%3A1%40h",
+     diagnosis="wrong_url")
 EVENTS = [("mandrill_events", '[{"event":"send","ts":1}]')]
 
 
@@ -513,7 +520,27 @@ case("mailgun", "tampered token", "wrong_signature", "key", [JSON],
      mailgun("key", T).replace(b"50chars", b"51chars"))
 case("mailgun", "stale", "stale_timestamp", "key", [JSON], mailgun("key", OLD))
 case("mailgun", "nothing to show", "missing_signature", "key", [JSON], b"{}")
-case("mailgun", "no JSON", "missing_signature", "key", [FORM], b"a=1")
+case("mailgun", "neither JSON nor signed", "missing_signature", "key", [FORM], b"a=1")
+
+
+def mailgun_form(secret, second, token="50chars"):
+    value = sha256(secret, f"{second}{token}").hex()
+    return [("timestamp", str(second)), ("token", token), ("signature", value), ("subject", "a b")]
+
+
+def parts(fields):
+    part = '--B\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
+    return ("".join(part.format(*field) for field in fields) + "--B--\r\n").encode()
+
+
+case("mailgun", "a form of a route", "verified", "key", [FORM], form(mailgun_form("key", T)),
+     delivery_id="50chars")
+case("mailgun", "a form with attachments", "verified", "key",
+     [("Content-Type", "multipart/form-data; boundary=B")], parts(mailgun_form("key", T)),
+     delivery_id="50chars")
+case("mailgun", "a form with another token", "wrong_signature", "key", [FORM],
+     form(mailgun_form("key", T)).replace(b"50chars", b"51chars"))
+case("mailgun", "an old form", "stale_timestamp", "key", [FORM], form(mailgun_form("key", OLD)))
 
 ADYEN = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056"
 

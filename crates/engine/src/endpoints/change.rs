@@ -93,10 +93,15 @@ pub struct EndpointChange {
     pub comments: Patch<String>,
     /// How deliveries prove who sent them.
     pub auth: Option<AuthKind>,
-    /// The user of basic authentication. Empty: one is made when it is needed.
+    /// The user of basic authentication. Empty: one is made when it is needed, unless
+    /// `basic_as_given`.
     pub basic_username: Option<String>,
-    /// The password of basic authentication. Empty: one is made when it is needed.
+    /// The password of basic authentication. Empty: one is made when it is needed, unless
+    /// `basic_as_given`.
     pub basic_password: Option<Secret>,
+    /// Whether an empty user or password is meant: many receivers take a key as the user and look at
+    /// no password, or the other way round (RFC 7617 lets both be empty).
+    pub basic_as_given: bool,
     /// The key for Amazon SQS.
     pub iam_access_key: Option<String>,
     /// The secret for Amazon SQS.
@@ -130,6 +135,7 @@ impl EndpointChange {
             auth: None,
             basic_username: None,
             basic_password: None,
+            basic_as_given: false,
             iam_access_key: None,
             iam_secret_key: None,
             api_version: None,
@@ -177,6 +183,7 @@ impl Draft {
             auth,
             basic_username,
             basic_password,
+            basic_as_given,
             iam_access_key,
             iam_secret_key,
             api_version,
@@ -194,8 +201,12 @@ impl Draft {
             name: name.or_clear().apply(old.name),
             comments: comments.or_clear().apply(old.comments),
             auth: auth.unwrap_or(old.auth),
-            basic_username: basic_username.or(old.basic_username),
-            basic_password: basic_password.or(old.basic_password),
+            basic_username: after(basic_username, old.basic_username, basic_as_given, |user| {
+                user.is_empty()
+            }),
+            basic_password: after(basic_password, old.basic_password, basic_as_given, |secret| {
+                secret.expose().is_empty()
+            }),
             iam_access_key: iam_access_key.or(old.iam_access_key),
             iam_secret_key: iam_secret_key.or(old.iam_secret_key),
             api_version: api_version.or(old.api_version),
@@ -216,10 +227,22 @@ impl Draft {
     }
 }
 
-/// Empty credentials are absent ones.
+/// A part of basic authentication after a change; an empty one is absent unless it is meant. One that
+/// is there and was meant to be empty stays.
+fn after<T>(
+    change: Option<T>,
+    old: Option<T>,
+    as_given: bool,
+    is_empty: impl Fn(&T) -> bool,
+) -> Option<T> {
+    match change {
+        None => old,
+        Some(value) => (as_given || !is_empty(&value)).then_some(value),
+    }
+}
+
+/// Empty credentials of the other kinds are absent ones.
 fn drop_empty(settings: &mut EndpointSettings) {
-    settings.basic_username.take_if(|text| text.is_empty());
-    settings.basic_password.take_if(|secret| secret.expose().is_empty());
     settings.iam_access_key.take_if(|text| text.is_empty());
     settings.iam_secret_key.take_if(|secret| secret.expose().is_empty());
 }
@@ -325,6 +348,25 @@ mod tests {
         let again = apply(first, reset).unwrap().settings;
         assert_eq!(again.basic_username.as_deref(), Some("me"));
         assert_ne!(again.basic_password, Some(password), "an empty password asks for a new one");
+    }
+
+    #[test]
+    fn an_empty_part_of_basic_authentication_may_be_meant() {
+        let meant = EndpointChange {
+            auth: Some(AuthKind::Basic),
+            basic_username: Some(String::new()),
+            basic_password: Some(Secret::new("")),
+            basic_as_given: true,
+            ..none()
+        };
+        let first = apply(draft(), meant).unwrap();
+        let settings = &first.settings;
+        assert_eq!(settings.basic_username.as_deref(), Some(""));
+        assert_eq!(settings.basic_password.as_ref().unwrap().expose(), "");
+        assert_eq!(apply(first.clone(), none()).unwrap(), first, "it stays what it is");
+        let asked = EndpointChange { basic_username: Some(String::new()), ..none() };
+        let user = apply(first, asked).unwrap().settings.basic_username.unwrap();
+        assert_eq!(user.len(), 16, "to others empty asks for one");
     }
 
     #[test]

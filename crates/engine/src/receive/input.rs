@@ -1,15 +1,19 @@
 //! The table of what a delivery becomes (spec/mammoth.md section 5).
 
 use bytes::Bytes;
+use hookyard_core::body;
+use hookyard_core::form::{FIELDS_MAX, multipart, urlencoded};
 use hookyard_core::signature::shared_secret;
 use http::Method;
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
 
-use super::fields::{self, Fields};
-use super::{Head, Refusal, coding, json, multipart};
+use super::fields::Fields;
+use super::{Head, Refusal, coding, json};
 
 const NOT_TEXT: &str = "the body is not UTF-8";
+const FOREIGN_CHARSET: &str = "the body is in the charset that its content type names: send UTF-8";
+const MULTIPART: &str = "multipart/form-data";
 
 /// The cell of a delivery: the text of one JSON value, or nothing to store. `secure` says that the
 /// query parameter `secret` belongs to the proof and not to the data.
@@ -29,28 +33,39 @@ pub(super) fn cell(
         return Err(Refusal::TooLarge);
     }
     let body = coding::decode(head.headers, body, bytes_max)?;
+    let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or_default();
+    let body = cleaned(content_type, &body)?;
     if body.is_empty() {
         return query(head.query, secure);
     }
-    let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    read_body(content_type.unwrap_or_default(), &body)
+    read_body(content_type, &body)
+}
+
+/// A body as all readers of this module take it: without a byte order mark, and in no charset but
+/// UTF-8. The parts of a multipart form are judged one by one.
+pub(super) fn cleaned(content_type: &str, body: &Bytes) -> Result<Bytes, Refusal> {
+    let is_multipart = body::essence(content_type) == MULTIPART;
+    if !is_multipart && body::foreign_charset(content_type, body).is_some() {
+        return Err(Refusal::Unsupported(FOREIGN_CHARSET));
+    }
+    Ok(body.slice_ref(body::without_mark(body)))
 }
 
 fn read_body(content_type: &str, body: &Bytes) -> Result<Option<Bytes>, Refusal> {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match essence.as_str() {
+    match body::essence(content_type).as_str() {
         "application/json" => read_json(body),
         essence if essence.ends_with("+json") => read_json(body),
         "application/x-www-form-urlencoded" => form(body),
-        "multipart/form-data" => form_data(content_type, body),
+        MULTIPART => form_data(content_type, body),
         _ => read_text(body),
     }
 }
 
 fn query(query: &str, secure: bool) -> Result<Option<Bytes>, Refusal> {
-    let mut pairs = fields::parse(query.as_bytes()).map_err(|fault| match fault {
-        fields::Fault::NotUtf8 => Refusal::Malformed("the query is not UTF-8".to_owned()),
-        fields::Fault::TooMany => too_many("query"),
+    let mut pairs = urlencoded::parse(query.as_bytes()).map_err(|fault| match fault {
+        urlencoded::Fault::NotUtf8 => Refusal::Malformed("the query is not UTF-8".to_owned()),
+        urlencoded::Fault::TooMany => too_many("query"),
     })?;
     if secure {
         pairs.retain(|(name, _)| name != shared_secret::QUERY_PARAMETER);
@@ -64,9 +79,9 @@ fn read_json(body: &Bytes) -> Result<Option<Bytes>, Refusal> {
 }
 
 fn form(body: &Bytes) -> Result<Option<Bytes>, Refusal> {
-    let pairs = fields::parse(body).map_err(|fault| match fault {
-        fields::Fault::NotUtf8 => Refusal::Unsupported(NOT_TEXT),
-        fields::Fault::TooMany => too_many("form"),
+    let pairs = urlencoded::parse(body).map_err(|fault| match fault {
+        urlencoded::Fault::NotUtf8 => Refusal::Unsupported(NOT_TEXT),
+        urlencoded::Fault::TooMany => too_many("form"),
     })?;
     object(pairs)
 }
@@ -86,7 +101,6 @@ fn read_text(body: &Bytes) -> Result<Option<Bytes>, Refusal> {
         return Ok(Some(body.slice(range)));
     }
     let text = std::str::from_utf8(body).map_err(|_| Refusal::Unsupported(NOT_TEXT))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // Room for a few escapes, so that a large text is not copied as it grows.
     let cell = Vec::with_capacity(text.len() + text.len() / 16 + 2);
     write_to(cell, text).map(Some)
@@ -108,5 +122,5 @@ fn write_to<V: Serialize + ?Sized>(mut cell: Vec<u8>, value: &V) -> Result<Bytes
 }
 
 fn too_many(what: &str) -> Refusal {
-    Refusal::Malformed(format!("the {what} has more than {} fields", fields::FIELDS_MAX))
+    Refusal::Malformed(format!("the {what} has more than {} fields", FIELDS_MAX))
 }

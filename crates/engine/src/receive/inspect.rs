@@ -141,7 +141,7 @@ impl Proofs {
                 Place::HeaderOr(first, second) => headers.extend([first.clone(), second.clone()]),
                 Place::Query(name) => parameters.push(name.clone()),
                 Place::Bearer | Place::Basic => headers.push("authorization".to_owned()),
-                Place::Json(_) | Place::Item(_) | Place::Claim(_) => {}
+                Place::Form(_) | Place::Json(_) | Place::Item(_) | Place::Claim(_) => {}
             }
         }
         Self { headers, parameters, covers_url: verifier.covers_url() }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use hookyard_core::body;
 use hookyard_core::json::too_deep_at;
 use serde::de::IgnoredAny;
 
@@ -16,7 +17,7 @@ pub(super) fn locate(bytes: &[u8]) -> Result<Range<usize>, String> {
         |reason: &str, byte: usize| format!("JSON is malformed: {reason} (byte {byte})");
     let text = std::str::from_utf8(bytes)
         .map_err(|error| malformed("invalid UTF-8", error.valid_up_to()))?;
-    let start = text.strip_prefix('\u{feff}').map_or(0, |rest| text.len() - rest.len());
+    let start = text.len() - body::without_mark(bytes).len();
     let is_blank = |c: char| matches!(c, ' ' | '\t' | '\n' | '\r');
     let start = text.len() - text[start..].trim_start_matches(is_blank).len();
     let end = text.trim_end_matches(is_blank).len().max(start);

@@ -6,6 +6,7 @@
 //! then (the caller reads the body) [`read`], then [`Engine::receive`].
 
 use bytes::Bytes;
+use hookyard_core::form::urlencoded;
 use hookyard_core::model::{Cause, NewDelivery, Secret, Source};
 use hookyard_core::origins::{self, Verdict};
 use hookyard_core::signature::{self, shared_secret};
@@ -26,7 +27,6 @@ mod input;
 mod inspect;
 mod json;
 mod keeper;
-mod multipart;
 mod pace;
 mod rejections;
 mod repeat;
@@ -148,7 +148,7 @@ pub fn standing(source: &Source, head: Head<'_>, now: Timestamp) -> Standing {
     if source.spec.secret.is_none() {
         return Standing::Proven;
     }
-    let pairs = fields::parse(head.query.as_bytes()).unwrap_or_default();
+    let pairs = urlencoded::parse(head.query.as_bytes()).unwrap_or_default();
     let in_query = || {
         let values = pairs.iter().filter(|(name, _)| name == shared_secret::QUERY_PARAMETER);
         values.map(|(_, value)| value.as_str())

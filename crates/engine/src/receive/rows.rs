@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use hookyard_core::id::{BatchId, DatasetId, WorkspaceId};
 use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use serde_json::value::RawValue;
 
-use super::{Refusal, coding, json, repeat};
+use super::{Refusal, coding, input, json, repeat};
 use crate::{Engine, Error};
 
 /// The most rows that are added at once: a few milliseconds of the writing thread.
@@ -29,6 +30,8 @@ pub fn rows(
     bytes_max: usize,
 ) -> Result<Vec<Bytes>, Refusal> {
     let body = coding::decode(headers, body, bytes_max)?;
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let body = input::cleaned(content_type.unwrap_or_default(), &body)?;
     let rows = match form {
         RowsForm::Json => of_value(&body)?,
         RowsForm::Lines => of_lines(&body)?,

@@ -4,7 +4,7 @@
 mod single;
 mod trial;
 
-pub use hookyard_ruler::{Explanation, Failure, Rule, SubRuleExplanation, explain};
+pub use hookyard_ruler::{Explanation, Failure, Rule, SubRuleExplanation};
 pub use trial::{TRIAL_EVENTS_MAX, Trial};
 
 pub(crate) use single::Single;
@@ -12,6 +12,7 @@ pub(crate) use single::Single;
 use std::cell::RefCell;
 use std::hash::Hash;
 
+use hookyard_core::json::without_repeats;
 use hookyard_ruler::{Machine, Scratch, event};
 
 /// The longest rule, in bytes. The AWS services that speak the language take 2 KiB to 128 KiB.
@@ -47,7 +48,13 @@ pub fn parse(text: &str) -> Result<Rule, String> {
     Ok(rule)
 }
 
-/// Calls `found` with the id of each rule that the object matches, once, in no particular order.
+/// What a rule says of an object, branch by branch.
+pub fn explain(rule: &Rule, object: &[u8]) -> Result<Explanation, event::Error> {
+    hookyard_ruler::explain(rule, &without_repeats(object))
+}
+
+/// Calls `found` with the id of each rule that the object matches, once, in no particular order. Of
+/// members of one name the last counts, as in all of the product; the language by itself takes each.
 ///
 /// On an error nothing is known: what was found before it may be incomplete.
 pub(crate) fn run<Id: Clone + Eq + Hash>(
@@ -55,8 +62,9 @@ pub(crate) fn run<Id: Clone + Eq + Hash>(
     object: &[u8],
     found: impl FnMut(&Id),
 ) -> Result<(), event::Error> {
+    let object = without_repeats(object);
     SCRATCH.with_borrow_mut(|scratch| {
-        let outcome = machine.matches_with(object, scratch, found);
+        let outcome = machine.matches_with(&object, scratch, found);
         if outcome.is_err() || object.len() > SCRATCH_EVENT_BYTES_MAX {
             *scratch = Scratch::new();
         }
@@ -75,6 +83,18 @@ mod tests {
         assert!(message.contains('[') && message.ends_with(')'), "{message}");
         assert!(parse("").is_err() && parse(" ").is_err() && parse("{").is_err());
         assert!(parse(r#"{"current_stage":["Shipping Department"]}"#).is_ok());
+    }
+
+    #[test]
+    fn of_members_of_one_name_the_last_counts() {
+        let rule = parse(r#"{"a":["x"]}"#).unwrap();
+        let single = Single::new(&rule).unwrap();
+        for (object, matches) in
+            [(&br#"{"a":"x","a":"y"}"#[..], false), (br#"{"a":"y","a":{"b":1},"a":"x"}"#, true)]
+        {
+            assert_eq!(single.matches(object).unwrap(), matches);
+            assert_eq!(explain(&rule, object).unwrap().matched(), matches);
+        }
     }
 
     #[test]

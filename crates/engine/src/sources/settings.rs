@@ -55,6 +55,9 @@ pub(super) fn check_secret(secret: &Secret) -> Result<(), String> {
     if text.bytes().any(|byte| byte.is_ascii_control()) {
         return Err("must have no control characters".to_owned());
     }
+    if text.trim() != text {
+        return Err("must have no blanks around it: a header loses them on the way".to_owned());
+    }
     Ok(())
 }
 
@@ -192,7 +195,8 @@ mod tests {
         let check = |text: &str| check_secret(&Secret::new(text));
         assert!(check("x").is_ok());
         assert!(check(&"x".repeat(SECRET_BYTES_MAX)).is_ok());
-        for wrong in ["", "a\nb", &"x".repeat(SECRET_BYTES_MAX + 1)] {
+        assert!(check("ключ").is_ok());
+        for wrong in ["", "a\nb", " lead", "trail ", &"x".repeat(SECRET_BYTES_MAX + 1)] {
             assert!(check(wrong).is_err());
         }
     }

@@ -90,6 +90,7 @@ async fn deliver(State(app): State<App>, request: Request<Body>) -> Result<Respo
         Err(call.refuse(Cause::Origin, &format!("from {origin}"), ApiError::forbidden(), None))
     } else if parts.method == Method::OPTIONS {
         let consent = proof::consent(&app, &source, &parts);
+        let consent = consent.or_else(|| proof::usual_consent(&parts.headers));
         Ok(consent.unwrap_or_else(|| cors::options(&parts.headers)))
     } else {
         call.accept(body).await

@@ -13,6 +13,7 @@ use hookyard_core::provider::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
+use super::METHODS;
 use crate::App;
 use crate::mammoth::error::ApiError;
 use crate::mammoth::read_body;
@@ -83,6 +84,17 @@ pub(super) fn consent(app: &App, source: &Source, parts: &Parts) -> Option<Respo
         Ok(Handshaken::Answer(answer)) => Some(respond(answer)),
         Ok(Handshaken::Learn(..)) | Err(_) => None,
     }
+}
+
+/// The consent to a sender of CloudEvents that asks for it (CloudEvents HTTP webhook, section 4), which
+/// sources give whatever their proof: the URL is known to those alone who may send.
+pub(super) fn usual_consent(headers: &HeaderMap) -> Option<Response> {
+    let sender = headers.get("webhook-request-origin")?.clone();
+    let mut given = HeaderMap::new();
+    given.insert("webhook-allowed-origin", sender);
+    given.insert("webhook-allowed-rate", HeaderValue::from_static("*"));
+    given.insert(header::ALLOW, HeaderValue::from_static(METHODS));
+    Some((StatusCode::OK, given).into_response())
 }
 
 /// What an accepted delivery must be answered by its provider's rule.

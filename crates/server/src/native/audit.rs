@@ -47,9 +47,11 @@ pub(super) fn router() -> OpenApiRouter<App> {
 struct Params {
     /// Made at or after this moment.
     #[param(nullable = false)]
+    #[serde(default, deserialize_with = "input::moment")]
     from: Option<Timestamp>,
     /// Made before this moment.
     #[param(nullable = false)]
+    #[serde(default, deserialize_with = "input::moment")]
     until: Option<Timestamp>,
     /// Made with the credential of this number.
     #[param(nullable = false, minimum = 0, maximum = 2147483647)]
@@ -76,9 +78,11 @@ struct Params {
 struct ExportParams {
     /// Made at or after this moment.
     #[param(nullable = false)]
+    #[serde(default, deserialize_with = "input::moment")]
     from: Option<Timestamp>,
     /// Made before this moment.
     #[param(nullable = false)]
+    #[serde(default, deserialize_with = "input::moment")]
     until: Option<Timestamp>,
     /// With a higher number than this.
     #[param(nullable = false, minimum = 0, maximum = 9007199254740992_i64)]

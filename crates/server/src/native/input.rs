@@ -1,6 +1,7 @@
 //! Reading what callers send: every value is known by its name and within its bounds, or the answer
 //! says which one is not.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::{self, Display};
 use std::marker::PhantomData;
@@ -11,10 +12,13 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
+use hookyard_core::body::without_mark;
 use hookyard_core::id::{CredentialId, EndpointId, ProjectId, SourceId};
+use hookyard_core::moment;
 use hookyard_engine::endpoints::Patch;
+use jiff::Timestamp;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::body::{self, Unread};
@@ -71,6 +75,7 @@ pub(super) fn check_kind(headers: &HeaderMap, kinds: &[&str]) -> Result<(), Prob
 
 /// Reads JSON; members that `T` does not know are refused.
 pub(super) fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Problem> {
+    let bytes = without_mark(bytes);
     // First whether it is JSON at all, so that what is wrong with it as such is told apart.
     serde_json::from_slice::<IgnoredAny>(bytes)
         .map_err(|error| Problem::new(Code::MalformedBody, format!("not JSON: {error}")))?;
@@ -157,6 +162,25 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
         let detail = "must be the etag of an earlier answer, such as \"3\", or *";
         Problem::of_field(Code::InvalidValue, "if-match", detail)
     })
+}
+
+/// Reads a moment; for `deserialize_with`. One that is later than the server can keep is the last one.
+pub(super) fn moment<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = Option::<Cow<'de, str>>::deserialize(reader)?;
+    text.map(|text| {
+        moment::timestamp(&text).ok_or_else(|| {
+            let detail = "must be a moment as RFC 3339 writes it, such as 2026-11-21T10:00:00Z";
+            D::Error::custom(detail)
+        })
+    })
+    .transpose()
+}
+
+/// The same for a member of a merge patch.
+pub(super) fn moment_field<'de, D: Deserializer<'de>>(
+    reader: D,
+) -> Result<Field<Timestamp>, D::Error> {
+    Ok(moment(reader)?.map_or(Field::Null, Field::Value))
 }
 
 /// A number within its bounds.
@@ -339,6 +363,35 @@ mod tests {
         assert_eq!(fault(read(&large).await).0, Code::TooLarge);
         let untyped = json::<Known>(&HeaderMap::new(), Body::from("{}"), &[JSON]).await;
         assert_eq!(fault(untyped).0, Code::UnsupportedMediaType);
+    }
+
+    #[tokio::test]
+    async fn a_byte_order_mark_is_passed_over() {
+        assert_eq!(read("\u{feff}{\"limit\":1}").await.unwrap().limit, Some(1));
+    }
+
+    #[derive(Deserialize, Debug)]
+    struct Bounds {
+        #[serde(default, deserialize_with = "moment")]
+        until: Option<Timestamp>,
+        #[serde(default, deserialize_with = "moment_field")]
+        ends: Field<Timestamp>,
+    }
+
+    #[test]
+    fn moments_are_those_of_rfc_3339() {
+        let text = "9999-12-31T23:59:59Z";
+        let read: Bounds = query(Some(&format!("until={text}"))).unwrap();
+        assert_eq!((read.until, read.ends), (Some(Timestamp::MAX), Field::Absent));
+        let read: Bounds = parse(format!(r#"{{"ends":"{text}"}}"#).as_bytes()).unwrap();
+        assert_eq!(read.ends, Field::Value(Timestamp::MAX));
+        let read: Bounds = parse(br#"{"ends":null,"until":null}"#).unwrap();
+        assert_eq!((read.until, read.ends), (None, Field::Null));
+        for wrong in ["until=20261121T100000Z", "until=", "until=2026-11-21"] {
+            assert_eq!(fault(query::<Bounds>(Some(wrong))).1.as_deref(), Some("until"), "{wrong}");
+        }
+        let wrong = parse::<Bounds>(br#"{"ends":"2026-11-21 10:00:00Z"}"#);
+        assert_eq!(fault(wrong).1.as_deref(), Some("ends"));
     }
 
     #[tokio::test]

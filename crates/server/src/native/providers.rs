@@ -127,7 +127,7 @@ impl<'a> Provider<'a> {
             learns: preset.learns(),
             signs_url: preset.scheme.covers_url(),
             settings: signed.map(|signed| signed.settings().collect()).unwrap_or_default(),
-            delivery_id: preset.delivery_id_at.is_some(),
+            delivery_id: !preset.delivery_id_at.is_empty(),
             confirmed: documentation.is_some(),
             documentation,
         }

@@ -1,7 +1,11 @@
 //! URLs that a sender may have meant.
 
-use http::HeaderMap;
+use std::borrow::Cow;
 
+use http::HeaderMap;
+use percent_encoding::percent_decode_str;
+
+use crate::form::FIELDS_MAX;
 use crate::provider::request::Request;
 
 /// Headers in which a proxy says for which host a request was.
@@ -90,7 +94,24 @@ fn targets(headers: &HeaderMap, own: &str) -> Vec<String> {
         targets.push(path.to_owned());
     }
     targets.push(slash);
+    // Some frameworks undo escapes before the sender's library signs the URL, or write them anew.
+    for at in 0..targets.len() {
+        targets.extend(respelled(&targets[at]));
+    }
     targets
+}
+
+/// A target with its escapes undone, and with the query's written as forms have them.
+fn respelled(target: &str) -> Vec<String> {
+    let decoded = percent_decode_str(target).decode_utf8().ok();
+    let decoded = decoded.filter(|decoded| decoded != target).map(Cow::into_owned);
+    let form = target.split_once('?').map(|(path, query)| {
+        let pairs = form_urlencoded::parse(query.as_bytes()).take(FIELDS_MAX);
+        let mut written = form_urlencoded::Serializer::new(format!("{path}?"));
+        written.extend_pairs(pairs);
+        written.finish()
+    });
+    decoded.into_iter().chain(form.filter(|form| form != target)).collect()
 }
 
 /// The value of a header, the first of a list: the proxy that is the farthest out.
@@ -130,6 +151,26 @@ mod tests {
         assert!(found.len() <= URLS_MAX, "{}", found.len());
         assert!(candidates(&Request { url: None, ..request }).is_empty());
         assert!(!candidates(&Request { url: Some("http://a"), ..request }).is_empty());
+    }
+
+    #[test]
+    fn escapes_are_undone_and_written_anew() {
+        let headers = headers(&[]);
+        let request = Request {
+            method: &Method::POST,
+            headers: &headers,
+            url: Some("https://a.example:8443/k?C=sip%3A1%40h&b=~x y"),
+            query: "C=sip%3A1%40h&b=~x y",
+            body: b"",
+        };
+        let found = candidates(&request);
+        for url in [
+            "https://a.example:8443/k?C=sip:1@h&b=~x y",
+            "https://a.example/k?C=sip:1@h&b=~x y",
+            "https://a.example:8443/k?C=sip%3A1%40h&b=%7Ex+y",
+        ] {
+            assert!(found.iter().any(|it| it == url), "{url} {found:?}");
+        }
     }
 
     #[test]

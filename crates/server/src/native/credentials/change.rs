@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::shape::Kind;
-use crate::native::input::Field;
+use crate::native::input::{self, Field};
 use crate::native::scope::ScopeName;
 use crate::problem::{Code, Problem};
 
@@ -30,6 +30,7 @@ pub(super) struct NewCredential {
     #[schema(min_items = 1, max_items = 7)]
     scopes: Vec<ScopeName>,
     /// When it ends by itself; never unless said.
+    #[serde(default, deserialize_with = "input::moment")]
     expires_at: Option<Timestamp>,
     /// The addresses or ranges of addresses that it may be used from; any unless said.
     #[serde(default)]
@@ -54,7 +55,7 @@ pub(super) struct CredentialPatch {
     #[schema(value_type = Vec<ScopeName>, min_items = 1, max_items = 7, required = false)]
     scopes: Field<Vec<ScopeName>>,
     /// When it ends by itself; null for never.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "input::moment_field")]
     #[schema(value_type = Option<Timestamp>)]
     expires_at: Field<Timestamp>,
     /// The addresses or ranges of addresses that it may be used from; null for any.

@@ -61,8 +61,10 @@ struct BatchesFilter {
     /// In this state.
     state: Option<State>,
     /// Accepted at or after this moment.
+    #[serde(default, deserialize_with = "input::moment")]
     from: Option<Timestamp>,
     /// Accepted before this moment.
+    #[serde(default, deserialize_with = "input::moment")]
     until: Option<Timestamp>,
 }
 

@@ -43,9 +43,11 @@ macro_rules! row_params {
             order: Option<Order>,
             /// Accepted at or after this moment.
             #[param(nullable = false)]
+            #[serde(default, deserialize_with = "input::moment")]
             from: Option<Timestamp>,
             /// Accepted before this moment.
             #[param(nullable = false)]
+            #[serde(default, deserialize_with = "input::moment")]
             until: Option<Timestamp>,
             /// Conditions on the cell, such as `$.total gt 10 and $.status in ["paid", "sent"]`.
             #[serde(rename = "where")]

@@ -39,9 +39,11 @@ const SAME_MOMENT_MAX: usize = 1_000;
 pub(super) struct Params {
     /// Started at or after this moment.
     #[param(nullable = false)]
+    #[serde(default, deserialize_with = "input::moment")]
     from: Option<Timestamp>,
     /// Started at or before this moment.
     #[param(nullable = false)]
+    #[serde(default, deserialize_with = "input::moment")]
     until: Option<Timestamp>,
     /// A success, or not.
     #[param(nullable = false)]

@@ -220,8 +220,8 @@ fn check_password(
     let is_basic = change.auth.unwrap_or(current_kind) == AuthKind::Basic;
     let given = change.basic_password.as_ref();
     let known = given.or_else(|| current.and_then(|settings| settings.basic_password.as_ref()));
-    if is_basic && known.is_none_or(|secret| secret.expose().is_empty()) {
-        let detail = "is required with the kind `basic`";
+    if is_basic && known.is_none() {
+        let detail = "is required with the kind `basic`; it may be empty";
         return Err(Problem::of_field(Code::InvalidValue, "auth.password", detail));
     }
     Ok(())

@@ -20,9 +20,9 @@ pub(super) struct AuthPatch {
     #[serde(default)]
     #[schema(value_type = Kind, required = false)]
     kind: Field<Kind>,
-    /// The user of `basic`, without a colon.
+    /// The user of `basic`, without a colon; it may be empty.
     username: Option<String>,
-    /// The password of `basic`.
+    /// The password of `basic`; it may be empty.
     #[schema(value_type = Option<String>, write_only)]
     password: Option<Secret>,
     /// The key of `aws_iam`.
@@ -212,6 +212,7 @@ impl AuthPatch {
         Ok(EndpointChange {
             basic_username: self.username,
             basic_password: self.password,
+            basic_as_given: true,
             iam_access_key: self.access_key,
             iam_secret_key: self.secret_key,
             ..change

@@ -25,8 +25,10 @@ use crate::problem::{Code, Problem};
 #[serde(deny_unknown_fields)]
 struct ReplayRequest {
     /// Accepted at or after this moment.
+    #[serde(default, deserialize_with = "input::moment")]
     from: Option<Timestamp>,
     /// Accepted before this moment.
+    #[serde(default, deserialize_with = "input::moment")]
     until: Option<Timestamp>,
     /// Of these event types, which the endpoint must subscribe to; of all of those when absent.
     #[schema(max_items = 5000)]

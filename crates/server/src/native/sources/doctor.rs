@@ -56,7 +56,7 @@ struct DoctorQuestion {
     #[schema(required = false, content_encoding = "base64")]
     body_base64: String,
     /// When it came; now unless said.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "input::moment")]
     received_at: Option<Timestamp>,
 }
 

@@ -39,9 +39,11 @@ pub(super) struct Params {
     flatten: Option<bool>,
     /// Only rows that were accepted at or after this moment.
     #[param(nullable = false)]
+    #[serde(default, deserialize_with = "input::moment")]
     from: Option<Timestamp>,
     /// Only rows that were accepted before this moment.
     #[param(nullable = false)]
+    #[serde(default, deserialize_with = "input::moment")]
     until: Option<Timestamp>,
     /// What CSV does to texts that a spreadsheet would take for formulas: `keep` them, or `escape`
     /// them with an apostrophe. They are kept unless it is said.

@@ -1,15 +1,16 @@
 //! `multipart/form-data` (RFC 7578), from a body that is in memory already.
 //!
 //! Own parser: the body is bounded before it comes here and a part is either a short text or only
-//! measured and hashed, so there is nothing to stream.
-
-use std::borrow::Cow;
+//! measured and hashed, so there is nothing to stream. What another reader might split elsewhere is
+//! refused: a sender that is told so can mend it, and one whose data is lost cannot.
 
 use memchr::memmem;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::fields::FIELDS_MAX;
+use super::FIELDS_MAX;
+use super::disposition::Head;
+use crate::body;
 
 /// The longest head of one part: a few header lines with a file's name.
 const PART_HEAD_BYTES_MAX: usize = 8 * 1024;
@@ -18,9 +19,9 @@ const PART_HEAD_BYTES_MAX: usize = 8 * 1024;
 const BOUNDARY_BYTES_MAX: usize = 70;
 
 /// What one part holds.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub(super) enum Part {
+pub enum Part {
     /// A field's text.
     Text(String),
     /// What is kept of a file.
@@ -28,8 +29,8 @@ pub(super) enum Part {
 }
 
 /// A file that came along: what it was, not its bytes.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct File {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct File {
     filename: String,
     content_type: Option<String>,
     size: usize,
@@ -38,7 +39,7 @@ pub(super) struct File {
 
 /// Why a body is no form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub enum Fault {
     /// Its structure is broken; the words say where.
     Broken(&'static str),
     /// A field's text is not UTF-8.
@@ -46,35 +47,64 @@ pub(super) enum Fault {
 }
 
 /// The parts of a form, in order. `content_type` is the whole header value.
-pub(super) fn parse(content_type: &str, body: &[u8]) -> Result<Vec<(String, Part)>, Fault> {
-    let boundary = parameter(content_type, "boundary")
+pub fn parse(content_type: &str, body: &[u8]) -> Result<Vec<(String, Part)>, Fault> {
+    let boundary = body::parameter(content_type, "boundary")
         .filter(|boundary| (1..=BOUNDARY_BYTES_MAX).contains(&boundary.len()))
         .ok_or(Fault::Broken("the content type has no usable boundary"))?;
-    let delimiter = format!("\r\n--{boundary}");
-    let finder = memmem::Finder::new(delimiter.as_bytes());
-    let unended = Fault::Broken("the closing boundary is missing");
-    let first = &delimiter.as_bytes()[2..];
-    let mut rest = match body.strip_prefix(first) {
-        Some(rest) => rest,
-        None => {
-            let start = finder.find(body).ok_or(Fault::Broken("the first boundary is missing"))?;
-            &body[start + delimiter.len()..]
-        }
-    };
+    let line = format!("\n--{boundary}");
+    let delimiter = memmem::Finder::new(line.as_bytes());
+    let boundary = memmem::Finder::new(&line.as_bytes()[1..]);
+    let mut rest = after_first(body, &boundary)?;
     let mut parts = Vec::new();
-    while !rest.starts_with(b"--") {
+    loop {
+        let (closing, rest_of_line) = match rest.strip_prefix(b"--") {
+            Some(after) => (true, without_padding(after)),
+            None => (false, without_padding(rest)),
+        };
+        if closing {
+            check_epilogue(rest_of_line, &boundary)?;
+            return Ok(parts);
+        }
         if parts.len() == FIELDS_MAX {
             return Err(Fault::Broken("there are too many parts"));
         }
-        let padding = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-        let part = rest[padding..]
+        let part = rest_of_line
             .strip_prefix(b"\r\n")
             .ok_or(Fault::Broken("a boundary does not end its line"))?;
-        let end = finder.find(part).ok_or(unended)?;
-        parts.push(read_part(&part[..end])?);
-        rest = &part[end + delimiter.len()..];
+        let end = delimiter.find(part).ok_or(Fault::Broken("the closing boundary is missing"))?;
+        // A boundary may not be in what it bounds (RFC 2046, section 5.1.1), after whatever line end.
+        let whole = part[..end]
+            .strip_suffix(b"\r")
+            .ok_or(Fault::Broken("a boundary follows a bare line feed"))?;
+        parts.push(read_part(whole)?);
+        rest = &part[end + line.len()..];
     }
-    Ok(parts)
+}
+
+/// What follows the first boundary. What stands before it is passed over, if it is whole lines.
+fn after_first<'b>(body: &'b [u8], boundary: &memmem::Finder<'_>) -> Result<&'b [u8], Fault> {
+    let at = boundary.find(body).ok_or(Fault::Broken("the first boundary is missing"))?;
+    let begins_line = at == 0 || body[at - 1] == b'\n';
+    match begins_line {
+        true => Ok(&body[at + boundary.needle().len()..]),
+        false => Err(Fault::Broken("the first boundary does not begin a line")),
+    }
+}
+
+fn without_padding(line: &[u8]) -> &[u8] {
+    let padding = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    &line[padding..]
+}
+
+/// What follows the closing boundary is passed over, unless it has parts that would be lost with it.
+fn check_epilogue(epilogue: &[u8], boundary: &memmem::Finder<'_>) -> Result<(), Fault> {
+    if !matches!(epilogue, [] | [b'\n', ..] | [b'\r', b'\n', ..]) {
+        return Err(Fault::Broken("the closing boundary does not end its line"));
+    }
+    match boundary.find(epilogue) {
+        Some(_) => Err(Fault::Broken("there is a boundary after the closing one")),
+        None => Ok(()),
+    }
 }
 
 fn read_part(part: &[u8]) -> Result<(String, Part), Fault> {
@@ -83,52 +113,17 @@ fn read_part(part: &[u8]) -> Result<(String, Part), Fault> {
         .ok_or(Fault::Broken("the headers of a part do not end, or are too long"))?;
     let head = std::str::from_utf8(&part[..end]).map_err(|_| Fault::NotUtf8)?;
     let content = &part[end + 4..];
-    let disposition = header(head, "content-disposition").unwrap_or_default();
-    let name = parameter(disposition, "name").ok_or(Fault::Broken("a part has no name"))?;
-    let part = match parameter(disposition, "filename") {
+    let Head { name, filename, content_type } = Head::read(head).map_err(Fault::Broken)?;
+    let part = match filename {
         Some(filename) => Part::File(File {
-            filename: filename.into_owned(),
-            content_type: header(head, "content-type").map(str::to_owned),
+            filename,
+            content_type,
             size: content.len(),
             sha256: hex::encode(Sha256::digest(content)),
         }),
         None => Part::Text(String::from_utf8(content.to_vec()).map_err(|_| Fault::NotUtf8)?),
     };
-    Ok((name.into_owned(), part))
-}
-
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    let mut lines = head.split("\r\n").filter_map(|line| line.split_once(':'));
-    lines.find(|(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
-}
-
-/// A parameter of a header value such as `form-data; name="a"`. In quotes only `\"` is an escape:
-/// browsers send the backslashes of file names as they are.
-fn parameter<'a>(value: &'a str, name: &str) -> Option<Cow<'a, str>> {
-    let mut rest = value.split_once(';')?.1;
-    loop {
-        let (key, after) = rest.split_once('=')?;
-        let after = after.trim_start();
-        let (found, next) = match after.strip_prefix('"') {
-            Some(quoted) => {
-                let end = closing_quote(quoted)?;
-                (Cow::Owned(quoted[..end].replace("\\\"", "\"")), &quoted[end + 1..])
-            }
-            None => {
-                let end = after.find(';').unwrap_or(after.len());
-                (Cow::Borrowed(after[..end].trim_end()), &after[end..])
-            }
-        };
-        if key.trim().eq_ignore_ascii_case(name) {
-            return Some(found);
-        }
-        rest = next.split_once(';')?.1;
-    }
-}
-
-fn closing_quote(quoted: &str) -> Option<usize> {
-    let bytes = quoted.as_bytes();
-    (0..bytes.len()).find(|at| bytes[*at] == b'"' && (*at == 0 || bytes[at - 1] != b'\\'))
+    Ok((name, part))
 }
 
 #[cfg(test)]
@@ -193,6 +188,33 @@ mod tests {
         }
     }
 
+    const NAMED: &str = "Content-Disposition: form-data; name=\"a\"\r\n\r\n1";
+
+    #[test]
+    fn no_part_is_lost_beside_a_boundary() {
+        for body in [
+            format!("\n--xYz\r\n{NAMED}\r\n--xYz--\r\n"),
+            format!("preamble\n--xYz\r\n{NAMED}\r\n--xYz--"),
+            format!("--xYz\r\n{NAMED}\r\n--xYz-- \r\nepilogue"),
+            format!("--xYz\r\n{NAMED}\r\n--xYz--\nepilogue"),
+        ] {
+            assert_eq!(parse(TYPE, body.as_bytes()).unwrap(), [text("a", "1")], "{body}");
+        }
+        let second = NAMED.replace("\"a\"", "\"b\"");
+        for body in [
+            format!(" --xYz\r\n{NAMED}\r\n--xYz\r\n{second}\r\n--xYz--"),
+            format!("x--xYz\r\n{NAMED}\r\n--xYz\r\n{second}\r\n--xYz--"),
+            format!("--xYz\r\n{NAMED}\n--xYz\r\n{second}\r\n--xYz--"),
+            format!("--xYz\n{}\n--xYz--\n", NAMED.replace("\r\n", "\n")),
+            format!("--xYz\r\n{}\r\n\r\nmore\r\n--xYz--", NAMED.replace("\r\n", "\n")),
+            format!("--xYz\r\n{NAMED}\r\n--xYz--\r\n--xYz\r\n{second}\r\n--xYz--"),
+            format!("--xYz\r\n{NAMED}\r\n--xYz--x"),
+            format!("--xYz\r\n\r\n{NAMED}\r\n--xYz--"),
+        ] {
+            assert!(matches!(parse(TYPE, body.as_bytes()), Err(Fault::Broken(_))), "{body}");
+        }
+    }
+
     #[test]
     fn parts_are_bounded() {
         let part = "\r\n--xYz\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
@@ -203,9 +225,21 @@ mod tests {
 
     proptest! {
         #[test]
+        fn what_is_written_is_read(
+            fields in prop::collection::vec(("[a-z;\\\\]{1,6}", "[a-z\\r\\n-]{0,12}"), 0..6),
+            lead in prop::sample::select(&["", "\r\n", "\n", "lead\r\n"][..]),
+        ) {
+            let part = |(name, value): &(String, String)| {
+                format!("--xYz\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+            };
+            let body = format!("{lead}{}--xYz--\r\n", fields.iter().map(part).collect::<String>());
+            let expected: Vec<_> = fields.iter().map(|(name, value)| text(name, value)).collect();
+            prop_assert_eq!(parse(TYPE, body.as_bytes()).unwrap(), expected);
+        }
+
+        #[test]
         fn no_body_breaks_it(body in "(--xYz|\r\n|--|: |;|=|\"|\\\\|name|Content-Disposition|a){0,40}") {
             let _ = parse(TYPE, body.as_bytes());
-            let _ = parameter(&body, "name");
         }
     }
 }

@@ -4,6 +4,14 @@
 //! the end, but it does not notice every mistake.
 
 use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer, Visitor};
+
+mod repeats;
+
+pub(crate) use repeats::repeats;
+pub use repeats::without_repeats;
 
 /// The text is not the JSON that it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -89,23 +97,21 @@ impl<'a> Scanner<'a> {
         Ok(&self.text[start..self.at - 1])
     }
 
-    /// Skips an object's key and the colon after it.
-    pub(crate) fn key(&mut self) -> Result<Cow<'a, str>, Damaged> {
+    /// Skips an object's key and the colon after it. Keys are compared by these bytes: see [`exact`].
+    pub(crate) fn key(&mut self) -> Result<Cow<'a, [u8]>, Damaged> {
         let raw = self.string()?;
         self.expect(b':')?;
-        unescape(raw)
+        Ok(exact(raw))
+    }
+
+    /// Goes on to an offset that is not before the next byte.
+    pub(crate) fn skip_to(&mut self, at: usize) {
+        self.at = self.at.max(at);
     }
 
     /// Skips a string; its text.
     pub(crate) fn text(&mut self) -> Result<Cow<'a, str>, Damaged> {
         unescape(self.string()?)
-    }
-
-    /// The same for whoever takes keys as received, whether they are text or not.
-    pub(crate) fn key_lossy(&mut self) -> Result<Cow<'a, str>, Damaged> {
-        let raw = self.string()?;
-        self.expect(b':')?;
-        Ok(unescape_lossy(raw))
     }
 
     /// Skips a value of any kind, however deep.
@@ -174,6 +180,35 @@ pub(crate) fn unescape(raw: &[u8]) -> Result<Cow<'_, str>, Damaged> {
     serde_json::from_slice(&quoted).map(Cow::Owned).map_err(|_| Damaged)
 }
 
+/// The characters of a string from what stands between its quotes, as UTF-8. Half of a surrogate pair,
+/// which JSON lets be alone and UTF-8 does not, is written as UTF-8 would write its number: so two
+/// strings have the same bytes exactly when they are the same.
+pub(crate) fn exact(raw: &[u8]) -> Cow<'_, [u8]> {
+    if !raw.contains(&b'\\') {
+        return Cow::Borrowed(raw);
+    }
+    let quoted = [b"\"", raw, b"\""].concat();
+    let mut reader = serde_json::Deserializer::from_slice(&quoted);
+    match reader.deserialize_bytes(Exact) {
+        Ok(bytes) => Cow::Owned(bytes),
+        Err(_) => Cow::Borrowed(raw),
+    }
+}
+
+struct Exact;
+
+impl Visitor<'_> for Exact {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+        Ok(bytes.to_vec())
+    }
+}
+
 /// The text of a string from what stands between its quotes. Halves of surrogate pairs, which JSON
 /// lets be alone and text does not, become U+FFFD, as does whatever else is no text.
 pub(crate) fn unescape_lossy(raw: &[u8]) -> Cow<'_, str> {
@@ -210,14 +245,21 @@ fn escape_bytes(raw: &[u8]) -> usize {
     }
 }
 
-/// The value of a member of an object if it is there and a string. Looks no further than the member.
+/// The value of a member of an object if it is there and a string; of one that is there twice, the last.
 pub fn string_member<'a>(object: &'a [u8], name: &str) -> Option<Cow<'a, str>> {
+    match without_repeats(object) {
+        Cow::Borrowed(object) => first_string_member(object, name),
+        Cow::Owned(object) => first_string_member(&object, name).map(|it| it.into_owned().into()),
+    }
+}
+
+fn first_string_member<'a>(object: &'a [u8], name: &str) -> Option<Cow<'a, str>> {
     let mut scanner = Scanner::new(object);
     if !scanner.take(b'{') || scanner.peek()? == b'}' {
         return None;
     }
     loop {
-        if scanner.key().ok()? != name {
+        if *scanner.key().ok()? != *name.as_bytes() {
             scanner.skip_value().ok()?;
         } else if scanner.peek()? == b'"' {
             return unescape(scanner.string().ok()?).ok();
@@ -241,6 +283,8 @@ mod tests {
         let object = br#" { "a" : {"order_id":"inner"}, "n":[1,"]}"], "order_id" : "D\u002d1" } "#;
         assert_eq!(string_member(object, "order_id").as_deref(), Some("D-1"));
         assert_eq!(string_member(br#"{"\u006frder_id":"x"}"#, "order_id").as_deref(), Some("x"));
+        let twice = br#"{"order_id":"x","\ud800":1,"order_id":"y"}"#;
+        assert_eq!(string_member(twice, "order_id").as_deref(), Some("y"));
         for (object, why) in [
             (&br#"{"order_id":5}"#[..], "a number"),
             (br#"{"order_id":null}"#, "null"),
@@ -251,6 +295,15 @@ mod tests {
         ] {
             assert_eq!(string_member(object, "order_id"), None, "{why}");
         }
+    }
+
+    #[test]
+    fn strings_are_the_same_when_their_characters_are() {
+        assert_eq!(exact(br"\u00e9\n"), exact("é\\n".as_bytes()));
+        assert_eq!(exact(br"\ud83d\ude00"), "😀".as_bytes());
+        assert_ne!(exact(br"\ud800"), exact(br"\ud801"));
+        assert_eq!(exact(br"\ud800x"), exact(br"\uD800x"));
+        assert_ne!(exact(br"\ud800"), exact("\u{fffd}".as_bytes()));
     }
 
     proptest! {
