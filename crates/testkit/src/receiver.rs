@@ -67,6 +67,12 @@ impl Answer {
         Self { fault: Fault::CloseMidAnswer, ..Self::ok() }
     }
 
+    /// The same with this status.
+    #[must_use]
+    pub fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
     /// The same with a header more.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {

@@ -241,6 +241,8 @@ fn outcome(answer: Result<Answer, String>) -> Outcome {
         }
         status => Some(format!("the receiver answered {status}")),
     };
+    let broken = |reason| format!("; the answer broke off after its head: {reason}");
+    let error = error.map(|error| error + &answer.broken.map(broken).unwrap_or_default());
     Outcome {
         status: Some(answer.status),
         response_headers: logged_headers(&answer.headers),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use hookyard_core::body;
 use hookyard_core::clock::Clock;
 use hookyard_core::model::{OAuth2Client, Secret};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
@@ -18,8 +19,8 @@ use sha2::{Digest, Sha256};
 use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
-use super::transport::read;
-use crate::net::{Client, check_url, explain};
+use super::transport::{Read, after, read};
+use crate::net::{Client, check_url};
 
 /// How long a token is used when its answer does not say: short, since a wrong guess costs a refused
 /// delivery and a right one only a look at the token endpoint.
@@ -38,6 +39,9 @@ const TOKENS_MAX: usize = 1_000;
 
 /// The most bytes of a token endpoint's answer; tokens themselves must fit a header.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// How long the body of a token endpoint's answer may take once its head is there: it is one packet.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most characters of a token endpoint's error that the log repeats.
 const ERROR_CHARACTERS_MAX: usize = 100;
@@ -70,7 +74,25 @@ struct Granted {
     #[serde(default)]
     token_type: Option<String>,
     #[serde(default)]
-    expires_in: Option<f64>,
+    expires_in: Option<Seconds>,
+}
+
+/// A number of seconds. Some servers write it as a text (RFC 6749 section 5.1 has a number).
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seconds {
+    Number(f64),
+    Text(String),
+}
+
+impl Seconds {
+    fn lifetime(&self) -> Option<Duration> {
+        let seconds = match self {
+            Self::Number(seconds) => *seconds,
+            Self::Text(text) => text.trim().parse().ok()?,
+        };
+        Duration::try_from_secs_f64(seconds).ok()
+    }
 }
 
 #[derive(Deserialize)]
@@ -126,10 +148,11 @@ impl Tokens {
     async fn fetch(&self, client: &OAuth2Client) -> Result<(Secret, Duration), String> {
         let response = self.client.send(request(client)?).await;
         let (head, body) = response.map_err(|error| error.to_string())?.into_parts();
-        let body = read(body, ANSWER_BYTES_MAX).await.map_err(|error| explain(&error))?;
+        let Read { bytes, broken } = read(body, ANSWER_BYTES_MAX, after(ANSWER_TIMEOUT)).await;
+        let body = body::without_mark(&bytes);
         let status = head.status.as_u16();
         if status != 200 {
-            let said = serde_json::from_slice::<Denied>(&body).map(|denied| denied.error);
+            let said = serde_json::from_slice::<Denied>(body).map(|denied| denied.error);
             let said = said.unwrap_or_default();
             let said: String = said
                 .chars()
@@ -138,13 +161,17 @@ impl Tokens {
                 .collect();
             return Err(format!("the token endpoint answered {status} {said}").trim().to_owned());
         }
-        let granted: Granted = serde_json::from_slice(&body)
-            .map_err(|_| "the token endpoint's answer is no token".to_owned())?;
+        let granted: Granted = serde_json::from_slice(body).map_err(|_| match broken {
+            Some(reason) => {
+                format!("the token endpoint answered 200, and the answer broke off: {reason}")
+            }
+            None => "the token endpoint's answer is no token".to_owned(),
+        })?;
         let kind = granted.token_type.unwrap_or_default();
         if !(kind.is_empty() || kind.eq_ignore_ascii_case("bearer")) {
             return Err("the token endpoint's answer is no bearer token".to_owned());
         }
-        let lifetime = granted.expires_in.and_then(|s| Duration::try_from_secs_f64(s).ok());
+        let lifetime = granted.expires_in.and_then(|seconds| seconds.lifetime());
         let lifetime = lifetime.unwrap_or(LIFETIME_DEFAULT).min(LIFETIME_MAX);
         Ok((Secret::new(granted.access_token), lifetime))
     }
@@ -248,6 +275,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_lifetime_may_be_a_text() {
+        let (receiver, tokens, clock, client) = setup().await;
+        let text = "\u{feff}{\"access_token\":\"one\",\"expires_in\":\"100\"}";
+        receiver.script([Answer::ok().body(text), granted("two")]);
+        for (advance, expected) in [(0, "one"), (69, "one"), (1, "two")] {
+            clock.advance(Duration::from_secs(advance));
+            assert_eq!(tokens.token(&client).await.unwrap().secret.expose(), expected);
+        }
+    }
+
+    #[tokio::test]
     async fn credentials_can_be_in_the_body() {
         let (receiver, tokens, _, client) = setup().await;
         receiver.script([granted("one")]);
@@ -263,12 +301,17 @@ mod tests {
         receiver.script([
             Answer::status(401).body(r#"{"error":"invalid_client"}"#),
             Answer::status(500).body("x"),
+            Answer::close_mid_answer().with_status(400),
+            Answer::close_mid_answer(),
             Answer::ok().body("[]"),
             Answer::ok().body(r#"{"access_token":"t","token_type":"mac"}"#),
         ]);
         for expected in [
             "there is no access token: the token endpoint answered 401 invalid_client",
             "there is no access token: the token endpoint answered 500",
+            "there is no access token: the token endpoint answered 400",
+            "there is no access token: the token endpoint answered 200, and the answer broke off: \
+             end of file before message length reached",
             "there is no access token: the token endpoint's answer is no token",
             "there is no access token: the token endpoint's answer is no bearer token",
         ] {

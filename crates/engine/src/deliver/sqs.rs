@@ -87,14 +87,20 @@ mod sending {
     use bytes::Bytes;
     use hookyard_core::clock::Clock;
     use http::header::AUTHORIZATION;
-    use http::{HeaderMap, HeaderValue, Request, Response};
+    use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
     use http_body_util::Full;
     use url::Url;
 
     use super::super::request::REQUEST_ID;
-    use super::super::transport::{Answer, Outgoing, read};
+    use super::super::transport::{Answer, Outgoing, Read, after, read};
     use super::Queue;
     use crate::net::{Client, explain};
+
+    /// How long the body of an answer may take once its head is there: it is one packet.
+    const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// Marks, for what reads it here, an answer that broke off.
+    const BROKEN: HeaderName = HeaderName::from_static("x-hookyard-answer-broken");
 
     /// The most bytes of an answer that are read: it names a message or an error.
     const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -144,7 +150,13 @@ mod sending {
             match message.send().await {
                 Ok(sent) => Ok(taken(&sent)),
                 Err(error) => match error.raw_response() {
-                    Some(response) if !response.status().is_success() => Ok(refused(response)),
+                    // What broke off after a success is one: the message is in the queue.
+                    Some(response)
+                        if !response.status().is_success()
+                            || response.headers().get(BROKEN.as_str()).is_some() =>
+                    {
+                        Ok(as_it_came(response))
+                    }
                     _ => Err(reason(&error)),
                 },
             }
@@ -195,18 +207,20 @@ mod sending {
             "MD5OfMessageBody": sent.md5_of_message_body(),
             "SequenceNumber": sent.sequence_number(),
         });
-        Answer { status: 200, headers: HeaderMap::new(), body: Bytes::from(body.to_string()) }
+        Answer { status: 200, body: Bytes::from(body.to_string()), ..Answer::default() }
     }
 
-    fn refused(response: &HttpResponse) -> Answer {
+    fn as_it_came(response: &HttpResponse) -> Answer {
+        let broken = response.headers().get(BROKEN.as_str()).map(str::to_owned);
         let headers = response.headers().iter().filter_map(|(name, value)| {
-            let name = http::HeaderName::try_from(name).ok()?;
-            Some((name, HeaderValue::from_str(value).ok()?))
+            let name = HeaderName::try_from(name).ok()?;
+            (name != BROKEN).then(|| Some((name, HeaderValue::from_str(value).ok()?)))?
         });
         Answer {
             status: response.status().as_u16(),
             headers: headers.collect(),
             body: Bytes::copy_from_slice(response.body().bytes().unwrap_or_default()),
+            broken,
         }
     }
 
@@ -244,9 +258,14 @@ mod sending {
         let (head, body) = request.into_parts();
         let body = Bytes::copy_from_slice(body.bytes().unwrap_or_default());
         let response = client.send(Request::from_parts(head, Full::new(body))).await;
-        let (head, body) = response.map_err(|e| ConnectorError::io(e.into()))?.into_parts();
-        let body = read(body, ANSWER_BYTES_MAX).await.map_err(|e| ConnectorError::io(e.into()))?;
-        let response = Response::from_parts(head, SdkBody::from(body));
+        let (mut head, body) = response.map_err(|e| ConnectorError::io(e.into()))?.into_parts();
+        head.headers.remove(BROKEN);
+        let Read { bytes, broken } = read(body, ANSWER_BYTES_MAX, after(ANSWER_TIMEOUT)).await;
+        if let Some(reason) = broken {
+            let reason = HeaderValue::from_str(&reason);
+            head.headers.insert(BROKEN, reason.unwrap_or(HeaderValue::from_static("broken")));
+        }
+        let response = Response::from_parts(head, SdkBody::from(bytes));
         HttpResponse::try_from(response).map_err(|e| ConnectorError::other(e.into(), None))
     }
 }

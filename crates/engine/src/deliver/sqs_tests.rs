@@ -128,6 +128,17 @@ mod sending {
     }
 
     #[tokio::test]
+    async fn a_status_that_came_counts_whatever_follows() {
+        for status in [200, 403] {
+            let receiver = Receiver::start().await.unwrap();
+            receiver.script([Scripted::close_mid_answer().with_status(status)]);
+            let answer = send(&receiver, QUEUE).await.unwrap();
+            assert_eq!((answer.status, answer.broken.is_some()), (status, true));
+            assert!(answer.headers.keys().all(|name| !name.as_str().contains("hookyard")));
+        }
+    }
+
+    #[tokio::test]
     async fn the_guard_judges_the_queue_too() {
         let sender = sender(Guard::default(), "http://127.0.0.1:9/");
         let error = sender.send(&queue(QUEUE).unwrap(), outgoing(b"{}")).await.unwrap_err();

@@ -25,6 +25,10 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// busy endpoints at one host need no new connections.
 const IDLE_PER_HOST_MAX: usize = 256;
 
+/// The most headers of an answer that are read. A page of a large site has some 50; one with more than
+/// this is no answer.
+const ANSWER_HEADERS_MAX: usize = 1_000;
+
 /// Sends requests to judged addresses only. HTTP/1.1, no redirects; cheap to clone.
 #[derive(Clone)]
 pub struct Client {
@@ -60,6 +64,12 @@ impl Client {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .http1_title_case_headers(true)
+            // What a user agent must take (RFC 9112 section 5.2), and what the usual ones do take: the
+            // status says what became of the delivery, whatever the other headers look like.
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_max_headers(ANSWER_HEADERS_MAX)
             .build(Connector::new(guard, tls));
         Self { inner }
     }

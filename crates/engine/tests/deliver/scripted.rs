@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hookyard_engine::deliver::{Answer, Outgoing, Transport};
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 
 /// What a receiver does with one request.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub(crate) enum Reaction {
 }
 
 fn answer(status: u16) -> Answer {
-    Answer { status, headers: HeaderMap::new(), body: Bytes::from("text") }
+    Answer { status, body: Bytes::from("text"), ..Answer::default() }
 }
 
 pub(crate) fn status(code: u16) -> Reaction {
