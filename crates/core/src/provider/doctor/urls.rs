@@ -107,7 +107,8 @@ fn respelled(target: &str) -> Vec<String> {
     let decoded = decoded.filter(|decoded| decoded != target).map(Cow::into_owned);
     let form = target.split_once('?').map(|(path, query)| {
         let pairs = form_urlencoded::parse(query.as_bytes()).take(FIELDS_MAX);
-        let mut written = form_urlencoded::Serializer::new(format!("{path}?"));
+        let start = path.len() + 1;
+        let mut written = form_urlencoded::Serializer::for_suffix(format!("{path}?"), start);
         written.extend_pairs(pairs);
         written.finish()
     });

@@ -209,7 +209,7 @@ async fn a_refused_request_is_kept_shown_and_diagnosed() {
     let server = TestServer::start().await;
     let (_, made) = own(&server, "POST", "/v1/sources", Some(json!({"name": "gitlab"}))).await;
     let source = format!("/v1/sources/{}", made["id"]);
-    let wanted = json!({"provider": "gitlab", "secrets": [" right "]});
+    let wanted = json!({"provider": "gitlab", "secrets": ["other"]});
     own(&server, "PUT", &format!("{source}/verification"), Some(wanted)).await;
     let url = format!("{}?token=t&a=1", made["path"].as_str().unwrap());
     let refuse = async |token: &str| {
@@ -242,7 +242,7 @@ async fn a_refused_request_is_kept_shown_and_diagnosed() {
     let doctor = format!("{source}/doctor");
     let ask = async |body: Value| own(&server, "POST", &doctor, Some(body)).await;
     let (status, found) = ask(json!({"rejection": line["id"]})).await;
-    assert_eq!((status, &found["cause"]), (StatusCode::OK, &json!("secret_encoding")), "{found}");
+    assert_eq!((status, &found["cause"]), (StatusCode::OK, &json!("wrong_secret")), "{found}");
     // The settings that are there now count.
     let wanted = json!({"provider": "gitlab", "secrets": ["right"]});
     own(&server, "PUT", &format!("{source}/verification"), Some(wanted)).await;
