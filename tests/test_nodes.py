@@ -1,7 +1,9 @@
 """Several servers on one PostgreSQL database."""
 
+import collections
 import json
 import signal
+import threading
 
 import pytest
 
@@ -111,6 +113,43 @@ def test_a_killed_node_is_replaced_and_nothing_is_lost(nodes, receiver):
     count += 20
     wait_until(lambda: len(set(numbers(receiver))) == count, TAKEN_OVER_SECONDS, "the takeover")
     assert without_repeats(numbers(receiver)) == list(range(count))
+
+
+def test_several_bundles_at_a_time_come_once(tmp_path):
+    """Events that are queued while an outcome is recorded are not sent twice."""
+    # A commit takes long enough for what was committed meanwhile to be read and sent, and the receiver
+    # long enough for that to be in flight when the commit is answered.
+    postgres = Postgres("commit_delay=40000", "commit_siblings=0")
+    with Receiver(script=[0.05] * 5_000) as receiver:
+        server = Server(tmp_path, database=postgres.database()).start()
+        try:
+            several_bundles_come_once(server, receiver)
+        finally:
+            server.stop()
+            postgres.close()
+
+
+def several_bundles_come_once(server, receiver):
+    number = endpoint(server, receiver)
+    key = {"x-ultracart-simple-key": server.simple_key}
+    options = {"concurrency": 4, "order_key": "customer"}
+    answer = server.http("PATCH", f"/v1/endpoints/{number}", options, key)
+    assert answer.status == 200, answer.body
+    publishers, each = 3, 250
+
+    def run(publisher):
+        for n in range(publisher * each, (publisher + 1) * each):
+            server.publish("order_create", {"n": n, "customer": n % 7}, f"event-{n}")
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(publishers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wait_until(lambda: len(set(numbers(receiver))) == publishers * each, 60, "all events")
+    counted = collections.Counter(numbers(receiver))
+    repeated = {n: count for n, count in counted.items() if count > 1}
+    assert not repeated, f"{len(repeated)} of {publishers * each} came again"
 
 
 def test_a_node_that_stops_gives_its_endpoints_back(nodes):
