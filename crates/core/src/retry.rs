@@ -23,9 +23,13 @@ const JITTER: f64 = 0.2;
 /// The wait after the `failures`-th failure in a row: `5 s * 2^(n-1)`, at most an hour, of which the
 /// last fifth is random.
 pub fn backoff(failures: u32, entropy: &dyn Entropy) -> Duration {
+    longest_backoff(failures).mul_f64(1.0 - JITTER * entropy::fraction(entropy))
+}
+
+/// The longest that [`backoff`] may be.
+pub fn longest_backoff(failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
-    let full = FIRST_WAIT.saturating_mul(1 << doublings).min(LONGEST_WAIT);
-    full.mul_f64(1.0 - JITTER * entropy::fraction(entropy))
+    FIRST_WAIT.saturating_mul(1 << doublings).min(LONGEST_WAIT)
 }
 
 /// The wait that a `Retry-After` header asks for (RFC 9110 section 10.2.3: seconds or an HTTP date),

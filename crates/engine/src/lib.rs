@@ -11,6 +11,7 @@ use hookyard_core::entropy::Entropy;
 use hookyard_store::SharedStore;
 
 pub mod access;
+mod ageing;
 pub mod datasets;
 pub mod deliver;
 pub mod endpoints;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hookyard_store::{Expired, Retention, StoreError};
 
 use crate::Engine;
+use crate::ageing::Ageing;
 
 /// The time between two looks at what is old. What is kept is over its limits by what is published in
 /// this time.
@@ -34,12 +35,13 @@ pub struct Swept {
 pub struct Sweeper {
     engine: Arc<Engine>,
     keep: Retention,
+    ageing: Ageing,
 }
 
 impl Sweeper {
     /// A sweeper over the engine's store.
     pub fn new(engine: Arc<Engine>, keep: Retention) -> Self {
-        Self { engine, keep }
+        Self { engine, keep, ageing: Ageing::default() }
     }
 
     /// Sweeps for as long as it is polled. Dropping it at any moment leaves what it did not come to.
@@ -67,7 +69,8 @@ impl Sweeper {
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
         let store = self.engine.store();
         let mut swept = Swept::default();
-        let mut rest = Some(store.expiry(self.keep, self.engine.clock().now()).await?);
+        let mut rest =
+            Some(store.expiry(self.keep, self.ageing.now(&**self.engine.clock())).await?);
         while let Some(expiry) = rest {
             let done = store.expire(expiry).await?;
             let Expired { events, attempts, dead_letters, audit, pages, rest: more } = done;

@@ -55,7 +55,9 @@ impl Failing {
         if failures == 0 {
             return Self::default();
         }
-        Self { failures, retry_at, since: self.since.or(Some(at)) }
+        // A clock that was set back does not make it the future.
+        let since = self.since.map_or(at, |since| since.min(at));
+        Self { failures, retry_at, since: Some(since) }
     }
 }
 

@@ -19,6 +19,7 @@ use super::step::Deliverer;
 use super::trace::Trace;
 use super::transport::{Answer, Outgoing};
 use super::verdict::{Before, Verdict, verdict};
+use super::waits::Wait;
 use crate::hops;
 
 /// How much of an answer's body, and of its headers, the log keeps, in characters (UltraCart spec
@@ -52,6 +53,8 @@ pub(super) struct Answered {
 pub(super) struct Judged {
     pub(super) attempt: Arc<NewAttempt>,
     pub(super) verdict: Verdict,
+    /// How long to wait, if there is a wait.
+    pub(super) wait: Option<Wait>,
     /// How it ended, where that may have consequences for the endpoint.
     pub(super) last: Option<Outcome>,
 }
@@ -154,6 +157,7 @@ impl Deliverer {
         let count = events.len();
         let verdict = verdict(status, count, before, &plan.endpoint.settings.options.retry);
         let Settled { advance, failures, refusals } = settled(verdict, before, count);
+        let wait = self.wait_after(verdict, before, refusals, &answer);
         let attempt = NewAttempt {
             revision: plan.endpoint.revision,
             started_at,
@@ -165,7 +169,7 @@ impl Deliverer {
             order_ids: answered.order_ids,
             advance,
             park: verdict == Verdict::Park,
-            retry_at: self.retry_at(verdict, before, refusals, &answer),
+            retry_at: wait.map(|wait| wait.until),
             failures,
             refusals,
             url: plan.endpoint.settings.url.clone(),
@@ -190,7 +194,7 @@ impl Deliverer {
                 Some(Outcome { status, error, ..Outcome::default() })
             }
         };
-        Judged { attempt: Arc::new(attempt), verdict, last }
+        Judged { attempt: Arc::new(attempt), verdict, wait, last }
     }
 
     /// The record of entries that leave the queue because they can never be sent. The receiver is not

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hookyard_core::model::{DisabledKind, DisabledReason, Endpoint, Event, Outcome, QueueState};
+use hookyard_core::model::{
+    Attempt, DisabledKind, DisabledReason, Endpoint, Event, Outcome, QueueState,
+};
 use hookyard_core::retry;
-use hookyard_store::StoreError;
+use hookyard_store::{AttemptQuery, StoreError};
 use http::header::RETRY_AFTER;
 use jiff::Timestamp;
 
@@ -13,6 +15,7 @@ use super::step::{Deliverer, Worker};
 use super::throttle;
 use super::transport::Answer;
 use super::verdict::{Before, Verdict};
+use super::waits::{Wait, between, planned};
 use super::warn::has_passed;
 
 /// What an attempt does to the queue.
@@ -37,16 +40,45 @@ pub(super) fn settled(verdict: Verdict, before: Before, events: usize) -> Settle
     }
 }
 
+/// How much later than planned an attempt may be and the time since the one before still count as
+/// failing: far longer than an attempt waits for a place. Beyond that nobody tried: the server was down,
+/// or its clock was set.
+const LATENESS_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// Attempts of a run of failures that are looked at before an endpoint is disabled. By the schedule five
+/// days have about 130; what came before so many is taken to be as long as the clock said.
+const RUN_MAX: usize = 1_000;
+
+/// How long an endpoint was tried: from `since` to the newest of these attempts, which are in the order
+/// of the log, the newest first; without the time in which nobody tried.
+fn tried_for(attempts: &[Attempt], since: Timestamp) -> Duration {
+    let steps = attempts.windows(2).map(|pair| {
+        let (next, one) = (&pair[0].record, &pair[1]);
+        let most = one.record.duration.saturating_add(planned(one)).saturating_add(LATENESS_MAX);
+        between(one.record.started_at, next.started_at).min(most)
+    });
+    let before = attempts.last().map(|oldest| between(since, oldest.record.started_at));
+    steps.sum::<Duration>().saturating_add(before.unwrap_or_default())
+}
+
+/// An attempt that failed.
+pub(super) struct Failed {
+    pub(super) verdict: Verdict,
+    pub(super) started_at: Timestamp,
+    /// How it ended.
+    pub(super) last: Outcome,
+}
+
 impl Deliverer {
-    /// When to try again, if there is a wait: after the backoff or, on 429 and 503, when the receiver
+    /// How long to wait before the next try, if there is a wait: until after the backoff or, on 429 and 503, when the receiver
     /// says if that is later.
-    pub(super) fn retry_at(
+    pub(super) fn wait_after(
         &self,
         verdict: Verdict,
         before: Before,
         refusals: u32,
         answer: &Result<Answer, String>,
-    ) -> Option<Timestamp> {
+    ) -> Option<Wait> {
         let backoff = match verdict {
             Verdict::Taken | Verdict::Drop | Verdict::Park => return None,
             Verdict::Halve => Duration::ZERO,
@@ -62,7 +94,7 @@ impl Deliverer {
             .and_then(|value| retry::retry_after(value, now))
             .unwrap_or_default();
         let wait = backoff.max(asked);
-        (!wait.is_zero()).then(|| now.checked_add(wait).unwrap_or(Timestamp::MAX))
+        (!wait.is_zero()).then(|| self.wait_for(wait))
     }
 
     /// Draws the consequences of an attempt that failed: whoever wants to know is told, and the
@@ -70,9 +102,8 @@ impl Deliverer {
     pub(super) async fn disabled_by_failure(
         &self,
         worker: &mut Worker,
-        verdict: Verdict,
+        Failed { verdict, started_at, last }: Failed,
         state: QueueState,
-        last: Outcome,
     ) -> Result<bool, StoreError> {
         if verdict == Verdict::Park {
             tracing::warn!(endpoint = %worker.lease.endpoint, "an event became a dead letter");
@@ -80,10 +111,9 @@ impl Deliverer {
         let Some(plan) = &worker.plan else { return Ok(false) };
         self.warn_failing(&plan.endpoint, &mut worker.told, state, &last).await;
         let now = self.clock.now();
-        let too_long = self.options.disable_after.zip(state.failing_since);
         let kind = match verdict {
             Verdict::Disable(kind) => kind,
-            _ if too_long.is_some_and(|(after, since)| has_passed(after, since, now)) => {
+            _ if self.fails_for_too_long(&plan.endpoint, state, started_at).await? => {
                 DisabledKind::Failing
             }
             _ => return Ok(false),
@@ -101,23 +131,47 @@ impl Deliverer {
         Ok(true)
     }
 
+    /// Whether an endpoint has taken nothing for so long that it is to be disabled. The last attempt was
+    /// started at `started_at`.
+    async fn fails_for_too_long(
+        &self,
+        endpoint: &Endpoint,
+        state: QueueState,
+        started_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let too_long = self.options.disable_after.zip(state.failing_since);
+        let Some((after, since)) = too_long.filter(|too_long| {
+            let (after, since) = *too_long;
+            has_passed(after, since, started_at)
+        }) else {
+            return Ok(false);
+        };
+        // So says the clock, which may have been set. The log knows what was waited for.
+        let (from, until) = (Some(since), Some(started_at));
+        let query = AttemptQuery { from, until, limit: RUN_MAX, ..AttemptQuery::default() };
+        let attempts = self.store.attempts(endpoint.workspace, endpoint.id, query).await?;
+        Ok(tried_for(&attempts, since) >= after)
+    }
+
     /// Cuts the events to what the endpoint's rate limit lets through at once; until when it lets
-    /// nothing through.
+    /// nothing through, as a monotonic reading.
     pub(super) fn throttle(
         &self,
         endpoint: &Endpoint,
         events: &mut Vec<Arc<Event>>,
-    ) -> Option<Timestamp> {
+    ) -> Option<Duration> {
         let limit = endpoint.settings.options.rate_limit.as_ref()?;
         events.truncate(throttle::events_max(limit));
         self.throttled_for(endpoint, events.len())
     }
 
-    /// Until when the endpoint's rate limit does not let so many events through at once.
-    pub(super) fn throttled_for(&self, endpoint: &Endpoint, events: usize) -> Option<Timestamp> {
+    /// Until when the endpoint's rate limit does not let so many events through at once, as a monotonic
+    /// reading.
+    pub(super) fn throttled_for(&self, endpoint: &Endpoint, events: usize) -> Option<Duration> {
         let limit = endpoint.settings.options.rate_limit.as_ref()?;
-        let wait = self.throttle.wait(endpoint.id, limit, events, self.clock.monotonic());
-        (!wait.is_zero()).then(|| self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX))
+        let now = self.clock.monotonic();
+        let wait = self.throttle.wait(endpoint.id, limit, events, now);
+        (!wait.is_zero()).then(|| now.saturating_add(wait))
     }
 
     /// Counts a request with so many events, or that is about to have them, for the rate limit.
@@ -136,8 +190,8 @@ impl Deliverer {
 
     /// Until when the endpoint's rate limit lets nothing through, as the last step found; `None`
     /// when that is over or the endpoint changed since.
-    pub(super) async fn throttled(&self, worker: &Worker) -> Result<Option<Timestamp>, StoreError> {
-        let until = worker.throttled_until.filter(|until| *until > self.clock.now());
+    pub(super) async fn throttled(&self, worker: &Worker) -> Result<Option<Duration>, StoreError> {
+        let until = worker.throttled_until.filter(|until| *until > self.clock.monotonic());
         let (Some(until), Some(plan)) = (until, &worker.plan) else { return Ok(None) };
         let Endpoint { workspace, id, revision, .. } = &*plan.endpoint;
         let endpoint = self.store.endpoint(*workspace, *id).await?;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookyard_core::id::EndpointId;
+use hookyard_core::model::Endpoint;
 use hookyard_store::{Lease, StoreError};
 use jiff::Timestamp;
 use tokio::sync::{Notify, oneshot};
@@ -17,7 +18,7 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::step::{Deliverer, Step, Worker};
 
-/// The longest sleep between two looks at the wall clock: it may have been set.
+/// The longest sleep between two looks at the clock: a bound for what nobody foresaw.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// The wait after the first failure of the store. It doubles with each further one.
@@ -312,14 +313,20 @@ impl<'a> Turn<'a> {
 
 /// The moment before which the endpoint must not be tried, if that is still to come. Cheaper than
 /// reading the head of a queue that nobody may send, each time an event is added to it.
-async fn retry_at(deliverer: &Deliverer, worker: &Worker) -> Result<Option<Timestamp>, StoreError> {
-    let Some(workspace) = worker.workspace() else { return Ok(None) };
-    if let Some(until) = deliverer.throttled(worker).await? {
-        return Ok(Some(until));
+async fn retry_at(
+    deliverer: &Deliverer,
+    worker: &mut Worker,
+) -> Result<Option<Timestamp>, StoreError> {
+    let Some(plan) = worker.plan.clone() else { return Ok(None) };
+    if let Some(due) = deliverer.throttled(worker).await? {
+        return Ok(Some(deliverer.moment(due)));
     }
-    let states = deliverer.store.queue_states(workspace, &[worker.lease.endpoint]).await?;
-    let retry_at = states.first().and_then(|state| state.retry_at);
-    Ok(retry_at.filter(|until| *until > deliverer.clock.now()))
+    let Endpoint { workspace, id, .. } = *plan.endpoint;
+    let states = deliverer.store.queue_states(workspace, &[id]).await?;
+    match states.first() {
+        Some(state) => deliverer.retry_at(worker, &plan.endpoint, *state).await,
+        None => Ok(None),
+    }
 }
 
 /// Gives the endpoint back. A lease that could not be given back ends by itself.

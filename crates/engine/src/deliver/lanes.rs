@@ -17,6 +17,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use self::roster::{Arrival, Departure, Entry, LaneId, Picked, Roster};
 use super::attempt::{Judged, Rendered, Unsent, is_open};
+use super::consequences::Failed;
 use super::limits::Stopping;
 use super::plan::Plan;
 use super::render::{self, OBJECT_BYTES_MAX};
@@ -26,7 +27,8 @@ use super::verdict::Before;
 
 mod roster;
 
-/// The longest wait for something to happen before the wall clock is looked at: it may have been set.
+/// The longest wait for something to happen before the clock is looked at: a bound for what nobody
+/// foresaw.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Only what is known of the endpoint, and no entry.
@@ -119,8 +121,8 @@ enum Fate {
 
 /// What there is to do after everything that may be in flight is.
 enum Next {
-    /// To wait for a request to end, or until then.
-    Wait(Option<Timestamp>),
+    /// To wait for a request to end, or until this monotonic reading.
+    Wait(Option<Duration>),
     /// Nothing: no request is in flight.
     Done(Step),
     /// The endpoint takes one bundle at a time now.
@@ -184,9 +186,9 @@ impl Deliverer {
     }
 
     /// Waits for a request to end, but no longer than until something else may have to be done.
-    async fn wait(&self, worker: &mut Worker, until: Option<Timestamp>) -> Option<Ended> {
-        let left = until.map(|until| until.duration_since(self.clock.now()));
-        let left = left.map_or(LONGEST_WAIT, |left| Duration::try_from(left).unwrap_or_default());
+    async fn wait(&self, worker: &mut Worker, until: Option<Duration>) -> Option<Ended> {
+        let left = until.map(|until| until.saturating_sub(self.clock.monotonic()));
+        let left = left.unwrap_or(LONGEST_WAIT);
         let lanes = worker.lanes.as_mut()?;
         tokio::select! {
             biased;
@@ -229,7 +231,7 @@ impl Deliverer {
         if let Some(step) = self.start(&mut filling).await? {
             return Ok(Next::Done(step));
         }
-        Ok(filling.next())
+        Ok(filling.next(|due| self.moment(due)))
     }
 
     /// Makes the roster from the store. What is there to do instead, if anything.
@@ -256,7 +258,18 @@ impl Deliverer {
                 break (held, window.state.failures);
             }
         };
-        lanes.roster = Roster::new(entries, &held);
+        let mut dues = Vec::with_capacity(held.len());
+        for held in held {
+            let due = match held.retry_at {
+                Some(until) => {
+                    let waits = &mut worker.waits;
+                    Some(self.due(waits, &plan.endpoint, until, held.failures).await?)
+                }
+                None => None,
+            };
+            dues.push((held, due));
+        }
+        lanes.roster = Roster::new(entries, &dues);
         *lanes.failures.lock() = failures;
         lanes.read_to = read_to;
         lanes.stale = false;
@@ -270,7 +283,7 @@ impl Deliverer {
         filling: &mut Filling<'_>,
     ) -> Result<Option<Step>, StoreError> {
         let limit = render::head_limit(&filling.plan.endpoint.settings);
-        let now = self.clock.now();
+        let now = self.clock.monotonic();
         while filling.has_room() {
             let lane = match filling.lane(limit, now) {
                 Picked::Lane(lane) => lane,
@@ -441,18 +454,21 @@ impl Deliverer {
                 lanes.roster.unsent(lane);
                 Ok(Some(Step::Dropped { entries: 1, pending }))
             }
-            Ok(Fate::Settled { judged: Judged { attempt, verdict, last }, state }) => {
-                let (events, retry_at) = (attempt.events.len(), attempt.retry_at);
-                let refusals = attempt.refusals;
+            Ok(Fate::Settled { judged: Judged { attempt, verdict, wait, last }, state }) => {
+                let (events, refusals) = (attempt.events.len(), attempt.refusals);
+                wait.into_iter().for_each(|wait| worker.waits.note(wait));
+                let retry_at = wait.map(|wait| wait.due);
                 lanes.roster.arrive(lane, Arrival { verdict, events, refusals, retry_at });
                 // The store may not count what was queued while it recorded this, and that may be in
                 // flight by now.
                 let pending = state.pending.max(lanes.roster.known() as u64);
-                if let Some(last) = last
-                    && self.disabled_by_failure(worker, verdict, state, last).await?
-                {
-                    return Ok(None);
+                if let Some(last) = last {
+                    let failed = Failed { verdict, started_at: attempt.started_at, last };
+                    if self.disabled_by_failure(worker, failed, state).await? {
+                        return Ok(None);
+                    }
                 }
+                let retry_at = retry_at.map(|due| self.moment(due));
                 Ok(Some(Step::after(verdict, events, pending, retry_at)))
             }
         }
@@ -467,8 +483,8 @@ struct Filling<'a> {
     state: QueueState,
     /// The place after the last one that may be read.
     end: u64,
-    /// Until when the endpoint's rate limit lets nothing through.
-    throttled: Option<Timestamp>,
+    /// Until when the endpoint's rate limit lets nothing through, as a monotonic reading.
+    throttled: Option<Duration>,
 }
 
 impl Filling<'_> {
@@ -485,7 +501,7 @@ impl Filling<'_> {
     }
 
     /// What is sent next: a lane that is due, or a new one.
-    fn lane(&mut self, limit: HeadLimit, now: Timestamp) -> Picked {
+    fn lane(&mut self, limit: HeadLimit, now: Duration) -> Picked {
         let (bundles, more) = (self.bundles(), self.lanes.read_to < self.end);
         let roster = &mut self.lanes.roster;
         match roster.due(now) {
@@ -495,14 +511,15 @@ impl Filling<'_> {
         }
     }
 
-    fn next(self) -> Next {
+    /// What there is to do now. `moment` is what the wall clock shows at a monotonic reading.
+    fn next(self, moment: impl Fn(Duration) -> Timestamp) -> Next {
         let retry_at = self.lanes.roster.next_retry();
         let until = if self.has_room() { self.throttled.or(retry_at) } else { None };
         if !self.lanes.requests.is_empty() {
             return Next::Wait(until);
         }
         match until {
-            Some(until) if self.state.pending > 0 => Next::Done(Step::Wait(until)),
+            Some(until) if self.state.pending > 0 => Next::Done(Step::Wait(moment(until))),
             _ => Next::Done(Step::Idle),
         }
     }

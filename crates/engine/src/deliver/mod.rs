@@ -30,6 +30,7 @@ mod throttle;
 mod trace;
 mod transport;
 mod verdict;
+mod waits;
 mod warn;
 
 pub use api_user::{ApiUser, ApiUserHost};

@@ -1,17 +1,18 @@
 //! One step of one endpoint: head, render, send, settle.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hookyard_core::clock::Clock;
 use hookyard_core::entropy::Entropy;
-use hookyard_core::id::WorkspaceId;
-use hookyard_core::model::{Event, QueueState};
+use hookyard_core::model::{Endpoint, Event, QueueState};
 use hookyard_store::{Head, HeadLimit, Lease, Queued, Recorded, SharedStore, StoreError, Tenure};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::Options;
 use super::attempt::{Judged, Rendered, Unsent, is_open};
+use super::consequences::Failed;
 use super::landing::Lander;
 use super::lanes::Lanes;
 use super::limits::{Limits, Place, Stopping};
@@ -20,6 +21,7 @@ use super::render;
 use super::throttle::Throttle;
 use super::transport::Transport;
 use super::verdict::{Before, Bisection, Verdict};
+use super::waits::Waits;
 use super::warn::Told;
 use crate::Engine;
 
@@ -52,8 +54,10 @@ pub struct Worker {
     unrecorded: Option<Judged>,
     /// What was told about the endpoint.
     pub(super) told: Told,
-    /// Until when the endpoint's rate limit lets nothing through.
-    pub(super) throttled_until: Option<Timestamp>,
+    /// Until when the endpoint's rate limit lets nothing through, as a monotonic reading.
+    pub(super) throttled_until: Option<Duration>,
+    /// When its bundles are tried again, as far as this process has seen it.
+    pub(super) waits: Waits,
     /// The bundles of an endpoint that takes several at once.
     pub(super) lanes: Option<Box<Lanes>>,
     /// Told when something happens to the endpoint.
@@ -131,6 +135,7 @@ impl Worker {
             unrecorded: None,
             told: Told::default(),
             throttled_until: None,
+            waits: Waits::default(),
             lanes: None,
             wake: Arc::default(),
         }
@@ -145,11 +150,6 @@ impl Worker {
     /// the same events sent again.
     pub fn is_busy(&self) -> bool {
         self.unrecorded.is_some() || self.lanes.as_ref().is_some_and(|lanes| lanes.is_busy())
-    }
-
-    /// The endpoint's workspace, once a step has seen the endpoint.
-    pub(super) fn workspace(&self) -> Option<WorkspaceId> {
-        self.plan.as_ref().map(|plan| plan.endpoint.workspace)
     }
 }
 
@@ -228,7 +228,7 @@ impl Deliverer {
             self.tell_disabled(&plan.endpoint, &mut worker.told, state).await;
             return Ok(Some(Step::Disabled));
         }
-        if let Some(until) = state.retry_at.filter(|until| *until > self.clock.now()) {
+        if let Some(until) = self.retry_at(worker, &plan.endpoint, state).await? {
             let idle = entries.is_empty() && missing == 0;
             return Ok(Some(if idle { Step::Idle } else { Step::Wait(until) }));
         }
@@ -250,8 +250,8 @@ impl Deliverer {
             events.truncate(sent);
         }
         worker.throttled_until = self.throttle(&plan.endpoint, &mut events);
-        if let Some(until) = worker.throttled_until {
-            return Ok(Some(Step::Wait(until)));
+        if let Some(due) = worker.throttled_until {
+            return Ok(Some(Step::Wait(self.moment(due))));
         }
         self.attempt(worker, plan, events, queued_at, state, place).await.map(Some)
     }
@@ -284,6 +284,18 @@ impl Deliverer {
         self.record(worker, judged, Recorded::No).await
     }
 
+    /// The moment before which the endpoint must not be tried, if that is still to come.
+    pub(super) async fn retry_at(
+        &self,
+        worker: &mut Worker,
+        endpoint: &Endpoint,
+        state: QueueState,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let Some(until) = state.retry_at else { return Ok(None) };
+        let due = self.due(&mut worker.waits, endpoint, until, state.failures).await?;
+        Ok((due > self.clock.monotonic()).then(|| self.moment(due)))
+    }
+
     /// Records the outcome that is kept, if there is one.
     async fn record_kept(&self, worker: &mut Worker) -> Result<Option<Step>, StoreError> {
         let Some(judged) = worker.unrecorded.take() else { return Ok(None) };
@@ -305,16 +317,19 @@ impl Deliverer {
                 return Err(error);
             }
         };
-        let Judged { attempt, verdict, last } = judged;
-        let (count, retry_at) = (attempt.events.len(), attempt.retry_at);
+        let Judged { attempt, verdict, wait, last } = judged;
+        let (count, started_at) = (attempt.events.len(), attempt.started_at);
+        wait.into_iter().for_each(|wait| worker.waits.note(wait));
         worker.sent = None;
         worker.suspect = state.failures > 0;
         worker.bisection.learn(verdict, count);
-        if let Some(last) = last
-            && self.disabled_by_failure(worker, verdict, state, last).await?
-        {
-            return Ok(Step::Disabled);
+        if let Some(last) = last {
+            let failed = Failed { verdict, started_at, last };
+            if self.disabled_by_failure(worker, failed, state).await? {
+                return Ok(Step::Disabled);
+            }
         }
+        let retry_at = wait.map(|wait| self.moment(wait.due));
         Ok(Step::after(verdict, count, state.pending, retry_at))
     }
 

@@ -34,9 +34,9 @@ pub(super) struct Desk {
     waiting: Mutex<Waiting>,
     /// How many nodes there are; 0 while that is not known.
     nodes: AtomicU32,
-    /// When that was heard.
+    /// When that was heard, as a monotonic reading in microseconds.
     heard_at: AtomicI64,
-    /// Until when the store is taken to be away.
+    /// Until when the store is taken to be away, likewise.
     away_until: AtomicI64,
 }
 
@@ -75,9 +75,10 @@ impl Desk {
     }
 
     /// How many nodes there are; when that was heard long ago, the store is asked beside.
-    pub(super) fn nodes(self: &Arc<Self>, now: i64) -> u32 {
+    pub(super) fn nodes(self: &Arc<Self>) -> u32 {
+        let now = self.reading();
         let heard_at = self.heard_at.load(Ordering::Relaxed);
-        if now.saturating_sub(heard_at).saturating_abs() >= NODES_FOR_US {
+        if now.saturating_sub(heard_at) >= NODES_FOR_US {
             // Whoever comes next need not ask, too.
             self.heard_at.store(now, Ordering::Relaxed);
             self.begin(&mut self.lock());
@@ -111,7 +112,7 @@ impl Desk {
             let questions = self.gather();
             let takes: Vec<_> = questions.iter().map(|question| question.take.clone()).collect();
             let now = self.clock.now();
-            let is_away = now.as_microsecond() < self.away_until.load(Ordering::Relaxed);
+            let is_away = self.reading() < self.away_until.load(Ordering::Relaxed);
             let turns = if is_away { None } else { self.turns(takes, now).await };
             match turns {
                 Some(turns) => self.answer(questions, &turns),
@@ -132,13 +133,13 @@ impl Desk {
         match turns.unwrap_or_else(|_| Err(late())) {
             Ok(turns) if turns.taken.len() == asked => {
                 self.nodes.store(turns.nodes, Ordering::Relaxed);
-                self.heard_at.store(now.as_microsecond(), Ordering::Relaxed);
+                self.heard_at.store(self.reading(), Ordering::Relaxed);
                 Some(turns)
             }
             Ok(_) => None,
             Err(error) => {
                 tracing::warn!(%error, "requests are counted by this node alone");
-                let until = self.clock.now().as_microsecond().saturating_add(AWAY_US);
+                let until = self.reading().saturating_add(AWAY_US);
                 self.away_until.store(until, Ordering::Relaxed);
                 None
             }
@@ -190,6 +191,11 @@ impl Desk {
             });
             tell(requests, through);
         }
+    }
+
+    /// Microseconds on the monotonic clock: the other one may be set.
+    fn reading(&self) -> i64 {
+        i64::try_from(self.clock.monotonic().as_micros()).unwrap_or(i64::MAX)
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {

@@ -237,7 +237,7 @@ impl Limiter {
             return Ok(());
         }
         let now = self.clock.now().as_microsecond();
-        let nodes = self.desk.nodes(now);
+        let nodes = self.desk.nodes();
         let draws: Vec<_> = self.callers.with(caller, now, |buckets| {
             rates
                 .quotas()
@@ -264,7 +264,7 @@ impl Limiter {
     /// Gives back what was drawn when a quota gave none, and says how things stand.
     fn conclude(&self, caller: Caller, outcome: &[(Quota, Draw)]) -> Result<(), Exceeded> {
         let now = self.clock.now().as_microsecond();
-        let (nodes, subject) = (self.desk.nodes(now), caller.subject());
+        let (nodes, subject) = (self.desk.nodes(), caller.subject());
         let refused = outcome.iter().any(|(_, draw)| *draw == Draw::None);
         let mut exceeded: Option<Exceeded> = None;
         self.callers.with(caller, now, |buckets| {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Engine;
+use crate::ageing::Ageing;
 
 /// The time between two writes of the logs of rejections: what a crash may lose of them.
 const LOG_EVERY: Duration = Duration::from_secs(5);
@@ -17,12 +18,13 @@ const REST: Duration = Duration::from_millis(50);
 /// Writes the logs of rejections, and deletes what is kept for inspection for too long.
 pub struct Keeper {
     engine: Arc<Engine>,
+    ageing: Ageing,
 }
 
 impl Keeper {
     /// A keeper over the engine's store.
     pub fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+        Self { engine, ageing: Ageing::default() }
     }
 
     /// Keeps for as long as it is polled.
@@ -43,7 +45,7 @@ impl Keeper {
     /// Deletes what is too old now, some at a time.
     pub async fn sweep(&self) -> Result<(), crate::Error> {
         let (store, clock) = (self.engine.store(), self.engine.clock());
-        while store.expire_inspection(clock.now()).await? > 0 {
+        while store.expire_inspection(self.ageing.now(&**clock)).await? > 0 {
             tokio::time::sleep(REST).await;
         }
         Ok(())

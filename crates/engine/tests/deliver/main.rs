@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
+mod clock;
+#[cfg(test)]
 mod dispatching;
 #[cfg(test)]
 mod failures;

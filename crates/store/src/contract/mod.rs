@@ -107,7 +107,8 @@ macro_rules! suite {
                 reflow_misses_nothing_published_meanwhile, reflow_is_coalesced,
                 an_old_lease_is_fenced_off,
                 a_deleted_endpoint_has_no_queue, work_is_announced, enabling_clears_failures,
-                a_crash_at_any_point_keeps_the_queue, an_attempt_is_recorded_once;
+                a_crash_at_any_point_keeps_the_queue, an_attempt_is_recorded_once,
+                failures_do_not_begin_in_the_future;
             lanes: entries_leave_behind_the_head, the_window_is_bounded,
                 failed_bundles_stay_together, a_crash_at_any_point_keeps_the_lanes,
                 a_replay_goes_on_past_what_waits, an_attempt_of_a_lane_is_recorded_once;

@@ -286,3 +286,21 @@ pub(crate) async fn an_attempt_is_recorded_once(fixture: &dyn Fixture) {
     assert!(matches!(answer, Err(StoreError::LeaseLost)), "{answer:?}");
     assert_eq!(queued(&store, &newer).await, ids(5..6));
 }
+
+/// After a clock was set back, what failed before fails since now.
+pub(crate) async fn failures_do_not_begin_in_the_future(fixture: &dyn Fixture) {
+    const HOUR: i64 = 60 * 60;
+    let store = open(fixture).await;
+    let id = endpoint(&store).await.id;
+    let seqs: Vec<_> = publish(&store, 0..1, id).await.iter().map(|r| r.seq).collect();
+    let lease = claim(&store, id).await;
+    for (failures, started_at, since) in
+        [(1, 2 * HOUR, 2 * HOUR), (2, 2 * HOUR + 5, 2 * HOUR), (3, HOUR, HOUR), (4, HOUR + 5, HOUR)]
+    {
+        let attempt = failed(&seqs, at(started_at), failures);
+        let state = store.settle(&lease, attempt).await.unwrap();
+        assert_eq!(state.failing_since, Some(at(since)));
+    }
+    let state = fixture.open().await.queue_states(WS, &[id]).await.unwrap()[0];
+    assert_eq!((state.failures, state.failing_since), (4, Some(at(HOUR))));
+}

@@ -6,6 +6,7 @@
 //! has to be sent by itself any more.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
 use hookyard_core::id::Seq;
 use hookyard_core::order_key::Key;
@@ -38,8 +39,8 @@ struct Lane {
     bisection: Bisection,
     failures: u32,
     refusals: u32,
-    /// Nothing is sent before this moment.
-    retry_at: Option<Timestamp>,
+    /// Nothing is sent before this moment, which is a monotonic reading.
+    retry_at: Option<Duration>,
     /// Whether its first entries are in flight.
     in_flight: bool,
 }
@@ -61,7 +62,8 @@ pub(super) struct Arrival {
     /// How many of the entries were in it.
     pub(super) events: usize,
     pub(super) refusals: u32,
-    pub(super) retry_at: Option<Timestamp>,
+    /// When it is sent again, as a monotonic reading.
+    pub(super) retry_at: Option<Duration>,
 }
 
 /// What came of putting a new lane together.
@@ -85,9 +87,10 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    /// The entries of a queue from its head on, and the bundles that failed so far. Bundles that do
-    /// not fit together, because the path of the key was changed, are taken apart.
-    pub(super) fn new(entries: Vec<Entry>, held: &[Held]) -> Self {
+    /// The entries of a queue from its head on, and the bundles that failed so far, with the monotonic
+    /// reading before which each is not sent. Bundles that do not fit together, because the path of the
+    /// key was changed, are taken apart.
+    pub(super) fn new(entries: Vec<Entry>, held: &[(Held, Option<Duration>)]) -> Self {
         let mut roster = Self::default();
         let owner: HashMap<u64, usize> = match is_orderly(&entries, &owners(held)) {
             true => owners(held),
@@ -100,12 +103,13 @@ impl Roster {
                 None => roster.free.push_back(entry),
             }
         }
-        for (entries, held) in lanes.into_iter().zip(held).filter(|(own, _)| !own.is_empty()) {
+        let lanes = lanes.into_iter().zip(held).filter(|(own, _)| !own.is_empty());
+        for (entries, (held, due)) in lanes {
             let id = roster.make(entries);
             if let Some(lane) = roster.lane(id) {
                 lane.failures = held.failures;
                 lane.refusals = held.refusals;
-                lane.retry_at = held.retry_at;
+                lane.retry_at = *due;
             }
         }
         roster
@@ -146,13 +150,13 @@ impl Roster {
     }
 
     /// A lane that something may be sent of now.
-    pub(super) fn due(&self, now: Timestamp) -> Option<LaneId> {
+    pub(super) fn due(&self, now: Duration) -> Option<LaneId> {
         let due = |lane: &&Lane| !lane.in_flight && lane.retry_at.is_none_or(|at| at <= now);
         self.lanes.iter().find(due).map(|lane| lane.id)
     }
 
     /// When the next of the lanes that wait is due.
-    pub(super) fn next_retry(&self) -> Option<Timestamp> {
+    pub(super) fn next_retry(&self) -> Option<Duration> {
         let waiting = self.lanes.iter().filter(|lane| !lane.in_flight);
         waiting.filter_map(|lane| lane.retry_at).min()
     }
@@ -264,8 +268,8 @@ impl Roster {
 }
 
 /// Which bundle an entry is in, by its place.
-fn owners(held: &[Held]) -> HashMap<u64, usize> {
-    let own = |(lane, held): (usize, &Held)| -> Vec<(u64, usize)> {
+fn owners(held: &[(Held, Option<Duration>)]) -> HashMap<u64, usize> {
+    let own = |(lane, (held, _)): (usize, &(Held, Option<Duration>))| -> Vec<(u64, usize)> {
         held.entries.iter().map(|place| (*place, lane)).collect()
     };
     held.iter().enumerate().flat_map(own).collect()

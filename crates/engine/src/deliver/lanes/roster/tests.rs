@@ -21,8 +21,8 @@ fn entries(keys: &[u64]) -> Vec<Entry> {
     keys.iter().zip(0..).map(|(key, place)| entry(place, *key)).collect()
 }
 
-fn held(entries: &[u64], failures: u32) -> Held {
-    Held { entries: entries.to_vec(), failures, refusals: 0, retry_at: None }
+fn held(entries: &[u64], failures: u32) -> (Held, Option<Duration>) {
+    (Held { entries: entries.to_vec(), failures, refusals: 0, retry_at: None }, None)
 }
 
 fn most(events: usize) -> HeadLimit {
@@ -78,11 +78,11 @@ fn what_did_not_fit_goes_out_later_in_its_place() {
 fn a_failed_bundle_stays_what_it_was_and_others_pass_it() {
     let mut roster = Roster::new(entries(&[1, 2, 1, 3]), &[]);
     let (first, _) = picked(&mut roster, most(2));
-    let later = Timestamp::from_second(9).unwrap();
+    let later = Duration::from_secs(9);
     let failed = Arrival { retry_at: Some(later), ..arrival(Verdict::Retry, 2) };
     roster.arrive(first, failed);
     roster.add([entry(4, 4)]);
-    assert_eq!((roster.due(Timestamp::UNIX_EPOCH), roster.next_retry()), (None, Some(later)));
+    assert_eq!((roster.due(Duration::ZERO), roster.next_retry()), (None, Some(later)));
     assert_eq!(picked(&mut roster, ALL).1, [3, 4]);
     assert_eq!(roster.due(later), Some(first));
     let again = roster.depart(first, roster.next_bundle(first));
@@ -113,7 +113,7 @@ fn bundles_that_failed_before_a_start_are_put_together_again() {
     let bundles = [held(&[1, 5], 2), held(&[0, 2, 3], 1)];
     let mut roster = Roster::new(all.clone(), &bundles);
     assert_eq!((roster.lanes(), roster.in_flight()), (2, 0));
-    let lane = roster.due(Timestamp::UNIX_EPOCH).unwrap();
+    let lane = roster.due(Duration::ZERO).unwrap();
     let first = roster.depart(lane, roster.next_bundle(lane));
     assert_eq!((places(&first), first.failures), (vec![1, 5], 2));
     assert_eq!(picked(&mut roster, ALL).1, [4]);
@@ -162,7 +162,7 @@ proptest! {
         let mut verdicts = verdicts.into_iter();
         loop {
             while flying.len() < lanes {
-                let id = match roster.due(Timestamp::UNIX_EPOCH) {
+                let id = match roster.due(Duration::ZERO) {
                     Some(id) => id,
                     None if roster.lanes() >= lanes => break,
                     None => match roster.pick(most(events), false) {
