@@ -2,8 +2,8 @@
 //!
 //! The worker of such an endpoint has up to so many requests in flight, each in a task of its own that
 //! sends one bundle and records the attempt. What is in them, and what waits, is in the [`Roster`]. It
-//! can be lost at any moment: it is made anew from the store, whenever the store has failed or the
-//! endpoint has changed, once no request is in flight any more.
+//! can be lost at any moment: it is made anew from the store, whenever it may not be what the store has
+//! or the endpoint has changed, once no request is in flight any more.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
