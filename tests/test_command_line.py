@@ -1,9 +1,11 @@
 """The command line, the configuration and the life of a process."""
 
+import contextlib
 import json
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
@@ -53,6 +55,8 @@ def test_a_second_init_is_refused(tmp_path):
 def test_lost_and_damaged_data_is_not_begun_anew(tmp_path):
     assert command("init", "--data", tmp_path).returncode == 0
     database, key = tmp_path / "hookyard.db", tmp_path / "key"
+    with contextlib.closing(sqlite3.connect(database)) as file:
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     whole = database.read_bytes()
     for text, said in [(None, "hookyard.db is missing in"), (b"", "is empty (0 bytes)"),
                        (b"what is this" * 1000, "is not a SQLite database")]:
@@ -66,6 +70,10 @@ def test_lost_and_damaged_data_is_not_begun_anew(tmp_path):
     # Without the key it is the database all the same that is complained of.
     key.rename(tmp_path / "elsewhere")
     assert "is not a SQLite database" in command("serve", "--data", tmp_path).stderr
+    for file in tmp_path.glob("hookyard.db-*"):
+        file.unlink()
+    database.write_bytes(whole[:5000])
+    assert "is damaged" in command("serve", "--data", tmp_path).stderr
     database.write_bytes(whole)
     assert "cannot read the encryption key" in command("serve", "--data", tmp_path).stderr
     (tmp_path / "elsewhere").rename(key)

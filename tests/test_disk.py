@@ -201,6 +201,22 @@ def test_a_file_that_is_not_what_the_server_knows_ends_it_and_a_start_goes_on(tm
     assert server.stop() == 0
 
 
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_database_that_is_taken_away_from_a_server_ends_it(tmp_path, how):
+    server = Server(tmp_path).start()
+    assert publish(server, "one").status == 202
+    database = server.data / "hookyard.db"
+    database.rename(tmp_path / "elsewhere")
+    if how == "replaced":
+        shutil.copy(tmp_path / "elsewhere", database)
+    refused = publish(server, "two")
+    assert refused.status == 503 and f"was {how}" in refused.json["detail"]
+    assert server.process.wait(30) == 1
+    server.process.stdout.close()
+    server.log.close()
+    assert f"was {how}" in (tmp_path / "server.log").read_text()
+
+
 def test_init_on_a_full_disk_leaves_no_key(tmp_path, library):
     data = tmp_path / "data"
     disk = Disk(tmp_path, data, library)

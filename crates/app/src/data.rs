@@ -201,7 +201,17 @@ impl DataDir {
             Found::Database if source.has_begun() => return source.begin(entropy),
             Found::Database => {}
         }
-        let key = source.read()?;
+        let key = match source.read() {
+            Ok(key) => key,
+            // What cannot be read even without a key is not mended by one.
+            Err(error) => {
+                let place = self.absolute();
+                SqliteStore::look_at(&self.database()).with_context(|| {
+                    format!("{DATABASE} in {place} is damaged: put it back from a backup")
+                })?;
+                return Err(error);
+            }
+        };
         let Some(next) = source.unfinished()? else { return Ok(key) };
         // A rotation ended between its two steps: either nothing is sealed with the next key yet, or
         // everything is.
@@ -328,6 +338,8 @@ pub(crate) fn absolute(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use hookyard_store::Store;
+
     use super::*;
 
     fn database(directory: &Path) {
@@ -378,13 +390,26 @@ mod tests {
         assert!(DataDir::existing(directory.path()).is_ok());
     }
 
-    #[test]
-    fn a_lost_key_is_not_replaced_once_there_is_data() {
+    #[tokio::test]
+    async fn a_lost_key_is_not_replaced_once_there_is_data() {
         let directory = tempfile::tempdir().unwrap();
-        database(directory.path());
+        let store = DataDir::create(directory.path()).unwrap().open_store([7; 32]).unwrap();
+        store.close().await.unwrap();
+        drop(store);
         let message = refused(directory.path());
         assert!(message.contains("cannot read the encryption key"), "{message}");
         assert!(!directory.path().join("key").exists());
+        // A damaged one is not reported as a missing key.
+        let path = directory.path().join(DATABASE);
+        let whole = std::fs::read(&path).unwrap();
+        for text in [&whole[..100], &whole[..whole.len() / 2], MAGIC] {
+            for beside in [LOG, "hookyard.db-shm"] {
+                let _ = std::fs::remove_file(directory.path().join(beside));
+            }
+            std::fs::write(&path, text).unwrap();
+            let message = refused(directory.path());
+            assert!(message.contains("is damaged"), "{message}");
+        }
     }
 
     #[test]

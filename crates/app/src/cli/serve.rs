@@ -136,7 +136,11 @@ async fn parts(
     let deliveries = async {
         tokio::select! {
             () = dispatcher.failed() => bail!("delivery has failed; the log says why"),
-            reason = store.failed() => bail!("the store has failed: {reason}"),
+            reason = store.failed() => {
+                // Whoever waits is answered, and whoever asks for readiness hears why.
+                tokio::time::sleep(FAREWELL).await;
+                bail!("the store has failed: {reason}")
+            }
             () = upkeep => bail!("replays or retention have ended; the log says why"),
             () = stop.said() => {}
         }
@@ -145,6 +149,10 @@ async fn parts(
     };
     tokio::try_join!(requests, deliveries).map(|_| ())
 }
+
+/// How long a server whose store has failed still answers: long enough for what is under way, and short
+/// enough for a supervisor to start it again at once.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How long the store may take to write what makes the next start quick. Skipping it loses nothing.
 const CLOSE_MAX: Duration = Duration::from_secs(10);

@@ -77,13 +77,18 @@ fn migrate_to(conn: &mut Connection, migrations: &[&str]) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Refuses a file that is not of this very format, which is only read.
-pub(super) fn refuse_other_format(conn: &Connection) -> Result<(), StoreError> {
+/// Reads what a file says of itself; it is Hookyard's.
+pub(super) fn look_at(conn: &Connection) -> Result<Vec<String>, StoreError> {
     let id: i32 = conn.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(failed)?;
     if id != APPLICATION_ID {
         return Err(StoreError::internal("the file is a SQLite database of another program"));
     }
-    let (found, known) = (applied(conn)?, MIGRATIONS.len());
+    applied(conn)
+}
+
+/// Refuses a file that is not of this very format, which is only read.
+pub(super) fn refuse_other_format(conn: &Connection) -> Result<(), StoreError> {
+    let (found, known) = (look_at(conn)?, MIGRATIONS.len());
     if found.len() != known {
         let advice = match found.len() < known {
             true => "start `hookyard serve` of this version on it once, and stop it",

@@ -102,6 +102,16 @@ impl SqliteStore {
     }
 }
 
+impl SqliteStore {
+    /// Reads a little of a file without its key: an error says that it is damaged, or not ours.
+    pub fn look_at(path: &Path) -> Result<(), StoreError> {
+        let conn = readers::open(path)?;
+        migrate::look_at(&conn)?;
+        let sql = "SELECT (SELECT count(*) FROM workspaces), (SELECT max(seq) FROM journal)";
+        conn.query_row(sql, [], |_| Ok(())).map_err(failed)
+    }
+}
+
 #[async_trait]
 impl Store for SqliteStore {
     async fn health(&self) -> Result<(), StoreError> {

@@ -25,10 +25,12 @@ use super::versions::{NewRow, Open};
 use crate::standing::{PULSE_TICK, Pulse, Standing};
 use crate::{Actor, StoreError};
 
+mod files;
 #[cfg(test)]
 mod tests;
 mod work;
 
+use files::Files;
 use work::Work;
 
 /// Jobs that may wait. A full queue makes callers wait, which is what slows publishers down to the
@@ -155,6 +157,7 @@ impl Writer {
         let standing = Standing::default();
         let pulse = Pulse::watched(&standing, tick)?;
         let work = Work {
+            files: Files::of(&conn),
             conn,
             memory,
             state,

@@ -342,3 +342,27 @@ async fn a_check_writes_as_much_as_the_transaction_that_was_lost() {
     place.store.health().await.unwrap();
     assert_eq!(written(), 64 << 10);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_acknowledged_into_files_that_nobody_will_find() {
+    for name in ["hookyard.db", "hookyard.db-wal"] {
+        for replaced in [false, true] {
+            let place = Place::new().await;
+            place.publish(2).await.unwrap();
+            let file = place.directory.path().join(name);
+            let elsewhere = place.directory.path().join("elsewhere");
+            std::fs::rename(&file, &elsewhere).unwrap();
+            if replaced {
+                std::fs::copy(&elsewhere, &file).unwrap();
+            }
+            let reason = reason(place.publish(3).await);
+            let said = if replaced { "was replaced" } else { "was removed" };
+            assert!(reason.contains(name) && reason.contains(said), "{reason}");
+            assert!(place.failed().await.contains(said));
+            assert!(place.store.health().await.is_err());
+            // What has the names now is somebody else's.
+            let _ = place.store.close().await;
+            assert_eq!(file.exists(), replaced);
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! What the writing thread does.
 
 use std::collections::VecDeque;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -9,6 +10,7 @@ use tokio::sync::mpsc;
 use super::super::memory::Memory;
 use super::super::rows::count;
 use super::super::{checkpoint, deliveries, recover, versions};
+use super::files::Files;
 use super::{Effect, Fault, Job, Message, NextIds, Reply, State, Tx, WAITING_MAX};
 use crate::StoreError;
 use crate::standing::{Pulse, Standing};
@@ -39,6 +41,7 @@ const COPY_EVERY: u64 = 10;
 /// The writing thread.
 pub(super) struct Work {
     pub(super) conn: Connection,
+    pub(super) files: Files,
     pub(super) memory: Arc<Memory>,
     pub(super) state: State,
     pub(super) waiting: mpsc::Receiver<Message>,
@@ -71,7 +74,7 @@ pub(super) struct Late {
 impl Work {
     pub(super) fn run(mut self) {
         // A crash of this thread must not leave a server behind that only refuses.
-        let crashed = Crash(self.standing.clone());
+        let _crash = Crash(self.standing.clone());
         while let Some(message) = self.next() {
             let beating = self.pulse.begin();
             match message {
@@ -87,9 +90,9 @@ impl Work {
                 Message::Close(done) => {
                     self.checkpoint();
                     // The connection goes first, so that its file is closed when the caller hears.
-                    drop(self.conn);
+                    self.close();
                     let _ = done.send(());
-                    break;
+                    return;
                 }
             }
             if self.is_checkpoint_due() {
@@ -97,7 +100,15 @@ impl Work {
             }
             drop(beating);
         }
-        drop(crashed);
+        self.close();
+    }
+
+    /// Closes the connection, which removes the write-ahead log by its name. Where the files are not
+    /// those that were opened, another one's would be removed: then they stay open.
+    fn close(mut self) {
+        if self.files.lost().is_some() {
+            let _ = ManuallyDrop::new(self.conn);
+        }
     }
 
     fn is_checkpoint_due(&self) -> bool {
@@ -174,6 +185,10 @@ impl Work {
     fn begin(&mut self) -> Result<(), String> {
         if let Some(reason) = self.standing.reason() {
             return Err(reason.to_string());
+        }
+        if let Some(lost) = self.files.lost() {
+            self.standing.fail(&lost);
+            return Err(lost);
         }
         execute(&self.conn, "BEGIN IMMEDIATE").map_err(|error| match error.contains("locked") {
             true => format!("{error}: another process has held its lock for too long"),
@@ -323,6 +338,9 @@ impl Work {
     }
 
     fn checkpoint(&mut self) {
+        if let Some(lost) = self.files.lost() {
+            self.standing.fail(&lost);
+        }
         if self.standing.reason().is_some() || (self.suspect && !self.is_sound()) {
             return;
         }
