@@ -309,6 +309,7 @@ delegate! {
     }
     AuditStore {
         fn audit(workspace: WorkspaceId, query: AuditQuery) -> Vec<AuditEntry>;
+        fn note_seen(workspace: WorkspaceId, seen: Seen) -> ();
     }
     CatalogStore {
         fn has_project(workspace: WorkspaceId, project: ProjectId) -> bool;

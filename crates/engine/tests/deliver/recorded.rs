@@ -209,3 +209,59 @@ async fn a_server_that_stops_records_what_it_kept() {
         assert_eq!(sim.state(endpoint).await.pending, 0);
     }
 }
+
+/// The bundles that are in flight when the server is killed, with their ids, before and after that.
+async fn killed(
+    bundles: u32,
+    maximum_events: i32,
+    queued: u64,
+    failures: usize,
+) -> Vec<(String, Vec<u64>)> {
+    let sim = Sim::start().await;
+    let endpoint = endpoint(&sim, bundles, maximum_events).await;
+    publish(&sim, 0..queued, endpoint).await;
+    sim.receivers.script("/a", (0..failures).map(|_| status(500)));
+    let mut worker = sim.worker(endpoint).await;
+    for _ in 0..failures {
+        let Step::Failed(until) = sim.step(&mut worker).await else { panic!("no failure") };
+        sim.clock.advance_to(until);
+    }
+    sim.receivers.script("/a", [Reaction::Hang]);
+    let hangs = tokio::time::timeout(Duration::from_millis(50), async {
+        loop {
+            sim.step(&mut worker).await;
+        }
+    });
+    let hangs: Result<(), _> = hangs.await;
+    assert!(hangs.is_err());
+    drop(worker);
+    publish(&sim, queued..queued + 2, endpoint).await;
+    sim.receivers.cut_off();
+    let sim = sim.crash();
+    sim.run_until_idle(&mut sim.worker(endpoint).await).await;
+    let requests = sim.receivers.requests().into_iter().filter(has(0));
+    let sent = requests.map(|request| {
+        let id = request.headers["webhook-id"].to_str().unwrap().to_owned();
+        (id, orders(&request.body))
+    });
+    sent.collect()
+}
+
+/// What docs/delivery.md says of the ids of bundles that were in flight at a kill.
+#[tokio::test]
+async fn a_bundle_in_flight_at_a_kill_keeps_its_id_unless_others_may_join_it() {
+    let same = |sent: &[(String, Vec<u64>)]| sent.iter().all(|one| *one == sent[0]);
+    // (bundles at a time, events of one at most, events that are queued, failures before)
+    for (bundles, most, queued, failures) in
+        [(1, 1, 1, 0), (4, 1, 1, 0), (1, 2, 2, 0), (1, 2, 5, 0), (1, 5, 2, 1), (4, 5, 2, 1)]
+    {
+        let sent = killed(bundles, most, queued, failures).await;
+        assert_eq!(sent.len(), failures + 2, "{sent:?}");
+        assert!(same(&sent), "{bundles} {most} {queued} {failures}: {sent:?}");
+    }
+    for bundles in [1, 4] {
+        let sent = killed(bundles, 5, 2, 0).await;
+        assert_eq!((&sent[0].1[..], &sent[1].1[..]), (&[0, 1][..], &[0, 1, 2, 3][..]));
+        assert_ne!(sent[0].0, sent[1].0);
+    }
+}
