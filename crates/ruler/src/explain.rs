@@ -3,15 +3,21 @@
 use std::fmt;
 
 use crate::event;
+use crate::limits::MAX_EVENT_STEPS;
 use crate::machine::{Core, Scratch};
-use crate::matcher::{Matcher, Value, satisfied};
+use crate::matcher::{Cost, Matcher, Value, satisfied};
 use crate::rule::{Field, Rule, SubRule, quoted};
+use crate::steps::OutOfSteps;
 
 /// As many values of a field as an explanation lists.
 const MAX_VALUES: usize = 5;
 
 /// As many alternatives of a rule as an explanation lists.
 const MAX_ALTERNATIVES: usize = 5;
+
+/// As many failed fields as an explanation lists over all sub-rules, before it lists only the first
+/// of each further sub-rule. A rule may have 65,536, at up to a kilobyte each.
+const MAX_FAILURES: usize = 1_000;
 
 /// Characters of a value that an explanation shows.
 const MAX_VALUE_CHARS: usize = 80;
@@ -35,7 +41,8 @@ pub struct Explanation {
     sub_rules: Vec<SubRuleExplanation>,
 }
 
-/// The outcome of one sub-rule: one combination of `$or` branches.
+/// The outcome of one sub-rule: one combination of `$or` branches. Where a rule has very many, it
+/// lists only the first of the fields that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubRuleExplanation {
     matched: bool,
@@ -114,26 +121,53 @@ pub fn explain(rule: &Rule, event: &[u8]) -> Result<Explanation, event::Error> {
     let mut core = Core::new();
     let ids: Vec<u32> = rule.sub_rules.iter().map(|sub_rule| core.add(0, sub_rule)).collect();
     let mut scratch = Scratch::new();
+    core.read(event, &mut scratch, MAX_EVENT_STEPS)?;
     let mut sub_rules = Vec::with_capacity(ids.len());
+    let mut room = MAX_FAILURES;
     for (sub_rule, id) in rule.sub_rules.iter().zip(ids) {
-        let matched = core.test(event, &mut scratch, id)?;
-        let failures = match matched {
-            true => Vec::new(),
-            false => failures(&core, event, &scratch, sub_rule),
-        };
-        sub_rules.push(SubRuleExplanation { matched, failures });
+        let explained = explain_one(&core, event, &mut scratch, sub_rule, id, room);
+        let explained = explained.map_err(|OutOfSteps| scratch.steps.error())?;
+        room = room.saturating_sub(explained.failures.len());
+        sub_rules.push(explained);
     }
     Ok(Explanation { sub_rules })
 }
 
-fn failures(core: &Core, event: &[u8], scratch: &Scratch, sub_rule: &SubRule) -> Vec<Failure> {
-    let failure = |field: &Field| {
-        let reason = reason(core, event, scratch, field)?;
-        Some(Failure { path: field.path.to_string(), reason })
+/// Explains one sub-rule with as many failures as there is room for, and at least one.
+fn explain_one(
+    core: &Core,
+    event: &[u8],
+    scratch: &mut Scratch,
+    sub_rule: &SubRule,
+    id: u32,
+    room: usize,
+) -> Result<SubRuleExplanation, OutOfSteps> {
+    let matched = core.test(event, scratch, id)?;
+    let failures = match matched {
+        true => Vec::new(),
+        false => failures(core, event, scratch, sub_rule, room.max(1))?,
     };
-    let failures: Vec<Failure> = sub_rule.fields.iter().filter_map(failure).collect();
+    Ok(SubRuleExplanation { matched, failures })
+}
+
+fn failures(
+    core: &Core,
+    event: &[u8],
+    scratch: &mut Scratch,
+    sub_rule: &SubRule,
+    most: usize,
+) -> Result<Vec<Failure>, OutOfSteps> {
+    let mut failures = Vec::new();
+    for field in &sub_rule.fields {
+        if failures.len() == most {
+            break;
+        }
+        if let Some(reason) = reason(core, event, scratch, field)? {
+            failures.push(Failure { path: field.path.to_string(), reason });
+        }
+    }
     if !failures.is_empty() {
-        return failures;
+        return Ok(failures);
     }
     let in_arrays = |field: &&Field| {
         let list = core.field(&field.path).and_then(|id| scratch.leaves.of(id));
@@ -141,12 +175,17 @@ fn failures(core: &Core, event: &[u8], scratch: &Scratch, sub_rule: &SubRule) ->
     };
     let failure =
         |field: &Field| Failure { path: field.path.to_string(), reason: Reason::DifferentElements };
-    sub_rule.fields.iter().filter(in_arrays).map(failure).collect()
+    Ok(sub_rule.fields.iter().filter(in_arrays).map(failure).take(most).collect())
 }
 
 /// Why a field fails on its own; `None` when it does not.
-fn reason(core: &Core, event: &[u8], scratch: &Scratch, field: &Field) -> Option<Reason> {
-    let leaves = &scratch.leaves;
+fn reason(
+    core: &Core,
+    event: &[u8],
+    scratch: &mut Scratch,
+    field: &Field,
+) -> Result<Option<Reason>, OutOfSteps> {
+    let Scratch { leaves, steps, .. } = scratch;
     let wants_absence = field.alternatives.contains(&Matcher::Absent);
     let expected = || {
         let shown = field.alternatives.iter().take(MAX_ALTERNATIVES);
@@ -157,18 +196,24 @@ fn reason(core: &Core, event: &[u8], scratch: &Scratch, field: &Field) -> Option
         shown
     };
     let Some(list) = core.field(&field.path).and_then(|id| leaves.of(id)) else {
-        return (!wants_absence).then(|| Reason::Missing { expected: expected() });
+        return Ok((!wants_absence).then(|| Reason::Missing { expected: expected() }));
     };
-    let mut values = leaves.iter(list).map(|(_, leaf)| leaves.value(event, leaf));
-    let outside_arrays_or_present = !(wants_absence && list.in_arrays);
-    if values.any(|value| satisfied(&field.alternatives, value)) || !outside_arrays_or_present {
-        return None;
+    if wants_absence && list.in_arrays {
+        return Ok(None);
+    }
+    let cost = Cost::of(&field.alternatives);
+    for (_, leaf) in leaves.iter(list) {
+        let value = leaves.value(event, leaf);
+        steps.spend(cost.steps(value))?;
+        if satisfied(&field.alternatives, value) {
+            return Ok(None);
+        }
     }
     let values = leaves.iter(list).map(|(_, leaf)| leaves.value(event, leaf));
-    Some(Reason::Unwanted {
+    Ok(Some(Reason::Unwanted {
         found: values.take(MAX_VALUES).map(show).collect(),
         expected: expected(),
-    })
+    }))
 }
 
 /// A value as JSON, cut when long.

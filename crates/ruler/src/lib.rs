@@ -67,6 +67,13 @@
 //! (`anything-but`, `exists: true`, a wildcard with a `*` at both ends) is evaluated for every value
 //! of its field, once for all rules that state it alike.
 //!
+//! # What it costs
+//!
+//! Matching is bounded by a number of steps for an event, over all rules and all combinations of
+//! their `$or` branches: [`limits::MAX_EVENT_STEPS`], or as many as the caller allows
+//! ([`Machine::matches_within`]). An event that takes more is an error, never a guess. What has
+//! failed for one combination is not tried again for another that ends alike.
+//!
 //! # Differences from the original
 //!
 //! The reference is version 2.0.1 of the Java library. Its answers are kept, with these
@@ -111,6 +118,7 @@ pub mod machine;
 mod matcher;
 mod number;
 pub mod rule;
+mod steps;
 mod wildcard;
 
 pub use explain::{Explanation, Failure, Reason, SubRuleExplanation, explain};

@@ -41,10 +41,23 @@ pub const MAX_WILDCARDS_PER_PATTERN: usize = 128;
 /// Sub-rules in one machine: they are numbered with 32 bits, and this many take gigabytes.
 pub const MAX_MACHINE_SUB_RULES: usize = 20_000_000;
 
-/// Steps that one sub-rule may take to find array elements that agree. Two fields in an array of
-/// 20,000 elements take about 300,000; only an event built to be ambiguous (a key repeated with
-/// large arrays below it) comes near, and it is refused after about a second and 100 MB.
-pub const MAX_SEARCH_STEPS: u64 = 10_000_000;
+/// Bytes of all paths that one rule names. A rule's text repeats no outer key, its paths do: a key
+/// of 50,000 characters over 10,000 fields would take 500 MB, and time with each comparison. Rules
+/// that people write have a few kilobytes.
+pub const MAX_PATH_BYTES: usize = 4 << 20;
+
+/// Steps that one event may take over all rules of a machine and all combinations of their `$or`
+/// branches, unless the caller says otherwise. A step is a few nanoseconds: a value tested, a
+/// candidate looked at, a choice of an array element. Most events take less than a hundred; two
+/// fields in an array of 20,000 elements take about 300,000. Only an event built for it (a key
+/// repeated with large arrays below it, or hundreds of thousands of values that meet thousands of
+/// patterns) comes near, and it is refused after a fraction of a second.
+pub const MAX_EVENT_STEPS: u64 = 20_000_000;
+
+/// Numbers that a search remembers of what has failed, which bounds its memory: at four bytes each,
+/// and about as much again to find them. A search that has no room left goes on without remembering
+/// more, within its steps.
+pub const MAX_REMEMBERED: usize = 4 << 20;
 
 /// Narrows a count that the limits above keep below 2^32.
 pub(crate) fn narrow(count: usize) -> u32 {

@@ -3,6 +3,7 @@
 use crate::fold::IgnoreCase;
 use crate::ip::{Address, Cidr};
 use crate::number::Number;
+use crate::steps::{count, reading};
 use crate::wildcard::Wildcard;
 
 /// A leaf of an event.
@@ -121,7 +122,28 @@ fn holds(texts: &[Box<str>], text: &[u8]) -> bool {
     texts.binary_search_by(|one| one.as_bytes().cmp(text)).is_ok()
 }
 
+impl Excluded {
+    /// How many tests a value takes, and how many of them may read a text to its end.
+    fn cost(&self) -> (u64, u64) {
+        match self {
+            Excluded::Texts(_) | Excluded::Numbers(_) => (1, 0),
+            Excluded::Prefixes(all) | Excluded::Suffixes(all) => (count(all.len()), 0),
+            Excluded::Equals(all) => (count(all.len()), 0),
+            Excluded::Wildcards(all) => (count(all.len()), count(all.len())),
+        }
+    }
+}
+
 impl Matcher {
+    /// How many tests a value takes, and how many of them may read a text to its end.
+    fn cost(&self) -> (u64, u64) {
+        match self {
+            Matcher::Wildcard(_) => (1, 1),
+            Matcher::AnythingBut(excluded) => excluded.cost(),
+            _ => (1, 0),
+        }
+    }
+
     pub(crate) fn matches(&self, value: Value<'_>) -> bool {
         match value {
             Value::Text(text) => self.matches_text(text),
@@ -178,6 +200,41 @@ impl Matcher {
 
 /// Lists shorter than this are faster to walk than to search.
 const BISECT_FROM: usize = 8;
+
+/// What it costs to test one value against a list of alternatives with [`satisfied`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cost {
+    /// Steps for any value.
+    each: u64,
+    /// How many times a text may be read to its end.
+    readings: u64,
+}
+
+impl Cost {
+    pub(crate) fn of(alternatives: &[Matcher]) -> Self {
+        let searched = |one: &&Matcher| {
+            let leading = matches!(one, Matcher::Text(_) | Matcher::Number(_) | Matcher::Ip(_));
+            alternatives.len() < BISECT_FROM || !leading
+        };
+        let mut cost = Cost { each: 1, readings: 0 };
+        for alternative in alternatives.iter().filter(searched) {
+            let (each, readings) = alternative.cost();
+            cost.each += each;
+            cost.readings += readings;
+        }
+        cost
+    }
+
+    #[inline]
+    pub(crate) fn steps(self, value: Value<'_>) -> u64 {
+        match value {
+            Value::Text(text) if self.readings > 0 => {
+                self.each.saturating_add(self.readings.saturating_mul(reading(text.len())))
+            }
+            _ => self.each,
+        }
+    }
+}
 
 /// Whether the value satisfies any of the alternatives, which are sorted.
 pub(crate) fn satisfied(alternatives: &[Matcher], value: Value<'_>) -> bool {

@@ -4,7 +4,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure is the point")]
 
 use hookyard_ruler::limits::{
-    MAX_DEPTH, MAX_FIELDS_PER_SUB_RULE, MAX_RULE_BYTES, MAX_SUB_RULES, MAX_WILDCARDS_PER_PATTERN,
+    MAX_DEPTH, MAX_EVENT_STEPS, MAX_FIELDS_PER_SUB_RULE, MAX_RULE_BYTES, MAX_SUB_RULES,
+    MAX_WILDCARDS_PER_PATTERN,
 };
 use hookyard_ruler::{Machine, Rule, Scratch, event};
 
@@ -125,7 +126,7 @@ fn ambiguity_beyond_reason_is_refused() {
     let arrays = (0..6).map(|_| format!(r#""a":[{array}]"#)).collect::<Vec<_>>().join(",");
     let ambiguous = format!(r#"{{{arrays},"a":[{{"x":1}},{{"y":1}}]}}"#);
     let outcome = rule(&text).matches(ambiguous.as_bytes());
-    assert_eq!(outcome, Err(event::Error::TooAmbiguous));
+    assert_eq!(outcome, Err(event::Error::TooCostly { steps: MAX_EVENT_STEPS }));
 }
 
 #[test]

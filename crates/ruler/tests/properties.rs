@@ -125,6 +125,39 @@ proptest! {
         }
     }
 
+    /// Within the budget the outcome does not depend on it; one step less than an event takes is
+    /// an error, and never another outcome.
+    #[test]
+    fn a_budget_changes_nothing_until_it_ends(
+        rules in prop::collection::vec(rule(), 1..60),
+        event in event(),
+        more in 0_u64..50,
+    ) {
+        let mut machine = Machine::new();
+        for (id, rule) in rules.iter().enumerate() {
+            machine.add(id, &Rule::parse(&rule.to_string()).unwrap()).unwrap();
+        }
+        let text = event.to_string();
+        let mut scratch = Scratch::new();
+        let mut run = |steps| {
+            let mut ids = BTreeSet::new();
+            let outcome = machine.matches_within(text.as_bytes(), &mut scratch, steps, |id| {
+                ids.insert(*id);
+            });
+            (outcome, ids)
+        };
+        let (steps, ids) = run(u64::MAX);
+        let steps = steps.unwrap();
+        let expected: BTreeSet<usize> =
+            (0..rules.len()).filter(|id| naive::matches(&rules[*id], &event)).collect();
+        prop_assert_eq!(&ids, &expected);
+        prop_assert_eq!(run(steps + more), (Ok(steps), ids));
+        if let Some(fewer) = steps.checked_sub(1 + more) {
+            let refused = hookyard_ruler::event::Error::TooCostly { steps: fewer };
+            prop_assert_eq!(run(fewer).0, Err(refused));
+        }
+    }
+
     #[test]
     fn no_text_panics(rule in ".{0,60}", event in prop::collection::vec(any::<u8>(), 0..80)) {
         if let Ok(rule) = Rule::parse(&rule) {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::json::JsonError;
-use crate::limits::{MAX_EVENT_BYTES, MAX_SEARCH_STEPS};
+use crate::limits::MAX_EVENT_BYTES;
 
 /// Why an event was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +13,12 @@ pub enum Error {
     Json(JsonError),
     /// It is larger than [`MAX_EVENT_BYTES`].
     TooLarge,
-    /// Its arrays are too ambiguous to search: [`MAX_SEARCH_STEPS`].
-    TooAmbiguous,
+    /// The rules take more steps to match it than are allowed: its arrays are too ambiguous, or too
+    /// many of its values meet too many patterns. Whether it matches is not known.
+    TooCostly {
+        /// How many steps were allowed, such as [`MAX_EVENT_STEPS`](crate::limits::MAX_EVENT_STEPS).
+        steps: u64,
+    },
 }
 
 impl fmt::Display for Error {
@@ -22,9 +26,10 @@ impl fmt::Display for Error {
         match self {
             Error::Json(error) => write!(f, "the event cannot be read as a JSON object: {error}"),
             Error::TooLarge => write!(f, "the event is larger than {MAX_EVENT_BYTES} bytes"),
-            Error::TooAmbiguous => write!(
+            Error::TooCostly { steps } => write!(
                 f,
-                "the arrays of the event take more than {MAX_SEARCH_STEPS} steps to search"
+                "matching the event takes more than {steps} steps (its arrays are ambiguous, or \
+                 many values meet many patterns)"
             ),
         }
     }
@@ -34,7 +39,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Json(error) => Some(error),
-            Error::TooLarge | Error::TooAmbiguous => None,
+            Error::TooLarge | Error::TooCostly { .. } => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::event::FieldId;
 use crate::limits::narrow;
-use crate::matcher::Matcher;
+use crate::matcher::{Cost, Matcher};
 
 /// The number of a condition.
 pub(super) type ConditionId = u32;
@@ -18,6 +18,8 @@ pub(super) struct Condition {
     /// The absence of the field is one of the alternatives.
     pub(super) absent: bool,
     pub(super) alternatives: Arc<[Matcher]>,
+    /// What it costs to test one value.
+    pub(super) cost: Cost,
 }
 
 /// A hasher for keys that are hashes already.
@@ -99,6 +101,7 @@ impl Conditions {
             field,
             uses: 1,
             absent: alternatives.contains(&Matcher::Absent),
+            cost: Cost::of(alternatives),
             alternatives: Arc::clone(alternatives),
         };
         let id = match self.free.pop() {

@@ -12,6 +12,7 @@ use crate::event::{self, FieldId, Paths};
 use crate::limits::MAX_MACHINE_SUB_RULES;
 use crate::matcher::Matcher;
 use crate::rule::{Field, SubRule};
+use crate::steps::OutOfSteps;
 
 pub(crate) struct Core {
     pub(super) paths: Paths,
@@ -139,14 +140,23 @@ impl Core {
         Some(SubRule { fields })
     }
 
-    /// Reads an event and tests one sub-rule, whether or not the index leads to it.
+    /// Reads an event, for [`Core::test`], with that many steps to spend on it.
+    pub(crate) fn read(
+        &self,
+        event: &[u8],
+        scratch: &mut Scratch,
+        steps: u64,
+    ) -> Result<(), event::Error> {
+        run::prepare(self, event, scratch, steps)
+    }
+
+    /// Tests one sub-rule on the event that was read, whether or not the index leads to it.
     pub(crate) fn test(
         &self,
         event: &[u8],
         scratch: &mut Scratch,
         sub_rule: u32,
-    ) -> Result<bool, event::Error> {
-        run::prepare(self, event, scratch)?;
+    ) -> Result<bool, OutOfSteps> {
         run::matches(self, event, scratch, sub_rule)
     }
 

@@ -11,6 +11,13 @@ use crate::fold::fold;
 use crate::ip::{Address, Cidr};
 use crate::matcher::Value;
 use crate::number::Number;
+use crate::steps::reading;
+
+/// What turning a text around or folding its case costs, in readings of it: both go byte by byte.
+const FOLDING: u64 = 8;
+
+/// Steps for finding a key in order.
+const LOOKUP: u64 = 4;
 
 /// From values of one field to postings.
 #[derive(Default)]
@@ -139,7 +146,8 @@ impl FieldIndex {
         self.kinds & kind as u8 != 0
     }
 
-    /// Visits the postings that a value leads to, other than those to scan.
+    /// Visits the postings that a value leads to, other than those to scan; the answer is how many
+    /// steps that took, beside those of what was found.
     #[inline]
     pub(super) fn visit<'a>(
         &'a self,
@@ -147,11 +155,11 @@ impl FieldIndex {
         value: Value<'_>,
         buffer: &mut Vec<u8>,
         mut found: impl FnMut(&'a Posting),
-    ) {
+    ) -> u64 {
         let literal = |kind| self.exact.get(&keys.literal(kind));
         match value {
-            Value::Text(text) => self.visit_text(keys, text, buffer, found),
-            Value::Number(text, number) => self.visit_number(keys, text, number, found),
+            Value::Text(text) => return self.visit_text(keys, text, buffer, found),
+            Value::Number(text, number) => return self.visit_number(keys, text, number, found),
             Value::True if self.has(Kind::True) => literal(Kind::True).into_iter().for_each(found),
             Value::False if self.has(Kind::False) => {
                 literal(Kind::False).into_iter().for_each(found);
@@ -161,6 +169,7 @@ impl FieldIndex {
             }
             _ => {}
         }
+        1
     }
 
     fn visit_text<'a>(
@@ -169,12 +178,15 @@ impl FieldIndex {
         text: &[u8],
         buffer: &mut Vec<u8>,
         mut found: impl FnMut(&'a Posting),
-    ) {
+    ) -> u64 {
+        let mut steps = 1;
         if self.has(Kind::Text) {
             let hash = keys.bytes(Kind::Text, text);
             self.exact.get(&hash).into_iter().for_each(&mut found);
+            steps += reading(text.len());
         }
         if self.has(Kind::Folded) {
+            steps += FOLDING * reading(text.len());
             buffer.clear();
             fold(text, buffer);
             let hash = keys.bytes(Kind::Folded, buffer);
@@ -187,11 +199,12 @@ impl FieldIndex {
         {
             let hash = keys.address(address);
             self.exact.get(&hash).into_iter().for_each(&mut found);
-            self.visit_blocks(keys, address, &mut found);
+            steps += self.visit_blocks(keys, address, &mut found);
         }
         if let Some(patterns) = &self.patterns {
-            patterns.visit_affixes(text, buffer, &mut found);
+            steps += patterns.visit_affixes(text, buffer, &mut found);
         }
+        steps
     }
 
     fn visit_blocks<'a>(
@@ -199,17 +212,20 @@ impl FieldIndex {
         keys: &Keys,
         address: Address,
         mut found: impl FnMut(&'a Posting),
-    ) {
-        let Some(patterns) = &self.patterns else { return };
+    ) -> u64 {
+        let Some(patterns) = &self.patterns else { return 0 };
         let mut sizes = match address {
             Address::V4(_) => u128::from(patterns.v4_bits),
             Address::V6(_) => patterns.v6_bits,
         };
+        let mut steps = 0;
         while sizes != 0 {
             let block = Cidr::around(address, sizes.trailing_zeros());
             sizes &= sizes - 1;
             self.exact.get(&keys.block(block)).into_iter().for_each(&mut found);
+            steps += 1;
         }
+        steps
     }
 
     fn visit_number<'a>(
@@ -218,19 +234,20 @@ impl FieldIndex {
         text: &[u8],
         number: Option<Number>,
         mut found: impl FnMut(&'a Posting),
-    ) {
+    ) -> u64 {
         let Some(number) = number else {
             if self.has(Kind::NumberText) {
                 let hash = keys.bytes(Kind::NumberText, text);
                 self.exact.get(&hash).into_iter().for_each(found);
             }
-            return;
+            return 1;
         };
         if self.has(Kind::Number) {
             self.exact.get(&keys.number(number)).into_iter().for_each(&mut found);
         }
-        if let Some(patterns) = &self.patterns {
-            patterns.ranges.visit(number.key(), found);
+        match &self.patterns {
+            Some(patterns) => 1 + patterns.ranges.visit(number.key(), found),
+            None => 1,
         }
     }
 }
@@ -241,23 +258,26 @@ impl Patterns {
         text: &[u8],
         buffer: &mut Vec<u8>,
         mut found: impl FnMut(&'a Posting),
-    ) {
-        self.prefixes.visit(text, &mut found);
+    ) -> u64 {
+        let mut steps = self.prefixes.visit(text, &mut found);
         if !self.suffixes.0.is_empty() {
+            steps += FOLDING * reading(text.len());
             buffer.clear();
             buffer.extend(text.iter().rev());
-            self.suffixes.visit(buffer, &mut found);
+            steps += self.suffixes.visit(buffer, &mut found);
         }
         if self.folded_prefixes.0.is_empty() && self.folded_suffixes.0.is_empty() {
-            return;
+            return steps;
         }
+        steps += FOLDING * reading(text.len());
         buffer.clear();
         fold(text, buffer);
-        self.folded_prefixes.visit(buffer, &mut found);
+        steps += self.folded_prefixes.visit(buffer, &mut found);
         if !self.folded_suffixes.0.is_empty() {
             buffer.reverse();
-            self.folded_suffixes.visit(buffer, &mut found);
+            steps += self.folded_suffixes.visit(buffer, &mut found);
         }
+        steps
     }
 }
 
@@ -279,24 +299,29 @@ impl Affixes {
         Some((key, posting))
     }
 
-    /// Visits the keys that `text` starts with, the longest first.
+    /// Visits the keys that `text` starts with, the longest first; the answer is how many steps
+    /// that took.
     ///
     /// All of them sort at or before `text`. The last key at or before it either is one of them,
     /// or shows by its common start with `text` how long the next can be at most. Each step
     /// shortens that length, and most texts take one or two.
-    fn visit<'a>(&'a self, text: &[u8], mut found: impl FnMut(&'a Posting)) {
+    fn visit<'a>(&'a self, text: &[u8], mut found: impl FnMut(&'a Posting)) -> u64 {
         let mut bound = text;
+        let mut steps = 0;
         while let Some((key, posting)) = self.last_up_to(bound) {
             let common = common_prefix(key, bound);
+            // A key is found by a few comparisons, each of which may read as much.
+            steps += LOOKUP + FOLDING * reading(common);
             let is_prefix = common == key.len();
             if is_prefix {
                 found(posting);
                 if common == 0 {
-                    return;
+                    break;
                 }
             }
             bound = bound.get(..common - usize::from(is_prefix)).unwrap_or_default();
         }
+        steps
     }
 }
 

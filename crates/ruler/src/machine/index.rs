@@ -13,6 +13,7 @@ use super::scratch::Sink;
 use super::sub_rules::SubRules;
 use crate::event::{FieldId, Leaves};
 use crate::limits::narrow;
+use crate::steps::{OutOfSteps, Steps};
 
 /// A list of sub-rules this long is replaced by a node that tells them apart. Below it, testing
 /// them one by one is as fast, and a node costs memory.
@@ -173,28 +174,37 @@ impl Index {
         event: &[u8],
         leaves: &Leaves,
         sink: &mut Sink,
-    ) {
+        steps: &mut Steps,
+    ) -> Result<(), OutOfSteps> {
         sink.nodes.push(0);
         while let Some(id) = sink.nodes.pop() {
             let Some(node) = self.nodes.get(id as usize) else { continue };
-            sink.take_all(&node.direct);
+            steps.spend(sink.take_all(&node.direct))?;
             node.each_present(leaves, |field, index| {
-                let Some(list) = leaves.of(field) else { return };
+                steps.spend(1)?;
+                let Some(list) = leaves.of(field) else { return Ok(()) };
                 for (_, leaf) in leaves.iter(list) {
                     let value = leaves.value(event, leaf);
+                    let mut taken = 0;
                     let mut buffer = std::mem::take(&mut sink.buffer);
-                    index.visit(&self.keys, value, &mut buffer, |posting| sink.take(posting));
+                    let visited = index.visit(&self.keys, value, &mut buffer, |posting| {
+                        taken += sink.take(posting);
+                    });
                     sink.buffer = buffer;
-                    sink.scan(conditions, index.scans(), value);
+                    steps.spend(visited + taken)?;
+                    sink.scan(conditions, index.scans(), value, steps)?;
                 }
-            });
+                Ok(())
+            })?;
             for (field, posting) in &node.absent {
+                steps.spend(1)?;
                 // A leaf in an array element leaves the others without.
                 if leaves.of(*field).is_none_or(|list| list.in_arrays) {
-                    sink.take(posting);
+                    steps.spend(sink.take(posting))?;
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -203,16 +213,20 @@ impl Node {
         self.fields.is_empty() && self.absent.is_empty() && self.direct.is_empty()
     }
 
-    fn each_present<'a>(&'a self, leaves: &Leaves, mut each: impl FnMut(FieldId, &'a FieldIndex)) {
+    fn each_present<'a>(
+        &'a self,
+        leaves: &Leaves,
+        mut each: impl FnMut(FieldId, &'a FieldIndex) -> Result<(), OutOfSteps>,
+    ) -> Result<(), OutOfSteps> {
         if self.fields.len() <= leaves.present().len() {
-            self.fields.iter().for_each(|(field, index)| each(*field, index));
-            return;
+            return self.fields.iter().try_for_each(|(field, index)| each(*field, index));
         }
         for field in leaves.present() {
             if let Some(index) = self.index(*field) {
-                each(*field, index);
+                each(*field, index)?;
             }
         }
+        Ok(())
     }
 
     fn index(&self, field: FieldId) -> Option<&FieldIndex> {

@@ -24,7 +24,7 @@ use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
 use crate::event;
-use crate::limits::narrow;
+use crate::limits::{MAX_EVENT_STEPS, narrow};
 use crate::rule::{Rule, SubRule};
 use posting::List;
 
@@ -208,18 +208,60 @@ impl<Id: Clone + Eq + Hash> Machine<Id> {
     /// # Errors
     ///
     /// As for [`Machine::matches`]. Ids may have been found before an event turns out to be
-    /// [too ambiguous](event::Error::TooAmbiguous).
+    /// [too costly](event::Error::TooCostly).
     pub fn matches_with(
         &self,
         event: &[u8],
         scratch: &mut Scratch,
-        mut found: impl FnMut(&Id),
+        found: impl FnMut(&Id),
     ) -> Result<(), event::Error> {
-        run::run(&self.core, event, scratch, |owner| {
+        self.matches_within(event, scratch, MAX_EVENT_STEPS, found).map(drop)
+    }
+
+    /// Like [`Machine::matches_with`], with another budget than
+    /// [`MAX_EVENT_STEPS`](crate::limits::MAX_EVENT_STEPS) for all rules together. The answer is how
+    /// many steps were taken.
+    ///
+    /// Within the budget the outcome does not depend on it. Reading the event takes no steps: that is
+    /// linear in its bytes.
+    ///
+    /// ```
+    /// # use hookyard_ruler::{Machine, Rule, Scratch, event};
+    /// # let mut machine = Machine::new();
+    /// # machine.add(7, &Rule::parse(r#"{"state": ["paid"]}"#)?)?;
+    /// let mut scratch = Scratch::new();
+    /// let event = br#"{"state": "paid"}"#;
+    /// let steps = machine.matches_within(event, &mut scratch, 1_000, |_id| {})?;
+    /// assert!(steps < 10);
+    /// let refused = machine.matches_within(event, &mut scratch, 1, |_id| {});
+    /// assert_eq!(refused, Err(event::Error::TooCostly { steps: 1 }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`Machine::matches_with`]. Which rule was being tested when the budget ended says
+    /// [`Machine::costly`].
+    pub fn matches_within(
+        &self,
+        event: &[u8],
+        scratch: &mut Scratch,
+        steps: u64,
+        mut found: impl FnMut(&Id),
+    ) -> Result<u64, event::Error> {
+        run::run(&self.core, event, scratch, steps, |owner| {
             if let Some(Some(entry)) = self.owners.get(owner as usize) {
                 found(&entry.id);
             }
-        })
+        })?;
+        Ok(scratch.steps.spent())
+    }
+
+    /// After [`event::Error::TooCostly`] with this scratch: the rule that was being tested when the
+    /// budget ended; `None` when it ended before any was, on the way to the rules.
+    pub fn costly(&self, scratch: &Scratch) -> Option<&Id> {
+        let owner = self.owners.get(scratch.owner? as usize)?.as_ref()?;
+        Some(&owner.id)
     }
 
     /// The number of ids that have rules.

@@ -74,9 +74,10 @@ impl Ranges {
         self.places.is_empty()
     }
 
-    /// Visits the ranges that hold the number.
-    pub(super) fn visit<'a>(&'a self, number: u64, mut found: impl FnMut(&'a Posting)) {
+    /// Visits the ranges that hold the number; the answer is how many places that took a look at.
+    pub(super) fn visit<'a>(&'a self, number: u64, mut found: impl FnMut(&'a Posting)) -> u64 {
         let mut lengths = self.lengths;
+        let steps = u64::from(lengths.count_ones());
         while lengths != 0 {
             let length = lengths.trailing_zeros();
             lengths &= lengths - 1;
@@ -88,6 +89,7 @@ impl Ranges {
                 place.by_high.range(number..).for_each(|(_, posting)| found(posting));
             }
         }
+        steps
     }
 }
 

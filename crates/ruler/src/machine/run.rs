@@ -2,10 +2,11 @@
 
 use super::Core;
 use super::conditions::{Condition, ConditionId};
-use super::scratch::Scratch;
-use super::search::{Position, TooManySteps};
+use super::scratch::{Satisfying, Scratch};
+use super::search::Position;
 use crate::event::{self, FieldId, LeafList, OUTSIDE, flatten};
 use crate::matcher::satisfied;
+use crate::steps::{OutOfSteps, Steps};
 
 /// Fields with more leaves than this have the leaves that satisfy a condition listed once, for
 /// all sub-rules that state it.
@@ -24,32 +25,41 @@ pub(super) fn run(
     core: &Core,
     event: &[u8],
     scratch: &mut Scratch,
+    steps: u64,
     mut found: impl FnMut(u32),
 ) -> Result<(), event::Error> {
-    prepare(core, event, scratch)?;
+    prepare(core, event, scratch, steps)?;
     scratch.sink.reset(core.sub_rules.bound(), core.index.node_count(), core.conditions.bound());
     scratch.owners.reset(core.owner_bound);
-    core.index.candidates(&core.conditions, event, &scratch.leaves, &mut scratch.sink);
+    let Scratch { leaves, sink, steps, .. } = scratch;
+    let collected = core.index.candidates(&core.conditions, event, leaves, sink, steps);
     let candidates = std::mem::take(&mut scratch.sink.sub_rules);
-    let outcome = candidates.iter().try_for_each(|sub_rule| {
-        let owner = core.sub_rules.owner(*sub_rule);
-        if !scratch.owners.has(owner) && matches(core, event, scratch, *sub_rule)? {
-            scratch.owners.add(owner);
-            found(owner);
-        }
-        Ok(())
+    let outcome = collected.and_then(|()| {
+        candidates.iter().try_for_each(|sub_rule| {
+            let owner = core.sub_rules.owner(*sub_rule);
+            scratch.owner = Some(owner);
+            if !scratch.owners.has(owner) && matches(core, event, scratch, *sub_rule)? {
+                scratch.owners.add(owner);
+                found(owner);
+            }
+            Ok(())
+        })
     });
     scratch.sink.sub_rules = candidates;
-    outcome
+    outcome.map_err(|OutOfSteps| scratch.steps.error())
 }
 
-/// Reads the event into the scratch.
+/// Reads the event into the scratch, with that many steps to spend on it.
 pub(super) fn prepare(
     core: &Core,
     event: &[u8],
     scratch: &mut Scratch,
+    steps: u64,
 ) -> Result<(), event::Error> {
+    scratch.owner = None;
+    scratch.steps = Steps::allow(steps);
     flatten(&core.paths, event, &mut scratch.leaves, &mut scratch.buffers)?;
+    scratch.search.reset(scratch.leaves.array_count());
     scratch.satisfying.clear();
     scratch.all.clear();
     scratch.arena.clear();
@@ -62,11 +72,12 @@ pub(super) fn matches(
     event: &[u8],
     scratch: &mut Scratch,
     sub_rule: u32,
-) -> Result<bool, event::Error> {
+) -> Result<bool, OutOfSteps> {
     scratch.open.clear();
     for id in core.sub_rules.conditions(sub_rule) {
+        scratch.steps.spend(1)?;
         let Some(condition) = core.conditions.get(*id) else { return Ok(false) };
-        match alone(condition, *id, event, scratch) {
+        match alone(condition, *id, event, scratch)? {
             Alone::Holds => {}
             Alone::Fails => return Ok(false),
             Alone::Depends => scratch.open.push(*id),
@@ -75,25 +86,30 @@ pub(super) fn matches(
     // The rest is about leaves in arrays. One condition alone constrains nothing.
     match scratch.open[..] {
         [] => Ok(true),
-        [id] => Ok(core.conditions.get(id).is_some_and(|condition| {
-            scratch
-                .leaves
-                .of(condition.field)
-                .is_some_and(|list| any(condition, id, list, event, scratch))
-        })),
+        [id] => {
+            let Some(condition) = core.conditions.get(id) else { return Ok(false) };
+            let Some(list) = scratch.leaves.of(condition.field) else { return Ok(false) };
+            any(condition, id, list, event, scratch)
+        }
         _ => together(core, event, scratch),
     }
 }
 
 /// Tests one condition as far as it can be on its own: fields outside arrays.
-fn alone(condition: &Condition, id: ConditionId, event: &[u8], scratch: &mut Scratch) -> Alone {
+fn alone(
+    condition: &Condition,
+    id: ConditionId,
+    event: &[u8],
+    scratch: &mut Scratch,
+) -> Result<Alone, OutOfSteps> {
     let Some(list) = scratch.leaves.of(condition.field) else {
-        return if condition.absent { Alone::Holds } else { Alone::Fails };
+        return Ok(if condition.absent { Alone::Holds } else { Alone::Fails });
     };
     if list.in_arrays {
-        return Alone::Depends;
+        return Ok(Alone::Depends);
     }
-    if any(condition, id, list, event, scratch) { Alone::Holds } else { Alone::Fails }
+    let holds = any(condition, id, list, event, scratch)?;
+    Ok(if holds { Alone::Holds } else { Alone::Fails })
 }
 
 /// Whether any leaf of the field satisfies the condition.
@@ -103,76 +119,112 @@ fn any(
     list: LeafList,
     event: &[u8],
     scratch: &mut Scratch,
-) -> bool {
+) -> Result<bool, OutOfSteps> {
     if list.count > LIST_FROM {
-        let (start, end) = listed(condition, id, list, event, scratch);
-        return start < end;
+        let (start, end) = listed(condition, id, list, event, scratch)?.range;
+        return Ok(start < end);
     }
-    let leaves = &scratch.leaves;
-    leaves.iter(list).any(|(_, leaf)| satisfied(&condition.alternatives, leaves.value(event, leaf)))
+    let Scratch { leaves, steps, .. } = scratch;
+    for (_, leaf) in leaves.iter(list) {
+        let value = leaves.value(event, leaf);
+        steps.spend(condition.cost.steps(value))?;
+        if satisfied(&condition.alternatives, value) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
-/// The leaves that satisfy the condition, as a range of the arena.
+/// The leaves that satisfy the condition.
 fn listed(
     condition: &Condition,
     id: ConditionId,
     list: LeafList,
     event: &[u8],
     scratch: &mut Scratch,
-) -> (usize, usize) {
-    if let Some(range) = scratch.satisfying.get(&id) {
-        return *range;
+) -> Result<Satisfying, OutOfSteps> {
+    if let Some(known) = scratch.satisfying.get(&id) {
+        return Ok(*known);
     }
     let start = scratch.arena.len();
-    let leaves = &scratch.leaves;
+    let mut any_outside = false;
+    let Scratch { leaves, steps, arena, .. } = scratch;
     for (number, leaf) in leaves.iter(list) {
-        if satisfied(&condition.alternatives, leaves.value(event, leaf)) {
-            scratch.arena.push(number);
+        let value = leaves.value(event, leaf);
+        steps.spend(condition.cost.steps(value))?;
+        if satisfied(&condition.alternatives, value) {
+            any_outside |= leaf.context == OUTSIDE;
+            arena.push(number);
         }
     }
-    let range = (start, scratch.arena.len());
-    scratch.satisfying.insert(id, range);
-    range
+    let found = Satisfying { range: (start, arena.len()), any_outside };
+    scratch.satisfying.insert(id, found);
+    Ok(found)
 }
 
 /// All leaves of a field, as a range of the arena.
-fn all_of(field: FieldId, list: LeafList, scratch: &mut Scratch) -> (usize, usize) {
-    let Scratch { all, arena, leaves, .. } = scratch;
-    *all.entry(field).or_insert_with(|| {
-        let start = arena.len();
-        arena.extend(leaves.iter(list).map(|(number, _)| number));
-        (start, arena.len())
-    })
+fn all_of(
+    field: FieldId,
+    list: LeafList,
+    scratch: &mut Scratch,
+) -> Result<(usize, usize), OutOfSteps> {
+    let Scratch { all, arena, leaves, steps, .. } = scratch;
+    if let Some(known) = all.get(&field) {
+        return Ok(*known);
+    }
+    steps.spend(u64::from(list.count))?;
+    let start = arena.len();
+    arena.extend(leaves.iter(list).map(|(number, _)| number));
+    let range = (start, arena.len());
+    all.insert(field, range);
+    Ok(range)
 }
 
 /// Looks for leaves, one for each open condition, that agree on their array elements.
-fn together(core: &Core, event: &[u8], scratch: &mut Scratch) -> Result<bool, event::Error> {
+fn together(core: &Core, event: &[u8], scratch: &mut Scratch) -> Result<bool, OutOfSteps> {
     let open = std::mem::take(&mut scratch.open);
-    let any_absent = open.iter().any(|id| core.conditions.get(*id).is_some_and(|one| one.absent));
     let mut positions = scratch.search.take_positions();
-    let mut possible = true;
-    for id in &open {
-        let Some(condition) = core.conditions.get(*id) else { continue };
-        let Some(list) = scratch.leaves.of(condition.field) else { continue };
-        let range = listed(condition, *id, list, event, scratch);
-        let satisfying = scratch.arena.get(range.0..range.1).unwrap_or_default();
-        possible &= condition.absent || !satisfying.is_empty();
-        // A leaf outside arrays agrees with every other choice, so it is always a good one,
-        // unless a choice could help by ruling out the leaves of an absent field.
-        let outside =
-            |leaf: &u32| scratch.leaves.leaf(*leaf).is_some_and(|leaf| leaf.context == OUTSIDE);
-        if !any_absent && satisfying.iter().any(outside) {
-            continue;
-        }
-        let absent = condition.absent.then(|| all_of(condition.field, list, scratch));
-        positions.push(Position { satisfying: range, absent });
-    }
+    let possible = positions_of(core, event, &open, scratch, &mut positions);
     scratch.open = open;
-    let outcome = if possible {
-        scratch.search.run(&scratch.leaves, &scratch.arena, &positions)
-    } else {
-        Ok(false)
+    let outcome = match possible {
+        Ok(true) => {
+            let Scratch { search, leaves, arena, steps, .. } = scratch;
+            search.run(leaves, arena, &positions, steps)
+        }
+        other => other,
     };
     scratch.search.give_positions(positions);
-    outcome.map_err(|TooManySteps| event::Error::TooAmbiguous)
+    outcome
+}
+
+/// What to choose for each open condition that constrains the others; false when one of them cannot
+/// be satisfied at all.
+fn positions_of(
+    core: &Core,
+    event: &[u8],
+    open: &[ConditionId],
+    scratch: &mut Scratch,
+    positions: &mut Vec<Position>,
+) -> Result<bool, OutOfSteps> {
+    let any_absent = open.iter().any(|id| core.conditions.get(*id).is_some_and(|one| one.absent));
+    for id in open {
+        scratch.steps.spend(1)?;
+        let Some(condition) = core.conditions.get(*id) else { continue };
+        let Some(list) = scratch.leaves.of(condition.field) else { continue };
+        let Satisfying { range, any_outside } = listed(condition, *id, list, event, scratch)?;
+        if !condition.absent && range.0 == range.1 {
+            return Ok(false);
+        }
+        // A leaf outside arrays agrees with every other choice, so it is always a good one,
+        // unless a choice could help by ruling out the leaves of an absent field.
+        if !any_absent && any_outside {
+            continue;
+        }
+        let absent = match condition.absent {
+            true => Some(all_of(condition.field, list, scratch)?),
+            false => None,
+        };
+        positions.push(Position { satisfying: range, absent });
+    }
+    Ok(true)
 }

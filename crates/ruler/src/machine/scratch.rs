@@ -7,6 +7,7 @@ use super::posting::Posting;
 use super::search::Search;
 use crate::event::{Buffers, FieldId, Leaves};
 use crate::matcher::satisfied;
+use crate::steps::{OutOfSteps, Steps, count};
 
 /// The working memory of a match. Matching with the same one again allocates nothing once it has
 /// grown to the size of the events. Any machine can use it.
@@ -18,13 +19,26 @@ pub struct Scratch {
     /// The rules that have matched.
     pub(super) owners: Marks,
     /// For conditions over many leaves: the leaves that satisfy them, as a range of `arena`.
-    pub(super) satisfying: HashMap<ConditionId, (usize, usize), foldhash::fast::RandomState>,
+    pub(super) satisfying: HashMap<ConditionId, Satisfying, foldhash::fast::RandomState>,
     /// For fields whose absence may be wanted: all their leaves, as a range of `arena`.
     pub(super) all: HashMap<FieldId, (usize, usize), foldhash::fast::RandomState>,
     pub(super) arena: Vec<u32>,
     pub(super) search: Search,
     /// The conditions of the sub-rule at hand that are about leaves in arrays.
     pub(super) open: Vec<ConditionId>,
+    /// What the event may still cost.
+    pub(crate) steps: Steps,
+    /// The rule at hand.
+    pub(super) owner: Option<u32>,
+}
+
+/// The leaves that satisfy a condition.
+#[derive(Clone, Copy)]
+pub(super) struct Satisfying {
+    /// As a range of the arena.
+    pub(super) range: (usize, usize),
+    /// One of them is in no array element.
+    pub(super) any_outside: bool,
 }
 
 impl Scratch {
@@ -100,25 +114,28 @@ impl Sink {
         self.scanned.reset(conditions);
     }
 
+    /// Takes what is behind a posting; the answer is how many steps that took.
     #[inline]
-    pub(super) fn take(&mut self, posting: &Posting) {
+    pub(super) fn take(&mut self, posting: &Posting) -> u64 {
         match posting {
             Posting::List(list) => self.take_all(list.as_slice()),
             Posting::Node(node) => {
                 if self.seen_nodes.add(*node) {
                     self.nodes.push(*node);
                 }
+                1
             }
         }
     }
 
     #[inline]
-    pub(super) fn take_all(&mut self, sub_rules: &[u32]) {
+    pub(super) fn take_all(&mut self, sub_rules: &[u32]) -> u64 {
         for id in sub_rules {
             if self.seen_sub_rules.add(*id) {
                 self.sub_rules.push(*id);
             }
         }
+        count(sub_rules.len())
     }
 
     /// Evaluates conditions that cannot be looked up.
@@ -128,16 +145,21 @@ impl Sink {
         conditions: &Conditions,
         scans: &[(ConditionId, Posting)],
         value: crate::matcher::Value<'_>,
-    ) {
+        steps: &mut Steps,
+    ) -> Result<(), OutOfSteps> {
+        steps.spend(count(scans.len()))?;
         for (id, posting) in scans {
             if self.scanned.has(*id) {
                 continue;
             }
             let Some(condition) = conditions.get(*id) else { continue };
+            steps.spend(condition.cost.steps(value))?;
             if satisfied(&condition.alternatives, value) {
                 self.scanned.add(*id);
-                self.take(posting);
+                let taken = self.take(posting);
+                steps.spend(taken)?;
             }
         }
+        Ok(())
     }
 }

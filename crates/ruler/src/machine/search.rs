@@ -6,22 +6,27 @@
 //! condition has leaves in; where that has failed once, it is not tried again. Sibling arrays
 //! therefore add up instead of multiplying. The leaves that agree with the choices so far are
 //! reached by jumping over the array elements that do not, not by looking at each.
+//!
+//! What has failed is known by the conditions still to come and not by the sub-rule, and holds for
+//! the whole event. So sub-rules that end alike, as combinations of `$or` branches do, share it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::event::{Leaves, OUTSIDE};
-use crate::limits::MAX_SEARCH_STEPS;
+use crate::limits::{MAX_REMEMBERED, narrow};
+use crate::steps::{OutOfSteps, Steps, count};
 
 /// What a state counts for: it may have to be remembered, so this bounds memory as well.
 const STATE_STEPS: u64 = 4;
 
-/// More states than this are not worth keeping room for until the next search.
+/// More states than this are not worth keeping room for until the next event.
 const MAX_KEPT_STATES: usize = 1 << 16;
 
-/// The search for one sub-rule took more than [`MAX_SEARCH_STEPS`].
-pub(super) struct TooManySteps;
+/// What remembering a state takes beside its numbers, in numbers.
+const STATE_OVERHEAD: usize = 12;
 
 /// One condition.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Position {
     /// The leaves that satisfy it, ascending, as a range of the arena.
     pub(super) satisfying: (usize, usize),
@@ -29,22 +34,49 @@ pub(super) struct Position {
     pub(super) absent: Option<(usize, usize)>,
 }
 
-/// Memory for searches.
+/// Memory for the searches of one event.
 #[derive(Default)]
 pub(super) struct Search {
     positions: Vec<Position>,
+    /// For each position, what it is together with those after it; equal ones have equal numbers.
+    endings: Vec<u32>,
+    /// From a position and the number of what comes after it to the number of both.
+    known_endings: HashMap<(Position, u32), u32, foldhash::fast::RandomState>,
+    /// For each position met in the event, the arrays that it has leaves in, a range of `arrays`.
+    uses: HashMap<Position, (usize, usize), foldhash::fast::RandomState>,
+    arrays: Vec<u32>,
+    /// For each array: the last position of `uses` that was seen to have leaves in it.
+    seen: Vec<u32>,
     /// For each array: the last position, from 1, that has leaves in it; 0 for none.
     last_use: Vec<u32>,
     /// For each array: the chosen element, or [`OUTSIDE`].
     chosen: Vec<u32>,
     /// The chosen elements, in order of choice.
     trail: Vec<u32>,
-    /// States known to fail: the position, then the elements that matter.
+    /// States known to fail: the number of the ending, then the elements that matter.
     failed: HashSet<Box<[u32]>, foldhash::fast::RandomState>,
-    steps: u64,
+    /// How much room `failed` takes, in numbers.
+    remembered: usize,
 }
 
 impl Search {
+    /// Starts a new event with that many arrays.
+    pub(super) fn reset(&mut self, arrays: usize) {
+        if self.failed.capacity() > MAX_KEPT_STATES {
+            self.failed = HashSet::default();
+        }
+        self.failed.clear();
+        self.remembered = 0;
+        self.known_endings.clear();
+        self.uses.clear();
+        self.arrays.clear();
+        self.trail.clear();
+        for per_array in [&mut self.seen, &mut self.last_use, &mut self.chosen] {
+            per_array.clear();
+            per_array.resize(arrays, OUTSIDE);
+        }
+    }
+
     pub(super) fn take_positions(&mut self) -> Vec<Position> {
         let mut positions = std::mem::take(&mut self.positions);
         positions.clear();
@@ -60,20 +92,14 @@ impl Search {
         leaves: &Leaves,
         arena: &[u32],
         positions: &[Position],
-    ) -> Result<bool, TooManySteps> {
-        for per_array in [&mut self.last_use, &mut self.chosen] {
-            per_array.clear();
-            per_array.resize(leaves.array_count(), OUTSIDE);
-        }
-        self.trail.clear();
-        if self.failed.capacity() > MAX_KEPT_STATES {
-            self.failed = HashSet::default();
-        }
-        self.failed.clear();
-        self.steps = 0;
-        let mut attempt = Attempt { leaves, arena, positions, search: self };
+        steps: &mut Steps,
+    ) -> Result<bool, OutOfSteps> {
+        let mut attempt = Attempt { leaves, arena, positions, search: self, steps };
         attempt.note_uses()?;
-        attempt.choose(0)
+        attempt.number_endings();
+        let found = attempt.choose(0)?;
+        attempt.forget();
+        Ok(found)
     }
 }
 
@@ -83,12 +109,12 @@ struct Attempt<'a> {
     arena: &'a [u32],
     positions: &'a [Position],
     search: &'a mut Search,
+    steps: &'a mut Steps,
 }
 
 impl<'a> Attempt<'a> {
-    fn step(&mut self) -> Result<(), TooManySteps> {
-        self.search.steps += 1;
-        if self.search.steps > MAX_SEARCH_STEPS { Err(TooManySteps) } else { Ok(()) }
+    fn step(&mut self) -> Result<(), OutOfSteps> {
+        self.steps.spend(1)
     }
 
     fn list(&self, (start, end): (usize, usize)) -> &'a [u32] {
@@ -100,32 +126,89 @@ impl<'a> Attempt<'a> {
     }
 
     /// Notes for each array the last position that has leaves in it.
-    fn note_uses(&mut self) -> Result<(), TooManySteps> {
+    fn note_uses(&mut self) -> Result<(), OutOfSteps> {
         for (position, number) in self.positions.iter().zip(1..) {
-            for leaf in self.list(position.satisfying) {
-                self.note_use(self.context_of(*leaf), number)?;
-            }
-            for leaf in position.absent.map_or(&[][..], |range| self.list(range)) {
-                self.note_use(self.context_of(*leaf), number)?;
+            let (start, end) = self.uses_of(position)?;
+            self.steps.spend(count(end - start))?;
+            let Search { arrays, last_use, .. } = &mut *self.search;
+            for array in arrays.get(start..end).unwrap_or_default() {
+                if let Some(last) = last_use.get_mut(*array as usize) {
+                    *last = number;
+                }
             }
         }
         Ok(())
     }
 
-    fn note_use(&mut self, mut context: u32, position: u32) -> Result<(), TooManySteps> {
+    /// The arrays that a position has leaves in.
+    fn uses_of(&mut self, position: &Position) -> Result<(usize, usize), OutOfSteps> {
+        if let Some(known) = self.search.uses.get(position) {
+            return Ok(*known);
+        }
+        let start = self.search.arrays.len();
+        let number = narrow(self.search.uses.len() + 1);
+        for leaf in self.list(position.satisfying) {
+            self.note_use(self.context_of(*leaf), number)?;
+        }
+        for leaf in position.absent.map_or(&[][..], |range| self.list(range)) {
+            self.note_use(self.context_of(*leaf), number)?;
+        }
+        let range = (start, self.search.arrays.len());
+        self.search.uses.insert(*position, range);
+        Ok(range)
+    }
+
+    fn note_use(&mut self, mut context: u32, position: u32) -> Result<(), OutOfSteps> {
+        self.step()?;
         while let Some(element) = self.leaves.context(context) {
-            self.step()?;
-            match self.search.last_use.get_mut(element.array as usize) {
+            match self.search.seen.get_mut(element.array as usize) {
                 Some(last) if *last != position => *last = position,
                 _ => break, // and so it is for the arrays around
             }
+            self.search.arrays.push(element.array);
             context = element.parent;
+            self.step()?;
         }
         Ok(())
     }
 
+    /// Numbers what each position is together with those after it.
+    fn number_endings(&mut self) {
+        let Search { endings, known_endings, .. } = &mut *self.search;
+        endings.clear();
+        let mut rest = 0;
+        for position in self.positions.iter().rev() {
+            let next = narrow(known_endings.len() + 1);
+            rest = *known_endings.entry((*position, rest)).or_insert(next);
+            endings.push(rest);
+        }
+        endings.reverse();
+    }
+
+    /// Leaves no choice and no use to the next search.
+    fn forget(&mut self) {
+        self.untake(0);
+        let Search { uses, arrays, last_use, .. } = &mut *self.search;
+        for position in self.positions {
+            let (start, end) = uses.get(position).copied().unwrap_or_default();
+            for array in arrays.get(start..end).unwrap_or_default() {
+                if let Some(last) = last_use.get_mut(*array as usize) {
+                    *last = 0;
+                }
+            }
+        }
+    }
+
+    fn remember(&mut self, state: Box<[u32]>) {
+        let room = state.len() + STATE_OVERHEAD;
+        if self.search.remembered + room <= MAX_REMEMBERED {
+            self.search.remembered += room;
+            self.search.failed.insert(state);
+        }
+    }
+
     /// Whether the positions from this one on can be satisfied, given the choices so far.
-    fn choose(&mut self, at: usize) -> Result<bool, TooManySteps> {
+    fn choose(&mut self, at: usize) -> Result<bool, OutOfSteps> {
         let Some(position) = self.positions.get(at) else { return Ok(true) };
         let state = self.state(at)?;
         if self.search.failed.contains(&state) {
@@ -149,14 +232,15 @@ impl<'a> Attempt<'a> {
         {
             return Ok(true);
         }
-        self.search.failed.insert(state);
+        self.remember(state);
         Ok(false)
     }
 
-    /// The position and the chosen elements that matter from it on.
-    fn state(&mut self, at: usize) -> Result<Box<[u32]>, TooManySteps> {
+    /// What is still to come, and the chosen elements that matter to it.
+    fn state(&mut self, at: usize) -> Result<Box<[u32]>, OutOfSteps> {
         let number = u32::try_from(at + 1).unwrap_or(u32::MAX);
-        let mut state = vec![number];
+        let ending = self.search.endings.get(at).copied().unwrap_or_default();
+        let mut state = vec![ending];
         for context in &self.search.trail {
             let last = self
                 .leaves
@@ -166,9 +250,9 @@ impl<'a> Attempt<'a> {
                 state.push(*context);
             }
         }
-        self.search.steps += STATE_STEPS + state.len() as u64;
-        state.sort_unstable();
-        self.step()?;
+        self.steps.spend(STATE_STEPS + count(self.search.trail.len() + state.len()))?;
+        // The number of the ending stays in front: the rest is a set.
+        state.get_mut(1..).unwrap_or_default().sort_unstable();
         Ok(state.into())
     }
 
@@ -177,7 +261,7 @@ impl<'a> Attempt<'a> {
         &mut self,
         list: &[u32],
         mut from: usize,
-    ) -> Result<Option<usize>, TooManySteps> {
+    ) -> Result<Option<usize>, OutOfSteps> {
         while let Some(leaf) = list.get(from) {
             let Some(resume) = self.conflict(*leaf)? else { return Ok(Some(from)) };
             let rest = list.get(from..).unwrap_or_default();
@@ -188,7 +272,7 @@ impl<'a> Attempt<'a> {
 
     /// When the leaf is in another element than the chosen one: the number of the leaf at which
     /// to look next.
-    fn conflict(&mut self, leaf: u32) -> Result<Option<u32>, TooManySteps> {
+    fn conflict(&mut self, leaf: u32) -> Result<Option<u32>, OutOfSteps> {
         let mut context = self.context_of(leaf);
         self.step()?;
         while let Some(element) = self.leaves.context(context) {
@@ -209,7 +293,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Chooses the elements around a leaf.
-    fn take(&mut self, mut context: u32) -> Result<(), TooManySteps> {
+    fn take(&mut self, mut context: u32) -> Result<(), OutOfSteps> {
         while let Some(element) = self.leaves.context(context) {
             self.step()?;
             match self.search.chosen.get_mut(element.array as usize) {

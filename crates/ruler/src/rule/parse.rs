@@ -6,7 +6,9 @@ use super::display::{excerpt, quoted};
 use super::matchers::alternatives;
 use super::{Error, Field, Rule, SubRule, path_order};
 use crate::json::{Json, parse_object};
-use crate::limits::{MAX_FIELDS_PER_RULE, MAX_FIELDS_PER_SUB_RULE, MAX_RULE_BYTES, MAX_SUB_RULES};
+use crate::limits::{
+    MAX_FIELDS_PER_RULE, MAX_FIELDS_PER_SUB_RULE, MAX_PATH_BYTES, MAX_RULE_BYTES, MAX_SUB_RULES,
+};
 
 const OR: &str = "$or";
 
@@ -68,19 +70,24 @@ fn uses_or(tree: &Json) -> bool {
     }
 }
 
-/// Comparisons of paths that one rule may cost. A rule at every other limit stays below it; one
-/// that repeats its keys thousands of times over a large `$or` does not.
-const MAX_PATH_COMPARISONS: usize = 100_000_000;
+/// Comparisons of paths that one rule may cost, each of up to [`PATH_BYTES_COMPARED`]: a tenth of a
+/// second. A rule at every other limit stays below it; one that repeats its keys thousands of times
+/// over a large `$or` does not.
+const MAX_PATH_COMPARISONS: usize = 20_000_000;
+
+/// Bytes of two paths that count as one comparison.
+const PATH_BYTES_COMPARED: usize = 256;
 
 /// One way to read a rule.
 struct Reading {
     or_is_operator: bool,
     path_comparisons: usize,
+    path_bytes: usize,
 }
 
 impl Reading {
     fn new(or_is_operator: bool) -> Self {
-        Reading { or_is_operator, path_comparisons: 0 }
+        Reading { or_is_operator, path_comparisons: 0, path_bytes: 0 }
     }
 }
 
@@ -145,6 +152,11 @@ impl Reading {
             });
         }
         let path = joined(outer, key);
+        self.path_bytes = self.path_bytes.saturating_add(path.len());
+        if self.path_bytes > MAX_PATH_BYTES {
+            let problem = format!("the paths of the rule have more than {MAX_PATH_BYTES} bytes");
+            return Err(Error::limit("", problem, "use shorter keys, or fewer fields below them"));
+        }
         match value {
             Json::Object(_) => self.members(value, &path, in_branch, partial),
             Json::Array(values) => {
@@ -192,7 +204,7 @@ impl Reading {
     /// Sets the field in every sub-rule; a later definition of a path replaces an earlier one.
     fn with_field(&mut self, mut partial: Partial, field: &Field) -> Result<Partial, Error> {
         for fields in &mut partial {
-            self.path_comparisons += fields.len();
+            self.path_comparisons += fields.len() * (1 + field.path.len() / PATH_BYTES_COMPARED);
             match fields.iter_mut().find(|known| known.path == field.path) {
                 Some(known) => known.alternatives = Arc::clone(&field.alternatives),
                 None => fields.push(field.clone()),
@@ -201,9 +213,9 @@ impl Reading {
                 let problem = format!("the rule names more than {MAX_FIELDS_PER_SUB_RULE} fields");
                 return Err(Error::limit("", problem, "test fewer fields"));
             }
-        }
-        if self.path_comparisons > MAX_PATH_COMPARISONS {
-            return Err(too_many(&field.path));
+            if self.path_comparisons > MAX_PATH_COMPARISONS {
+                return Err(too_many(&field.path));
+            }
         }
         Ok(partial)
     }

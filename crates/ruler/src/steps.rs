@@ -1,0 +1,50 @@
+//! The budget of one event.
+
+use crate::event;
+
+/// Bytes of a text that are compared or searched in one step.
+const BYTES_PER_STEP: usize = 64;
+
+/// More steps than were allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OutOfSteps;
+
+/// The steps that an event may still take, over all rules and all combinations of their branches.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Steps {
+    allowed: u64,
+    spent: u64,
+}
+
+impl Steps {
+    pub(crate) fn allow(steps: u64) -> Self {
+        Steps { allowed: steps, spent: 0 }
+    }
+
+    pub(crate) fn spent(self) -> u64 {
+        self.spent
+    }
+
+    /// Spends some steps; an error once they are more than allowed, and from then on.
+    #[inline]
+    pub(crate) fn spend(&mut self, steps: u64) -> Result<(), OutOfSteps> {
+        self.spent = self.spent.saturating_add(steps);
+        if self.spent > self.allowed { Err(OutOfSteps) } else { Ok(()) }
+    }
+
+    pub(crate) fn error(self) -> event::Error {
+        event::Error::TooCostly { steps: self.allowed }
+    }
+}
+
+/// The steps of as many things.
+#[inline]
+pub(crate) fn count(things: usize) -> u64 {
+    things as u64
+}
+
+/// The steps for reading a text once.
+#[inline]
+pub(crate) fn reading(bytes: usize) -> u64 {
+    count(bytes / BYTES_PER_STEP)
+}
