@@ -28,6 +28,7 @@ pub mod retention;
 pub mod rules;
 pub mod sources;
 pub mod tenants;
+pub mod work;
 
 use access::Access;
 pub use error::Error;
@@ -35,6 +36,7 @@ use limits::{Limiter, Limits};
 use net::Guard;
 use publish::Matchers;
 use receive::Receiving;
+use work::Work;
 
 /// What every operation works with.
 #[derive(Clone)]
@@ -47,6 +49,7 @@ pub struct Engine {
     access: Arc<Access>,
     limiter: Arc<Limiter>,
     receiving: Arc<Receiving>,
+    work: Arc<Work>,
 }
 
 impl Engine {
@@ -61,15 +64,17 @@ impl Engine {
         let limiter = Arc::new(limiter);
         let access = Access::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&limiter));
         let access = Arc::new(access);
+        let work = Arc::<Work>::default();
         Self {
             store,
             clock,
             limiter,
             entropy,
             guard,
-            matchers: Arc::default(),
+            matchers: Arc::new(Matchers::new(Arc::clone(&work))),
             access,
             receiving: Arc::default(),
+            work,
         }
     }
 
@@ -106,6 +111,11 @@ impl Engine {
     /// What counts callers' requests.
     pub fn limiter(&self) -> &Limiter {
         &self.limiter
+    }
+
+    /// The places for large work.
+    pub fn work(&self) -> &Arc<Work> {
+        &self.work
     }
 
     /// The guard of outbound connections.

@@ -222,6 +222,57 @@ async fn an_event_that_cannot_be_matched_is_refused_by_name() {
     assert_eq!(yard.queued(shipping).await, ["3", "3"]);
 }
 
+/// The same path spelled in several ways, with an array of so many elements below each: the choices
+/// are a product.
+fn ambiguous(elements: usize, keys: usize) -> String {
+    let key = |nth: usize| format!(r#""k{nth}":1"#);
+    let element = format!("{{{}}}", (0..keys).map(key).collect::<Vec<_>>().join(","));
+    let array = format!("[{}]", vec![element; elements].join(","));
+    format!(
+        r#"{{"a":{{"b":{{"c":{array},"c.d":{array}}},"b.c":{array},"b.c.d":{array}}},
+            "a.b":{{"c":{array},"c.d":{array}}},"a.b.c":{array},
+            "a.b.c.d":[{{"x":1}},{{"y":1}}],"b":1}}"#
+    )
+    .replace(&format!(r#""c":{array}"#), &format!(r#""c":{{"d":{array}}}"#))
+    .replace(&format!(r#"b.c":{array}"#), &format!(r#"b.c":{{"d":{array}}}"#))
+}
+
+/// A rule that has to try all of them, unless `b` settles it.
+fn searching(keys: usize) -> String {
+    let fields = (0..keys).map(|nth| format!(r#""k{nth}":[{{"exists":true}}]"#));
+    let fields = fields.collect::<Vec<_>>().join(",");
+    format!(r#"{{"$or":[{{"a.b.c.d":{{{fields},"x":[1],"y":[1]}}}},{{"b":[1]}}]}}"#)
+}
+
+#[tokio::test]
+async fn an_event_that_takes_many_steps_is_begun_again_and_decided() {
+    let yard = Yard::start().await;
+    let id = yard.endpoint(DEMO, Some(&searching(3))).await;
+    let event = ambiguous(25, 3);
+    assert!(event.len() < hookyard_engine::work::INLINE_BYTES_MAX);
+    assert_eq!(matched(&yard.try_publish(&[event]).await.unwrap()), [1]);
+    assert_eq!(yard.queued(id).await, ["0"]);
+}
+
+/// Nothing is guessed and nothing lost: whoever publishes it hears of it, and of whose rule it is.
+#[tokio::test]
+async fn an_event_that_takes_too_many_steps_is_refused_with_the_endpoint() {
+    let yard = Yard::start().await;
+    let all = yard.endpoint(DEMO, None).await;
+    let id = yard.endpoint(DEMO, Some(&searching(6))).await;
+    let event = ambiguous(40, 4);
+    assert!(event.len() < 30_000);
+    let refused = yard.try_publish(&["{}".into(), event]).await.unwrap_err();
+    let words = refused.to_string();
+    assert!(words.contains(&format!("at the rule of endpoint {id}, ")), "{words}");
+    assert!(words.contains(&format!("more than {} steps", rules::EVENT_STEPS_MAX)), "{words}");
+    let publish::Error::Unmatchable { index: 1, endpoint, .. } = refused else {
+        panic!("{refused}");
+    };
+    assert_eq!(endpoint, Some(id));
+    assert!(yard.queued(all).await.is_empty(), "a batch is refused whole");
+}
+
 #[tokio::test]
 async fn a_reflow_sends_what_the_rule_matches_now() {
     let yard = Yard::start().await;

@@ -3,6 +3,7 @@ use hookyard_core::model::{Dataset, Row};
 use hookyard_core::row_filter::Filter;
 use hookyard_store::{RowLimit, RowQuery};
 
+use crate::work::Share;
 use crate::{Engine, Error};
 
 /// The most bytes of the cells that one search returns, unless it is a single row: an answer is in
@@ -58,9 +59,13 @@ impl Engine {
             }
             let page = self.store().rows_after(workspace, project, id, query, limit).await?;
             query.version = Some(page.version);
-            let taken = hits.take(page.rows, search);
+            let bytes = page.rows.iter().map(|row| row.cell.len()).sum();
+            let weight = if search.filter.is_some() { bytes } else { 0 };
+            let (rows, next) = (page.rows, page.next);
+            let look = || hits.take(rows, search);
+            let taken = self.work().run(Share::Calls(workspace), weight, look).await?;
             query.after = match taken {
-                Taken::All => page.next,
+                Taken::All => next,
                 Taken::UpTo(last) => Some(last),
             };
             let version = page.version;

@@ -21,6 +21,7 @@ use super::transport::{Answer, Outgoing};
 use super::verdict::{Before, Verdict, verdict};
 use super::waits::Wait;
 use crate::hops;
+use crate::work::Share;
 
 /// How much of an answer's body, and of its headers, the log keeps, in characters (UltraCart spec
 /// section 2.3).
@@ -109,7 +110,10 @@ impl Deliverer {
         let message = Message { request_id: &request_id, id: &id, at, trace, hops, body };
         let (request_headers, answer) = match &plan.target {
             Ok(target) => {
-                let mut outgoing = target.request(message);
+                let share = Share::Sending(plan.endpoint.workspace);
+                let bytes = message.body.len();
+                let sign = || target.request(message);
+                let mut outgoing = self.engine.work().run_patiently(share, bytes, sign).await;
                 outgoing.landing = landing(&plan.endpoint, &seqs);
                 (outgoing.logged_headers(), self.exchange(outgoing).await?)
             }

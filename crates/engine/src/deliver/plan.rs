@@ -8,6 +8,7 @@ use hookyard_store::StoreError;
 use super::render::{Bundle, Renderer, Unsendable};
 use super::request::Target;
 use super::step::Deliverer;
+use crate::work::Share;
 
 /// What follows from an endpoint's settings at one revision.
 #[derive(Debug)]
@@ -46,11 +47,14 @@ impl Deliverer {
         plan: &mut Arc<Plan>,
         events: &[Arc<Event>],
     ) -> Result<Result<Bundle, Unsendable>, StoreError> {
-        let rendered = plan.bundle(events);
+        let bytes = events.iter().map(|event| event.object.len()).sum();
+        let share = Share::Sending(plan.endpoint.workspace);
+        let work = self.engine.work();
+        let rendered = work.run_patiently(share, bytes, || plan.bundle(events)).await;
         if rendered != Err(Unsendable::UnknownType) {
             return Ok(rendered);
         }
         *plan = self.plan(Arc::clone(&plan.endpoint)).await?;
-        Ok(plan.bundle(events))
+        Ok(work.run_patiently(share, bytes, || plan.bundle(events)).await)
     }
 }

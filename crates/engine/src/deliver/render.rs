@@ -36,6 +36,10 @@ const EVENTS_MAX: usize = 10_000;
 /// expansion and compression make them smaller.
 pub(super) const OBJECT_BYTES_MAX: usize = 2 << 20;
 
+/// How many times the largest compressed document is compressed at first: JSON shrinks to a fifth or a
+/// tenth, so that most bundles are found at once.
+const FIRST_TRY_RATIO: usize = 8;
+
 const OPENING: &[u8] = br#"{"events":["#;
 const CLOSING: &[u8] = b"]}";
 
@@ -169,6 +173,11 @@ impl Joined {
         self.text
     }
 
+    /// How many events end within so many bytes.
+    fn count_within(&self, bytes: usize) -> usize {
+        self.ends.partition_point(|end| *end <= bytes)
+    }
+
     fn end(&self, count: usize) -> usize {
         count.checked_sub(1).map_or(OPENING.len(), |last| self.ends[last])
     }
@@ -188,20 +197,34 @@ impl Joined {
 
     /// The longest run of events whose compressed document has at most `size` bytes, or the first
     /// event alone.
+    ///
+    /// What is compressed grows with what fits, not with how much there is: else each small bundle of
+    /// a long queue would cost as much as the whole.
     fn longest_compressed(&self, size: usize, coding: Coding) -> (Vec<u8>, usize) {
         let all = self.ends.len();
-        let body = self.compressed(all, coding);
-        if body.len() <= size || all <= 1 {
-            return (body, all);
+        let mut fits = (Vec::new(), 0);
+        let mut tried =
+            self.count_within(size.saturating_mul(FIRST_TRY_RATIO)).clamp(1, all.max(1));
+        let mut too_many = loop {
+            let body = self.compressed(tried, coding);
+            if body.len() > size {
+                break tried;
+            }
+            fits = (body, tried);
+            if tried >= all {
+                return fits;
+            }
+            tried = self.count_within(self.end(tried).saturating_mul(2)).clamp(tried + 1, all);
+        };
+        if fits.1 == 0 {
+            fits = (self.compressed(1, coding), 1);
         }
-        let (mut fits, mut too_many) = ((self.compressed(1, coding), 1), all);
         while too_many - fits.1 > 1 {
             let middle = fits.1.midpoint(too_many);
             let body = self.compressed(middle, coding);
-            if body.len() <= size {
-                fits = (body, middle);
-            } else {
-                too_many = middle;
+            match body.len() <= size {
+                true => fits = (body, middle),
+                false => too_many = middle,
             }
         }
         fits

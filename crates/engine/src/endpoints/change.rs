@@ -125,6 +125,15 @@ pub struct EndpointChange {
 }
 
 impl EndpointChange {
+    /// The bytes of all rules that it sets.
+    pub(super) fn rule_bytes(&self) -> usize {
+        let bytes = |subscription: &RequestedSubscription| match &subscription.rule {
+            Patch::Set(rule) => rule.len(),
+            Patch::Keep | Patch::Clear => 0,
+        };
+        self.subscriptions.iter().flatten().map(bytes).sum()
+    }
+
     /// A change of nothing.
     pub fn none(names: &'static FieldNames) -> Self {
         Self {

@@ -19,7 +19,7 @@ impl Engine {
         let catalogue = self.store.catalogue(workspace).await?;
         let settings = EndpointSettings::to_url(url);
         let draft = Draft { settings, subscriptions: Vec::new() };
-        let draft = self.changed(draft, change, &catalogue)?;
+        let draft = self.changed(workspace, draft, change, &catalogue).await?;
         self.check_target(workspace, names, &draft, None, &catalogue).await?;
 
         let Draft { settings, subscriptions } = draft;

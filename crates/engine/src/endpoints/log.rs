@@ -6,6 +6,7 @@ use hookyard_core::model::{Attempt, Catalogue, ContentEncoding, Endpoint};
 use hookyard_store::{AttemptQuery, Entity};
 
 use super::request::{contains, cut};
+use crate::work::{DEFLATE_RATIO_MAX, Share};
 use crate::{Engine, Error};
 
 /// The most attempts whose requests one search makes again, unless the caller says less. Each may be
@@ -229,7 +230,12 @@ impl<'a> Search<'a> {
         }
         let Some(Some(sender)) = self.senders.get(&revision) else { return Ok(false) };
         let body = self.engine.sent_body(&self.catalogue, sender, attempt).await?;
+        let Some(body) = body else { return Ok(false) };
         let compressed = sender.settings.compress_events;
-        Ok(body.is_some_and(|body| contains(&body.text, compressed, text)))
+        let share = Share::Calls(self.endpoint.workspace);
+        let ratio = if compressed { DEFLATE_RATIO_MAX } else { 1 };
+        let bytes = body.text.len().saturating_mul(ratio);
+        let look = || contains(&body.text, compressed, text);
+        self.engine.work().run(share, bytes, look).await
     }
 }

@@ -6,9 +6,9 @@ use hookyard_core::model::{Catalogue, Endpoint, Event};
 use hookyard_store::{Entity, EventFilter, EventQuery};
 
 use super::request::{cut, shown};
-use super::rule::rule_of;
 use crate::deliver::render;
 use crate::rules::Single;
+use crate::work::Share;
 use crate::{Engine, Error};
 
 /// The most events of the sample that a reflow shows: a bundle of the default size.
@@ -53,7 +53,7 @@ impl Engine {
         let catalogue = self.store.catalogue(workspace).await?;
         let event_type = reflowable(&catalogue, &endpoint, name)
             .map_err(|reason| Error::invalid(field, reason))?;
-        let rule = rule_of(&endpoint, event_type);
+        let rule = self.rule_of(&endpoint, event_type).await?;
         let rule = rule.map_err(|reason| Error::invalid(field, reason))?;
         let queued = !endpoint.settings.disabled;
         if queued {
@@ -102,12 +102,17 @@ impl Engine {
     /// [`REQUEST_CHARS_MAX`](super::REQUEST_CHARS_MAX) characters.
     pub async fn reflow_sample(&self, reflowed: &Reflowed) -> Result<String, Error> {
         let Reflowed { endpoint, event_type, queued: _ } = reflowed;
-        let rule = rule_of(endpoint, *event_type).ok().flatten();
+        let rule = self.rule_of(endpoint, *event_type).await?.ok().flatten();
         let events = self.oldest_events(endpoint.workspace, *event_type, rule).await?;
         let catalogue = self.store.catalogue(endpoint.workspace).await?;
-        let bundle = render::bundle(&catalogue, endpoint, &events).ok();
-        let bundle = bundle.filter(|bundle| bundle.events > 0);
-        let request = bundle.and_then(|bundle| shown(&bundle.body));
+        let render = || {
+            let bundle = render::bundle(&catalogue, endpoint, &events).ok();
+            let bundle = bundle.filter(|bundle| bundle.events > 0);
+            bundle.and_then(|bundle| shown(&bundle.body))
+        };
+        let bytes = events.iter().map(|event| event.object.len()).sum();
+        let share = Share::Calls(endpoint.workspace);
+        let request = self.work().run(share, bytes, render).await?;
         Ok(request.map_or_else(|| r#"{"events":[]}"#.to_owned(), |request| cut(request.text)))
     }
 
@@ -139,7 +144,11 @@ impl Engine {
             query.after = page.last().map(|event| event.seq);
             searched += page.len();
             let last = page.len() < SAMPLE_PAGE;
-            let wanted: Vec<_> = page.into_iter().filter(matches).collect();
+            let look = || page.into_iter().filter(matches).collect::<Vec<_>>();
+            let wanted = match rule {
+                Some(_) => self.work().run_large(Share::Calls(workspace), look).await?,
+                None => look(),
+            };
             bytes += wanted.iter().map(|event| event.object.len()).sum::<usize>();
             events.extend(wanted);
             if last {

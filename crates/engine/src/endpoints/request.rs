@@ -11,6 +11,7 @@ use hookyard_core::model::{Attempt, Catalogue, ContentEncoding, Endpoint};
 
 use super::SentRequest;
 use crate::deliver::render;
+use crate::work::Share;
 use crate::{Engine, Error};
 
 /// The most characters of a logged request or response (UltraCart spec 2.3).
@@ -34,10 +35,14 @@ impl Engine {
         if events.len() != seqs.len() {
             return Ok(None);
         }
-        // What cannot be rendered was not sent either.
-        let bundle = render::bundle(catalogue, endpoint, &events).ok();
-        let whole = bundle.filter(|bundle| bundle.events == events.len());
-        Ok(whole.and_then(|bundle| shown(&bundle.body)))
+        let render = || {
+            // What cannot be rendered was not sent either.
+            let bundle = render::bundle(catalogue, endpoint, &events).ok();
+            let whole = bundle.filter(|bundle| bundle.events == events.len());
+            whole.and_then(|bundle| shown(&bundle.body))
+        };
+        let bytes = events.iter().map(|event| event.object.len()).sum();
+        self.work().run(Share::Calls(endpoint.workspace), bytes, render).await
     }
 
     /// The endpoint as an attempt found it; `None` when that revision is gone.

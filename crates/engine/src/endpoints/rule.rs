@@ -2,6 +2,8 @@ use hookyard_core::id::EventTypeId;
 use hookyard_core::model::Endpoint;
 
 use crate::rules::{self, Single};
+use crate::work::Share;
+use crate::{Engine, Error};
 
 /// Checks the text of a subscription's rule; the error says what is wrong with it and how to mend
 /// it. Empty text is no rule.
@@ -12,18 +14,22 @@ pub fn check_rule(text: &str) -> Result<(), String> {
     rules::parse(text).map(drop)
 }
 
-/// The rule of an endpoint's subscription, compiled; `None` when it has none. A stored rule that
-/// cannot be read (a newer version wrote it) is an error in words.
-pub(super) fn rule_of(
-    endpoint: &Endpoint,
-    event_type: EventTypeId,
-) -> Result<Option<Single>, String> {
-    let rule = endpoint.subscription(event_type).and_then(|own| own.rule.as_deref());
-    let compile = |text| {
-        let compiled = rules::parse(text).and_then(|rule| Single::new(&rule));
-        compiled.map_err(|reason| format!("the subscription's rule cannot be read: {reason}"))
-    };
-    rule.map(compile).transpose()
+impl Engine {
+    /// The rule of an endpoint's subscription, compiled; `None` when it has none. A stored rule that
+    /// cannot be read (a newer version wrote it) is an error in words.
+    pub(super) async fn rule_of(
+        &self,
+        endpoint: &Endpoint,
+        event_type: EventTypeId,
+    ) -> Result<Result<Option<Single>, String>, Error> {
+        let rule = endpoint.subscription(event_type).and_then(|own| own.rule.as_deref());
+        let Some(text) = rule else { return Ok(Ok(None)) };
+        let compile = || rules::parse(text).and_then(|rule| Single::new(&rule));
+        let share = Share::Calls(endpoint.workspace);
+        let compiled = self.work().run(share, rules::weight(text.len()), compile).await?;
+        let unread = |reason| format!("the subscription's rule cannot be read: {reason}");
+        Ok(compiled.map(Some).map_err(unread))
+    }
 }
 
 #[cfg(test)]

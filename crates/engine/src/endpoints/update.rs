@@ -6,7 +6,8 @@ use hookyard_core::model::{Catalogue, Endpoint};
 use super::change::Draft;
 use super::moved::Forgotten;
 use super::{EndpointChange, EndpointView};
-use crate::{Engine, Error};
+use crate::work::Share;
+use crate::{Engine, Error, rules};
 
 /// How often a change is tried when others change the same endpoint meanwhile. Each failed try means
 /// that another caller's change went through, so more than this is a loop among the callers.
@@ -36,7 +37,19 @@ impl Engine {
     }
 
     /// The endpoint as a change would leave it, options and all.
-    pub(super) fn changed(
+    pub(super) async fn changed(
+        &self,
+        workspace: WorkspaceId,
+        before: Draft,
+        change: EndpointChange,
+        catalogue: &Catalogue,
+    ) -> Result<Draft, Error> {
+        let bytes = change.rule_bytes();
+        let apply = || self.changed_now(before, change, catalogue);
+        self.work().run(Share::Calls(workspace), rules::weight(bytes), apply).await?
+    }
+
+    fn changed_now(
         &self,
         mut before: Draft,
         mut change: EndpointChange,
@@ -69,7 +82,7 @@ impl Engine {
             subscriptions: endpoint.subscriptions.clone(),
         };
         let names = change.names;
-        let draft = self.changed(current.clone(), change, &catalogue)?;
+        let draft = self.changed(workspace, current.clone(), change, &catalogue).await?;
         self.check_target(workspace, names, &draft, Some(&current), &catalogue).await?;
         let Draft { settings, subscriptions } = draft;
         Ok(self.store.update_endpoint(workspace, id, revision, settings, subscriptions).await?)

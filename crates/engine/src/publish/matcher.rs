@@ -3,11 +3,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
 use hookyard_core::model::{Catalogue, Endpoint};
-use hookyard_ruler::{Machine, event};
+use hookyard_ruler::Machine;
 use hookyard_store::{SharedStore, StoreError};
 use tokio::sync::Mutex;
 
-use crate::rules;
+use crate::rules::{self, Meter, Undecided};
+use crate::work::{Share, Work};
 
 /// Who wants which event type in one workspace, at one moment.
 #[derive(Debug, Default)]
@@ -93,19 +94,26 @@ impl Matcher {
         Self { version, names, wanted }
     }
 
+    /// Whether the events of a type are matched against any rule.
+    pub(crate) fn has_rules(&self, event_type: EventTypeId) -> bool {
+        self.wanted.get(&event_type).is_some_and(|wanted| wanted.some.is_some())
+    }
+
     /// The endpoints that want an event of this type with this object, ascending. An error means
-    /// that the object cannot be searched for what the rules ask for.
+    /// that the object cannot be searched for what the rules ask for, or not within what is left on
+    /// the meter.
     pub(crate) fn matches(
         &self,
         event_type: EventTypeId,
         object: &[u8],
-    ) -> Result<Vec<EndpointId>, event::Error> {
+        meter: &mut Meter,
+    ) -> Result<Vec<EndpointId>, Undecided<EndpointId>> {
         let Some(Wanted { all, some }) = self.wanted.get(&event_type) else {
             return Ok(Vec::new());
         };
         let mut matched = all.clone();
         if let Some(ruled) = some {
-            rules::run(&ruled.machine, object, |id| matched.push(*id))?;
+            rules::run(&ruled.machine, object, meter, |id| matched.push(*id))?;
             if matched.len() > all.len() {
                 matched.sort_unstable();
             }
@@ -152,11 +160,18 @@ impl Ruled {
 #[derive(Debug, Default)]
 pub(crate) struct Matchers {
     current: RwLock<HashMap<WorkspaceId, Arc<Matcher>>>,
-    /// Held while reading the store and swapping, so that an older reading never replaces a newer.
-    rebuild: Mutex<()>,
+    /// For each workspace: held while reading the store and swapping, so that an older reading never
+    /// replaces a newer. No workspace waits for another one's rules.
+    rebuild: RwLock<HashMap<WorkspaceId, Arc<Mutex<()>>>>,
+    /// Where rules are compiled.
+    work: Arc<Work>,
 }
 
 impl Matchers {
+    pub(crate) fn new(work: Arc<Work>) -> Self {
+        Self { work, ..Self::default() }
+    }
+
     /// The workspace's matcher, built when it is asked for first.
     pub(crate) async fn get(
         &self,
@@ -181,22 +196,43 @@ impl Matchers {
         store: &SharedStore,
         workspace: WorkspaceId,
     ) -> Result<Arc<Matcher>, StoreError> {
-        let _turn = self.rebuild.lock().await;
+        let turn = self.turn(workspace);
+        let _turn = turn.lock().await;
         // First: what is read after it is of this version, or newer.
         let version = store.version(workspace).await?;
         let old = self.cached(workspace);
         let catalogue = store.catalogue(workspace).await?;
         let endpoints = store.endpoints(workspace).await?;
-        let matcher = Arc::new(Matcher::new(version, &catalogue, &endpoints, old.as_deref()));
+        let make = || Matcher::new(version, &catalogue, &endpoints, old.as_deref());
+        let share = Share::Calls(workspace);
+        let matcher = self.work.run_patiently(share, rule_bytes(&endpoints), make).await;
+        let matcher = Arc::new(matcher);
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         current.insert(workspace, Arc::clone(&matcher));
         Ok(matcher)
+    }
+
+    /// The turn of a workspace.
+    fn turn(&self, workspace: WorkspaceId) -> Arc<Mutex<()>> {
+        let known = self.rebuild.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = known.get(&workspace) {
+            return Arc::clone(turn);
+        }
+        drop(known);
+        let mut known = self.rebuild.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry(workspace).or_default())
     }
 
     fn cached(&self, workspace: WorkspaceId) -> Option<Arc<Matcher>> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         current.get(&workspace).map(Arc::clone)
     }
+}
+
+/// The bytes of all rules of some endpoints.
+fn rule_bytes(endpoints: &[Arc<Endpoint>]) -> usize {
+    let rules = endpoints.iter().flat_map(|endpoint| &endpoint.subscriptions);
+    rules.filter_map(|own| own.rule.as_ref()).map(String::len).sum()
 }
 
 #[cfg(test)]
@@ -242,13 +278,13 @@ mod tests {
             (1..).zip(wants).map(|(id, rule)| endpoint(id, &[(ORDERS, rule)])).collect();
         let matcher = Matcher::new(1, initial(), &endpoints, None);
         let ids = |object: &str| -> Vec<_> {
-            let matched = matcher.matches(ORDERS, object.as_bytes()).unwrap();
+            let matched = matcher.matches(ORDERS, object.as_bytes(), &mut Meter::whole()).unwrap();
             matched.into_iter().map(|id| id.0).collect()
         };
         assert_eq!(ids(r#"{"n":1}"#), [1, 2, 3, 5, 6]);
         assert_eq!(ids(r#"{"n":[2,1]}"#), [1, 2, 3, 4, 5, 6]);
         assert_eq!(ids("{}"), [1, 3, 6]);
-        assert!(matcher.matches(ITEMS, b"{}").unwrap().is_empty());
+        assert!(matcher.matches(ITEMS, b"{}", &mut Meter::whole()).unwrap().is_empty());
     }
 
     #[test]
@@ -262,7 +298,7 @@ mod tests {
         let new = Matcher::new(1, initial(), &[first, second, third], Some(&old));
         assert!(Arc::ptr_eq(some(&old, ORDERS), some(&new, ORDERS)));
         assert!(!Arc::ptr_eq(some(&old, ITEMS), some(&new, ITEMS)));
-        let ids = new.matches(ITEMS, br#"{"n":2}"#).unwrap();
+        let ids = new.matches(ITEMS, br#"{"n":2}"#, &mut Meter::whole()).unwrap();
         assert_eq!(ids, [EndpointId(2)]);
         let none = Matcher::new(1, initial(), &[], Some(&new));
         assert!(none.wanted.is_empty());

@@ -6,8 +6,11 @@ mod notice;
 use hookyard_core::cloudevents::CloudEvent;
 use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
 use hookyard_core::model::{NewEvent, Receipt};
+use hookyard_ruler::event::Error::TooCostly;
 
 use crate::Engine;
+use crate::rules::{Meter, REQUEST_STEPS_MAX, Undecided};
+use crate::work::{INLINE_BYTES_MAX, Share};
 pub(crate) use matcher::{Matcher, Matchers};
 
 /// The most events of one call. They are one transaction, which others wait for: this many take a few
@@ -26,20 +29,32 @@ pub enum Error {
         name: String,
     },
 
-    /// A rule of the workspace cannot be decided for an event: its arrays are too ambiguous, or a
-    /// number, a key or the whole is too large to be searched.
+    /// A rule of the workspace cannot be decided for an event: matching it takes more steps than one
+    /// event may take, or a number, a key or the whole is too large to be searched.
     ///
     /// Such an event is refused, not accepted with a guess. Counted as matching, it would reach
     /// endpoints whose rules may hold it back; counted as not matching, it would be missed by
     /// endpoints that were promised it, and nobody told. Refused, nothing is lost, and the one who
-    /// can mend it hears of it. Only an event built for it comes this far (a key repeated with large
-    /// arrays below it), and only where an endpoint has a rule for its type.
-    #[error("the rules for this event type cannot be matched: {source}")]
+    /// can mend it hears of it. Only an event built for it comes this far (one path spelled in
+    /// several ways, with large arrays below each), and only where an endpoint has a rule for its type.
+    #[error("the rules for this event type cannot be matched: {}{reason}", of_endpoint(*.endpoint))]
     Unmatchable {
         /// Which event, from 0.
         index: usize,
+        /// The endpoint whose rule was being tested, where that tells something.
+        endpoint: Option<EndpointId>,
         /// What is in the way.
-        source: hookyard_ruler::event::Error,
+        reason: hookyard_ruler::event::Error,
+    },
+
+    /// The events take too many steps together to be matched.
+    #[error(
+        "matching the events takes more than {REQUEST_STEPS_MAX} steps together, at the event at \
+         index {index}: publish fewer at once"
+    )]
+    TooCostly {
+        /// At which event, from 0.
+        index: usize,
     },
 
     /// There are more events than [`BATCH_EVENTS_MAX`].
@@ -65,8 +80,8 @@ impl Engine {
         }
         let matcher =
             self.matchers.get(&self.store, workspace).await.map_err(crate::Error::from)?;
-        let matched = |(index, event)| match_event(&matcher, index, event);
-        let new = events.into_iter().enumerate().map(matched).collect::<Result<Vec<_>, _>>()?;
+        let matched = self.match_events(workspace, &matcher, &events).await?;
+        let new: Vec<_> = events.into_iter().zip(matched).map(new_event).collect();
         if new.is_empty() {
             return Ok(Vec::new());
         }
@@ -81,7 +96,7 @@ pub(crate) enum Unmatched {
     /// The workspace has no such event type.
     UnknownType,
     /// As [`Error::Unmatchable`].
-    Ambiguous(hookyard_ruler::event::Error),
+    Undecided(Undecided<EndpointId>),
     /// Something that has nothing to do with the object.
     Other(crate::Error),
 }
@@ -97,16 +112,75 @@ impl Engine {
         let matcher = self.matchers.get(&self.store, workspace).await;
         let matcher = matcher.map_err(|error| Unmatched::Other(error.into()))?;
         let kind = *matcher.names.get(event_type).ok_or(Unmatched::UnknownType)?;
-        Ok((kind, matcher.matches(kind, object).map_err(Unmatched::Ambiguous)?))
+        let run = |mut meter| matcher.matches(kind, object, &mut meter);
+        if object.len() <= INLINE_BYTES_MAX || !matcher.has_rules(kind) {
+            match run(Meter::inline()) {
+                Err(Undecided { reason: TooCostly { .. }, rule: _ }) => {}
+                decided => return Ok((kind, decided.map_err(Unmatched::Undecided)?)),
+            }
+        }
+        let matched = self.work.run_large(Share::Deliveries(workspace), || run(Meter::whole()));
+        let matched = matched.await.map_err(Unmatched::Other)?;
+        Ok((kind, matched.map_err(Unmatched::Undecided)?))
+    }
+
+    /// The type of each event and the endpoints that want it. What is small is matched at once; where
+    /// that turns out to take many steps, it is begun again where large work is done.
+    async fn match_events(
+        &self,
+        workspace: WorkspaceId,
+        matcher: &Matcher,
+        events: &[CloudEvent],
+    ) -> Result<Vec<Matched>, Error> {
+        let searched = |event: &&CloudEvent| {
+            matcher.names.get(&event.event_type).is_some_and(|kind| matcher.has_rules(*kind))
+        };
+        let bytes: usize = events.iter().filter(searched).map(|event| event.object.len()).sum();
+        if bytes <= INLINE_BYTES_MAX {
+            match match_all(matcher, events, Meter::inline()) {
+                Err(
+                    Error::TooCostly { .. } | Error::Unmatchable { reason: TooCostly { .. }, .. },
+                ) => {}
+                decided => return decided,
+            }
+        }
+        let whole = || match_all(matcher, events, Meter::whole());
+        self.work.run_large(Share::Calls(workspace), whole).await?
     }
 }
 
-fn match_event(matcher: &Matcher, index: usize, event: CloudEvent) -> Result<NewEvent, Error> {
-    let CloudEvent { id, source, event_type, attributes, object } = event;
-    let Some(kind) = matcher.names.get(&event_type).copied() else {
-        return Err(Error::UnknownType { index, name: event_type });
+/// The type of an event and the endpoints that want it, ascending.
+type Matched = (EventTypeId, Vec<EndpointId>);
+
+fn match_all(
+    matcher: &Matcher,
+    events: &[CloudEvent],
+    mut meter: Meter,
+) -> Result<Vec<Matched>, Error> {
+    let of_event = |(index, event): (usize, &CloudEvent)| {
+        let Some(kind) = matcher.names.get(&event.event_type).copied() else {
+            return Err(Error::UnknownType { index, name: event.event_type.clone() });
+        };
+        let is_low = meter.is_low();
+        match matcher.matches(kind, &event.object, &mut meter) {
+            Ok(matched) => Ok((kind, matched)),
+            Err(Undecided { reason: TooCostly { .. }, .. }) if is_low => {
+                Err(Error::TooCostly { index })
+            }
+            Err(Undecided { rule, reason }) => {
+                Err(Error::Unmatchable { index, endpoint: rule, reason })
+            }
+        }
     };
-    let matched =
-        matcher.matches(kind, &object).map_err(|source| Error::Unmatchable { index, source })?;
-    Ok(NewEvent { event_type: kind, id, source, attributes, object, matched })
+    events.iter().enumerate().map(of_event).collect()
+}
+
+fn new_event((event, (event_type, matched)): (CloudEvent, Matched)) -> NewEvent {
+    let CloudEvent { id, source, event_type: _, attributes, object } = event;
+    NewEvent { event_type, id, source, attributes, object, matched }
+}
+
+/// The words for whose rule it is.
+fn of_endpoint(endpoint: Option<EndpointId>) -> String {
+    endpoint.map(|id| format!("at the rule of endpoint {id}, ")).unwrap_or_default()
 }

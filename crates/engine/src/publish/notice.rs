@@ -1,6 +1,7 @@
 use hookyard_core::model::{Endpoint, NewEvent};
 use hookyard_store::{Entity, StoreError};
 
+use crate::rules::Meter;
 use crate::{Engine, Error};
 
 /// The CloudEvents source of Hookyard's own events.
@@ -20,8 +21,8 @@ impl Engine {
         let (_, kind) = catalogue.by_name(event_type).ok_or(Error::NotFound(Entity::Workspace))?;
         let matcher = self.matchers.get(&self.store, about.workspace).await?;
         let matched = matcher
-            .matches(kind.id, object.as_bytes())
-            .map_err(|error| Error::Internal(StoreError::Internal(error.into())))?;
+            .matches(kind.id, object.as_bytes(), &mut Meter::whole())
+            .map_err(|undecided| Error::Internal(StoreError::Internal(undecided.reason.into())))?;
         let event = NewEvent {
             event_type: kind.id,
             id,

@@ -1,16 +1,93 @@
 //! Content codings.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use bytes::Bytes;
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::GzDecoder;
+use flate2::read::{DeflateDecoder, ZlibDecoder};
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
 use super::Refusal;
+use crate::work::{DEFLATE_RATIO_MAX, INLINE_BYTES_MAX};
 
-/// Bytes that one byte of deflate decodes to at most: 258 for two bits.
-const DEFLATE_RATIO_MAX: usize = 1_032;
+/// The most members of one gzip body. Each costs some microseconds, whatever it holds, and 20 bytes: a
+/// body of 10 MB could have half a million. Files that are compressed in blocks have one for each
+/// 64 KiB, and a log that is joined of parts has one for each.
+const MEMBERS_MAX: usize = 10_000;
+
+/// The most members that a body has which is decoded at once.
+const INLINE_MEMBERS_MAX: usize = 100;
+
+/// How large the work on a body is, in bytes: what it decodes to. A coded one is decoded for that, as
+/// long as it may be small.
+pub(super) fn weight(headers: &HeaderMap, body: &[u8]) -> usize {
+    let coding = headers.get(CONTENT_ENCODING).map_or(&b""[..], |value| value.as_bytes());
+    if coding.is_empty() || coding.eq_ignore_ascii_case(b"identity") {
+        return body.len();
+    }
+    if body.len() > INLINE_BYTES_MAX {
+        return usize::MAX;
+    }
+    let mut sink = Bounded { left: INLINE_BYTES_MAX };
+    let copied = match (is_gzip(coding), is_zlib(body)) {
+        (true, _) => io::copy(&mut Members::new(body, INLINE_MEMBERS_MAX), &mut sink),
+        (false, true) => io::copy(&mut ZlibDecoder::new(body), &mut sink),
+        (false, false) => io::copy(&mut DeflateDecoder::new(body), &mut sink),
+    };
+    match copied {
+        Ok(bytes) => body.len().max(usize::try_from(bytes).unwrap_or(usize::MAX)),
+        // What is broken early is found out as soon again.
+        Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => usize::MAX,
+        Err(_) => body.len(),
+    }
+}
+
+/// Takes a number of bytes and keeps none.
+struct Bounded {
+    left: usize,
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.left = self.left.checked_sub(bytes.len()).ok_or(io::ErrorKind::QuotaExceeded)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The members of a gzip body, one after the other, up to a number.
+struct Members<'a> {
+    member: GzDecoder<&'a [u8]>,
+    more: usize,
+}
+
+impl<'a> Members<'a> {
+    fn new(body: &'a [u8], most: usize) -> Self {
+        Self { member: GzDecoder::new(body), more: most.saturating_sub(1) }
+    }
+}
+
+impl Read for Members<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let bytes = self.member.read(buffer)?;
+            let rest: &[u8] = self.member.get_ref();
+            if bytes > 0 || buffer.is_empty() || rest.is_empty() {
+                return Ok(bytes);
+            }
+            self.more = self.more.checked_sub(1).ok_or(io::ErrorKind::QuotaExceeded)?;
+            self.member = GzDecoder::new(rest);
+        }
+    }
+}
+
+fn is_gzip(coding: &[u8]) -> bool {
+    coding.eq_ignore_ascii_case(b"gzip") || coding.eq_ignore_ascii_case(b"x-gzip")
+}
 
 /// Undoes the content coding, under the same cap as the body itself.
 pub(super) fn decode(
@@ -27,9 +104,9 @@ pub(super) fn decode(
         return Ok(body.clone());
     }
     let is = |name: &[u8]| coding.eq_ignore_ascii_case(name);
-    if is(b"gzip") || is(b"x-gzip") {
+    if is_gzip(coding) {
         let room = gzip_size(body).min(bytes_max);
-        inflate(MultiGzDecoder::new(&body[..]), "gzip", bytes_max, room)
+        inflate(Members::new(body, MEMBERS_MAX), "gzip", bytes_max, room)
     } else if is(b"deflate") && is_zlib(body) {
         inflate(ZlibDecoder::new(&body[..]), "deflate", bytes_max, 0)
     } else if is(b"deflate") {
@@ -67,8 +144,11 @@ fn inflate(
     // One byte past the cap tells a body that is too large from one that just fits.
     let cap = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     let mut decoded = Vec::with_capacity(room);
-    decoder.take(cap).read_to_end(&mut decoded).map_err(|_| {
-        Refusal::Malformed(format!("the body is not {coding}, as its encoding says"))
+    decoder.take(cap).read_to_end(&mut decoded).map_err(|error| match error.kind() {
+        io::ErrorKind::QuotaExceeded => {
+            Refusal::Malformed(format!("the body has more than {MEMBERS_MAX} {coding} members"))
+        }
+        _ => Refusal::Malformed(format!("the body is not {coding}, as its encoding says")),
     })?;
     if decoded.len() > bytes_max {
         return Err(Refusal::TooLarge);
@@ -100,6 +180,35 @@ mod tests {
         assert_eq!(decode(&coded("gzip"), &body, 999), Err(Refusal::TooLarge));
         let two = Bytes::from([gzip(b"1"), gzip(b"2")].concat());
         assert_eq!(decode(&coded("gzip"), &two, 10).unwrap(), "12");
+    }
+
+    #[test]
+    fn members_are_bounded_by_their_number() {
+        let many =
+            |count: usize| Bytes::from([gzip(b"").repeat(count), gzip(b"1").into()].concat());
+        assert_eq!(decode(&coded("gzip"), &many(MEMBERS_MAX - 1), 10).unwrap(), "1");
+        let refused = decode(&coded("gzip"), &many(MEMBERS_MAX), 10);
+        let words = format!("the body has more than {MEMBERS_MAX} gzip members");
+        assert_eq!(refused, Err(Refusal::Malformed(words)));
+        // Something else after the first is refused as before.
+        let junk = Bytes::from([&gzip(b"1")[..], b"junk, and more of it"].concat());
+        let refused = decode(&coded("gzip"), &junk, 100);
+        assert!(matches!(refused, Err(Refusal::Malformed(words)) if words.contains("is not gzip")));
+    }
+
+    #[test]
+    fn what_decodes_to_much_or_slowly_is_large() {
+        let weigh = |coding: &str, body: &[u8]| weight(&coded(coding), body);
+        assert_eq!(weight(&HeaderMap::new(), &[b'7'; 1_000]), 1_000);
+        assert_eq!(weigh("identity", &[b'7'; 1_000]), 1_000);
+        assert_eq!(weigh("gzip", &gzip(&[b'7'; 50_000])), 50_000);
+        assert_eq!(weigh("gzip", &gzip(&vec![b'7'; INLINE_BYTES_MAX + 1])), usize::MAX);
+        assert_eq!(weigh("gzip", &gzip(b"").repeat(INLINE_MEMBERS_MAX + 1)), usize::MAX);
+        assert_eq!(weigh("gzip", &vec![b'7'; INLINE_BYTES_MAX + 1]), usize::MAX);
+        assert_eq!(weigh("gzip", b"not gzip"), 8);
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        zlib.write_all(&vec![b'7'; INLINE_BYTES_MAX + 1]).unwrap();
+        assert_eq!(weigh("deflate", &zlib.finish().unwrap()), usize::MAX);
     }
 
     #[test]
@@ -140,7 +249,7 @@ mod tests {
         }
         let bomb = Bytes::from(bomb.finish().unwrap());
         assert!(bomb.len() < 110_000);
-        let mut read = Counted { decoder: MultiGzDecoder::new(&bomb[..]), bytes: 0 };
+        let mut read = Counted { decoder: Members::new(&bomb, MEMBERS_MAX), bytes: 0 };
         assert_eq!(inflate(&mut read, "gzip", 1_000_000, 0), Err(Refusal::TooLarge));
         assert_eq!(read.bytes, 1_000_001);
     }
@@ -163,7 +272,7 @@ mod tests {
     }
 
     impl<R: Read> Read for &mut Counted<R> {
-        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let bytes = self.decoder.read(buffer)?;
             self.bytes += bytes;
             Ok(bytes)

@@ -189,6 +189,12 @@ pub fn read(
     Ok(cell)
 }
 
+/// How large the work on a body is, in bytes, for [`Work::run`](crate::work::Work::run): what it
+/// decodes to, where it came in a content coding.
+pub fn weight(headers: &HeaderMap, body: &[u8]) -> usize {
+    coding::weight(headers, body)
+}
+
 impl Engine {
     /// The source with this key, whichever workspace owns it; `None` when there is none.
     pub async fn source_by_key(&self, key: &str) -> Result<Option<Arc<Source>>, Error> {

@@ -9,6 +9,8 @@ use hookyard_core::model::{Cause, NewEvent, Republish, Source, UnknownType};
 
 use super::{Head, Incoming, ReceiveError, Refusal};
 use crate::publish::Unmatched;
+use crate::rules::Undecided;
+use crate::work::Share;
 use crate::{Engine, hops};
 
 /// The largest cell that is published: the largest event that publishers may send unless an operator
@@ -43,8 +45,9 @@ impl Engine {
             let reason = format!("an event has at most {OBJECT_BYTES_MAX} bytes");
             return unpublished(Cause::TooLarge, &reason);
         }
-        let name = type_name(republish, incoming.head, cell);
-        let object = object(cell);
+        let look = || (type_name(republish, incoming.head, cell), object(cell));
+        let share = Share::Deliveries(source.spec.workspace);
+        let (name, object) = self.work().run(share, cell.len(), look).await?;
         let matched = match &name {
             Some(name) => self.match_object(source.spec.workspace, name, &object).await,
             None => Err(Unmatched::UnknownType),
@@ -61,8 +64,10 @@ impl Engine {
                     UnknownType::Store => unpublished(Cause::EventType, &reason),
                 };
             }
-            Err(Unmatched::Ambiguous(reason)) => {
-                return unpublished(Cause::Unmatchable, &reason.to_string());
+            Err(Unmatched::Undecided(Undecided { rule, reason })) => {
+                let whose = rule.map(|id| format!(" (at the rule of endpoint {id})"));
+                let reason = format!("{reason}{}", whose.unwrap_or_default());
+                return unpublished(Cause::Unmatchable, &reason);
             }
             Err(Unmatched::Other(error)) => return Err(error.into()),
         };

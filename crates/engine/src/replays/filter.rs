@@ -13,6 +13,12 @@ pub(super) fn compile(rule: &str) -> Result<Single, String> {
     Single::new(&rules::parse(rule)?)
 }
 
+/// How large the work of [`filter()`] is, for [`Work::run`](crate::work::Work::run).
+pub(super) fn weight(endpoint: &Endpoint, scope: &ReplayScope) -> usize {
+    let rules = endpoint.subscriptions.iter().filter_map(|own| own.rule.as_ref());
+    rules::weight(rules.chain(&scope.rule).map(String::len).sum())
+}
+
 /// The test for the events of a scope; `None` when all are wanted. An event that cannot be searched
 /// is not wanted: publishing would refuse it under this rule.
 pub(super) fn filter(

@@ -3,6 +3,7 @@ use hookyard_store::{Slice, SpanLimit};
 
 use super::filter;
 use super::start::ReplaySpec;
+use crate::work::Share;
 use crate::{Engine, Error};
 
 /// How many events a dry run names.
@@ -37,8 +38,10 @@ impl Engine {
         spec: ReplaySpec,
     ) -> Result<Preview, Error> {
         let (endpoint, scope) = self.replay_scope(workspace, id, spec).await?;
-        let only =
-            filter::filter(&endpoint, &scope).map_err(|reason| Error::invalid("rule", reason))?;
+        let compile = || filter::filter(&endpoint, &scope);
+        let share = Share::Calls(workspace);
+        let only = self.work().run(share, filter::weight(&endpoint, &scope), compile).await?;
+        let only = only.map_err(|reason| Error::invalid("rule", reason))?;
         let span = self.store.replay_span(workspace, id, &scope).await?;
         let mut preview = Preview { total: span.total, ..Preview::default() };
         let mut first = Vec::new();

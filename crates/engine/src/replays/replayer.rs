@@ -7,6 +7,7 @@ use hookyard_store::{ReplayChange, SharedStore, Span, SpanLimit, StoreError};
 
 use super::filter;
 use crate::Engine;
+use crate::work::Share;
 
 /// Events that one slice queues: ten bundles of the usual size, so that a live event waits for ten
 /// requests at most, and that a slice's transaction is shared by many deliveries.
@@ -63,7 +64,9 @@ impl Replayer {
         let Some(current) = self.store().endpoint(workspace, *endpoint).await? else {
             return Ok(());
         };
-        let only = match filter::filter(&current, scope) {
+        let compile = || filter::filter(&current, scope);
+        let (share, weight) = (Share::Calls(workspace), filter::weight(&current, scope));
+        let only = match self.engine.work().run_patiently(share, weight, compile).await {
             Ok(only) => only,
             Err(reason) => {
                 tracing::error!(

@@ -6,7 +6,8 @@ use hookyard_store::Entity;
 use jiff::Timestamp;
 
 use super::filter;
-use crate::{Engine, Error};
+use crate::work::Share;
+use crate::{Engine, Error, rules};
 
 /// What a caller wants to have sent again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,7 +76,10 @@ impl Engine {
         }
         let rule = rule.filter(|rule| !rule.is_empty());
         if let Some(rule) = &rule {
-            filter::compile(rule).map_err(|reason| Error::invalid("rule", reason))?;
+            let compile = || filter::compile(rule);
+            let compiled =
+                self.work().run(Share::Calls(workspace), rules::weight(rule.len()), compile);
+            compiled.await?.map_err(|reason| Error::invalid("rule", reason))?;
         }
         let event_types = resolve(&catalogue, &endpoint, &event_types)?;
         let scope = ReplayScope { event_types, from, until, rule, missed_only: false };

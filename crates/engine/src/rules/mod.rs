@@ -1,12 +1,14 @@
 //! Rules in the AWS Event Ruler language: what a subscription may say, matched against the published
 //! object as it was published, without expansion.
 
+mod meter;
 mod single;
 mod trial;
 
 pub use hookyard_ruler::{Explanation, Failure, Rule, SubRuleExplanation};
 pub use trial::{TRIAL_EVENTS_MAX, Trial};
 
+pub(crate) use meter::{Meter, REQUEST_STEPS_MAX};
 pub(crate) use single::Single;
 
 use std::cell::RefCell;
@@ -21,6 +23,18 @@ pub const RULE_BYTES_MAX: usize = 128 << 10;
 /// The most combinations of `$or` branches of one rule. Each is matched like a rule of its own, so
 /// this keeps one subscription from weighing as much as thousands; a person's rule has a handful.
 pub const RULE_BRANCHES_MAX: usize = 256;
+
+/// Rules of more bytes than this are parsed and compiled where large work is done: the combinations
+/// of their branches may take many milliseconds.
+const RULE_INLINE_BYTES_MAX: usize = 1 << 10;
+
+/// How large the work on rules of so many bytes is, for [`Work::run`](crate::work::Work::run).
+pub(crate) fn weight(bytes: usize) -> usize {
+    if bytes > RULE_INLINE_BYTES_MAX { usize::MAX } else { bytes }
+}
+
+/// The most steps that matching one event may take, over all rules and combinations of branches.
+pub use hookyard_ruler::limits::MAX_EVENT_STEPS as EVENT_STEPS_MAX;
 
 /// A scratch that has seen a larger event than this is not kept, as it has grown with it. It is the
 /// size of the largest event unless the operator allows more.
@@ -53,18 +67,36 @@ pub fn explain(rule: &Rule, object: &[u8]) -> Result<Explanation, event::Error> 
     hookyard_ruler::explain(rule, &without_repeats(object))
 }
 
+/// Why it is not known which rules an object matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Undecided<Id> {
+    /// The rule that was being tested, where that tells something.
+    pub(crate) rule: Option<Id>,
+    /// What is in the way.
+    pub(crate) reason: event::Error,
+}
+
 /// Calls `found` with the id of each rule that the object matches, once, in no particular order. Of
 /// members of one name the last counts, as in all of the product; the language by itself takes each.
+/// The steps are taken from the meter.
 ///
 /// On an error nothing is known: what was found before it may be incomplete.
 pub(crate) fn run<Id: Clone + Eq + Hash>(
     machine: &Machine<Id>,
     object: &[u8],
+    meter: &mut Meter,
     found: impl FnMut(&Id),
-) -> Result<(), event::Error> {
+) -> Result<(), Undecided<Id>> {
     let object = without_repeats(object);
     SCRATCH.with_borrow_mut(|scratch| {
-        let outcome = machine.matches_with(&object, scratch, found);
+        let allowed = meter.allowed();
+        let outcome = machine.matches_within(&object, scratch, allowed, found);
+        meter.take(outcome.as_ref().copied().unwrap_or(allowed));
+        let outcome = outcome.map(drop).map_err(|reason| {
+            let costly = matches!(reason, event::Error::TooCostly { .. });
+            let rule = costly.then(|| machine.costly(scratch).cloned()).flatten();
+            Undecided { rule, reason }
+        });
         if outcome.is_err() || object.len() > SCRATCH_EVENT_BYTES_MAX {
             *scratch = Scratch::new();
         }

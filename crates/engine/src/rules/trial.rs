@@ -6,6 +6,7 @@ use hookyard_ruler::Rule;
 use hookyard_store::EventQuery;
 
 use super::Single;
+use crate::work::Share;
 use crate::{Engine, Error};
 
 /// The most events that one trial looks at: at the usual kilobyte, 10 MB are read.
@@ -17,7 +18,7 @@ const SAMPLES_MAX: usize = 10;
 /// Events that a trial reads at once; the largest are 1 MiB each.
 const PAGE: usize = 100;
 
-/// A trial ends early once this many events could not be searched: each takes up to a second.
+/// A trial ends early once this many events could not be searched.
 const REFUSED_MAX: usize = 5;
 
 /// What a rule would have done with the last events of a type.
@@ -42,7 +43,9 @@ impl Engine {
         event_type: EventTypeId,
         last: usize,
     ) -> Result<Trial, Error> {
-        let single = Single::new(rule).map_err(|reason| Error::invalid("rule", reason))?;
+        let share = Share::Calls(workspace);
+        let single = self.work().run_large(share, || Single::new(rule)).await?;
+        let single = single.map_err(|reason| Error::invalid("rule", reason))?;
         let last = last.min(TRIAL_EVENTS_MAX);
         let mut trial = Trial::default();
         let mut before = None;
@@ -57,7 +60,8 @@ impl Engine {
             };
             let page = self.store.events(workspace, query).await?;
             before = page.last().map(|event| event.seq);
-            page.iter().for_each(|event| trial.look_at(&single, event));
+            let look = || page.iter().for_each(|event| trial.look_at(&single, event));
+            self.work().run_large(Share::Calls(workspace), look).await?;
             if page.len() < limit {
                 break;
             }

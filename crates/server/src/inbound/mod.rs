@@ -12,6 +12,7 @@ use bytes::Bytes;
 use hookyard_core::model::{Cause, Scope, Source};
 use hookyard_core::provider::Verification;
 use hookyard_engine::receive::{self, Head, Incoming, ReceiveError, Refusal, Standing};
+use hookyard_engine::work::Share;
 use hookyard_engine::{Engine, access};
 use http::header::ORIGIN;
 use http::request::Parts;
@@ -172,8 +173,11 @@ impl Call<'_> {
         };
         let head = Head { method: &parts.method, headers: &parts.headers, query: &query };
         let now = app.engine.clock().now();
-        let cell = receive::read(source, standing, head, &body, bytes_max, now)
-            .map_err(|refusal| self.refused(refusal, Some(&body)))?;
+        let read = || receive::read(source, standing, head, &body, bytes_max, now);
+        let share = Share::Deliveries(source.spec.workspace);
+        let weight = receive::weight(&parts.headers, &body);
+        let cell = app.engine.work().run(share, weight, read).await?;
+        let cell = cell.map_err(|refusal| self.refused(refusal, Some(&body)))?;
         if parts.method == Method::HEAD {
             return Ok(StatusCode::OK.into_response());
         }

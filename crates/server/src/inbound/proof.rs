@@ -10,6 +10,7 @@ use hookyard_core::model::Source;
 use hookyard_core::provider::{
     Answer, Cause, Handshaken, Judged, Refusal, Request, Verification, Verifier,
 };
+use hookyard_engine::work::Share;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
@@ -67,7 +68,11 @@ pub(super) async fn judge<'p>(
         // Whoever sends more than a handshake without a signature has proved nothing.
         most => read_body(&parts.headers, body, most).await.map_err(|_| unsigned())?,
     };
-    let judged = verifier.judge(&Request { body: &body, ..head }, app.engine.clock().now());
+    let now = app.engine.clock().now();
+    let judge = || verifier.judge(&Request { body: &body, ..head }, now);
+    let share = Share::Deliveries(source.spec.workspace);
+    let judged = app.engine.work().run(share, body.len(), judge).await;
+    let judged = judged.map_err(|error| Refused::Failed(error.into()))?;
     match judged.map_err(|refusal| Refused::Unproven(refusal, Some(body.clone())))? {
         Judged::Delivery => Ok(Proof::Delivery(body, without_secrets(&verifier, parts))),
         Judged::Handshake(handshaken) => {

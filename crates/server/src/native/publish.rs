@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use hookyard_core::cloudevents::{self, CloudEvent, ErrorKind};
 use hookyard_core::model::{Receipt, Scope};
 use hookyard_engine::publish::Error;
+use hookyard_engine::work::Share;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -85,7 +86,10 @@ pub(super) async fn publish_events(
     let workspace = caller::workspace(&app, &parts.headers, Scope::EventWrite).await?;
     input::query::<Nothing>(raw.as_deref())?;
     let body = input::whole(body, app.settings.batch_bytes_max).await?;
-    let mut events = cloudevents::read(&parts.headers, &body, app.settings.event_bytes_max)?;
+    let event_bytes_max = app.settings.event_bytes_max;
+    let read = || cloudevents::read(&parts.headers, &body, event_bytes_max);
+    let share = Share::Calls(workspace);
+    let mut events = app.engine.work().run(share, body.len(), read).await??;
     // The events have copies of what they need.
     drop(body);
     let trace = TraceContext::of(&parts.headers);
@@ -142,6 +146,9 @@ fn refused(error: Error, is_batch: bool) -> Problem {
             index: is_batch.then_some(index),
             ..Problem::of_field(Code::InvalidValue, "data", detail)
         },
+        Error::TooCostly { index } => {
+            Problem { index: is_batch.then_some(index), ..Problem::new(Code::TooLarge, detail) }
+        }
         Error::TooMany(_) => Problem::new(Code::TooLarge, detail),
         Error::Other(error) => error.into(),
     }

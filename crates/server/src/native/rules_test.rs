@@ -8,6 +8,7 @@ use axum::response::IntoResponse;
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::{Event, Scope};
 use hookyard_engine::rules::{self, Explanation, RULE_BYTES_MAX, Rule, TRIAL_EVENTS_MAX};
+use hookyard_engine::work::Share;
 use hookyard_engine::{Engine, Error};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -126,10 +127,14 @@ pub(super) async fn test_rule(
     input::check_kind(&headers, &[input::JSON])?;
     let body = input::whole(body, app.settings.event_bytes_max + BODY_EXTRA_BYTES).await?;
     let question: Question<'_> = input::parse(&body)?;
-    let rule = rule(question.rule)?;
+    let (work, share) = (app.engine.work(), Share::Calls(workspace));
     let answer = match (question.event, &question.event_type) {
-        (Some(event), None) if question.last.is_none() => on_event(&rule, event)?,
+        (Some(event), None) if question.last.is_none() => {
+            let test = || rule(question.rule).and_then(|rule| on_event(&rule, event));
+            work.run_large(share, test).await??
+        }
         (None, Some(name)) => {
+            let rule = work.run_large(share, || rule(question.rule)).await??;
             let last = question.last.unwrap_or(LAST_DEFAULT);
             on_journal(&app.engine, workspace, &rule, name, last).await?
         }

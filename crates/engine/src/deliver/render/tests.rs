@@ -201,3 +201,43 @@ fn compressed_size_is_measured_after_compression() {
     let endpoint = endpoint(|settings| settings.compress_events = true, "");
     assert_eq!(bundle(&catalogue(), &endpoint, &flat).unwrap().events, 20);
 }
+
+/// The longest run is found from a first try on, whatever that is.
+#[test]
+fn the_longest_compressed_run_is_that_of_trying_all() {
+    for (count, length) in [(1, 10), (2, 4_000), (60, 300), (200, 20)] {
+        let mut text = OPENING.to_vec();
+        let mut ends = Vec::new();
+        for id in 0..count {
+            text.extend_from_slice(noise(length, id + 1).as_bytes());
+            ends.push(text.len());
+        }
+        let joined = Joined { text, ends };
+        for size in [10, 300, 1_000, 5_000, 100_000] {
+            for coding in [Coding::Gzip, Coding::GzipText] {
+                let all = joined.ends.len();
+                let fits = |count: &usize| joined.compressed(*count, coding).len() <= size;
+                let expected = (1..=all).rev().find(fits).unwrap_or(1);
+                let (body, found) = joined.longest_compressed(size, coding);
+                assert_eq!((found, body), (expected, joined.compressed(expected, coding)));
+            }
+        }
+    }
+}
+
+/// A queue of events that shrink a lot: the first try is far from all of them, and from what fits.
+#[test]
+fn a_small_compressed_bundle_is_cut_out_of_a_long_queue() {
+    let mut text = OPENING.to_vec();
+    let mut ends = Vec::new();
+    for id in 0..5_000 {
+        text.extend_from_slice(
+            format!(r#"{{"order":{},"text":"{id}"}},"#, "7".repeat(90)).as_bytes(),
+        );
+        ends.push(text.len());
+    }
+    let joined = Joined { text, ends };
+    let (body, found) = joined.longest_compressed(2_000, Coding::Gzip);
+    assert!(body.len() <= 2_000 && found > 100 && found < 5_000, "{found}");
+    assert!(joined.compressed(found + 1, Coding::Gzip).len() > 2_000);
+}

@@ -7,7 +7,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hookyard_core::model::Scope;
-use hookyard_engine::receive::{Refusal, RowsForm, rows};
+use hookyard_engine::receive::{Refusal, RowsForm, rows, weight};
+use hookyard_engine::work::Share;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -87,7 +88,10 @@ pub(super) async fn append_rows(
     let name = name(&headers)?;
     let bytes_max = app.settings.receive_bytes_max;
     let body = input::whole(body, bytes_max).await?;
-    let rows = rows(&headers, &body, form, bytes_max).map_err(|refusal| refused(&refusal))?;
+    let read = || rows(&headers, &body, form, bytes_max);
+    let share = Share::Calls(dataset.workspace);
+    let rows = app.engine.work().run(share, weight(&headers, &body), read).await?;
+    let rows = rows.map_err(|refusal| refused(&refusal))?;
     if headers.contains_key(header::CONTENT_ENCODING) {
         // What was decoded is beside the body.
         let decoded = rows.iter().map(Bytes::len).sum();

@@ -11,6 +11,7 @@ use hookyard_core::id::RejectionId;
 use hookyard_core::model::{Scope, Source};
 use hookyard_core::provider::{Cause, Diagnosis};
 use hookyard_engine::receive::{Examined, examine, examine_kept};
+use hookyard_engine::work::Share;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -148,7 +149,14 @@ pub(super) async fn ask_doctor(
     let question: DoctorQuestion = input::parse(&body)?;
     let found = match question.rejection {
         Some(rejection) => of_rejection(&app, &source, rejection, &question).await?,
-        None => examine(&source, &question.read(&app, &source)?, bytes_max),
+        None => {
+            let examine = || {
+                let request = question.read(&app, &source)?;
+                Ok::<_, Problem>(examine(&source, &request, bytes_max))
+            };
+            let share = Share::Calls(source.spec.workspace);
+            app.engine.work().run_large(share, examine).await??
+        }
     };
     let Diagnosis { cause, certain, explanation, skew_seconds } = found;
     let verified = cause.is_none();
@@ -184,7 +192,8 @@ async fn of_rejection(
     })?;
     let bytes_max = app.settings.receive_bytes_max;
     let public_url = app.settings.public_url.as_deref();
-    Ok(examine_kept(source, &line, &request, public_url, bytes_max))
+    let examine = || examine_kept(source, &line, &request, public_url, bytes_max);
+    Ok(app.engine.work().run_large(Share::Calls(source.spec.workspace), examine).await?)
 }
 
 impl DoctorQuestion {
