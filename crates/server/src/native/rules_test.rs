@@ -126,8 +126,9 @@ pub(super) async fn test_rule(
     input::query::<Nothing>(raw.as_deref())?;
     input::check_kind(&headers, &[input::JSON])?;
     let body = input::whole(body, app.settings.event_bytes_max + BODY_EXTRA_BYTES).await?;
-    let question: Question<'_> = input::parse(&body)?;
     let (work, share) = (app.engine.work(), Share::Calls(workspace));
+    let parse = || input::parse::<Question<'_>>(&body);
+    let question = work.run(share, body.len(), parse).await??;
     let answer = match (question.event, &question.event_type) {
         (Some(event), None) if question.last.is_none() => {
             let test = || rule(question.rule).and_then(|rule| on_event(&rule, event));

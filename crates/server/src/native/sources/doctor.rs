@@ -146,7 +146,9 @@ pub(super) async fn ask_doctor(
     input::check_kind(&headers, &[input::JSON])?;
     let bytes_max = app.settings.receive_bytes_max;
     let body = input::whole(body, bytes_max / 3 * 4 + QUESTION_EXTRA_BYTES).await?;
-    let question: DoctorQuestion = input::parse(&body)?;
+    let (work, share) = (app.engine.work(), Share::Calls(source.spec.workspace));
+    let parse = || input::parse::<DoctorQuestion>(&body);
+    let question = work.run(share, body.len(), parse).await??;
     let found = match question.rejection {
         Some(rejection) => of_rejection(&app, &source, rejection, &question).await?,
         None => {
@@ -154,8 +156,7 @@ pub(super) async fn ask_doctor(
                 let request = question.read(&app, &source)?;
                 Ok::<_, Problem>(examine(&source, &request, bytes_max))
             };
-            let share = Share::Calls(source.spec.workspace);
-            app.engine.work().run_large(share, examine).await??
+            work.run_large(share, examine).await??
         }
     };
     let Diagnosis { cause, certain, explanation, skew_seconds } = found;
