@@ -72,7 +72,7 @@ def unsubscribe(server, endpoint):
 def ambiguous():
     """4 KB: one path spelled in several ways, with an array below each. Millions of steps for each
     branch of the rule below."""
-    array = [{f"k{key}": 1 for key in range(4)}] * 12
+    array = [{f"k{key}": 1 for key in range(4)}] * 8
     return json.dumps({
         "a": {"b": {"c": {"d": array}, "c.d": array}, "b.c": {"d": array}, "b.c.d": array},
         "a.b": {"c": {"d": array}, "c.d": array}, "a.b.c": {"d": array},
