@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use hookyard_store::{Entity, StoreError};
 
 /// Why an operation did not happen. Each API maps it to its own form at its edge.
@@ -26,6 +28,17 @@ pub enum Error {
     Stale {
         /// The newest revision.
         revision: u32,
+    },
+
+    /// The workspace has, or takes, more than it may.
+    #[error("{message}")]
+    Quota {
+        /// The quota's name.
+        field: &'static str,
+        /// What is used up and how to mend that.
+        message: String,
+        /// After which time there is room again; `None` when none comes back by itself.
+        wait: Option<Duration>,
     },
 
     /// It cannot be done now; trying again later helps.

@@ -4,6 +4,7 @@ use hookyard_core::expansion;
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::{EventType, NewEventType};
 
+use crate::quotas::Counted;
 use crate::{Engine, Error};
 
 /// The longest name of an event type or a category, in characters: it is part of URLs and of log
@@ -41,6 +42,7 @@ impl Engine {
             let message = format!("the workspace has {EVENT_TYPES_MAX} event types, which is all");
             return Err(Error::Conflict(message));
         }
+        self.may_add(workspace, &[Counted::EventTypes]).await?;
         let kind = self.store.add_event_type(workspace, new).await?;
         self.matchers.rebuild(&self.store, workspace).await?;
         Ok(kind)

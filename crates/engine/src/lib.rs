@@ -22,6 +22,7 @@ pub mod limits;
 pub mod net;
 pub mod oauth;
 pub mod publish;
+pub mod quotas;
 pub mod receive;
 pub mod replays;
 pub mod retention;
@@ -50,6 +51,7 @@ pub struct Engine {
     limiter: Arc<Limiter>,
     receiving: Arc<Receiving>,
     work: Arc<Work>,
+    ledger: Arc<quotas::Ledger>,
 }
 
 impl Engine {
@@ -75,6 +77,7 @@ impl Engine {
             access,
             receiving: Arc::default(),
             work,
+            ledger: Arc::default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Errors outside the compatible APIs, as RFC 9457 describes them.
 
+use std::time::Duration;
+
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hookyard_engine::Error;
@@ -42,6 +44,8 @@ pub(crate) enum Code {
     UnsupportedMediaType,
     /// It would contradict what is there, or what it was about changed meanwhile.
     Conflict,
+    /// The workspace has as much as its quota lets it have.
+    QuotaExceeded,
     /// `if-match` names a revision that is no longer the newest.
     PreconditionFailed,
     /// The path and query are longer than allowed.
@@ -79,6 +83,7 @@ impl Code {
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::Conflict,
+        Self::QuotaExceeded,
         Self::PreconditionFailed,
         Self::UriTooLong,
         Self::HeadersTooLarge,
@@ -103,7 +108,7 @@ impl Code {
             }
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Conflict => StatusCode::CONFLICT,
+            Self::Conflict | Self::QuotaExceeded => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -126,6 +131,11 @@ impl Code {
             _ => None,
         }
     }
+}
+
+/// Whole seconds of a wait, at least one.
+pub(crate) fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 /// An answer that says what is wrong, for programs by its code and for people in words.
@@ -202,6 +212,7 @@ impl Problem {
             Code::TooLarge => ("", "the body has more than the 1048576 bytes that are accepted"),
             Code::UnsupportedMediaType => ("content-type", "send the body as application/json"),
             Code::Conflict => ("", "the workspace has an event type `parcel_lost` already"),
+            Code::QuotaExceeded => ("endpoints", "the workspace has 10 endpoints, and may have 10"),
             Code::PreconditionFailed => ("if-match", "it is at revision 4 now"),
             Code::UriTooLong => ("", "path and query have more than 16384 bytes"),
             Code::HeadersTooLarge => ("", "there are more than 100 headers or 32768 bytes of them"),
@@ -230,6 +241,11 @@ impl From<Error> for Problem {
             Error::Conflict(message) => Self::new(Code::Conflict, message),
             error @ Error::Stale { .. } => {
                 Self::of_field(Code::PreconditionFailed, "if-match", error.to_string())
+            }
+            Error::Quota { field, message, wait } => {
+                let code = if wait.is_some() { Code::TooManyRequests } else { Code::QuotaExceeded };
+                let retry_after = wait.map(whole_seconds);
+                Self { retry_after, ..Self::of_field(code, field, message) }
             }
             Error::Unavailable(message) => Self::new(Code::Unavailable, message),
             Error::Internal(error) => {

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use hookyard_core::id::{ProjectId, WorkspaceId};
-use hookyard_core::model::{Project, Workspace};
+use hookyard_core::model::{Project, Workspace, WorkspaceQuotas, WorkspaceUsage};
 
 use crate::{NewWorkspace, StoreError};
 
@@ -18,6 +18,15 @@ pub(crate) fn free_number(there: &[Project]) -> Option<ProjectId> {
     let taken = |number: &i32| there.iter().any(|project| project.id.0 == *number);
     highest.checked_add(1).or_else(|| (1..highest).find(|number| !taken(number))).map(ProjectId)
 }
+
+/// What [`TenantStore::usage`] counts, of the workspace `$1`; also as SQLite reads it.
+pub(crate) const USAGE: &str = "SELECT (SELECT count(*) FROM endpoints WHERE workspace_id = $1), \
+     (SELECT count(*) FROM event_types WHERE workspace_id = $1), \
+     (SELECT count(*) FROM sources WHERE workspace_id = $1), \
+     (SELECT count(*) FROM datasets WHERE workspace_id = $1), \
+     CAST((SELECT coalesce(sum(bytes), 0) FROM datasets WHERE workspace_id = $1) AS bigint) \
+     + CAST((SELECT coalesce(sum(v.bytes), 0) FROM dataset_versions v JOIN datasets d \
+     ON d.id = v.dataset_id WHERE d.workspace_id = $1) AS bigint)";
 
 /// Workspaces and their projects. All of it may be called by another process than the one that
 /// serves, which sees what was made at once.
@@ -39,6 +48,20 @@ pub trait TenantStore: Send + Sync {
         id: WorkspaceId,
         name: String,
     ) -> Result<Workspace, StoreError>;
+
+    /// How much a workspace may have and take. [`StoreError::NotFound`] when there is none.
+    async fn quotas(&self, workspace: WorkspaceId) -> Result<WorkspaceQuotas, StoreError>;
+
+    /// Sets how much a workspace may have and take; what it has already stays.
+    /// [`StoreError::NotFound`] when there is none.
+    async fn set_quotas(
+        &self,
+        workspace: WorkspaceId,
+        quotas: WorkspaceQuotas,
+    ) -> Result<(), StoreError>;
+
+    /// How much a workspace has. It is counted when it is asked for.
+    async fn usage(&self, workspace: WorkspaceId) -> Result<WorkspaceUsage, StoreError>;
 
     /// A workspace's projects, numbers ascending.
     async fn projects(&self, workspace: WorkspaceId) -> Result<Vec<Project>, StoreError>;

@@ -5,7 +5,7 @@ use hookyard_core::model::{CredentialKind, Scope};
 use jiff::Timestamp;
 
 use super::args::CommonArgs;
-use crate::config::values::{Merchant, Net, Number, OverlapSeconds, PageLimit};
+use crate::config::values::{Amount, Merchant, Net, Number, OverlapSeconds, PageLimit};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CredentialAction {
@@ -46,6 +46,10 @@ pub(crate) enum WorkspaceAction {
     Create(WorkspaceCreateArgs),
     /// Give a workspace another name
     Rename(WorkspaceRenameArgs),
+    /// Set and show how much a workspace may have and take
+    ///
+    /// Without flags nothing is changed. This works while a server runs, which follows within seconds.
+    Quota(WorkspaceQuotaArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -203,6 +207,56 @@ pub(crate) struct WorkspaceRenameArgs {
     /// The new name
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
+}
+
+/// What of a workspace's quotas is to be another one.
+#[derive(Debug, Args)]
+pub(crate) struct WorkspaceQuotaArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+
+    /// How many endpoints the workspace may have, or off
+    ///
+    /// Those that it has stay, however many there are.
+    #[arg(long, value_name = "NUMBER", env = "HOOKYARD_QUOTA_ENDPOINTS")]
+    pub(crate) quota_endpoints: Option<Amount>,
+
+    /// How many event types the workspace may have, or off
+    ///
+    /// It begins with 43 or so, those of the UltraCart catalogue.
+    #[arg(long, value_name = "NUMBER", env = "HOOKYARD_QUOTA_EVENT_TYPES")]
+    pub(crate) quota_event_types: Option<Amount>,
+
+    /// How many sources the workspace may have, or off
+    ///
+    /// Each has a dataset, which counts as one, too.
+    #[arg(long, value_name = "NUMBER", env = "HOOKYARD_QUOTA_SOURCES")]
+    pub(crate) quota_sources: Option<Amount>,
+
+    /// How many datasets the workspace may have, or off
+    ///
+    /// Those of sources are among them.
+    #[arg(long, value_name = "NUMBER", env = "HOOKYARD_QUOTA_DATASETS")]
+    pub(crate) quota_datasets: Option<Amount>,
+
+    /// How many events the workspace may take in an hour, or off
+    ///
+    /// Events that are published, deliveries to sources and rows that are added. All can come at
+    /// once, and they come back evenly. Of several servers each lets through its part.
+    #[arg(long, value_name = "NUMBER", env = "HOOKYARD_QUOTA_EVENTS_HOUR")]
+    pub(crate) quota_events_hour: Option<Amount>,
+
+    /// How many bytes of events the workspace may take in an hour, or off
+    ///
+    /// Counted like the events: with KiB, MiB or GiB, or as a plain number.
+    #[arg(long, value_name = "BYTES", env = "HOOKYARD_QUOTA_BYTES_HOUR")]
+    pub(crate) quota_bytes_hour: Option<Amount>,
+
+    /// How many bytes the rows of its datasets may have, or off
+    ///
+    /// Those of earlier versions are among them. It is looked up every few seconds.
+    #[arg(long, value_name = "BYTES", env = "HOOKYARD_QUOTA_STORED_BYTES")]
+    pub(crate) quota_stored_bytes: Option<Amount>,
 }
 
 #[derive(Debug, Args)]

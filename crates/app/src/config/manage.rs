@@ -12,9 +12,9 @@ use crate::cli::args::CommonArgs;
 use crate::cli::manage_args::{
     AuditAction, AuditExportArgs, AuditListArgs, CredentialAction, CredentialCreateArgs,
     CredentialRotateArgs, ListArgs, OneArgs, ProjectAction, ProjectCreateArgs, ProjectRenameArgs,
-    TargetArgs, WorkspaceAction, WorkspaceCreateArgs, WorkspaceRenameArgs,
+    TargetArgs, WorkspaceAction, WorkspaceCreateArgs, WorkspaceQuotaArgs, WorkspaceRenameArgs,
 };
-use crate::config::values::Number;
+use crate::config::values::{Amount, Number};
 
 /// A command that works on a data directory, beside a running server or not.
 #[derive(Debug)]
@@ -22,6 +22,18 @@ pub(crate) struct Manage {
     pub(crate) common: Common,
     pub(crate) json: bool,
     pub(crate) what: Managed,
+}
+
+/// Quotas that are to be others; `None` leaves what is there.
+#[derive(Debug)]
+pub(crate) struct QuotaChange {
+    pub(crate) endpoints: Option<Amount>,
+    pub(crate) event_types: Option<Amount>,
+    pub(crate) sources: Option<Amount>,
+    pub(crate) datasets: Option<Amount>,
+    pub(crate) events_hour: Option<Amount>,
+    pub(crate) bytes_hour: Option<Amount>,
+    pub(crate) stored_bytes: Option<Amount>,
 }
 
 /// What is to be done. A workspace that is not named is the only one.
@@ -35,6 +47,7 @@ pub(crate) enum Managed {
     ListWorkspaces,
     CreateWorkspace { merchant: String, id: Option<WorkspaceId>, name: Option<String> },
     RenameWorkspace { workspace: Option<WorkspaceId>, name: String },
+    SetQuotas { workspace: Option<WorkspaceId>, change: Box<QuotaChange> },
     ListProjects { workspace: Option<WorkspaceId> },
     CreateProject { workspace: Option<WorkspaceId>, id: Option<ProjectId>, name: String },
     RenameProject { workspace: Option<WorkspaceId>, id: ProjectId, name: String },
@@ -97,7 +110,22 @@ impl Manage {
                 let workspace = number(target.workspace);
                 Self::new(target.list, Managed::RenameWorkspace { workspace, name })
             }
+            WorkspaceAction::Quota(args) => Self::quota(args),
         }
+    }
+
+    fn quota(args: WorkspaceQuotaArgs) -> Result<Self> {
+        let workspace = number(args.target.workspace);
+        let change = Box::new(QuotaChange {
+            endpoints: args.quota_endpoints,
+            event_types: args.quota_event_types,
+            sources: args.quota_sources,
+            datasets: args.quota_datasets,
+            events_hour: args.quota_events_hour,
+            bytes_hour: args.quota_bytes_hour,
+            stored_bytes: args.quota_stored_bytes,
+        });
+        Self::new(args.target.list, Managed::SetQuotas { workspace, change })
     }
 
     /// `project`.
@@ -189,6 +217,7 @@ pub(super) fn common_of_workspace(action: &WorkspaceAction) -> &CommonArgs {
         WorkspaceAction::List(list) => &list.common,
         WorkspaceAction::Create(args) => &args.list.common,
         WorkspaceAction::Rename(args) => &args.target.list.common,
+        WorkspaceAction::Quota(args) => &args.target.list.common,
     }
 }
 

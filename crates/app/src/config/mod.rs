@@ -38,7 +38,7 @@ use crate::cli::sql_args::{SqlArgs, SqlLimitArgs};
 pub(crate) use application::{Application, ApplicationCommand};
 use file::File;
 pub(crate) use key::{KeySource, read_or_make};
-pub(crate) use manage::{Manage, Managed};
+pub(crate) use manage::{Manage, Managed, QuotaChange};
 pub(crate) use values::SqlOutput;
 use values::{ByteSize, Days, LogFormat, Number};
 

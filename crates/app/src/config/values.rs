@@ -338,6 +338,25 @@ impl FromStr for Rate {
     }
 }
 
+/// How much a workspace may have of something; `None` for any amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Amount(pub(crate) Option<u64>);
+
+impl FromStr for Amount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == OFF {
+            return Ok(Self(None));
+        }
+        let size = || text.parse::<ByteSize>().ok().map(|size| size.0 as u64);
+        let amount = text.parse().ok().or_else(size);
+        amount.map(|amount| Self(Some(amount))).ok_or_else(|| {
+            format!("`{text}` is no amount: use a whole number, one with KiB, MiB or GiB, or off")
+        })
+    }
+}
+
 /// The word for a limit that is none.
 const OFF: &str = "off";
 

@@ -58,4 +58,4 @@ pub use source_options::{
     INSPECTION_SECONDS_MAX, Republish, SourceOptions, SourceOptionsChange, SuccessAnswer,
     UnknownType,
 };
-pub use workspace::{Project, Workspace};
+pub use workspace::{Project, Workspace, WorkspaceQuotas, WorkspaceUsage};

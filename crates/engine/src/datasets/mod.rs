@@ -6,6 +6,7 @@ use hookyard_store::{
     BatchChange, DatasetChange, Entity, FolderChange, FolderContents, NewDataset, NewFolder,
 };
 
+use crate::quotas::Counted;
 use crate::sources::check_name;
 use crate::{Engine, Error};
 
@@ -84,6 +85,7 @@ impl Engine {
         let DatasetDraft { project, name, folder, keep } = draft;
         let name = check_given_name(&name).map_err(|message| Error::invalid("name", message))?;
         check_keep(&keep)?;
+        self.may_add(workspace, &[Counted::Datasets]).await?;
         let new = NewDataset { workspace, project, name, folder, keep };
         let made = self.store().create_dataset(new, self.clock().now()).await;
         made.map_err(|error| folder_at_fault(error.into(), "folder"))

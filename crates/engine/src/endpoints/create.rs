@@ -3,6 +3,7 @@ use hookyard_core::model::{EndpointSettings, QueueState};
 
 use super::change::Draft;
 use super::{EndpointChange, EndpointView};
+use crate::quotas::Counted;
 use crate::{Engine, Error};
 
 impl Engine {
@@ -22,6 +23,7 @@ impl Engine {
         let draft = self.changed(workspace, draft, change, &catalogue).await?;
         self.check_target(workspace, names, &draft, None, &catalogue).await?;
 
+        self.may_add(workspace, &[Counted::Endpoints]).await?;
         let Draft { settings, subscriptions } = draft;
         let now = self.clock.now();
         let endpoint = self.store.create_endpoint(workspace, settings, subscriptions, now).await?;

@@ -85,6 +85,8 @@ impl Engine {
         if new.is_empty() {
             return Ok(Vec::new());
         }
+        let bytes = new.iter().map(|event: &NewEvent| event.object.len()).sum();
+        self.take_in(workspace, new.len(), bytes, false).await?;
         let receipts = self.store.append(workspace, new, self.clock.now()).await;
         Ok(receipts.map_err(crate::Error::from)?)
     }

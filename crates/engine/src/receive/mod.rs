@@ -213,6 +213,12 @@ impl Engine {
         incoming: Incoming<'_>,
     ) -> Result<u32, ReceiveError> {
         self.take_turn(source).map_err(Refusal::TooFast)?;
+        let stores = incoming.cell.is_some();
+        match self.take_in(source.spec.workspace, 1, incoming.body.len(), stores).await {
+            // In the source's log as what comes faster than the source's own limit.
+            Err(Error::Quota { wait: Some(wait), .. }) => return Err(Refusal::TooFast(wait).into()),
+            taken => taken?,
+        }
         let event = self.event(source, &incoming).await?;
         let request = inspect::kept(source, &incoming);
         let Incoming { head, address, body, cell } = incoming;

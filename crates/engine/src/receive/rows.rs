@@ -79,6 +79,8 @@ impl Engine {
         rows: Vec<Bytes>,
         name: Option<&str>,
     ) -> Result<Option<Vec<BatchId>>, Error> {
+        let bytes = rows.iter().map(Bytes::len).sum();
+        self.take_in(workspace, rows.len(), bytes, true).await?;
         let repeat = name.map(|name| repeat::of_dataset(dataset, name));
         let now = self.clock().now();
         Ok(self.store().append_rows(workspace, dataset, rows, repeat, now).await?)

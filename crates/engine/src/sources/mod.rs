@@ -11,6 +11,7 @@ use hookyard_core::model::{
 use hookyard_core::readable::is_readable;
 use hookyard_store::Entity;
 
+use crate::quotas::Counted;
 use crate::{Engine, Error};
 
 mod settings;
@@ -134,6 +135,7 @@ impl Engine {
         folder.as_deref().map_or(Ok(()), check_folder).map_err(at("folder_resource_id"))?;
         secret.as_ref().map_or(Ok(()), settings::check_secret).map_err(at("secret"))?;
         settings::check_options(&options)?;
+        self.may_add(workspace, &[Counted::Sources, Counted::Datasets]).await?;
         let new = NewSource {
             workspace,
             project,

@@ -114,6 +114,8 @@ impl From<Error> for ApiError {
             Error::NotFound(_) => Self::not_found(),
             Error::Conflict(message) => Self::new(StatusCode::CONFLICT, message),
             error @ Error::Stale { .. } => Self::new(StatusCode::CONFLICT, error.to_string()),
+            Error::Quota { wait: Some(wait), .. } => Self::too_many(wait),
+            Error::Quota { message, .. } => Self::new(StatusCode::CONFLICT, message),
             Error::Unavailable(reason) => {
                 tracing::warn!(%reason, "a request could not be served now");
                 // One second: what makes the store unavailable (a full queue, a restart) is short.

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use hookyard_core::id::ProjectId;
 use hookyard_core::model::{Project as CoreProject, Scope, Workspace as CoreWorkspace};
 use hookyard_engine::Error;
+use hookyard_engine::quotas::Standing;
 use hookyard_store::Entity;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -29,6 +30,7 @@ const PROJECTS: &str = "/v1/projects";
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(get_workspace, rename_workspace))
+        .routes(routes!(get_quotas))
         .routes(routes!(list_projects, create_project))
         .routes(routes!(get_project, rename_project, delete_project))
 }
@@ -42,6 +44,53 @@ struct Workspace {
     merchant: String,
     /// Its name for people.
     name: String,
+}
+
+/// How much of something the workspace may have, and has.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Quota)]
+struct QuotaBody {
+    /// How much it may have or, by the hour, take; absent for any amount.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u64>,
+    /// How much it has; by the hour what came lately to this server, absent while there is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used: Option<u64>,
+}
+
+/// What the workspace may have and take. Whoever runs the installation sets it.
+#[derive(Serialize, ToSchema)]
+struct Quotas {
+    /// Endpoints.
+    endpoints: QuotaBody,
+    /// Event types.
+    event_types: QuotaBody,
+    /// Sources.
+    sources: QuotaBody,
+    /// Datasets, those of sources among them.
+    datasets: QuotaBody,
+    /// Events that are published, deliveries that are received and rows that are added, in an hour.
+    events_hour: QuotaBody,
+    /// Bytes of their bodies, in an hour.
+    bytes_hour: QuotaBody,
+    /// Bytes of the rows of its datasets, earlier versions included.
+    stored_bytes: QuotaBody,
+}
+
+impl From<Standing> for Quotas {
+    fn from(standing: Standing) -> Self {
+        let Standing { quotas, usage, events_hour, bytes_hour } = standing;
+        let body = |limit, used| QuotaBody { limit, used };
+        Self {
+            endpoints: body(quotas.endpoints, Some(usage.endpoints)),
+            event_types: body(quotas.event_types, Some(usage.event_types)),
+            sources: body(quotas.sources, Some(usage.sources)),
+            datasets: body(quotas.datasets, Some(usage.datasets)),
+            events_hour: body(quotas.events_hour, events_hour),
+            bytes_hour: body(quotas.bytes_hour, bytes_hour),
+            stored_bytes: body(quotas.stored_bytes, Some(usage.stored_bytes)),
+        }
+    }
 }
 
 /// A part of the workspace that groups sources and datasets.
@@ -114,6 +163,27 @@ async fn get_workspace(
     input::query::<Nothing>(raw.as_deref())?;
     let workspace = app.engine.workspace(workspace).await?;
     Ok(Json(Workspace::from(workspace)).into_response())
+}
+
+/// Get the workspace's quotas
+///
+/// What it may have and take, and how much of that is used.
+#[utoipa::path(
+    get,
+    path = "/v1/workspace/quotas",
+    tag = "workspace",
+    responses((status = 200, description = "The quotas", body = Quotas)),
+    security(("simple_key" = ["admin"])),
+)]
+async fn get_quotas(
+    State(app): State<App>,
+    RawQuery(raw): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let workspace = caller::workspace(&app, &headers, Scope::Admin).await?;
+    input::query::<Nothing>(raw.as_deref())?;
+    let standing = app.engine.quota_standing(workspace).await?;
+    Ok(Json(Quotas::from(standing)).into_response())
 }
 
 /// Rename the workspace

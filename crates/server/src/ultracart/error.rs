@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::answer;
 use crate::gate::Turned;
+use crate::problem::whole_seconds;
 
 /// The header that repeats the message.
 pub(super) const ERROR_HEADER: HeaderName = HeaderName::from_static("uc-rest-error");
@@ -133,6 +134,11 @@ impl ApiError {
             Error::NotFound(_) => Self::missing(subject),
             Error::Conflict(message) => Self::new(StatusCode::CONFLICT, message),
             error @ Error::Stale { .. } => Self::new(StatusCode::CONFLICT, error.to_string()),
+            Error::Quota { message, wait: Some(wait), .. } => {
+                let retry_after = Some(whole_seconds(wait));
+                Self { retry_after, ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
+            }
+            Error::Quota { message, .. } => Self::new(StatusCode::CONFLICT, message),
             Error::Unavailable(message) => Self::new(StatusCode::SERVICE_UNAVAILABLE, message),
             Error::Internal(error) => {
                 let message = "the server failed; its log says why";

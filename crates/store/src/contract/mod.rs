@@ -66,7 +66,7 @@ macro_rules! suite {
                 entries_are_found_by_what_is_asked, secrets_are_not_noted,
                 entries_go_by_age_and_bytes, foreign_workspaces_see_no_entries,
                 decisions_and_tokens_are_noted;
-            tenants: workspaces_are_unique, tenants_get_other_names,
+            tenants: workspaces_are_unique, quotas_and_use_are_kept, tenants_get_other_names,
                 projects_are_numbered_and_bounded, a_project_goes_when_it_is_empty,
                 foreign_workspaces_see_no_projects;
             credentials: credentials_are_found_by_kind_and_hash, what_is_said_of_one_survives,

@@ -1,5 +1,7 @@
 use super::*;
-use crate::{Entity, PROJECTS_MAX, StoreError};
+use hookyard_core::model::{VersionsKept, WorkspaceQuotas};
+
+use crate::{Entity, NewDataset, PROJECTS_MAX, StoreError};
 
 pub(crate) async fn workspaces_are_unique(fixture: &dyn Fixture) {
     let store = open(fixture).await;
@@ -83,4 +85,33 @@ pub(crate) async fn foreign_workspaces_see_no_projects(fixture: &dyn Fixture) {
     assert!(gone(store.delete_project(OTHER_WS, own).await.map(|()| panic!())));
     assert_eq!(store.projects(OTHER_WS).await.unwrap().len(), 1);
     assert_eq!(store.projects(WS).await.unwrap()[1].name, "Own");
+}
+
+pub(crate) async fn quotas_and_use_are_kept(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    assert_eq!(store.quotas(WS).await.unwrap(), WorkspaceQuotas::default());
+    let quotas = WorkspaceQuotas {
+        endpoints: Some(3),
+        bytes_hour: Some(1 << 40),
+        ..WorkspaceQuotas::default()
+    };
+    store.set_quotas(WS, quotas).await.unwrap();
+    let before = store.usage(WS).await.unwrap();
+    let keep = VersionsKept::default();
+    let new =
+        NewDataset { workspace: WS, project: PROJECT, name: "one".to_owned(), folder: None, keep };
+    let dataset = store.create_dataset(new, at(0)).await.unwrap();
+    for cell in ["1", "[2]"] {
+        store.append_rows(WS, dataset.id, vec![cell.into()], None, at(0)).await.unwrap();
+    }
+    let store = fixture.open().await;
+    assert_eq!(store.quotas(WS).await.unwrap(), quotas);
+    assert_eq!(store.quotas(OTHER_WS).await.unwrap(), WorkspaceQuotas::default());
+    let usage = store.usage(WS).await.unwrap();
+    assert_eq!(usage.datasets, before.datasets + 1);
+    assert_eq!(usage.stored_bytes, before.stored_bytes + 4);
+    assert_eq!(usage.event_types as usize, catalogue::initial().iter().count());
+    let nowhere = store.set_quotas(WorkspaceId(9), quotas).await;
+    assert!(matches!(nowhere, Err(StoreError::NotFound(Entity::Workspace))));
+    assert!(store.quotas(WorkspaceId(9)).await.is_err());
 }

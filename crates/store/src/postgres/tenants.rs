@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use hookyard_core::id::{ProjectId, WorkspaceId};
-use hookyard_core::model::{Catalogue, Project, Workspace};
+use hookyard_core::model::{Catalogue, Project, Workspace, WorkspaceQuotas, WorkspaceUsage};
 use serde_json::json;
 use tokio_postgres::Row;
 
 use super::columns::{Columns, Text, count};
 use super::database::Conn;
 use super::{PostgresStore, audit, credentials, event_types};
-use crate::tenants::PROJECT_IS_OPENED;
+use crate::tenants::{PROJECT_IS_OPENED, USAGE};
 use crate::{Entity, NewWorkspace, PROJECTS_MAX, StoreError, TenantStore, tenants};
 
 #[async_trait]
@@ -42,6 +42,42 @@ impl TenantStore for PostgresStore {
         audit::note(&tx, id, "workspace.rename", id, &json!({ "name": name })).await?;
         tx.commit().await?;
         Ok(renamed)
+    }
+
+    async fn quotas(&self, workspace: WorkspaceId) -> Result<WorkspaceQuotas, StoreError> {
+        let sql = "SELECT quotas FROM workspaces WHERE id = $1";
+        let row = self.db.get().await?.opt(sql, &[&workspace.0]).await?;
+        let row = row.ok_or(StoreError::NotFound(Entity::Workspace))?;
+        let quotas = row.get_as::<Option<&str>>(0)?;
+        quotas.map_or(Ok(WorkspaceQuotas::default()), |text| {
+            serde_json::from_str(text).map_err(|error| StoreError::Internal(error.into()))
+        })
+    }
+
+    async fn set_quotas(
+        &self,
+        workspace: WorkspaceId,
+        quotas: WorkspaceQuotas,
+    ) -> Result<(), StoreError> {
+        let tx = self.db.begin().await?;
+        let text = json!(quotas).to_string();
+        let sql = "UPDATE workspaces SET quotas = $2 WHERE id = $1";
+        if tx.execute(sql, &[&workspace.0, &Text(&text)]).await? == 0 {
+            return Err(StoreError::NotFound(Entity::Workspace));
+        }
+        audit::note(&tx, workspace, "workspace.quotas", workspace, &json!(quotas)).await?;
+        tx.commit().await
+    }
+
+    async fn usage(&self, workspace: WorkspaceId) -> Result<WorkspaceUsage, StoreError> {
+        let row = self.db.get().await?.one(USAGE, &[&workspace.0]).await?;
+        Ok(WorkspaceUsage {
+            endpoints: row.unsigned(0)?,
+            event_types: row.unsigned(1)?,
+            sources: row.unsigned(2)?,
+            datasets: row.unsigned(3)?,
+            stored_bytes: row.unsigned(4)?,
+        })
     }
 
     async fn projects(&self, workspace: WorkspaceId) -> Result<Vec<Project>, StoreError> {

@@ -5,14 +5,14 @@
 
 use async_trait::async_trait;
 use hookyard_core::id::{ProjectId, WorkspaceId};
-use hookyard_core::model::{Catalogue, Project, Workspace};
-use rusqlite::{Connection, ErrorCode, Row, params};
+use hookyard_core::model::{Catalogue, Project, Workspace, WorkspaceQuotas, WorkspaceUsage};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use serde_json::json;
 
 use super::credentials::Access;
-use super::rows::{count, to_json};
+use super::rows::{count, from_json, to_json, unsigned};
 use super::{audit, credentials, event_types, failed};
-use crate::tenants::PROJECT_IS_OPENED;
+use crate::tenants::{PROJECT_IS_OPENED, USAGE};
 use crate::{Entity, NewWorkspace, PROJECTS_MAX, StoreError, TenantStore, tenants};
 
 #[async_trait]
@@ -40,6 +40,49 @@ impl<A: Access> TenantStore for A {
             conn.execute(sql, params![id.0, name]).map_err(failed)?;
             audit::note(conn, id, "workspace.rename", id, &json!({ "name": name }))?;
             Ok(Workspace { name, ..own })
+        })
+        .await
+    }
+
+    async fn quotas(&self, workspace: WorkspaceId) -> Result<WorkspaceQuotas, StoreError> {
+        self.look(move |conn| {
+            let sql = "SELECT quotas FROM workspaces WHERE id = ?1";
+            let found = conn.query_row(sql, [workspace.0], |row| row.get::<_, Option<String>>(0));
+            let quotas = found.optional().map_err(failed)?;
+            let quotas = quotas.ok_or(StoreError::NotFound(Entity::Workspace))?;
+            quotas.map_or(Ok(WorkspaceQuotas::default()), |text| from_json(&text))
+        })
+        .await
+    }
+
+    async fn set_quotas(
+        &self,
+        workspace: WorkspaceId,
+        quotas: WorkspaceQuotas,
+    ) -> Result<(), StoreError> {
+        self.change(move |conn| {
+            let sql = "UPDATE workspaces SET quotas = ?2 WHERE id = ?1";
+            let row = params![workspace.0, to_json(&quotas)?];
+            if conn.execute(sql, row).map_err(failed)? == 0 {
+                return Err(StoreError::NotFound(Entity::Workspace));
+            }
+            audit::note(conn, workspace, "workspace.quotas", workspace, &json!(quotas))
+        })
+        .await
+    }
+
+    async fn usage(&self, workspace: WorkspaceId) -> Result<WorkspaceUsage, StoreError> {
+        self.look(move |conn| {
+            let usage = conn.query_row(USAGE, [workspace.0], |row| {
+                Ok(WorkspaceUsage {
+                    endpoints: unsigned(row, 0)?,
+                    event_types: unsigned(row, 1)?,
+                    sources: unsigned(row, 2)?,
+                    datasets: unsigned(row, 3)?,
+                    stored_bytes: unsigned(row, 4)?,
+                })
+            });
+            usage.map_err(failed)
         })
         .await
     }

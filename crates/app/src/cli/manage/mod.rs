@@ -54,6 +54,7 @@ impl Desk {
             Managed::RenameWorkspace { workspace, name } => {
                 self.rename_workspace(workspace, name).await
             }
+            Managed::SetQuotas { workspace, change } => self.set_quotas(workspace, &change).await,
             Managed::ListProjects { workspace } => self.list_projects(workspace).await,
             Managed::CreateProject { workspace, id, name } => {
                 self.create_project(workspace, id, name).await

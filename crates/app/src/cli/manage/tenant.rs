@@ -3,13 +3,15 @@
 use anyhow::{Context, Result, anyhow};
 use hookyard_core::catalogue;
 use hookyard_core::id::{ProjectId, WorkspaceId};
-use hookyard_core::model::{Project, Workspace};
+use hookyard_core::model::{Project, Workspace, WorkspaceQuotas};
 use hookyard_engine::tenants::check_full_name;
 use hookyard_store::NewWorkspace;
 use serde_json::json;
 
 use super::Desk;
 use crate::cli::output;
+use crate::config::QuotaChange;
+use crate::config::values::Amount;
 use crate::storage;
 
 /// The number of a new workspace's project.
@@ -53,6 +55,50 @@ impl Desk {
         let workspace = self.workspace(workspace).await?;
         let renamed = self.store.rename_workspace(workspace, name).await;
         self.show_workspace(&renamed.context("cannot rename the workspace")?)
+    }
+
+    /// Changes what is asked for, and shows all.
+    pub(super) async fn set_quotas(
+        &self,
+        workspace: Option<WorkspaceId>,
+        change: &QuotaChange,
+    ) -> Result<()> {
+        let workspace = self.workspace(workspace).await?;
+        let before = self.store.quotas(workspace).await.context("cannot read the quotas")?;
+        let new = |asked: Option<Amount>, there| asked.map_or(there, |amount| amount.0);
+        let quotas = WorkspaceQuotas {
+            endpoints: new(change.endpoints, before.endpoints),
+            event_types: new(change.event_types, before.event_types),
+            sources: new(change.sources, before.sources),
+            datasets: new(change.datasets, before.datasets),
+            events_hour: new(change.events_hour, before.events_hour),
+            bytes_hour: new(change.bytes_hour, before.bytes_hour),
+            stored_bytes: new(change.stored_bytes, before.stored_bytes),
+        };
+        if quotas != before {
+            let set = self.store.set_quotas(workspace, quotas).await;
+            set.context("cannot set the quotas")?;
+        }
+        let usage = self.store.usage(workspace).await.context("cannot read what is used")?;
+        for (name, limit, used) in [
+            ("endpoints", quotas.endpoints, Some(usage.endpoints)),
+            ("event_types", quotas.event_types, Some(usage.event_types)),
+            ("sources", quotas.sources, Some(usage.sources)),
+            ("datasets", quotas.datasets, Some(usage.datasets)),
+            ("events_hour", quotas.events_hour, None),
+            ("bytes_hour", quotas.bytes_hour, None),
+            ("stored_bytes", quotas.stored_bytes, Some(usage.stored_bytes)),
+        ] {
+            let text = |number: Option<u64>, none: &str| {
+                number.map_or_else(|| none.to_owned(), |number| number.to_string())
+            };
+            let line = match self.json {
+                true => json!({ "name": name, "limit": limit, "used": used }).to_string(),
+                false => format!("{name}\t{}\t{}", text(limit, "off"), text(used, "-")),
+            };
+            output::line(&line)?;
+        }
+        Ok(())
     }
 
     pub(super) async fn list_projects(&self, workspace: Option<WorkspaceId>) -> Result<()> {

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use hookyard_core::id::ApplicationId;
-use hookyard_core::model::{CredentialKind, Scope, Scopes};
+use hookyard_core::model::{CredentialKind, Scope, Scopes, WorkspaceQuotas};
 use hookyard_store::{AuditQuery, NewCredential};
 use serde_json::{Value, json};
 
@@ -238,4 +238,53 @@ async fn every_change_is_noted() {
 async fn count(server: &TestServer) -> usize {
     let query = AuditQuery { limit: 10_000, ..AuditQuery::default() };
     server.engine.store().audit(WORKSPACE, query).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn a_workspace_has_what_its_quotas_let_it_have() {
+    let server = TestServer::start().await;
+    let store = server.engine.store();
+    let quotas = WorkspaceQuotas {
+        endpoints: Some(1),
+        events_hour: Some(2),
+        stored_bytes: Some(0),
+        ..WorkspaceQuotas::default()
+    };
+    store.set_quotas(WORKSPACE, quotas).await.unwrap();
+    let endpoint = || Some(json!({"url": "https://93.184.215.14/hook"}));
+    assert_eq!(own(&server, "POST", "/v1/endpoints", endpoint()).await.0, 201);
+    let (status, problem) = own(&server, "POST", "/v1/endpoints", endpoint()).await;
+    assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("quota_exceeded")), "{problem}");
+    assert_eq!(problem["field"], "endpoints");
+
+    let publish = async |id: u32| {
+        let event = json!({"specversion": "1.0", "id": id.to_string(), "source": "/s",
+                           "type": "order_create", "data": {}});
+        let request = http::Request::post("/v1/events")
+            .header("x-ultracart-simple-key", crate::test_server::SIMPLE_KEY)
+            .header("content-type", "application/cloudevents+json")
+            .body(axum::body::Body::from(event.to_string()));
+        server.send(request.unwrap()).await
+    };
+    assert_eq!(publish(1).await.status, 202);
+    assert_eq!(publish(2).await.status, 202);
+    let refused = publish(3).await;
+    let after = refused.headers["retry-after"].to_str().unwrap();
+    assert_eq!((refused.status.as_u16(), after), (429, "1800"));
+    let (_, dataset) = own(&server, "POST", "/v1/datasets", Some(json!({"name": "d"}))).await;
+    let rows = format!("/v1/datasets/{}/rows", dataset["id"]);
+    server.clock.advance(std::time::Duration::from_secs(3_600));
+    let (status, problem) = own(&server, "POST", &rows, Some(json!([1]))).await;
+    assert_eq!((status.as_u16(), &problem["field"]), (409, &json!("stored_bytes")), "{problem}");
+    let (_, shown) = own(&server, "GET", "/v1/workspace/quotas", None).await;
+    assert_eq!(shown["endpoints"], json!({"limit": 1, "used": 1}));
+    assert_eq!(shown["events_hour"]["limit"], 2);
+    assert_eq!(shown["sources"], json!({"used": 0}));
+
+    // Those of another process are followed within seconds.
+    store.set_quotas(WORKSPACE, WorkspaceQuotas::default()).await.unwrap();
+    server.clock.advance(std::time::Duration::from_secs(6));
+    for id in 4..10 {
+        assert_eq!(publish(id).await.status, 202);
+    }
 }
