@@ -70,7 +70,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// The whole list.
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Unauthenticated,

@@ -302,6 +302,9 @@ delegate! {
         fn workspaces() -> Vec<Workspace>;
         fn workspace(id: WorkspaceId) -> Option<Workspace>;
         fn rename_workspace(id: WorkspaceId, name: String) -> Workspace;
+        fn quotas(workspace: WorkspaceId) -> WorkspaceQuotas;
+        fn set_quotas(workspace: WorkspaceId, quotas: WorkspaceQuotas) -> ();
+        fn usage(workspace: WorkspaceId) -> WorkspaceUsage;
         fn projects(workspace: WorkspaceId) -> Vec<Project>;
         fn create_project(workspace: WorkspaceId, id: Option<ProjectId>, name: String) -> Project;
         fn rename_project(workspace: WorkspaceId, id: ProjectId, name: String) -> Project;

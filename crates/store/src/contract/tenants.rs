@@ -110,7 +110,7 @@ pub(crate) async fn quotas_and_use_are_kept(fixture: &dyn Fixture) {
     let usage = store.usage(WS).await.unwrap();
     assert_eq!(usage.datasets, before.datasets + 1);
     assert_eq!(usage.stored_bytes, before.stored_bytes + 4);
-    assert_eq!(usage.event_types as usize, catalogue::initial().iter().count());
+    assert_eq!(usage.event_types, catalogue::initial().iter().count() as u64);
     let nowhere = store.set_quotas(WorkspaceId(9), quotas).await;
     assert!(matches!(nowhere, Err(StoreError::NotFound(Entity::Workspace))));
     assert!(store.quotas(WorkspaceId(9)).await.is_err());
