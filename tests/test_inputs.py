@@ -6,12 +6,13 @@ import contextlib
 import datetime
 import hashlib
 import hmac
+import http.client
 import itertools
 import json
 import socket
 import threading
 import time
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -445,3 +446,18 @@ def test_basic_authentication_is_sent_as_it_was_given(server, user, password):
     _, _, heads = deliver(server, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", auth=auth)
     value = [line for line in heads[0].split("\r\n") if line.lower().startswith("authorization:")][0]
     assert base64.b64decode(value.split()[-1]).decode() == f"{user}:{password}"
+
+
+# -- HTTP itself --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: b\r\n"])
+def test_a_request_names_one_host(server, source, hosts):
+    at = urlsplit(server.url)
+    with socket.create_connection((at.hostname, at.port), timeout=10) as connection:
+        connection.sendall(b"POST %s HTTP/1.1\r\n%sContent-Length: 1\r\nConnection: close\r\n\r\n1"
+                           % (source.path.encode(), hosts))
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        assert response.status == 400
+    assert source.cell() is None

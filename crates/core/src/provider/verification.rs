@@ -221,9 +221,12 @@ fn check_token(places: &[Place], token: &str) -> Result<(), &'static str> {
     if token.trim() != token {
         return Err("must have no blanks around it: they are lost on the way");
     }
-    let in_headers = places
-        .iter()
-        .all(|place| matches!(place, Place::Header(_) | Place::HeaderFamily(_) | Place::Bearer));
+    let in_headers = places.iter().all(|place| {
+        matches!(
+            place,
+            Place::Header(_) | Place::HeaderOr(..) | Place::HeaderFamily(_) | Place::Bearer
+        )
+    });
     if in_headers && token.chars().any(char::is_control) {
         return Err("must have no control characters: a header cannot have them");
     }
