@@ -168,7 +168,7 @@ def family(providers, secret, other, sign, tampered=BODY.replace(b"1.50", b"9.50
 def token(provider, secret, show, **more):
     """Providers that show the secret itself. `show(secret)` gives the headers."""
     case(provider, "valid", "verified", secret, [JSON, *show(secret)], **more)
-    case(provider, "second secret of two", "verified", ["x", secret], [JSON, *show(secret)], **more)
+    case(provider, "second secret of two", "verified", ["u:x", secret], [JSON, *show(secret)], **more)
     case(provider, "wrong secret", "wrong_token", secret, [JSON, *show("u:wrong")], **more)
     case(provider, "prefix of the secret", "wrong_token", secret, [JSON, *show(secret[:-1])], **more)
     case(provider, "nothing to show", "missing_signature", secret, [JSON], **more)
