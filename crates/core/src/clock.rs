@@ -7,11 +7,17 @@ use jiff::Timestamp;
 
 /// Where the time comes from. Production uses [`SystemClock`]; tests use the testkit's `SimClock`.
 pub trait Clock: Debug + Send + Sync {
-    /// The wall-clock time, for everything that is stored or shown.
+    /// The wall-clock time, for everything that is stored or shown: in whole milliseconds, as the stores
+    /// keep it, so that a moment is the same before and after a restart.
     fn now(&self) -> Timestamp;
 
     /// Time since an arbitrary origin that never goes backwards, for measuring how long things took.
     fn monotonic(&self) -> Duration;
+}
+
+/// The moment without what is below a millisecond.
+pub fn whole_millis(moment: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(moment.as_millisecond()).unwrap_or(moment)
 }
 
 /// The machine's own clocks.
@@ -37,10 +43,23 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        whole_millis(Timestamp::now())
     }
 
     fn monotonic(&self) -> Duration {
         self.origin.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_have_whole_milliseconds() {
+        let now = SystemClock::new().now();
+        assert_eq!(now.subsec_nanosecond() % 1_000_000, 0, "{now}");
+        let fine = Timestamp::constant(1_767_225_600, 123_456_789);
+        assert_eq!(whole_millis(fine).to_string(), "2026-01-01T00:00:00.123Z");
     }
 }

@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use hookyard_core::clock::whole_millis;
 use hookyard_core::model::{Attempt, Endpoint};
 use hookyard_core::retry;
 use hookyard_store::{AttemptQuery, StoreError};
@@ -57,7 +58,7 @@ impl Deliverer {
     /// The end of a wait that begins now.
     pub(super) fn wait_for(&self, wait: Duration) -> Wait {
         let until = self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
-        Wait { until, due: self.clock.monotonic().saturating_add(wait) }
+        Wait { until: whole_millis(until), due: self.clock.monotonic().saturating_add(wait) }
     }
 
     /// A monotonic reading as the wall clock shows it now.
