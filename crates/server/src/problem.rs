@@ -247,7 +247,10 @@ impl From<Error> for Problem {
                 let retry_after = wait.map(whole_seconds);
                 Self { retry_after, ..Self::of_field(code, field, message) }
             }
-            Error::Unavailable(message) => Self::new(Code::Unavailable, message),
+            Error::Unavailable(reason) => {
+                tracing::warn!(reason, "a request could not be served now");
+                Self::new(Code::Unavailable, reason)
+            }
             Error::Internal(error) => {
                 tracing::error!(%error, "request failed");
                 Self::new(Code::Internal, "the server failed; its log says why")

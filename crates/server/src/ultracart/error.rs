@@ -139,7 +139,10 @@ impl ApiError {
                 Self { retry_after, ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
             }
             Error::Quota { message, .. } => Self::new(StatusCode::CONFLICT, message),
-            Error::Unavailable(message) => Self::new(StatusCode::SERVICE_UNAVAILABLE, message),
+            Error::Unavailable(reason) => {
+                tracing::warn!(reason, "a request could not be served now");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, reason)
+            }
             Error::Internal(error) => {
                 let message = "the server failed; its log says why";
                 let fault = Some(Fault(Arc::new(error)));
