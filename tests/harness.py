@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import queue
+import resource
 import signal
 import socket
 import subprocess
@@ -143,8 +144,13 @@ class Server:
     """The real binary on a data directory or database of its own, or beside another server on its
     database."""
 
-    def __init__(self, directory, *flags, ranges=("127.0.0.0/8",), database=None, beside=None):
+    # The soft and the hard limit on open files; None is this process's own.
+    files = None
+
+    def __init__(self, directory, *flags, ranges=("127.0.0.0/8",), database=None, beside=None,
+                 files=None):
         self.directory = pathlib.Path(directory)
+        self.files = files
         self.data = self.directory / "data"
         self.flags = [*flags, *(f"--allow-net={net}" for net in ranges)]
         self.process = None
@@ -172,6 +178,8 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=self.log,
             text=True,
+            preexec_fn=self.files and functools.partial(
+                resource.setrlimit, resource.RLIMIT_NOFILE, self.files),
         )
         for line in self.process.stdout:
             if line.startswith("listening on "):

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from harness import BINARY, STORE, Server, command, environment, shared_postgres, wait_until
+from harness import BINARY, STORE, Receiver, Server, command, environment, shared_postgres, wait_until
 
 
 def test_init_prints_one_object(tmp_path):
@@ -431,11 +431,63 @@ def test_a_stop_that_does_not_end_is_aborted(tmp_path, by):
         server.process.terminate()
         if by == "a second signal":
             wait_until(lambda: refused((host, port)), what="the port closing")
-            server.process.terminate()
+            # The same wish, until two seconds have passed.
+            def aborted():
+                server.process.terminate()
+                return server.process.poll() is not None
+            wait_until(aborted, seconds=9, what="the abortion")
+            assert time.monotonic() - began > 1.9
         assert server.process.wait(10) == 1
         assert time.monotonic() - began < 10
     server.process.stdout.close()
     assert "aborted" in (tmp_path / "server.log").read_text()
+
+
+def test_a_hangup_does_not_stop_a_server_without_a_terminal(tmp_path):
+    server = Server(tmp_path).start()
+    for _ in range(3):
+        server.process.send_signal(signal.SIGHUP)
+    log = tmp_path / "server.log"
+    wait_until(lambda: "SIGHUP changes nothing" in log.read_text(), what="the line about it")
+    assert server.http("GET", "/livez").status == 200
+    assert server.stop() == 0
+
+
+def test_two_signals_at_once_are_one(tmp_path):
+    server = Server(tmp_path).start()
+    with Receiver(script=[1.0]) as receiver:
+        body = {"webhook_url": receiver.url,
+                "event_categories": [{"events": [{"event_name": "order_create"}]}]}
+        assert server.ultracart("POST", "/webhook/webhooks", body).status == 200
+        server.publish("order_create", {"n": 1}, "e1")
+        wait_until(lambda: receiver.deliveries, what="a delivery under way")
+        server.process.terminate()
+        server.process.terminate()
+        assert server.stop() == 0, "the delivery was not waited for"
+
+
+def test_a_log_of_objects_has_nothing_else(tmp_path):
+    env = {"HOOKYARD_DATA": str(tmp_path / "data")}
+    process = subprocess.Popen(
+        [BINARY, "serve", "--listen", "localhost:0", "--log-format", "json"], cwd=tmp_path,
+        env={**environment(), **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    new, made, listening = (json.loads(process.stdout.readline()) for _ in range(3))
+    assert new == {"message": "new installation", "place": str(tmp_path / "data")}
+    assert made["workspace_id"] == 1 and made["simple_key"]
+    assert listening["message"] == "listening"
+    assert listening["url"].startswith("http://127.0.0.1:")
+    second = command("serve", "--listen", "localhost:0", "--log-format", "json", env=env)
+    assert second.returncode == 1 and second.stdout == ""
+    last = [json.loads(line) for line in second.stderr.splitlines()][-1]
+    assert last["level"] == "ERROR" and "is in use" in last["message"]
+    wrong = command("serve", "--listen", "nonsense", env={**env, "HOOKYARD_LOG_FORMAT": "json"})
+    assert wrong.returncode == 2
+    (said,) = [json.loads(line) for line in wrong.stderr.splitlines()]
+    assert "--listen" in said["message"]
+    process.terminate()
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0 and out == ""
+    assert all("level" in json.loads(line) for line in err.splitlines()), err
 
 
 def lines(server, *args):

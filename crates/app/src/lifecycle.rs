@@ -1,32 +1,66 @@
 //! When and how a server stops.
 
 use std::future::Future;
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+/// A second signal that comes sooner than this after the first one is the same wish: `timeout`, and
+/// whoever signals a process and then its group, send two at once.
+const SAME_WISH: Duration = Duration::from_secs(2);
+
 /// The signals that ask the process to stop.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
+    /// Whether a hangup means that whoever started the server has gone with the terminal.
+    on_terminal: bool,
 }
 
 impl Signals {
-    /// Takes over SIGTERM and SIGINT from here on.
+    /// Takes over SIGTERM, SIGINT and SIGHUP from here on.
     pub(crate) fn listen() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            on_terminal: std::io::stderr().is_terminal(),
         })
     }
 
-    /// Waits for the next signal; its name.
+    /// Waits for the next signal to stop; its name. SIGHUP is one where the log goes to a terminal, which
+    /// is gone then. Elsewhere whoever sends it (a rotation of logs, say) wants something to be read
+    /// again: there is nothing to read, and no reason to stop.
     pub(crate) async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv() => {
+                    if self.on_terminal {
+                        return "SIGHUP";
+                    }
+                    tracing::info!("SIGHUP changes nothing: settings are read at the start only");
+                }
+            }
+        }
+    }
+
+    /// Waits for a signal that is another wish than the one that came just before; its name.
+    async fn again(&mut self) -> &'static str {
+        let mut same_wish = std::pin::pin!(tokio::time::sleep(SAME_WISH));
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut same_wish => return self.next().await,
+                signal = self.next() => {
+                    tracing::debug!(signal, "taken as the same wish");
+                }
+            }
         }
     }
 }
@@ -56,7 +90,8 @@ impl Stop {
 }
 
 /// Runs the server's `parts` until a signal comes or they end by themselves. On a signal they are
-/// told to stop and have `drain` to do it; a second signal or the end of that time gives up on them.
+/// told to stop and have `drain` to do it; a second signal, [`SAME_WISH`] after the first one or later, or
+/// the end of that time gives up on them.
 pub(crate) async fn run(
     parts: impl Future<Output = Result<()>>,
     stop: &Stop,
@@ -72,7 +107,7 @@ pub(crate) async fn run(
     stop.say();
     tokio::select! {
         ended = &mut parts => ended,
-        signal = signals.next() => bail!("{signal} came while stopping: aborted"),
+        signal = signals.again() => bail!("{signal} came while stopping: aborted"),
         () = tokio::time::sleep(drain) => {
             bail!("not done after {} seconds of stopping: aborted", drain.as_secs())
         }
@@ -89,7 +124,7 @@ mod tests {
         let signals = Signals::listen().unwrap();
         let said = stop.said();
         let parts = async move {
-            raise();
+            raise("TERM");
             said.await;
             Ok(())
         };
@@ -98,16 +133,53 @@ mod tests {
         let stop = Stop::new();
         let signals = Signals::listen().unwrap();
         let deaf = async {
-            raise();
+            raise("TERM");
             std::future::pending().await
         };
         let error = run(deaf, &stop, signals, Duration::from_secs(5)).await.unwrap_err();
         assert!(error.to_string().contains("5 seconds"), "{error}");
     }
 
-    /// Sends this process a SIGTERM.
-    fn raise() {
+    #[tokio::test(start_paused = true)]
+    async fn signals_that_come_together_are_one_wish() {
+        let mut signals = Signals::listen().unwrap();
+        signals.on_terminal = false;
+        let stop = Stop::new();
+        let said = stop.said();
+        let parts = async move {
+            // None of them asks to stop.
+            for _ in 0..3 {
+                raise("HUP");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            raise("TERM");
+            said.await;
+            raise("INT");
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            raise("TERM");
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            Ok(())
+        };
+        run(parts, &stop, signals, Duration::from_secs(60)).await.unwrap();
+
+        let stop = Stop::new();
+        let signals = Signals::listen().unwrap();
+        let said = stop.said();
+        let stubborn = async move {
+            raise("TERM");
+            said.await;
+            tokio::time::sleep(SAME_WISH + Duration::from_millis(1)).await;
+            raise("INT");
+            std::future::pending().await
+        };
+        let error = run(stubborn, &stop, signals, Duration::from_secs(60)).await.unwrap_err();
+        assert!(error.to_string().starts_with("SIGINT came while stopping"), "{error}");
+    }
+
+    /// Sends this process a signal.
+    fn raise(name: &str) {
         let pid = std::process::id().to_string();
-        assert!(std::process::Command::new("kill").arg(pid).status().unwrap().success());
+        let sent = std::process::Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.unwrap().success());
     }
 }

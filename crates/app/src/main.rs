@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 mod cli;
 mod config;
 mod data;
+mod files;
 mod first;
 mod lifecycle;
 mod storage;
@@ -22,13 +23,15 @@ use config::Command;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    let json = config::asks_for_json(std::env::args_os());
     let command = match config::read(std::env::args_os()) {
         Ok(command) => command,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse(&error, json),
     };
+    let json = command.speaks_json();
     match run(command) {
         Ok(code) => code,
-        Err(error) => fail(&error),
+        Err(error) => fail(&error, json),
     }
 }
 
@@ -50,15 +53,28 @@ fn run(command: Command) -> Result<ExitCode> {
 }
 
 /// Ends with clap's own text and code (0 for `--help`, 2 for wrong usage) where it is clap's.
-fn refuse(error: &anyhow::Error) -> ExitCode {
-    let Some(error) = error.downcast_ref::<clap::Error>() else { return fail(error) };
-    // Nobody may be reading.
-    let _ = error.print();
-    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+fn refuse(error: &anyhow::Error, json: bool) -> ExitCode {
+    let Some(usage) = error.downcast_ref::<clap::Error>() else { return fail(error, json) };
+    if json && usage.use_stderr() {
+        say(&usage.render().to_string(), json);
+    } else {
+        // Nobody may be reading.
+        let _ = usage.print();
+    }
+    u8::try_from(usage.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
-fn fail(error: &anyhow::Error) -> ExitCode {
-    // Nobody may be reading; the code says it, too.
-    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
+    say(&telemetry::reasons(error), json);
     ExitCode::FAILURE
+}
+
+/// Says why the process ends.
+fn say(error: &str, json: bool) {
+    let line = match json {
+        true => telemetry::json_line("ERROR", error.trim()),
+        false => format!("error: {error}"),
+    };
+    // Nobody may be reading; the code says it, too.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -146,7 +146,7 @@ struct Names;
 impl Resolve for Names {
     async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
         match name {
-            "nowhere.test" => Err(ResolveError("no such name".to_owned())),
+            "nowhere.test" => Err(ResolveError::Failed("no such name".to_owned())),
             "inside.test" => Ok(vec![IpAddr::from([10, 0, 0, 1])]),
             _ => Ok(vec![IpAddr::from([93, 184, 215, 14])]),
         }

@@ -17,6 +17,8 @@ use crate::{Ready, StoreError, Tenure};
 pub struct Lease {
     /// The endpoint.
     pub endpoint: EndpointId,
+    /// Its workspace.
+    pub workspace: WorkspaceId,
     /// Counts its owners.
     pub epoch: u64,
 }

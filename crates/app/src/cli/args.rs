@@ -1,7 +1,6 @@
 //! What can be written on the command line. The text on each flag is its help: the first paragraph
 //! is what `-h` shows, all of it what `--help` shows.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -13,8 +12,8 @@ use super::manage_args::{AuditAction, CredentialAction, ProjectAction, Workspace
 use super::retention_args::RetentionArgs;
 use super::sql_args::{SqlArgs, SqlLimitArgs};
 use crate::config::values::{
-    ByteSize, Days, DisableDays, DrainSeconds, LeaseSeconds, LogFormat, LogLevel, Merchant, Net,
-    Number, PublicUrl, TokenSeconds, WebUrl, Zone,
+    ByteSize, Days, DisableDays, DrainSeconds, LeaseSeconds, Listen, LogFormat, LogLevel, Merchant,
+    Net, Number, PublicUrl, TokenSeconds, WebUrl, Zone,
 };
 
 /// Send and receive webhooks from one binary
@@ -41,8 +40,9 @@ pub(crate) enum Action {
     /// Run the server
     ///
     /// On a directory without data, this does what `init` does first. SIGTERM or SIGINT drains:
-    /// nothing new is accepted, what is in flight is finished. A second signal, or the end of
-    /// --drain-seconds, aborts; what was accepted is safe either way.
+    /// nothing new is accepted, what is in flight is finished. A second signal, two seconds after the
+    /// first or later, or the end of --drain-seconds, aborts; what was accepted is safe either way.
+    /// SIGHUP changes nothing, unless the log goes to a terminal: then it drains, too.
     Serve(Box<ServeArgs>),
     /// Manage credentials
     #[command(subcommand)]
@@ -150,7 +150,8 @@ pub(crate) struct CommonArgs {
 
     /// How log lines look: human or json
     ///
-    /// Logs go to the standard error output; json is one object a line.
+    /// Logs go to the standard error output; json is one object a line, and so is then what `serve`
+    /// prints.
     #[arg(long, value_name = "FORMAT", env = "HOOKYARD_LOG_FORMAT", default_value = "human")]
     pub(crate) log_format: LogFormat,
 
@@ -215,10 +216,11 @@ pub(crate) struct ServeArgs {
 
     /// The address and port to listen on
     ///
-    /// Port 0 takes a free one, which is printed. There is no TLS here: put a proxy in front of a
-    /// server that others reach.
+    /// An address, or the name of a host, of whose addresses the first that can be taken is; those of
+    /// IPv4 come first. Port 0 takes a free one, which is printed. There is no TLS here: put a proxy in
+    /// front of a server that others reach.
     #[arg(long, value_name = "ADDR", env = "HOOKYARD_LISTEN", default_value = "127.0.0.1:8080")]
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: Listen,
 
     /// Let deliveries go to a range of addresses that is not public; may be repeated
     ///

@@ -15,12 +15,14 @@ use hookyard_engine::retention::Sweeper;
 use hookyard_engine::{Engine, access};
 use hookyard_server::Settings;
 use hookyard_store::{Retention, Store};
+use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::output;
+use crate::config::values::{Listen, LogFormat};
 use crate::config::{FirstWorkspace, Serve};
 use crate::lifecycle::{self, Signals, Stop};
-use crate::{first, storage, telemetry};
+use crate::{files, first, storage, telemetry};
 
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(command: Serve) -> Result<()> {
@@ -30,9 +32,9 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
         listen,
         allow_net,
         allow_port,
-        settings,
+        mut settings,
         limits,
-        deliver,
+        mut deliver,
         retention,
         drain,
         lease,
@@ -40,6 +42,7 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
     } = command;
     let _flush = telemetry::start(&common).context("cannot start the log")?;
     let signals = Signals::listen().context("cannot listen for signals")?;
+    divide_files(&mut settings, &mut deliver)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     if require_init {
         storage::refuse_new(&common)?;
@@ -52,11 +55,10 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
         );
     }
     // The port is taken before anything is printed: what is printed must be usable.
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen}: choose another with --listen"))?;
+    let listener = bind(&listen).await?;
     let address = listener.local_addr()?;
-    announce(store.as_ref(), first, address, &storage::name(&common)).await?;
+    let place = storage::name(&common);
+    announce(store.as_ref(), first, address, &place, common.log_format).await?;
     if !allow_net.is_empty() {
         let nets: Vec<_> = allow_net.iter().map(ToString::to_string).collect();
         tracing::info!(allow_net = nets.join(","), "deliveries may go to these ranges, too");
@@ -83,17 +85,43 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
     result
 }
 
+/// Raises the limit on open files, and bounds connections by what it is then.
+fn divide_files(settings: &mut Settings, deliver: &mut deliver::Options) -> Result<()> {
+    let (limit, wanted) = (files::raise(), settings.bounds.connections_max);
+    let division = files::divide(limit, wanted)?;
+    files::tell(limit, division, wanted);
+    settings.bounds.connections_max = division.callers;
+    deliver.connections_max = division.receivers;
+    Ok(())
+}
+
+/// Listens on the first of the addresses that can be taken.
+async fn bind(listen: &Listen) -> Result<TcpListener> {
+    let addresses = listen.addresses().await;
+    let addresses = addresses.with_context(|| {
+        format!("cannot listen on {listen}: the name has no address: choose another with --listen")
+    })?;
+    let bound = TcpListener::bind(&addresses[..]).await;
+    bound.with_context(|| format!("cannot listen on {listen}: choose another with --listen"))
+}
+
 /// Makes the first workspace where there is none, and prints what a person needs to begin.
 async fn announce(
     store: &dyn Store,
     first: FirstWorkspace,
     address: SocketAddr,
     place: &str,
+    format: LogFormat,
 ) -> Result<()> {
+    let json = format == LogFormat::Json;
     if !first::exists(store).await? {
         match first::make(store, first, &SystemEntropy, SystemClock::new().now()).await {
+            // Whoever meant to go on with data of another directory sees it here.
+            Ok(made) if json => {
+                output::line(&json!({"message": "new installation", "place": place}).to_string())?;
+                output::line(&made.as_json())?;
+            }
             Ok(made) => {
-                // Whoever meant to go on with data of another directory sees it here.
                 output::line(&format!("new installation in {place}"))?;
                 output::line(&made.as_exports(Some(address)))?;
             }
@@ -102,7 +130,11 @@ async fn announce(
             Err(error) => return Err(error),
         }
     }
-    output::line(&format!("listening on http://{address}"))?;
+    let url = format!("http://{address}");
+    output::line(&match json {
+        true => json!({"message": "listening", "url": url}).to_string(),
+        false => format!("listening on {url}"),
+    })?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use hookyard_core::id::WorkspaceId;
-use hookyard_engine::net::{Client, Guard};
+use hookyard_engine::net::{Client, Guard, Sockets};
 use hookyard_tables::Tables;
 use hookyard_tables::sql::{
     ANSWER_BYTES_MAX, Answer, Form, Limits, QUERY_BYTES_MAX, Query, ROWS_DEFAULT,
@@ -23,6 +23,9 @@ use crate::config::{Common, Sql, SqlOutput, SqlTarget};
 use crate::storage;
 
 /// What stands for the standard input.
+/// Connections to the server: one question is asked.
+const CONNECTIONS: usize = 1;
+
 const STDIN: &str = "-";
 
 /// How long a server may take: longer than any query there may, unless its operator says otherwise.
@@ -104,7 +107,8 @@ async fn ask_server(url: &Url, key: &str, query: &Query) -> Result<(Vec<u8>, boo
         .context("the key is none that a header can carry")?;
     // Whoever runs this names the server, and may mean one on this machine.
     let anywhere = vec!["0.0.0.0/0".parse()?, "::/0".parse()?];
-    let client = Client::new(Arc::new(Guard::new(anywhere))).context("cannot set up TLS")?;
+    let guard = Arc::new(Guard::new(anywhere));
+    let client = Client::new(guard, &Sockets::new(CONNECTIONS)).context("cannot set up TLS")?;
     let asking = async {
         let answer = client.send(request).await.with_context(|| format!("cannot ask {url}"))?;
         let (parts, body) = answer.into_parts();

@@ -188,7 +188,7 @@ mod tests {
         let text = "listen = '0.0.0.0:9000'\nallow_net = ['127.0.0.1', '10.0.0.0/8']\n\
                     event_bytes_max = 5\nbatch_bytes_max = '1MiB'\njson = true";
         let args = serve(text, &["--event-bytes-max", "6"]).unwrap();
-        assert_eq!(args.listen.port(), 9000);
+        assert_eq!(args.listen.to_string(), "0.0.0.0:9000");
         assert_eq!(args.allow_net.len(), 2);
         assert_eq!((args.event_bytes_max.0, args.batch_bytes_max.0), (6, 1 << 20));
         let args = serve(text, &["--allow-net", "::1"]).unwrap();

@@ -8,7 +8,6 @@ mod manage;
 pub(crate) mod values;
 
 use std::ffi::{OsStr, OsString};
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,7 +39,7 @@ use file::File;
 pub(crate) use key::{KeySource, read_or_make};
 pub(crate) use manage::{Manage, Managed, QuotaChange};
 pub(crate) use values::SqlOutput;
-use values::{ByteSize, Days, LogFormat, Number};
+use values::{ByteSize, Days, Listen, LogFormat, Number};
 
 /// What to do.
 #[derive(Debug)]
@@ -53,6 +52,29 @@ pub(crate) enum Command {
     KeyRotate(KeyRotate),
     Sql(Sql),
     RuleTest(RuleTest),
+}
+
+impl Command {
+    /// Whether everything that the command says is an object a line.
+    pub(crate) fn speaks_json(&self) -> bool {
+        matches!(self, Self::Serve(serve) if serve.common.log_format == LogFormat::Json)
+    }
+}
+
+/// Whether an error is to be said as an object although the command could not be read: where the command
+/// line, or the environment, asks `serve` for such a log.
+pub(crate) fn asks_for_json(args: impl IntoIterator<Item = OsString>) -> bool {
+    let args = with_command(args.into_iter().collect());
+    if args.get(1).is_none_or(|command| command != "serve") {
+        return false;
+    }
+    let (flag, both) = (OsStr::new("--log-format"), OsStr::new("--log-format=json"));
+    let after = args.iter().skip_while(|arg| *arg != flag).nth(1);
+    match after {
+        Some(format) => format == "json",
+        None if args.iter().any(|arg| arg == both) => true,
+        None => std::env::var_os("HOOKYARD_LOG_FORMAT").is_some_and(|format| format == "json"),
+    }
 }
 
 /// What every command needs that works on a data directory.
@@ -87,7 +109,7 @@ pub(crate) struct Init {
 pub(crate) struct Serve {
     pub(crate) common: Common,
     pub(crate) first: FirstWorkspace,
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: Listen,
     pub(crate) allow_net: Vec<IpNet>,
     pub(crate) allow_port: Vec<RangeInclusive<u16>>,
     pub(crate) settings: Settings,
@@ -322,6 +344,7 @@ impl Serve {
             api_user: api_user.map(|user| (first.id, user)),
             sqs_endpoint_url: sqs_endpoint_url.map(|url| url.0),
             disable_after: disable_after_days.duration(),
+            ..deliver::Options::default()
         };
         Ok(Self {
             common: Common::new(common)?,

@@ -1,5 +1,8 @@
 //! The values that settings take, each read from text that a person wrote.
 
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -56,6 +59,60 @@ impl FromStr for CredentialHost {
 
     fn from_str(text: &str) -> Result<Self, String> {
         text.trim().parse().map(Self)
+    }
+}
+
+/// Where to listen: an address or the name of a host, and a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Listen {
+    Address(SocketAddr),
+    Name(String, u16),
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Address(address));
+        }
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+                && name.bytes().any(|byte| byte.is_ascii_alphabetic())
+        };
+        let parts = text.rsplit_once(':').filter(|(name, _)| is_name(name));
+        let named =
+            parts.and_then(|(name, port)| Some(Self::Name(name.to_owned(), port.parse().ok()?)));
+        named.ok_or_else(|| {
+            format!(
+                "`{text}` is nowhere to listen: write an address or the name of a host and a port, \
+                 as in 127.0.0.1:8080, [::1]:8080 or localhost:8080"
+            )
+        })
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name, port) => write!(f, "{name}:{port}"),
+        }
+    }
+}
+
+impl Listen {
+    /// The addresses to try, those of IPv4 first: that is what most who name `localhost` connect to.
+    #[expect(clippy::disallowed_methods, reason = "it is the operator who says where to listen")]
+    pub(crate) async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        let (name, port) = match self {
+            Self::Address(address) => return Ok(vec![*address]),
+            Self::Name(name, port) => (name.as_str(), *port),
+        };
+        let mut found: Vec<_> = tokio::net::lookup_host((name, port)).await?.collect();
+        found.sort_by_key(SocketAddr::is_ipv6);
+        Ok(found)
     }
 }
 
@@ -532,6 +589,32 @@ impl FromStr for SqlOutput {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn where_to_listen_is_an_address_or_a_name() {
+        let read = |text: &str| text.parse::<Listen>();
+        for address in ["127.0.0.1:8080", "[::1]:0", "0.0.0.0:80"] {
+            assert_eq!(read(address), Ok(Listen::Address(address.parse().unwrap())), "{address}");
+        }
+        let named = read("localhost:8080").unwrap();
+        assert_eq!(
+            (&named, named.to_string().as_str()),
+            (&Listen::Name("localhost".into(), 8080), "localhost:8080")
+        );
+        let addresses = named.addresses().await.unwrap();
+        assert_eq!(addresses[0], "127.0.0.1:8080".parse().unwrap());
+        for text in [
+            "localhost",
+            ":8080",
+            "localhost:",
+            "a b:1",
+            "1.2.3:80",
+            "localhost:70000",
+            "http://a:1",
+        ] {
+            assert!(read(text).unwrap_err().contains("localhost:8080"), "{text}");
+        }
+    }
 
     #[test]
     fn sizes_take_units_and_refuse_nothing_and_overflow() {

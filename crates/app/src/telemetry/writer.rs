@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::json_line;
+
 /// The most bytes that wait to be written: some 8,000 lines, so that a pause of a busy server's log
 /// reader of a tenth of a second loses nothing.
 const BUFFER_BYTES_MAX: usize = 1 << 20;
@@ -42,11 +44,12 @@ struct State {
 pub(crate) struct Flush(LogWriter);
 
 impl LogWriter {
-    /// Starts the thread that writes to `out`.
-    pub(crate) fn start(out: impl Write + Send + 'static) -> io::Result<(Self, Flush)> {
+    /// Starts the thread that writes to `out`. `json`: the log's lines are objects, and so is what is said
+    /// of lines that were lost.
+    pub(crate) fn start(out: impl Write + Send + 'static, json: bool) -> io::Result<(Self, Flush)> {
         let writer = Self::default();
         let shared = Arc::clone(&writer.0);
-        thread::Builder::new().name("log".to_owned()).spawn(move || shared.write_to(out))?;
+        thread::Builder::new().name("log".to_owned()).spawn(move || shared.write_to(out, json))?;
         Ok((writer.clone(), Flush(writer)))
     }
 }
@@ -56,7 +59,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_to(&self, mut out: impl Write) {
+    fn write_to(&self, mut out: impl Write, json: bool) {
         // It and the buffer in the state take turns, so that neither is allocated again.
         let mut lines = Vec::new();
         let mut state = self.state();
@@ -73,7 +76,11 @@ impl Shared {
             // A log that nobody can read any more is no reason to stop serving.
             let _ = out.write_all(&lines);
             if lost > 0 {
-                let _ = writeln!(out, "{lost} log lines were lost: their reader is too slow");
+                let said = format!("{lost} log lines were lost: their reader is too slow");
+                let _ = match json {
+                    true => writeln!(out, "{}", json_line("WARN", &said)),
+                    false => writeln!(out, "{said}"),
+                };
             }
             lines.clear();
             state = self.state();
@@ -148,7 +155,7 @@ mod tests {
     #[test]
     fn lines_come_out_in_order_and_the_last_ones_too() {
         let (sender, receiver) = mpsc::sync_channel(1000);
-        let (mut writer, flush) = LogWriter::start(Slow(sender)).unwrap();
+        let (mut writer, flush) = LogWriter::start(Slow(sender), false).unwrap();
         for number in 0..100 {
             writer.write_all(format!("line {number}\n").as_bytes()).unwrap();
         }
@@ -161,7 +168,7 @@ mod tests {
     #[test]
     fn a_stuck_reader_costs_lines_and_no_time() {
         let (sender, receiver) = mpsc::sync_channel(0);
-        let (mut writer, flush) = LogWriter::start(Slow(sender)).unwrap();
+        let (mut writer, flush) = LogWriter::start(Slow(sender), false).unwrap();
         let line = [b'x'; 1 << 10];
         let kept = BUFFER_BYTES_MAX / line.len();
         for _ in 0..3 * kept {

@@ -17,7 +17,7 @@ use super::render::{self, Bundle};
 use super::request::{Message, message_id};
 use super::step::Deliverer;
 use super::trace::Trace;
-use super::transport::{Answer, Outgoing};
+use super::transport::{Answer, Outgoing, Unanswered};
 use super::verdict::{Before, Verdict, verdict};
 use super::waits::Wait;
 use crate::hops;
@@ -48,6 +48,10 @@ pub(super) struct Answered {
     request_headers: Vec<Header>,
     answer: Result<Answer, String>,
 }
+
+/// This server lacked the means to send, and nothing was sent: that is no attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unable(pub(super) String);
 
 /// An attempt, with what it means. It is kept until the store says that it is recorded.
 #[derive(Debug)]
@@ -86,14 +90,14 @@ fn landing(endpoint: &Endpoint, events: &[Seq]) -> Option<Landing> {
 }
 
 impl Deliverer {
-    /// Sends the bundle. [`StoreError::Unavailable`] when this node may not deliver now, or not any
-    /// more: a request that is under way then is cut off.
+    /// Sends the bundle; [`Unable`] when this server lacks the means. [`StoreError::Unavailable`] when
+    /// this node may not deliver now, or not any more: a request that is under way then is cut off.
     pub(super) async fn send(
         &self,
         plan: &Plan,
         rendered: Rendered,
         place: Place,
-    ) -> Result<Answered, StoreError> {
+    ) -> Result<Result<Answered, Unable>, StoreError> {
         let Rendered { bundle, events, queued_at } = rendered;
         let Bundle { body, events: count, event_types, order_ids } = bundle;
         let seqs: Vec<_> = events.iter().take(count).map(|event| event.seq).collect();
@@ -115,13 +119,18 @@ impl Deliverer {
                 let sign = || target.request(message);
                 let mut outgoing = self.engine.work().run_patiently(share, bytes, sign).await;
                 outgoing.landing = landing(&plan.endpoint, &seqs);
-                (outgoing.logged_headers(), self.exchange(outgoing).await?)
+                let headers = outgoing.logged_headers();
+                match self.exchange(outgoing).await? {
+                    Ok(answer) => (headers, Ok(answer)),
+                    Err(Unanswered::Failed(reason)) => (headers, Err(reason)),
+                    Err(Unanswered::Unable(reason)) => return Ok(Err(Unable(reason))),
+                }
             }
             Err(reason) => (Vec::new(), Err(reason.clone())),
         };
         let duration = self.clock.monotonic().saturating_sub(started);
         drop(in_flight);
-        Ok(Answered {
+        Ok(Ok(Answered {
             request_id,
             started_at,
             duration,
@@ -131,12 +140,12 @@ impl Deliverer {
             order_ids,
             request_headers,
             answer,
-        })
+        }))
     }
 
     /// Sends a request for as long as this node may deliver. After that another node may send the
     /// same bundle, and what comes next: so what is under way is cut off before.
-    async fn exchange(&self, outgoing: Outgoing) -> Result<Result<Answer, String>, StoreError> {
+    async fn exchange(&self, outgoing: Outgoing) -> Result<Result<Answer, Unanswered>, StoreError> {
         tokio::select! {
             biased;
             () = self.tenure.ended(&*self.clock) => {

@@ -10,7 +10,7 @@ use hookyard_store::{SharedStore, StoreError};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::transport::{Answer, Outgoing, Transport};
+use super::transport::{Answer, Outgoing, Transport, Unanswered};
 
 /// Where the events of a bundle land.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,12 +59,12 @@ impl Lander {
     }
 
     /// Lands the events of a bundle: each becomes a row, once, however often it is sent.
-    async fn land(&self, landing: Landing, body: &Bytes) -> Result<Answer, String> {
+    async fn land(&self, landing: Landing, body: &Bytes) -> Result<Answer, Unanswered> {
         let Landing { workspace, dataset, endpoint, events } = landing;
         let parsed: Body<'_> = serde_json::from_slice(body)
             .map_err(|error| format!("the bundle cannot be taken apart: {error}"))?;
         if parsed.events.len() != events.len() {
-            return Err("the bundle does not have the events that it should".to_owned());
+            return Err("the bundle does not have the events that it should".to_owned().into());
         }
         let cells = parsed.events.iter().map(|event| body.slice_ref(event.get().as_bytes()));
         let rows = events.into_iter().zip(cells).collect();
@@ -73,7 +73,8 @@ impl Lander {
             Ok(rows) => Ok(answer(200, format!(r#"{{"rows":{rows}}}"#))),
             // As a receiver that is gone for good: the endpoint is disabled and says why.
             Err(StoreError::NotFound(entity)) => Ok(answer(410, format!("no such {entity}"))),
-            Err(error) => Err(error.to_string()),
+            // The store is ours: its failure is none of the dataset.
+            Err(error) => Err(Unanswered::Unable(error.to_string())),
         }
     }
 }
@@ -84,7 +85,7 @@ fn answer(status: u16, body: String) -> Answer {
 
 #[async_trait]
 impl Transport for Lander {
-    async fn send(&self, mut request: Outgoing) -> Result<Answer, String> {
+    async fn send(&self, mut request: Outgoing) -> Result<Answer, Unanswered> {
         match request.landing.take() {
             Some(landing) => self.land(landing, &request.body).await,
             None => self.others.send(request).await,

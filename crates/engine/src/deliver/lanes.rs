@@ -16,9 +16,9 @@ use jiff::Timestamp;
 use tokio::task::{JoinError, JoinSet};
 
 use self::roster::{Arrival, Departure, Entry, LaneId, Picked, Roster};
-use super::attempt::{Judged, Rendered, Unsent, is_open};
+use super::attempt::{Judged, Rendered, Unable, Unsent, is_open};
 use super::consequences::Failed;
-use super::limits::Stopping;
+use super::limits::{self, Holder, Stopping};
 use super::plan::Plan;
 use super::render::{self, OBJECT_BYTES_MAX};
 use super::step::{Deliverer, Step, Worker};
@@ -46,6 +46,8 @@ pub(super) struct Lanes {
     /// Whether the roster must be made anew.
     stale: bool,
     stopping: bool,
+    /// Whether the last request that ended hung and failed.
+    hung: bool,
     /// The endpoint's failures in a row, with those that are not recorded yet.
     failures: Arc<Failures>,
     requests: JoinSet<Ended>,
@@ -61,6 +63,7 @@ impl Default for Lanes {
             read_to: 0,
             stale: true,
             stopping: false,
+            hung: false,
             failures: Arc::default(),
             requests: JoinSet::new(),
             unrecorded: VecDeque::new(),
@@ -92,8 +95,8 @@ struct Journey {
     lease: Lease,
     departure: Departure,
     failures: Arc<Failures>,
-    /// Whether the endpoint's last attempt failed.
-    suspect: bool,
+    /// Whether the endpoint's last request hung and failed.
+    hung: bool,
 }
 
 /// What became of a lane's bundle; an error when nothing was sent, or nothing is known of it.
@@ -113,6 +116,8 @@ enum Fate {
     Unsent { pending: u64 },
     /// The first event can never be sent, and whether it is parked is not known.
     MaybeUnsent(StoreError),
+    /// This server lacked the means to send it.
+    Unable(Unable),
     /// The endpoint is not what it was any more, or events are gone; nothing was sent.
     Outdated,
     /// Delivery is stopping, and nothing was sent.
@@ -337,7 +342,7 @@ impl Deliverer {
             lease: filling.lease,
             departure: roster.depart(lane, events),
             failures: Arc::clone(&filling.lanes.failures),
-            suspect: filling.state.failures > 0,
+            hung: filling.lanes.hung && filling.state.failures > 0,
         };
         let deliverer = Arc::clone(self);
         filling.lanes.requests.spawn(async move {
@@ -349,9 +354,10 @@ impl Deliverer {
 
     /// Renders, sends and settles one bundle.
     async fn travel(&self, journey: Journey) -> Result<Fate, StoreError> {
-        let Journey { mut plan, lease, departure, failures, suspect } = journey;
+        let Journey { mut plan, lease, departure, failures, hung } = journey;
         let Departure { entries, failures: of_bundle, refusals } = departure;
-        let place = match self.limits.place(suspect).await {
+        let holder = Holder { workspace: lease.workspace, endpoint: lease.endpoint };
+        let place = match self.limits.place(hung, holder).await {
             Ok(place) => place,
             Err(Stopping) => return Ok(Fate::Stopping),
         };
@@ -382,7 +388,13 @@ impl Deliverer {
         let count = bundle.events;
         self.give_units_back(&plan.endpoint, seqs.len(), count);
         let rendered = Rendered { bundle, events, queued_at: first.queued_at };
-        let answered = self.send(&plan, rendered, place).await?;
+        let answered = match self.send(&plan, rendered, place).await? {
+            Ok(answered) => answered,
+            Err(unable) => {
+                self.give_units_back(&plan.endpoint, count, 0);
+                return Ok(Fate::Unable(unable));
+            }
+        };
         let places = entries.iter().take(count).map(|entry| entry.place).collect();
         let judged = {
             let mut failures = failures.lock();
@@ -450,6 +462,11 @@ impl Deliverer {
                 lanes.stale = true;
                 Ok(None)
             }
+            Ok(Fate::Unable(unable)) => {
+                let in_a_row = lanes.roster.unable(lane);
+                lanes.roster.wait(lane, self.rest(worker.lease.endpoint, &unable, in_a_row));
+                Ok(None)
+            }
             Ok(Fate::Unsent { pending }) => {
                 lanes.roster.unsent(lane);
                 Ok(Some(Step::Dropped { entries: 1, pending }))
@@ -459,6 +476,7 @@ impl Deliverer {
                 wait.into_iter().for_each(|wait| worker.waits.note(wait));
                 let retry_at = wait.map(|wait| wait.due);
                 lanes.roster.arrive(lane, Arrival { verdict, events, refusals, retry_at });
+                lanes.hung = limits::hung(attempt.duration) && state.failures > 0;
                 // The store may not count what was queued while it recorded this, and that may be in
                 // flight by now.
                 let pending = state.pending.max(lanes.roster.known() as u64);

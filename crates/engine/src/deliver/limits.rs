@@ -1,47 +1,72 @@
 //! How much may be under way at once.
 //!
-//! Endpoints whose last attempt failed share a pool of their own. However many receivers stop
-//! answering, each holds a place in the first pool once, for one attempt, and from then on they only
-//! wait for each other.
+//! Receivers whose last request hung and failed have places of their own. However many receivers stop
+//! answering, each holds a place among the others once, for one attempt, and from then on they only wait
+//! for each other. A receiver that answers, with whatever status, or refuses connections, never waits
+//! for one that hangs: it gives its place back soon.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub(super) use self::fair::Holder;
+use self::fair::{Fair, Held};
 use super::render::OBJECT_BYTES_MAX;
 
-/// Requests in flight to receivers that answer. A receiver that stops answering holds one for 30
-/// seconds, so this many may stop at the same moment without anybody noticing.
-const REQUESTS_MAX: usize = 4_096;
+mod fair;
 
-/// Requests in flight to receivers that failed the last time.
-const SUSPECT_REQUESTS_MAX: usize = 1_024;
+/// Connections to receivers at once, unless there are fewer files: room for [`REQUESTS_MAX`] requests and
+/// [`SLOW_REQUESTS_MAX`] slow ones, and for connections that are kept for the next request.
+pub const CONNECTIONS_DEFAULT: usize = 10_240;
 
-/// Bytes of bodies that are rendered and not yet written to a connection, in KiB: 256 MiB, room for
-/// a quarter of a MiB for each of a thousand receivers that do not read.
-const BODY_KIB_MAX: usize = 256 << 10;
+/// Requests in flight to receivers that are not known to hang. A workspace that is alone has four fifths
+/// of them. A receiver that stops answering holds one for 30 seconds, so this many may stop at the same
+/// moment without anybody noticing.
+const REQUESTS_MAX: usize = 5_120;
 
-/// The same for receivers that failed the last time.
-const SUSPECT_BODY_KIB_MAX: usize = 64 << 10;
+/// Requests in flight to receivers that hung and failed the last time.
+const SLOW_REQUESTS_MAX: usize = 1_280;
+
+/// Of the connections that there may be, one in so many is kept from new requests for what is idle
+/// between two: three eighths.
+const EIGHTHS_IN_FLIGHT: usize = 5;
+
+/// A request that fails after this time hung. Every receiver that is well takes much less, and so long
+/// each of those that do not answer may keep others from a place.
+const HUNG_AFTER: Duration = Duration::from_secs(2);
+
+/// Bytes of bodies that are rendered and not yet written to a connection, in KiB: 320 MiB, room for
+/// a quarter of a MiB for each of a thousand receivers of one workspace that do not read.
+const BODY_KIB_MAX: usize = 320 << 10;
+
+/// The same for receivers that hung and failed the last time.
+const SLOW_BODY_KIB_MAX: usize = 80 << 10;
 
 /// What a step holds while it reads and renders, in KiB, before the size of the body is known.
 const RESERVED_KIB: usize = OBJECT_BYTES_MAX >> 10;
+
+const _: () =
+    assert!(REQUESTS_MAX + SLOW_REQUESTS_MAX == CONNECTIONS_DEFAULT / 8 * EIGHTHS_IN_FLIGHT);
 
 /// Delivery is stopping: nothing more is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stopping;
 
+/// Whether a request that took so long and failed hung.
+pub(super) fn hung(duration: Duration) -> bool {
+    duration >= HUNG_AFTER
+}
+
 #[derive(Debug)]
 struct Pool {
-    requests: Arc<Semaphore>,
-    body_kib: Arc<Semaphore>,
+    requests: Arc<Fair>,
+    body_kib: Arc<Fair>,
 }
 
 impl Pool {
     fn new(requests: usize, body_kib: usize) -> Self {
-        let (requests, body_kib) = (Semaphore::new(requests), Semaphore::new(body_kib));
-        Self { requests: Arc::new(requests), body_kib: Arc::new(body_kib) }
+        Self { requests: Fair::new(requests), body_kib: Fair::new(body_kib) }
     }
 
     fn close(&self) {
@@ -54,55 +79,55 @@ impl Pool {
 #[derive(Debug)]
 pub(super) struct Limits {
     steady: Pool,
-    suspect: Pool,
+    slow: Pool,
 }
 
 /// A place for one request and the bytes of its body.
 pub(super) struct Place {
     /// Given back when the request has ended.
-    pub(super) request: OwnedSemaphorePermit,
-    body_kib: OwnedSemaphorePermit,
+    request: Held,
+    body_kib: Held,
 }
 
 impl Limits {
-    pub(super) fn new() -> Self {
+    /// The bounds where there may be so many connections to receivers.
+    pub(super) fn new(connections: usize) -> Self {
+        let requests = (connections / 8).saturating_mul(EIGHTHS_IN_FLIGHT);
+        let requests = requests.clamp(2, REQUESTS_MAX + SLOW_REQUESTS_MAX);
+        let slow = (requests / 5).max(1);
         Self {
-            steady: Pool::new(REQUESTS_MAX, BODY_KIB_MAX),
-            suspect: Pool::new(SUSPECT_REQUESTS_MAX, SUSPECT_BODY_KIB_MAX),
+            steady: Pool::new(requests - slow, BODY_KIB_MAX),
+            slow: Pool::new(slow, SLOW_BODY_KIB_MAX),
         }
     }
 
     /// Waits for a place.
-    pub(super) async fn place(&self, suspect: bool) -> Result<Place, Stopping> {
-        let pool = if suspect { &self.suspect } else { &self.steady };
-        let requests = Arc::clone(&pool.requests);
-        let request = requests.acquire_owned().await.map_err(|_| Stopping)?;
-        let body_kib = Arc::clone(&pool.body_kib);
-        let reserved = u32::try_from(RESERVED_KIB).unwrap_or(u32::MAX);
-        let body_kib = body_kib.acquire_many_owned(reserved).await.map_err(|_| Stopping)?;
+    pub(super) async fn place(&self, slow: bool, holder: Holder) -> Result<Place, Stopping> {
+        let pool = if slow { &self.slow } else { &self.steady };
+        let request = pool.requests.take(holder, 1).await?;
+        let body_kib = pool.body_kib.take(holder, RESERVED_KIB).await?;
         Ok(Place { request, body_kib })
     }
 
     /// Lets nobody in any more: who waits is told so.
     pub(super) fn close(&self) {
         self.steady.close();
-        self.suspect.close();
+        self.slow.close();
     }
 }
 
 impl Place {
     /// The body, counted until its last reference is gone, and what is left to hold while the
     /// request is in flight.
-    pub(super) fn with_body(mut self, body: Bytes) -> (Bytes, OwnedSemaphorePermit) {
-        let kib = body.len().div_ceil(1 << 10).min(RESERVED_KIB);
-        let counted = self.body_kib.split(kib);
-        (Bytes::from_owner(Counted { body, _kib: counted }), self.request)
+    pub(super) fn with_body(mut self, body: Bytes) -> (Bytes, Held) {
+        self.body_kib.keep(body.len().div_ceil(1 << 10));
+        (Bytes::from_owner(Counted { body, _kib: self.body_kib }), self.request)
     }
 }
 
 struct Counted {
     body: Bytes,
-    _kib: Option<OwnedSemaphorePermit>,
+    _kib: Held,
 }
 
 impl AsRef<[u8]> for Counted {
@@ -113,39 +138,57 @@ impl AsRef<[u8]> for Counted {
 
 #[cfg(test)]
 mod tests {
+    use hookyard_core::id::{EndpointId, WorkspaceId};
+
     use super::*;
+
+    const HOLDER: Holder = Holder { workspace: WorkspaceId(1), endpoint: EndpointId(1) };
 
     #[tokio::test]
     async fn bodies_count_until_they_are_gone() {
-        let limits = Limits::new();
-        let place = limits.place(false).await.unwrap();
-        let free = || limits.steady.body_kib.available_permits();
+        let limits = Limits::new(CONNECTIONS_DEFAULT);
+        let place = limits.place(false, HOLDER).await.unwrap();
+        let free = || limits.steady.body_kib.free();
         assert_eq!(free(), BODY_KIB_MAX - RESERVED_KIB);
         let (body, request) = place.with_body(Bytes::from(vec![b'x'; 5_000]));
         assert_eq!((free(), body.len()), (BODY_KIB_MAX - 5, 5_000));
         drop(body);
         assert_eq!(free(), BODY_KIB_MAX);
-        assert_eq!(limits.steady.requests.available_permits(), REQUESTS_MAX - 1);
+        assert_eq!(limits.steady.requests.free(), REQUESTS_MAX - 1);
         drop(request);
-        assert_eq!(limits.steady.requests.available_permits(), REQUESTS_MAX);
+        assert_eq!(limits.steady.requests.free(), REQUESTS_MAX);
     }
 
     #[tokio::test]
-    async fn suspects_wait_for_each_other_only() {
-        let limits = Limits::new();
+    async fn those_that_hang_wait_for_each_other_only() {
+        let limits = Limits::new(CONNECTIONS_DEFAULT);
         let mut held = Vec::new();
-        for _ in 0..SUSPECT_REQUESTS_MAX {
-            let place = limits.place(true).await.unwrap();
+        for id in 0..1_024 {
+            let holder = Holder { endpoint: EndpointId(id), ..HOLDER };
+            let place = limits.place(true, holder).await.unwrap();
             held.push(place.with_body(Bytes::new()));
         }
-        let waiting = limits.place(true);
+        let waiting = limits.place(true, HOLDER);
         tokio::pin!(waiting);
         tokio::select! {
             biased;
-            _ = &mut waiting => panic!("one suspect too many"),
-            place = limits.place(false) => assert!(place.is_ok()),
+            _ = &mut waiting => panic!("one too many that hang"),
+            place = limits.place(false, HOLDER) => assert!(place.is_ok()),
         }
         limits.close();
         assert_eq!(waiting.await.err(), Some(Stopping));
+    }
+
+    #[test]
+    fn few_connections_are_few_requests() {
+        let of = |connections| {
+            let limits = Limits::new(connections);
+            (limits.steady.requests.free(), limits.slow.requests.free())
+        };
+        assert_eq!(of(CONNECTIONS_DEFAULT), (REQUESTS_MAX, SLOW_REQUESTS_MAX));
+        assert_eq!(of(usize::MAX), (REQUESTS_MAX, SLOW_REQUESTS_MAX));
+        assert_eq!(of(464), (232, 58));
+        assert_eq!(of(16), (8, 2));
+        assert_eq!(of(0), (1, 1));
     }
 }

@@ -24,6 +24,7 @@ mod oauth;
 mod plan;
 pub mod render;
 mod request;
+mod shortage;
 mod sqs;
 mod step;
 mod throttle;
@@ -36,9 +37,10 @@ mod warn;
 pub use api_user::{ApiUser, ApiUserHost};
 pub use dispatch::Dispatcher;
 pub use landing::Landing;
+pub use limits::CONNECTIONS_DEFAULT;
 pub use request::request_headers;
 pub use step::{Deliverer, Step, Worker};
-pub use transport::{Answer, HttpTransport, Outgoing, Transport};
+pub use transport::{Answer, HttpTransport, Outgoing, Transport, Unanswered};
 
 /// How long an endpoint may take nothing before it is disabled, unless the operator says otherwise:
 /// five days, a long weekend and a working day to notice.
@@ -53,11 +55,18 @@ pub struct Options {
     pub sqs_endpoint_url: Option<Url>,
     /// How long an endpoint may take nothing before it is disabled; `None` for ever.
     pub disable_after: Option<Duration>,
+    /// Connections to receivers at once. Each is an open file.
+    pub connections_max: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { api_user: None, sqs_endpoint_url: None, disable_after: Some(DISABLE_AFTER_DEFAULT) }
+        Self {
+            api_user: None,
+            sqs_endpoint_url: None,
+            disable_after: Some(DISABLE_AFTER_DEFAULT),
+            connections_max: CONNECTIONS_DEFAULT,
+        }
     }
 }
 
@@ -68,6 +77,7 @@ pub fn start(engine: &Engine, options: Options) -> Result<Dispatcher, rustls::Er
         Arc::clone(engine.guard()),
         engine.clock(),
         options.sqs_endpoint_url.as_ref(),
+        options.connections_max,
     )?;
     Ok(Dispatcher::start(Arc::new(Deliverer::new(engine, Arc::new(transport), options))))
 }

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
-use super::transport::{Read, after, read};
+use super::transport::{Read, Unanswered, after, read};
 use crate::net::{Client, check_url};
 
 /// How long a token is used when its answer does not say: short, since a wrong guess costs a refused
@@ -105,15 +105,15 @@ impl Tokens {
         Self { client, clock, kept: Mutex::default() }
     }
 
-    /// A token that is good now. The caller bounds the time; why there is none is text for the
-    /// delivery log.
-    pub(super) async fn token(&self, client: &OAuth2Client) -> Result<Token, String> {
+    /// A token that is good now. The caller bounds the time.
+    pub(super) async fn token(&self, client: &OAuth2Client) -> Result<Token, Unanswered> {
         let key = key(client);
         if let Some(secret) = self.find(&key) {
             return Ok(Token { secret, kept: true });
         }
         let failed = |reason| format!("there is no access token: {reason}");
-        let (secret, lifetime) = self.fetch(client).await.map_err(failed)?;
+        let fetched = self.fetch(client).await.map_err(|why| why.map(failed));
+        let (secret, lifetime) = fetched?;
         self.keep(key, &secret, lifetime);
         Ok(Token { secret, kept: false })
     }
@@ -145,9 +145,9 @@ impl Tokens {
         }
     }
 
-    async fn fetch(&self, client: &OAuth2Client) -> Result<(Secret, Duration), String> {
+    async fn fetch(&self, client: &OAuth2Client) -> Result<(Secret, Duration), Unanswered> {
         let response = self.client.send(request(client)?).await;
-        let (head, body) = response.map_err(|error| error.to_string())?.into_parts();
+        let (head, body) = response.map_err(|error| Unanswered::because(&error))?.into_parts();
         let Read { bytes, broken } = read(body, ANSWER_BYTES_MAX, after(ANSWER_TIMEOUT)).await;
         let body = body::without_mark(&bytes);
         let status = head.status.as_u16();
@@ -159,7 +159,8 @@ impl Tokens {
                 .filter(|letter| letter.is_ascii_graphic())
                 .take(ERROR_CHARACTERS_MAX)
                 .collect();
-            return Err(format!("the token endpoint answered {status} {said}").trim().to_owned());
+            let reason = format!("the token endpoint answered {status} {said}");
+            return Err(reason.trim().to_owned().into());
         }
         let granted: Granted = serde_json::from_slice(body).map_err(|_| match broken {
             Some(reason) => {
@@ -169,7 +170,7 @@ impl Tokens {
         })?;
         let kind = granted.token_type.unwrap_or_default();
         if !(kind.is_empty() || kind.eq_ignore_ascii_case("bearer")) {
-            return Err("the token endpoint's answer is no bearer token".to_owned());
+            return Err("the token endpoint's answer is no bearer token".to_owned().into());
         }
         let lifetime = granted.expires_in.and_then(|seconds| seconds.lifetime());
         let lifetime = lifetime.unwrap_or(LIFETIME_DEFAULT).min(LIFETIME_MAX);
@@ -229,13 +230,14 @@ mod tests {
     use hookyard_testkit::{Answer, Receiver, SimClock};
 
     use super::*;
-    use crate::net::Guard;
+    use crate::net::{Guard, Sockets};
 
     async fn setup() -> (Receiver, Tokens, Arc<SimClock>, OAuth2Client) {
         let receiver = Receiver::start().await.unwrap();
         let guard = Arc::new(Guard::new(vec!["127.0.0.0/8".parse().unwrap()]));
         let clock = Arc::new(SimClock::default());
-        let tokens = Tokens::new(Client::new(guard).unwrap(), Arc::clone(&clock) as _);
+        let tokens =
+            Tokens::new(Client::new(guard, &Sockets::new(64)).unwrap(), Arc::clone(&clock) as _);
         let client = OAuth2Client {
             token_url: receiver.url("/token"),
             client_id: "id:1".to_owned(),
@@ -315,10 +317,11 @@ mod tests {
             "there is no access token: the token endpoint's answer is no token",
             "there is no access token: the token endpoint's answer is no bearer token",
         ] {
-            assert_eq!(tokens.token(&client).await.err().unwrap(), expected);
+            let failed = Unanswered::Failed(expected.to_owned());
+            assert_eq!(tokens.token(&client).await.err().unwrap(), failed);
         }
         let inside = OAuth2Client { token_url: "http://10.0.0.1/".to_owned(), ..client };
-        let error = tokens.token(&inside).await.err().unwrap();
-        assert!(error.contains("10.0.0.0/8 (private)"), "{error}");
+        let error = format!("{:?}", tokens.token(&inside).await.err().unwrap());
+        assert!(error.starts_with("Failed") && error.contains("10.0.0.0/8 (private)"), "{error}");
     }
 }

@@ -75,7 +75,6 @@ mod sending {
         BehaviorVersion, Credentials, IdentityCache, Region, SharedHttpClient,
         StalledStreamProtectionConfig,
     };
-    use aws_sdk_sqs::error::SdkError;
     use aws_sdk_sqs::operation::send_message::SendMessageOutput;
     use aws_sdk_sqs::types::MessageAttributeValue;
     use aws_smithy_async::time::{SharedTimeSource, TimeSource};
@@ -92,9 +91,9 @@ mod sending {
     use url::Url;
 
     use super::super::request::REQUEST_ID;
-    use super::super::transport::{Answer, Outgoing, Read, after, read};
+    use super::super::transport::{Answer, Outgoing, Read, Unanswered, after, read};
     use super::Queue;
-    use crate::net::{Client, explain};
+    use crate::net::Client;
 
     /// How long the body of an answer may take once its head is there: it is one packet.
     const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -134,7 +133,7 @@ mod sending {
             &self,
             queue: &Queue,
             outgoing: Outgoing,
-        ) -> Result<Answer, String> {
+        ) -> Result<Answer, Unanswered> {
             let body = String::from_utf8(outgoing.body.to_vec())
                 .map_err(|_| "an sqs message must be text".to_owned())?;
             let mut message = aws_sdk_sqs::Client::from_conf(self.config(queue))
@@ -157,7 +156,7 @@ mod sending {
                     {
                         Ok(as_it_came(response))
                     }
-                    _ => Err(reason(&error)),
+                    _ => Err(Unanswered::because(&error)),
                 },
             }
         }
@@ -222,10 +221,6 @@ mod sending {
             body: Bytes::copy_from_slice(response.body().bytes().unwrap_or_default()),
             broken,
         }
-    }
-
-    fn reason<E: std::error::Error + 'static>(error: &SdkError<E, HttpResponse>) -> String {
-        explain(error)
     }
 
     /// The engine's clock for signatures.

@@ -46,6 +46,7 @@ fn queues_are_told_apart_and_keys_are_needed() {
 
 #[cfg(feature = "sqs")]
 mod sending {
+    use std::net::IpAddr;
     use std::sync::Arc;
 
     use bytes::Bytes;
@@ -53,9 +54,9 @@ mod sending {
     use http::HeaderMap;
     use serde_json::Value;
 
-    use super::super::super::transport::{Answer, Outgoing};
+    use super::super::super::transport::{Answer, Outgoing, Unanswered};
     use super::*;
-    use crate::net::{Client, Guard};
+    use crate::net::{Client, Guard, Resolve, ResolveError, Sockets};
 
     fn outgoing(body: &[u8]) -> Outgoing {
         let mut headers = HeaderMap::new();
@@ -74,12 +75,12 @@ mod sending {
     }
 
     fn sender(guard: Guard, endpoint: &str) -> Sender {
-        let client = Client::new(Arc::new(guard)).unwrap();
+        let client = Client::new(Arc::new(guard), &Sockets::new(64)).unwrap();
         let endpoint = Url::parse(endpoint).unwrap();
         Sender::new(client, Arc::new(SimClock::default()), Some(endpoint))
     }
 
-    async fn send(receiver: &Receiver, url: &str) -> Result<Answer, String> {
+    async fn send(receiver: &Receiver, url: &str) -> Result<Answer, Unanswered> {
         let guard = Guard::new(vec!["127.0.0.0/8".parse().unwrap()]);
         let sender = sender(guard, &receiver.url("/"));
         sender.send(&queue(url).unwrap(), outgoing(br#"{"events":[]}"#)).await
@@ -142,6 +143,26 @@ mod sending {
     async fn the_guard_judges_the_queue_too() {
         let sender = sender(Guard::default(), "http://127.0.0.1:9/");
         let error = sender.send(&queue(QUEUE).unwrap(), outgoing(b"{}")).await.unwrap_err();
-        assert_eq!(error, "127.0.0.1 is not allowed: it is in 127.0.0.0/8 (loopback)");
+        let reason = "127.0.0.1 is not allowed: it is in 127.0.0.0/8 (loopback)".to_owned();
+        assert_eq!(error, Unanswered::Failed(reason));
+    }
+
+    #[derive(Debug)]
+    struct NoFiles;
+
+    #[async_trait::async_trait]
+    impl Resolve for NoFiles {
+        async fn resolve(&self, _: &str) -> Result<Vec<IpAddr>, ResolveError> {
+            Err(ResolveError::Unable("too many open files".to_owned()))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_this_server_lacks_is_not_the_queues_fault() {
+        let guard = Guard::with_resolver(Vec::new(), Arc::new(NoFiles));
+        let sender = sender(guard, "http://sqs.test/");
+        let error = sender.send(&queue(QUEUE).unwrap(), outgoing(b"{}")).await.unwrap_err();
+        let reason = "this server could not connect: too many open files".to_owned();
+        assert_eq!(error, Unanswered::Unable(reason));
     }
 }

@@ -11,13 +11,14 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::Options;
-use super::attempt::{Judged, Rendered, Unsent, is_open};
+use super::attempt::{Judged, Rendered, Unable, Unsent, is_open};
 use super::consequences::Failed;
 use super::landing::Lander;
 use super::lanes::Lanes;
-use super::limits::{Limits, Place, Stopping};
+use super::limits::{Holder, Limits, Place, Stopping, hung};
 use super::plan::Plan;
 use super::render;
+use super::shortage::Shortage;
 use super::throttle::Throttle;
 use super::transport::Transport;
 use super::verdict::{Before, Bisection, Verdict};
@@ -36,6 +37,7 @@ pub struct Deliverer {
     pub(super) options: Options,
     pub(super) limits: Limits,
     pub(super) throttle: Throttle,
+    pub(super) shortage: Shortage,
 }
 
 /// The right to work on one endpoint, with what was worked out about it so far.
@@ -44,8 +46,8 @@ pub struct Worker {
     pub(super) lease: Lease,
     pub(super) plan: Option<Arc<Plan>>,
     limit: HeadLimit,
-    /// Whether the last attempt failed.
-    suspect: bool,
+    /// Whether the last request hung and failed.
+    hung: bool,
     /// Where the event is that the receiver refuses.
     bisection: Bisection,
     /// How many events the bundle has that was sent last, until its outcome is recorded.
@@ -54,8 +56,11 @@ pub struct Worker {
     unrecorded: Option<Judged>,
     /// What was told about the endpoint.
     pub(super) told: Told,
-    /// Until when the endpoint's rate limit lets nothing through, as a monotonic reading.
+    /// Until when nothing goes out whatever is queued, as a monotonic reading: the endpoint's rate limit
+    /// lets nothing through, or this server lacked the means to send.
     pub(super) throttled_until: Option<Duration>,
+    /// How often in a row this server lacked the means.
+    unable: u32,
     /// When its bundles are tried again, as far as this process has seen it.
     pub(super) waits: Waits,
     /// The bundles of an endpoint that takes several at once.
@@ -129,12 +134,13 @@ impl Worker {
             lease,
             plan: None,
             limit: render::first_head_limit(),
-            suspect: false,
+            hung: false,
             bisection: Bisection::default(),
             sent: None,
             unrecorded: None,
             told: Told::default(),
             throttled_until: None,
+            unable: 0,
             waits: Waits::default(),
             lanes: None,
             wake: Arc::default(),
@@ -151,6 +157,11 @@ impl Worker {
     pub fn is_busy(&self) -> bool {
         self.unrecorded.is_some() || self.lanes.as_ref().is_some_and(|lanes| lanes.is_busy())
     }
+
+    /// Whose places the requests take.
+    fn holder(&self) -> Holder {
+        Holder { workspace: self.lease.workspace, endpoint: self.lease.endpoint }
+    }
 }
 
 impl Deliverer {
@@ -165,9 +176,10 @@ impl Deliverer {
             clock: Arc::clone(engine.clock()),
             entropy: Arc::clone(engine.entropy()),
             transport,
+            limits: Limits::new(options.connections_max),
             options,
-            limits: Limits::new(),
             throttle: Throttle::default(),
+            shortage: Shortage::default(),
         }
     }
 
@@ -208,7 +220,7 @@ impl Deliverer {
         if let Some(step) = self.record_kept(worker).await? {
             return Ok(Some(step));
         }
-        let place = match self.limits.place(worker.suspect).await {
+        let place = match self.limits.place(worker.hung, worker.holder()).await {
             Ok(place) => place,
             Err(Stopping) => return Ok(Some(Step::Stopping)),
         };
@@ -218,7 +230,7 @@ impl Deliverer {
     async fn deliver(&self, worker: &mut Worker, place: Place) -> Result<Option<Step>, StoreError> {
         let head = self.head(worker).await?;
         let Head { endpoint: _, state, entries, missing, held } = head;
-        worker.suspect = state.failures > 0;
+        worker.hung &= state.failures > 0;
         let Some(plan) = worker.plan.clone() else { return Ok(Some(Step::Idle)) };
         if plan.concurrency().is_some() {
             worker.lanes = Some(Box::default());
@@ -276,12 +288,29 @@ impl Deliverer {
         worker.plan = Some(Arc::clone(&plan));
         let count = bundle.events;
         self.take_units(&plan.endpoint, count);
-        worker.sent = Some(count);
-        let answered = self.send(&plan, Rendered { bundle, events, queued_at }, place).await?;
+        let sent_before = worker.sent.replace(count);
+        let sent = self.send(&plan, Rendered { bundle, events, queued_at }, place).await?;
+        let answered = match sent {
+            Ok(answered) => answered,
+            Err(unable) => {
+                worker.sent = sent_before;
+                return Ok(self.rest_worker(worker, &plan, count, &unable));
+            }
+        };
+        worker.unable = 0;
         let QueueState { failures, refusals, .. } = state;
         let before = Before { failures, of_bundle: failures, refusals };
         let judged = self.judge(&plan, answered, before, Vec::new());
         self.record(worker, judged, Recorded::No).await
+    }
+
+    /// Lets an endpoint rest whose bundle of `count` events could not be sent.
+    fn rest_worker(&self, worker: &mut Worker, plan: &Plan, count: usize, unable: &Unable) -> Step {
+        self.give_units_back(&plan.endpoint, count, 0);
+        let due = self.rest(plan.endpoint.id, unable, worker.unable);
+        worker.unable = worker.unable.saturating_add(1);
+        worker.throttled_until = Some(due);
+        Step::Wait(self.moment(due))
     }
 
     /// The moment before which the endpoint must not be tried, if that is still to come.
@@ -321,7 +350,7 @@ impl Deliverer {
         let (count, started_at) = (attempt.events.len(), attempt.started_at);
         wait.into_iter().for_each(|wait| worker.waits.note(wait));
         worker.sent = None;
-        worker.suspect = state.failures > 0;
+        worker.hung = hung(attempt.duration) && state.failures > 0;
         worker.bisection.learn(verdict, count);
         if let Some(last) = last {
             let failed = Failed { verdict, started_at, last };

@@ -18,7 +18,7 @@ use super::landing::Landing;
 use super::oauth::Tokens;
 use super::request::insert_bearer;
 use super::sqs::Queue;
-use crate::net::{Client, Guard, explain};
+use crate::net::{Client, Guard, Sockets, explain, is_ours};
 
 /// From the first look-up to the end of the answer (UltraCart spec 4.1: "total 30 s").
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -59,13 +59,44 @@ pub struct Answer {
     pub broken: Option<String>,
 }
 
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unanswered {
+    /// The receiver, or the way to it, is at fault. The text is for the delivery log.
+    Failed(String),
+    /// This server lacked the means to send, such as an open file. Nothing was sent, and nothing is
+    /// known of the receiver. The text is for the server's own log.
+    Unable(String),
+}
+
+impl Unanswered {
+    /// The same with another text.
+    pub(super) fn map(self, change: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Failed(reason) => Self::Failed(change(reason)),
+            Self::Unable(reason) => Self::Unable(change(reason)),
+        }
+    }
+
+    /// What an error of a connection or a request says, by whose fault it is.
+    pub(super) fn because(error: &(dyn std::error::Error + 'static)) -> Self {
+        let reason = explain(error);
+        if is_ours(error) { Self::Unable(reason) } else { Self::Failed(reason) }
+    }
+}
+
+impl From<String> for Unanswered {
+    fn from(reason: String) -> Self {
+        Self::Failed(reason)
+    }
+}
+
 /// What deliveries are sent with. Tests script one.
 #[async_trait]
 pub trait Transport: fmt::Debug + Send + Sync {
     /// Posts a request and reads the answer, in a bounded time. An answer of any status is `Ok`, also
-    /// when it breaks off after its head: the receiver has said what it did. Why there was none is text
-    /// for the delivery log.
-    async fn send(&self, request: Outgoing) -> Result<Answer, String>;
+    /// when it breaks off after its head: the receiver has said what it did.
+    async fn send(&self, request: Outgoing) -> Result<Answer, Unanswered>;
 }
 
 /// HTTP over the guarded client.
@@ -81,18 +112,20 @@ pub struct HttpTransport {
 }
 
 impl HttpTransport {
-    /// A transport that connects to what the guard lets through. `sqs_endpoint_url` takes the place of
-    /// all queues' hosts. Fails when TLS cannot be set up.
+    /// A transport that connects to what the guard lets through, with so many connections at once.
+    /// `sqs_endpoint_url` takes the place of all queues' hosts. Fails when TLS cannot be set up.
     pub fn new(
         guard: Arc<Guard>,
         clock: &Arc<dyn Clock>,
         sqs_endpoint_url: Option<&Url>,
+        connections_max: usize,
     ) -> Result<Self, rustls::Error> {
         #[cfg(not(feature = "sqs"))]
         let _ = sqs_endpoint_url;
-        let client = Client::new(Arc::clone(&guard))?;
+        let sockets = Sockets::new(connections_max);
+        let client = Client::new(Arc::clone(&guard), &sockets)?;
         Ok(Self {
-            trusting_client: Client::danger_accepting_invalid_certs(guard)?,
+            trusting_client: Client::danger_accepting_invalid_certs(guard, &sockets)?,
             tokens: Tokens::new(client.clone(), Arc::clone(clock)),
             #[cfg(feature = "sqs")]
             sqs: super::sqs::Sender::new(
@@ -105,7 +138,7 @@ impl HttpTransport {
         })
     }
 
-    async fn route(&self, mut outgoing: Outgoing, by: Instant) -> Result<Answer, String> {
+    async fn route(&self, mut outgoing: Outgoing, by: Instant) -> Result<Answer, Unanswered> {
         match outgoing.queue.take() {
             Some(queue) => self.in_time(by, self.enqueue(&queue, outgoing)).await,
             None => self.authorized(outgoing, by).await,
@@ -116,27 +149,28 @@ impl HttpTransport {
     async fn in_time<T>(
         &self,
         by: Instant,
-        work: impl Future<Output = Result<T, String>>,
-    ) -> Result<T, String> {
+        work: impl Future<Output = Result<T, Unanswered>>,
+    ) -> Result<T, Unanswered> {
         let done = tokio::time::timeout_at(by, work).await;
         done.unwrap_or_else(|_| {
-            Err(format!("there was no answer within {} s", self.timeout.as_secs_f64()))
+            let seconds = self.timeout.as_secs_f64();
+            Err(Unanswered::Failed(format!("there was no answer within {seconds} s")))
         })
     }
 
     #[cfg(feature = "sqs")]
-    async fn enqueue(&self, queue: &Queue, outgoing: Outgoing) -> Result<Answer, String> {
+    async fn enqueue(&self, queue: &Queue, outgoing: Outgoing) -> Result<Answer, Unanswered> {
         self.sqs.send(queue, outgoing).await
     }
 
     #[cfg(not(feature = "sqs"))]
-    async fn enqueue(&self, _: &Queue, _: Outgoing) -> Result<Answer, String> {
-        Err("this build cannot deliver to amazon sqs".to_owned())
+    async fn enqueue(&self, _: &Queue, _: Outgoing) -> Result<Answer, Unanswered> {
+        Err("this build cannot deliver to amazon sqs".to_owned().into())
     }
 
     /// Sends a request with the token it needs. One that was kept and is refused is fetched anew,
     /// once.
-    async fn authorized(&self, mut outgoing: Outgoing, by: Instant) -> Result<Answer, String> {
+    async fn authorized(&self, mut outgoing: Outgoing, by: Instant) -> Result<Answer, Unanswered> {
         let Some(oauth2) = outgoing.oauth2.take() else {
             return self.exchange(outgoing, by).await;
         };
@@ -155,7 +189,7 @@ impl HttpTransport {
         self.exchange(outgoing, by).await
     }
 
-    async fn exchange(&self, outgoing: Outgoing, by: Instant) -> Result<Answer, String> {
+    async fn exchange(&self, outgoing: Outgoing, by: Instant) -> Result<Answer, Unanswered> {
         let client = match outgoing.danger_accept_invalid_certs {
             true => &self.trusting_client,
             false => &self.client,
@@ -164,7 +198,8 @@ impl HttpTransport {
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = outgoing.uri;
         *request.headers_mut() = outgoing.headers;
-        let sent = async { client.send(request).await.map_err(|error| error.to_string()) };
+        let sent =
+            async { client.send(request).await.map_err(|error| Unanswered::because(&error)) };
         let (head, body) = self.in_time(by, sent).await?.into_parts();
         let Read { bytes: body, broken } = read(body, ANSWER_BYTES_MAX, by).await;
         Ok(Answer { status: head.status.as_u16(), headers: head.headers, body, broken })
@@ -204,7 +239,7 @@ pub(super) async fn read(mut body: Incoming, bytes_max: usize, by: Instant) -> R
 
 #[async_trait]
 impl Transport for HttpTransport {
-    async fn send(&self, request: Outgoing) -> Result<Answer, String> {
+    async fn send(&self, request: Outgoing) -> Result<Answer, Unanswered> {
         self.route(request, after(self.timeout)).await
     }
 }
@@ -219,12 +254,20 @@ mod tests {
 
     fn guarded_by(guard: Guard) -> HttpTransport {
         let clock: Arc<dyn Clock> = Arc::new(SimClock::default());
-        HttpTransport::new(Arc::new(guard), &clock, None).unwrap()
+        HttpTransport::new(Arc::new(guard), &clock, None, 64).unwrap()
     }
 
     fn transport() -> HttpTransport {
         let guard = Guard::new(vec!["127.0.0.0/8".parse().unwrap()]);
         HttpTransport { timeout: Duration::from_secs(5), ..guarded_by(guard) }
+    }
+
+    /// Why there was no answer, where the receiver is at fault.
+    fn failure(sent: Result<Answer, Unanswered>) -> String {
+        match sent {
+            Err(Unanswered::Failed(reason)) => reason,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn outgoing(url: &str) -> Outgoing {
@@ -372,7 +415,7 @@ mod tests {
         let transport = HttpTransport { timeout: Duration::from_millis(300), ..transport() };
         let mut errors = Vec::new();
         for _ in 0..2 {
-            errors.push(transport.send(outgoing(&receiver.url("/"))).await.unwrap_err());
+            errors.push(failure(transport.send(outgoing(&receiver.url("/"))).await));
         }
         assert_eq!(errors[0], "connection closed before message completed");
         assert_eq!(errors[1], "there was no answer within 0.3 s");
@@ -385,7 +428,7 @@ mod tests {
         let (url, address) = (receiver.url("/"), receiver.address());
         drop(receiver);
         tokio::task::yield_now().await;
-        let error = transport().send(outgoing(&url)).await.unwrap_err();
+        let error = failure(transport().send(outgoing(&url)).await);
         assert!(error.contains(&address.to_string()), "{error}");
     }
 
@@ -393,7 +436,7 @@ mod tests {
     async fn the_guard_judges_at_the_connection() {
         let receiver = Receiver::start().await.unwrap();
         let transport = guarded_by(Guard::default());
-        let error = transport.send(outgoing(&receiver.url("/"))).await.unwrap_err();
+        let error = failure(transport.send(outgoing(&receiver.url("/"))).await);
         assert_eq!(error, "127.0.0.1 is not allowed: it is in 127.0.0.0/8 (loopback)");
         assert_eq!(receiver.count(), 0);
     }

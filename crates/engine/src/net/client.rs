@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -15,11 +14,9 @@ use rustls::ClientConfig;
 
 use super::connector::{ConnectError, Connector};
 use super::policy::Guard;
+use super::shortage::is_ours;
+use super::sockets::Sockets;
 use super::tls;
-
-/// How long an unused connection is kept. Node.js and Apache close theirs after 5 seconds; a request
-/// that meets such a close on its way fails, so it is better that we close first.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How many unused connections to one host are kept. An endpoint uses one at a time, so this many
 /// busy endpoints at one host need no new connections.
@@ -44,24 +41,38 @@ impl fmt::Debug for Client {
 /// Why a request had no answer. The text is for the delivery log: it names what the guard refused or
 /// what the system said.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct SendError(String);
+#[error("{reason}")]
+pub struct SendError {
+    reason: String,
+    ours: bool,
+}
+
+impl SendError {
+    /// Whether this server lacked the means to send. Then nothing was sent, and nothing is known of the
+    /// receiver.
+    pub fn is_ours(&self) -> bool {
+        self.ours
+    }
+}
 
 impl Client {
     /// A client that trusts the system's root certificates. Fails when TLS cannot be set up.
-    pub fn new(guard: Arc<Guard>) -> Result<Self, rustls::Error> {
-        Ok(Self::with_tls(guard, tls::system_config()?))
+    pub fn new(guard: Arc<Guard>, sockets: &Sockets) -> Result<Self, rustls::Error> {
+        Ok(Self::with_tls(guard, tls::system_config()?, sockets))
     }
 
     /// A client that takes any certificate for a server's, for receivers under test.
-    pub fn danger_accepting_invalid_certs(guard: Arc<Guard>) -> Result<Self, rustls::Error> {
-        Ok(Self::with_tls(guard, tls::danger_any_certificate_config()?))
+    pub fn danger_accepting_invalid_certs(
+        guard: Arc<Guard>,
+        sockets: &Sockets,
+    ) -> Result<Self, rustls::Error> {
+        Ok(Self::with_tls(guard, tls::danger_any_certificate_config()?, sockets))
     }
 
-    fn with_tls(guard: Arc<Guard>, tls: Arc<ClientConfig>) -> Self {
+    fn with_tls(guard: Arc<Guard>, tls: Arc<ClientConfig>, sockets: &Sockets) -> Self {
         let inner = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_idle_timeout(sockets.idle())
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .http1_title_case_headers(true)
             // What a user agent must take (RFC 9112 section 5.2), and what the usual ones do take: the
@@ -70,7 +81,7 @@ impl Client {
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_ignore_invalid_headers_in_responses(true)
             .http1_max_headers(ANSWER_HEADERS_MAX)
-            .build(Connector::new(guard, tls));
+            .build(Connector::new(guard, tls, sockets.clone()));
         Self { inner }
     }
 
@@ -79,7 +90,10 @@ impl Client {
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, SendError> {
-        self.inner.request(request).await.map_err(|error| SendError(explain(&error)))
+        self.inner
+            .request(request)
+            .await
+            .map_err(|error| SendError { reason: explain(&error), ours: is_ours(&error) })
     }
 }
 
@@ -127,13 +141,18 @@ mod tests {
                 // Nothing listens on the first address; the second is tried then.
                 "receiver.test" => Ok(vec![[127, 9, 9, 9].into(), Ipv4Addr::LOCALHOST.into()]),
                 "other.test" => Ok(vec![Ipv4Addr::LOCALHOST.into()]),
-                _ => Err(ResolveError("no such name".to_owned())),
+                "short.test" => Err(ResolveError::Unable("too many open files".to_owned())),
+                _ => Err(ResolveError::Failed("no such name".to_owned())),
             }
         }
     }
 
     fn here() -> Arc<Guard> {
         Arc::new(Guard::with_resolver(vec!["127.0.0.0/8".parse().unwrap()], Arc::new(Here)))
+    }
+
+    fn sockets() -> Sockets {
+        Sockets::new(64)
     }
 
     fn trusting(root: &[u8]) -> Arc<ClientConfig> {
@@ -176,7 +195,7 @@ mod tests {
     #[tokio::test]
     async fn tls_asks_for_the_name_and_checks_it() {
         let port = serve_tls().await;
-        let client = Client::with_tls(here(), trusting(ROOT));
+        let client = Client::with_tls(here(), trusting(ROOT), &sockets());
         let answer = get(&client, format!("https://receiver.test:{port}/")).await.unwrap();
         assert_eq!(answer.headers()["x-name"], "receiver.test");
         for host in ["other.test", "127.0.0.1"] {
@@ -188,7 +207,7 @@ mod tests {
     #[tokio::test]
     async fn unknown_roots_are_not_trusted() {
         let port = serve_tls().await;
-        let client = Client::new(here()).unwrap();
+        let client = Client::new(here(), &sockets()).unwrap();
         let error = get(&client, format!("https://receiver.test:{port}/")).await.unwrap_err();
         assert!(error.to_string().contains("tls"), "{error}");
     }
@@ -196,11 +215,12 @@ mod tests {
     #[tokio::test]
     async fn the_danger_is_taken_only_by_name() {
         let port = serve_tls().await;
-        let client = Client::danger_accepting_invalid_certs(here()).unwrap();
+        let client = Client::danger_accepting_invalid_certs(here(), &sockets()).unwrap();
         for host in ["receiver.test", "other.test", "127.0.0.1"] {
             assert!(get(&client, format!("https://{host}:{port}/")).await.is_ok(), "{host}");
         }
-        let guarded = Client::danger_accepting_invalid_certs(Arc::new(Guard::default())).unwrap();
+        let guarded = Arc::new(Guard::default());
+        let guarded = Client::danger_accepting_invalid_certs(guarded, &sockets()).unwrap();
         let error = get(&guarded, format!("https://127.0.0.1:{port}/")).await.unwrap_err();
         assert!(error.to_string().contains("loopback"), "addresses are judged all the same");
     }
@@ -216,7 +236,7 @@ mod tests {
             stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
             String::from_utf8(head[..length].to_vec()).unwrap()
         };
-        let client = Client::with_tls(here(), trusting(ROOT));
+        let client = Client::with_tls(here(), trusting(ROOT), &sockets());
         let request = Request::get(format!("http://other.test:{port}/a?b=c#d"))
             .header("x-ultracart-request-id", "1")
             .body(Full::default())
@@ -230,13 +250,22 @@ mod tests {
 
     #[tokio::test]
     async fn refusals_name_the_reason() {
-        let client = Client::with_tls(Arc::new(Guard::default()), trusting(ROOT));
+        let client = Client::with_tls(Arc::new(Guard::default()), trusting(ROOT), &sockets());
         for host in ["127.0.0.1:9", "localhost:9", "[::ffff:127.0.0.1]:9"] {
             let error = get(&client, format!("http://{host}/")).await.unwrap_err().to_string();
             assert!(error.contains("127.0.0.0/8 (loopback)"), "{host}: {error}");
         }
-        let client = Client::with_tls(here(), trusting(ROOT));
+        let client = Client::with_tls(here(), trusting(ROOT), &sockets());
         let error = get(&client, "http://none.test/".to_owned()).await.unwrap_err();
         assert_eq!(error.to_string(), "the name did not resolve: no such name");
+        assert!(!error.is_ours());
+    }
+
+    #[tokio::test]
+    async fn what_this_server_lacks_is_no_refusal() {
+        let client = Client::with_tls(here(), trusting(ROOT), &sockets());
+        let error = get(&client, "http://short.test/".to_owned()).await.unwrap_err();
+        assert_eq!(error.to_string(), "this server could not connect: too many open files");
+        assert!(error.is_ours());
     }
 }

@@ -16,11 +16,14 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsConnector;
 use tower::Service;
 use url::Host;
 
 use super::policy::{Guard, Judged, Refusal};
+use super::shortage::is_shortage_at;
+use super::sockets::Sockets;
 
 /// From the name to the end of the TLS handshake (UltraCart spec 4.1: "Connect 10 s").
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,6 +58,10 @@ pub enum ConnectError {
     /// It took longer than 10 seconds.
     #[error("connecting took longer than {} s", CONNECT_TIMEOUT.as_secs())]
     TimedOut,
+    /// This server lacked the means to connect, such as an open file or a local port. That says
+    /// nothing about the receiver.
+    #[error("this server could not connect: {0}")]
+    Unable(String),
 }
 
 /// Makes connections to judged addresses only.
@@ -62,20 +69,23 @@ pub enum ConnectError {
 pub(super) struct Connector {
     guard: Arc<Guard>,
     tls: TlsConnector,
+    sockets: Sockets,
 }
 
 impl Connector {
-    pub(super) fn new(guard: Arc<Guard>, tls: Arc<ClientConfig>) -> Self {
-        Self { guard, tls: TlsConnector::from(tls) }
+    pub(super) fn new(guard: Arc<Guard>, tls: Arc<ClientConfig>, sockets: Sockets) -> Self {
+        Self { guard, tls: TlsConnector::from(tls), sockets }
     }
 
     async fn connect(self, uri: Uri) -> Result<Stream, ConnectError> {
+        let socket = self.sockets.take().await?;
         let connecting = self.connect_unbounded(&uri);
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
-        connected.unwrap_or(Err(ConnectError::TimedOut))
+        let io = connected.unwrap_or(Err(ConnectError::TimedOut))?;
+        Ok(Stream { io, _socket: socket })
     }
 
-    async fn connect_unbounded(&self, uri: &Uri) -> Result<Stream, ConnectError> {
+    async fn connect_unbounded(&self, uri: &Uri) -> Result<TokioIo<Box<dyn Io>>, ConnectError> {
         let target = Target::parse(uri)?;
         self.guard.check_port(target.port).map_err(ConnectError::Unusable)?;
         let addresses = self.guard.addresses(&target.host).await?;
@@ -83,7 +93,7 @@ impl Connector {
         // A request is written whole; waiting for more to send would only delay it.
         tcp.set_nodelay(true).map_err(ConnectError::Tls)?;
         if !target.tls {
-            return Ok(Stream(TokioIo::new(Box::new(tcp))));
+            return Ok(TokioIo::new(Box::new(tcp)));
         }
         let name = match target.host {
             Host::Domain(name) => ServerName::try_from(name)
@@ -92,7 +102,7 @@ impl Connector {
             Host::Ipv6(address) => ServerName::from(IpAddr::V6(address)),
         };
         let stream = self.tls.connect(name, tcp).await.map_err(ConnectError::Tls)?;
-        Ok(Stream(TokioIo::new(Box::new(stream))))
+        Ok(TokioIo::new(Box::new(stream)))
     }
 }
 
@@ -149,6 +159,9 @@ async fn connect_any(addresses: &[IpAddr], port: u16) -> Result<TcpStream, Conne
         let address = SocketAddr::new(*address, port);
         match tokio::time::timeout(share, dial(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(source)) if is_shortage_at(&source, address) => {
+                return Err(ConnectError::Unable(source.to_string()));
+            }
             Ok(Err(source)) => last = ConnectError::Tcp { address, source },
             Err(_) => last = ConnectError::TimedOut,
         }
@@ -181,7 +194,11 @@ trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// A connection, with or without TLS.
-pub(super) struct Stream(TokioIo<Box<dyn Io>>);
+pub(super) struct Stream {
+    io: TokioIo<Box<dyn Io>>,
+    /// Given back when the connection has ended.
+    _socket: OwnedSemaphorePermit,
+}
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
@@ -195,7 +212,7 @@ impl Read for Stream {
         cx: &mut Context<'_>,
         buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
 
@@ -205,19 +222,19 @@ impl Write for Stream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        Pin::new(&mut self.io).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.io.is_write_vectored()
     }
 
     fn poll_write_vectored(
@@ -225,7 +242,7 @@ impl Write for Stream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
     }
 }
 

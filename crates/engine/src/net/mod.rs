@@ -11,6 +11,8 @@ mod connector;
 mod policy;
 mod ranges;
 mod resolver;
+mod shortage;
+mod sockets;
 mod tls;
 
 pub(crate) use client::explain;
@@ -19,3 +21,5 @@ pub use connector::ConnectError;
 pub(crate) use policy::check_url;
 pub use policy::{Guard, Refusal, Verdict};
 pub use resolver::{Resolve, ResolveError, SystemResolver};
+pub(crate) use shortage::is_ours;
+pub use sockets::Sockets;

@@ -11,7 +11,7 @@ use url::{Host, Url};
 
 use super::connector::ConnectError;
 use super::ranges;
-use super::resolver::{Resolve, SystemResolver};
+use super::resolver::{Resolve, ResolveError, SystemResolver};
 
 /// How long [`Guard::judge`] waits for a name: it answers someone who is saving an endpoint.
 const JUDGE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -159,7 +159,10 @@ impl Guard {
             return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
         }
         let found = self.resolver.resolve(name).await;
-        found.map_err(|error| ConnectError::Unresolved(error.to_string()))
+        found.map_err(|error| match error {
+            ResolveError::Failed(reason) => ConnectError::Unresolved(reason),
+            ResolveError::Unable(reason) => ConnectError::Unable(reason),
+        })
     }
 
     /// Judges one address. An allowed range wins over the table of refused ones, but only the address
@@ -209,7 +212,6 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::net::ResolveError;
 
     #[derive(Debug, Default)]
     struct Scripted(HashMap<&'static str, Vec<IpAddr>>);
@@ -220,7 +222,7 @@ mod tests {
             if name == "slow.test" {
                 std::future::pending::<()>().await;
             }
-            self.0.get(name).cloned().ok_or_else(|| ResolveError("no such name".to_owned()))
+            self.0.get(name).cloned().ok_or_else(|| ResolveError::Failed("no such name".to_owned()))
         }
     }
 

@@ -7,11 +7,20 @@ use std::sync::OnceLock;
 use async_trait::async_trait;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::LookupIpStrategy;
+use hickory_resolver::net::NetError;
+
+use super::shortage::is_shortage;
 
 /// Why a name has no addresses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ResolveError(pub String);
+pub enum ResolveError {
+    /// The name servers say so, or do not answer.
+    #[error("{0}")]
+    Failed(String),
+    /// This process lacked the means to ask, such as an open file.
+    #[error("{0}")]
+    Unable(String),
+}
 
 /// What turns names into addresses. Tests script one.
 #[async_trait]
@@ -24,9 +33,11 @@ pub trait Resolve: fmt::Debug + Send + Sync {
 ///
 /// Asking the name servers directly, not the C library, keeps answers for as long as they may be
 /// kept and blocks no thread. On a system without a usable configuration no name resolves.
+/// A configuration that could not be read is read again by the next look-up: what was in the way may be
+/// gone.
 #[derive(Default)]
 pub struct SystemResolver {
-    resolver: OnceLock<Result<TokioResolver, ResolveError>>,
+    resolver: OnceLock<TokioResolver>,
 }
 
 impl fmt::Debug for SystemResolver {
@@ -42,18 +53,57 @@ fn read_system_configuration() -> Result<TokioResolver, ResolveError> {
         builder.build()
     };
     build().map_err(|error| {
-        ResolveError(format!("the system's resolver configuration cannot be used: {error}"))
+        told(&error, format!("the system's resolver configuration cannot be used: {error}"))
     })
+}
+
+/// The error with its text, by whose fault it is.
+fn told(error: &NetError, text: String) -> ResolveError {
+    match error {
+        NetError::Io(io) if is_shortage(io) => ResolveError::Unable(text),
+        _ => ResolveError::Failed(text),
+    }
+}
+
+impl SystemResolver {
+    fn resolver(&self) -> Result<&TokioResolver, ResolveError> {
+        if let Some(resolver) = self.resolver.get() {
+            return Ok(resolver);
+        }
+        let made = read_system_configuration()?;
+        Ok(self.resolver.get_or_init(|| made))
+    }
 }
 
 #[async_trait]
 impl Resolve for SystemResolver {
     async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
-        let resolver = self.resolver.get_or_init(read_system_configuration).as_ref();
-        let resolver = resolver.map_err(Clone::clone)?;
-        match resolver.lookup_ip(name).await {
+        match self.resolver()?.lookup_ip(name).await {
             Ok(found) => Ok(found.iter().collect()),
-            Err(error) => Err(ResolveError(error.to_string())),
+            Err(error) => Err(told(&error, error.to_string())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_want_of_files_is_no_answer_about_the_name() {
+        let io = |code| NetError::Io(Arc::new(io::Error::from_raw_os_error(code)));
+        let said = |error: NetError| told(&error, "text".to_owned());
+        let unable = ResolveError::Unable("text".to_owned());
+        for code in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
+            assert_eq!(said(io(code.raw_os_error())), unable, "{code:?}");
+        }
+        let failed = ResolveError::Failed("text".to_owned());
+        assert_eq!(said(io(Errno::CONNREFUSED.raw_os_error())), failed);
+        assert_eq!(said(NetError::Timeout), failed);
     }
 }

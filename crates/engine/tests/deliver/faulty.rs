@@ -24,6 +24,7 @@ pub(crate) enum Op {
     QueueSlice,
     Append,
     Disable,
+    Land,
 }
 
 /// Whether the transaction happens before the caller is told that it failed.
@@ -480,7 +481,7 @@ delegate! {
         fn rejections(workspace: WorkspaceId, source: SourceId, page: Newest<RejectionId>)
             -> Vec<Rejection>;
         fn land(workspace: WorkspaceId, dataset: DatasetId, endpoint: EndpointId,
-            rows: Vec<(Seq, Bytes)>, now: Timestamp) -> u64;
+            rows: Vec<(Seq, Bytes)>, now: Timestamp) -> u64 as Op::Land;
         fn expire_inspection(now: Timestamp) -> u64;
     }
 }

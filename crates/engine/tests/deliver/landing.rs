@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hookyard_core::clock::Clock;
 use hookyard_core::id::{DatasetId, ProjectId};
 use hookyard_core::model::{DisabledKind, Endpoint, Mode, NewSource, Previous, SourceOptions};
+use hookyard_engine::deliver::Step;
 use hookyard_engine::endpoints::EndpointChange;
 use hookyard_store::{RowLimit, RowQuery};
 
@@ -62,6 +63,24 @@ async fn each_event_is_a_row() {
     let attempts = sim.attempts(endpoint.id).await;
     assert_eq!(attempts.len(), 1, "a bundle lands in one transaction");
     assert_eq!(attempts[0].record.outcome.status, Some(200));
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_write_is_not_the_endpoints_failure() {
+    for when in [When::BeforeCommit, When::AfterCommit] {
+        let sim = Sim::start().await;
+        let dataset = dataset(&sim).await;
+        let endpoint = landing(&sim, dataset).await;
+        sim.publish(2, &[endpoint.id]).await;
+        sim.store.fail(Op::Land, 1, when);
+        let mut worker = sim.worker(endpoint.id).await;
+        let Step::Wait(until) = sim.step(&mut worker).await else { panic!("{when:?}") };
+        assert_eq!(sim.state(endpoint.id).await.failures, 0, "{when:?}");
+        sim.clock.advance_to(until);
+        sim.run_until_idle(&mut worker).await;
+        assert_eq!(rows(&sim, dataset).await.len(), 2, "{when:?}");
+        assert!(sim.attempts(endpoint.id).await.iter().all(|attempt| attempt.success), "{when:?}");
+    }
 }
 
 #[tokio::test]

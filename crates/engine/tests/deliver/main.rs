@@ -24,6 +24,8 @@ mod order;
 #[cfg(test)]
 mod pace;
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod planned;
 #[cfg(test)]
 mod recorded;
@@ -35,6 +37,8 @@ mod retention;
 mod retries;
 #[cfg(test)]
 mod scripted;
+#[cfg(test)]
+mod shortage;
 #[cfg(test)]
 mod sim;
 #[cfg(test)]

@@ -5,8 +5,9 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hookyard_engine::deliver::{Answer, Outgoing, Transport};
+use hookyard_engine::deliver::{Answer, Outgoing, Transport, Unanswered};
 use http::HeaderName;
+use tokio::sync::Notify;
 
 /// What a receiver does with one request.
 #[derive(Debug, Clone)]
@@ -16,6 +17,10 @@ pub(crate) enum Reaction {
     Refuse,
     /// The request is taken and never answered.
     Hang,
+    /// The request is taken, and fails when [`Scripted::fail_now`] says so.
+    FailWhenTold,
+    /// This server cannot send.
+    Unable,
     /// A fault of ours.
     Panic,
 }
@@ -38,6 +43,7 @@ pub(crate) fn status_with(code: u16, name: &'static str, value: &str) -> Reactio
 #[derive(Debug, Default)]
 pub(crate) struct Scripted {
     state: Mutex<State>,
+    told: Notify,
 }
 
 /// What a receiver cannot stand.
@@ -74,6 +80,11 @@ impl Scripted {
     /// How to react to requests with this path once its script has ended.
     pub(crate) fn always(&self, path: &str, reaction: Reaction) {
         self.state.lock().unwrap().always.insert(path.to_owned(), reaction);
+    }
+
+    /// Fails the requests that wait to be told.
+    pub(crate) fn fail_now(&self) {
+        self.told.notify_waiters();
     }
 
     /// Forgets the requests so far.
@@ -142,7 +153,7 @@ impl Scripted {
 
 #[async_trait]
 impl Transport for Scripted {
-    async fn send(&self, request: Outgoing) -> Result<Answer, String> {
+    async fn send(&self, request: Outgoing) -> Result<Answer, Unanswered> {
         let (reaction, number, turns) = {
             let mut state = self.state.lock().unwrap();
             let path = request.uri.path().to_owned();
@@ -173,7 +184,12 @@ impl Transport for Scripted {
         match reaction {
             Reaction::Answer(answer) => Ok(answer),
             Reaction::Panic => panic!("planned panic"),
-            Reaction::Refuse => Err("connection refused".to_owned()),
+            Reaction::Refuse => Err(Unanswered::Failed("connection refused".to_owned())),
+            Reaction::FailWhenTold => {
+                self.told.notified().await;
+                Err(Unanswered::Failed("there was no whole answer".to_owned()))
+            }
+            Reaction::Unable => Err(Unanswered::Unable("too many open files".to_owned())),
             Reaction::Hang => std::future::pending().await,
         }
     }

@@ -13,7 +13,7 @@ use hookyard_core::clock::Clock;
 use hookyard_core::entropy::SystemEntropy;
 use hookyard_core::id::{ProjectId, WorkspaceId};
 use hookyard_core::model::{Project, Workspace};
-use hookyard_engine::deliver::{HttpTransport, Outgoing, Transport};
+use hookyard_engine::deliver::{HttpTransport, Outgoing, Transport, Unanswered};
 use hookyard_engine::endpoints::{EndpointChange, FieldNames};
 use hookyard_engine::net::{Guard, Resolve, ResolveError};
 use hookyard_engine::{Engine, Error};
@@ -81,12 +81,12 @@ impl Setup {
         store.create_workspace(new).await.unwrap();
         let guard = Arc::new(guard);
         let clock: Arc<dyn Clock> = Arc::new(SimClock::default());
-        let transport = HttpTransport::new(Arc::clone(&guard), &clock, None);
+        let transport = HttpTransport::new(Arc::clone(&guard), &clock, None, 64);
         let engine = Engine::new(Arc::new(store), clock, Arc::new(SystemEntropy), guard);
         Self { engine, transport: transport.unwrap(), _directory: directory }
     }
 
-    /// Saves an endpoint without subscriptions, to which plain http is allowed, too.
+    /// Saves an endpoint without subscriptions.
     async fn save(&self, url: &str) -> Result<(), Error> {
         let change = EndpointChange { url: Some(url.to_owned()), ..EndpointChange::none(&NAMES) };
         self.engine.create_endpoint(WORKSPACE, change).await.map(drop)
@@ -113,7 +113,9 @@ impl Setup {
                 landing: None,
                 danger_accept_invalid_certs: true,
             };
-            let error = self.transport.send(outgoing).await.unwrap_err();
+            let Err(Unanswered::Failed(error)) = self.transport.send(outgoing).await else {
+                panic!("{url:?} was sent to, or is no fault of the receiver");
+            };
             assert!(!error.contains("connecting to"), "{url:?} was connected to: {error}");
             assert!(!error.contains("handshake"), "{url:?} was connected to: {error}");
         }
@@ -210,7 +212,7 @@ async fn a_name_that_moves_inside_is_refused_at_the_connection() {
     let receiver = Receiver::start().await.unwrap();
     let names = Everywhere::at("8.8.8.8");
     let setup = Setup::new(guard(&[], &names)).await;
-    let url = format!("http://rebind.test:{}/", receiver.address().port());
+    let url = format!("https://rebind.test:{}/", receiver.address().port());
     setup.save(&url).await.unwrap();
     names.inside.store(true, Ordering::Relaxed);
     setup.assert_not_sent(&url).await;

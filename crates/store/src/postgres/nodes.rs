@@ -13,7 +13,7 @@
 //! owner gave back with work left. A notification that is lost (its sender died, the connection broke)
 //! is made up for by looking at everything now and then.
 
-use hookyard_core::id::EndpointId;
+use hookyard_core::id::{EndpointId, WorkspaceId};
 
 use super::columns::Columns;
 use super::database::Conn;
@@ -32,7 +32,8 @@ const CLAIM: &str = "WITH dead AS (SELECT n.id FROM nodes n JOIN queues q ON q.o
      FOR UPDATE OF n SKIP LOCKED) \
      UPDATE queues SET owner = $2, epoch = epoch + 1 WHERE endpoint_id = $1 \
      AND (owner IS NULL OR owner = $2 OR owner IN (SELECT id FROM dead) \
-     OR NOT EXISTS (SELECT FROM nodes WHERE nodes.id = queues.owner)) RETURNING epoch";
+     OR NOT EXISTS (SELECT FROM nodes WHERE nodes.id = queues.owner)) \
+     RETURNING epoch, (SELECT e.workspace_id FROM endpoints e WHERE e.id = endpoint_id)";
 
 /// Takes an endpoint for the node; `None` when it has another owner.
 pub(super) async fn claim(
@@ -43,7 +44,8 @@ pub(super) async fn claim(
     // Waits for whoever changes the row just now: that takes no longer than a commit, and to
     // pass over it would leave the endpoint to the next look at all of them.
     let Some(row) = conn.opt(CLAIM, &[&endpoint.0, &node]).await? else { return Ok(None) };
-    Ok(Some(Lease { endpoint, epoch: row.unsigned(0)? }))
+    let Some(workspace) = row.get_as(1)? else { return Ok(None) };
+    Ok(Some(Lease { endpoint, workspace: WorkspaceId(workspace), epoch: row.unsigned(0)? }))
 }
 
 /// Takes from nodes whose moment has passed what they owned; the endpoints.

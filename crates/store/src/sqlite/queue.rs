@@ -35,9 +35,10 @@ impl QueueStore for SqliteStore {
 
     async fn claim(&self, endpoint: EndpointId) -> Result<Option<Lease>, StoreError> {
         let Some(queue) = self.memory.queue(endpoint) else { return Ok(None) };
+        let Some(owned) = self.memory.endpoint(endpoint) else { return Ok(None) };
         let mut queue = lock(&queue);
         queue.epoch += 1;
-        Ok(Some(Lease { endpoint, epoch: queue.epoch }))
+        Ok(Some(Lease { endpoint, workspace: owned.workspace, epoch: queue.epoch }))
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {

@@ -39,6 +39,8 @@ struct Lane {
     bisection: Bisection,
     failures: u32,
     refusals: u32,
+    /// How often in a row this server lacked the means to send.
+    unable: u32,
     /// Nothing is sent before this moment, which is a monotonic reading.
     retry_at: Option<Duration>,
     /// Whether its first entries are in flight.
@@ -118,10 +120,16 @@ impl Roster {
     fn make(&mut self, entries: Vec<Entry>) -> LaneId {
         self.made += 1;
         let id = LaneId(self.made);
-        let (failures, refusals, retry_at) = (0, 0, None);
-        let bisection = Bisection::default();
-        let lane = Lane { id, entries, bisection, failures, refusals, retry_at, in_flight: false };
-        self.lanes.push(lane);
+        self.lanes.push(Lane {
+            id,
+            entries,
+            bisection: Bisection::default(),
+            failures: 0,
+            refusals: 0,
+            unable: 0,
+            retry_at: None,
+            in_flight: false,
+        });
         id
     }
 
@@ -221,7 +229,7 @@ impl Roster {
     pub(super) fn arrive(&mut self, id: LaneId, arrival: Arrival) {
         let Arrival { verdict, events, refusals, retry_at } = arrival;
         let Some(lane) = self.lane(id) else { return };
-        lane.in_flight = false;
+        (lane.in_flight, lane.unable) = (false, 0);
         lane.bisection.learn(verdict, events);
         let suspects = lane.bisection.suspects();
         let stay = match verdict {
@@ -237,6 +245,23 @@ impl Roster {
             }
         };
         self.keep(id, stay);
+    }
+
+    /// Takes in that the bundle of a lane could not be sent, and is as it was; how often in a row that
+    /// had happened before.
+    pub(super) fn unable(&mut self, id: LaneId) -> u32 {
+        let Some(lane) = self.lane(id) else { return 0 };
+        lane.in_flight = false;
+        let before = lane.unable;
+        lane.unable = before.saturating_add(1);
+        before
+    }
+
+    /// Sends nothing of a lane before this moment, which is a monotonic reading.
+    pub(super) fn wait(&mut self, id: LaneId, until: Duration) {
+        if let Some(lane) = self.lane(id) {
+            lane.retry_at = Some(until);
+        }
     }
 
     /// Takes in that the first entry of a lane has left without a request.

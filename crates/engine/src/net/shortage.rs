@@ -1,0 +1,67 @@
+//! What this machine lacks, told apart from what receivers do.
+
+use std::error::Error;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use rustix::io::Errno;
+
+use super::client::SendError;
+use super::connector::ConnectError;
+
+/// Whether the system refused for want of something of ours: open files of the process (`EMFILE`) or
+/// of the machine (`ENFILE`), buffers or memory.
+pub(super) fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    let code = error.raw_os_error();
+    shortages.iter().any(|shortage| code == Some(shortage.raw_os_error()))
+}
+
+/// Whether no connection to the address could be begun for want of something of ours. `EADDRNOTAVAIL`
+/// says that no local port is left, but also that the machine has no address of that family at all:
+/// then the receiver is out of reach, and waiting does not help.
+pub(super) fn is_shortage_at(error: &io::Error, address: SocketAddr) -> bool {
+    let no_port = error.raw_os_error() == Some(Errno::ADDRNOTAVAIL.raw_os_error());
+    is_shortage(error) || (no_port && has_source_for(address))
+}
+
+/// Whether this machine has an address to reach this one from. Nothing is sent: a datagram socket only
+/// looks up its route, and its ports are others than those of connections.
+fn has_source_for(address: SocketAddr) -> bool {
+    let any: IpAddr = match address {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(address)).is_ok()
+}
+
+/// Whether this server lacked the means to send, by what any of an error's causes says.
+pub(crate) fn is_ours(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(connect) = error.downcast_ref::<ConnectError>() {
+            return matches!(connect, ConnectError::Unable(_));
+        }
+        if let Some(send) = error.downcast_ref::<SendError>() {
+            return send.is_ours();
+        }
+        cause = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_that_ran_out_are_ours_and_a_family_that_is_missing_is_not() {
+        let error = io::Error::from_raw_os_error(Errno::ADDRNOTAVAIL.raw_os_error());
+        assert!(!is_shortage(&error));
+        assert!(is_shortage_at(&error, SocketAddr::from(([127, 0, 0, 1], 9))));
+        let refused = io::Error::from_raw_os_error(Errno::CONNREFUSED.raw_os_error());
+        assert!(!is_shortage_at(&refused, SocketAddr::from(([127, 0, 0, 1], 9))));
+        let full = io::Error::from_raw_os_error(Errno::MFILE.raw_os_error());
+        assert!(is_shortage_at(&full, SocketAddr::from(([127, 0, 0, 1], 9))));
+    }
+}
