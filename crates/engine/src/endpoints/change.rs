@@ -177,6 +177,11 @@ impl Draft {
         })
     }
 
+    /// Whether any event is wanted.
+    pub(super) fn is_subscribed(&self) -> bool {
+        self.subscriptions.iter().any(|subscription| subscription.active)
+    }
+
     /// Applies a change but for its options, by the merge rules of the UltraCart spec, section 2.4.
     pub(super) fn changed(
         self,

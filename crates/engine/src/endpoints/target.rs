@@ -26,21 +26,27 @@ impl Engine {
             return self.check_dataset(workspace, names, draft).await;
         }
         let url = parse(&draft.settings.url).map_err(|reason| Error::invalid(names.url, reason))?;
-        let needs_allowance =
-            |draft: &Draft| url.scheme() == "http" && !draft.is_items_only(catalogue);
-        let settled = current.is_some_and(|current| {
-            current.settings.url == draft.settings.url
-                && (!needs_allowance(draft) || needs_allowance(current))
-        });
-        if settled {
+        let plain = url.scheme() == "http";
+        let needs_allowance = |draft: &Draft| plain && !draft.is_items_only(catalogue);
+        let same_url = current.filter(|current| current.settings.url == draft.settings.url);
+        if same_url.is_some_and(|current| !needs_allowance(draft) || needs_allowance(current)) {
             return Ok(());
         }
+        // A url is judged with what goes there, and not when that is said later: what is subscribed to
+        // by and by would be refused then, and nobody would know why the url was good before.
+        let is_for_nothing = plain && same_url.is_none() && !draft.is_subscribed();
         match self.guard.judge(&url).await {
             Verdict::Refused(reason) => Err(Error::invalid(names.url, reason)),
             Verdict::Allowed => Ok(()),
             Verdict::Public | Verdict::Unresolved if needs_allowance(draft) => {
                 let message = "must be an https URL: only item events, which carry no customer \
                                data, may go to a plain http one";
+                Err(Error::invalid(names.url, message))
+            }
+            Verdict::Public | Verdict::Unresolved if is_for_nothing => {
+                let message = "must be an https URL unless item events are subscribed to in the same \
+                               request: only those, which carry no customer data, may go to a plain \
+                               http one";
                 Err(Error::invalid(names.url, message))
             }
             Verdict::Public | Verdict::Unresolved => Ok(()),

@@ -280,6 +280,10 @@ async fn plain_http_is_for_items_and_for_allowed_networks() {
     sdk.insert(&body("http://127.0.0.1:9000/h", "order_create")).await;
     let message = sdk.post(LIST, &body("http://x.test/h", "order_create")).await.refused(400);
     assert!(message.starts_with("webhook_url: must be an https URL"), "{message}");
+    // A URL is judged with what goes there: one that nothing goes to yet is not taken for what comes.
+    let alone = sdk.post(LIST, r#"{"webhook_url":"http://y.test/h"}"#).await.refused(400);
+    assert!(alone.contains("in the same request"), "{alone}");
+    sdk.insert(r#"{"webhook_url":"http://127.0.0.1:9001/h"}"#).await;
     // What was good for items is not good for more.
     let path = path(&webhook);
     let more = r#"{"event_categories":[{"events":[{"event_name":"order_create"}]}]}"#;
