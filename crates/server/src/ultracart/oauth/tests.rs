@@ -439,7 +439,7 @@ async fn one_address_does_not_take_all_places_of_devices() {
         for _ in 0..30 {
             waiting += u32::from(begin([192, 0, 2, 1]).await.status.is_success());
         }
-        server.clock.advance(std::time::Duration::from_secs(10));
+        server.clock.advance(Duration::from_secs(10));
     }
     assert!((20..=41).contains(&waiting), "{waiting}");
     let refused = loop {
