@@ -5,7 +5,7 @@ use hookyard_core::id::{EndpointId, EventTypeId, RequestId, WorkspaceId};
 use hookyard_core::model::Attempt;
 use jiff::Timestamp;
 
-use crate::StoreError;
+use crate::{Page, StoreError};
 
 /// Which attempts to list. All conditions must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,19 +28,22 @@ pub struct AttemptQuery {
     pub offset: usize,
     /// The most attempts to return.
     pub limit: usize,
+    /// Leave out the request's headers and the answer's text, which a list does not show: they are most
+    /// of an attempt's bytes.
+    pub brief: bool,
 }
 
 /// The delivery log.
 #[async_trait]
 pub trait AttemptStore: Send + Sync {
-    /// An endpoint's attempts, newest first. [`StoreError::NotFound`] when the workspace has no such
+    /// A page of an endpoint's attempts, newest first. [`StoreError::NotFound`] when the workspace has no such
     /// endpoint.
     async fn attempts(
         &self,
         workspace: WorkspaceId,
         endpoint: EndpointId,
         query: AttemptQuery,
-    ) -> Result<Vec<Attempt>, StoreError>;
+    ) -> Result<Page<Attempt>, StoreError>;
 
     /// One attempt; `None` when the endpoint has none with this id.
     async fn attempt(

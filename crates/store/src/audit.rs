@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{ActorKind, StoreError};
+use crate::{ActorKind, Page, StoreError};
 
 /// One change that someone made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +109,7 @@ pub trait AuditStore: Send + Sync {
         &self,
         workspace: WorkspaceId,
         query: AuditQuery,
-    ) -> Result<Vec<AuditEntry>, StoreError>;
+    ) -> Result<Page<AuditEntry>, StoreError>;
 
     /// Notes that the [`Actor`](crate::Actor) at work saw something.
     async fn note_seen(&self, workspace: WorkspaceId, seen: Seen) -> Result<(), StoreError>;

@@ -1,8 +1,5 @@
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, EventTypeId, RequestId, Seq, WorkspaceId};
-use hookyard_core::model::Event;
 use jiff::Timestamp;
 
 use crate::StoreError;
@@ -23,8 +20,8 @@ pub struct DeadLetter {
     pub parked_at: Timestamp,
     /// The attempt that was the last.
     pub request_id: RequestId,
-    /// The event; `None` when the journal does not have it any more.
-    pub event: Option<Arc<Event>>,
+    /// The publisher's id of the event; `None` when the journal does not have it any more.
+    pub event_id: Option<String>,
 }
 
 /// Which dead letters to list, event numbers ascending.

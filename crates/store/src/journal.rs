@@ -5,7 +5,7 @@ use hookyard_core::id::{EventTypeId, Seq, WorkspaceId};
 use hookyard_core::model::{Event, NewEvent, Receipt};
 use jiff::Timestamp;
 
-use crate::StoreError;
+use crate::{Page, StoreError};
 
 /// Which events to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub trait JournalStore: Send + Sync {
         &self,
         workspace: WorkspaceId,
         query: EventQuery,
-    ) -> Result<Vec<Arc<Event>>, StoreError>;
+    ) -> Result<Page<Arc<Event>>, StoreError>;
 
     /// The newest event with this id, of this source if one is named; `None` when there is none.
     async fn event(

@@ -30,6 +30,7 @@ mod journal;
 mod limits;
 pub mod moving;
 mod oauth;
+mod page;
 mod places;
 pub mod postgres;
 mod queue;
@@ -72,6 +73,7 @@ pub use oauth::{
     ACCESS_TOKENS_MAX, Code, DEVICE_CODES_MAX, DeviceCode, Issue, NewTokens, OAuthStore, Poll,
     SecretHash, USED_REFRESH_TOKENS_MAX,
 };
+pub use page::{PAGE_BYTES_MAX, Page};
 pub use queue::{
     EventFilter, Head, HeadLimit, Held, Lease, QueueStore, Queued, Recorded, Reflow, WINDOW, Window,
 };

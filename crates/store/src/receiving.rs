@@ -9,7 +9,7 @@ use hookyard_core::model::{
 use jiff::SignedDuration;
 use jiff::Timestamp;
 
-use crate::StoreError;
+use crate::{Page, StoreError};
 
 /// How long a delivery that comes again is known: what providers try again within, and what the
 /// recommendation of Idempotency-Key suggests.
@@ -70,7 +70,7 @@ pub trait ReceivingStore: Send + Sync {
         workspace: WorkspaceId,
         source: SourceId,
         page: Newest<DeliveryId>,
-    ) -> Result<Vec<Delivery>, StoreError>;
+    ) -> Result<Page<Delivery>, StoreError>;
 
     /// A delivery with its body, `None` for one that was not kept or whose row is gone. `None` when
     /// the source has no such delivery.

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use hookyard_core::id::{DatasetId, WorkspaceId};
 use hookyard_core::model::Dataset;
 use hookyard_store::{Entity, SharedStore, StoreError};
-use tokio::sync::Semaphore;
 
 #[cfg(feature = "analytics")]
 mod batch;
@@ -21,6 +20,7 @@ mod error;
 pub mod export;
 mod reader;
 mod schema;
+mod shares;
 pub mod sql;
 #[cfg(test)]
 mod testing;
@@ -28,26 +28,34 @@ mod testing;
 pub use error::Error;
 pub use schema::Schema;
 use schema::Schemas;
+use shares::Shares;
 
 /// Whether this build has SQL and Parquet.
 pub const ANALYTICS: bool = cfg!(feature = "analytics");
 
 /// Exports that may run at once. Each keeps a page of rows and what it became, or a row group of
 /// Parquet: some 50 MiB at most.
-const EXPORTS_MAX: usize = 8;
+const EXPORTS_MAX: usize = 16;
+
+/// Exports of one workspace that may run at once, so that readers of one who take their time leave
+/// places to the others.
+const EXPORTS_OF_ONE_MAX: usize = 4;
 
 /// Datasets whose columns may be learnt at once: it is work for the processor, and one core must stay
 /// for deliveries even on a small machine.
 const SCANS_MAX: usize = 2;
+
+/// Of those, the datasets of one workspace.
+const SCANS_OF_ONE_MAX: usize = 1;
 
 /// Reading datasets as tables.
 #[derive(Clone)]
 pub struct Tables {
     store: SharedStore,
     schemas: Arc<Schemas>,
-    scans: Arc<Semaphore>,
-    exports: Arc<Semaphore>,
-    queries: Arc<Semaphore>,
+    scans: Arc<Shares>,
+    exports: Arc<Shares>,
+    queries: Arc<Shares>,
     limits: sql::Limits,
 }
 
@@ -57,9 +65,10 @@ impl Tables {
         Self {
             store,
             schemas: Arc::default(),
-            scans: Arc::new(Semaphore::new(SCANS_MAX)),
-            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
-            queries: Arc::new(Semaphore::new(limits.queries)),
+            scans: Arc::new(Shares::new(SCANS_MAX, SCANS_OF_ONE_MAX)),
+            exports: Arc::new(Shares::new(EXPORTS_MAX, EXPORTS_OF_ONE_MAX)),
+            // A workspace has half of them, so that another one's question is answered, too.
+            queries: Arc::new(Shares::new(limits.queries, limits.queries.div_ceil(2))),
             limits,
         }
     }

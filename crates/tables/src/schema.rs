@@ -85,7 +85,7 @@ impl Tables {
             return Ok(known);
         }
         let closed = |_| Error::Store(StoreError::Unavailable("stopping".to_owned()));
-        let _permit = self.scans.acquire().await.map_err(closed)?;
+        let _permit = self.scans.wait(dataset.workspace).await.map_err(closed)?;
         // Whoever had the permit before may have learnt the same.
         let known = self.schemas.get(dataset.id);
         if let Some(known) = &known

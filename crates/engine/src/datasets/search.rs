@@ -1,14 +1,14 @@
 use hookyard_core::id::{BatchId, VersionId};
 use hookyard_core::model::{Dataset, Row};
 use hookyard_core::row_filter::Filter;
-use hookyard_store::{RowLimit, RowQuery};
+use hookyard_store::{PAGE_BYTES_MAX, RowLimit, RowQuery};
 
 use crate::work::Share;
 use crate::{Engine, Error};
 
 /// The most bytes of the cells that one search returns, unless it is a single row: an answer is in
 /// memory whole.
-pub const FOUND_BYTES_MAX: u64 = 16 << 20;
+pub const FOUND_BYTES_MAX: u64 = PAGE_BYTES_MAX as u64;
 
 /// Rows that one search looks at: a second or so, if they are large.
 const SEARCHED_ROWS_MAX: usize = 20_000;
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_bounded_in_bytes() {
-        let large = format!("\"{}\"", "x".repeat(10 << 20));
+        let large = format!("\"{}\"", "x".repeat(3 << 20));
         let mut hits = Hits::default();
         let taken = hits.take(rows(&[&large, "1", &large, "2"]), &search(None, 10));
         assert_eq!((up_to(&taken), hits.rows.len()), (Some(2), 2));

@@ -148,9 +148,10 @@ impl Deliverer {
         };
         // So says the clock, which may have been set. The log knows what was waited for.
         let (from, until) = (Some(since), Some(started_at));
-        let query = AttemptQuery { from, until, limit: RUN_MAX, ..AttemptQuery::default() };
+        let query =
+            AttemptQuery { from, until, limit: RUN_MAX, brief: true, ..AttemptQuery::default() };
         let attempts = self.store.attempts(endpoint.workspace, endpoint.id, query).await?;
-        Ok(tried_for(&attempts, since) >= after)
+        Ok(tried_for(&attempts.entries, since) >= after)
     }
 
     /// Cuts the events to what the endpoint's rate limit lets through at once; until when it lets

@@ -325,7 +325,12 @@ impl Renderer {
     }
 }
 
-/// The types and the order ids of events, each once, in the order they come.
+/// The longest order id that the log of attempts notes. No shop has longer ones, and a page of the log
+/// has those of two hundred bundles.
+const ORDER_ID_BYTES_MAX: usize = 256;
+
+/// The types and the order ids of events, each once, in the order they come. What is too long for an
+/// order id is none.
 pub(super) fn contents(events: &[Arc<Event>]) -> (Vec<EventTypeId>, Vec<String>) {
     let mut event_types = Vec::new();
     let mut order_ids = Vec::with_capacity(events.len());
@@ -333,7 +338,8 @@ pub(super) fn contents(events: &[Arc<Event>]) -> (Vec<EventTypeId>, Vec<String>)
         if !event_types.contains(&event.event_type) {
             event_types.push(event.event_type);
         }
-        if let Some(id) = string_member(&event.object, "order_id") {
+        let id = string_member(&event.object, "order_id");
+        if let Some(id) = id.filter(|id| id.len() <= ORDER_ID_BYTES_MAX) {
             order_ids.push(id.into_owned());
         }
     }

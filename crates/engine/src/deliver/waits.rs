@@ -96,9 +96,9 @@ impl Deliverer {
             return Ok(left);
         }
         // Either the receiver has asked for more, or a clock was set: the attempt knows.
-        let query = AttemptQuery { limit: ATTEMPTS_MAX, ..AttemptQuery::default() };
+        let query = AttemptQuery { limit: ATTEMPTS_MAX, brief: true, ..AttemptQuery::default() };
         let attempts = self.store.attempts(endpoint.workspace, endpoint.id, query).await?;
-        let meant = attempts.iter().find_map(|attempt| meant(attempt, until));
+        let meant = attempts.entries.iter().find_map(|attempt| meant(attempt, until));
         Ok(left.min(meant.unwrap_or(retry::LONGEST_RETRY_AFTER)))
     }
 }

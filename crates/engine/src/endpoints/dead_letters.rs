@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use hookyard_core::id::{EndpointId, Seq, WorkspaceId};
-use hookyard_core::model::Attempt;
+use hookyard_core::model::{Attempt, Event};
 use hookyard_store::{DeadLetter, DeadLetterQuery, DeadLetters, Entity};
 
 use crate::{Engine, Error};
@@ -9,6 +11,8 @@ use crate::{Engine, Error};
 pub struct DeadLetterDetail {
     /// The dead letter.
     pub letter: DeadLetter,
+    /// Its event; `None` when the journal does not have it any more.
+    pub event: Option<Arc<Event>>,
     /// The attempt; `None` when the log does not have it any more.
     pub last_attempt: Option<Attempt>,
 }
@@ -37,8 +41,9 @@ impl Engine {
         let found = self.store.dead_letters(workspace, endpoint, query).await?;
         let letter = found.into_iter().find(|letter| letter.seq == seq);
         let letter = letter.ok_or(Error::NotFound(Entity::DeadLetter))?;
+        let event = self.store.events_by_seq(workspace, &[seq]).await?.pop();
         let last_attempt = self.store.attempt(workspace, endpoint, &letter.request_id).await?;
-        Ok(DeadLetterDetail { letter, last_attempt })
+        Ok(DeadLetterDetail { letter, event, last_attempt })
     }
 
     /// Queues dead letters again, behind everything else that is queued; how many. One that is named

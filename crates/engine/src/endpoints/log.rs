@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use hookyard_core::id::{EndpointId, RequestId, WorkspaceId};
 use hookyard_core::model::{Attempt, Catalogue, ContentEncoding, Endpoint};
-use hookyard_store::{AttemptQuery, Entity};
+use hookyard_store::{AttemptQuery, Entity, Page};
 
 use super::request::{contains, cut};
 use crate::work::{DEFLATE_RATIO_MAX, Share};
@@ -91,12 +91,29 @@ impl Engine {
         if query.request.is_some() {
             return search.page(query).await;
         }
-        let limit = query.attempts.limit;
-        query.attempts.limit = limit.saturating_add(1);
-        let mut attempts = self.store.attempts(workspace, id, query.attempts).await?;
-        let more = attempts.len() > limit;
-        attempts.truncate(limit);
-        Ok(LogPage { attempts, more })
+        self.listed(workspace, id, query.attempts).await
+    }
+
+    /// A page of the log as it is, however many pages of the store that takes: callers who count
+    /// what they leave out need all of it.
+    async fn listed(
+        &self,
+        workspace: WorkspaceId,
+        id: EndpointId,
+        query: AttemptQuery,
+    ) -> Result<LogPage, Error> {
+        let mut read = AttemptQuery { brief: true, ..query };
+        let mut page = LogPage::default();
+        loop {
+            let Page { entries, more } = self.store.attempts(workspace, id, read.clone()).await?;
+            read.offset = read.offset.saturating_add(entries.len());
+            read.limit = read.limit.saturating_sub(entries.len());
+            page.attempts.extend(entries);
+            page.more = more;
+            if !more || read.limit == 0 {
+                return Ok(page);
+            }
+        }
     }
 
     /// One attempt with its request; `None` when the endpoint has none with this id.
@@ -144,6 +161,7 @@ fn satisfies(attempt: &Attempt, query: &AttemptQuery) -> bool {
         duration_min,
         offset: _,
         limit: _,
+        brief: _,
     } = query;
     let record = &attempt.record;
     from.is_none_or(|from| record.started_at >= from)
@@ -178,7 +196,8 @@ impl<'a> Search<'a> {
     /// The page that a query asks for, of the attempts whose request has the text.
     async fn page(&mut self, query: LogQuery) -> Result<LogPage, Error> {
         let AttemptQuery { mut offset, limit, .. } = query.attempts;
-        let mut read = AttemptQuery { offset: 0, limit: SEARCH_PAGE, ..query.attempts };
+        let mut read =
+            AttemptQuery { offset: 0, limit: SEARCH_PAGE, brief: true, ..query.attempts };
         // What is logged during the search would shift its pages.
         let now = self.engine.clock.now();
         read.until = Some(read.until.map_or(now, |until| until.min(now)));
@@ -187,10 +206,10 @@ impl<'a> Search<'a> {
         let (workspace, id) = (self.endpoint.workspace, self.endpoint.id);
         while read.offset < searched_max {
             read.limit = SEARCH_PAGE.min(searched_max - read.offset);
-            let attempts = self.engine.store.attempts(workspace, id, read.clone()).await?;
-            let last = attempts.len() < read.limit;
-            read.offset += attempts.len();
-            for attempt in attempts {
+            let read_now = self.engine.store.attempts(workspace, id, read.clone()).await?;
+            let last = !read_now.more;
+            read.offset += read_now.entries.len();
+            for attempt in read_now.entries {
                 if !self.accepts(&attempt).await? {
                     continue;
                 }
@@ -206,10 +225,6 @@ impl<'a> Search<'a> {
             if last {
                 return Ok(page);
             }
-        }
-        read.limit = 1;
-        if self.engine.store.attempts(workspace, id, read).await?.is_empty() {
-            return Ok(page);
         }
         Err(Error::invalid(
             query.request_field,

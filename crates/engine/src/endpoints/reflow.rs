@@ -141,10 +141,10 @@ impl Engine {
             && searched < SAMPLE_SEARCHED_MAX
         {
             let page = self.store.events(workspace, query.clone()).await?;
-            query.after = page.last().map(|event| event.seq);
-            searched += page.len();
-            let last = page.len() < SAMPLE_PAGE;
-            let look = || page.into_iter().filter(matches).collect::<Vec<_>>();
+            query.after = page.entries.last().map(|event| event.seq);
+            searched += page.entries.len();
+            let last = !page.more;
+            let look = || page.entries.into_iter().filter(matches).collect::<Vec<_>>();
             let wanted = match rule {
                 Some(_) => self.work().run_large(Share::Calls(workspace), look).await?,
                 None => look(),

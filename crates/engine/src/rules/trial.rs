@@ -59,10 +59,10 @@ impl Engine {
                 limit,
             };
             let page = self.store.events(workspace, query).await?;
-            before = page.last().map(|event| event.seq);
-            let look = || page.iter().for_each(|event| trial.look_at(&single, event));
+            before = page.entries.last().map(|event| event.seq);
+            let look = || page.entries.iter().for_each(|event| trial.look_at(&single, event));
             self.work().run_large(Share::Calls(workspace), look).await?;
-            if page.len() < limit {
+            if !page.more {
                 break;
             }
         }

@@ -35,7 +35,10 @@ impl Sim {
             let object: Value = serde_json::from_slice(object).unwrap();
             object["order_id"].as_str().unwrap().parse().unwrap()
         };
-        letters.iter().map(|letter| order(&letter.event.as_ref().unwrap().object)).collect()
+        let seqs: Vec<_> = letters.iter().map(|letter| letter.seq).collect();
+        let events = self.shared().events_by_seq(WORKSPACE, &seqs).await.unwrap();
+        assert_eq!(events.len(), seqs.len());
+        events.iter().map(|event| order(&event.object)).collect()
     }
 
     /// The orders that a path took, in the order in which it did.
@@ -71,7 +74,7 @@ impl Sim {
             newest_first: false,
             limit: 1_000,
         };
-        let events = self.shared().events(WORKSPACE, query).await.unwrap();
+        let events = self.shared().events(WORKSPACE, query).await.unwrap().entries;
         events.iter().map(|event| serde_json::from_slice(&event.object).unwrap()).collect()
     }
 }
@@ -307,7 +310,7 @@ async fn gone_disables_at_once_and_says_so() {
     sim.update(endpoint, |settings| settings.disabled = false).await;
     assert_eq!(sim.read(endpoint).await.disabled_reason, None);
     let all = AuditQuery { limit: 10, ..AuditQuery::default() };
-    let noted = sim.shared().audit(WORKSPACE, all).await.unwrap();
+    let noted = sim.shared().audit(WORKSPACE, all).await.unwrap().entries;
     let noted: Vec<_> = noted.iter().map(|entry| (entry.actor, entry.action.as_str())).collect();
     assert_eq!(noted, [(ActorKind::System, "endpoint.disable")]);
     let mut worker = sim.worker(endpoint).await;

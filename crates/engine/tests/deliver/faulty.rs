@@ -312,7 +312,7 @@ delegate! {
         fn delete_project(workspace: WorkspaceId, id: ProjectId) -> ();
     }
     AuditStore {
-        fn audit(workspace: WorkspaceId, query: AuditQuery) -> Vec<AuditEntry>;
+        fn audit(workspace: WorkspaceId, query: AuditQuery) -> Page<AuditEntry>;
         fn note_seen(workspace: WorkspaceId, seen: Seen) -> ();
     }
     CatalogStore {
@@ -383,7 +383,7 @@ delegate! {
     JournalStore {
         fn append(workspace: WorkspaceId, events: Vec<NewEvent>, now: Timestamp) -> Vec<Receipt>
             as Op::Append;
-        fn events(workspace: WorkspaceId, query: EventQuery) -> Vec<Arc<Event>>;
+        fn events(workspace: WorkspaceId, query: EventQuery) -> Page<Arc<Event>>;
         fn event(workspace: WorkspaceId, id: &str, source: Option<&str>) -> Option<Arc<Event>>;
         fn events_by_seq(workspace: WorkspaceId, seqs: &[Seq]) -> Vec<Arc<Event>> as Op::Read;
     }
@@ -393,7 +393,7 @@ delegate! {
     }
     AttemptStore {
         fn attempts(workspace: WorkspaceId, endpoint: EndpointId, query: AttemptQuery)
-            -> Vec<Attempt>;
+            -> Page<Attempt>;
         fn attempt(workspace: WorkspaceId, endpoint: EndpointId, request_id: &RequestId)
             -> Option<Attempt>;
     }
@@ -470,7 +470,7 @@ delegate! {
     ReceivingStore {
         fn accept(delivery: NewDelivery, now: Timestamp) -> Accepted;
         fn deliveries(workspace: WorkspaceId, source: SourceId, page: Newest<DeliveryId>)
-            -> Vec<Delivery>;
+            -> Page<Delivery>;
         fn delivery(workspace: WorkspaceId, source: SourceId, id: DeliveryId)
             -> Option<(Delivery, Option<Bytes>)>;
         fn log_rejections(lines: Vec<LoggedRejection>) -> ();

@@ -209,7 +209,8 @@ impl Sim {
     /// An endpoint's attempts, oldest first.
     pub(crate) async fn attempts(&self, endpoint: EndpointId) -> Vec<Attempt> {
         let query = AttemptQuery { limit: 1_000, ..AttemptQuery::default() };
-        let mut attempts = self.shared().attempts(WORKSPACE, endpoint, query).await.unwrap();
+        let mut attempts =
+            self.shared().attempts(WORKSPACE, endpoint, query).await.unwrap().entries;
         attempts.reverse();
         attempts
     }

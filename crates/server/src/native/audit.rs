@@ -179,14 +179,12 @@ async fn list_audit(
         action: params.action.clone(),
         subject: params.subject.clone(),
         newest_first: true,
-        // One more than the page tells whether there is another.
-        limit: limit + 1,
+        limit,
     };
     let found = app.engine.store().audit(workspace, query).await.map_err(Error::from)?;
-    let shown = &found[..found.len().min(limit)];
-    let last = shown.last().filter(|_| found.len() > limit);
+    let last = found.entries.last().filter(|_| found.more);
     let page = AuditPage {
-        entries: shown.iter().map(Entry::new).collect::<Result<_, _>>()?,
+        entries: found.entries.iter().map(Entry::new).collect::<Result<_, _>>()?,
         next: last.map(|last| next(&params, last, limit)),
     };
     Ok(Json(page).into_response())
@@ -263,13 +261,13 @@ async fn lines(
     workspace: WorkspaceId,
     query: AuditQuery,
 ) -> Result<(Bytes, Option<AuditQuery>), Error> {
-    let entries = store.audit(workspace, query.clone()).await?;
+    let page = store.audit(workspace, query.clone()).await?;
     let mut text = String::new();
-    for entry in &entries {
+    for entry in &page.entries {
         text.push_str(&audit_line(entry)?);
         text.push('\n');
     }
-    let after = entries.last().filter(|_| entries.len() == query.limit).map(|last| last.id);
+    let after = page.entries.last().filter(|_| page.more).map(|last| last.id);
     let rest = after.map(|after| AuditQuery { after: Some(after), ..query });
     Ok((text.into(), rest))
 }

@@ -18,7 +18,7 @@ use crate::problem::{Code, Problem};
 /// Events of a page that does not say.
 const LIMIT_DEFAULT: usize = 100;
 
-/// The most events of a page: at the usual kilobyte an answer stays within a megabyte.
+/// The most events of a page. It is bounded in bytes, too: see [`hookyard_store::PAGE_BYTES_MAX`].
 const LIMIT_MAX: usize = 1_000;
 
 /// The largest journal number that a database holds.
@@ -41,7 +41,7 @@ pub(super) struct Params {
     /// Oldest or newest first; `desc` unless said.
     #[param(inline, nullable = false)]
     order: Option<Order>,
-    /// The most events of the page; 100 unless said.
+    /// The most events of the page; 100 unless said. A page of large events has fewer, and a `next`.
     #[param(nullable = false, minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
@@ -84,18 +84,18 @@ pub(super) async fn list_events(
     let params: Params = input::query(raw.as_deref())?;
     let store = app.engine.store();
     let catalogue = store.catalogue(workspace).await.map_err(Error::from)?;
-    let mut query = query(&catalogue, &params)?;
+    let query = query(&catalogue, &params)?;
     let limit = query.limit;
-    // One more than asked for tells whether there is a next page.
-    query.limit += 1;
-    let mut events = store.events(workspace, query).await.map_err(Error::from)?;
-    let more = events.len() > limit;
-    events.truncate(limit);
-    let last = if more { events.last() } else { None };
+    let page = store.events(workspace, query).await.map_err(Error::from)?;
+    let last = page.entries.last().filter(|_| page.more);
     let next = last.map(|last| next(&params, last, limit));
-    let shown: Vec<_> = events.iter().map(|event| show(&catalogue, event)).collect();
+    let mut body = String::from(r#"{"events":["#);
+    for (place, event) in page.entries.iter().enumerate() {
+        body.push_str(if place == 0 { "" } else { "," });
+        body.push_str(&show(&catalogue, event));
+    }
     let next = next.map_or(String::new(), |next| format!(r#","next":"{next}""#));
-    let body = format!(r#"{{"events":[{}]{next}}}"#, shown.join(","));
+    body.push_str(&format!("]{next}}}"));
     Ok(([(header::CONTENT_TYPE, input::JSON)], body))
 }
 

@@ -58,6 +58,7 @@ fn read(query: &Query, paging: Paging, zone: &TimeZone) -> Result<LogQuery, ApiE
         duration_min: duration(query)?,
         offset: paging.skip(),
         limit: paging.take(),
+        brief: true,
     };
     Ok(LogQuery {
         attempts,
@@ -115,6 +116,7 @@ mod tests {
             duration_min: Some(Duration::from_millis(250)),
             offset: 3,
             limit: 200,
+            brief: true,
         };
         assert_eq!(query.attempts, attempts);
     }

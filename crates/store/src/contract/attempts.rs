@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{AttemptQuery, StoreError};
+use crate::{AttemptQuery, PAGE_BYTES_MAX, StoreError};
 
 fn all() -> AttemptQuery {
     AttemptQuery { limit: 100, ..AttemptQuery::default() }
@@ -29,12 +29,12 @@ async fn attempted(store: &SharedStore) -> (EndpointId, Vec<RequestId>) {
 pub(crate) async fn pages_are_newest_first(fixture: &dyn Fixture) {
     let store = open(fixture).await;
     let (endpoint, ids) = attempted(&store).await;
-    let page = store.attempts(WS, endpoint, all()).await.unwrap();
+    let page = store.attempts(WS, endpoint, all()).await.unwrap().entries;
     let listed: Vec<_> = page.iter().rev().map(|a| a.record.request_id.clone()).collect();
     assert_eq!(listed, ids);
     assert_eq!(page.iter().map(|a| a.success).collect::<Vec<_>>(), [true, false, false]);
     let second = AttemptQuery { offset: 1, limit: 1, ..AttemptQuery::default() };
-    let page = store.attempts(WS, endpoint, second).await.unwrap();
+    let page = store.attempts(WS, endpoint, second).await.unwrap().entries;
     assert_eq!(page[0].record.request_id, ids[1]);
 
     let store = fixture.open().await;
@@ -51,8 +51,9 @@ pub(crate) async fn pages_are_newest_first(fixture: &dyn Fixture) {
 pub(crate) async fn filters_select_what_they_say(fixture: &dyn Fixture) {
     let store = open(fixture).await;
     let (endpoint, ids) = attempted(&store).await;
-    let count =
-        async |query: AttemptQuery| store.attempts(WS, endpoint, query).await.unwrap().len();
+    let count = async |query: AttemptQuery| {
+        store.attempts(WS, endpoint, query).await.unwrap().entries.len()
+    };
     assert_eq!(count(AttemptQuery { success: Some(false), ..all() }).await, 2);
     assert_eq!(count(AttemptQuery { status: Some(500), ..all() }).await, 1);
     assert_eq!(count(AttemptQuery { from: Some(at(2)), ..all() }).await, 2);
@@ -74,4 +75,48 @@ pub(crate) async fn foreign_workspaces_see_nothing(fixture: &dyn Fixture) {
     let refused = store.attempts(OTHER_WS, endpoint, all()).await;
     assert!(matches!(refused, Err(StoreError::NotFound(_))));
     assert!(store.attempt(OTHER_WS, endpoint, &ids[0]).await.is_err());
+}
+
+/// An endpoint with as many failures as there are answers, the bytes of each.
+async fn answered(store: &SharedStore, answers: &[usize]) -> EndpointId {
+    let id = endpoint(store).await.id;
+    let seqs: Vec<_> = publish(store, 0..1, id).await.iter().map(|receipt| receipt.seq).collect();
+    let lease = claim(store, id).await;
+    for (second, bytes) in (1..).zip(answers) {
+        let mut attempt = failed(&seqs, at(second), 1);
+        attempt.outcome.status = Some(500);
+        attempt.outcome.response = Some("x".repeat(*bytes));
+        store.settle(&lease, attempt).await.unwrap();
+    }
+    id
+}
+
+pub(crate) async fn pages_of_attempts_are_bounded_by_bytes(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let most = PAGE_BYTES_MAX * 2 / 5;
+    let id = answered(&store, &[most, most, most, PAGE_BYTES_MAX]).await;
+    let mut query = all();
+    let mut pages = Vec::new();
+    loop {
+        let page = store.attempts(WS, id, query.clone()).await.unwrap();
+        query.offset += page.entries.len();
+        pages.push(page.entries.len());
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(pages, [1, 2, 1]);
+}
+
+pub(crate) async fn brief_ones_have_no_texts(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let id = answered(&store, &[PAGE_BYTES_MAX, PAGE_BYTES_MAX, 5]).await;
+    let brief = store.attempts(WS, id, AttemptQuery { brief: true, ..all() }).await.unwrap();
+    assert_eq!((brief.entries.len(), brief.more), (3, false));
+    let one = &brief.entries[0].record;
+    let mut whole = store.attempt(WS, id, &one.request_id).await.unwrap().unwrap().record;
+    assert_eq!(whole.outcome.response.as_deref(), Some("xxxxx"));
+    whole.request_headers = Vec::new();
+    whole.outcome.response = None;
+    assert_eq!(*one, whole, "the rest is there");
 }

@@ -19,7 +19,7 @@ fn all() -> AuditQuery {
 }
 
 async fn entries(store: &SharedStore, query: AuditQuery) -> Vec<AuditEntry> {
-    store.audit(WS, query).await.unwrap()
+    store.audit(WS, query).await.unwrap().entries
 }
 
 async fn actions(store: &SharedStore, query: AuditQuery) -> Vec<String> {
@@ -199,7 +199,7 @@ pub(crate) async fn foreign_workspaces_see_no_entries(fixture: &dyn Fixture) {
     let store = open(fixture).await;
     rename(&store, request(0), "x").await;
     assert_eq!(entries(&store, all()).await.len(), 1);
-    assert_eq!(store.audit(OTHER_WS, all()).await.unwrap(), []);
+    assert_eq!(store.audit(OTHER_WS, all()).await.unwrap().entries, []);
 }
 
 pub(crate) async fn decisions_and_tokens_are_noted(fixture: &dyn Fixture) {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::EventQuery;
+use crate::{EventQuery, PAGE_BYTES_MAX, Page};
 
 const PAGE: EventQuery =
     EventQuery { event_type: None, after: None, before: None, newest_first: false, limit: 100 };
@@ -50,7 +50,7 @@ pub(crate) async fn pages_go_both_ways(fixture: &dyn Fixture) {
     batch[4].event_type = ITEM_UPDATE;
     let receipts = store.append(WS, batch, at(0)).await.unwrap();
     let page = async |query: EventQuery| {
-        let events = store.events(WS, query).await.unwrap();
+        let events = store.events(WS, query).await.unwrap().entries;
         events.iter().map(|event| event.id.clone()).collect::<Vec<_>>()
     };
     assert_eq!(page(PAGE).await, ids(0..10));
@@ -86,6 +86,41 @@ pub(crate) async fn foreign_workspaces_see_no_events(fixture: &dyn Fixture) {
     let store = open(fixture).await;
     let seq = store.append(WS, vec![event(1, &[])], at(0)).await.unwrap()[0].seq;
     assert!(store.event(OTHER_WS, "event-1", None).await.unwrap().is_none());
-    assert!(store.events(OTHER_WS, PAGE).await.unwrap().is_empty());
+    assert!(store.events(OTHER_WS, PAGE).await.unwrap().entries.is_empty());
     assert!(store.events_by_seq(OTHER_WS, &[seq]).await.unwrap().is_empty());
+}
+
+pub(crate) async fn pages_of_events_are_bounded_by_bytes(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let large = |number: u64, bytes: usize| {
+        let object = format!(r#"{{"text":"{}"}}"#, "x".repeat(bytes)).into();
+        NewEvent { object, ..event(number, &[]) }
+    };
+    // Of three such events two fill a page; the fourth is a page alone.
+    let most = PAGE_BYTES_MAX * 2 / 5;
+    let batch = vec![large(0, most), large(1, most), large(2, most), large(3, PAGE_BYTES_MAX)];
+    for event in batch {
+        store.append(WS, vec![event], at(0)).await.unwrap();
+    }
+    let store = fixture.open().await;
+    let mut query = PAGE;
+    let mut pages = Vec::new();
+    loop {
+        let Page { entries, more } = store.events(WS, query.clone()).await.unwrap();
+        pages.push(entries.iter().map(|event| event.id.clone()).collect::<Vec<_>>());
+        query.after = entries.last().map(|event| event.seq);
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(pages, [ids([0, 1]), ids([2]), ids([3])]);
+    let newest = EventQuery { newest_first: true, limit: 2, ..PAGE };
+    let page = store.events(WS, newest).await.unwrap();
+    assert_eq!((page.entries.len(), page.more), (1, true));
+    let last = EventQuery { newest_first: true, before: Some(page.entries[0].seq), ..PAGE };
+    let page = store.events(WS, EventQuery { limit: 3, ..last.clone() }).await.unwrap();
+    assert_eq!((page.entries.len(), page.more), (2, true));
+    let before = page.entries.last().map(|event| event.seq);
+    let page = store.events(WS, EventQuery { before, ..last }).await.unwrap();
+    assert_eq!((page.entries.len(), page.more), (1, false));
 }

@@ -56,7 +56,8 @@ macro_rules! suite {
             applications: applications_live_and_survive, foreign_workspaces_see_no_applications,
                 grants_are_listed_and_end, what_an_application_had_goes_with_it;
             attempts: filters_select_what_they_say, foreign_workspaces_see_nothing,
-                pages_are_newest_first;
+                pages_are_newest_first, pages_of_attempts_are_bounded_by_bytes,
+                brief_ones_have_no_texts;
             catalog: endpoints_live_and_survive,
                 stale_revisions_are_refused,
                 cancelled_subscriptions_stay, revisions_are_kept_without_secrets,
@@ -94,6 +95,7 @@ macro_rules! suite {
                 folders_are_no_ring_and_not_too_deep, foreign_projects_see_no_folders,
                 jobs_are_kept_and_bounded;
             journal: events_read_back, duplicates_are_recognised, pages_go_both_ways,
+                pages_of_events_are_bounded_by_bytes,
                 events_are_found_by_id, foreign_workspaces_see_no_events;
             oauth: a_code_is_good_once_and_its_reuse_ends_the_grant,
                 a_refresh_token_is_good_once_and_its_reuse_ends_the_family,
@@ -115,7 +117,7 @@ macro_rules! suite {
             limits: turns_run_out_and_come_back, what_is_owed_is_taken_first,
                 each_bucket_is_its_own, turns_survive, empty_buckets_are_forgotten;
             receiving: a_delivery_is_row_event_and_record_at_once, repeats_store_nothing,
-                bodies_are_kept_once, large_cells_and_bodies_come_back_to_the_byte,
+                bodies_are_kept_once, pages_of_deliveries_are_bounded_by_bytes, large_cells_and_bodies_come_back_to_the_byte,
                 deliveries_of_one_moment_stay_apart, deliveries_are_listed_newest_first,
                 inspection_is_bounded_by_age, rejections_are_logged_in_bounds,
                 refused_requests_are_kept_in_bounds, rows_are_appended_once,

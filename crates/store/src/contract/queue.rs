@@ -273,7 +273,7 @@ pub(crate) async fn an_attempt_is_recorded_once(fixture: &dyn Fixture) {
     }
     assert_eq!(queued(&store, &lease).await, ids(3..6));
     let query = AttemptQuery { limit: 10, ..AttemptQuery::default() };
-    assert_eq!(store.attempts(WS, id, query).await.unwrap().len(), 3);
+    assert_eq!(store.attempts(WS, id, query).await.unwrap().entries.len(), 3);
     // Another attempt of the same moment is another one.
     let other = Arc::new(delivered(&seqs[3..4], at(30)));
     let state = store.record(&lease, other, Recorded::Maybe).await.unwrap();

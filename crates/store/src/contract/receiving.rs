@@ -6,8 +6,8 @@ use hookyard_core::model::{
 
 use super::*;
 use crate::{
-    Accepted, BatchQuery, Newest, REFUSED_KEPT, REJECTIONS_KEPT, REPEATS_FOR, RowLimit, RowQuery,
-    StoreError,
+    Accepted, BatchQuery, Newest, PAGE_BYTES_MAX, REFUSED_KEPT, REJECTIONS_KEPT, REPEATS_FOR,
+    RowLimit, RowQuery, StoreError,
 };
 
 fn delivery(source: SourceId, cell: &str) -> NewDelivery {
@@ -34,7 +34,7 @@ async fn rows(store: &SharedStore, dataset: DatasetId) -> Vec<(BatchId, Bytes)> 
 }
 
 async fn listed(store: &SharedStore, source: SourceId) -> Vec<Delivery> {
-    store.deliveries(WS, source, Newest { before: None, limit: 100 }).await.unwrap()
+    store.deliveries(WS, source, Newest { before: None, limit: 100 }).await.unwrap().entries
 }
 
 pub(crate) async fn a_delivery_is_row_event_and_record_at_once(fixture: &dyn Fixture) {
@@ -194,7 +194,8 @@ pub(crate) async fn deliveries_of_one_moment_stay_apart(fixture: &dyn Fixture) {
     for source in [one.id, two.id] {
         let mut before = None;
         loop {
-            let page = store.deliveries(WS, source, Newest { before, limit: 7 }).await.unwrap();
+            let page =
+                store.deliveries(WS, source, Newest { before, limit: 7 }).await.unwrap().entries;
             let Some(last) = page.last() else { break };
             before = Some(last.id);
             for listed in page {
@@ -226,13 +227,29 @@ pub(crate) async fn deliveries_are_listed_newest_first(fixture: &dyn Fixture) {
     }
     let (mut before, mut ids) = (None, Vec::new());
     loop {
-        let page = store.deliveries(WS, source.id, Newest { before, limit: 2 }).await.unwrap();
+        let page =
+            store.deliveries(WS, source.id, Newest { before, limit: 2 }).await.unwrap().entries;
         let Some(last) = page.last() else { break };
         before = Some(last.id);
         ids.extend(page.iter().map(|delivery| delivery.id.0));
     }
     assert_eq!(ids.len(), 7);
     assert!(ids.is_sorted_by(|a, b| a > b), "{ids:?}");
+}
+
+pub(crate) async fn pages_of_deliveries_are_bounded_by_bytes(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let source = store.create_source(new_source(Mode::Combine, "a"), at(0)).await.unwrap();
+    for number in 0..4 {
+        let mut new = delivery(source.id, &number.to_string());
+        new.request.as_mut().unwrap().query = "x".repeat(PAGE_BYTES_MAX * 2 / 5);
+        store.accept(new, at(number)).await.unwrap();
+    }
+    let page = store.deliveries(WS, source.id, Newest { before: None, limit: 9 }).await.unwrap();
+    assert_eq!((page.entries.len(), page.more), (2, true));
+    let before = page.entries.last().map(|delivery| delivery.id);
+    let page = store.deliveries(WS, source.id, Newest { before, limit: 9 }).await.unwrap();
+    assert_eq!((page.entries.len(), page.more), (2, false));
 }
 
 pub(crate) async fn inspection_is_bounded_by_age(fixture: &dyn Fixture) {
@@ -377,7 +394,7 @@ pub(crate) async fn foreign_workspaces_see_no_deliveries(fixture: &dyn Fixture) 
     store.log_rejections(vec![bare(rejected(source.id, 1))]).await.unwrap();
     let id = listed(&store, source.id).await[0].id;
     let page = Newest { before: None, limit: 9 };
-    assert!(store.deliveries(OTHER_WS, source.id, page).await.unwrap().is_empty());
+    assert!(store.deliveries(OTHER_WS, source.id, page).await.unwrap().entries.is_empty());
     assert!(store.delivery(OTHER_WS, source.id, id).await.unwrap().is_none());
     let page = Newest { before: None, limit: 9 };
     assert!(store.rejections(OTHER_WS, source.id, page).await.unwrap().is_empty());

@@ -33,7 +33,7 @@ async fn expire(store: &SharedStore, keep: Retention, now: Timestamp) -> Expired
 }
 
 async fn kept(store: &SharedStore) -> Vec<String> {
-    let events = store.events(WS, EVERYTHING).await.unwrap();
+    let events = store.events(WS, EVERYTHING).await.unwrap().entries;
     events.iter().map(|event| event.id.clone()).collect()
 }
 
@@ -210,7 +210,7 @@ pub(crate) async fn old_attempts_go(fixture: &dyn Fixture) {
     }
     let count = async |store: &SharedStore| {
         let all = AttemptQuery { limit: 100, ..AttemptQuery::default() };
-        store.attempts(WS, id, all).await.unwrap().len()
+        store.attempts(WS, id, all).await.unwrap().entries.len()
     };
     let attempts = |keep| Retention { attempts: keep, ..Retention::default() };
     let expired = expire(&store, attempts(seconds(5)), at(15)).await;

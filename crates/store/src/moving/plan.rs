@@ -227,9 +227,11 @@ const QUEUES_NEW: [&str; 2] = ["owner", "epoch"];
 
 /// Tables of the embedded store that are derived from others or become something else, with their
 /// columns.
-const DERIVED: [(&str, &[&str]); 6] = [
+const DERIVED: [(&str, &[&str]); 8] = [
     ("checkpoint", &["id", "seq", "attempt_id"]),
     ("event_keys", &["first_seq", "hashes", "workspaces"]),
+    ("event_ids", &["part", "first_seq", "places"]),
+    ("event_ids_from", &["id", "first_seq"]),
     ("migrations", &["version", "checksum"]),
     ("probe", &["id", "filler"]),
     ("retained", &["kind", "bytes"]),

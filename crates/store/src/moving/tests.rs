@@ -190,9 +190,9 @@ async fn seen(store: &SharedStore, endpoint: EndpointId) -> Vec<String> {
     }
     let events =
         EventQuery { after: None, before: None, event_type: None, newest_first: false, limit: 100 };
-    seen.push(format!("{:?}", store.events(WS, events).await.unwrap()));
+    seen.push(format!("{:?}", store.events(WS, events).await.unwrap().entries));
     let attempts = AttemptQuery { limit: 100, ..AttemptQuery::default() };
-    seen.push(format!("{:?}", store.attempts(WS, endpoint, attempts).await.unwrap()));
+    seen.push(format!("{:?}", store.attempts(WS, endpoint, attempts).await.unwrap().entries));
     seen.push(format!("{:?}", store.replays(WS, endpoint).await.unwrap()));
     seen.push(format!("{:?}", store.queue_states(WS, &[endpoint]).await.unwrap()));
     for source in store.sources(WS, PROJECT).await.unwrap() {

@@ -1,5 +1,6 @@
 //! The delivery log.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,8 +11,11 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::PostgresStore;
-use super::columns::{Columns, Param, Text, count, from_json, millis, signed, small, to_json};
-use crate::{AttemptQuery, AttemptStore, StoreError};
+use super::columns::{
+    Columns, Param, Text, count, from_json, millis, paged, signed, small, to_json,
+};
+use crate::page::{self, Filling};
+use crate::{AttemptQuery, AttemptStore, Page, StoreError};
 
 /// Columns that [`attempt`] reads.
 const COLUMNS: &str = "endpoint_id, started_ms, duration_ms, queue_delay_ms, status, success, \
@@ -24,6 +28,10 @@ pub(super) const WEIGHT: &str = "8 * cardinality(seqs) + octet_length(url) \
      + octet_length(request_headers) + octet_length(response_headers) \
      + coalesce(octet_length(response), 0)";
 
+/// The bytes of an attempt that is read, without reading them.
+const READ: &str = "octet_length(order_ids) + octet_length(request_headers) \
+     + octet_length(response_headers) + coalesce(octet_length(response), 0)";
+
 #[async_trait]
 impl AttemptStore for PostgresStore {
     async fn attempts(
@@ -31,18 +39,20 @@ impl AttemptStore for PostgresStore {
         workspace: WorkspaceId,
         endpoint: EndpointId,
         query: AttemptQuery,
-    ) -> Result<Vec<Attempt>, StoreError> {
+    ) -> Result<Page<Attempt>, StoreError> {
         let conn = self.db.get().await?;
         self.own_endpoint(&conn, workspace, endpoint).await?;
         let (conditions, values) = conditions(endpoint, &query)?;
         let sql = format!(
-            "SELECT {COLUMNS} FROM attempts WHERE {conditions} ORDER BY started_ms DESC, id DESC \
+            "SELECT {}, id FROM attempts WHERE {conditions} ORDER BY started_ms DESC, id DESC \
              LIMIT ${} OFFSET ${}",
+            columns(query.brief),
             values.len() - 1,
             values.len(),
         );
+        let sql = paged(&sql, READ, "started_ms DESC, id DESC");
         let values: Vec<Param<'_>> = values.iter().map(|value| &**value as Param<'_>).collect();
-        conn.query(&sql, &values).await?.iter().map(attempt).collect()
+        Filling::of(query.limit, conn.query(&sql, &values).await?.iter().map(attempt))
     }
 
     async fn attempt(
@@ -52,11 +62,27 @@ impl AttemptStore for PostgresStore {
         request_id: &RequestId,
     ) -> Result<Option<Attempt>, StoreError> {
         // The id says when the attempt was started, which the index knows, and only one partition has.
-        let at = Some(request_id.stamp());
-        let query =
-            AttemptQuery { from: at, until: at, limit: usize::MAX, ..AttemptQuery::default() };
-        let same_moment = self.attempts(workspace, endpoint, query).await?;
-        Ok(same_moment.into_iter().find(|attempt| attempt.record.request_id == *request_id))
+        let sql = format!(
+            "SELECT {COLUMNS} FROM attempts WHERE endpoint_id = $1 AND started_ms = $2 \
+             AND request_id = $3 LIMIT 1"
+        );
+        let conn = self.db.get().await?;
+        self.own_endpoint(&conn, workspace, endpoint).await?;
+        let at = request_id.stamp().as_millisecond();
+        let row = conn.opt(&sql, &[&endpoint.0, &at, &request_id.as_str()]).await?;
+        row.as_ref().map(attempt).transpose()
+    }
+}
+
+/// What is read of an attempt: for a brief one nothing of the request's headers and of the answer's text.
+fn columns(brief: bool) -> Cow<'static, str> {
+    let nothing = "'[]'::text AS request_headers, response_headers, \
+                   NULL::text AS response,";
+    match brief {
+        false => Cow::Borrowed(COLUMNS),
+        true => {
+            Cow::Owned(COLUMNS.replace("request_headers, response_headers, response,", nothing))
+        }
     }
 }
 
@@ -92,7 +118,7 @@ fn conditions(endpoint: EndpointId, query: &AttemptQuery) -> Result<(String, Val
     if let Some(duration) = query.duration_min {
         add("duration_ms >= ?", Box::new(millis(duration)));
     }
-    values.push(Box::new(count(query.limit)));
+    values.push(Box::new(count(page::read_for(query.limit))));
     values.push(Box::new(count(query.offset)));
     Ok((sql, values))
 }

@@ -8,11 +8,14 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::PostgresStore;
-use super::columns::{Columns, Param, Text, count, escape, signed};
+use super::columns::{Columns, Param, Text, count, escape, paged, signed};
 use super::database::Conn;
 use super::retention::ROW_OVERHEAD;
 pub(super) use crate::audit::changed;
-use crate::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore, Seen, StoreError, SurplusAge};
+use crate::page::{self, Filling};
+use crate::{
+    Actor, ActorKind, AuditEntry, AuditQuery, AuditStore, Page, Seen, StoreError, SurplusAge,
+};
 
 #[async_trait]
 impl AuditStore for PostgresStore {
@@ -20,7 +23,7 @@ impl AuditStore for PostgresStore {
         &self,
         workspace: WorkspaceId,
         query: AuditQuery,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
+    ) -> Result<Page<AuditEntry>, StoreError> {
         let (conditions, values) = conditions(workspace, &query);
         let order = if query.newest_first { "DESC" } else { "ASC" };
         let sql = format!(
@@ -29,8 +32,10 @@ impl AuditStore for PostgresStore {
              ORDER BY id {order} LIMIT ${}",
             values.len()
         );
+        let sql = paged(&sql, "octet_length(detail)", &format!("id {order}"));
         let values: Vec<Param<'_>> = values.iter().map(|value| &**value as Param<'_>).collect();
-        self.db.get().await?.query(&sql, &values).await?.iter().map(entry).collect()
+        let rows = self.db.get().await?.query(&sql, &values).await?;
+        Filling::of(query.limit, rows.iter().map(entry))
     }
 
     async fn note_seen(&self, workspace: WorkspaceId, seen: Seen) -> Result<(), StoreError> {
@@ -116,7 +121,7 @@ fn conditions(workspace: WorkspaceId, query: &AuditQuery) -> (String, Values) {
         }
         one => add("action =", one.as_ref().map(text)),
     }
-    values.push(Box::new(count(*limit)));
+    values.push(Box::new(count(page::read_for(*limit))));
     (sql, values)
 }
 

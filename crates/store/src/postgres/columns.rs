@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 
-use crate::StoreError;
+use crate::{PAGE_BYTES_MAX, StoreError};
 
 /// A parameter of a statement.
 pub(super) type Param<'a> = &'a (dyn ToSql + Sync);
@@ -55,6 +55,17 @@ pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreE
 /// A value from JSON text.
 pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::Internal(error.into()))
+}
+
+/// A query whose rows end behind the one that fills a page: no value is read that the page has no
+/// room for, but for one row, which says that there is more. `weight` and `order` are of columns that the
+/// query selects; the rows are in that order, with a column more at their end.
+pub(super) fn paged(sql: &str, weight: &str, order: &str) -> String {
+    format!(
+        "SELECT * FROM (SELECT *, coalesce(sum({weight}) OVER (ORDER BY {order} ROWS BETWEEN \
+         UNBOUNDED PRECEDING AND 2 PRECEDING), 0) AS page_bytes FROM ({sql}) listed) weighed \
+         WHERE page_bytes <= {PAGE_BYTES_MAX} ORDER BY {order}"
+    )
 }
 
 /// Text on its way into a column.

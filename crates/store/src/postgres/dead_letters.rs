@@ -1,7 +1,5 @@
 //! Dead letters.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, EventTypeId, RequestId, Seq, WorkspaceId};
 use hookyard_core::model::NewAttempt;
@@ -27,14 +25,11 @@ impl DeadLetterStore for PostgresStore {
     ) -> Result<Vec<DeadLetter>, StoreError> {
         let conn = self.db.get().await?;
         self.own_endpoint(&conn, workspace, endpoint).await?;
-        let sql = format!(
-            "SELECT d.seq, d.type_id, d.parked_ms, d.request_id, {} FROM dead_letters d \
-             LEFT JOIN journal j ON j.seq = d.seq WHERE d.endpoint_id = $1 AND d.seq > $2 \
-             ORDER BY d.seq LIMIT $3",
-            journal::COLUMNS
-        );
+        let sql = "SELECT d.seq, d.type_id, d.parked_ms, d.request_id, j.event_id \
+             FROM dead_letters d LEFT JOIN journal j ON j.seq = d.seq \
+             WHERE d.endpoint_id = $1 AND d.seq > $2 ORDER BY d.seq LIMIT $3";
         let after = query.after.map_or(0, |seq| signed(seq.0));
-        let rows = conn.query(&sql, &[&endpoint.0, &after, &count(query.limit)]).await?;
+        let rows = conn.query(sql, &[&endpoint.0, &after, &count(query.limit)]).await?;
         rows.iter().map(letter).collect()
     }
 
@@ -98,16 +93,12 @@ async fn note(
 fn letter(row: &Row) -> Result<DeadLetter, StoreError> {
     let request_id = RequestId::parse(&row.text(3)?)
         .ok_or_else(|| StoreError::internal("a stored request id is damaged"))?;
-    let event = match row.get_as::<Option<i64>>(4)? {
-        Some(_) => Some(Arc::new(journal::event(row, 4)?)),
-        None => None,
-    };
     Ok(DeadLetter {
         seq: Seq(row.unsigned(0)?),
         event_type: EventTypeId(row.get_as(1)?),
         parked_at: row.moment(2)?,
         request_id,
-        event,
+        event_id: row.text_if(4)?,
     })
 }
 

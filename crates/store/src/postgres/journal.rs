@@ -18,15 +18,19 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
 
 use super::batches::Work;
-use super::columns::{Columns, Json, Param, Text, count, signed};
+use super::columns::{Columns, Json, Param, Text, count, paged, signed};
 use super::database::{Conn, Database};
 use super::retention::ROW_OVERHEAD;
 use super::{BATCH_MAX, PostgresStore};
-use crate::{EventQuery, JournalStore, Ready, StoreError};
+use crate::page::{self, Filling};
+use crate::{EventQuery, JournalStore, Page, Ready, StoreError};
 
 /// Columns that [`event`] reads, of the table `j`.
 pub(super) const COLUMNS: &str = "j.seq, j.workspace_id, j.type_id, j.accepted_ms, j.event_id, \
                                   j.source, j.attributes, j.object, cardinality(j.matched)";
+
+/// The bytes of an event that is read with [`COLUMNS`], without reading it.
+const WEIGHT: &str = "octet_length(object) + octet_length(attributes)";
 
 /// Takes the right to give out numbers and to add to queues, until the transaction's end.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(29818711113986049)";
@@ -60,7 +64,7 @@ impl JournalStore for PostgresStore {
         &self,
         workspace: WorkspaceId,
         query: EventQuery,
-    ) -> Result<Vec<Arc<Event>>, StoreError> {
+    ) -> Result<Page<Arc<Event>>, StoreError> {
         let order = if query.newest_first { "DESC" } else { "ASC" };
         // The index has them by type, so the first of each type are merged. Compared as a whole, the
         // columns leave the planner that index only: by the number alone it would look for a rare type
@@ -72,16 +76,16 @@ impl JournalStore for PostgresStore {
              AND (i.workspace_id, i.type_id, i.seq) < ($1, t.id, $4) ORDER BY \
              i.workspace_id {order}, i.type_id {order}, i.seq {order} LIMIT $5) first \
              WHERE t.workspace_id = $1 AND ($2::int4 IS NULL OR t.id = $2) \
-             ORDER BY first.seq {order} LIMIT $5) page JOIN journal j ON j.seq = page.seq \
-             ORDER BY j.seq {order}"
+             ORDER BY first.seq {order} LIMIT $5) page JOIN journal j ON j.seq = page.seq"
         );
+        let sql = paged(&sql, WEIGHT, &format!("seq {order}"));
         let event_type = query.event_type.map(|event_type| event_type.0);
         let after = query.after.map_or(0, |seq| signed(seq.0));
         let before = query.before.map_or(i64::MAX, |seq| signed(seq.0));
         let conn = self.db.get().await?;
-        let limit = count(query.limit);
+        let limit = count(page::read_for(query.limit));
         let rows = conn.query(&sql, &[&workspace.0, &event_type, &after, &before, &limit]).await?;
-        rows.iter().map(|row| event(row, 0).map(Arc::new)).collect()
+        Filling::of(query.limit, rows.iter().map(|row| event(row, 0).map(Arc::new)))
     }
 
     async fn event(

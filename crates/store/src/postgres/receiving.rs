@@ -15,12 +15,13 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::PostgresStore;
-use super::columns::{Columns, Json, Param, Text, count, from_json, signed, to_json};
+use super::columns::{Columns, Json, Param, Text, count, from_json, paged, signed, to_json};
 use super::database::Conn;
 use super::datasets::{To, Took};
 use super::{partitions, versions};
+use crate::page::{self as pages, Filling};
 use crate::{
-    Accepted, DELIVERIES_KEPT, Entity, Newest, REFUSED_KEPT, REJECTIONS_FOR, REJECTIONS_KEPT,
+    Accepted, DELIVERIES_KEPT, Entity, Newest, Page, REFUSED_KEPT, REJECTIONS_FOR, REJECTIONS_KEPT,
     REPEATS_FOR, REPEATS_MAX, ReceivingStore, StoreError, sealed,
 };
 
@@ -52,7 +53,7 @@ impl ReceivingStore for PostgresStore {
         workspace: WorkspaceId,
         source: SourceId,
         page: Newest<DeliveryId>,
-    ) -> Result<Vec<Delivery>, StoreError> {
+    ) -> Result<Page<Delivery>, StoreError> {
         // Numbers are in the order of time but for clocks that differ; so both are compared.
         let sql = format!(
             "SELECT {COLUMNS} FROM deliveries d JOIN sources s ON s.id = d.source_id \
@@ -60,11 +61,13 @@ impl ReceivingStore for PostgresStore {
              (d.received_ms, d.id) < ((SELECT received_ms FROM deliveries WHERE id = $3), $3)) \
              ORDER BY d.received_ms DESC, d.id DESC LIMIT $4"
         );
+        let weight = "octet_length(query) + octet_length(headers)";
+        let sql = paged(&sql, weight, "received_ms DESC, id DESC");
         let before = page.before.map(|id| signed(id.0));
         let conn = self.db.get().await?;
-        let rows =
-            conn.query(&sql, &[&source.0, &workspace.0, &before, &count(page.limit)]).await?;
-        rows.iter().map(delivery).collect()
+        let limit = count(pages::read_for(page.limit));
+        let rows = conn.query(&sql, &[&source.0, &workspace.0, &before, &limit]).await?;
+        Filling::of(page.limit, rows.iter().map(delivery))
     }
 
     async fn delivery(

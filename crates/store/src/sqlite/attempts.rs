@@ -1,5 +1,6 @@
 //! The delivery log.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use super::retention::ROW_OVERHEAD;
 use super::rows::{count, from_json, millis, moment, signed, to_json};
 use super::writer::Tx;
 use super::{SqliteStore, codec, failed};
-use crate::{AttemptQuery, AttemptStore, Entity, StoreError};
+use crate::page::{self, Filling};
+use crate::{AttemptQuery, AttemptStore, Entity, Page, StoreError};
 
 /// Columns that [`attempt`] reads.
 const COLUMNS: &str = "endpoint_id, started_ms, duration_ms, queue_delay_ms, status, success, \
@@ -29,7 +31,7 @@ impl AttemptStore for SqliteStore {
         workspace: WorkspaceId,
         endpoint: EndpointId,
         query: AttemptQuery,
-    ) -> Result<Vec<Attempt>, StoreError> {
+    ) -> Result<Page<Attempt>, StoreError> {
         let owner = self.memory.endpoint(endpoint).filter(|e| e.workspace == workspace);
         owner.ok_or(StoreError::NotFound(Entity::Endpoint))?;
         self.readers.read(move |conn| select(conn, endpoint, &query)).await
@@ -41,12 +43,10 @@ impl AttemptStore for SqliteStore {
         endpoint: EndpointId,
         request_id: &RequestId,
     ) -> Result<Option<Attempt>, StoreError> {
-        // The id says when the attempt was started, which the index knows.
-        let at = Some(request_id.stamp());
-        let query =
-            AttemptQuery { from: at, until: at, limit: usize::MAX, ..AttemptQuery::default() };
-        let same_moment = self.attempts(workspace, endpoint, query).await?;
-        Ok(same_moment.into_iter().find(|attempt| attempt.record.request_id == *request_id))
+        let owner = self.memory.endpoint(endpoint).filter(|e| e.workspace == workspace);
+        owner.ok_or(StoreError::NotFound(Entity::Endpoint))?;
+        let request_id = request_id.clone();
+        self.readers.read(move |conn| find(conn, endpoint, &request_id)).await
     }
 }
 
@@ -129,22 +129,52 @@ fn select(
     conn: &Connection,
     endpoint: EndpointId,
     query: &AttemptQuery,
-) -> Result<Vec<Attempt>, StoreError> {
+) -> Result<Page<Attempt>, StoreError> {
     let (conditions, mut values) = conditions(endpoint, query)?;
+    let columns = columns(query.brief);
     let sql = format!(
-        "SELECT {COLUMNS} FROM attempts WHERE {conditions} ORDER BY started_ms DESC, id DESC \
+        "SELECT {columns} FROM attempts WHERE {conditions} ORDER BY started_ms DESC, id DESC \
          LIMIT ? OFFSET ?"
     );
-    for bound in [query.limit, query.offset] {
+    for bound in [page::read_for(query.limit), query.offset] {
         values.push(Value::Integer(count(bound)));
     }
     let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query(params_from_iter(values)).map_err(failed)?;
-    let mut attempts = Vec::new();
+    let mut page = Filling::new(query.limit);
     while let Some(row) = rows.next().map_err(failed)? {
-        attempts.push(attempt(row)?);
+        if !page.add(attempt(row)?) {
+            break;
+        }
     }
-    Ok(attempts)
+    Ok(page.done())
+}
+
+/// What is read of an attempt: for a brief one nothing of the request's headers and of the answer's text.
+fn columns(brief: bool) -> Cow<'static, str> {
+    match brief {
+        false => Cow::Borrowed(COLUMNS),
+        true => Cow::Owned(COLUMNS.replace(
+            "request_headers, response_headers, response,",
+            "'[]', response_headers, NULL,",
+        )),
+    }
+}
+
+fn find(
+    conn: &Connection,
+    endpoint: EndpointId,
+    request_id: &RequestId,
+) -> Result<Option<Attempt>, StoreError> {
+    // The id says when the attempt was started, which the index knows.
+    let sql = format!(
+        "SELECT {COLUMNS} FROM attempts WHERE endpoint_id = ?1 AND started_ms = ?2 \
+         AND request_id = ?3 LIMIT 1"
+    );
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    let at = request_id.stamp().as_millisecond();
+    let mut rows = statement.query(params![endpoint.0, at, request_id.as_str()]).map_err(failed)?;
+    rows.next().map_err(failed)?.map(attempt).transpose()
 }
 
 /// The query as SQL with its values.

@@ -14,7 +14,10 @@ use super::credentials::Access;
 use super::failed;
 use super::retention::ROW_OVERHEAD;
 use super::rows::{count, moment, signed, unsigned};
-use crate::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore, Seen, StoreError, SurplusAge};
+use crate::page::{self, Filling};
+use crate::{
+    Actor, ActorKind, AuditEntry, AuditQuery, AuditStore, Page, Seen, StoreError, SurplusAge,
+};
 
 #[async_trait]
 impl<A: Access> AuditStore for A {
@@ -22,7 +25,7 @@ impl<A: Access> AuditStore for A {
         &self,
         workspace: WorkspaceId,
         query: AuditQuery,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
+    ) -> Result<Page<AuditEntry>, StoreError> {
         self.look(move |conn| select(conn, workspace, &query)).await
     }
 
@@ -72,7 +75,7 @@ fn select(
     conn: &Connection,
     workspace: WorkspaceId,
     query: &AuditQuery,
-) -> Result<Vec<AuditEntry>, StoreError> {
+) -> Result<Page<AuditEntry>, StoreError> {
     let (conditions, values) = conditions(workspace, query);
     let order = if query.newest_first { "DESC" } else { "ASC" };
     let sql = format!(
@@ -81,7 +84,7 @@ fn select(
     );
     let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
     let rows = statement.query_map(params_from_iter(values), entry).map_err(failed)?;
-    rows.collect::<Result<_, _>>().map_err(failed)
+    Filling::of(query.limit, rows).map_err(failed)
 }
 
 /// The query as SQL with its values, the limit last.
@@ -119,7 +122,7 @@ fn conditions(workspace: WorkspaceId, query: &AuditQuery) -> (String, Vec<Value>
         }
         one => add("action = ?", one.map(Value::Text)),
     }
-    values.push(Value::Integer(count(*limit)));
+    values.push(Value::Integer(count(page::read_for(*limit))));
     (sql, values)
 }
 

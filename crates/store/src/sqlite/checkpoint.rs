@@ -33,6 +33,7 @@ pub(super) fn checkpoint(
             }
             state.checkpoint = state.ids;
             state.keys.saved();
+            memory.ids_saved(state.ids.seq);
             Ok(())
         }
         Err(error) => {
@@ -64,6 +65,11 @@ fn write<'a>(
         tx.prepare_cached(sql)
             .and_then(|mut sql| sql.execute(params![signed(first), hashes, workspaces]))
             .map_err(failed)?;
+        let sql = "INSERT OR REPLACE INTO event_ids (part, first_seq, places) VALUES (?1, ?2, ?3)";
+        let mut insert = tx.prepare_cached(sql).map_err(failed)?;
+        for (part, places) in keys::parts(run.iter().map(|(_, key)| key)) {
+            insert.execute(params![part, signed(first), places]).map_err(failed)?;
+        }
     }
     let NextIds { journal_bytes, attempt_bytes, .. } = state.checkpoint;
     retention::add(

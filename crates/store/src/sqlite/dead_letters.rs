@@ -27,12 +27,7 @@ impl DeadLetterStore for SqliteStore {
         query: DeadLetterQuery,
     ) -> Result<Vec<DeadLetter>, StoreError> {
         self.owned_by(workspace, endpoint)?;
-        let mut letters = self.readers.read(move |conn| list(conn, endpoint, query)).await?;
-        let events = self.load(letters.iter().map(|letter| letter.seq.0).collect()).await?;
-        for (letter, event) in letters.iter_mut().zip(events) {
-            letter.event = event;
-        }
-        Ok(letters)
+        self.readers.read(move |conn| list(conn, endpoint, query)).await
     }
 
     async fn redeliver_dead_letters(
@@ -98,8 +93,9 @@ fn list(
     endpoint: EndpointId,
     query: DeadLetterQuery,
 ) -> Result<Vec<DeadLetter>, StoreError> {
-    let sql = "SELECT seq, type_id, parked_ms, request_id FROM dead_letters \
-               WHERE endpoint_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+    let sql = "SELECT d.seq, d.type_id, d.parked_ms, d.request_id, j.event_id FROM dead_letters d \
+               LEFT JOIN journal j ON j.seq = d.seq WHERE d.endpoint_id = ?1 AND d.seq > ?2 \
+               ORDER BY d.seq LIMIT ?3";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let after = query.after.map_or(0, |seq| signed(seq.0));
     let mut rows =
@@ -120,7 +116,7 @@ fn letter(row: &Row<'_>) -> Result<DeadLetter, StoreError> {
         event_type: EventTypeId(row.get(1).map_err(failed)?),
         parked_at: moment(row.get(2).map_err(failed)?),
         request_id,
-        event: None,
+        event_id: row.get(4).map_err(failed)?,
     })
 }
 

@@ -17,7 +17,8 @@ use super::pack::{self, PACKED_FROM, Stored};
 use super::rows::{moment, signed, to_json, unsigned};
 use super::writer::Tx;
 use super::{dataset_rows, failed};
-use crate::{Newest, StoreError};
+use crate::page::Filling;
+use crate::{Newest, Page, StoreError};
 
 /// Deliveries in one chunk: reading one of them reads the heads of all, some tens of kilobytes.
 const CHUNK_MAX: u64 = 128;
@@ -220,21 +221,21 @@ pub(super) fn page(
     conn: &Connection,
     source: SourceId,
     page: Newest<DeliveryId>,
-) -> Result<Vec<Delivery>, StoreError> {
+) -> Result<Page<Delivery>, StoreError> {
     let sql = "SELECT id, heads_size, heads FROM delivery_chunks \
                WHERE source_id = ?1 AND id < ?2 ORDER BY id DESC";
     let before = page.before.map_or(u64::MAX, |id| id.0);
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let mut chunks = statement.query(params![source.0, signed(before)]).map_err(failed)?;
-    let mut found = Vec::new();
-    while found.len() < page.limit
-        && let Some(chunk) = chunks.next().map_err(failed)?
-    {
-        let newer = heads(chunk)?.into_iter().rev().filter(|(id, _)| *id < before);
-        let rest = page.limit - found.len();
-        found.extend(newer.take(rest).map(|(id, head)| delivery(id, head)));
+    let mut found = Filling::new(page.limit);
+    while let Some(chunk) = chunks.next().map_err(failed)? {
+        for (id, head) in heads(chunk)?.into_iter().rev().filter(|(id, _)| *id < before) {
+            if !found.add(delivery(id, head)) {
+                return Ok(found.done());
+            }
+        }
     }
-    Ok(found)
+    Ok(found.done())
 }
 
 /// The deliveries of a chunk with their numbers.
@@ -428,7 +429,7 @@ mod tests {
             address: Some([10, 0, 0, 1].into()),
             bytes: 10,
         };
-        assert_eq!((found.len(), &found[1]), (2, &first));
+        assert_eq!((found.entries.len(), &found.entries[1]), (2, &first));
         let body = |id| one(&conn, SourceId(7), DeliveryId(id)).unwrap().map(|found| found.1);
         assert_eq!(body(1), Some(Some(Bytes::from_static("{\"a\":\"é\"}".as_bytes()))));
         assert_eq!(body(3), Some(Some(Bytes::from_static(b"\0\xff \xc3"))));

@@ -13,7 +13,8 @@ use super::retention::ROW_OVERHEAD;
 use super::rows::{Raw, Text, count, moment, signed, unsigned};
 use super::writer::Tx;
 use super::{SqliteStore, codec, failed, keys};
-use crate::{CatalogStore, EventQuery, JournalStore, StoreError};
+use crate::page::{self, Filling};
+use crate::{CatalogStore, EventQuery, JournalStore, Page, StoreError};
 
 /// Columns that [`event`] reads.
 pub(super) const COLUMNS: &str = "seq, workspace_id, type_id, accepted_ms, event_id, source, \
@@ -37,7 +38,7 @@ impl JournalStore for SqliteStore {
         &self,
         workspace: WorkspaceId,
         query: EventQuery,
-    ) -> Result<Vec<Arc<Event>>, StoreError> {
+    ) -> Result<Page<Arc<Event>>, StoreError> {
         let types: Vec<EventTypeId> = match query.event_type {
             Some(event_type) => vec![event_type],
             None => match self.catalogue(workspace).await {
@@ -56,7 +57,10 @@ impl JournalStore for SqliteStore {
         source: Option<&str>,
     ) -> Result<Option<Arc<Event>>, StoreError> {
         let (id, source) = (id.to_owned(), source.map(str::to_owned));
-        self.readers.read(move |conn| find(conn, workspace, &id, source.as_deref())).await
+        // What is not in memory any more when the disk is looked at is there.
+        let newest = self.memory.find_id(id_hash(workspace, &id));
+        let find = move |conn: &Connection| find(conn, workspace, &id, source.as_deref(), &newest);
+        self.readers.read(find).await
     }
 
     async fn events_by_seq(
@@ -135,6 +139,7 @@ pub(super) fn append(
 ) -> Result<Vec<Receipt>, StoreError> {
     let mut receipts = Vec::with_capacity(events.len());
     let mut appended = Vec::with_capacity(events.len());
+    let mut ids = Vec::with_capacity(events.len());
     for (key, event) in events {
         if let Some(first) = duplicate(tx, key, workspace, &event)? {
             receipts.push(first);
@@ -143,10 +148,14 @@ pub(super) fn append(
         let matched = u32::try_from(event.matched.len()).unwrap_or(u32::MAX);
         let (event, endpoints) = insert(tx, workspace, event, now)?;
         tx.state.keys.push(workspace, event.seq.0, key);
+        ids.push((event.seq.0, key));
         receipts.push(Receipt { seq: event.seq, matched, duplicate: false });
         appended.push((Arc::new(event), endpoints));
     }
-    tx.after_commit(move |memory| memory.enqueue(appended));
+    tx.after_commit(move |memory| {
+        memory.enqueue(appended);
+        memory.note_ids(ids);
+    });
     Ok(receipts)
 }
 
@@ -215,7 +224,7 @@ fn list(
     workspace: WorkspaceId,
     types: &[EventTypeId],
     query: &EventQuery,
-) -> Result<Vec<Arc<Event>>, StoreError> {
+) -> Result<Page<Arc<Event>>, StoreError> {
     let order = if query.newest_first { "DESC" } else { "ASC" };
     let sql = format!(
         "SELECT seq FROM journal WHERE workspace_id = ?1 AND type_id = ?2 AND seq > ?3 \
@@ -224,9 +233,10 @@ fn list(
     let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
     let after = query.after.map_or(0, |seq| signed(seq.0));
     let before = query.before.map_or(i64::MAX, |seq| signed(seq.0));
+    let wanted = count(page::read_for(query.limit));
     let mut seqs: Vec<u64> = Vec::new();
     for event_type in types {
-        let bounds = params![workspace.0, event_type.0, after, before, count(query.limit)];
+        let bounds = params![workspace.0, event_type.0, after, before, wanted];
         let found = statement.query_map(bounds, |row| unsigned(row, 0)).map_err(failed)?;
         for seq in found {
             seqs.push(seq.map_err(failed)?);
@@ -236,44 +246,68 @@ fn list(
     if query.newest_first {
         seqs.reverse();
     }
-    seqs.truncate(query.limit);
+    seqs.truncate(page::read_for(query.limit));
     let events = seqs.into_iter().filter_map(|seq| by_seq(conn, seq).transpose());
-    events.map(|event| event.map(Arc::new)).collect()
+    Filling::of(query.limit, events.map(|event| event.map(Arc::new)))
 }
 
-/// The newest event with this id.
+/// The newest event with this id. `newest` are those since the last checkpoint that may have it.
 fn find(
     conn: &Connection,
     workspace: WorkspaceId,
     id: &str,
     source: Option<&str>,
+    newest: &[u64],
 ) -> Result<Option<Arc<Event>>, StoreError> {
     let fits = |event: &Event| {
         event.workspace == workspace
             && event.id == id
             && source.is_none_or(|source| event.source == source)
     };
-    let stored: i64 =
-        conn.query_row("SELECT seq FROM checkpoint", [], |row| row.get(0)).map_err(failed)?;
-    let sql = format!(
-        "SELECT {COLUMNS} FROM journal WHERE seq > ?1 AND workspace_id = ?2 AND event_id = ?3 \
-         AND (?4 IS NULL OR source = ?4) ORDER BY seq DESC LIMIT 1"
-    );
-    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
-    let newest = statement.query_row(params![stored, workspace.0, id, source], event).optional();
-    if let Some(event) = newest.map_err(failed)? {
-        return Ok(Some(Arc::new(event)));
+    for seq in newest {
+        if let Some(event) = by_seq(conn, *seq)?.filter(&fits) {
+            return Ok(Some(Arc::new(event)));
+        }
     }
-    find_stored(conn, id_hash(workspace, id), fits)
+    let hash = id_hash(workspace, id);
+    match find_stored(conn, hash, &fits)? {
+        Some(event) => Ok(Some(event)),
+        None => find_in_old_runs(conn, hash, &fits),
+    }
 }
+
+/// Where the places of an id are in each run, the newest first.
+const PARTS_OF: &str = "SELECT first_seq, places FROM event_ids WHERE part = ?1 \
+                        ORDER BY first_seq DESC";
 
 /// The newest event before the last checkpoint that has this hash and fits.
 fn find_stored(
     conn: &Connection,
     hash: u64,
-    fits: impl Fn(&Event) -> bool,
+    fits: &impl Fn(&Event) -> bool,
 ) -> Result<Option<Arc<Event>>, StoreError> {
-    let sql = "SELECT first_seq, hashes FROM event_keys ORDER BY first_seq DESC";
+    let mut statement = conn.prepare_cached(PARTS_OF).map_err(failed)?;
+    let mut runs = statement.query([keys::part(hash)]).map_err(failed)?;
+    while let Some(run) = runs.next().map_err(failed)? {
+        let first = unsigned(run, 0).map_err(failed)?;
+        let part = run.get_ref(1).map_err(failed)?.as_blob().map_err(|e| failed(e.into()))?;
+        for place in keys::places(part, hash) {
+            if let Some(event) = by_seq(conn, first + u64::from(place))?.filter(fits) {
+                return Ok(Some(Arc::new(event)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The same, of the runs that were written before ids had parts.
+fn find_in_old_runs(
+    conn: &Connection,
+    hash: u64,
+    fits: &impl Fn(&Event) -> bool,
+) -> Result<Option<Arc<Event>>, StoreError> {
+    let sql = "SELECT first_seq, hashes FROM event_keys \
+               WHERE first_seq < (SELECT first_seq FROM event_ids_from) ORDER BY first_seq DESC";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let mut runs = statement.query([]).map_err(failed)?;
     while let Some(run) = runs.next().map_err(failed)? {
@@ -281,8 +315,7 @@ fn find_stored(
         let hashes = run.get_ref(1).map_err(failed)?.as_blob().map_err(|e| failed(e.into()))?;
         for (place, key) in keys::decode(hashes).enumerate().rev() {
             if key.id == hash
-                && let Some(event) = by_seq(conn, first + place as u64)?
-                && fits(&event)
+                && let Some(event) = by_seq(conn, first + place as u64)?.filter(fits)
             {
                 return Ok(Some(Arc::new(event)));
             }
@@ -325,6 +358,42 @@ mod tests {
     use super::super::Options;
     use super::*;
     use crate::{NewWorkspace, Store as _, TenantStore};
+
+    /// The instructions that finding an event by its id takes do not grow with the events: a run is one
+    /// row of some hundred bytes.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_event_is_found_by_its_id_without_a_scan() {
+        use rusqlite::StatementStatus::VmStep;
+
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("hookyard.db");
+        let entropy = Arc::new(SystemEntropy);
+        let store = SqliteStore::open(Options { path: path.clone(), key: [7; 32], entropy });
+        let store = store.unwrap();
+        let ws = crate::contract::WS;
+        store.create_workspace(crate::contract::new_workspace(ws, "DEMO")).await.unwrap();
+        for from in (0..100_000).step_by(1_000) {
+            let events = (from..from + 1_000).map(|n| crate::contract::event(n, &[])).collect();
+            store.append(ws, events, Timestamp::UNIX_EPOCH).await.unwrap();
+        }
+        assert!(store.memory.find_id(id_hash(ws, "event-99999")).len() <= 1);
+        for n in [0, 1, 54_321, 99_998, 99_999] {
+            let id = format!("event-{n}");
+            assert_eq!(store.event(ws, &id, None).await.unwrap().unwrap().id, id);
+        }
+        store.close().await.unwrap();
+
+        let conn = Connection::open(path).unwrap();
+        let hash = id_hash(ws, "event-1");
+        conn.prepare_cached(PARTS_OF).unwrap().reset_status(VmStep);
+        let found = find_stored(&conn, hash, &|event| event.id == "event-1").unwrap();
+        assert!(found.is_some());
+        let steps = conn.prepare_cached(PARTS_OF).unwrap().get_status(VmStep);
+        assert!(steps < 100, "{steps}");
+        let bytes = "SELECT max(length(places)) FROM event_ids";
+        let bytes: i64 = conn.query_row(bytes, [], |row| row.get(0)).unwrap();
+        assert!(bytes < 2_000, "{bytes}");
+    }
 
     const ID: WorkspaceId = WorkspaceId(1);
 

@@ -7,7 +7,7 @@
 //! What is in memory is shared among the workspaces: where there is too much, the oldest goes of the one
 //! that has most. So none pushes out what another has within its share.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use hookyard_core::id::WorkspaceId;
@@ -25,6 +25,13 @@ pub(super) const WINDOW: usize = 1_000_000;
 /// How many of the newest events of all workspaces a start looks at for those that are in the window:
 /// at 20 bytes each it reads some 160 MB at most, a second or two.
 pub(super) const RECOVERED_MAX: u64 = 8_000_000;
+
+/// Parts that the ids of a run are kept in, by the first byte of their hash: to find one, only its part
+/// is read of each run, some hundred bytes.
+pub(super) const PARTS: i64 = 256;
+
+/// Bytes of one event in such a part.
+const PLACE_BYTES: usize = 8;
 
 /// Bytes of one event in a stored run.
 pub(super) const KEY_BYTES: usize = 16;
@@ -99,6 +106,63 @@ pub(super) fn decode_workspaces(bytes: &[u8], keys: usize) -> Result<Vec<Workspa
 /// The workspace that keys have of which none was written down: all that were stored by versions that
 /// did not. They have one share.
 pub(super) const UNKNOWN: WorkspaceId = WorkspaceId(0);
+
+/// The part that an id's hash is in.
+pub(super) fn part(id: u64) -> i64 {
+    i64::from(id.to_be_bytes()[0])
+}
+
+/// The parts of a run, by their number: of each event four more bytes of its id's hash, and its place
+/// in the run.
+pub(super) fn parts<'a>(keys: impl Iterator<Item = &'a Key>) -> BTreeMap<i64, Vec<u8>> {
+    let mut parts: BTreeMap<i64, Vec<u8>> = BTreeMap::new();
+    for (place, key) in (0_u32..).zip(keys) {
+        let part = parts.entry(part(key.id)).or_default();
+        part.extend_from_slice(&mark(key.id));
+        part.extend_from_slice(&place.to_le_bytes());
+    }
+    parts
+}
+
+/// The places of an id in a part of a run, the last one first.
+pub(super) fn places(part: &[u8], id: u64) -> impl Iterator<Item = u32> {
+    let own = mark(id);
+    let place = |entry: &[u8]| u32::from_le_bytes(*entry[4..].first_chunk().unwrap_or(&[0; 4]));
+    let entries = part.chunks_exact(PLACE_BYTES).rev();
+    entries.filter(move |entry| entry[..4] == own).map(place)
+}
+
+/// What tells the ids of a part apart.
+fn mark(id: u64) -> [u8; 4] {
+    let [_, a, b, c, d, ..] = id.to_be_bytes();
+    [a, b, c, d]
+}
+
+/// The ids of the newest events, which no run has yet: hashes, with the events' numbers ascending.
+#[derive(Debug, Default)]
+pub(super) struct Unsaved {
+    ids: VecDeque<(u64, u64)>,
+}
+
+impl Unsaved {
+    /// Adds committed events. Where runs cannot be written for long, the oldest are forgotten.
+    pub(super) fn extend(&mut self, ids: impl IntoIterator<Item = (u64, Key)>) {
+        self.ids.extend(ids.into_iter().map(|(seq, key)| (seq, key.id)));
+        let surplus = self.ids.len().saturating_sub(WINDOW);
+        self.ids.drain(..surplus);
+    }
+
+    /// Forgets the events below a number: a run has them.
+    pub(super) fn saved(&mut self, below: u64) {
+        let count = self.ids.partition_point(|(seq, _)| *seq < below);
+        self.ids.drain(..count);
+    }
+
+    /// The events that may have this id, the newest first.
+    pub(super) fn find(&self, id: u64) -> Vec<u64> {
+        self.ids.iter().rev().filter(|(_, own)| *own == id).map(|(seq, _)| *seq).collect()
+    }
+}
 
 /// The identities of the newest events of each workspace.
 #[derive(Debug)]
@@ -359,6 +423,30 @@ mod tests {
         assert_eq!(decode_workspaces(&stored, run.len()).unwrap(), run);
         assert_eq!(decode_workspaces(&stored, 2).unwrap(), run[..2]);
         assert!(decode_workspaces(&[], 7).unwrap().is_empty());
+    }
+
+    #[test]
+    fn ids_are_found_in_the_parts_of_a_run() {
+        let run: Vec<_> = (0..5_000).map(|n| key(&(n % 4_000).to_string(), "x")).collect();
+        let parts = parts(run.iter());
+        assert_eq!(parts.values().map(Vec::len).sum::<usize>(), run.len() * PLACE_BYTES);
+        for (n, expected) in [(7, vec![4_007, 7]), (3_999, vec![3_999])] {
+            let id = key(&n.to_string(), "y").id;
+            assert_eq!(places(&parts[&part(id)], id).collect::<Vec<_>>(), expected);
+        }
+        let none = key("none", "x").id;
+        assert!(parts.get(&part(none)).is_none_or(|part| places(part, none).next().is_none()));
+    }
+
+    #[test]
+    fn what_no_run_has_is_found_in_memory() {
+        let mut unsaved = Unsaved::default();
+        unsaved.extend([(7, key("a", "")), (8, key("b", "")), (9, key("a", "x"))]);
+        assert_eq!(unsaved.find(key("a", "").id), [9, 7]);
+        unsaved.saved(8);
+        assert_eq!(unsaved.find(key("a", "").id), [9]);
+        unsaved.extend((10..).zip(std::iter::repeat_n(key("c", ""), WINDOW)));
+        assert!(unsaved.find(key("a", "").id).is_empty());
     }
 
     #[test]

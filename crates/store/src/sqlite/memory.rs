@@ -8,6 +8,7 @@ use hookyard_core::id::{DatasetId, EndpointId, ProjectId, Seq, SourceId, Workspa
 use hookyard_core::model::{Catalogue, Endpoint, Event, Source};
 use sha2::{Digest, Sha256};
 
+use super::keys::{Key, Unsaved};
 use crate::backlog::Backlog;
 use crate::{Ready, SourceQuery};
 
@@ -25,6 +26,8 @@ pub(super) struct Memory {
     endpoints: RwLock<HashMap<EndpointId, Arc<Endpoint>>>,
     queues: RwLock<HashMap<EndpointId, Arc<Mutex<Backlog>>>>,
     recent: RwLock<Recent>,
+    /// The ids of events since the last checkpoint.
+    unsaved: RwLock<Unsaved>,
     sources: RwLock<Sources>,
     catalogues: RwLock<HashMap<WorkspaceId, Arc<Catalogue>>>,
     /// Count the changes of each workspace's catalogue and endpoints.
@@ -97,6 +100,21 @@ impl Memory {
             lock(&self.dirty).extend(touched.iter().copied());
             self.ready.mark(touched);
         }
+    }
+
+    /// Notes the ids of committed events.
+    pub(super) fn note_ids(&self, ids: impl IntoIterator<Item = (u64, Key)>) {
+        write(&self.unsaved).extend(ids);
+    }
+
+    /// Forgets the ids of events below a number, which are on disk.
+    pub(super) fn ids_saved(&self, below: u64) {
+        write(&self.unsaved).saved(below);
+    }
+
+    /// The events since the last checkpoint that may have this id, the newest first.
+    pub(super) fn find_id(&self, id: u64) -> Vec<u64> {
+        read(&self.unsaved).find(id)
     }
 
     pub(super) fn mark_dirty(&self, id: EndpointId) {

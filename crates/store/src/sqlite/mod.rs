@@ -281,7 +281,7 @@ mod tests {
             assert_eq!((head.state, head.held, head.entries.len()), (expected, 1, 2));
         }
         let query = AttemptQuery { limit: 9, ..AttemptQuery::default() };
-        let attempts = store.attempts(contract::WS, EndpointId(2), query).await.unwrap();
+        let attempts = store.attempts(contract::WS, EndpointId(2), query).await.unwrap().entries;
         assert!(attempts[0].record.entries.is_empty());
     }
 

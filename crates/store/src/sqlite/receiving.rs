@@ -17,7 +17,7 @@ use super::journal::{self, keyed};
 use super::pack::{self, Stored};
 use super::writer::Tx;
 use super::{SqliteStore, datasets, inspection, landing, versions};
-use crate::{Accepted, Entity, Newest, ReceivingStore, StoreError};
+use crate::{Accepted, Entity, Newest, Page, ReceivingStore, StoreError};
 
 #[async_trait]
 impl ReceivingStore for SqliteStore {
@@ -45,9 +45,9 @@ impl ReceivingStore for SqliteStore {
         workspace: WorkspaceId,
         source: SourceId,
         page: Newest<DeliveryId>,
-    ) -> Result<Vec<Delivery>, StoreError> {
+    ) -> Result<Page<Delivery>, StoreError> {
         if !self.owns(workspace, source) {
-            return Ok(Vec::new());
+            return Ok(Page::EMPTY);
         }
         self.readers.read(move |conn| deliveries::page(conn, source, page)).await
     }

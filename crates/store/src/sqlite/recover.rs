@@ -53,7 +53,10 @@ pub(super) fn recover(conn: &Connection, vault: &Vault) -> Result<(Memory, State
     let with_work = memory.queue_ids().into_iter().filter(|id| pending(&memory, *id));
     memory.ready.mark(with_work);
     memory.replays.mark(replays::running(conn)?);
-    Ok((memory, state(conn, saved)?))
+    let state = state(conn, saved)?;
+    let (first, unsaved) = state.keys.unsaved();
+    memory.note_ids((first..).zip(unsaved.iter().map(|(_, key)| *key)));
+    Ok((memory, state))
 }
 
 fn pending(memory: &Memory, id: EndpointId) -> bool {

@@ -304,9 +304,17 @@ fn forget_keys(conn: &Connection, window: &Range<u64>) -> Result<(), StoreError>
     let sql = "DELETE FROM event_keys WHERE first_seq < ?2 \
                AND first_seq + length(hashes) / ?3 > ?1 \
                AND NOT EXISTS (SELECT 1 FROM journal WHERE seq >= first_seq \
-               AND seq < first_seq + length(hashes) / ?3)";
+               AND seq < first_seq + length(hashes) / ?3) RETURNING first_seq";
     let row = params![signed(window.start), signed(window.end), count(super::keys::KEY_BYTES)];
-    conn.prepare_cached(sql).and_then(|mut sql| sql.execute(row)).map_err(failed)?;
+    let mut delete = conn.prepare_cached(sql).map_err(failed)?;
+    let runs = delete.query_map(row, |row| row.get::<_, i64>(0)).map_err(failed)?;
+    let sql = "DELETE FROM event_ids WHERE part = ?1 AND first_seq = ?2";
+    let mut delete = conn.prepare_cached(sql).map_err(failed)?;
+    for run in runs.collect::<Result<Vec<_>, _>>().map_err(failed)? {
+        for part in 0..super::keys::PARTS {
+            delete.execute(params![part, run]).map_err(failed)?;
+        }
+    }
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::reader::Reader;
+use crate::shares::Full;
 use crate::{Error, Schema, Tables};
 
 #[cfg(feature = "analytics")]
@@ -79,8 +80,9 @@ pub struct Export {
     pub parts: mpsc::Receiver<Result<Bytes, Error>>,
 }
 
-/// How long a reader may take nothing before an export ends: its place is then somebody else's.
-const STALL_MAX: Duration = Duration::from_secs(120);
+/// How long a reader may take for a part, about a mebibyte, before an export ends: its place is then
+/// somebody else's. Whoever takes less than 20 KB/s would be at the usual dataset for hours.
+const STALL_MAX: Duration = Duration::from_secs(60);
 
 /// Turns rows into the bytes of a file.
 trait Encoder: Send {
@@ -102,9 +104,9 @@ impl Tables {
         if options.format == Format::Parquet && !crate::ANALYTICS {
             return Err(Error::NotBuilt("Parquet"));
         }
-        let permit = Arc::clone(&self.exports).try_acquire_owned();
-        let permit = permit.map_err(|_| {
-            Error::Busy("as many exports as may run at once are running; try again later")
+        let permit = self.exports.take(workspace).map_err(|full| match full {
+            Full::Own => Error::Busy("as many exports of this workspace as may run at once are running; try again when one ends"),
+            Full::All => Error::Busy("as many exports as may run at once are running; try again later"),
         })?;
         let dataset = self.dataset(workspace, id).await?;
         let name = dataset.name.clone();

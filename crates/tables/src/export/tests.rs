@@ -127,7 +127,7 @@ async fn work_for_nobody_ends() {
     for n in 0..20 {
         place.add(WS, id, &format!("\"{filler}\""), n).await;
     }
-    for _ in 0..4 * crate::EXPORTS_MAX {
+    for _ in 0..4 * crate::EXPORTS_OF_ONE_MAX {
         let mut export = place.tables.export(WS, id, options(Format::Ndjson)).await;
         while let Err(Error::Busy(_)) = export {
             tokio::task::yield_now().await;
@@ -139,11 +139,34 @@ async fn work_for_nobody_ends() {
     loop {
         match place.tables.export(WS, id, options(Format::Ndjson)).await {
             Ok(export) => open.push(export),
-            Err(Error::Busy(_)) if open.len() == crate::EXPORTS_MAX => break,
+            Err(Error::Busy(_)) if open.len() == crate::EXPORTS_OF_ONE_MAX => break,
             Err(_) => tokio::task::yield_now().await,
         }
     }
     drop(open);
+}
+
+/// Whoever opens exports and reads nothing of them has a share of the places and no more.
+#[tokio::test]
+async fn slow_readers_leave_places_to_other_workspaces() {
+    let place = Place::new().await;
+    // More than an export makes before somebody reads.
+    let slow = place.dataset(WS, "Orders", &[]).await;
+    for n in 0..6 {
+        place.add(WS, slow, &format!("\"{}\"", "x".repeat(600_000)), n).await;
+    }
+    let other = place.dataset(OTHER, "Orders", &["2"]).await;
+    let mut open = Vec::new();
+    let refused = loop {
+        match place.tables.export(WS, slow, options(Format::Ndjson)).await {
+            Ok(export) => open.push(export),
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(open.len(), crate::EXPORTS_OF_ONE_MAX);
+    assert!(refused.to_string().contains("of this workspace"), "{refused}");
+    let mut export = place.tables.export(OTHER, other, options(Format::Ndjson)).await.unwrap();
+    assert_eq!(export.parts.recv().await.unwrap().unwrap(), "2\n");
 }
 
 #[tokio::test]

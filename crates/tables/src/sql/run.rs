@@ -25,6 +25,7 @@ use super::room::Room;
 use super::{
     Answer, Limits, PARAMETERS_MAX, Parameter, Query, ROWS_DEFAULT, functions, guard, joins, kept,
 };
+use crate::shares::Full;
 use crate::{Error, Tables};
 
 /// The stack of a query's thread. Only what is used of it takes memory.
@@ -37,9 +38,9 @@ impl Tables {
     /// Answers a query over the caller's datasets. Dropping the future ends the work.
     pub async fn query(&self, workspace: WorkspaceId, query: Query) -> Result<Answer, Error> {
         let limit = self.check(&query)?;
-        let permit = Arc::clone(&self.queries).try_acquire_owned();
-        let permit = permit.map_err(|_| {
-            Error::Busy("as many queries as may run at once are running; try again later")
+        let permit = self.queries.take(workspace).map_err(|full| match full {
+            Full::Own => Error::Busy("as many queries of this workspace as may run at once are running; try again when one ends"),
+            Full::All => Error::Busy("as many queries as may run at once are running; try again later"),
         })?;
         let (mut tell, told) = oneshot::channel();
         let tables = self.clone();

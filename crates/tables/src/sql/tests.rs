@@ -286,7 +286,7 @@ async fn long_rows_are_not_multiplied_in_memory() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn time_rows_bytes_and_number_are_bounded() {
-    let limits = Limits { time: Duration::from_millis(700), queries: 2, ..Limits::default() };
+    let limits = Limits { time: Duration::from_millis(700), queries: 3, ..Limits::default() };
     let place = Place::with(limits).await;
     let id = place.dataset(WS, "t", &[]).await;
     place.fill(id, (0..100).map(|n| format!(r#"{{"n":{n},"k":0}}"#))).await;
@@ -306,7 +306,8 @@ async fn time_rows_bytes_and_number_are_bounded() {
             tokio::spawn(async move { tables.query(WS, query(endless)).await })
         })
         .collect();
-    while place.tables.queries.available_permits() > 0 {
+    // Of three places a workspace may have two.
+    while place.tables.queries.free() > 1 {
         tokio::task::yield_now().await;
     }
     let busy = refusal(&place, "SELECT 1").await;

@@ -20,7 +20,7 @@ impl Desk {
     ) -> Result<()> {
         let workspace = self.workspace(workspace).await?;
         let page = self.store.audit(workspace, query).await;
-        for entry in &page.context("cannot read the audit log")? {
+        for entry in &page.context("cannot read the audit log")?.entries {
             output::line(&if self.json { audit_line(entry)? } else { text(entry) })?;
         }
         Ok(())
@@ -37,11 +37,11 @@ impl Desk {
         loop {
             let page = self.store.audit(workspace, query.clone()).await;
             let page = page.context("cannot read the audit log")?;
-            for entry in &page {
+            for entry in &page.entries {
                 output::line(&audit_line(entry)?)?;
             }
-            match page.last() {
-                Some(last) if page.len() == PAGE => query.after = Some(last.id),
+            match page.entries.last() {
+                Some(last) if page.more => query.after = Some(last.id),
                 _ => return Ok(()),
             }
         }

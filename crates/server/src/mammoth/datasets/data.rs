@@ -1,9 +1,15 @@
 use axum::Json;
+use axum::body::Body;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
 use hookyard_core::id::{BatchId, DatasetId};
 use hookyard_core::model::{Row, Scope};
-use hookyard_store::{RowLimit, RowQuery};
+use hookyard_store::{RowLimit, RowPage, RowQuery, SharedStore, StoreError};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use serde_json::json;
 
 use super::super::call::{Call, Place};
 use super::super::error::{ApiError, Problem};
@@ -18,9 +24,9 @@ const LIMIT_MAX: usize = 1000;
 const BATCH_LIMIT_DEFAULT: usize = 50;
 const BATCH_LIMIT_MAX: usize = 100;
 
-/// The most bytes of cells in one answer, unless it is a single row. Cells may have megabytes each,
-/// and an answer is in memory whole.
-const BYTES_MAX: u64 = 64 << 20;
+/// Bytes of cells that are read at a time. A page has as many rows as were asked for, and cells may
+/// have megabytes each: what is larger than this is streamed, slice by slice.
+const SLICE_BYTES_MAX: u64 = 1 << 20;
 
 #[derive(Debug, Serialize)]
 pub(in super::super) struct Data {
@@ -61,7 +67,7 @@ impl Serialize for Rows {
 }
 
 /// Reads rows, oldest first.
-pub(in super::super) async fn data(call: Call) -> Result<Json<Data>, ApiError> {
+pub(in super::super) async fn data(call: Call) -> Result<Response, ApiError> {
     let place = call.place(Scope::DataRead).await?;
     let id = call.dataset()?;
     let mut query = call.query();
@@ -69,8 +75,16 @@ pub(in super::super) async fn data(call: Call) -> Result<Json<Data>, ApiError> {
     let wanted = query.words("columns");
     call.checked(query)?;
     let columns = columns(&call, place, id, wanted).await?;
-    let rows = rows(&call, place, id, page).await?;
-    Ok(Json(Data::new(rows, columns, page)))
+    let store = SharedStore::clone(call.app.engine.store());
+    let mut slices = Slices::new(store, (place, id), page, columns);
+    let first = slices.begin().await?;
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    if slices.ended {
+        return Ok((kind, first).into_response());
+    }
+    let rest = stream::try_unfold(slices, Slices::go_on);
+    let all = futures_util::StreamExt::chain(stream::iter([Ok(first)]), rest);
+    Ok((kind, Body::from_stream(all)).into_response())
 }
 
 /// Reads the row of one batch.
@@ -88,7 +102,7 @@ pub(in super::super) async fn batch_data(call: Call) -> Result<Json<Data>, ApiEr
     found.ok_or_else(ApiError::not_found)?;
     let after = batch.checked_sub(1).map(BatchId);
     let on = RowQuery { after, ..RowQuery::default() };
-    let limit = RowLimit { rows: 1, bytes: BYTES_MAX };
+    let limit = RowLimit { rows: 1, bytes: SLICE_BYTES_MAX };
     let mut read = store.rows_after(place.workspace, place.project, id, on, limit).await?;
     // A suspended batch has no row to be read, and then the next row is of another batch.
     read.rows.retain(|row| row.batch.0 == batch && page.offset == 0 && page.limit > 0);
@@ -110,60 +124,89 @@ async fn columns(
     })
 }
 
-async fn rows(call: &Call, place: Place, id: DatasetId, page: Page) -> Result<Vec<Row>, ApiError> {
-    let store = call.app.engine.store();
-    let Place { workspace, project, .. } = place;
-    let mut limit = RowLimit { rows: page.limit.max(1), bytes: BYTES_MAX };
-    let mut read = store.rows_at(workspace, project, id, page.offset, limit).await?;
-    let mut rows = std::mem::take(&mut read.rows);
-    // A page may be cut short for its size, or for many suspended rows; this tells which.
-    while let (Some(next), true) = (read.next, rows.len() < page.limit) {
-        limit.rows = page.limit - rows.len();
-        let on = RowQuery { version: Some(read.version), after: Some(next), ..RowQuery::default() };
-        read = store.rows_after(workspace, project, id, on, limit).await?;
-        rows.append(&mut read.rows);
-        let fitting = fitting(&rows, BYTES_MAX);
-        if fitting < rows.len() {
-            return Err(too_large(call, fitting));
-        }
+/// An answer, made a slice at a time.
+struct Slices {
+    store: SharedStore,
+    place: Place,
+    dataset: DatasetId,
+    page: Page,
+    columns: Vec<Column>,
+    /// Rows that were written.
+    written: usize,
+    /// Where to read on.
+    next: Option<RowQuery>,
+    ended: bool,
+}
+
+impl Slices {
+    fn new(
+        store: SharedStore,
+        (place, dataset): (Place, DatasetId),
+        page: Page,
+        columns: Vec<Column>,
+    ) -> Self {
+        Self { store, place, dataset, page, columns, written: 0, next: None, ended: false }
     }
-    rows.truncate(page.limit);
-    Ok(rows)
-}
 
-/// Refuses a page that would be too large, with the limit that would do. Cutting it short instead
-/// would look like the end of the dataset.
-fn too_large(call: &Call, fitting: usize) -> ApiError {
-    let message = format!(
-        "Expected `int` <= {fitting}: the rows here are large, and an answer holds {} MiB",
-        BYTES_MAX >> 20
-    );
-    call.invalid(vec![Problem { message, key: "limit".to_owned(), source: "query" }])
-}
+    /// The beginning, or all of an answer that is not large.
+    async fn begin(&mut self) -> Result<Bytes, StoreError> {
+        let Self { place: Place { workspace, project, .. }, dataset, page, .. } = *self;
+        let limit = RowLimit { rows: page.limit.max(1), bytes: SLICE_BYTES_MAX };
+        let read = self.store.rows_at(workspace, project, dataset, page.offset, limit).await?;
+        let mut out = br#"{"data":{"#.to_vec();
+        self.write(&read, &mut out)?;
+        self.fill(out).await
+    }
 
-/// How many of these rows, from the first on, fit into an answer; one always does.
-fn fitting(rows: &[Row], bytes_max: u64) -> usize {
-    let mut total = 0;
-    let fits = |row: &&Row| {
-        total += row.cell.len() as u64;
-        total <= bytes_max
-    };
-    rows.iter().take_while(fits).count().max(1)
-}
+    /// The next slice.
+    async fn go_on(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let slice = self.fill(Vec::new()).await?;
+        Ok(Some((slice, self)))
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use jiff::Timestamp;
+    /// Reads on until a slice is full or the answer ends.
+    async fn fill(&mut self, mut out: Vec<u8>) -> Result<Bytes, StoreError> {
+        let Place { workspace, project, .. } = self.place;
+        while (out.len() as u64) < SLICE_BYTES_MAX
+            && let Some(query) = self.next.filter(|_| self.written < self.page.limit)
+        {
+            let rows = self.page.limit - self.written;
+            let limit = RowLimit { rows, bytes: SLICE_BYTES_MAX };
+            let read =
+                self.store.rows_after(workspace, project, self.dataset, query, limit).await?;
+            self.write(&read, &mut out)?;
+        }
+        if self.next.is_none() || self.written >= self.page.limit {
+            let headers = json!(columns::headers(&self.columns));
+            let Page { limit, offset, .. } = self.page;
+            let end = format!(r#"}},"headers":{headers},"limit":{limit},"offset":{offset}}}"#);
+            out.extend_from_slice(end.as_bytes());
+            self.ended = true;
+        }
+        Ok(out.into())
+    }
 
-    #[test]
-    fn a_page_holds_what_fits_and_at_least_one_row() {
-        let rows = [40, 60, 1].map(|bytes| Row {
-            batch: BatchId(1),
-            received_at: Timestamp::UNIX_EPOCH,
-            cell: vec![b'1'; bytes].into(),
-        });
-        let counted = [101, 100, 99, 39].map(|bytes_max| fitting(&rows, bytes_max));
-        assert_eq!(counted, [3, 2, 1, 1]);
+    /// Writes rows, each under its number in the dataset, which starts at 1.
+    fn write(&mut self, read: &RowPage, out: &mut Vec<u8>) -> Result<(), StoreError> {
+        let left = self.page.limit.saturating_sub(self.written);
+        for row in read.rows.iter().take(left) {
+            let number = self.page.offset.saturating_add(1).saturating_add(self.written as u64);
+            let comma = if self.written == 0 { "" } else { "," };
+            out.extend_from_slice(format!(r#"{comma}"{number}":"#).as_bytes());
+            self.write_row(row, out)?;
+            self.written += 1;
+        }
+        let version = Some(read.version);
+        self.next =
+            read.next.map(|next| RowQuery { version, after: Some(next), ..RowQuery::default() });
+        Ok(())
+    }
+
+    fn write_row(&self, row: &Row, out: &mut Vec<u8>) -> Result<(), StoreError> {
+        let values = Values { columns: &self.columns, row };
+        serde_json::to_writer(out, &values).map_err(|error| StoreError::Internal(error.into()))
     }
 }

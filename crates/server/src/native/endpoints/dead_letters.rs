@@ -25,7 +25,7 @@ use crate::problem::{Code, Problem};
 /// Dead letters of a page that does not say.
 const LIMIT_DEFAULT: usize = 100;
 
-/// The most dead letters of a page. Their events, which may have a mebibyte each, are read with them.
+/// The most dead letters of a page.
 const LIMIT_MAX: usize = 100;
 
 /// Which dead letters to list.
@@ -92,7 +92,7 @@ impl<'a> DeadLetter<'a> {
         Self {
             seq: letter.seq.0,
             event_type: kind.map_or("", |(_, kind)| kind.name.as_str()),
-            event_id: letter.event.as_ref().map(|event| event.id.as_str()),
+            event_id: letter.event_id.as_deref(),
             parked_at: letter.parked_at,
             request_id: letter.request_id.as_str(),
         }
@@ -159,9 +159,10 @@ pub(super) async fn get_dead_letter(
     let workspace = caller::workspace(&app, &headers, Scope::WebhookRead).await?;
     input::query::<Nothing>(raw.as_deref())?;
     let (id, seq) = (input::endpoint_id(&id)?, number(&seq)?);
-    let CoreDetail { letter, last_attempt } = app.engine.dead_letter(workspace, id, seq).await?;
+    let CoreDetail { letter, event, last_attempt } =
+        app.engine.dead_letter(workspace, id, seq).await?;
     let catalogue = app.engine.store().catalogue(workspace).await.map_err(Error::from)?;
-    let event = letter.event.as_ref().map(|event| show(&catalogue, event));
+    let event = event.as_ref().map(|event| show(&catalogue, event));
     let detail = DeadLetterDetail {
         letter: DeadLetter::new(&catalogue, &letter),
         event: event.and_then(|event| RawValue::from_string(event).ok()),

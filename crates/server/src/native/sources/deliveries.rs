@@ -39,11 +39,11 @@ pub(super) struct Params {
 }
 
 impl Params {
-    /// The page to ask the store for: one entry more tells whether there is another page.
+    /// The page to ask the store for.
     pub(super) fn page<Id>(&self, id: impl Fn(u64) -> Id) -> Result<(usize, Newest<Id>), Problem> {
         let limit = input::limit(self.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
         let before = input::at_most("before", self.before, i64::MAX.unsigned_abs())?;
-        Ok((limit, Newest { before: before.map(id), limit: limit + 1 }))
+        Ok((limit, Newest { before: before.map(id), limit }))
     }
 }
 
@@ -146,10 +146,9 @@ pub(super) async fn list_deliveries(
     let (limit, page) = params.page(DeliveryId)?;
     let found = app.engine.store().deliveries(source.spec.workspace, source.id, page).await;
     let found = found.map_err(Error::from)?;
-    let shown = &found[..found.len().min(limit)];
-    let last = shown.last().filter(|_| found.len() > limit);
+    let last = found.entries.last().filter(|_| found.more);
     let body = DeliveryPage {
-        deliveries: shown.iter().map(Delivery::new).collect(),
+        deliveries: found.entries.iter().map(Delivery::new).collect(),
         next: last.map(|last| next(&source.id.to_string(), "deliveries", last.id.0, limit)),
     };
     Ok(Json(body).into_response())

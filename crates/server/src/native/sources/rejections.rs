@@ -151,7 +151,9 @@ pub(super) async fn list_rejections(
 ) -> Result<Response, Problem> {
     let source = source(&app, &headers, Scope::DataRead, &id).await?;
     let params: Params = input::query(raw.as_deref())?;
-    let (limit, page) = params.page(RejectionId)?;
+    let (limit, mut page) = params.page(RejectionId)?;
+    // One more than asked for tells whether there is a next page.
+    page.limit += 1;
     let found = app.engine.rejections(source.spec.workspace, source.id, page).await?;
     let shown = &found[..found.len().min(limit)];
     let last = shown.last().filter(|_| found.len() > limit);

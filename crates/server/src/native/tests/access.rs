@@ -237,7 +237,7 @@ async fn every_change_is_noted() {
 
 async fn count(server: &TestServer) -> usize {
     let query = AuditQuery { limit: 10_000, ..AuditQuery::default() };
-    server.engine.store().audit(WORKSPACE, query).await.unwrap().len()
+    server.engine.store().audit(WORKSPACE, query).await.unwrap().entries.len()
 }
 
 #[tokio::test]

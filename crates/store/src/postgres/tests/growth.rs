@@ -44,7 +44,7 @@ async fn kept(store: &SharedStore) -> Vec<String> {
         newest_first: false,
         limit: 100_000,
     };
-    let events = store.events(WS, all).await.unwrap();
+    let events = store.events(WS, all).await.unwrap().entries;
     events.iter().map(|event| event.id.clone()).collect()
 }
 
@@ -154,7 +154,7 @@ async fn rows_that_no_partition_was_made_for_are_kept() {
         store.settle(&lease, failed(&seqs[..1], at(second), 1)).await.unwrap();
     }
     let all = AttemptQuery { limit: 10, ..AttemptQuery::default() };
-    assert_eq!(store.attempts(WS, id, all).await.unwrap().len(), 3);
+    assert_eq!(store.attempts(WS, id, all).await.unwrap().entries.len(), 3);
     assert_counted(&place).await;
 }
 
@@ -321,7 +321,7 @@ async fn attempts_go_by_the_day() {
         store.settle(&lease, delivered(&[*seq], start(n))).await.unwrap();
     }
     let listed = async |query: AttemptQuery| {
-        let found = store.attempts(WS, id, query).await.unwrap();
+        let found = store.attempts(WS, id, query).await.unwrap().entries;
         found.iter().map(|attempt| attempt.record.events[0]).collect::<Vec<_>>()
     };
     let all = AttemptQuery { limit: 100, ..AttemptQuery::default() };

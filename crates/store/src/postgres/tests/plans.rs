@@ -268,7 +268,7 @@ async fn reading_events(observed: &mut Observed, database: &str, filled: &Filled
         {
             // One step into the index of each partition that the page may reach.
             let most = if query.after.is_some() { 8 } else { 11 };
-            assert_eq!(store.events(WS, query).await.unwrap().len(), 40);
+            assert_eq!(store.events(WS, query).await.unwrap().entries.len(), 40);
             assert_plans(observed, database, "events", most).await;
         }
     }
@@ -298,13 +298,13 @@ async fn reading_events(observed: &mut Observed, database: &str, filled: &Filled
 async fn the_log(observed: &mut Observed, database: &str, filled: &Filled) {
     let Filled { store, endpoint, .. } = filled;
     let page = AttemptQuery { limit: 20, ..AttemptQuery::default() };
-    assert_eq!(store.attempts(WS, *endpoint, page.clone()).await.unwrap().len(), 20);
+    assert_eq!(store.attempts(WS, *endpoint, page.clone()).await.unwrap().entries.len(), 20);
     // The newest partitions are empty ones: of today, and those made ahead.
     assert_plans(observed, database, "the newest attempts", 4).await;
     let start = at(0).as_millisecond() / QUARTER_MS * QUARTER_MS;
     let moment = |part: i64| Some(Timestamp::from_millisecond(start + part * QUARTER_MS).unwrap());
     let within = AttemptQuery { from: moment(2), until: moment(3), ..page.clone() };
-    assert_eq!(store.attempts(WS, *endpoint, within).await.unwrap().len(), 20);
+    assert_eq!(store.attempts(WS, *endpoint, within).await.unwrap().entries.len(), 20);
     assert_plans(observed, database, "attempts of some time", 2).await;
     let id = RequestId::new(&SystemEntropy, at(0));
     assert!(store.attempt(WS, *endpoint, &id).await.unwrap().is_none());
