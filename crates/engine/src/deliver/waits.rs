@@ -8,7 +8,6 @@
 
 use std::time::Duration;
 
-use hookyard_core::clock::whole_millis;
 use hookyard_core::model::{Attempt, Endpoint};
 use hookyard_core::retry;
 use hookyard_store::{AttemptQuery, StoreError};
@@ -57,8 +56,10 @@ impl Waits {
 impl Deliverer {
     /// The end of a wait that begins now.
     pub(super) fn wait_for(&self, wait: Duration) -> Wait {
+        // As the stores keep it, and as `Clock::now` has it: both readings mean the same moment.
+        let wait = Duration::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
         let until = self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
-        Wait { until: whole_millis(until), due: self.clock.monotonic().saturating_add(wait) }
+        Wait { until, due: self.clock.monotonic().saturating_add(wait) }
     }
 
     /// A monotonic reading as the wall clock shows it now.
