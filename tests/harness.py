@@ -182,8 +182,10 @@ class Server:
                 resource.setrlimit, resource.RLIMIT_NOFILE, self.files),
         )
         for line in self.process.stdout:
-            if line.startswith("listening on "):
-                self.url = line.split()[-1]
+            # With --log-format json every line is an object.
+            said = json.loads(line) if line.startswith("{") else {}
+            if line.startswith("listening on ") or said.get("message") == "listening":
+                self.url = said.get("url") or line.split()[-1]
                 return self
         raise AssertionError(f"no server: {(self.directory / 'server.log').read_text()}")
 

@@ -9,6 +9,7 @@ import pathlib
 from urllib.parse import urlencode
 
 import pytest
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.expected_conditions import staleness_of
@@ -52,7 +53,8 @@ def leaving(browser):
     """Waits until what is done inside has led to another page."""
     shown = browser.find_element(By.TAG_NAME, "body")
     yield
-    WebDriverWait(browser, 10).until(staleness_of(shown))
+    # While the page changes, the driver may know nothing of the element in words of its own.
+    WebDriverWait(browser, 10, ignored_exceptions=[WebDriverException]).until(staleness_of(shown))
 
 
 def decide(browser, credential, button="allow"):

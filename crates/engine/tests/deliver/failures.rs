@@ -36,7 +36,7 @@ impl Sim {
             object["order_id"].as_str().unwrap().parse().unwrap()
         };
         let seqs: Vec<_> = letters.iter().map(|letter| letter.seq).collect();
-        let events = self.shared().events_by_seq(WORKSPACE, &seqs).await.unwrap();
+        let events = self.store.inner().events_by_seq(WORKSPACE, &seqs).await.unwrap();
         assert_eq!(events.len(), seqs.len());
         events.iter().map(|event| order(&event.object)).collect()
     }

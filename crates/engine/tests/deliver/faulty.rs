@@ -58,6 +58,11 @@ impl FaultyStore {
         })
     }
 
+    /// The store below, which never fails: for what a test looks at by itself.
+    pub(crate) fn inner(&self) -> &SharedStore {
+        &self.inner
+    }
+
     /// Makes the first events of the next head look as if they were gone from the journal.
     pub(crate) fn forget(&self, events: usize) {
         *self.gone.lock().unwrap() = events;

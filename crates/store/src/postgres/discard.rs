@@ -155,11 +155,29 @@ pub(super) async fn empty(db: &Database, kind: Kind) -> Result<(), StoreError> {
     // The last may still get rows of a transaction that is under way.
     closed.pop();
     for part in closed {
-        if is_empty(&db.get().await?, &part.name(), kind).await? && !take_empty(db, &part).await? {
+        if looks_empty(db, &part).await? && !take_empty(db, &part).await? {
             tracing::debug!(partition = part.name(), "an empty partition is in use for now");
         }
     }
     Ok(())
+}
+
+/// Whether a partition has no rows and is still there: another node's sweep may have dropped it since
+/// the list was read.
+async fn looks_empty(db: &Database, part: &Part) -> Result<bool, StoreError> {
+    let conn = db.get().await?;
+    let there = conn.one("SELECT to_regclass($1) IS NOT NULL", &[&part.name()]).await?;
+    if !there.get_as::<bool>(0)? {
+        return Ok(false);
+    }
+    match is_empty(&conn, &part.name(), part.kind).await {
+        // The partition went between the two questions. The next sweep finds tables that stay away.
+        Err(StoreError::Unavailable(reason)) => {
+            tracing::debug!(partition = part.name(), reason, "a partition was not looked into");
+            Ok(false)
+        }
+        found => found,
+    }
 }
 
 /// Through the index, which forgets what was deleted before the table does.

@@ -288,7 +288,7 @@ async fn plain_http_is_for_items_and_for_allowed_networks() {
     let path = path(&webhook);
     let more = r#"{"event_categories":[{"events":[{"event_name":"order_create"}]}]}"#;
     sdk.put(&path, more).await.refused(400);
-    assert_eq!(subscribed(&sdk.get(LIST).await.ok()["webhooks"][1]), ["item_update"]);
+    assert_eq!(subscribed(&sdk.get(LIST).await.ok()["webhooks"][2]), ["item_update"]);
     sdk.put(&path, r#"{"disabled":true}"#).await.ok();
 }
 
