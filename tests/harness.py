@@ -187,6 +187,9 @@ class Server:
             if line.startswith("listening on ") or said.get("message") == "listening":
                 self.url = said.get("url") or line.split()[-1]
                 return self
+            if line.startswith("{") and json.loads(line).get("message") == "listening":
+                self.url = json.loads(line)["url"]
+                return self
         raise AssertionError(f"no server: {(self.directory / 'server.log').read_text()}")
 
     def stop(self, number=signal.SIGTERM, seconds=20):

@@ -57,11 +57,11 @@ pub(crate) fn divide(limit: Option<u64>, callers: usize) -> Result<Division> {
     Ok(Division { callers, receivers })
 }
 
-/// Says what the process may have open, and what that cuts short.
+/// Says what the process may have open, and warns where that is less than half of what there could be.
 pub(crate) fn tell(limit: Option<u64>, division: Division, callers_wanted: usize) {
     let Division { callers, receivers } = division;
     tracing::info!(open_files = limit, callers, receivers, "connections at once");
-    if callers < callers_wanted || receivers < CONNECTIONS_DEFAULT {
+    if 2 * callers < callers_wanted || 2 * receivers < CONNECTIONS_DEFAULT {
         tracing::warn!(
             open_files = limit,
             "the limit on open files leaves room for fewer connections than there could be: \
