@@ -225,14 +225,15 @@ def test_slow_readers_hold_no_memory_and_leave_their_places(large):
     path = f"/v1/datasets/{source['dataset']}/export?format=csv"
     head = "".join(f"{name}: {value}\r\n" for name, value in place.key.items())
     before, slow = resident(place.server), []
-    for _ in range(8):
+    # As many as one workspace may have.
+    for _ in range(4):
         slow.append(socket.create_connection((at.hostname, at.port)))
         slow[-1].sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode())
         assert slow[-1].recv(1000).startswith(b"HTTP/1.1 200")
     refused = place.get(path)
     assert (refused.status, refused.json["code"]) == (503, "unavailable")
-    # 8 times 72 MB wait to be read.
-    assert resident(place.server) - before < 120_000_000, (before, resident(place.server))
+    # 4 times 72 MB wait to be read.
+    assert resident(place.server) - before < 60_000_000, (before, resident(place.server))
     for connection in slow:
         connection.close()
     wait_until(lambda: place.get(path).status == 200, what="the place of a reader that went away")

@@ -7,8 +7,12 @@ use http_body_util::BodyExt;
 use crate::budget::{Account, Full};
 
 /// The room that is made when the first bytes of a body arrive, at most: most bodies are smaller. From
-/// there it doubles when it is full, so a body never has more than twice the room of what has come.
+/// there the room doubles when it is full.
 const FIRST_BYTES: usize = 16 << 10;
+
+/// A body that declares at most this many times what has come is given room for the whole, so that a
+/// large body is not copied once more for its last part.
+const TRUSTED_TIMES: usize = 8;
 
 /// Room that may stay unused behind a body whose length nobody said: an eighth of it.
 const SPARE_PART: usize = 8;
@@ -35,7 +39,8 @@ impl From<Full> for Unread {
 
 /// Reads a body of at most `bytes_max` bytes to its end, into memory of its own.
 ///
-/// Whoever only declares a body costs nothing, and whoever sends a part of it no more than twice that.
+/// Whoever only declares a body costs nothing, and whoever sends a part of it no more than
+/// [`TRUSTED_TIMES`] that.
 /// What comes is copied, because each piece is a part of the connection's buffer: pieces of a byte would
 /// keep a buffer each.
 pub(crate) async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, Unread> {
@@ -52,8 +57,9 @@ pub(crate) async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, Unre
         }
         let needed = whole.len() + data.len();
         if needed > whole.capacity() {
-            let room = (2 * whole.capacity()).max(FIRST_BYTES).min(declared.unwrap_or(bytes_max));
-            let room = room.max(needed);
+            let doubled = (2 * whole.capacity()).max(FIRST_BYTES);
+            let trusted = declared.filter(|bytes| *bytes <= TRUSTED_TIMES * whole.capacity());
+            let room = trusted.unwrap_or(doubled.min(declared.unwrap_or(bytes_max))).max(needed);
             if let Some(account) = &account {
                 account.take(room - whole.capacity())?;
             }
