@@ -118,13 +118,17 @@ pub(crate) async fn run(
 mod tests {
     use super::*;
 
+    /// Signals are the whole process's, so tests that send them take turns.
+    static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
     #[tokio::test(start_paused = true)]
     async fn a_signal_drains_and_the_deadline_aborts() {
+        let _turn = TURN.lock().await;
         let stop = Stop::new();
         let signals = Signals::listen().unwrap();
         let said = stop.said();
         let parts = async move {
-            raise("TERM");
+            raise("TERM").await;
             said.await;
             Ok(())
         };
@@ -133,7 +137,7 @@ mod tests {
         let stop = Stop::new();
         let signals = Signals::listen().unwrap();
         let deaf = async {
-            raise("TERM");
+            raise("TERM").await;
             std::future::pending().await
         };
         let error = run(deaf, &stop, signals, Duration::from_secs(5)).await.unwrap_err();
@@ -142,6 +146,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn signals_that_come_together_are_one_wish() {
+        let _turn = TURN.lock().await;
         let mut signals = Signals::listen().unwrap();
         signals.on_terminal = false;
         let stop = Stop::new();
@@ -149,14 +154,14 @@ mod tests {
         let parts = async move {
             // None of them asks to stop.
             for _ in 0..3 {
-                raise("HUP");
+                raise("HUP").await;
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            raise("TERM");
+            raise("TERM").await;
             said.await;
-            raise("INT");
+            raise("INT").await;
             tokio::time::sleep(Duration::from_millis(900)).await;
-            raise("TERM");
+            raise("TERM").await;
             tokio::time::sleep(Duration::from_secs(2)).await;
             Ok(())
         };
@@ -166,20 +171,24 @@ mod tests {
         let signals = Signals::listen().unwrap();
         let said = stop.said();
         let stubborn = async move {
-            raise("TERM");
+            raise("TERM").await;
             said.await;
             tokio::time::sleep(SAME_WISH + Duration::from_millis(1)).await;
-            raise("INT");
+            raise("INT").await;
             std::future::pending().await
         };
         let error = run(stubborn, &stop, signals, Duration::from_secs(60)).await.unwrap_err();
         assert!(error.to_string().starts_with("SIGINT came while stopping"), "{error}");
     }
 
-    /// Sends this process a signal.
-    fn raise(name: &str) {
+    /// Sends this process a signal, and stays busy until it must have been heard: the paused clock goes
+    /// on as soon as nothing is to do.
+    async fn raise(name: &str) {
         let pid = std::process::id().to_string();
         let sent = std::process::Command::new("kill").args(["-s", name, &pid]).status();
         assert!(sent.unwrap().success());
+        for _ in 0..10_000 {
+            tokio::task::yield_now().await;
+        }
     }
 }
