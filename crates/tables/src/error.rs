@@ -66,3 +66,15 @@ impl From<tokio::task::JoinError> for Error {
         Self::Internal(error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_feature_is_named_with_the_command_that_builds_it() {
+        let refused = Error::NotBuilt("SQL").to_string();
+        assert!(refused.contains("has no SQL"), "{refused}");
+        assert!(refused.contains("--features analytics"), "{refused}");
+    }
+}

@@ -222,28 +222,6 @@ async fn the_schema_follows_the_rows() {
     assert_eq!(place.tables.schema(WS, id).await.unwrap().dataset.name, "New");
 }
 
-#[cfg(not(feature = "analytics"))]
-#[tokio::test]
-async fn a_build_without_the_feature_says_so() {
-    use crate::sql;
-
-    let place = Place::new().await;
-    let id = place.dataset(WS, "Orders", &["1"]).await;
-    let refused = place.tables.export(WS, id, options(Format::Parquet)).await.err().unwrap();
-    assert!(refused.to_string().contains("--features analytics"), "{refused}");
-    let text = "SELECT 1".to_owned();
-    let query = sql::Query {
-        text,
-        parameters: Vec::new(),
-        project: None,
-        limit: None,
-        form: sql::Form::Json,
-    };
-    let refused = place.tables.query(WS, query).await.unwrap_err();
-    assert!(refused.to_string().contains("has no SQL"), "{refused}");
-    assert!(refused.to_string().contains("--features analytics"), "{refused}");
-}
-
 #[cfg(feature = "analytics")]
 mod with_parquet {
     use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
