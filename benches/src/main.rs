@@ -1,6 +1,6 @@
 //! Drives the real `hookyard` binary, and next to it a bare server that only reads bodies, with the
 //! same load from the same machine, and prints what both did. Figures are for comparing within one
-//! run; docs/performance.md has some with their machine.
+//! run; docs/explanation/performance.md has some with their machine.
 //!
 //! ```text
 //! cargo build --release && cargo run --release -p hookyard-bench [-- target/release/hookyard]

@@ -18,7 +18,7 @@ mod telemetry;
 
 use config::Command;
 
-/// Measured on the benchmark: see docs/performance.md.
+/// Measured on the benchmark: see docs/explanation/performance.md.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -229,7 +229,7 @@ fn a_delivery_is_known_by_the_id_that_its_provider_gives_it() {
     assert!(named > 0);
 }
 
-/// Around the table in docs/providers.md.
+/// Around the table in docs/reference/providers.md.
 const BEGIN: &str = "<!-- providers -->\n";
 const END: &str = "<!-- end of providers -->\n";
 
@@ -266,7 +266,8 @@ fn line(preset: &Preset) -> String {
 /// `UPDATE_DOCS=1` writes the table.
 #[test]
 fn the_documentation_has_every_provider() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/providers.md");
+    let path =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/providers.md");
     let text = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = text.split_once(BEGIN).unwrap();
     let (_, after) = rest.split_once(END).unwrap();
@@ -275,8 +276,14 @@ fn the_documentation_has_every_provider() {
         std::fs::write(&path, wanted).unwrap();
         return;
     }
-    assert!(text == wanted, "run with UPDATE_DOCS=1 to write the table of docs/providers.md");
+    assert!(
+        text == wanted,
+        "run with UPDATE_DOCS=1 to write the table of docs/reference/providers.md"
+    );
     for cause in Cause::ALL {
-        assert!(text.contains(&format!("`{cause}`")), "docs/providers.md does not explain {cause}");
+        assert!(
+            text.contains(&format!("`{cause}`")),
+            "docs/reference/providers.md does not explain {cause}"
+        );
     }
 }

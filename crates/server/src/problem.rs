@@ -15,7 +15,7 @@ use crate::gate::Turned;
 /// usually back after a moment.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-/// What kind of problem it is, for programs. The list is closed and documented in docs/native-api.md.
+/// What kind of problem it is, for programs. The list is closed and documented in docs/reference/native-api.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ProblemCode)]

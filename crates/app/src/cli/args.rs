@@ -75,7 +75,7 @@ pub(crate) enum Action {
     /// Asks a running server when --server names one, with a simple key that HOOKYARD_KEY or --key-file
     /// holds. Otherwise it asks the database itself, or the data directory, which no server may be
     /// working on then. The build must have the feature `analytics`, that of the server if one is
-    /// asked. What can be asked is in docs/sql.md.
+    /// asked. What can be asked is in docs/reference/sql.md.
     Sql(SqlArgs),
     /// Work on rules, without a server
     #[command(subcommand)]
@@ -443,7 +443,7 @@ mod tests {
 
     #[test]
     fn every_flag_is_in_the_documentation_with_its_default() {
-        let page = include_str!("../../../../docs/configuration.md");
+        let page = include_str!("../../../../docs/reference/configuration.md");
         for (path, flag) in all() {
             let long = flag.get_long().unwrap();
             let row = page.lines().find(|line| line.starts_with(&format!("| `--{long}` |")));

@@ -4,7 +4,7 @@
 //! are in flight) holds, and what came twice was in flight at a kill.
 //!
 //! `HOOKYARD_KILLS=200 cargo test --release -p hookyard --test crash -- --nocapture` is the long run
-//! of docs/reliability.md.
+//! of docs/explanation/reliability.md.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -5,7 +5,7 @@
 //! few at a time ([`bucket`]). So most requests cost a look into memory, a caller far from its limit
 //! never costs a round trip, and what holds for all nodes together is exact: in any stretch of time at
 //! most 105 % and at least 90 % of what a single bucket would let through, and exactly as many where
-//! the quota is too small to be divided. docs/limits.md shows why.
+//! the quota is too small to be divided. docs/reference/limits.md shows why.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};

@@ -247,7 +247,7 @@ async fn killed(
     sent.collect()
 }
 
-/// What docs/delivery.md says of the ids of bundles that were in flight at a kill.
+/// What docs/reference/delivery.md says of the ids of bundles that were in flight at a kill.
 #[tokio::test]
 async fn a_bundle_in_flight_at_a_kill_keeps_its_id_unless_others_may_join_it() {
     let same = |sent: &[(String, Vec<u64>)]| sent.iter().all(|one| *one == sent[0]);

@@ -64,7 +64,7 @@ struct Provider<'a> {
 struct ProviderDetail<'a> {
     #[serde(flatten)]
     provider: Provider<'a>,
-    /// How its requests are proved; docs/providers.md describes the members.
+    /// How its requests are proved; docs/reference/providers.md describes the members.
     #[schema(value_type = Object)]
     scheme: &'a Scheme,
 }

@@ -1,5 +1,5 @@
 //! How far one PostgreSQL takes Hookyard: measures what its statements cost, and runs a day of a
-//! hundred million events through a model of that (docs/scaling.md has the figures).
+//! hundred million events through a model of that (docs/explanation/scaling.md has the figures).
 //!
 //! ```sh
 //! cargo run --release -p hookyard-store --example scaling -- measure   # a private PostgreSQL, a minute

@@ -2,7 +2,7 @@
 
 use crate::model::{Cost, Costs, Load, Machine, NAMES, Use, day, second};
 
-/// What `measure` printed (docs/scaling.md says where), as straight lines through it.
+/// What `measure` printed (docs/explanation/scaling.md says where), as straight lines through it.
 pub(crate) const COSTS: Costs = Costs {
     publish: Cost { batch_ms: 0.7, each_ms: 0.025 },
     chunk_ms: 0.02,

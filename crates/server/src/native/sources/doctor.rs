@@ -91,7 +91,7 @@ struct DoctorAnswer {
     skew_seconds: Option<i64>,
 }
 
-/// Why a request is not believed; docs/providers.md says what to do about each.
+/// Why a request is not believed; docs/reference/providers.md says what to do about each.
 #[derive(ToSchema)]
 #[schema(as = VerificationCause, rename_all = "snake_case")]
 #[expect(dead_code, reason = "describes the words of `Cause`, which the core writes")]

@@ -27,7 +27,7 @@ struct NewVerification {
     #[serde(default)]
     #[schema(max_length = 100)]
     provider: Option<String>,
-    /// The owner's own scheme, instead of a provider's; docs/providers.md describes its members.
+    /// The owner's own scheme, instead of a provider's; docs/reference/providers.md describes its members.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     scheme: Option<Scheme>,

@@ -65,11 +65,11 @@ fn the_list_of_codes_is_whole() {
         let name = body["code"].as_str().unwrap();
         assert!(codes.contains(&format!("\"{name}\"")), "{name} is not in {codes}");
     }
-    let docs = include_str!("../../../../../docs/native-api.md");
+    let docs = include_str!("../../../../../docs/reference/native-api.md");
     for code in Code::ALL {
         let name = serde_json::to_value(code).unwrap();
         let row = format!("| `{}` | {} |", name.as_str().unwrap(), code.status().as_u16());
-        assert!(docs.contains(&row), "docs/native-api.md lacks `{row}`");
+        assert!(docs.contains(&row), "docs/reference/native-api.md lacks `{row}`");
     }
 }
 
