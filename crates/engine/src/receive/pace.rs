@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hookyard_core::id::SourceId;
@@ -10,12 +10,38 @@ use hookyard_core::model::{Bucket, Source};
 
 use crate::Engine;
 
-/// Buckets that are kept before the full ones are looked for and dropped.
-const BUCKETS_MAX: usize = 10_000;
+/// Full buckets are forgotten when there are twice as many as the last time, and at least this many: so
+/// the look at all of them costs a delivery next to nothing.
+const SWEEP_AT: usize = 10_000;
 
-/// The buckets of the sources that have a limit.
+/// The buckets of the sources that have a limit. There are no more than sources, which are bounded by
+/// whoever makes them; each is for its own source, so none needs a share.
 #[derive(Debug, Default)]
-pub(crate) struct Pace(Mutex<HashMap<SourceId, Bucket>>);
+pub(crate) struct Pace(Mutex<Buckets>);
+
+#[derive(Debug, Default)]
+struct Buckets {
+    of: HashMap<SourceId, Bucket>,
+    sweep_at: usize,
+}
+
+impl Pace {
+    /// A poisoned lock is taken all the same: a bucket is changed by one assignment.
+    fn lock(&self) -> MutexGuard<'_, Buckets> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Buckets {
+    /// The bucket of a source, a new one where there is none.
+    fn of(&mut self, source: SourceId, now: Duration) -> &mut Bucket {
+        if self.of.len() >= self.sweep_at.max(SWEEP_AT) {
+            self.of.retain(|_, bucket| !bucket.is_full(now));
+            self.sweep_at = self.of.len() * 2;
+        }
+        self.of.entry(source).or_default()
+    }
+}
 
 impl Engine {
     /// Whether a source takes requests from this address. One that nobody can tell is none of a list.
@@ -29,8 +55,7 @@ impl Engine {
     pub fn delivery_wait(&self, source: &Source) -> Option<Duration> {
         let limit = source.spec.options.rate_limit?.limit();
         let now = self.clock().monotonic();
-        let buckets = self.receiving.pace.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets.get(&source.id).copied().unwrap_or_default();
+        let bucket = self.receiving.pace.lock().of.get(&source.id).copied().unwrap_or_default();
         Some(bucket.wait(&limit, 1, now)).filter(|wait| !wait.is_zero())
     }
 
@@ -39,16 +64,38 @@ impl Engine {
     pub(super) fn take_turn(&self, source: &Source) -> Result<(), Duration> {
         let Some(rate) = source.spec.options.rate_limit else { return Ok(()) };
         let (limit, now) = (rate.limit(), self.clock().monotonic());
-        let mut buckets = self.receiving.pace.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= BUCKETS_MAX {
-            buckets.retain(|_, bucket| !bucket.is_full(now));
-        }
-        let bucket = buckets.entry(source.id).or_default();
+        let mut buckets = self.receiving.pace.lock();
+        let bucket = buckets.of(source.id, now);
         let wait = bucket.wait(&limit, 1, now);
         if !wait.is_zero() {
             return Err(wait);
         }
         bucket.take(&limit, 1, now);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hookyard_core::model::{RateLimit, RateUnit};
+
+    use super::*;
+
+    #[test]
+    fn full_buckets_are_forgotten_and_the_others_are_looked_at_seldom() {
+        let mut buckets = Buckets::default();
+        let limit = RateLimit { unit: RateUnit::Requests, count: 1, seconds: 60, burst: None };
+        let (mut sweeps, mut before) = (0, 0);
+        for id in 0..100_000 {
+            buckets.of(SourceId(id), Duration::ZERO).take(&limit, 1, Duration::ZERO);
+            sweeps += usize::from(buckets.sweep_at != before);
+            before = buckets.sweep_at;
+        }
+        assert_eq!(buckets.of.len(), 100_000, "none is full");
+        assert!(sweeps <= 5, "{sweeps}");
+        for id in 100_000..300_000 {
+            buckets.of(SourceId(id), Duration::from_secs(120));
+        }
+        assert!(buckets.of.len() < 200_000, "{}", buckets.of.len());
     }
 }

@@ -22,14 +22,17 @@ use crate::{Engine, Error};
 /// whether they are alike.
 const LINES_EACH: usize = 10;
 
-/// The most lines that wait: about 3 MB. Beyond, causes that have none yet go unlogged.
+/// The most lines that wait, of all workspaces together: about 3 MB. A workspace gets more for as long as
+/// it has no more than is still free, so the flood of one leaves room for every other. Beyond, causes
+/// that have none yet go unlogged.
 const LINES_MAX: usize = 10_000;
 
 /// Requests of one source and cause that are kept for the doctor between two writes, the first ones:
 /// a sender who is refused is usually refused for one reason.
 const REQUESTS_EACH: usize = 3;
 
-/// The most bytes of kept requests that wait, of all sources together. Beyond, lines have none.
+/// The most bytes of kept requests that wait, of all workspaces together, which share them as they do
+/// the lines. Beyond, lines have none.
 const REQUESTS_BYTES_MAX: usize = 16 << 20;
 
 /// The longest detail, in bytes.
@@ -46,6 +49,14 @@ struct Waiting {
     request_bytes: usize,
     /// For each source and cause, how many lines there are and where the last is.
     last: HashMap<(SourceId, Cause), (usize, usize)>,
+    /// What each workspace has of it.
+    shares: HashMap<WorkspaceId, Share>,
+}
+
+#[derive(Debug, Default)]
+struct Share {
+    lines: usize,
+    request_bytes: usize,
 }
 
 impl Rejections {
@@ -53,18 +64,28 @@ impl Rejections {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, line: NewRejection, request: impl FnOnce() -> Option<RefusedRequest>) {
+    fn add(
+        &self,
+        workspace: WorkspaceId,
+        line: NewRejection,
+        request: impl FnOnce() -> Option<RefusedRequest>,
+    ) {
         let waiting = &mut *self.lock();
         let (count, place) = waiting.last.entry((line.source, line.cause)).or_default();
-        let full = waiting.lines.len() >= LINES_MAX;
+        let share = waiting.shares.entry(workspace).or_default();
+        let full = share.lines >= LINES_MAX.saturating_sub(waiting.lines.len());
         if *count >= LINES_EACH || (full && *count > 0) {
             let last = &mut waiting.lines[*place].line;
             last.count += 1;
             last.last_at = line.last_at;
         } else if !full {
-            let wanted = *count < REQUESTS_EACH && waiting.request_bytes < REQUESTS_BYTES_MAX;
+            let free = REQUESTS_BYTES_MAX.saturating_sub(waiting.request_bytes);
+            let wanted = *count < REQUESTS_EACH && share.request_bytes < free;
             let request = if wanted { request() } else { None };
-            waiting.request_bytes += request.as_ref().map_or(0, weight);
+            let bytes = request.as_ref().map_or(0, weight);
+            waiting.request_bytes += bytes;
+            share.request_bytes += bytes;
+            share.lines += 1;
             (*count, *place) = (*count + 1, waiting.lines.len());
             waiting.lines.push(LoggedRejection { line, request });
         }
@@ -104,7 +125,7 @@ impl Engine {
             method: method.as_str().to_owned(),
             address,
         };
-        self.receiving.rejections.add(line, request);
+        self.receiving.rejections.add(source.spec.workspace, line, request);
     }
 
     /// Writes the lines that wait.
@@ -135,6 +156,8 @@ mod tests {
 
     use super::*;
 
+    const ONE: WorkspaceId = WorkspaceId(1);
+
     fn line(source: i32, cause: Cause, second: i64) -> NewRejection {
         let at = Timestamp::from_second(second).unwrap();
         NewRejection {
@@ -159,10 +182,10 @@ mod tests {
     fn a_flood_is_counted_and_not_kept() {
         let log = Rejections::default();
         for second in 0..100_000 {
-            log.add(line(1, Cause::Proof, second), || Some(request(1_000)));
+            log.add(ONE, line(1, Cause::Proof, second), || Some(request(1_000)));
         }
-        log.add(line(1, Cause::Origin, 7), || None);
-        log.add(line(2, Cause::Proof, 8), || None);
+        log.add(ONE, line(1, Cause::Origin, 7), || None);
+        log.add(ONE, line(2, Cause::Proof, 8), || None);
         let lines = log.take();
         assert_eq!(lines.len(), LINES_EACH + 2);
         let (flood, others) = lines.split_at(LINES_EACH);
@@ -177,14 +200,36 @@ mod tests {
     fn what_waits_is_bounded_however_many_sources_there_are() {
         let log = Rejections::default();
         for source in 0..20_000 {
-            log.add(line(source, Cause::Proof, 0), || Some(request(200_000)));
-            log.add(line(0, Cause::Proof, 1), || None);
+            log.add(WorkspaceId(source % 100), line(source, Cause::Proof, 0), || {
+                Some(request(200_000))
+            });
+            log.add(WorkspaceId(0), line(0, Cause::Proof, 1), || None);
         }
         let lines = log.take();
-        assert_eq!(lines.len(), LINES_MAX);
+        assert!((LINES_MAX * 9 / 10..=LINES_MAX).contains(&lines.len()), "{}", lines.len());
         let of_first = lines.iter().filter(|it| it.line.source == SourceId(0));
         assert_eq!(of_first.map(|it| it.line.count).sum::<u64>(), 20_001);
         let kept = lines.iter().filter_map(|it| it.request.as_ref()).map(weight).sum::<usize>();
-        assert!((REQUESTS_BYTES_MAX..REQUESTS_BYTES_MAX + 300_000).contains(&kept), "{kept}");
+        let wanted = REQUESTS_BYTES_MAX * 9 / 10..REQUESTS_BYTES_MAX + 300_000;
+        assert!(wanted.contains(&kept), "{kept}");
+    }
+
+    #[test]
+    fn the_flood_of_one_workspace_leaves_room_for_the_others() {
+        let log = Rejections::default();
+        for source in 0..20_000 {
+            log.add(ONE, line(source, Cause::Proof, 0), || Some(request(200_000)));
+        }
+        for source in 20_000..20_100 {
+            let other = WorkspaceId(source);
+            log.add(other, line(source, Cause::Proof, 0), || Some(request(20_000)));
+        }
+        let lines = log.take();
+        let others = lines.iter().filter(|it| it.line.source.0 >= 20_000);
+        assert_eq!(others.clone().count(), 100);
+        assert!(others.clone().all(|it| it.request.is_some()));
+        assert_eq!(lines.len(), LINES_MAX / 2 + 100, "one alone has half");
+        log.add(ONE, line(1, Cause::Proof, 1), || Some(request(1)));
+        assert!(log.take()[0].request.is_some(), "all begins anew once it is written");
     }
 }
