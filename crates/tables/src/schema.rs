@@ -9,8 +9,10 @@ use hookyard_store::{RowQuery, StoreError};
 use crate::reader::{Reader, stamp};
 use crate::{Error, Tables};
 
-/// Datasets whose columns are remembered. Each takes up to 300 KiB, most a few; a workspace that
-/// looks at more learns some again.
+/// Datasets whose columns are remembered, of all workspaces. Each takes up to 300 KiB, most a few; a
+/// workspace that looks at more learns some again. Where there are too many, the one goes that was not
+/// used for longest of the workspace that has most: whoever looks at a thousand does not make others
+/// learn a large dataset again.
 const REMEMBERED_MAX: usize = 100;
 
 /// Pages after which a reading that goes on is remembered: about 64 MiB. Whoever gives up on a large
@@ -58,10 +60,23 @@ impl Schemas {
         let used = remembered.used;
         remembered.schemas.insert(id, (used, schema));
         if remembered.schemas.len() > REMEMBERED_MAX {
-            let oldest = remembered.schemas.iter().min_by_key(|(_, (used, _))| *used);
-            if let Some(oldest) = oldest.map(|(id, _)| *id) {
-                remembered.schemas.remove(&oldest);
-            }
+            remembered.forget_one();
+        }
+    }
+}
+
+impl Remembered {
+    /// A look at all of them: there are a hundred, and what made it necessary read a whole dataset.
+    fn forget_one(&mut self) {
+        let mut counts: HashMap<WorkspaceId, usize> = HashMap::new();
+        for (_, schema) in self.schemas.values() {
+            *counts.entry(schema.dataset.workspace).or_default() += 1;
+        }
+        let largest = counts.into_iter().max_by_key(|(workspace, count)| (*count, *workspace));
+        let Some((largest, _)) = largest else { return };
+        let own = self.schemas.iter().filter(|(_, (_, it))| it.dataset.workspace == largest);
+        if let Some(oldest) = own.min_by_key(|(_, (used, _))| *used).map(|(id, _)| *id) {
+            self.schemas.remove(&oldest);
         }
     }
 }
@@ -168,5 +183,45 @@ impl Schema {
             && self.dataset.stats.suspended == dataset.stats.suspended
             && self.inference.rows() <= dataset.stats.rows
             && self.bytes <= dataset.stats.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hookyard_core::id::ProjectId;
+    use hookyard_core::model::{Columns, DatasetStats, VersionsKept};
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn schema(workspace: i32, id: i32) -> Arc<Schema> {
+        Arc::new(Schema::empty(Dataset {
+            id: DatasetId(id),
+            workspace: WorkspaceId(workspace),
+            project: ProjectId(1),
+            name: "a".to_owned(),
+            folder: None,
+            revision: 1,
+            created_at: Timestamp::UNIX_EPOCH,
+            updated_at: Timestamp::UNIX_EPOCH,
+            source: None,
+            version: VersionId(1),
+            stats: DatasetStats::default(),
+            keep: VersionsKept::default(),
+            columns: Columns::default(),
+        }))
+    }
+
+    #[test]
+    fn a_workspace_that_looks_at_many_does_not_push_out_those_of_others() {
+        let schemas = Schemas::default();
+        let put = |workspace, id| schemas.put(DatasetId(id), schema(workspace, id));
+        (0..10).for_each(|id| put(1, id));
+        (100..1_000).for_each(|id| put(2, id));
+        assert!((0..10).all(|id| schemas.get(DatasetId(id)).is_some()));
+        assert!((910..1_000).all(|id| schemas.get(DatasetId(id)).is_some()));
+        assert!((100..910).all(|id| schemas.get(DatasetId(id)).is_none()));
+        (10..100).for_each(|id| put(1, id));
+        assert!((950..1_000).all(|id| schemas.get(DatasetId(id)).is_some()), "half is each one's");
     }
 }

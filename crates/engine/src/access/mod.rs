@@ -11,7 +11,7 @@ use std::time::Duration;
 use hookyard_core::clock::Clock;
 use hookyard_core::id::{ApplicationId, CredentialId};
 use hookyard_core::model::{Credential, CredentialKind, Scopes};
-use hookyard_store::{Actor, SharedStore, StoredCredential};
+use hookyard_store::{Actor, Seen, SharedStore, StoredCredential};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -37,7 +37,9 @@ pub use upkeep::Upkeep;
 /// another process may take it away.
 const CACHE_FOR: Duration = Duration::from_secs(5);
 
-/// The most credentials kept: far more than an installation has, and about two megabytes.
+/// The most credentials kept: far more than an installation has, and about two megabytes. They have no
+/// shares: only credentials that are good are kept, each for seconds, and whose were dropped costs its
+/// caller one read by an index.
 const CACHE_ENTRIES_MAX: usize = 10_000;
 
 /// How exactly it is known when a credential was last used. A use after a shorter time than this is
@@ -106,7 +108,7 @@ pub struct Access {
     limiter: Arc<Limiter>,
     known: Mutex<Known>,
     failures: Failures,
-    seen: Mutex<HashMap<(CredentialId, &'static str), Duration>>,
+    seen: Mutex<HashMap<(CredentialId, Seen), Duration>>,
     /// Uses that are still to be noted in the store.
     used: Mutex<HashMap<CredentialId, Timestamp>>,
 }
@@ -245,6 +247,9 @@ impl Access {
         if let Some(found) = &found {
             let mut known = lock(&self.known);
             known.follow(self.store.credentials_changed());
+            if known.credentials.len() >= CACHE_ENTRIES_MAX {
+                known.credentials.retain(|_, (_, at)| now.saturating_sub(*at) < CACHE_FOR);
+            }
             if known.credentials.len() >= CACHE_ENTRIES_MAX {
                 known.credentials.clear();
             }

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hookyard_core::body;
 use hookyard_core::clock::Clock;
+use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::{OAuth2Client, Secret};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Uri};
@@ -33,8 +34,9 @@ const LIFETIME_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// A token is not used any more this long before it expires: a request takes up to 30 seconds.
 const MARGIN: Duration = Duration::from_secs(30);
 
-/// The most tokens that are kept, some kilobytes each. With more clients than that, tokens are
-/// fetched more often.
+/// The most tokens that are kept, some kilobytes each and 64 at most. With more clients than that, tokens
+/// are fetched more often: where there is no room, the one that ends soonest goes of the workspace that
+/// has most. So none keeps out what another has within its share.
 const TOKENS_MAX: usize = 1_000;
 
 /// The most bytes of a token endpoint's answer; tokens themselves must fit a header.
@@ -46,8 +48,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most characters of a token endpoint's error that the log repeats.
 const ERROR_CHARACTERS_MAX: usize = 100;
 
-/// The digest of all that a token depends on, the secret among it.
-type Key = [u8; 32];
+/// The workspace, and the digest of all that a token depends on, the secret among it.
+type Key = (WorkspaceId, [u8; 32]);
 
 /// A token and whether it was kept from an earlier request.
 pub(super) struct Token {
@@ -106,8 +108,12 @@ impl Tokens {
     }
 
     /// A token that is good now. The caller bounds the time.
-    pub(super) async fn token(&self, client: &OAuth2Client) -> Result<Token, Unanswered> {
-        let key = key(client);
+    pub(super) async fn token(
+        &self,
+        workspace: WorkspaceId,
+        client: &OAuth2Client,
+    ) -> Result<Token, Unanswered> {
+        let key = (workspace, key(client));
         if let Some(secret) = self.find(&key) {
             return Ok(Token { secret, kept: true });
         }
@@ -119,9 +125,9 @@ impl Tokens {
     }
 
     /// Forgets a token that a receiver did not take, unless another took its place meanwhile.
-    pub(super) fn forget(&self, client: &OAuth2Client, refused: &Secret) {
+    pub(super) fn forget(&self, workspace: WorkspaceId, client: &OAuth2Client, refused: &Secret) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = key(client);
+        let key = (workspace, key(client));
         if kept.get(&key).is_some_and(|(secret, _)| secret == refused) {
             kept.remove(&key);
         }
@@ -140,9 +146,12 @@ impl Tokens {
         if kept.len() >= TOKENS_MAX {
             kept.retain(|_, (_, until)| now < *until);
         }
-        if kept.len() < TOKENS_MAX {
-            kept.insert(key, (secret.clone(), until));
+        if kept.len() >= TOKENS_MAX
+            && let Some(surplus) = surplus(&kept, key.0)
+        {
+            kept.remove(&surplus);
         }
+        kept.insert(key, (secret.clone(), until));
     }
 
     async fn fetch(&self, client: &OAuth2Client) -> Result<(Secret, Duration), Unanswered> {
@@ -178,7 +187,19 @@ impl Tokens {
     }
 }
 
-fn key(client: &OAuth2Client) -> Key {
+/// The token that makes room for one of this workspace: the one that ends soonest of those of the workspace
+/// that has most. A look at all of them, which is little beside the request that brought the new one.
+fn surplus(kept: &HashMap<Key, (Secret, Duration)>, workspace: WorkspaceId) -> Option<Key> {
+    let mut counts: HashMap<WorkspaceId, usize> = HashMap::from([(workspace, 1)]);
+    for (workspace, _) in kept.keys() {
+        *counts.entry(*workspace).or_default() += 1;
+    }
+    let (largest, _) = counts.into_iter().max_by_key(|(workspace, count)| (*count, *workspace))?;
+    let own = kept.iter().filter(|((workspace, _), _)| *workspace == largest);
+    own.min_by_key(|(_, (_, until))| *until).map(|(key, _)| *key)
+}
+
+fn key(client: &OAuth2Client) -> [u8; 32] {
     let OAuth2Client { token_url, client_id, client_secret, scope, credentials_in_body } = client;
     let mut digest = Sha256::new();
     let secret = client_secret.as_ref().map_or("", Secret::expose);
@@ -232,6 +253,8 @@ mod tests {
     use super::*;
     use crate::net::{Guard, Sockets};
 
+    const WS: WorkspaceId = WorkspaceId(1);
+
     async fn setup() -> (Receiver, Tokens, Arc<SimClock>, OAuth2Client) {
         let receiver = Receiver::start().await.unwrap();
         let guard = Arc::new(Guard::new(vec!["127.0.0.0/8".parse().unwrap()]));
@@ -261,13 +284,13 @@ mod tests {
             [(0, "one", false), (69, "one", true), (1, "two", false), (0, "two", true)]
         {
             clock.advance(Duration::from_secs(advance));
-            let token = tokens.token(&client).await.unwrap();
+            let token = tokens.token(WS, &client).await.unwrap();
             assert_eq!((token.secret.expose(), token.kept), (expected, kept));
         }
-        tokens.forget(&client, &Secret::new("one"));
-        assert!(tokens.token(&client).await.unwrap().kept, "another's refusal is not its own");
-        tokens.forget(&client, &Secret::new("two"));
-        assert_eq!(tokens.token(&client).await.unwrap().secret.expose(), "three");
+        tokens.forget(WS, &client, &Secret::new("one"));
+        assert!(tokens.token(WS, &client).await.unwrap().kept, "another's refusal is not its own");
+        tokens.forget(WS, &client, &Secret::new("two"));
+        assert_eq!(tokens.token(WS, &client).await.unwrap().secret.expose(), "three");
 
         let requests = receiver.requests();
         assert_eq!(requests.len(), 3);
@@ -283,7 +306,7 @@ mod tests {
         receiver.script([Answer::ok().body(text), granted("two")]);
         for (advance, expected) in [(0, "one"), (69, "one"), (1, "two")] {
             clock.advance(Duration::from_secs(advance));
-            assert_eq!(tokens.token(&client).await.unwrap().secret.expose(), expected);
+            assert_eq!(tokens.token(WS, &client).await.unwrap().secret.expose(), expected);
         }
     }
 
@@ -292,7 +315,7 @@ mod tests {
         let (receiver, tokens, _, client) = setup().await;
         receiver.script([granted("one")]);
         let client = OAuth2Client { credentials_in_body: true, scope: None, ..client };
-        tokens.token(&client).await.unwrap();
+        tokens.token(WS, &client).await.unwrap();
         let expected = b"grant_type=client_credentials&client_id=id%3A1&client_secret=s%2Bcret";
         assert_eq!(&receiver.requests()[0].body[..], expected);
     }
@@ -318,10 +341,37 @@ mod tests {
             "there is no access token: the token endpoint's answer is no bearer token",
         ] {
             let failed = Unanswered::Failed(expected.to_owned());
-            assert_eq!(tokens.token(&client).await.err().unwrap(), failed);
+            assert_eq!(tokens.token(WS, &client).await.err().unwrap(), failed);
         }
         let inside = OAuth2Client { token_url: "http://10.0.0.1/".to_owned(), ..client };
-        let error = format!("{:?}", tokens.token(&inside).await.err().unwrap());
+        let error = format!("{:?}", tokens.token(WS, &inside).await.err().unwrap());
         assert!(error.starts_with("Failed") && error.contains("10.0.0.0/8 (private)"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn no_workspace_keeps_out_the_tokens_of_another() {
+        let (_, tokens, clock, client) = setup().await;
+        let of = |n: usize| OAuth2Client { client_id: n.to_string(), ..client.clone() };
+        let hour = Duration::from_secs(3_600);
+        let keep = |workspace: i32, n: usize, lifetime| {
+            tokens.keep((WorkspaceId(workspace), key(&of(n))), &Secret::new("t"), lifetime);
+        };
+        let has = |workspace: i32, n: usize| {
+            tokens.find(&(WorkspaceId(workspace), key(&of(n)))).is_some()
+        };
+        for n in 0..2 * TOKENS_MAX {
+            keep(1, n, hour * u32::try_from(n / TOKENS_MAX + 1).unwrap());
+        }
+        for n in 0..10 {
+            keep(2, n, hour);
+        }
+        for n in 0..TOKENS_MAX {
+            keep(1, n, hour);
+        }
+        assert!((0..10).all(|n| has(2, n)), "another's are kept");
+        assert!((TOKENS_MAX..2 * TOKENS_MAX).filter(|n| has(1, *n)).count() > 900);
+        assert_eq!(tokens.kept.lock().unwrap().len(), TOKENS_MAX);
+        clock.advance(hour);
+        assert!(!has(2, 0));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use hookyard_core::id::{EndpointId, RequestId, Seq};
+use hookyard_core::id::{EndpointId, RequestId, Seq, WorkspaceId};
 use hookyard_core::model::{
     AuthKind, CustomHeader, EndpointSettings, Header, NativeAuth, OAuth2Client, Secret, Signing,
 };
@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::ApiUser;
+use super::limits::Holder;
 use super::render::{Coding, coding};
 use super::sqs::Queue;
 use super::trace::Trace;
@@ -118,7 +119,7 @@ pub(super) struct Target {
     uri: Uri,
     headers: HeaderMap,
     signer: Signer,
-    oauth2: Option<Arc<OAuth2Client>>,
+    oauth2: Option<(WorkspaceId, Arc<OAuth2Client>)>,
     queue: Option<Arc<Queue>>,
     danger_accept_invalid_certs: bool,
 }
@@ -126,7 +127,7 @@ pub(super) struct Target {
 impl Target {
     /// Fails when nothing can be sent with these settings; the text is for the delivery log.
     pub(super) fn new(
-        id: EndpointId,
+        holder: Holder,
         settings: &EndpointSettings,
         api_user: Option<&ApiUser>,
     ) -> Result<Self, String> {
@@ -137,7 +138,7 @@ impl Target {
         net::check_url(&url)?;
         let uri = Uri::try_from(url.as_str()).map_err(|error| format!("the url: {error}"))?;
         let queue = match is_queue(settings) {
-            true => Some(Arc::new(Queue::new(id, &url, settings)?)),
+            true => Some(Arc::new(Queue::new(holder.endpoint, &url, settings)?)),
             false => None,
         };
         let signer = Signer::new(&settings.options.signing)
@@ -146,7 +147,7 @@ impl Target {
             uri,
             headers: constant_headers(settings, api_user.filter(|user| user.may_go_to(&url)))?,
             signer,
-            oauth2: oauth2(settings).cloned().map(Arc::new),
+            oauth2: oauth2(settings).map(|client| (holder.workspace, Arc::new(client.clone()))),
             queue,
             danger_accept_invalid_certs: settings.options.danger_accept_invalid_certs,
         })

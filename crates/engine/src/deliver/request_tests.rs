@@ -18,11 +18,13 @@ fn native(auth: NativeAuth) -> EndpointSettings {
     EndpointSettings { options, ..settings("https://a.test/") }
 }
 
+const HOLDER: Holder = Holder { workspace: WorkspaceId(1), endpoint: EndpointId(7) };
+
 fn request(settings: &EndpointSettings) -> Outgoing {
     let request_id = RequestId::new(&SystemEntropy, Timestamp::UNIX_EPOCH);
     let hosts = vec!["a.test".parse().unwrap()];
     let user = ApiUser { name: "api".to_owned(), password: Secret::new("api-p4ss"), hosts };
-    Target::new(EndpointId(7), settings, Some(&user)).unwrap().request(Message {
+    Target::new(HOLDER, settings, Some(&user)).unwrap().request(Message {
         request_id: &request_id,
         id: "msg_1",
         at: Timestamp::UNIX_EPOCH,
@@ -108,15 +110,15 @@ fn native_auth_takes_the_place_of_the_other() {
     assert!(sent.oauth2.is_some() && !sent.headers.contains_key("authorization"));
     assert!(sent.logged_headers().iter().any(|header| header.name == "Authorization"));
     let bad = native(NativeAuth::Bearer { token: Some(Secret::new("a\r\nX-Evil: 1")) });
-    assert!(Target::new(EndpointId(7), &bad, None).unwrap_err().contains("bearer"));
+    assert!(Target::new(HOLDER, &bad, None).unwrap_err().contains("bearer"));
 }
 
 #[test]
 fn what_cannot_be_sent_says_why() {
     let sqs = EndpointSettings { auth: AuthKind::AwsIam, ..settings("https://a.test/") };
-    assert!(Target::new(EndpointId(7), &sqs, None).unwrap_err().contains("queue"));
+    assert!(Target::new(HOLDER, &sqs, None).unwrap_err().contains("queue"));
     for url in ["", "a.test", "ftp://a.test/", "https://u:p@a.test/"] {
-        assert!(Target::new(EndpointId(7), &settings(url), None).is_err(), "{url}");
+        assert!(Target::new(HOLDER, &settings(url), None).is_err(), "{url}");
     }
 }
 
@@ -131,7 +133,7 @@ fn headers_cannot_be_injected() {
         ("x-a", "1\nX-Evil: 1"),
         ("x-a", "1\0"),
     ] {
-        let error = Target::new(EndpointId(7), &with_header(name, value), None).unwrap_err();
+        let error = Target::new(HOLDER, &with_header(name, value), None).unwrap_err();
         assert!(!error.contains(['\r', '\n', '\0']), "{error:?}");
     }
     // What was saved before a name was reserved does not take the place of ours.

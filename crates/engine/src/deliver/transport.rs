@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use hookyard_core::clock::Clock;
+use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::OAuth2Client;
 use http::{HeaderMap, Request, Uri};
 use http_body_util::{BodyExt, Full};
@@ -36,8 +37,8 @@ pub struct Outgoing {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
-    /// What to fetch a bearer token with.
-    pub oauth2: Option<Arc<OAuth2Client>>,
+    /// What to fetch a bearer token with, and the workspace whose share of the kept tokens has it.
+    pub oauth2: Option<(WorkspaceId, Arc<OAuth2Client>)>,
     /// The queue that it goes to, as a message.
     pub queue: Option<Arc<Queue>>,
     /// The dataset that its events land in.
@@ -171,10 +172,10 @@ impl HttpTransport {
     /// Sends a request with the token it needs. One that was kept and is refused is fetched anew,
     /// once.
     async fn authorized(&self, mut outgoing: Outgoing, by: Instant) -> Result<Answer, Unanswered> {
-        let Some(oauth2) = outgoing.oauth2.take() else {
+        let Some((workspace, oauth2)) = outgoing.oauth2.take() else {
             return self.exchange(outgoing, by).await;
         };
-        let token = self.in_time(by, self.tokens.token(&oauth2)).await?;
+        let token = self.in_time(by, self.tokens.token(workspace, &oauth2)).await?;
         insert_bearer(&mut outgoing.headers, token.secret.expose())?;
         if !token.kept {
             return self.exchange(outgoing, by).await;
@@ -183,8 +184,8 @@ impl HttpTransport {
         if answer.status != 401 {
             return Ok(answer);
         }
-        self.tokens.forget(&oauth2, &token.secret);
-        let token = self.in_time(by, self.tokens.token(&oauth2)).await?;
+        self.tokens.forget(workspace, &oauth2, &token.secret);
+        let token = self.in_time(by, self.tokens.token(workspace, &oauth2)).await?;
         insert_bearer(&mut outgoing.headers, token.secret.expose())?;
         self.exchange(outgoing, by).await
     }
@@ -309,7 +310,7 @@ mod tests {
             scope: None,
             credentials_in_body: false,
         };
-        let oauth2 = Some(Arc::new(client));
+        let oauth2 = Some((WorkspaceId(1), Arc::new(client)));
         let outgoing = || Outgoing { oauth2: oauth2.clone(), ..outgoing(&receiver.url("/h")) };
         let refused = || Scripted::status(401);
         receiver.script([token("a"), Scripted::ok(), refused(), token("b"), refused()]);

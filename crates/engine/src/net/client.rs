@@ -19,7 +19,8 @@ use super::sockets::Sockets;
 use super::tls;
 
 /// How many unused connections to one host are kept. An endpoint uses one at a time, so this many
-/// busy endpoints at one host need no new connections.
+/// busy endpoints at one host need no new connections. A workspace that has endpoints at many hosts keeps
+/// more, for seconds each; all of them count among those of [`Sockets`].
 const IDLE_PER_HOST_MAX: usize = 256;
 
 /// The most headers of an answer that are read. A page of a large site has some 50; one with more than

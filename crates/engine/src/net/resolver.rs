@@ -22,6 +22,11 @@ pub enum ResolveError {
     Unable(String),
 }
 
+/// Answers of name servers that are kept, of all workspaces, each for as long as it says. They have no
+/// shares: names are only asked for when a connection is made or a URL is saved, both of which are
+/// bounded, and whose answer was pushed out costs the next connection one more question.
+const ANSWERS_KEPT: u64 = 8_192;
+
 /// What turns names into addresses. Tests script one.
 #[async_trait]
 pub trait Resolve: fmt::Debug + Send + Sync {
@@ -50,6 +55,7 @@ fn read_system_configuration() -> Result<TokioResolver, ResolveError> {
     let build = || {
         let mut builder = TokioResolver::builder_tokio()?;
         builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+        builder.options_mut().cache_size = ANSWERS_KEPT;
         builder.build()
     };
     build().map_err(|error| {

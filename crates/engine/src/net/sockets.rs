@@ -22,6 +22,11 @@ const IDLE: Duration = Duration::from_secs(4);
 const IDLE_OF_FEW: Duration = Duration::from_secs(1);
 
 /// Connections that clients share. Clones are the same ones.
+///
+/// They have no shares of their own: who may make one is a request that holds a place, of which each
+/// workspace has a share (`deliver/limits`), and there are fewer places than connections. What is left is
+/// for those that are kept for the next request, for [`IDLE`] at most; who finds none waits for one of them
+/// to end, in the order of coming.
 #[derive(Debug, Clone)]
 pub struct Sockets {
     most: usize,
