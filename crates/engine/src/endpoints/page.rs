@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use hookyard_core::id::{EndpointId, WorkspaceId};
-use hookyard_core::model::Endpoint;
-use hookyard_store::Entity;
+use hookyard_core::model::{Endpoint, Subscription};
+use hookyard_store::{Entity, PAGE_BYTES_MAX};
 
 use super::EndpointView;
 use crate::{Engine, Error};
@@ -34,8 +34,43 @@ impl PageQuery {
     }
 }
 
+/// What an endpoint has in a page beyond its texts: names of members, numbers and moments.
+const ENDPOINT_BYTES: usize = 1_024;
+
+/// The same of a subscription.
+const SUBSCRIPTION_BYTES: usize = 128;
+
+/// How many of the endpoints fit a page.
+fn fitting(endpoints: &[Arc<Endpoint>], limit: usize) -> usize {
+    let mut room = PAGE_BYTES_MAX;
+    let fits = |(place, endpoint): &(usize, &Arc<Endpoint>)| {
+        let bytes = weight(endpoint);
+        let fits = *place == 0 || bytes <= room;
+        room = room.saturating_sub(bytes);
+        fits
+    };
+    endpoints.iter().take(limit).enumerate().take_while(fits).count()
+}
+
+/// The bytes of an endpoint in a page, roughly.
+fn weight(endpoint: &Endpoint) -> usize {
+    let settings = &endpoint.settings;
+    let texts = [&settings.name, &settings.comments, &settings.basic_username];
+    let headers = settings.options.headers.iter().map(|header| header.name.len()).sum::<usize>();
+    let subscriptions = endpoint.subscriptions.iter().map(subscription_bytes).sum::<usize>();
+    let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
+    ENDPOINT_BYTES + settings.url.len() + texts + headers + subscriptions
+}
+
+/// The bytes of a subscription, roughly.
+pub(super) fn subscription_bytes(subscription: &Subscription) -> usize {
+    let texts = [&subscription.expansion, &subscription.comments, &subscription.rule];
+    SUBSCRIPTION_BYTES + texts.into_iter().flatten().map(String::len).sum::<usize>()
+}
+
 impl Engine {
-    /// The workspace's endpoints that a query selects, numbers ascending, and whether more follow.
+    /// The workspace's endpoints that a query selects, numbers ascending, and whether more follow. A page
+    /// ends at its limit or at [`PAGE_BYTES_MAX`], and always has its first endpoint.
     pub async fn endpoints_page(
         &self,
         workspace: WorkspaceId,
@@ -43,8 +78,9 @@ impl Engine {
     ) -> Result<(Vec<EndpointView>, bool), Error> {
         let mut endpoints = self.store.endpoints(workspace).await?;
         endpoints.retain(|endpoint| query.selects(endpoint));
-        let more = endpoints.len() > query.limit;
-        endpoints.truncate(query.limit);
+        let count = fitting(&endpoints, query.limit);
+        let more = endpoints.len() > count;
+        endpoints.truncate(count);
         let ids: Vec<_> = endpoints.iter().map(|endpoint| endpoint.id).collect();
         let states = self.store.queue_states(workspace, &ids).await?;
         let views = endpoints.into_iter().zip(states);
@@ -69,5 +105,44 @@ impl Engine {
     ) -> Result<Arc<Endpoint>, Error> {
         let found = self.store.endpoint(workspace, id).await?;
         found.ok_or(Error::NotFound(Entity::Endpoint))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hookyard_core::id::EventTypeId;
+    use hookyard_core::model::EndpointSettings;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn endpoint(rule_bytes: usize) -> Arc<Endpoint> {
+        let subscription = Subscription {
+            event_type: EventTypeId(1),
+            active: true,
+            expansion: None,
+            comments: None,
+            rule: Some("r".repeat(rule_bytes)),
+        };
+        Arc::new(Endpoint {
+            id: EndpointId(1),
+            workspace: WorkspaceId(1),
+            revision: 1,
+            created_at: Timestamp::UNIX_EPOCH,
+            disabled_reason: None,
+            application: None,
+            settings: EndpointSettings::to_url("https://x.test/"),
+            subscriptions: vec![subscription],
+        })
+    }
+
+    #[test]
+    fn a_page_of_endpoints_ends_at_its_entries_or_its_bytes() {
+        let few: Vec<_> = (0..300).map(|_| endpoint(100)).collect();
+        assert_eq!(fitting(&few, 200), 200);
+        let large: Vec<_> = (0..300).map(|_| endpoint(1 << 20)).collect();
+        assert_eq!(fitting(&large, 200), 3, "four have some bytes beside their rules");
+        assert_eq!(fitting(&[endpoint(2 * PAGE_BYTES_MAX), endpoint(1)], 200), 1);
+        assert_eq!(fitting(&[], 200), 0);
     }
 }

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use hookyard_core::model::{Catalogue, Subscription};
 
 use super::change::{FieldNames, Patch};
+use super::page::subscription_bytes;
 use super::rule::check_rule;
 use crate::Error;
 
@@ -30,6 +31,11 @@ const EXPANSION_BYTES_MAX: usize = 16 << 10;
 /// The longest note of a subscription, in characters: as long as an endpoint's.
 const COMMENTS_CHARS_MAX: usize = 2_000;
 
+/// The most bytes of all of an endpoint's subscriptions: what one request of the UltraCart API can send, and
+/// what one endpoint can add to a list or to what is matched. An endpoint that has more already may have
+/// less, or keep what it has.
+const SUBSCRIPTIONS_BYTES_MAX: usize = 1 << 20;
+
 /// The subscriptions that a caller's complete set asks for. What an entry leaves unsaid about a
 /// subscription that is active stays as it is; of two entries for one event type the later counts.
 pub(super) fn resolve(
@@ -39,6 +45,7 @@ pub(super) fn resolve(
     catalogue: &Catalogue,
 ) -> Result<Vec<Subscription>, Error> {
     let mut wanted = BTreeMap::new();
+    let last = requested.last().map(|entry| entry.path.clone()).unwrap_or_default();
     for entry in requested {
         let at = |name: &str| match entry.path.as_str() {
             "" => name.to_owned(),
@@ -82,7 +89,25 @@ pub(super) fn resolve(
         };
         wanted.insert(kind.id, subscription);
     }
-    Ok(wanted.into_values().collect())
+    let wanted: Vec<_> = wanted.into_values().collect();
+    check_bytes(&wanted, current).map_err(|message| {
+        let field =
+            if last.is_empty() { names.rule.to_owned() } else { format!("{last}.{}", names.rule) };
+        Error::invalid(field, message)
+    })?;
+    Ok(wanted)
+}
+
+fn check_bytes(wanted: &[Subscription], current: &[Subscription]) -> Result<(), String> {
+    let bytes = |all: &[Subscription]| all.iter().map(subscription_bytes).sum::<usize>();
+    let after = bytes(wanted);
+    if after > SUBSCRIPTIONS_BYTES_MAX && after > bytes(current) {
+        return Err(format!(
+            "all subscriptions of the endpoint have {after} bytes then, and may have \
+             {SUBSCRIPTIONS_BYTES_MAX}: shorten rules, or divide them among several endpoints"
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -171,6 +196,30 @@ mod tests {
         let comments = Patch::Set("c".repeat(COMMENTS_CHARS_MAX + 1));
         let noted = with(RequestedSubscription { comments, ..subscribe("order_create") });
         assert_eq!(field(apply(draft(), noted)), format!("{at}.comments"));
+    }
+
+    #[test]
+    fn an_endpoint_has_a_bound_for_all_its_subscriptions() {
+        let rule =
+            |letter: &str| Patch::Set(format!(r#"{{"a":["{}"]}}"#, letter.repeat(100 << 10)));
+        let names: Vec<_> = initial().iter().map(|(_, kind)| kind.name.clone()).take(11).collect();
+        let of = |count: usize| {
+            let one = |name: &String| RequestedSubscription { rule: rule("x"), ..subscribe(name) };
+            let subscriptions = Some(names[..count].iter().map(one).collect());
+            EndpointChange { subscriptions, ..none() }
+        };
+        let ten = apply(draft(), of(10)).unwrap();
+        assert_eq!(field(apply(ten, of(11))), "event_categories[0].events[0].event_ruler");
+        let one = |name: &String| Subscription {
+            event_type: initial().by_name(name).unwrap().1.id,
+            active: true,
+            expansion: None,
+            comments: None,
+            rule: Some("x".repeat(200 << 10)),
+        };
+        let over = Draft { subscriptions: names.iter().map(one).collect(), ..draft() };
+        let fewer = apply(over, of(10)).unwrap();
+        assert_eq!(fewer.subscriptions.len(), 10, "what has too much may have less");
     }
 
     #[test]
