@@ -3,6 +3,7 @@
 use hookyard_core::expansion;
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::{EventType, NewEventType};
+use hookyard_core::readable::{UNREADABLE, is_readable};
 
 use crate::quotas::Counted;
 use crate::{Engine, Error};
@@ -56,6 +57,9 @@ fn check(new: &NewEventType) -> Result<(), Error> {
     if length > DESCRIPTION_CHARS_MAX {
         let message = format!("must have at most {DESCRIPTION_CHARS_MAX} characters, not {length}");
         return Err(Error::invalid("description", message));
+    }
+    if !is_readable(&new.description) {
+        return Err(Error::invalid("description", UNREADABLE));
     }
     let expansions = new.expansions.as_deref().unwrap_or_default();
     if expansions.len() > EXPANSIONS_MAX {
@@ -139,6 +143,10 @@ mod tests {
         assert_eq!(field(&odd).as_deref(), Some("category"));
         let long = NewEventType { description: "é".repeat(501), ..new("x") };
         assert_eq!(field(&long).as_deref(), Some("description"));
+        for hidden in ["a\u{202e}b", "a\nb", "\u{200b}"] {
+            let odd = NewEventType { description: hidden.to_owned(), ..new("x") };
+            assert_eq!(field(&odd).as_deref(), Some("description"), "{hidden:?}");
+        }
     }
 
     #[test]

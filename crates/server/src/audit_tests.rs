@@ -186,15 +186,23 @@ async fn what_is_seen_of_secrets_and_whole_logs_is_noted() {
             scenario.native(route, ids, Value::Null, action).await;
         }
     }
-    // Lists that programs read again and again are noted once an hour.
-    let ultracart = "GET /rest/v2/webhook/webhooks";
-    let mammoth = "GET /workspaces/1/projects/1/webhooks";
-    let (password, secret) = ("endpoint.list_passwords", "source.list_secrets");
+    scenario.native("POST /v1/datasets", &[], json!({"name": "other"}), "dataset.create").await;
+    // Lists that programs read again and again are noted once an hour, rows for each dataset.
+    let webhooks = "/workspaces/1/projects/1/webhooks";
+    let data = "/workspaces/1/projects/1/datasets/1/data";
     for _ in 0..2 {
         for again in 0..3 {
-            let noted = |action| if again == 0 { vec![action] } else { Vec::new() };
-            scenario.call(Who::Key, ultracart, &[], Value::Null, &noted(password)).await;
-            scenario.call(Who::Pair, mammoth, &[], Value::Null, &noted(secret)).await;
+            for (who, path, action) in [
+                (Who::Key, "/rest/v2/webhook/webhooks", "endpoint.list_passwords"),
+                (Who::Pair, webhooks, "source.list_secrets"),
+                (Who::Key, "/v1/datasets/1/rows", "dataset.read_rows"),
+                (Who::Key, "/v1/datasets/2/rows", "dataset.read_rows"),
+                (Who::Pair, data, "dataset.read_rows"),
+                (Who::Key, "/v1/events", "event.read"),
+            ] {
+                let noted = if again == 0 { vec![action] } else { Vec::new() };
+                scenario.call(who, &format!("GET {path}"), &[], Value::Null, &noted).await;
+            }
         }
         scenario.server.clock.advance(std::time::Duration::from_secs(3_600));
     }

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use async_trait::async_trait;
-use hookyard_core::id::{CredentialId, DatasetId, EndpointId, SourceId, WorkspaceId};
+use hookyard_core::id::{CredentialId, DatasetId, EndpointId, ProjectId, SourceId, WorkspaceId};
 use hookyard_core::model::{Credential, Endpoint, Grant, NewSource, Outgoing, Secret, Source};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -60,7 +60,7 @@ pub struct AuditQuery {
 }
 
 /// What somebody saw that others should know of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Seen {
     /// What an endpoint's deliveries are signed with.
     EndpointSecret(EndpointId),
@@ -72,6 +72,12 @@ pub enum Seen {
     SourceSecrets,
     /// A whole dataset.
     DatasetExport(DatasetId),
+    /// Pages of a dataset's rows.
+    DatasetRows(DatasetId),
+    /// What a query finds in the datasets: of the workspace, or of one project.
+    Query(Option<ProjectId>),
+    /// Pages of the journal.
+    Events,
     /// The whole audit log.
     AuditExport,
 }
@@ -85,17 +91,23 @@ impl Seen {
             Self::SourceSecret(_) => "source.read_secret",
             Self::SourceSecrets => "source.list_secrets",
             Self::DatasetExport(_) => "dataset.export",
+            Self::DatasetRows(_) => "dataset.read_rows",
+            Self::Query(_) => "dataset.query",
+            Self::Events => "event.read",
             Self::AuditExport => "audit.export",
         }
     }
 
-    /// The number of what was seen; empty for lists.
+    /// The number of what was seen, of a query the project's; empty for lists.
     pub(crate) fn subject(self) -> String {
         match self {
             Self::EndpointSecret(id) => id.to_string(),
             Self::SourceSecret(id) => id.to_string(),
-            Self::DatasetExport(id) => id.to_string(),
-            Self::EndpointPasswords | Self::SourceSecrets | Self::AuditExport => String::new(),
+            Self::DatasetExport(id) | Self::DatasetRows(id) => id.to_string(),
+            Self::Query(project) => project.map(|id| id.to_string()).unwrap_or_default(),
+            Self::EndpointPasswords | Self::SourceSecrets | Self::Events | Self::AuditExport => {
+                String::new()
+            }
         }
     }
 }

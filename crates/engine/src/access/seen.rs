@@ -8,8 +8,8 @@ use hookyard_store::{Actor, Seen};
 use super::{CACHE_ENTRIES_MAX, lock};
 use crate::{Engine, Error};
 
-/// How often a credential is noted to list the same secrets: programs list what they manage again and
-/// again, and once an hour says enough of that.
+/// How often a credential is noted to list the same secrets, or to read the same rows or events page by
+/// page: programs do so again and again, and once an hour says enough of that.
 const LISTED_EVERY: Duration = Duration::from_secs(3_600);
 
 impl Engine {
@@ -19,15 +19,16 @@ impl Engine {
         Ok(self.store.note_seen(workspace, seen).await?)
     }
 
-    /// The same for lists that have secrets in them, once an hour for each credential. A list is shown
-    /// even when it cannot be noted: programs live by it, and the log says so then.
+    /// The same for lists that have secrets in them and for pages of what can be exported, once an hour
+    /// for each credential and thing. A list is shown even when it cannot be noted: programs live by it,
+    /// and the log says so then.
     pub async fn note_listed(&self, workspace: WorkspaceId, seen: Seen) {
         let credential = Actor::current().and_then(|actor| Some(actor.credential()?.0));
         let Some(credential) = credential else { return };
         let now = self.clock.monotonic();
         {
             let mut listed = lock(&self.access.seen);
-            let key = (credential, seen.action());
+            let key = (credential, seen);
             if listed.get(&key).is_some_and(|at| now.saturating_sub(*at) < LISTED_EVERY) {
                 return;
             }
@@ -41,7 +42,7 @@ impl Engine {
             listed.insert(key, now);
         }
         if let Err(error) = self.store.note_seen(workspace, seen).await {
-            tracing::warn!(%error, "that secrets were listed could not be noted");
+            tracing::warn!(%error, "that a list was read could not be noted");
         }
     }
 }

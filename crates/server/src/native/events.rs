@@ -6,7 +6,7 @@ use axum::response::IntoResponse;
 use hookyard_core::id::Seq;
 use hookyard_core::model::{Catalogue, Event, Scope};
 use hookyard_engine::Error;
-use hookyard_store::EventQuery;
+use hookyard_store::{EventQuery, Seen};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -86,6 +86,7 @@ pub(super) async fn list_events(
     let catalogue = store.catalogue(workspace).await.map_err(Error::from)?;
     let query = query(&catalogue, &params)?;
     let limit = query.limit;
+    app.engine.note_listed(workspace, Seen::Events).await;
     let page = store.events(workspace, query).await.map_err(Error::from)?;
     let last = page.entries.last().filter(|_| page.more);
     let next = last.map(|last| next(&params, last, limit));

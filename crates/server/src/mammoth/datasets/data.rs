@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use hookyard_core::id::{BatchId, DatasetId};
 use hookyard_core::model::{Row, Scope};
-use hookyard_store::{RowLimit, RowPage, RowQuery, SharedStore, StoreError};
+use hookyard_store::{RowLimit, RowPage, RowQuery, Seen, SharedStore, StoreError};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::json;
@@ -75,6 +75,7 @@ pub(in super::super) async fn data(call: Call) -> Result<Response, ApiError> {
     let wanted = query.words("columns");
     call.checked(query)?;
     let columns = columns(&call, place, id, wanted).await?;
+    call.app.engine.note_listed(place.workspace, Seen::DatasetRows(id)).await;
     let store = SharedStore::clone(call.app.engine.store());
     let mut slices = Slices::new(store, (place, id), page, columns);
     let first = slices.begin().await?;
@@ -100,6 +101,7 @@ pub(in super::super) async fn batch_data(call: Call) -> Result<Json<Data>, ApiEr
     let store = call.app.engine.store();
     let found = store.batch(place.workspace, place.project, id, BatchId(batch)).await?;
     found.ok_or_else(ApiError::not_found)?;
+    call.app.engine.note_listed(place.workspace, Seen::DatasetRows(id)).await;
     let after = batch.checked_sub(1).map(BatchId);
     let on = RowQuery { after, ..RowQuery::default() };
     let limit = RowLimit { rows: 1, bytes: SLICE_BYTES_MAX };

@@ -7,7 +7,7 @@ use hookyard_core::id::{BatchId, VersionId};
 use hookyard_core::model::{Dataset, Scope};
 use hookyard_core::row_filter::Filter;
 use hookyard_engine::datasets::{Found, Search};
-use hookyard_store::RowQuery;
+use hookyard_store::{RowQuery, Seen};
 use jiff::Timestamp;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -204,6 +204,7 @@ async fn search(
         until: select.until,
     };
     let limit = input::limit(select.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
+    app.engine.note_listed(dataset.workspace, Seen::DatasetRows(dataset.id)).await;
     Ok(app.engine.search_rows(dataset, &Search { query, filter, limit }).await?)
 }
 

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use hookyard_core::id::ProjectId;
 use hookyard_core::model::Scope;
+use hookyard_store::Seen;
 use hookyard_tables::sql::{self, Form, PARAMETERS_MAX, Parameter, QUERY_BYTES_MAX};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -110,7 +111,10 @@ pub(super) async fn run_sql(
     input::query::<Nothing>(raw.as_deref())?;
     let question: Question = input::json(&headers, body, &[input::JSON]).await?;
     let form = form(&headers);
-    let answer = app.tables.query(workspace, question.query(form)?).await?;
+    let query = question.query(form)?;
+    let seen = Seen::Query(query.project);
+    let answer = app.tables.query(workspace, query).await?;
+    app.engine.note_seen(workspace, seen).await?;
     let kind = match form {
         Form::Json => input::JSON,
         Form::Csv => "text/csv; charset=utf-8; header=present",
