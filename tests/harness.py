@@ -60,8 +60,9 @@ class Postgres:
         self.process.stdin.write(order + "\n")
         self.process.stdin.flush()
 
-    def stop(self):
-        self._tell("stop")
+    def stop(self, how="stop"):
+        """Ends it in an orderly way, or by a `crash`."""
+        self._tell(how)
         self._said("stopped")
 
     def start(self):

@@ -50,7 +50,9 @@ start
 echo "ready $dir"
 while read -r order; do
   case $order in
-    stop) $as "$bin/pg_ctl" -D "$dir/data" -w -m "${mode:-fast}" stop >/dev/null; echo stopped ;;
+    stop) $as "$bin/pg_ctl" -D "$dir/data" -w -m fast stop >/dev/null; echo stopped ;;
+    # As a kill of all its processes.
+    crash) $as "$bin/pg_ctl" -D "$dir/data" -w -m immediate stop >/dev/null; echo stopped ;;
     start) start; echo "ready $dir" ;;
   esac
 done

@@ -4,12 +4,17 @@
  *   hang  fsync and fdatasync do not return while it is there
  *   full  a file of the data directory cannot grow: ENOSPC
  *   copy  the database file itself cannot be written: EIO
+ *   sync  fsync and fdatasync fail: EIO
+ *   read  one read in twenty fails: EIO
  *
- * Only files in the directory FAULTY_DATA are concerned. */
+ * Only files in the directory FAULTY_DATA are concerned. Where FAULTY_SHADOW names a directory, a copy of
+ * each file as of its last fsync is kept in there: the part of the data that a cut of the power leaves for
+ * certain. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,8 +69,64 @@ static void hang(int fd) {
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-int fsync(int fd) { hang(fd); return REAL(fsync)(fd); }
-int fdatasync(int fd) { hang(fd); return REAL(fdatasync)(fd); }
+/* Makes the copy of a file in FAULTY_SHADOW what the file is now. */
+static void shadow(int fd) {
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    const char *place = getenv("FAULTY_SHADOW");
+    char name[4096], path[4096];
+    struct stat now;
+    if (!place || !ours(fd, name, sizeof name) || fstat(fd, &now) || !S_ISREG(now.st_mode)) return;
+    snprintf(path, sizeof path, "%s/%s", place, name + strlen(getenv("FAULTY_DATA")) + 1);
+    pthread_mutex_lock(&one_at_a_time);
+    int copy = open(path, O_RDWR | O_CREAT, 0600);
+    off_t at = 0;
+    if (copy < 0 || fstat(fd, &now) || ftruncate(copy, now.st_size)) abort();
+    while (at < now.st_size) {
+        char bytes[1 << 16];
+        ssize_t count = REAL(pread)(fd, bytes, sizeof bytes, at);
+        if (count <= 0) break;
+        if (REAL(pwrite)(copy, bytes, count, at) != count) abort();
+        at += count;
+    }
+    close(copy);
+    pthread_mutex_unlock(&one_at_a_time);
+}
+
+/* What follows an fsync of either kind. */
+static int synced(int fd, int result) {
+    char name[4096];
+    int saved = errno;
+    if (asked("sync") && ours(fd, name, sizeof name)) {
+        errno = EIO;
+        return -1;
+    }
+    if (result == 0) shadow(fd);
+    errno = saved;
+    return result;
+}
+
+int fsync(int fd) { hang(fd); return synced(fd, REAL(fsync)(fd)); }
+int fdatasync(int fd) { hang(fd); return synced(fd, REAL(fdatasync)(fd)); }
+
+/* Whether this read is one of those that fail. */
+static int unreadable(int fd) {
+    static _Atomic unsigned reads;
+    char name[4096];
+    int saved = errno;
+    int fails = asked("read") && ours(fd, name, sizeof name) && ++reads % 20 == 0;
+    errno = saved;
+    return fails;
+}
+
+ssize_t pread(int fd, void *bytes, size_t count, off_t at) {
+    if (unreadable(fd)) { errno = EIO; return -1; }
+    return REAL(pread)(fd, bytes, count, at);
+}
+
+ssize_t pread64(int fd, void *bytes, size_t count, off64_t at) {
+    if (unreadable(fd)) { errno = EIO; return -1; }
+    return REAL(pread64)(fd, bytes, count, at);
+}
 
 ssize_t pwrite(int fd, const void *bytes, size_t count, off_t at) {
     int error = fault(fd, count, at);
