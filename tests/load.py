@@ -75,7 +75,7 @@ class Account:
     delivered_again: float | None = None
 
     def row(self, fault, store):
-        """A row of the table in docs/reliability.md."""
+        """A row of the table in docs/explanation/reliability.md."""
         seconds = [f"{value:.1f}" if value is not None else "" for value in
                    (self.publishing_again, self.delivered_again)]
         cells = [fault, store, self.tries, self.refused, self.acknowledged, self.lost,

@@ -1,6 +1,6 @@
 """What is lost, out of order and repeated when something fails under load, on the real binary.
 
-Each test prints a row of the table in docs/reliability.md (`-s`), and adds it to the file that
+Each test prints a row of the table in docs/explanation/reliability.md (`-s`), and adds it to the file that
 HOOKYARD_FAULTS_REPORT names. HOOKYARD_FAULT_SECONDS is how long a fault lasts, HOOKYARD_FAULT_TRIES how
 often a server is killed or its power is cut."""
 
