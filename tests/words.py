@@ -19,6 +19,7 @@ import argparse
 import collections
 import pathlib
 import re
+import signal
 import sys
 
 # The list decides the figure. On the tree of 22 November 2026 (5e21211), rustdoc, comments and
@@ -131,4 +132,5 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `tests/words.py | head` is no fault.
     main()
