@@ -175,7 +175,7 @@ def test_a_file_that_is_not_what_the_server_knows_ends_it_and_a_start_goes_on(tm
     with contextlib.closing(sqlite3.connect(server.data / "hookyard.db", timeout=30)) as other:
         # As a lost transaction of the server's own would leave it.
         other.execute("INSERT INTO journal SELECT max(seq) + 1, workspace_id, type_id, accepted_ms, "
-                      "'ghost', source, attributes, object, matched FROM journal")
+                      "'ghost', source, attributes, object, matched, NULL FROM journal")
         other.commit()
     answers = []
 

@@ -44,6 +44,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Manage(command) => runtime.block_on(cli::manage(*command)),
         Command::Migrate(command) => runtime.block_on(cli::migrate(command)),
         Command::KeyRotate(command) => runtime.block_on(cli::key_rotate(command)),
+        Command::Check(command) => return Ok(runtime.block_on(cli::check(command))),
         Command::Sql(command) => runtime.block_on(cli::sql(command)),
         Command::RuleTest(command) => return Ok(cli::rule_test(&command)),
     };

@@ -17,6 +17,7 @@ mod attempts;
 mod audit;
 mod backlog;
 mod catalog;
+pub mod check;
 #[cfg(test)]
 mod contract;
 mod credentials;
@@ -28,6 +29,7 @@ mod folders;
 mod jobs;
 mod journal;
 mod limits;
+mod loss;
 pub mod moving;
 mod oauth;
 mod page;
@@ -69,6 +71,7 @@ pub use folders::{
 pub use jobs::{JOBS_KEPT, JobStore, NewJob};
 pub use journal::{EventQuery, JournalStore};
 pub use limits::{LimitStore, TAKES_MAX, Take, Taken, Turns};
+pub use loss::{Loss, Missing};
 pub use oauth::{
     ACCESS_TOKENS_MAX, Code, DEVICE_CODES_MAX, DeviceCode, Issue, NewTokens, OAuthStore, Poll,
     SecretHash, USED_REFRESH_TOKENS_MAX,

@@ -67,6 +67,12 @@ pub(crate) enum Action {
     /// encryption key. The data directory is not used any more then: remove the file `move` in it
     /// to go back to what it had.
     Migrate(MigrateArgs),
+    /// Look at everything that a data directory holds
+    ///
+    /// The server must be stopped. The database's structure, what was acknowledged and every secret are
+    /// checked; nothing is changed. Ends with code 0 when all is whole, 1 when something is damaged or
+    /// missing, and 2 when that cannot be told.
+    Check(CheckArgs),
     /// Manage the key that encrypts secrets at rest
     #[command(subcommand)]
     Key(KeyAction),
@@ -370,6 +376,26 @@ pub(crate) struct MigrateArgs {
     ///
     /// Its members are rows, before (whether an earlier run had done everything) and tables, each
     /// with its table, rows and checksum.
+    #[arg(long, env = "HOOKYARD_JSON")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+
+    /// Go on without what the database lacks of what was acknowledged
+    ///
+    /// Nothing else is checked then. New numbers begin after those that were acknowledged, and the audit
+    /// log of each workspace says what is missing.
+    #[arg(long, env = "HOOKYARD_ACCEPT_LOSS")]
+    pub(crate) accept_loss: bool,
+
+    /// Print one JSON object
+    ///
+    /// Its members are events, attempts, rows, secrets, loss, findings and more_findings; with
+    /// --accept-loss it is accepted alone.
     #[arg(long, env = "HOOKYARD_JSON")]
     pub(crate) json: bool,
 }

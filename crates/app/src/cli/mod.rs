@@ -3,6 +3,7 @@
 mod application;
 pub(crate) mod application_args;
 pub(crate) mod args;
+mod check;
 pub(crate) mod destination_args;
 mod init;
 mod key;
@@ -19,6 +20,7 @@ pub(crate) mod sql_args;
 mod table;
 
 pub(crate) use application::run as application;
+pub(crate) use check::run as check;
 pub(crate) use init::run as init;
 pub(crate) use key::rotate as key_rotate;
 pub(crate) use manage::run as manage;

@@ -15,7 +15,7 @@ pub(crate) const DEFAULT_PATH: &str = "hookyard.toml";
 
 /// The flags that cannot be in the file: the one that names it, what clap adds, those of `rule test`,
 /// which reads no configuration, and what is said of one thing at a time.
-const FLAGS_ONLY: [&str; 19] = [
+const FLAGS_ONLY: [&str; 20] = [
     "config",
     "help",
     "version",
@@ -35,6 +35,7 @@ const FLAGS_ONLY: [&str; 19] = [
     "limit",
     "grant",
     "project",
+    "accept-loss",
 ];
 
 /// What the file says. A key is named like its flag, with `_` for `-`, so that a flag needs no

@@ -28,7 +28,7 @@ use tracing::level_filters::LevelFilter;
 use url::Url;
 
 use crate::cli::args::{
-    Action, Cli, CommonArgs, FirstArgs, InitArgs, KeyAction, KeyRotateArgs, MigrateArgs,
+    Action, CheckArgs, Cli, CommonArgs, FirstArgs, InitArgs, KeyAction, KeyRotateArgs, MigrateArgs,
     RuleAction, RuleTestArgs, ServeArgs,
 };
 use crate::cli::destination_args::DestinationArgs;
@@ -49,6 +49,7 @@ pub(crate) enum Command {
     Application(Application),
     Manage(Box<Manage>),
     Migrate(Migrate),
+    Check(Check),
     KeyRotate(KeyRotate),
     Sql(Sql),
     RuleTest(RuleTest),
@@ -132,6 +133,15 @@ pub(crate) struct Migrate {
     pub(crate) json: bool,
 }
 
+/// `check`.
+#[derive(Debug)]
+pub(crate) struct Check {
+    pub(crate) common: Common,
+    /// Whether to go on without what is missing, in place of looking at everything.
+    pub(crate) accept_loss: bool,
+    pub(crate) json: bool,
+}
+
 /// `key rotate`.
 #[derive(Debug)]
 pub(crate) struct KeyRotate {
@@ -186,6 +196,7 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> 
         Action::Serve(args) => args.common.config,
         Action::Application(action) => action.common().config.clone(),
         Action::Migrate(args) => args.common.config,
+        Action::Check(args) => args.common.config,
         Action::Key(KeyAction::Rotate(args)) => args.common.config,
         Action::Credential(action) => manage::common_of_credential(&action).config.clone(),
         Action::Workspace(action) => manage::common_of_workspace(&action).config.clone(),
@@ -202,6 +213,10 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> 
         Action::Serve(args) => Serve::new(*args).map(Box::new).map(Command::Serve),
         Action::Application(action) => Application::new(action).map(Command::Application),
         Action::Migrate(args) => Migrate::new(args).map(Command::Migrate),
+        Action::Check(args) => {
+            let CheckArgs { common, accept_loss, json } = args;
+            Ok(Command::Check(Check { common: Common::new(common)?, accept_loss, json }))
+        }
         Action::Key(KeyAction::Rotate(args)) => {
             let KeyRotateArgs { common, new_encryption_key_file: new } = args;
             Ok(Command::KeyRotate(KeyRotate { common: Common::new(common)?, new }))

@@ -227,7 +227,7 @@ const QUEUES_NEW: [&str; 2] = ["owner", "epoch"];
 
 /// Tables of the embedded store that are derived from others or become something else, with their
 /// columns.
-const DERIVED: [(&str, &[&str]); 8] = [
+const DERIVED: [(&str, &[&str]); 9] = [
     ("checkpoint", &["id", "seq", "attempt_id"]),
     ("event_keys", &["first_seq", "hashes", "workspaces"]),
     ("event_ids", &["part", "first_seq", "places"]),
@@ -236,6 +236,7 @@ const DERIVED: [(&str, &[&str]); 8] = [
     ("probe", &["id", "filler"]),
     ("retained", &["kind", "bytes"]),
     ("row_numbers", &["id", "last"]),
+    ("serving", &["id", "schema"]),
 ];
 
 /// Where a sequence goes on.

@@ -16,8 +16,11 @@ use super::database::Conn;
 use crate::StoreError;
 
 /// All migrations, oldest first; the last one's place is the format version.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_quotas.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_quotas.sql"),
+    include_str!("migrations/0003_checksums.sql"),
+];
 
 /// The oldest format whose Hookyard may serve beside this one; kept with each migration.
 const OLDEST: i32 = 1;

@@ -10,6 +10,7 @@ use hookyard_core::id::{EndpointId, WorkspaceId};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
+use super::acknowledged::{self, Numbers};
 use super::deliveries::{self, Whole};
 use super::memory::lock;
 use super::rows::{signed, to_json, unsigned};
@@ -42,6 +43,8 @@ impl Leaving {
         let version = data_version(&conn)?;
         conn.execute_batch("BEGIN").map_err(failed)?;
         let (memory, state) = recover::recover(&conn, &Vault::new(key))?;
+        let held = Numbers::before(state.ids, acknowledged::last_change(&conn)?);
+        acknowledged::refuse_shorter(path, held)?;
         let mut queues = BTreeMap::new();
         for id in memory.queue_ids() {
             if let Some(queue) = memory.queue(id) {

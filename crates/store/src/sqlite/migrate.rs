@@ -33,6 +33,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0017_key_workspaces.sql"),
     include_str!("migrations/0018_quotas.sql"),
     include_str!("migrations/0019_event_ids.sql"),
+    include_str!("migrations/0020_checksums.sql"),
 ];
 
 /// Brings the file to the newest format.

@@ -18,10 +18,12 @@ use rusqlite::{Connection, ErrorCode};
 use crate::vault::Vault;
 use crate::{Store, StoreError};
 
+mod acknowledged;
 mod applications;
 mod attempts;
 mod audit;
 mod catalog;
+mod check;
 mod checkpoint;
 mod codec;
 mod credentials;
@@ -53,12 +55,14 @@ mod repeats;
 mod replays;
 mod retention;
 mod rows;
+mod serving;
 mod sources;
 mod span;
 mod tenants;
 mod versions;
 mod writer;
 
+use acknowledged::{Acknowledged, Numbers, Said};
 pub use credentials::SqliteCredentials;
 use memory::Memory;
 use places::Places;
@@ -88,12 +92,30 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, brings it to the newest format and rebuilds what is derived.
+    /// Opens the file, brings it to the newest format and rebuilds what is derived. A file that lacks
+    /// something of what was acknowledged before is refused; [`SqliteStore::accept_loss`] is the way on.
     pub fn open(options: Options) -> Result<Self, StoreError> {
+        let has_log = serving::has_log(&options.path);
         let mut conn = connect(&options.path)?;
+        let unfinished = serving::is_unfinished(&conn)?;
         migrate::migrate(&mut conn)?;
         let vault = Arc::new(Vault::new(&options.key));
-        let (memory, state) = recover::recover(&conn, &vault)?;
+        let (memory, mut state) = recover::recover(&conn, &vault)?;
+        let held = Numbers::before(state.ids, acknowledged::last_change(&conn)?);
+        acknowledged::refuse_shorter(&options.path, held)?;
+        let known = acknowledged::read(&options.path)?;
+        if unfinished && !has_log && known == Said::Nothing {
+            tracing::warn!(
+                path = %options.path.display(),
+                "the database is a copy of one that was being served. A copy that `.backup` made is \
+                 whole; one that `cp` made lacks what was in the write-ahead log, and may be damaged: \
+                 run `hookyard check`"
+            );
+        }
+        state.acknowledged = Acknowledged::begin(&options.path, held);
+        if let Err(error) = serving::begin(&conn) {
+            tracing::warn!(%error, "a copy of the database without its write-ahead log would go unnoticed");
+        }
         let memory = Arc::new(memory);
         let readers = Readers::open(&options.path)?;
         let writer = Writer::start(conn, Arc::clone(&memory), state)?;

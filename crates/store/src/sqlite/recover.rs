@@ -235,6 +235,11 @@ fn next_numbers(conn: &Connection, saved: AsOf) -> Result<NextIds, StoreError> {
     })
 }
 
+/// The numbers that come next in a file.
+pub(super) fn next_numbers_of(conn: &Connection) -> Result<NextIds, StoreError> {
+    next_numbers(conn, checkpoint(conn)?)
+}
+
 /// How the file differs from what memory has; `None` when it does not. A number that memory would use
 /// next and the file has already is a transaction that memory took for lost; events or attempts that
 /// the file does not have were answered for nothing.

@@ -65,7 +65,7 @@ fn open(old: &Vault, new: &Vault, place: &str, value: &[u8]) -> Result<Secret, S
 
 impl Sealed {
     /// The sealed values with the numbers of their rows.
-    fn values(&self, conn: &Connection) -> Result<Vec<(i32, Vec<u8>)>, StoreError> {
+    pub(super) fn values(&self, conn: &Connection) -> Result<Vec<(i32, Vec<u8>)>, StoreError> {
         let Self { table, column, .. } = self;
         let sql = format!("SELECT id, {column} FROM {table} WHERE {column} IS NOT NULL");
         let mut select = conn.prepare(&sql).map_err(failed)?;

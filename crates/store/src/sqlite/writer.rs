@@ -2,8 +2,9 @@
 //!
 //! Publishing, settling and receiving are *grouped*: the thread takes all that are waiting, up to a
 //! bound, runs them in one transaction and commits once. Everything else runs *alone*, in a
-//! transaction of its own, and may fail halfway. Effects on memory happen after the commit and before
-//! the answers, in the order of the jobs; so whoever was answered finds memory up to date.
+//! transaction of its own, and may fail halfway. After the commit and before the answers the highest
+//! numbers are noted beside the database ([`Acknowledged`]), and effects on memory happen, in the order
+//! of the jobs; so whoever was answered finds memory up to date.
 //!
 //! No job runs outside a transaction: where none can be begun, or SQLite has given one up, those that
 //! are left are refused. After a fault of the database the next transaction compares the file with
@@ -17,6 +18,7 @@ use hookyard_core::id::{DatasetId, SourceId};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::acknowledged::Acknowledged;
 use super::deliveries::Chunk;
 use super::keys::Keys;
 use super::memory::Memory;
@@ -53,6 +55,8 @@ pub(super) struct State {
     pub(super) checkpoint: NextIds,
     /// Whether rows wait to be deleted.
     pub(super) garbage: bool,
+    /// Where what callers are told of is noted; `None` where it cannot be.
+    pub(super) acknowledged: Option<Acknowledged>,
 }
 
 /// The numbers that come next.

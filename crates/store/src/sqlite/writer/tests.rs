@@ -200,7 +200,7 @@ async fn a_store_whose_file_is_not_what_memory_says_fails_for_good_and_starts_an
     // As an autocommitted row of a lost transaction was.
     place.run(
         "INSERT INTO journal SELECT 3, workspace_id, type_id, accepted_ms, 'ghost', source, \
-               attributes, object, matched FROM journal WHERE seq = 1",
+               attributes, object, matched, NULL FROM journal WHERE seq = 1",
     );
     let first = place.publish(3).await;
     assert!(matches!(first, Err(StoreError::Internal(_))), "{first:?}");

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
+use super::super::acknowledged::{self, Numbers};
 use super::super::memory::Memory;
 use super::super::rows::count;
-use super::super::{checkpoint, deliveries, recover, versions};
+use super::super::{checkpoint, deliveries, recover, serving, versions};
 use super::files::Files;
 use super::{Effect, Fault, Job, Message, NextIds, Reply, State, Tx, WAITING_MAX};
 use crate::StoreError;
@@ -89,6 +90,7 @@ impl Work {
                 }
                 Message::Close(done) => {
                     self.checkpoint();
+                    self.end_serving();
                     // The connection goes first, so that its file is closed when the caller hears.
                     self.close();
                     let _ = done.send(());
@@ -101,6 +103,16 @@ impl Work {
             drop(beating);
         }
         self.close();
+    }
+
+    /// Leaves a file that is whole by itself.
+    fn end_serving(&self) {
+        if self.standing.reason().is_some() {
+            return;
+        }
+        if let Err(error) = serving::end(&self.conn) {
+            tracing::warn!(%error, "the write-ahead log stays: copy it with the database");
+        }
     }
 
     /// Closes the connection, which removes the write-ahead log by its name. Where the files are not
@@ -143,11 +155,13 @@ impl Work {
             return;
         }
         let bytes = group.iter().filter_map(|job| job.bytes).sum();
+        let alone = group.iter().any(|job| job.bytes.is_none());
         let before = self.state.ids;
         let mut replies: Vec<Reply> = Vec::with_capacity(group.len());
         let outcome = self.run_group(group, &mut replies);
         let reason = match outcome {
             Ok(effects) => {
+                self.acknowledge(alone);
                 effects.into_iter().for_each(|effect| effect(&self.memory));
                 self.note(None);
                 None
@@ -253,6 +267,16 @@ impl Work {
             Some(fault) => Err(fault),
             None => execute(&self.conn, "COMMIT").map_err(Fault::of_database).map(|()| tx.effects),
         }
+    }
+
+    /// Notes what was committed. Only what runs alone changes what an owner decides.
+    fn acknowledge(&mut self, alone: bool) {
+        let State { ids, acknowledged: Some(acknowledged), .. } = &mut self.state else { return };
+        let known = acknowledged.written().changes();
+        // What cannot be read now is noted with the next change.
+        let read = || acknowledged::last_change(&self.conn).unwrap_or(known);
+        let changes = if alone { read() } else { known };
+        acknowledged.write(Numbers::before(*ids, changes));
     }
 
     /// Has memory as it was before a transaction that was lost.
