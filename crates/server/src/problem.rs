@@ -6,6 +6,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hookyard_engine::Error;
 use hookyard_engine::access::Refusal;
+use hookyard_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -256,6 +257,12 @@ impl From<Error> for Problem {
                 Self::new(Code::Internal, "the server failed; its log says why")
             }
         }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Error::from(error).into()
     }
 }
 

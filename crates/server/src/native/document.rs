@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use axum::extract::RawQuery;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -12,10 +11,10 @@ use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::input::{self, Nothing};
+use super::call::{Anyone, Call};
 use super::{
-    applications, credentials, datasets, endpoints, event_types, folders, publish, rules_test,
-    sources, tables, tenants,
+    applications, credentials, datasets, endpoints, event_types, folders, input, paths, publish,
+    rules_test, sources, tables, tenants,
 };
 use crate::problem::{Code, Problem, ProblemBody};
 
@@ -39,12 +38,11 @@ static TEXT: LazyLock<String> = LazyLock::new(|| {
 /// Get this description
 #[utoipa::path(
     get,
-    path = "/v1/openapi.json",
+    path = paths::OPENAPI,
     tag = "installation",
     responses((status = 200, description = "The description of this API", body = Object)),
 )]
-pub(super) async fn get_openapi(RawQuery(raw): RawQuery) -> Result<Response, Problem> {
-    input::query::<Nothing>(raw.as_deref())?;
+pub(super) async fn get_openapi(_call: Call<Anyone>) -> Result<Response, Problem> {
     Ok(([(header::CONTENT_TYPE, input::JSON)], TEXT.as_str()).into_response())
 }
 

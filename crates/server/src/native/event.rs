@@ -1,17 +1,15 @@
 //! `GET /v1/events/{id}`: one event of the journal. And how events are shown.
 
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, header};
+use super::target::EventName;
+use axum::http::header;
 use axum::response::IntoResponse;
-use hookyard_core::model::{Catalogue, Event, Scope};
-use hookyard_engine::Error;
+use hookyard_core::model::{Catalogue, Event};
 use jiff::Timestamp;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::caller;
-use super::input::{self, PathText};
-use crate::App;
+use super::call::{Call, Events, Read};
+use super::{input, paths};
 use crate::problem::{Code, Problem};
 
 #[derive(Deserialize, IntoParams)]
@@ -60,24 +58,18 @@ pub(super) struct PublishedEvent {
 /// The newest event with this id, of the named source if one is named.
 #[utoipa::path(
     get,
-    path = "/v1/events/{id}",
+    path = paths::EVENT,
     tag = "events",
-    params(("id" = String, Path, description = "The publisher's id"), Params),
     responses((status = 200, description = "The event", body = JournalEvent)),
-    security(("simple_key" = ["event_read"])),
 )]
 pub(super) async fn get_event(
-    State(app): State<App>,
-    PathText(id): PathText<String>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
+    call: Call<Read<Events>, EventName, Params>,
 ) -> Result<impl IntoResponse, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::EventRead).await?;
-    let params: Params = input::query(raw.as_deref())?;
+    let Call { app, caller: workspace, target: EventName(id), query: params, .. } = call;
     let store = app.engine.store();
-    let catalogue = store.catalogue(workspace).await.map_err(Error::from)?;
+    let catalogue = store.catalogue(workspace).await?;
     let found = store.event(workspace, &id, params.source.as_deref()).await;
-    let event = found.map_err(Error::from)?.ok_or_else(|| {
+    let event = found?.ok_or_else(|| {
         Problem::new(Code::NotFound, format!("the journal has no event with the id `{id}`"))
     })?;
     Ok(([(header::CONTENT_TYPE, input::JSON)], show(&catalogue, &event)))

@@ -1,52 +1,59 @@
 //! `GET /v1/events`: pages of the journal.
 
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, header};
+use axum::http::header;
 use axum::response::IntoResponse;
 use hookyard_core::id::Seq;
-use hookyard_core::model::{Catalogue, Event, Scope};
-use hookyard_engine::Error;
+use hookyard_core::model::{Catalogue, Event};
 use hookyard_store::{EventQuery, Seen};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::call::{Call, Events, Read};
 use super::event::{JournalEvent, show};
-use super::{EVENTS, caller, input};
-use crate::App;
+use super::page::{Limit, Page, PageSize};
+use super::{input, paths};
 use crate::problem::{Code, Problem};
 
-/// Events of a page that does not say.
-const LIMIT_DEFAULT: usize = 100;
-
-/// The most events of a page. It is bounded in bytes, too: see [`hookyard_store::PAGE_BYTES_MAX`].
-const LIMIT_MAX: usize = 1_000;
+/// How many events of a page. It is bounded in bytes, too: see [`hookyard_store::PAGE_BYTES_MAX`].
+const PAGE: PageSize = PageSize { default: 100, max: 1_000 };
 
 /// The largest journal number that a database holds.
 const SEQ_MAX: u64 = i64::MAX.unsigned_abs();
 
 /// Which events to list; all conditions must hold.
-#[derive(Deserialize, IntoParams)]
+#[derive(Deserialize, Serialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
     /// Of this event type.
     #[param(nullable = false)]
     r#type: Option<String>,
+    /// Oldest or newest first; `desc` unless said.
+    #[param(inline, nullable = false)]
+    order: Option<Order>,
     /// With a higher journal number than this.
     #[param(nullable = false, minimum = 0, maximum = 9223372036854775807_i64)]
     after: Option<u64>,
     /// With a lower journal number than this.
     #[param(nullable = false, minimum = 0, maximum = 9223372036854775807_i64)]
     before: Option<u64>,
-    /// Oldest or newest first; `desc` unless said.
-    #[param(inline, nullable = false)]
-    order: Option<Order>,
     /// The most events of the page; 100 unless said. A page of large events has fewer, and a `next`.
     #[param(nullable = false, minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
-#[derive(Deserialize, ToSchema, Clone, Copy, PartialEq, Eq)]
+impl Params {
+    /// The query of the page behind an event.
+    fn behind(self, last: &Event, limit: Limit) -> Self {
+        let ascending = self.order == Some(Order::Asc);
+        let last = Some(last.seq.0);
+        let (after, before) = if ascending { (last, self.before) } else { (self.after, last) };
+        let order = ascending.then_some(Order::Asc);
+        Self { order, after, before, limit: Some(limit.get()), ..self }
+    }
+}
+
+#[derive(Deserialize, Serialize, ToSchema, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 enum Order {
     Asc,
@@ -69,27 +76,21 @@ pub(super) struct EventPage {
 /// A page of the journal by number: newest first, unless `order=asc`.
 #[utoipa::path(
     get,
-    path = EVENTS,
+    path = paths::EVENTS,
     tag = "events",
-    params(Params),
     responses((status = 200, description = "A page of the journal", body = EventPage)),
-    security(("simple_key" = ["event_read"])),
 )]
 pub(super) async fn list_events(
-    State(app): State<App>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
+    call: Call<Read<Events>, (), Params>,
 ) -> Result<impl IntoResponse, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::EventRead).await?;
-    let params: Params = input::query(raw.as_deref())?;
+    let Call { app, caller: workspace, query: params, .. } = call;
     let store = app.engine.store();
-    let catalogue = store.catalogue(workspace).await.map_err(Error::from)?;
-    let query = query(&catalogue, &params)?;
-    let limit = query.limit;
+    let catalogue = store.catalogue(workspace).await?;
+    let limit = PAGE.limit(params.limit)?;
+    let query = query(&catalogue, &params, limit)?;
     app.engine.note_listed(workspace, Seen::Events).await;
-    let page = store.events(workspace, query).await.map_err(Error::from)?;
-    let last = page.entries.last().filter(|_| page.more);
-    let next = last.map(|last| next(&params, last, limit));
+    let page = Page::from(store.events(workspace, query).await?);
+    let next = page.next(&paths::EVENTS, |last| params.behind(last, limit));
     let mut body = String::from(r#"{"events":["#);
     for (place, event) in page.entries.iter().enumerate() {
         body.push_str(if place == 0 { "" } else { "," });
@@ -100,8 +101,7 @@ pub(super) async fn list_events(
     Ok(([(header::CONTENT_TYPE, input::JSON)], body))
 }
 
-fn query(catalogue: &Catalogue, params: &Params) -> Result<EventQuery, Problem> {
-    let limit = input::limit(params.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
+fn query(catalogue: &Catalogue, params: &Params, limit: Limit) -> Result<EventQuery, Problem> {
     let event_type = params.r#type.as_deref().map(|name| {
         let found = catalogue.by_name(name).map(|(_, kind)| kind.id);
         found.ok_or_else(|| {
@@ -114,21 +114,6 @@ fn query(catalogue: &Catalogue, params: &Params) -> Result<EventQuery, Problem> 
         after: input::at_most("after", params.after, SEQ_MAX)?.map(Seq),
         before: input::at_most("before", params.before, SEQ_MAX)?.map(Seq),
         newest_first: params.order != Some(Order::Asc),
-        limit,
+        limit: limit.get(),
     })
-}
-
-/// The path and query of the page behind `last`.
-fn next(params: &Params, last: &Event, limit: usize) -> String {
-    let ascending = params.order == Some(Order::Asc);
-    let last = Some(last.seq.0);
-    let (after, before) = if ascending { (last, params.before) } else { (params.after, last) };
-    let pairs = [
-        ("type", params.r#type.clone()),
-        ("order", ascending.then(|| "asc".to_owned())),
-        ("after", after.map(|seq| seq.to_string())),
-        ("before", before.map(|seq| seq.to_string())),
-        ("limit", Some(limit.to_string())),
-    ];
-    input::next_page(EVENTS, &pairs)
 }

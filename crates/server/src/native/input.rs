@@ -8,18 +8,17 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Path};
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use hookyard_core::body::without_mark;
-use hookyard_core::id::{CredentialId, EndpointId, ProjectId, SourceId};
 use hookyard_core::moment;
 use hookyard_engine::endpoints::Patch;
 use jiff::Timestamp;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use crate::body::{self, Unread};
 use crate::problem::{Code, Problem};
@@ -38,6 +37,12 @@ pub(super) const MERGE_PATCH: &str = "application/merge-patch+json";
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
+
+impl IntoParams for Nothing {
+    fn into_params(_place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        Vec::new()
+    }
+}
 
 /// Reads a query string; parameters that `T` does not know and repeated ones are refused.
 pub(super) fn query<T: DeserializeOwned>(raw: Option<&str>) -> Result<T, Problem> {
@@ -109,44 +114,10 @@ fn refused<E: Display>(error: &serde_path_to_error::Error<E>) -> Problem {
     }
 }
 
-/// The parts of a path that vary, decoded. What is not text leads nowhere.
-pub(super) struct PathText<T>(pub(super) T);
-
-impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathText<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        match Path::from_request_parts(parts, state).await {
-            Ok(Path(texts)) => Ok(Self(texts)),
-            Err(_) => Err(Problem::new(Code::NotFound, "there is nothing at this path")),
-        }
-    }
-}
-
-/// The endpoint that a path names. What is no number names none.
-pub(super) fn endpoint_id(text: &str) -> Result<EndpointId, Problem> {
-    number(text).ok_or_else(|| Problem::new(Code::NotFound, "no such endpoint"))
-}
-
-/// The source that a path names.
-pub(super) fn source_id(text: &str) -> Result<SourceId, Problem> {
-    number(text).ok_or_else(|| Problem::new(Code::NotFound, "no such source"))
-}
-
 /// The number that a path names; `None` when it is none of its kind.
 pub(super) fn number<N: FromStr>(text: &str) -> Option<N> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
-}
-
-/// The credential that a path names.
-pub(super) fn credential_id(text: &str) -> Result<CredentialId, Problem> {
-    number(text).ok_or_else(|| Problem::new(Code::NotFound, "no such credential"))
-}
-
-/// The project that a path names.
-pub(super) fn project_id(text: &str) -> Result<ProjectId, Problem> {
-    number(text).ok_or_else(|| Problem::new(Code::NotFound, "no such project"))
 }
 
 /// The revision in `if-match`; `None` when there is no such header, or it takes any.
@@ -202,27 +173,6 @@ pub(super) fn at_most<N: PartialOrd + Display + Copy>(
 pub(super) fn number_of(field: &str, value: Option<u32>) -> Result<Option<i32>, Problem> {
     let within = at_most(field, value, i32::MAX.unsigned_abs())?;
     Ok(within.and_then(|number| i32::try_from(number).ok()))
-}
-
-/// A page's limit within its bounds.
-pub(super) fn limit(asked: Option<usize>, default: usize, max: usize) -> Result<usize, Problem> {
-    let limit = asked.unwrap_or(default);
-    if !(1..=max).contains(&limit) {
-        let detail = format!("must be 1 to {max}, not {limit}");
-        return Err(Problem::of_field(Code::InvalidValue, "limit", detail));
-    }
-    Ok(limit)
-}
-
-/// The path and query of the next page; parameters without a value are left out.
-pub(super) fn next_page(path: &str, parameters: &[(&str, Option<String>)]) -> String {
-    let mut pairs = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in parameters {
-        if let Some(value) = value {
-            pairs.append_pair(name, value);
-        }
-    }
-    format!("{path}?{}", pairs.finish())
 }
 
 /// A JSON object. By itself a structure is read from a list of its members' values too.
@@ -299,6 +249,8 @@ impl<T> Field<T> {
 
 #[cfg(test)]
 mod tests {
+    use hookyard_core::id::EndpointId;
+
     use super::*;
 
     #[derive(Deserialize, Debug, PartialEq)]
@@ -417,9 +369,9 @@ mod tests {
 
     #[test]
     fn ids_out_of_range_are_nobodys() {
-        assert_eq!(endpoint_id("7").unwrap(), EndpointId(7));
+        assert_eq!(number("7"), Some(EndpointId(7)));
         for text in ["", "-1", "+1", "x", "2147483648", "1.0", "99999999999999999999"] {
-            assert!(endpoint_id(text).is_err(), "{text}");
+            assert_eq!(number::<EndpointId>(text), None, "{text}");
         }
     }
 }

@@ -1,17 +1,19 @@
 //! The native API under `/v1`: what the compatible APIs cannot say.
 //!
-//! A route is a function under `#[utoipa::path]`, so the description at `/v1/openapi.json` follows
-//! from the code; `document` adds what all operations share.
-#![expect(unused_qualifications, reason = "the macro that describes query parameters writes them")]
+//! An operation is a function of one `call::Call` under `#[utoipa::path]`. The types of the call say
+//! what is checked before the function runs: the credential and its scope, the path, the query and the
+//! body. `operation` describes the operation from the same types, so the document at
+//! `/v1/openapi.json` follows from the code; `document` adds what all operations share.
 
 use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::{App, probes};
+use operation::operations;
 
 mod applications;
 mod audit;
+mod call;
 mod caller;
 mod credentials;
 mod datasets;
@@ -22,26 +24,34 @@ mod event_types;
 mod events;
 mod folders;
 mod input;
+mod operation;
+mod page;
+pub(crate) mod paths;
 mod place;
 mod providers;
 mod publish;
 mod rules_test;
 mod scope;
+mod sent;
 mod sources;
 mod tables;
+mod target;
 mod tenants;
 mod trace;
 
 pub use audit::audit_line;
 
-/// Where events are published and the journal is listed.
-const EVENTS: &str = "/v1/events";
-
 /// All routes of the native API and the probes, with what describes them.
 fn described() -> OpenApiRouter<App> {
+    let own = operations![
+        publish::publish_events,
+        events::list_events,
+        event::get_event,
+        rules_test::test_rule,
+        document::get_openapi,
+    ];
     OpenApiRouter::with_openapi(document::base())
-        .routes(routes!(publish::publish_events, events::list_events))
-        .routes(routes!(event::get_event))
+        .merge(own)
         .merge(endpoints::router())
         .merge(event_types::router())
         .merge(sources::router())
@@ -53,8 +63,6 @@ fn described() -> OpenApiRouter<App> {
         .merge(audit::router())
         .merge(providers::router())
         .merge(tables::router())
-        .routes(routes!(rules_test::test_rule))
-        .routes(routes!(document::get_openapi))
         .merge(probes::router())
 }
 

@@ -1,20 +1,21 @@
 //! `POST /v1/events`: publish one CloudEvent or a batch.
 
-use axum::extract::{RawQuery, Request, State};
+use super::input::Nothing;
+use super::sent::UnreadBody;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use hookyard_core::cloudevents::{self, CloudEvent, ErrorKind};
-use hookyard_core::model::{Receipt, Scope};
+use hookyard_core::cloudevents;
+use hookyard_core::cloudevents::{CloudEvent, ErrorKind};
+use hookyard_core::model::Receipt;
 use hookyard_engine::publish::Error;
 use hookyard_engine::work::Share;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::input::{self, Nothing};
+use super::call::{Call, Events, Write};
 use super::trace::TraceContext;
-use super::{EVENTS, caller};
-use crate::App;
+use super::{input, paths};
 use crate::problem::{Code, Problem};
 
 /// What became of one event.
@@ -68,36 +69,30 @@ struct CloudEventBody {
 /// headers.
 #[utoipa::path(
     post,
-    path = EVENTS,
+    path = paths::EVENTS,
     tag = "events",
     request_body(content(
         (CloudEventBody = "application/cloudevents+json"),
         (Vec<CloudEventBody> = "application/cloudevents-batch+json"),
     )),
     responses((status = 202, description = "The receipts", body = ReceiptsBody)),
-    security(("simple_key" = ["event_write"])),
 )]
 pub(super) async fn publish_events(
-    State(app): State<App>,
-    RawQuery(raw): RawQuery,
-    request: Request,
+    call: Call<Write<Events>, (), Nothing, UnreadBody>,
 ) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let workspace = caller::workspace(&app, &parts.headers, Scope::EventWrite).await?;
-    input::query::<Nothing>(raw.as_deref())?;
+    let Call { app, caller: workspace, headers, body: UnreadBody(body), .. } = call;
     let body = input::whole(body, app.settings.batch_bytes_max).await?;
     let event_bytes_max = app.settings.event_bytes_max;
-    let read = || cloudevents::read(&parts.headers, &body, event_bytes_max);
+    let read = || cloudevents::read(&headers, &body, event_bytes_max);
     let share = Share::Calls(workspace);
     let mut events = app.engine.work().run(share, body.len(), read).await??;
     // The events have copies of what they need.
     drop(body);
-    let trace = TraceContext::of(&parts.headers);
+    let trace = TraceContext::of(&headers);
     for event in &mut events {
         trace.add_to(event);
     }
-    let is_batch = parts
-        .headers
+    let is_batch = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/cloudevents-batch"));
     let ids: Vec<_> = events.iter().map(|event: &CloudEvent| event.id.clone()).collect();

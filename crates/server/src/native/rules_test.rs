@@ -1,23 +1,22 @@
 //! `POST /v1/rules/test`: what a rule says of one event, or would have done with the last events of
 //! a type.
 
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, header};
+use super::input::Nothing;
+use super::sent::LargeBody;
+use axum::http::header;
 use axum::response::IntoResponse;
 use hookyard_core::id::WorkspaceId;
-use hookyard_core::model::{Event, Scope};
-use hookyard_engine::rules::{self, Explanation, RULE_BYTES_MAX, Rule, TRIAL_EVENTS_MAX};
+use hookyard_core::model::Event;
+use hookyard_engine::rules::{Explanation, RULE_BYTES_MAX, Rule, TRIAL_EVENTS_MAX};
 use hookyard_engine::work::Share;
-use hookyard_engine::{Engine, Error};
+use hookyard_engine::{Engine, rules};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::caller;
-use super::input::{self, Nothing};
-use crate::App;
+use super::call::{Call, Events, Read};
+use super::{input, paths};
 use crate::problem::{Code, Problem};
 
 /// Events of a trial that does not say.
@@ -31,7 +30,7 @@ const BODY_EXTRA_BYTES: usize = 4 * RULE_BYTES_MAX;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = RuleQuestion)]
-struct Question<'a> {
+pub(super) struct Question<'a> {
     /// The rule: an object, or a text that holds one.
     #[serde(borrow)]
     #[schema(value_type = Object)]
@@ -110,22 +109,15 @@ struct Sample<'a> {
 /// stored.
 #[utoipa::path(
     post,
-    path = "/v1/rules/test",
+    path = paths::RULES_TEST,
     tag = "rules",
-    request_body = Question,
     responses((status = 200, description = "What the rule says", body = Answer)),
-    security(("simple_key" = ["event_read"])),
 )]
 pub(super) async fn test_rule(
-    State(app): State<App>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
-    body: Body,
+    call: Call<Read<Events>, (), Nothing, LargeBody<Question<'static>>>,
 ) -> Result<impl IntoResponse, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::EventRead).await?;
-    input::query::<Nothing>(raw.as_deref())?;
-    input::check_kind(&headers, &[input::JSON])?;
-    let body = input::whole(body, app.settings.event_bytes_max + BODY_EXTRA_BYTES).await?;
+    let Call { app, caller: workspace, body, .. } = call;
+    let body = body.bytes(app.settings.event_bytes_max + BODY_EXTRA_BYTES).await?;
     let (work, share) = (app.engine.work(), Share::Calls(workspace));
     let parse = || input::parse::<Question<'_>>(&body);
     let question = work.run(share, body.len(), parse).await??;
@@ -193,7 +185,7 @@ async fn on_journal(
         let detail = format!("must be 1 to {TRIAL_EVENTS_MAX}, not {last}");
         return Err(Problem::of_field(Code::InvalidValue, "last", detail));
     }
-    let catalogue = engine.store().catalogue(workspace).await.map_err(Error::from)?;
+    let catalogue = engine.store().catalogue(workspace).await?;
     let Some((_, kind)) = catalogue.by_name(name) else {
         let detail = format!("the workspace has no event type `{name}`");
         return Err(Problem::of_field(Code::UnknownEventType, "event_type", detail));

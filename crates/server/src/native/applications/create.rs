@@ -1,17 +1,15 @@
 //! `POST /v1/applications`: register an application.
 
 use axum::Json;
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::APPLICATIONS;
 use super::change::NewApplication;
 use super::shape::Application;
-use crate::App;
-use crate::native::caller;
-use crate::native::input::{self, Nothing};
+use crate::native::call::{Call, Person};
+use crate::native::input::Nothing;
+use crate::native::paths;
+use crate::native::sent::JsonBody;
 use crate::problem::Problem;
 
 /// Register an application
@@ -20,28 +18,21 @@ use crate::problem::Problem;
 /// each person who lets it in allows that or a part of it.
 #[utoipa::path(
     post,
-    path = APPLICATIONS,
+    path = paths::APPLICATIONS,
     tag = "applications",
-    request_body = NewApplication,
     responses(
         (status = 201, description = "The application", body = Application, headers(
             ("location" = String, description = "Its path"),
         )),
         (status = 409, description = "The workspace has too many"),
     ),
-    security(("simple_key" = ["admin"])),
 )]
 pub(super) async fn create_application(
-    State(app): State<App>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
-    body: Body,
+    call: Call<Person, (), Nothing, JsonBody<NewApplication>>,
 ) -> Result<Response, Problem> {
-    let workspace = caller::person(&app, &headers).await?;
-    input::query::<Nothing>(raw.as_deref())?;
-    let new: NewApplication = input::json(&headers, body, &[input::JSON]).await?;
+    let Call { app, caller: workspace, body: JsonBody(new), .. } = call;
     let (scopes, settings) = new.parts();
     let application = app.engine.create_application(workspace, scopes, settings).await?;
-    let location = [(header::LOCATION, format!("{APPLICATIONS}/{}", application.id))];
+    let location = [(header::LOCATION, paths::APPLICATION.of([&application.id]))];
     Ok((StatusCode::CREATED, location, Json(Application::new(&application))).into_response())
 }

@@ -1,30 +1,23 @@
 //! `GET /v1/credentials`: pages of credentials.
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use hookyard_core::id::{ApplicationId, CredentialId};
-use hookyard_core::model::Scope;
-use hookyard_engine::Error;
 use hookyard_store::CredentialQuery;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::CREDENTIALS;
 use super::shape::Credential;
-use crate::App;
-use crate::native::{caller, input};
+use crate::native::call::{Admin, Call};
+use crate::native::page::{Page, PageSize};
+use crate::native::{input, paths};
 use crate::problem::Problem;
 
-/// Credentials of a page that does not say.
-const LIMIT_DEFAULT: usize = 100;
-
-/// The most credentials of a page. Each has up to some five kilobytes.
-const LIMIT_MAX: usize = 200;
+/// How many credentials of a page. Each has up to some five kilobytes.
+const PAGE: PageSize = PageSize { default: 100, max: 200 };
 
 /// Which credentials to list.
-#[derive(Deserialize, IntoParams)]
+#[derive(Deserialize, Serialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
@@ -54,39 +47,28 @@ pub(super) struct CredentialPage<'a> {
 /// another 90 days.
 #[utoipa::path(
     get,
-    path = CREDENTIALS,
+    path = paths::CREDENTIALS,
     tag = "credentials",
-    params(Params),
     responses((status = 200, description = "A page of credentials", body = CredentialPage)),
-    security(("simple_key" = ["admin"])),
 )]
-pub(super) async fn list_credentials(
-    State(app): State<App>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::Admin).await?;
-    let params: Params = input::query(raw.as_deref())?;
-    let limit = input::limit(params.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
+pub(super) async fn list_credentials(call: Call<Admin, (), Params>) -> Result<Response, Problem> {
+    let Call { app, caller: workspace, query: params, .. } = call;
+    let limit = PAGE.limit(params.limit)?;
     let application = input::number_of("application", params.application)?;
     let after = input::number_of("after", params.after)?;
     let query = CredentialQuery {
         application: application.map(ApplicationId),
         after: after.map(CredentialId),
-        // One more than the page tells whether there is another.
-        limit: limit + 1,
+        limit: limit.and_one(),
     };
-    let found = app.engine.store().credentials(workspace, query).await.map_err(Error::from)?;
-    let shown = &found[..found.len().min(limit)];
-    let next = shown.last().filter(|_| found.len() > limit).map(|last| {
-        let pairs = [
-            ("application", params.application.map(|number| number.to_string())),
-            ("after", Some(last.id.to_string())),
-            ("limit", Some(limit.to_string())),
-        ];
-        input::next_page(CREDENTIALS, &pairs)
-    });
+    let found = app.engine.store().credentials(workspace, query).await?;
+    let page = Page::cut(found, limit);
     let now = app.engine.clock().now();
-    let credentials = shown.iter().map(|credential| Credential::new(credential, now)).collect();
+    let credentials = page.entries.iter().map(|found| Credential::new(found, now)).collect();
+    let next = page.next(&paths::CREDENTIALS, |last| Params {
+        after: Some(last.id.0.unsigned_abs()),
+        limit: Some(limit.get()),
+        ..params
+    });
     Ok(Json(CredentialPage { credentials, next }).into_response())
 }

@@ -2,18 +2,17 @@
 
 mod change;
 mod create;
+mod get;
 mod list;
-mod one;
+mod revoke;
 mod rotate;
 mod shape;
+mod update;
 
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
+use super::operation::operations;
 use crate::App;
-
-/// Where credentials are listed and made.
-const CREDENTIALS: &str = "/v1/credentials";
 
 /// Examples of the schemas of this folder, by name.
 pub(super) fn samples() -> Vec<(&'static str, serde_json::Value)> {
@@ -21,8 +20,12 @@ pub(super) fn samples() -> Vec<(&'static str, serde_json::Value)> {
 }
 
 pub(super) fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(list::list_credentials, create::create_credential))
-        .routes(routes!(one::get_credential, one::update_credential, one::revoke_credential))
-        .routes(routes!(rotate::rotate_credential))
+    operations![
+        list::list_credentials,
+        create::create_credential,
+        get::get_credential,
+        update::update_credential,
+        revoke::revoke_credential,
+        rotate::rotate_credential,
+    ]
 }

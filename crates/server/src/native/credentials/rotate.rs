@@ -1,25 +1,25 @@
 //! `POST /v1/credentials/{id}/rotate`: replace a credential's secret.
 
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
+use hookyard_core::model::Credential as CoreCredential;
 use hookyard_engine::access::{OVERLAP_DEFAULT, OVERLAP_MAX};
 use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::shape::{self, MadeCredential};
-use crate::App;
-use crate::native::caller;
-use crate::native::input::{self, Nothing, PathText};
+use super::shape;
+use super::shape::MadeCredential;
+use crate::native::call::{Call, Person};
+use crate::native::input::Nothing;
+use crate::native::sent::JsonBody;
+use crate::native::{input, paths};
 use crate::problem::Problem;
 
 /// How to rotate a credential.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct CredentialRotation {
+pub(super) struct CredentialRotation {
     /// For how long the old one is still good: a day unless said, 30 days at most, and an hour at
     /// least for the credential that asks.
     #[schema(maximum = 2592000)]
@@ -32,30 +32,25 @@ struct CredentialRotation {
 /// nowhere else. The old one ends after the overlap.
 #[utoipa::path(
     post,
-    path = "/v1/credentials/{id}/rotate",
+    path = paths::CREDENTIAL_ROTATE,
     tag = "credentials",
-    params(("id" = i32, Path, description = "The credential's number")),
-    request_body = CredentialRotation,
     responses(
         (status = 201, description = "The successor with its secrets", body = MadeCredential, headers(
             ("location" = String, description = "Its path"),
         )),
         (status = 409, description = "It has ended"),
     ),
-    security(("simple_key" = ["admin"])),
 )]
 pub(super) async fn rotate_credential(
-    State(app): State<App>,
-    PathText(id): PathText<String>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
-    body: Body,
+    call: Call<Person, CoreCredential, Nothing, JsonBody<CredentialRotation>>,
 ) -> Result<Response, Problem> {
-    let workspace = caller::person(&app, &headers).await?;
-    input::query::<Nothing>(raw.as_deref())?;
-    let id = input::credential_id(&id)?;
-    app.engine.credential(workspace, id).await?;
-    let rotation: CredentialRotation = input::json(&headers, body, &[input::JSON]).await?;
+    let Call {
+        app,
+        caller: workspace,
+        target: CoreCredential { id, .. },
+        body: JsonBody(rotation),
+        ..
+    } = call;
     let max = u32::try_from(OVERLAP_MAX.as_secs()).unwrap_or(u32::MAX);
     let overlap = input::at_most("overlap_seconds", rotation.overlap_seconds, max)?;
     let overlap = overlap.map_or(OVERLAP_DEFAULT, |s| SignedDuration::from_secs(s.into()));

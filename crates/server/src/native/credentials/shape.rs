@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::CREDENTIALS;
+use crate::App;
+use crate::native::paths;
 use crate::native::scope::{self, ScopeName};
 
 /// A credential. Its secret was shown once, when it was made.
@@ -135,6 +136,11 @@ impl<'a> Credential<'a> {
     }
 }
 
+/// The answer that is one credential.
+pub(super) fn answer(app: &App, credential: &CoreCredential) -> Response {
+    Json(Credential::new(credential, app.engine.clock().now())).into_response()
+}
+
 /// The answer that shows a new credential with its secrets.
 pub(super) fn made(credential: &CoreCredential, secrets: &Secrets, now: Timestamp) -> Response {
     let shown = |wanted: &str| {
@@ -148,7 +154,7 @@ pub(super) fn made(credential: &CoreCredential, secrets: &Secrets, now: Timestam
         api_secret: shown("api_secret"),
         token: shown("token"),
     };
-    let location = format!("{CREDENTIALS}/{}", credential.id);
+    let location = paths::CREDENTIAL.of([&credential.id]);
     let headers = [(header::CACHE_CONTROL, "no-store".to_owned()), (header::LOCATION, location)];
     (StatusCode::CREATED, headers, Json(body)).into_response()
 }

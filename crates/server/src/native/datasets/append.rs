@@ -1,23 +1,22 @@
 //! `POST /v1/datasets/{id}/rows`: add rows.
 
+use crate::native::input::Nothing;
+use crate::native::sent::UnreadBody;
 use axum::Json;
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use hookyard_core::model::Scope;
+use hookyard_core::model::Dataset as CoreDataset;
 use hookyard_engine::receive::{Refusal, RowsForm, rows, weight};
 use hookyard_engine::work::Share;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::dataset;
-use crate::App;
 use crate::budget::{Account, Full};
 use crate::gate::Turned;
-use crate::native::input::{self, Nothing, PathText};
+use crate::native::call::{Call, Data, Within, Write};
+use crate::native::{input, paths};
 use crate::problem::{Code, Problem};
 
 /// Media types of a JSON value in each line.
@@ -58,13 +57,10 @@ struct RowsAdded {
 /// `idempotency-key` as rows of the last day is answered 200 and not added again.
 #[utoipa::path(
     post,
-    path = "/v1/datasets/{id}/rows",
+    path = paths::ROWS,
     tag = "datasets",
-    params(
-        ("id" = i32, Path, description = "The dataset's number"),
-        ("idempotency-key" = Option<String>, Header,
-            description = "A name for these rows, the same when they are sent again"),
-    ),
+    params(("idempotency-key" = Option<String>, Header,
+            description = "A name for these rows, the same when they are sent again")),
     request_body(content(
         (NewRows = "application/json"),
         (NewRows = "application/x-ndjson"),
@@ -73,17 +69,11 @@ struct RowsAdded {
         (status = 201, description = "They are added", body = RowsAdded),
         (status = 200, description = "They came before", body = RowsAdded),
     ),
-    security(("simple_key" = ["data_write"])),
 )]
 pub(super) async fn append_rows(
-    State(app): State<App>,
-    PathText(id): PathText<String>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
-    body: Body,
+    call: Call<Within<Write<Data>>, CoreDataset, Nothing, UnreadBody>,
 ) -> Result<Response, Problem> {
-    let dataset = dataset(&app, &headers, Scope::DataWrite, &id).await?;
-    input::query::<Nothing>(raw.as_deref())?;
+    let Call { app, target: dataset, headers, body: UnreadBody(body), .. } = call;
     let form = form(&headers)?;
     let name = name(&headers)?;
     let bytes_max = app.settings.receive_bytes_max;

@@ -1,12 +1,9 @@
 //! `POST /v1/datasets/{id}/batches/change`: many batches at once.
 
 use axum::Json;
-use axum::body::Body;
-use axum::extract::{RawQuery, State as Shared};
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use hookyard_core::id::BatchId;
-use hookyard_core::model::Scope;
+use hookyard_core::model::Dataset as CoreDataset;
 use hookyard_engine::datasets::{BatchFilter, Changed};
 use hookyard_store::{BATCHES_CHANGED_MAX, BatchChange};
 use jiff::Timestamp;
@@ -14,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::dataset;
 use super::shape::State;
-use crate::App;
-use crate::native::input::{self, Nothing, PathText};
+use crate::native::call::{Call, Data, Within, Write};
+use crate::native::input::Nothing;
+use crate::native::sent::JsonBody;
+use crate::native::{input, paths};
 use crate::problem::{Code, Problem};
 
 /// What is to become of batches: `suspend` hides their rows, `restore` shows them again, `delete`
@@ -44,7 +42,7 @@ impl From<ChangeBody> for BatchChange {
 /// Which batches to change, and how. Either `ids` or `where`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct BatchesChange {
+pub(super) struct BatchesChange {
     change: ChangeBody,
     /// Their numbers, at most 1,000. All are changed or, when one is not there, none.
     #[schema(max_items = 1000)]
@@ -84,23 +82,16 @@ struct BatchesChanged {
 /// is changed.
 #[utoipa::path(
     post,
-    path = "/v1/datasets/{id}/batches/change",
+    path = paths::BATCHES_CHANGE,
     tag = "datasets",
-    params(("id" = i32, Path, description = "The dataset's number")),
-    request_body = BatchesChange,
     responses((status = 200, description = "What was changed", body = BatchesChanged)),
-    security(("simple_key" = ["data_write"])),
 )]
 pub(super) async fn change_batches(
-    Shared(app): Shared<App>,
-    PathText(id): PathText<String>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
-    body: Body,
+    call: Call<Within<Write<Data>>, CoreDataset, Nothing, JsonBody<BatchesChange>>,
 ) -> Result<Response, Problem> {
-    let dataset = dataset(&app, &headers, Scope::DataWrite, &id).await?;
-    input::query::<Nothing>(raw.as_deref())?;
-    let BatchesChange { change, ids, filter } = input::json(&headers, body, &[input::JSON]).await?;
+    let Call {
+        app, target: dataset, body: JsonBody(BatchesChange { change, ids, filter }), ..
+    } = call;
     let change = BatchChange::from(change);
     let Changed { count, more } = match (ids, filter) {
         (Some(ids), None) => {

@@ -1,30 +1,23 @@
 //! `GET /v1/datasets`: pages of datasets.
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use hookyard_core::id::{DatasetId, FolderId, ProjectId};
-use hookyard_core::model::Scope;
-use hookyard_engine::Error;
 use hookyard_store::DatasetQuery;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::DATASETS;
 use super::shape::Dataset;
-use crate::App;
-use crate::native::{caller, input};
+use crate::native::call::{Call, Data, Read, Within};
+use crate::native::page::{Page, PageSize};
+use crate::native::{input, paths};
 use crate::problem::Problem;
 
-/// Datasets of a page that does not say.
-const LIMIT_DEFAULT: usize = 100;
-
-/// The most datasets of a page: a quarter of a megabyte.
-const LIMIT_MAX: usize = 500;
+/// How many datasets of a page: a quarter of a megabyte.
+const PAGE: PageSize = PageSize { default: 100, max: 500 };
 
 /// Which datasets to list; all conditions must hold.
-#[derive(Deserialize, IntoParams)]
+#[derive(Deserialize, Serialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
@@ -59,20 +52,15 @@ struct DatasetPage<'a> {
 /// A page of the workspace's datasets, numbers ascending.
 #[utoipa::path(
     get,
-    path = DATASETS,
+    path = paths::DATASETS,
     tag = "datasets",
-    params(Params),
     responses((status = 200, description = "A page of datasets", body = DatasetPage)),
-    security(("simple_key" = ["data_read"])),
 )]
 pub(super) async fn list_datasets(
-    State(app): State<App>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
+    call: Call<Within<Read<Data>>, (), Params>,
 ) -> Result<Response, Problem> {
-    let reach = caller::reach(&app, &headers, Scope::DataRead).await?;
-    let params: Params = input::query(raw.as_deref())?;
-    let limit = input::limit(params.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
+    let Call { app, caller: reach, query: params, .. } = call;
+    let limit = PAGE.limit(params.limit)?;
     let folder = input::number_of("folder", params.folder)?;
     let project = input::number_of("project", params.project)?.map(ProjectId);
     let query = DatasetQuery {
@@ -80,25 +68,15 @@ pub(super) async fn list_datasets(
         folder: folder.map(|folder| (folder > 0).then_some(FolderId(folder))),
         name: params.name.clone(),
         after: input::number_of("after", params.after)?.map(DatasetId),
-        // One more than the page tells whether there is another.
-        limit: limit + 1,
+        limit: limit.and_one(),
     };
-    let found = app.engine.store().find_datasets(reach.workspace, query).await;
-    let found = found.map_err(Error::from)?;
-    let shown = &found[..found.len().min(limit)];
-    let next = shown.last().filter(|_| found.len() > limit);
-    let next = next.map(|last| next_page(&params, last.id, limit));
-    let datasets = shown.iter().map(Dataset::new).collect();
+    let found = app.engine.store().find_datasets(reach.workspace, query).await?;
+    let page = Page::cut(found, limit);
+    let datasets = page.entries.iter().map(Dataset::new).collect();
+    let next = page.next(&paths::DATASETS, |last| Params {
+        after: Some(last.id.0.unsigned_abs()),
+        limit: Some(limit.get()),
+        ..params
+    });
     Ok(Json(DatasetPage { datasets, next }).into_response())
-}
-
-fn next_page(params: &Params, last: DatasetId, limit: usize) -> String {
-    let pairs = [
-        ("project", params.project.map(|project| project.to_string())),
-        ("folder", params.folder.map(|folder| folder.to_string())),
-        ("name", params.name.clone()),
-        ("after", Some(last.to_string())),
-        ("limit", Some(limit.to_string())),
-    ];
-    input::next_page(DATASETS, &pairs)
 }

@@ -1,17 +1,15 @@
 //! `POST /v1/endpoints`: register an endpoint.
 
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use hookyard_core::model::Scope;
 
-use super::ENDPOINTS;
 use super::change::NewEndpoint;
-use super::shape::{self, Endpoint};
-use crate::App;
-use crate::native::caller;
-use crate::native::input::{self, Nothing};
+use super::shape;
+use super::shape::Endpoint;
+use crate::native::call::{Call, Webhooks, Write};
+use crate::native::input::Nothing;
+use crate::native::paths;
+use crate::native::sent::JsonBody;
 use crate::problem::Problem;
 
 /// Register an endpoint
@@ -20,27 +18,20 @@ use crate::problem::Problem;
 /// password must be given: secrets are never shown.
 #[utoipa::path(
     post,
-    path = ENDPOINTS,
+    path = paths::ENDPOINTS,
     tag = "endpoints",
-    request_body = NewEndpoint,
     responses(
         (status = 201, description = "The endpoint", body = Endpoint, headers(
             ("etag" = String, description = "Its revision"),
             ("location" = String, description = "Its path"),
         )),
     ),
-    security(("simple_key" = ["webhook_write"])),
 )]
 pub(super) async fn create_endpoint(
-    State(app): State<App>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
-    body: Body,
+    call: Call<Write<Webhooks>, (), Nothing, JsonBody<NewEndpoint>>,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::WebhookWrite).await?;
-    input::query::<Nothing>(raw.as_deref())?;
-    let NewEndpoint(new) = input::json(&headers, body, &[input::JSON]).await?;
+    let Call { app, caller: workspace, body: JsonBody(NewEndpoint(new)), .. } = call;
     let view = app.engine.create_endpoint(workspace, new.change(None)?).await?;
-    let location = [(header::LOCATION, format!("{ENDPOINTS}/{}", view.endpoint.id))];
+    let location = [(header::LOCATION, paths::ENDPOINT.of([&view.endpoint.id]))];
     Ok((location, shape::answer(&app, StatusCode::CREATED, &view).await?).into_response())
 }

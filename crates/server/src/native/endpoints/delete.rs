@@ -1,12 +1,10 @@
 //! `DELETE /v1/endpoints/{id}`: remove an endpoint.
 
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
-use hookyard_core::model::Scope;
+use axum::http::StatusCode;
+use hookyard_core::id::EndpointId;
 
-use crate::App;
-use crate::native::caller;
-use crate::native::input::{self, Nothing, PathText};
+use crate::native::call::{Call, Webhooks, Write};
+use crate::native::{input, paths};
 use crate::problem::Problem;
 
 /// Remove an endpoint
@@ -15,27 +13,18 @@ use crate::problem::Problem;
 /// the named revision is removed.
 #[utoipa::path(
     delete,
-    path = "/v1/endpoints/{id}",
+    path = paths::ENDPOINT,
     tag = "endpoints",
-    params(
-        ("id" = i32, Path, description = "The endpoint's number"),
-        ("if-match" = Option<String>, Header, description = "The `etag` of the revision to remove"),
-    ),
+    params(("if-match" = Option<String>, Header, description = "The `etag` of the revision to remove")),
     responses(
         (status = 204, description = "It is gone"),
         (status = 412, description = "It is at another revision"),
     ),
-    security(("simple_key" = ["webhook_write"])),
 )]
 pub(super) async fn delete_endpoint(
-    State(app): State<App>,
-    PathText(id): PathText<String>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
+    call: Call<Write<Webhooks>, EndpointId>,
 ) -> Result<StatusCode, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::WebhookWrite).await?;
-    input::query::<Nothing>(raw.as_deref())?;
-    let id = input::endpoint_id(&id)?;
+    let Call { app, caller: workspace, target: id, headers, .. } = call;
     let if_revision = input::if_match(&headers)?;
     app.engine.delete_endpoint(workspace, id, if_revision).await?;
     Ok(StatusCode::NO_CONTENT)

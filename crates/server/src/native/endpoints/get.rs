@@ -1,14 +1,13 @@
 //! `GET /v1/endpoints/{id}`: one endpoint.
 
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
-use hookyard_core::model::Scope;
+use hookyard_engine::endpoints::EndpointView;
 
-use super::shape::{self, Endpoint};
-use crate::App;
-use crate::native::caller;
-use crate::native::input::{self, Nothing, PathText};
+use super::shape;
+use super::shape::Endpoint;
+use crate::native::call::{Call, Read, Webhooks};
+use crate::native::paths;
 use crate::problem::Problem;
 
 /// Get an endpoint
@@ -16,24 +15,17 @@ use crate::problem::Problem;
 /// The endpoint with its subscriptions and where its queue stands.
 #[utoipa::path(
     get,
-    path = "/v1/endpoints/{id}",
+    path = paths::ENDPOINT,
     tag = "endpoints",
-    params(("id" = i32, Path, description = "The endpoint's number")),
     responses(
         (status = 200, description = "The endpoint", body = Endpoint, headers(
             ("etag" = String, description = "Its revision"),
         )),
     ),
-    security(("simple_key" = ["webhook_read"])),
 )]
 pub(super) async fn get_endpoint(
-    State(app): State<App>,
-    PathText(id): PathText<String>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
+    call: Call<Read<Webhooks>, EndpointView>,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::WebhookRead).await?;
-    input::query::<Nothing>(raw.as_deref())?;
-    let view = app.engine.endpoint_view(workspace, input::endpoint_id(&id)?).await?;
+    let Call { app, target: view, .. } = call;
     shape::answer(&app, StatusCode::OK, &view).await
 }

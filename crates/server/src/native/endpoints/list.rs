@@ -1,30 +1,23 @@
 //! `GET /v1/endpoints`: pages of endpoints.
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use hookyard_core::id::EndpointId;
-use hookyard_core::model::Scope;
-use hookyard_engine::Error;
 use hookyard_engine::endpoints::PageQuery;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::ENDPOINTS;
 use super::shape::Endpoint;
-use crate::App;
-use crate::native::{caller, input};
+use crate::native::call::{Call, Read, Webhooks};
+use crate::native::page::{Page, PageSize};
+use crate::native::{input, paths};
 use crate::problem::Problem;
 
-/// Endpoints of a page that does not say.
-const LIMIT_DEFAULT: usize = 100;
-
-/// The most endpoints of a page. With all event types subscribed each has some ten kilobytes.
-const LIMIT_MAX: usize = 200;
+/// How many endpoints of a page. With all event types subscribed each has some ten kilobytes.
+const PAGE: PageSize = PageSize { default: 100, max: 200 };
 
 /// Which endpoints to list; all conditions must hold.
-#[derive(Deserialize, IntoParams)]
+#[derive(Deserialize, Serialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
@@ -59,20 +52,15 @@ pub(super) struct EndpointPage<'a> {
 /// A page of the workspace's endpoints, numbers ascending.
 #[utoipa::path(
     get,
-    path = ENDPOINTS,
+    path = paths::ENDPOINTS,
     tag = "endpoints",
-    params(Params),
     responses((status = 200, description = "A page of endpoints", body = EndpointPage)),
-    security(("simple_key" = ["webhook_read"])),
 )]
 pub(super) async fn list_endpoints(
-    State(app): State<App>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
+    call: Call<Read<Webhooks>, (), Params>,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::WebhookRead).await?;
-    let params: Params = input::query(raw.as_deref())?;
-    let limit = input::limit(params.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
+    let Call { app, caller: workspace, query: params, .. } = call;
+    let limit = PAGE.limit(params.limit)?;
     let after = input::number_of("after", params.after)?;
     let after = after.map(EndpointId);
     let query = PageQuery {
@@ -80,26 +68,16 @@ pub(super) async fn list_endpoints(
         name: params.name.clone(),
         disabled: params.disabled,
         after,
-        limit,
+        limit: limit.get(),
     };
-    let (views, more) = app.engine.endpoints_page(workspace, query).await?;
-    let catalogue = app.engine.store().catalogue(workspace).await.map_err(Error::from)?;
-    let last = views.last().filter(|_| more).map(|view| view.endpoint.id);
+    let page = Page::from(app.engine.endpoints_page(workspace, query).await?);
+    let catalogue = app.engine.store().catalogue(workspace).await?;
     let now = app.engine.clock().now();
-    let page = EndpointPage {
-        endpoints: views.iter().map(|view| Endpoint::new(&catalogue, view, now)).collect(),
-        next: last.map(|last| next(&params, last, limit)),
-    };
-    Ok(Json(page).into_response())
-}
-
-fn next(params: &Params, last: EndpointId, limit: usize) -> String {
-    let pairs = [
-        ("url", params.url.clone()),
-        ("name", params.name.clone()),
-        ("disabled", params.disabled.map(|disabled| disabled.to_string())),
-        ("after", Some(last.to_string())),
-        ("limit", Some(limit.to_string())),
-    ];
-    input::next_page(ENDPOINTS, &pairs)
+    let endpoints = page.entries.iter().map(|view| Endpoint::new(&catalogue, view, now)).collect();
+    let next = page.next(&paths::ENDPOINTS, |last| Params {
+        after: Some(last.endpoint.id.0.unsigned_abs()),
+        limit: Some(limit.get()),
+        ..params
+    });
+    Ok(Json(EndpointPage { endpoints, next }).into_response())
 }

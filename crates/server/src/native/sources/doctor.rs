@@ -1,14 +1,16 @@
 //! `POST /v1/sources/{id}/doctor`: why a request to a source is refused.
 
+use crate::native::input::Nothing;
+use crate::native::sent::LargeBody;
+use std::sync::Arc;
+
 use axum::Json;
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hookyard_core::id::RejectionId;
-use hookyard_core::model::{Scope, Source};
+use hookyard_core::model::{Source, Source as CoreSource};
 use hookyard_core::provider::{Cause, Diagnosis};
 use hookyard_engine::receive::{Examined, examine, examine_kept};
 use hookyard_engine::work::Share;
@@ -17,9 +19,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::source;
 use crate::App;
-use crate::native::input::{self, Nothing, PathText};
+use crate::native::call::{Call, Data, Within, Write};
+use crate::native::{input, paths};
 use crate::problem::{Code, Problem};
 
 /// The most headers of a request. Servers and proxies allow about a hundred.
@@ -34,7 +36,7 @@ const QUESTION_EXTRA_BYTES: usize = 256 << 10;
 /// A request as it came, or would have; or the number of one that was refused and is kept.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct DoctorQuestion {
+pub(super) struct DoctorQuestion {
     /// The number of a line of the source's log of rejections whose request is kept. Then nothing else
     /// may be given.
     #[serde(default)]
@@ -126,26 +128,17 @@ enum CauseWord {
 /// rejections) the number is enough. Nothing is stored.
 #[utoipa::path(
     post,
-    path = "/v1/sources/{id}/doctor",
+    path = paths::DOCTOR,
     tag = "sources",
-    params(("id" = i32, Path, description = "The source's number")),
-    request_body = DoctorQuestion,
     responses((status = 200, description = "What was found", body = DoctorAnswer)),
-    security(("simple_key" = ["data_write"])),
 )]
 pub(super) async fn ask_doctor(
-    State(app): State<App>,
-    PathText(id): PathText<String>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
-    body: Body,
+    call: Call<Within<Write<Data>>, Arc<CoreSource>, Nothing, LargeBody<DoctorQuestion>>,
 ) -> Result<Response, Problem> {
+    let Call { app, target: source, body, .. } = call;
     // Answers tell right signatures from wrong ones, so asking is not for readers.
-    let source = source(&app, &headers, Scope::DataWrite, &id).await?;
-    input::query::<Nothing>(raw.as_deref())?;
-    input::check_kind(&headers, &[input::JSON])?;
     let bytes_max = app.settings.receive_bytes_max;
-    let body = input::whole(body, bytes_max / 3 * 4 + QUESTION_EXTRA_BYTES).await?;
+    let body = body.bytes(bytes_max / 3 * 4 + QUESTION_EXTRA_BYTES).await?;
     let (work, share) = (app.engine.work(), Share::Calls(source.spec.workspace));
     let parse = || input::parse::<DoctorQuestion>(&body);
     let question = work.run(share, body.len(), parse).await??;

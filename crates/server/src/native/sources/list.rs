@@ -1,30 +1,23 @@
 //! `GET /v1/sources`: pages of sources.
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use hookyard_core::id::{ProjectId, SourceId};
-use hookyard_core::model::Scope;
-use hookyard_engine::Error;
 use hookyard_store::SourceQuery;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::SOURCES;
 use super::shape::Source;
-use crate::App;
-use crate::native::{caller, input};
+use crate::native::call::{Call, Data, Read, Within};
+use crate::native::page::{Page, PageSize};
+use crate::native::{input, paths};
 use crate::problem::Problem;
 
-/// Sources of a page that does not say.
-const LIMIT_DEFAULT: usize = 100;
-
-/// The most sources of a page. With every setting at its longest each has some twenty kilobytes.
-const LIMIT_MAX: usize = 200;
+/// How many sources of a page. With every setting at its longest each has some twenty kilobytes.
+const PAGE: PageSize = PageSize { default: 100, max: 200 };
 
 /// Which sources to list.
-#[derive(Deserialize, IntoParams)]
+#[derive(Deserialize, Serialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
@@ -53,39 +46,29 @@ pub(super) struct SourcePage<'a> {
 /// A page of the workspace's sources, numbers ascending.
 #[utoipa::path(
     get,
-    path = SOURCES,
+    path = paths::SOURCES,
     tag = "sources",
-    params(Params),
     responses((status = 200, description = "A page of sources", body = SourcePage)),
-    security(("simple_key" = ["data_read"])),
 )]
 pub(super) async fn list_sources(
-    State(app): State<App>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
+    call: Call<Within<Read<Data>>, (), Params>,
 ) -> Result<Response, Problem> {
-    let reach = caller::reach(&app, &headers, Scope::DataRead).await?;
-    let params: Params = input::query(raw.as_deref())?;
-    let limit = input::limit(params.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
+    let Call { app, caller: reach, query: params, .. } = call;
+    let limit = PAGE.limit(params.limit)?;
     let project = input::number_of("project", params.project)?;
     let after = input::number_of("after", params.after)?;
     let query = SourceQuery {
         project: reach.narrow(project.map(ProjectId))?,
         after: after.map(SourceId),
-        // One more than the page tells whether there is another.
-        limit: limit + 1,
+        limit: limit.and_one(),
     };
-    let found = app.engine.store().sources_page(reach.workspace, query).await;
-    let found = found.map_err(Error::from)?;
-    let shown = &found[..found.len().min(limit)];
-    let next = shown.last().filter(|_| found.len() > limit).map(|last| {
-        let pairs = [
-            ("project", params.project.map(|project| project.to_string())),
-            ("after", Some(last.id.to_string())),
-            ("limit", Some(limit.to_string())),
-        ];
-        input::next_page(SOURCES, &pairs)
+    let found = app.engine.store().sources_page(reach.workspace, query).await?;
+    let page = Page::cut(found, limit);
+    let sources = page.entries.iter().map(|source| Source::new(source)).collect();
+    let next = page.next(&paths::SOURCES, |last| Params {
+        after: Some(last.id.0.unsigned_abs()),
+        limit: Some(limit.get()),
+        ..params
     });
-    let sources = shown.iter().map(|source| Source::new(source)).collect();
     Ok(Json(SourcePage { sources, next }).into_response())
 }

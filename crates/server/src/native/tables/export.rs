@@ -1,11 +1,10 @@
 //! `GET /v1/datasets/{id}/export`: a dataset as a file.
 
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use hookyard_core::model::Scope;
+use hookyard_core::id::DatasetId;
 use hookyard_core::table::csv::Formulas;
 use hookyard_store::Seen;
 use hookyard_tables::export::{Format, Options};
@@ -14,9 +13,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::App;
-use crate::native::caller;
-use crate::native::input::{self, PathText};
+use crate::native::call::{Call, Data, Read};
+use crate::native::{input, paths};
 use crate::problem::Problem;
 
 /// What a file's name in a header is without (RFC 8187).
@@ -73,9 +71,8 @@ enum FormulasName {
 /// whole.
 #[utoipa::path(
     get,
-    path = "/v1/datasets/{id}/export",
+    path = paths::DATASET_EXPORT,
     tag = "tables",
-    params(("id" = i32, Path, description = "The dataset's number"), Params),
     responses(
         (status = 200, description = "The file", content(
             (String = "text/csv"),
@@ -84,17 +81,11 @@ enum FormulasName {
         )),
         (status = 409, description = "The rows changed too much while they were read"),
     ),
-    security(("simple_key" = ["data_read"])),
 )]
 pub(super) async fn export_dataset(
-    State(app): State<App>,
-    PathText(id): PathText<String>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
+    call: Call<Read<Data>, DatasetId, Params>,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataRead).await?;
-    let id = super::dataset_id(&id)?;
-    let params: Params = input::query(raw.as_deref())?;
+    let Call { app, caller: workspace, target: id, query: params, .. } = call;
     let options = params.options();
     let export = app.tables.export(workspace, id, options).await?;
     app.engine.note_seen(workspace, Seen::DatasetExport(id)).await?;

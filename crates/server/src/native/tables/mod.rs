@@ -4,13 +4,11 @@ mod export;
 mod schema;
 mod sql;
 
-use hookyard_core::id::DatasetId;
 use hookyard_tables::Error;
 use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::input;
+use super::operation::operations;
 use crate::App;
 use crate::problem::{Code, Problem};
 
@@ -20,16 +18,7 @@ pub(super) fn samples() -> Vec<(&'static str, Value)> {
 }
 
 pub(super) fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(schema::get_schema))
-        .routes(routes!(export::export_dataset))
-        .routes(routes!(sql::run_sql))
-}
-
-/// The dataset that a path names. What is no number names none.
-fn dataset_id(text: &str) -> Result<DatasetId, Problem> {
-    let id = input::number(text).map(DatasetId);
-    id.ok_or_else(|| Problem::new(Code::NotFound, "no such dataset"))
+    operations![schema::get_schema, export::export_dataset, sql::run_sql,]
 }
 
 impl From<Error> for Problem {

@@ -1,19 +1,17 @@
 //! `GET /v1/datasets/{id}/schema`: the columns that a dataset's rows have.
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use hookyard_core::model::Scope;
-use hookyard_core::table::{self, Kind, Seen, Stamp};
+use hookyard_core::id::DatasetId;
+use hookyard_core::table;
+use hookyard_core::table::{Kind, Seen, Stamp};
 use hookyard_tables::Schema;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::App;
-use crate::native::caller;
-use crate::native::input::{self, Nothing, PathText};
+use crate::native::call::{Call, Data, Read};
+use crate::native::paths;
 use crate::problem::Problem;
 
 /// The columns that a dataset's rows have when they are flattened.
@@ -109,24 +107,16 @@ enum ColumnType {
 /// inferred from all rows that readers see; where a column's type changed, `changes` says when.
 #[utoipa::path(
     get,
-    path = "/v1/datasets/{id}/schema",
+    path = paths::DATASET_SCHEMA,
     tag = "tables",
-    params(("id" = i32, Path, description = "The dataset's number")),
     responses(
         (status = 200, description = "The columns", body = Body),
         (status = 409, description = "The rows changed too much while they were read"),
     ),
-    security(("simple_key" = ["data_read"])),
 )]
-pub(super) async fn get_schema(
-    State(app): State<App>,
-    PathText(id): PathText<String>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataRead).await?;
-    input::query::<Nothing>(raw.as_deref())?;
-    let schema = app.tables.schema(workspace, super::dataset_id(&id)?).await?;
+pub(super) async fn get_schema(call: Call<Read<Data>, DatasetId>) -> Result<Response, Problem> {
+    let Call { app, caller: workspace, target: id, .. } = call;
+    let schema = app.tables.schema(workspace, id).await?;
     Ok(Json(Body::from(&*schema)).into_response())
 }
 

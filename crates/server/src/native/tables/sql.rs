@@ -1,20 +1,18 @@
 //! `POST /v1/sql`: a read-only query over the workspace's datasets.
 
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use hookyard_core::id::ProjectId;
-use hookyard_core::model::Scope;
 use hookyard_store::Seen;
 use hookyard_tables::sql::{self, Form, PARAMETERS_MAX, Parameter, QUERY_BYTES_MAX};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::App;
-use crate::native::caller;
-use crate::native::input::{self, Nothing};
+use crate::native::call::{Call, Data, Read};
+use crate::native::input::Nothing;
+use crate::native::sent::JsonBody;
+use crate::native::{input, paths};
 use crate::problem::{Code, Problem};
 
 /// Whether there would be more rows than asked for; for forms that have no room to say it.
@@ -24,7 +22,7 @@ const TRUNCATED: HeaderName = HeaderName::from_static("hookyard-truncated");
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = SqlQuery)]
-struct Question {
+pub(super) struct Question {
     /// One statement that asks: `SELECT`, `WITH`, `VALUES`, `EXPLAIN`, `DESCRIBE`, `SHOW TABLES` or
     /// `SHOW COLUMNS`.
     #[schema(max_length = 65536)]
@@ -86,9 +84,8 @@ struct ColumnBody {
 /// A build without the feature `analytics` answers 404 `not_built`.
 #[utoipa::path(
     post,
-    path = "/v1/sql",
+    path = paths::SQL,
     tag = "tables",
-    request_body = Question,
     responses(
         (status = 200, description = "The rows", content(
             (AnswerBody = "application/json"),
@@ -99,17 +96,11 @@ struct ColumnBody {
         (status = 409, description = "The rows changed too much while they were read"),
         (status = 422, description = "The query needs more than one may have"),
     ),
-    security(("simple_key" = ["data_read"])),
 )]
 pub(super) async fn run_sql(
-    State(app): State<App>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
-    body: Body,
+    call: Call<Read<Data>, (), Nothing, JsonBody<Question>>,
 ) -> Result<Response, Problem> {
-    let workspace = caller::workspace(&app, &headers, Scope::DataRead).await?;
-    input::query::<Nothing>(raw.as_deref())?;
-    let question: Question = input::json(&headers, body, &[input::JSON]).await?;
+    let Call { app, caller: workspace, headers, body: JsonBody(question), .. } = call;
     let form = form(&headers);
     let query = question.query(form)?;
     let seen = Seen::Query(query.project);

@@ -260,10 +260,10 @@ async fn a_workspace_has_what_its_quotas_let_it_have() {
     let publish = async |id: u32| {
         let event = json!({"specversion": "1.0", "id": id.to_string(), "source": "/s",
                            "type": "order_create", "data": {}});
-        let request = http::Request::post("/v1/events")
-            .header("x-ultracart-simple-key", crate::test_server::SIMPLE_KEY)
+        let request = Request::post("/v1/events")
+            .header("x-ultracart-simple-key", SIMPLE_KEY)
             .header("content-type", "application/cloudevents+json")
-            .body(axum::body::Body::from(event.to_string()));
+            .body(Body::from(event.to_string()));
         server.send(request.unwrap()).await
     };
     assert_eq!(publish(1).await.status, 202);

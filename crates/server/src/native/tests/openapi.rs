@@ -1,9 +1,10 @@
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use hookyard_core::model::Catalogue;
 
 use super::own;
-use crate::native::document;
 use crate::native::events::EventPage;
+use crate::native::{document, paths};
 use crate::problem::{Code, Problem};
 use crate::test_server::TestServer;
 
@@ -14,7 +15,7 @@ const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
 #[tokio::test]
 async fn the_description_is_the_published_one() {
     let server = TestServer::start().await;
-    let request = axum::http::Request::get("/v1/openapi.json").body(axum::body::Body::empty());
+    let request = Request::get(&*paths::OPENAPI).body(Body::empty());
     let answer = server.send(request.unwrap()).await;
     assert_eq!(answer.status, StatusCode::OK);
     if std::env::var_os("UPDATE_OPENAPI").is_some() {
@@ -43,6 +44,12 @@ fn every_operation_says_all_about_itself() {
         assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{at}");
         let open = path == "/v1/openapi.json" || !path.starts_with("/v1/");
         assert_eq!(document::scope_of(operation).is_none(), open, "{at}");
+        let named = path.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+        let named: Vec<_> = named.map(|(name, _)| name).collect();
+        let described = operation["parameters"].as_array().into_iter().flatten();
+        let described = described.filter(|parameter| parameter["in"] == "path");
+        let described: Vec<_> = described.map(|parameter| &parameter["name"]).collect();
+        assert_eq!(described, named, "{at}: its `Call` looks for other parts of the path");
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             assert!(parameter["description"].is_string(), "{at}: {parameter}");
         }

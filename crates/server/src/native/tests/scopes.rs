@@ -6,7 +6,7 @@ use hookyard_core::model::{CredentialKind, Scope};
 use serde_json::{Value, json};
 
 use super::{own, walk};
-use crate::test_server::{TestServer, WORKSPACE, credential};
+use crate::test_server::{SIMPLE_KEY, TestServer, WORKSPACE, credential};
 
 /// One operation as a request.
 struct Call {
@@ -36,6 +36,8 @@ fn calls(made: &Made) -> Vec<Call> {
             .replace("{seq}", "1")
             .replace("{replay}", "1")
             .replace("{delivery}", "1")
+            .replace("{rejection}", "1")
+            .replace("{name}", "stripe")
             .replace("{request_id}", "AAAAAAAAAAAAAA0199D2A3B4C5D80011");
         Call { method, path, scope, content_type, body }
     });
@@ -112,5 +114,19 @@ async fn every_operation_wants_a_credential_with_its_scope() {
         assert!(answer.body.contains(call.scope.as_str()), "{at}: {}", answer.body);
         let problem = &answer.headers[header::CONTENT_TYPE];
         assert_eq!(problem, "application/problem+json", "{at}");
+    }
+}
+
+#[tokio::test]
+async fn no_operation_takes_a_parameter_that_it_does_not_know() {
+    let server = TestServer::start().await;
+    let made = made(&server).await;
+    for mut call in calls(&made) {
+        let (path, query) = call.path.split_once('?').unwrap_or((&call.path, ""));
+        call.path = format!("{path}?nonsense=1&{query}");
+        let answer = server.send(call.with(Some(SIMPLE_KEY))).await;
+        let at = format!("{} {}: {}", call.method, call.path, answer.body);
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{at}");
+        assert!(answer.body.contains(r#""field":"nonsense""#), "{at}");
     }
 }

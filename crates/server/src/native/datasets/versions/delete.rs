@@ -1,0 +1,35 @@
+//! `DELETE /v1/datasets/{id}/versions/{version}`: remove an earlier version.
+
+use axum::http::StatusCode;
+use hookyard_core::id::VersionId;
+use hookyard_core::model::Dataset as CoreDataset;
+use hookyard_engine::Error;
+use hookyard_store::Entity;
+
+use crate::native::call::{Call, Data, Within, Write};
+use crate::native::paths;
+use crate::problem::Problem;
+
+/// Remove an earlier version
+///
+/// Its rows go with it. The version that is seen stays: it can only be replaced.
+#[utoipa::path(
+    delete,
+    path = paths::VERSION,
+    tag = "datasets",
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 409, description = "It is the version that is seen"),
+    ),
+)]
+pub(super) async fn delete_version(
+    call: Call<Within<Write<Data>>, (CoreDataset, VersionId)>,
+) -> Result<StatusCode, Problem> {
+    let Call { app, target: (CoreDataset { id, workspace, project, .. }, version), .. } = call;
+    let store = app.engine.store();
+    let there = store.delete_version(workspace, project, id, version).await;
+    match there? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Error::NotFound(Entity::Version).into()),
+    }
+}

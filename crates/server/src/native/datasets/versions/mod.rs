@@ -1,0 +1,21 @@
+//! `/v1/datasets/{id}/versions`: what the dataset held before it was replaced.
+
+mod delete;
+mod get;
+mod list;
+mod restore;
+mod shape;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::App;
+use crate::native::operation::operations;
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    operations![
+        list::list_versions,
+        get::get_version,
+        restore::restore_version,
+        delete::delete_version,
+    ]
+}

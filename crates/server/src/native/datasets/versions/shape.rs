@@ -1,0 +1,12 @@
+//! `/v1/datasets/{id}/versions`: what the dataset held before it was replaced.
+
+use hookyard_core::model::{Dataset, Version as CoreVersion};
+
+use crate::App;
+use crate::problem::Problem;
+
+pub(super) async fn versions(app: &App, dataset: &Dataset) -> Result<Vec<CoreVersion>, Problem> {
+    let Dataset { id, workspace, project, .. } = *dataset;
+    let store = app.engine.store();
+    Ok(store.versions(workspace, project, id).await?)
+}

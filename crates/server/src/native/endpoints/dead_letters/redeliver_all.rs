@@ -1,0 +1,28 @@
+//! `POST /v1/endpoints/{id}/dead-letters/redeliver`: redeliver all dead letters.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use hookyard_core::id::EndpointId;
+use hookyard_store::DeadLetters;
+
+use super::shape::DeadLetterCount;
+use crate::native::call::{Call, Webhooks, Write};
+use crate::native::paths;
+use crate::problem::Problem;
+
+/// Redeliver all dead letters
+///
+/// They are queued again behind everything else, in the order of the journal.
+#[utoipa::path(
+    post,
+    path = paths::DEAD_LETTERS_REDELIVER,
+    tag = "dead letters",
+    responses((status = 200, description = "How many", body = DeadLetterCount)),
+)]
+pub(super) async fn redeliver_dead_letters(
+    call: Call<Write<Webhooks>, EndpointId>,
+) -> Result<Response, Problem> {
+    let Call { app, caller: workspace, target: id, .. } = call;
+    let count = app.engine.redeliver_dead_letters(workspace, id, DeadLetters::All).await?;
+    Ok(Json(DeadLetterCount { count }).into_response())
+}

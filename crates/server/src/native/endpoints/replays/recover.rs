@@ -1,0 +1,28 @@
+//! `POST /v1/endpoints/{id}/recover`: recover what an endpoint missed.
+
+use axum::response::Response;
+use hookyard_core::id::EndpointId;
+
+use super::shape::{ReplayList, list};
+use crate::native::call::{Call, Webhooks, Write};
+use crate::native::paths;
+use crate::problem::Problem;
+
+/// Recover what an endpoint missed
+///
+/// Starts a replay for each time that it was disabled since the last call, of what was published
+/// meanwhile; none when nothing was missed.
+#[utoipa::path(
+    post,
+    path = paths::RECOVER,
+    tag = "replays",
+    responses(
+        (status = 200, description = "The replays", body = ReplayList),
+        (status = 409, description = "The endpoint is disabled, or subscribes to nothing"),
+    ),
+)]
+pub(super) async fn recover(call: Call<Write<Webhooks>, EndpointId>) -> Result<Response, Problem> {
+    let Call { app, caller: workspace, target: id, .. } = call;
+    let replays = app.engine.recover(workspace, id).await?;
+    list(&app, workspace, &replays).await
+}

@@ -1,0 +1,16 @@
+//! `/v1/endpoints/{id}/secret`: what deliveries are signed with.
+
+mod get;
+mod rotate;
+mod shape;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::App;
+use crate::native::operation::operations;
+
+pub(in crate::native) use shape::samples;
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    operations![get::get_secret, rotate::rotate_secret,]
+}

@@ -1,0 +1,48 @@
+//! `/v1/endpoints/{id}/secret`: what deliveries are signed with.
+
+use axum::Json;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use hookyard_core::model::Signing;
+use hookyard_core::signature::signer;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+/// What deliveries are signed with (Standard Webhooks).
+#[derive(Serialize, ToSchema)]
+pub(super) struct SigningSecrets<'a> {
+    /// What the names of the three headers start with.
+    prefix: &'a str,
+    /// The newest first. All of them sign until they expire.
+    keys: Vec<SigningSecret<'a>>,
+}
+
+/// One secret that deliveries are signed with.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SigningSecret<'a> {
+    /// `whsec_` for HMAC-SHA256 or `whsk_` for ed25519, then the key in base64.
+    secret: &'a str,
+    /// What verifies the signatures of an ed25519 key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<String>,
+    /// From then on nothing is signed with it any more; absent for the present one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+}
+
+pub(super) fn answer(signing: &Signing) -> Response {
+    let keys = signing.keys.iter().map(|key| SigningSecret {
+        secret: key.secret.expose(),
+        public_key: signer::public_key(&key.secret),
+        expires_at: key.expires_at,
+    });
+    let body = SigningSecrets { prefix: &signing.prefix, keys: keys.collect() };
+    ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
+
+/// Examples of the schemas of this file, by name.
+pub(in crate::native) fn samples() -> Vec<(&'static str, Value)> {
+    vec![("SecretRotation", json!({"kind": "ed25519", "overlap_seconds": 3_600}))]
+}

@@ -1,0 +1,54 @@
+//! `/v1/workspace` and `/v1/projects`: the tenant, and its parts.
+
+use hookyard_core::model::{Project as CoreProject, Workspace as CoreWorkspace};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+/// The tenant.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Workspace {
+    /// Its number, Mammoth's workspace id.
+    id: i32,
+    /// Its merchant code, UltraCart's merchant id.
+    merchant: String,
+    /// Its name for people.
+    name: String,
+}
+
+/// A part of the workspace that groups sources and datasets.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Project {
+    /// Its number within the workspace.
+    id: i32,
+    /// Its name for people.
+    name: String,
+}
+
+/// Another name.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rename {
+    /// The name for people.
+    #[schema(min_length = 1, max_length = 100)]
+    pub(super) name: String,
+}
+
+impl From<CoreWorkspace> for Workspace {
+    fn from(workspace: CoreWorkspace) -> Self {
+        let CoreWorkspace { id, merchant, name } = workspace;
+        Self { id: id.0, merchant, name }
+    }
+}
+
+impl From<CoreProject> for Project {
+    fn from(project: CoreProject) -> Self {
+        let CoreProject { id, name } = project;
+        Self { id: id.0, name }
+    }
+}
+
+/// Examples of the schemas of this file, by name.
+pub(in crate::native) fn samples() -> Vec<(&'static str, Value)> {
+    vec![("NewProject", json!({"name": "Shops"})), ("Rename", json!({"name": "All shops"}))]
+}
