@@ -3,8 +3,10 @@ shell, against a server of the page's own.
 
 A page may use what a reader has who followed the tour of README.md: the four `export` lines that the server
 prints, `hookyard`, `curl` and `jq`. Everything else a page defines itself. A block that cannot run has the
-line `<!-- not run: reason -->` above its fence."""
+line `<!-- not run: reason -->` above its fence; `<!-- needs: analytics -->` runs a block where the binary was
+built with that feature."""
 
+import functools
 import os
 import pathlib
 import re
@@ -16,10 +18,11 @@ import sys
 
 import pytest
 
-from harness import BINARY, ROOT, environment, shared_postgres
+from harness import BINARY, ROOT, command, environment, shared_postgres
 
 FENCE = re.compile(
-    r"(?:^ *<!-- not run: (?P<why>[^>]+) -->\n)?^(?P<indent> *)```(?P<kind>\w*)\n(?P<text>.*?)^(?P=indent)```",
+    r"(?:^ *<!-- (?:not run: (?P<why>[^>]+)|needs: (?P<feature>\w+)) -->\n)?"
+    r"^(?P<indent> *)```(?P<kind>\w*)\n(?P<text>.*?)^(?P=indent)```",
     re.S | re.M)
 RUN = ("sh", "python", "js")
 # Forms are shown, not run; `console` is a dialogue with prompts, which cannot run.
@@ -59,16 +62,18 @@ trap 'echo "failed in $where" >&2' ERR
 
 # Pages whose examples are from before the rule; the list only shrinks.
 OLD = {f"docs/{name}.md" for name in (
-    "explanation/performance", "explanation/reliability", "explanation/scaling",
-    "guides/postgresql", "reference/configuration",
-    "reference/datasets", "reference/limits",
-    "reference/mammoth", "reference/providers",
-    "reference/sql")}
+    "explanation/performance", "explanation/reliability", "explanation/scaling", "reference/datasets",
+    "reference/mammoth")}
 
 
 def pages():
     listed = subprocess.run(["git", "ls-files", "docs/*.md"], cwd=ROOT, capture_output=True, text=True)
     return [name for name in listed.stdout.split() if not name.startswith("docs/spec/") and name not in OLD]
+
+
+@functools.cache
+def built_with_analytics():
+    return "features analytics" not in command("sql", "--data", "nowhere", "SELECT 1").stderr
 
 
 def blocks(name):
@@ -78,7 +83,11 @@ def blocks(name):
         lines = found["text"].splitlines(keepends=True)
         indent = len(found["indent"])
         body = "".join(line[indent:] if line.strip() else line for line in lines)
-        yield text[: found.start()].count("\n") + 1, found["kind"], body, found["why"]
+        why = found["why"]
+        if found["feature"]:
+            assert found["feature"] == "analytics", found[0]
+            why = None if built_with_analytics() else "the binary was built without SQL"
+        yield text[: found.start()].count("\n") + 1, found["kind"], body, why
 
 
 def script(name):
