@@ -5,10 +5,12 @@ HOOKYARD_FAULTS_REPORT names. HOOKYARD_FAULT_SECONDS is how long a fault lasts, 
 often a server is killed or its power is cut."""
 
 import contextlib
+import datetime
 import random
 import shutil
 import signal
 import sqlite3
+import time
 
 import pytest
 
@@ -42,6 +44,29 @@ def disk(tmp_path, library):  # noqa: F811
     yield server, disk
     if server.process.poll() is None:
         assert server.stop(seconds=60) == 0, (tmp_path / "server.log").read_text()
+
+
+# By how many seconds the clock is set.
+CLOCK = {"back by an hour": -3_600, "back by a day": -86_400, "ahead by six days": 6 * 86_400}
+
+
+@pytest.mark.parametrize("how", CLOCK)
+def test_a_clock_that_is_set_repeats_nothing_and_delays_nothing(disk, how):
+    server, disk = disk
+
+    def fault(_):
+        (disk.faults / "clock").write_text(str(CLOCK[how]))
+        # For as long as the test takes.
+        return contextlib.nullcontext()
+
+    # The first failure was before that, its retry is due after it.
+    under_load([server], f"the clock is set {how}", fault)
+    key = {"x-ultracart-simple-key": server.simple_key}
+    newest = server.http("GET", "/v1/events?limit=1", headers=key).json["events"][0]["accepted_at"]
+    accepted = datetime.datetime.fromisoformat(newest).timestamp()
+    assert abs(time.time() + CLOCK[how] - accepted) < 600, "the clock was not set"
+    failing = server.ultracart("GET", "/webhook/webhooks").json["webhooks"][-1]
+    assert failing["disabled"] is False, failing
 
 
 @embedded

@@ -14,6 +14,7 @@ import pytest
 from harness import Postgres, Server
 from load import (SECONDS, Load, in_flight, lasts, nothing_went_wrong, report, small_disk, filled,
                   under_load)
+from test_disk import Disk, library  # noqa: F401 (a fixture)
 
 # A lease lasts 10 seconds, and the dead are looked for every 2.
 TAKEN_OVER_SECONDS = 20
@@ -206,3 +207,33 @@ def test_a_frozen_node_repeats_only_what_was_in_flight(nodes):
         account.publishing_again, account.delivered_again = times
         report(account, "one of two servers frozen for 20 s", "PostgreSQL")
         nothing_went_wrong(account, in_flight(1))
+
+
+def test_a_node_whose_clock_is_ahead_is_taken_over_from_all_the_same(
+        postgres, tmp_path, library):  # noqa: F811
+    """Its lease ends by the database's clock, and the retries that it noted are believed as far as they can
+    be meant."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    first = Server(tmp_path / "first", database=postgres.database())
+    disk = Disk(tmp_path, first.data, library)
+    second = Server(tmp_path / "second", beside=first)
+    second.place = {**second.place, **disk.env}
+    (disk.faults / "clock").write_text("3600")
+    second.start()
+    # It alone is there when the endpoints are made, so it has them all.
+    first.url = second.url
+    with Load([first, second]) as load:
+        load.goes_on()
+        first.start()
+        second.stop(signal.SIGKILL)
+        lasts(TAKEN_OVER_SECONDS)
+        second.start()
+        times = load.recovery()
+        load.goes_on()
+        account = load.account()
+        account.publishing_again, account.delivered_again = times
+        report(account, "a server with its clock an hour ahead killed", "PostgreSQL")
+        nothing_went_wrong(account, in_flight(1))
+    first.stop()
+    second.stop()

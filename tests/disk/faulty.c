@@ -1,11 +1,12 @@
-/* A disk that fails on demand, in front of the real one: loaded with LD_PRELOAD, it looks at each call
- * which files lie in the directory FAULTY_DISK.
+/* A disk that fails on demand, and a clock that somebody sets, in front of the real ones: loaded with
+ * LD_PRELOAD, this looks at each call which files lie in the directory FAULTY_DISK.
  *
  *   hang  fsync and fdatasync do not return while it is there
  *   full  a file of the data directory cannot grow: ENOSPC
  *   copy  the database file itself cannot be written: EIO
  *   sync  fsync and fdatasync fail: EIO
  *   read  one read in twenty fails: EIO
+ *   clock the time of day is so many seconds ahead as the file says, or behind
  *
  * Only files in the directory FAULTY_DATA are concerned. Where FAULTY_SHADOW names a directory, a copy of
  * each file as of its last fsync is kept in there: the part of the data that a cut of the power leaves for
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static int asked(const char *fault) {
@@ -148,4 +150,23 @@ ssize_t write(int fd, const void *bytes, size_t count) {
     int error = at >= 0 ? fault(fd, count, at) : 0;
     if (error) { errno = error; return -1; }
     return REAL(write)(fd, bytes, count);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    static __thread int busy;
+    const char *place = getenv("FAULTY_DISK");
+    char path[4096], text[32] = "";
+    int result = REAL(clock_gettime)(clock, now);
+    if (result || clock != CLOCK_REALTIME || !place || busy) return result;
+    busy = 1;
+    int saved = errno;
+    snprintf(path, sizeof path, "%s/clock", place);
+    int file = open(path, O_RDONLY);
+    if (file >= 0) {
+        if (REAL(read)(file, text, sizeof text - 1) > 0) now->tv_sec += atol(text);
+        close(file);
+    }
+    errno = saved;
+    busy = 0;
+    return 0;
 }
