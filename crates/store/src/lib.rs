@@ -38,6 +38,7 @@ pub mod postgres;
 mod queue;
 mod ready;
 mod receiving;
+mod redeem;
 mod replays;
 mod retention;
 mod sealed;

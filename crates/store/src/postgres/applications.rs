@@ -8,10 +8,10 @@ use serde_json::json;
 use tokio_postgres::Row;
 
 use super::columns::{Columns, Text, count, from_json, moment, to_json};
-use super::credentials::scopes;
 use super::database::Conn;
 use super::{PostgresStore, audit, nodes};
 use crate::audit::GrantEnd;
+use crate::credentials::scopes;
 use crate::{APPLICATIONS_MAX, ApplicationStore, Entity, StoreError};
 
 /// Columns that [`stored`] reads.

@@ -4,19 +4,18 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use hookyard_core::id::{ApplicationId, CredentialId, ProjectId, WorkspaceId};
-use hookyard_core::model::{Credential, CredentialKind, Scopes};
-use ipnet::IpNet;
+use hookyard_core::model::{Credential, CredentialKind};
 use jiff::Timestamp;
-use serde_json::json;
 use tokio_postgres::Row;
 
-use super::columns::{Columns, Text, count, moment};
+use super::columns::{Columns, Text, count};
 use super::database::Conn;
 use super::{PostgresStore, audit, nodes, tenants};
 use crate::audit::about_credential;
+use crate::credentials::{may_have_one_more, nets, nets_text, revoked, scopes};
 use crate::{
-    CREDENTIALS_MAX, CredentialChange, CredentialQuery, CredentialStore, Entity, NewCredential,
-    Rotation, StoreError, StoredCredential,
+    CredentialChange, CredentialQuery, CredentialStore, Entity, NewCredential, Rotation,
+    StoreError, StoredCredential,
 };
 
 /// Columns that [`credential`] reads.
@@ -98,20 +97,9 @@ impl CredentialStore for PostgresStore {
         change: CredentialChange,
     ) -> Result<Credential, StoreError> {
         let tx = self.db.begin().await?;
-        let mut credential = existing(&tx, workspace, id).await?;
-        if credential.revoked_at.is_some() {
-            return Err(StoreError::Conflict("the credential was revoked".to_owned()));
-        }
-        let before = about_credential(&credential);
-        let CredentialChange { name, scopes, expires_at, allowed_ips, disabled } = change;
-        credential.name = name.unwrap_or(credential.name);
-        credential.scopes = scopes.unwrap_or(credential.scopes);
-        credential.expires_at = expires_at.unwrap_or(credential.expires_at);
-        credential.allowed_ips = allowed_ips.unwrap_or(credential.allowed_ips);
-        credential.disabled = disabled.unwrap_or(credential.disabled);
+        let (credential, detail) = change.apply(existing(&tx, workspace, id).await?)?;
         save(&tx, &credential).await?;
-        let changed = audit::changed(&before, &about_credential(&credential));
-        audit::note(&tx, workspace, "credential.update", id, &changed).await?;
+        audit::note(&tx, workspace, "credential.update", id, &detail).await?;
         nodes::tell_of_credentials(&tx).await?;
         tx.commit().await?;
         Ok(credential)
@@ -124,14 +112,13 @@ impl CredentialStore for PostgresStore {
         now: Timestamp,
     ) -> Result<Credential, StoreError> {
         let tx = self.db.begin().await?;
-        let mut credential = existing(&tx, workspace, id).await?;
-        if credential.revoked_at.is_none() {
-            credential.revoked_at = Some(whole(now));
-            save(&tx, &credential).await?;
-            let name = json!({ "name": credential.name });
-            audit::note(&tx, workspace, "credential.revoke", id, &name).await?;
-            nodes::tell_of_credentials(&tx).await?;
-        }
+        let credential = existing(&tx, workspace, id).await?;
+        let Some((credential, detail)) = revoked(&credential, now) else {
+            return Ok(credential);
+        };
+        save(&tx, &credential).await?;
+        audit::note(&tx, workspace, "credential.revoke", id, &detail).await?;
+        nodes::tell_of_credentials(&tx).await?;
         tx.commit().await?;
         Ok(credential)
     }
@@ -142,32 +129,16 @@ impl CredentialStore for PostgresStore {
         id: CredentialId,
         rotation: Rotation,
     ) -> Result<Credential, StoreError> {
-        let Rotation { lookup, secret, old_until, now } = rotation;
         let tx = self.db.begin().await?;
-        let mut old = existing(&tx, workspace, id).await?;
-        if old.has_ended(now) {
-            return Err(StoreError::Conflict("the credential has ended".to_owned()));
-        }
-        let new = NewCredential {
-            name: old.name.clone(),
-            expires_at: old.expires_at,
-            allowed_ips: old.allowed_ips.clone(),
-            application: old.application,
-            project: old.project,
-            ..NewCredential::new(old.kind, old.scopes, lookup, secret, now)
-        };
-        let successor = insert(&tx, workspace, &new).await?;
-        let ends = old.expires_at.map_or(old_until, |at| at.min(old_until));
-        old.expires_at = Some(whole(ends));
-        save(&tx, &old).await?;
-        let successor = existing(&tx, workspace, successor).await?;
-        let successor = Credential { disabled: old.disabled, ..successor };
-        save(&tx, &successor).await?;
-        let detail = json!({ "successor": successor.id, "until": old.expires_at });
-        audit::note(&tx, workspace, "credential.rotate", id, &detail).await?;
+        let old = existing(&tx, workspace, id).await?;
+        let successor = insert(&tx, workspace, &rotation.successor(&old)?).await?;
+        let done = rotation.done(old, existing(&tx, workspace, successor).await?);
+        save(&tx, &done.old).await?;
+        save(&tx, &done.successor).await?;
+        audit::note(&tx, workspace, "credential.rotate", id, &done.detail).await?;
         nodes::tell_of_credentials(&tx).await?;
         tx.commit().await?;
-        Ok(successor)
+        Ok(done.successor)
     }
 
     async fn credentials_used(
@@ -208,12 +179,7 @@ async fn bounded(tx: &Conn, workspace: WorkspaceId, now: Timestamp) -> Result<()
                AND application_id IS NULL AND revoked_ms IS NULL \
                AND (expires_ms IS NULL OR expires_ms > $2)";
     let live: i64 = tx.one(sql, &[&workspace.0, &now.as_millisecond()]).await?.get_as(0)?;
-    if live < count(CREDENTIALS_MAX) {
-        return Ok(());
-    }
-    Err(StoreError::Conflict(format!(
-        "the workspace has {CREDENTIALS_MAX} credentials, the most that it may: revoke some first"
-    )))
+    may_have_one_more(live)
 }
 
 /// A credential, which nobody changes until the transaction ends.
@@ -264,27 +230,9 @@ async fn save(tx: &Conn, credential: &Credential) -> Result<(), StoreError> {
     .map(drop)
 }
 
-fn nets_text(nets: &[IpNet]) -> String {
-    let texts: Vec<_> = nets.iter().map(ToString::to_string).collect();
-    texts.join(" ")
-}
-
-/// A moment as it is kept, to the millisecond.
-fn whole(at: Timestamp) -> Timestamp {
-    moment(at.as_millisecond())
-}
-
-/// Scopes from their column. One that this version does not know is one that it does not grant.
-pub(super) fn scopes(text: &str) -> Scopes {
-    text.split(' ').filter_map(|scope| scope.parse().ok()).collect()
-}
-
 fn credential(row: &Row) -> Result<Credential, StoreError> {
     let kind: CredentialKind =
         row.text(2)?.parse().map_err(|error: String| StoreError::internal(error))?;
-    // One that cannot be read must not become one that is open to all.
-    let nets = row.text(7)?;
-    let nets = nets.split_ascii_whitespace().map(str::parse).collect::<Result<Vec<IpNet>, _>>();
     Ok(Credential {
         id: CredentialId(row.get_as(0)?),
         workspace: WorkspaceId(row.get_as(1)?),
@@ -293,7 +241,7 @@ fn credential(row: &Row) -> Result<Credential, StoreError> {
         name: row.text(4)?,
         created_at: row.moment_if(5)?,
         expires_at: row.moment_if(6)?,
-        allowed_ips: nets.map_err(|error| StoreError::Internal(error.into()))?,
+        allowed_ips: nets(&row.text(7)?).map_err(|error| StoreError::Internal(error.into()))?,
         last_used_at: row.moment_if(8)?,
         revoked_at: row.moment_if(9)?,
         disabled: row.get_as(10)?,

@@ -7,19 +7,22 @@ use async_trait::async_trait;
 use hookyard_core::id::{ApplicationId, CredentialId, GrantId};
 use hookyard_core::model::{Application, CredentialKind, Grant, GrantVia, Scopes};
 use jiff::Timestamp;
-use serde_json::json;
 use tokio_postgres::Row;
 
 use super::applications::{by_id, grant, revoke};
 use super::columns::{Columns, Text, count};
-use super::credentials::{self, scopes};
+use super::credentials;
 use super::database::Conn;
 use super::{PostgresStore, audit};
 use crate::audit::{GrantEnd, about_token};
+use crate::credentials::scopes;
 use crate::oauth::{CODE_KEPT_MS, POLL_INTERVAL_MS};
+use crate::redeem::{
+    self, Consent, DeviceStep, Redemption, StoredCode, StoredDevice, StoredRefresh,
+};
 use crate::{
-    ACCESS_TOKENS_MAX, Code, DEVICE_CODES_MAX, DeviceCode, Entity, GRANTS_MAX, Issue,
-    NewCredential, NewTokens, OAuthStore, Poll, SecretHash, StoreError, USED_REFRESH_TOKENS_MAX,
+    ACCESS_TOKENS_MAX, Code, DeviceCode, Entity, GRANTS_MAX, Issue, NewTokens, OAuthStore, Poll,
+    SecretHash, StoreError, USED_REFRESH_TOKENS_MAX,
 };
 
 #[async_trait]
@@ -70,7 +73,7 @@ impl OAuthStore for PostgresStore {
         hash: SecretHash,
     ) -> Result<Option<Code>, StoreError> {
         let found = find_code(&self.db.get().await?, application, hash).await?;
-        Ok(found.map(|(code, _)| code))
+        Ok(found.map(|stored| stored.code))
     }
 
     async fn redeem_code(
@@ -113,10 +116,7 @@ impl OAuthStore for PostgresStore {
         let sql = "SELECT count(*) FROM device_codes \
                    WHERE application_id = $1 AND decision IS NULL AND expires_ms > $2";
         let waiting = tx.one(sql, &[&code.application.0, &now.as_millisecond()]).await?;
-        if waiting.get_as::<i64>(0)? >= count(DEVICE_CODES_MAX) {
-            let message = format!("{DEVICE_CODES_MAX} devices wait for an answer already");
-            return Err(StoreError::Conflict(message));
-        }
+        redeem::may_wait(waiting.get_as(0)?)?;
         let sql = "INSERT INTO device_codes (hash, user_hash, application_id, scopes, expires_ms, \
                    interval_ms) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (user_hash) DO NOTHING";
         let (application, until) = (code.application.0, code.expires_at.as_millisecond());
@@ -125,7 +125,7 @@ impl OAuthStore for PostgresStore {
         let row: [super::columns::Param<'_>; 6] =
             [&device, &user, &application, &wanted, &until, &POLL_INTERVAL_MS];
         if tx.execute(sql, &row).await? == 0 {
-            return Err(StoreError::Conflict("the user's code is in use".to_owned()));
+            return Err(redeem::user_code_taken());
         }
         tx.commit().await
     }
@@ -151,7 +151,7 @@ impl OAuthStore for PostgresStore {
         approved_by: Option<CredentialId>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let decision = if approved_by.is_some() { "approved" } else { "denied" };
+        let decision = redeem::decision(approved_by.is_some());
         let sql = "UPDATE device_codes SET decision = $3, approved_by = $4 \
                    WHERE user_hash = $1 AND decision IS NULL AND expires_ms > $2 \
                    RETURNING application_id, scopes";
@@ -216,31 +216,31 @@ async fn note_decision(
 ) -> Result<(), StoreError> {
     let found = by_id(tx, application).await?;
     let workspace = found.ok_or(StoreError::NotFound(Entity::Application))?.workspace;
-    let action = if approved { "application.approve" } else { "application.deny" };
-    let detail = json!({ "via": via.as_str(), "scopes": scopes.to_string() });
+    let (action, detail) = redeem::about_decision(approved, via, scopes);
     audit::note(tx, workspace, action, application, &detail).await
 }
 
-/// An application's code, and the grant that came of it.
+/// An application's code, which no other transaction redeems until this transaction ends.
 async fn find_code(
     conn: &Conn,
     application: ApplicationId,
     hash: SecretHash,
-) -> Result<Option<(Code, Option<GrantId>)>, StoreError> {
+) -> Result<Option<StoredCode>, StoreError> {
     let sql = "SELECT scopes, approved_by, redirect_uri, challenge, expires_ms, grant_id \
                FROM authorization_codes WHERE hash = $1 AND application_id = $2 FOR UPDATE";
     let row = conn.opt(sql, &[&hash.as_slice(), &application.0]).await?;
-    row.map(|row| {
-        let code = Code {
-            scopes: scopes(&row.text(0)?),
-            approved_by: CredentialId(row.get_as(1)?),
-            redirect_uri: row.text(2)?,
-            challenge: row.text_if(3)?,
-            expires_at: row.moment(4)?,
-        };
-        Ok((code, row.get_as::<Option<i32>>(5)?.map(GrantId)))
-    })
-    .transpose()
+    row.as_ref().map(stored_code).transpose()
+}
+
+fn stored_code(row: &Row) -> Result<StoredCode, StoreError> {
+    let code = Code {
+        scopes: scopes(&row.text(0)?),
+        approved_by: CredentialId(row.get_as(1)?),
+        redirect_uri: row.text(2)?,
+        challenge: row.text_if(3)?,
+        expires_at: row.moment(4)?,
+    };
+    Ok(StoredCode { code, grant: row.get_as::<Option<i32>>(5)?.map(GrantId) })
 }
 
 async fn redeem_code(
@@ -250,53 +250,45 @@ async fn redeem_code(
     tokens: &NewTokens,
     now: Timestamp,
 ) -> Result<Issue, StoreError> {
-    let Some((code, used)) = find_code(tx, application, hash).await? else {
-        return Ok(Issue::Unknown);
+    let found = find_code(tx, application, hash).await?;
+    let consent = match granted(tx, StoredCode::redeem(found, application, now)).await? {
+        Ok(consent) => consent,
+        Err(issue) => return Ok(issue),
     };
-    if let Some(grant) = used {
-        revoke(tx, grant, GrantEnd::CodeReused).await?;
-        return Ok(Issue::Reused);
-    }
-    if code.expires_at <= now {
-        return Ok(Issue::Expired);
-    }
-    let yes = Yes {
-        application,
-        via: GrantVia::Code,
-        scopes: code.scopes,
-        approved_by: code.approved_by,
-    };
-    let id = yes.grant(tx, now).await?;
+    let id = add_grant(tx, &consent, now).await?;
     let sql = "UPDATE authorization_codes SET grant_id = $2 WHERE hash = $1";
     tx.execute(sql, &[&hash.as_slice(), &id.0]).await?;
     issue(tx, id, "token.issue", tokens, now).await
 }
 
-/// What a person said yes to.
-struct Yes {
-    application: ApplicationId,
-    via: GrantVia,
-    scopes: Scopes,
-    approved_by: CredentialId,
+/// Carries out a decision as far as no tokens are given out: `Err` is the caller's answer.
+async fn granted<T>(tx: &Conn, decided: Redemption<T>) -> Result<Result<T, Issue>, StoreError> {
+    match decided {
+        Redemption::Granted(granted) => Ok(Ok(granted)),
+        Redemption::Refused(issue) => Ok(Err(issue)),
+        Redemption::Reused(grant, end) => {
+            revoke(tx, grant, end).await?;
+            Ok(Err(Issue::Reused))
+        }
+    }
 }
 
-impl Yes {
-    /// Makes a grant of it, and room for it.
-    async fn grant(&self, tx: &Conn, now: Timestamp) -> Result<GrantId, StoreError> {
-        hold(tx, self.application).await?;
-        let sql = "SELECT id FROM grants WHERE application_id = $1 \
-                   ORDER BY refreshed_ms DESC, id DESC OFFSET $2";
-        let surplus = tx.query(sql, &[&self.application.0, &count(GRANTS_MAX - 1)]).await?;
-        for row in &surplus {
-            revoke(tx, GrantId(row.get_as(0)?), GrantEnd::TooMany).await?;
-        }
-        let sql = "INSERT INTO grants (application_id, via, scopes, approved_by, created_ms, \
-                   refreshed_ms) VALUES ($1, $2, $3, $4, $5, $5) RETURNING id";
-        let (via, allowed) = (self.via.as_str(), self.scopes.to_string());
-        let (by, at) = (self.approved_by.0, now.as_millisecond());
-        let row = tx.one(sql, &[&self.application.0, &via, &allowed, &by, &at]).await?;
-        Ok(GrantId(row.get_as(0)?))
+/// Makes a grant from a consent. The application's grants beyond [`GRANTS_MAX`] end, the least recently
+/// refreshed first.
+async fn add_grant(tx: &Conn, consent: &Consent, now: Timestamp) -> Result<GrantId, StoreError> {
+    let Consent { application, via, scopes, approved_by } = consent;
+    hold(tx, *application).await?;
+    let sql = "SELECT id FROM grants WHERE application_id = $1 \
+               ORDER BY refreshed_ms DESC, id DESC OFFSET $2";
+    let surplus = tx.query(sql, &[&application.0, &count(GRANTS_MAX - 1)]).await?;
+    for row in &surplus {
+        revoke(tx, GrantId(row.get_as(0)?), GrantEnd::TooMany).await?;
     }
+    let sql = "INSERT INTO grants (application_id, via, scopes, approved_by, created_ms, \
+               refreshed_ms) VALUES ($1, $2, $3, $4, $5, $5) RETURNING id";
+    let (via, allowed, at) = (via.as_str(), scopes.to_string(), now.as_millisecond());
+    let row = tx.one(sql, &[&application.0, &via, &allowed, &approved_by.0, &at]).await?;
+    Ok(GrantId(row.get_as(0)?))
 }
 
 /// Gives a grant its next tokens, and takes away those that are too many or too old. The action is
@@ -327,12 +319,7 @@ async fn add_access_token(
     tokens: &NewTokens,
     now: Timestamp,
 ) -> Result<CredentialId, StoreError> {
-    let kind = CredentialKind::Token;
-    let credential = NewCredential {
-        expires_at: Some(tokens.access_expires_at),
-        application: Some(grant.application),
-        ..NewCredential::new(kind, grant.scopes, tokens.access, None, now)
-    };
+    let credential = redeem::access_credential(grant, tokens, now);
     let credential = credentials::insert(tx, grant.workspace, &credential).await?;
     let sql = "INSERT INTO access_tokens (credential_id, grant_id, expires_ms) VALUES ($1, $2, $3)";
     let until = tokens.access_expires_at.as_millisecond();
@@ -365,16 +352,12 @@ async fn rotate(
     let sql = "SELECT t.grant_id, t.expires_ms, t.used FROM refresh_tokens t \
                JOIN grants g ON g.id = t.grant_id WHERE t.hash = $1 AND g.application_id = $2 \
                FOR UPDATE OF t";
-    let found = tx.opt(sql, &[&refresh.as_slice(), &application.0]).await?;
-    let Some(row) = found else { return Ok(Issue::Unknown) };
-    let grant = GrantId(row.get_as(0)?);
-    if row.get_as(2)? {
-        revoke(tx, grant, GrantEnd::RefreshTokenReused).await?;
-        return Ok(Issue::Reused);
-    }
-    if row.moment_if(1)?.is_some_and(|expires| expires <= now) {
-        return Ok(Issue::Expired);
-    }
+    let row = tx.opt(sql, &[&refresh.as_slice(), &application.0]).await?;
+    let found = row.as_ref().map(stored_refresh).transpose()?;
+    let grant = match granted(tx, StoredRefresh::redeem(found, now)).await? {
+        Ok(grant) => grant,
+        Err(issue) => return Ok(issue),
+    };
     let sql = "UPDATE refresh_tokens SET used = true WHERE hash = $1";
     tx.execute(sql, &[&refresh.as_slice()]).await?;
     let sql = "DELETE FROM refresh_tokens WHERE id IN (SELECT id FROM refresh_tokens \
@@ -383,19 +366,16 @@ async fn rotate(
     issue(tx, grant, "token.refresh", tokens, now).await
 }
 
-/// A device code as polling sees it.
-struct Asked {
-    scopes: Scopes,
-    expires_at: Timestamp,
-    interval_ms: i64,
-    asked_ms: Option<i64>,
-    decision: Option<String>,
-    approved_by: Option<CredentialId>,
-    grant: Option<GrantId>,
+fn stored_refresh(row: &Row) -> Result<StoredRefresh, StoreError> {
+    Ok(StoredRefresh {
+        grant: GrantId(row.get_as(0)?),
+        expires_at: row.moment_if(1)?,
+        used: row.get_as(2)?,
+    })
 }
 
-fn asked(row: &Row) -> Result<Asked, StoreError> {
-    Ok(Asked {
+fn stored_device(row: &Row) -> Result<StoredDevice, StoreError> {
+    Ok(StoredDevice {
         scopes: scopes(&row.text(0)?),
         expires_at: row.moment(1)?,
         interval_ms: row.get_as(2)?,
@@ -415,40 +395,24 @@ async fn poll_device(
 ) -> Result<Poll, StoreError> {
     let sql = "SELECT scopes, expires_ms, interval_ms, asked_ms, decision, approved_by, grant_id \
                FROM device_codes WHERE hash = $1 AND application_id = $2 FOR UPDATE";
-    let found = tx.opt(sql, &[&device.as_slice(), &application.0]).await?;
-    let Some(code) = found.as_ref().map(asked).transpose()? else {
-        return Ok(Poll::Issue(Issue::Unknown));
-    };
-    if let Some(grant) = code.grant {
-        revoke(tx, grant, GrantEnd::CodeReused).await?;
-        return Ok(Poll::Issue(Issue::Reused));
-    }
-    if code.expires_at <= now {
-        return Ok(Poll::Issue(Issue::Expired));
-    }
-    match (code.decision.as_deref(), code.approved_by) {
-        (None, _) => wait(tx, device, &code, now.as_millisecond()).await,
-        (Some("approved"), Some(approved_by)) => {
-            let Asked { scopes, .. } = code;
-            let yes = Yes { application, via: GrantVia::Device, scopes, approved_by };
-            let id = yes.grant(tx, now).await?;
-            let sql = "UPDATE device_codes SET grant_id = $2 WHERE hash = $1";
-            tx.execute(sql, &[&device.as_slice(), &id.0]).await?;
-            issue(tx, id, "token.issue", tokens, now).await.map(Poll::Issue)
+    let row = tx.opt(sql, &[&device.as_slice(), &application.0]).await?;
+    let found = row.as_ref().map(stored_device).transpose()?;
+    let decided = match StoredDevice::poll(found, application, now) {
+        DeviceStep::Redeem(decided) => decided,
+        DeviceStep::Denied => return Ok(Poll::Denied),
+        DeviceStep::Wait { interval_ms, answer } => {
+            let sql = "UPDATE device_codes SET asked_ms = $2, interval_ms = $3 WHERE hash = $1";
+            let asked_ms = now.as_millisecond();
+            tx.execute(sql, &[&device.as_slice(), &asked_ms, &interval_ms]).await?;
+            return Ok(answer);
         }
-        _ => Ok(Poll::Denied),
-    }
-}
-
-async fn wait(
-    tx: &Conn,
-    device: SecretHash,
-    code: &Asked,
-    now_ms: i64,
-) -> Result<Poll, StoreError> {
-    let too_soon = code.asked_ms.is_some_and(|asked| now_ms - asked < code.interval_ms);
-    let interval_ms = code.interval_ms + if too_soon { POLL_INTERVAL_MS } else { 0 };
-    let sql = "UPDATE device_codes SET asked_ms = $2, interval_ms = $3 WHERE hash = $1";
-    tx.execute(sql, &[&device.as_slice(), &now_ms, &interval_ms]).await?;
-    Ok(if too_soon { Poll::TooSoon } else { Poll::Pending })
+    };
+    let consent = match granted(tx, decided).await? {
+        Ok(consent) => consent,
+        Err(issue) => return Ok(Poll::Issue(issue)),
+    };
+    let id = add_grant(tx, &consent, now).await?;
+    let sql = "UPDATE device_codes SET grant_id = $2 WHERE hash = $1";
+    tx.execute(sql, &[&device.as_slice(), &id.0]).await?;
+    issue(tx, id, "token.issue", tokens, now).await.map(Poll::Issue)
 }

@@ -5,17 +5,16 @@
 
 use async_trait::async_trait;
 use hookyard_core::id::{ApplicationId, CredentialId, GrantId, WorkspaceId};
-use hookyard_core::model::{
-    Application, ApplicationChange, Grant, GrantVia, NewApplication, Scopes,
-};
+use hookyard_core::model::{Application, ApplicationChange, Grant, GrantVia, NewApplication};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::json;
 
-use super::credentials::Access;
+use super::access::Access;
 use super::rows::{count, from_json, moment, to_json};
 use super::{audit, failed, tenants};
 use crate::audit::GrantEnd;
+use crate::credentials::scopes;
 use crate::{APPLICATIONS_MAX, ApplicationStore, Entity, StoreError};
 
 /// Columns that [`stored`] reads.
@@ -273,11 +272,6 @@ fn stored(row: &Row<'_>) -> Result<Application, StoreError> {
         disabled: row.get(5).map_err(failed)?,
         settings: from_json(&text(6)?)?,
     })
-}
-
-/// Scopes from their column. One that this version does not know is one that it does not grant.
-pub(super) fn scopes(text: &str) -> Scopes {
-    text.split(' ').filter_map(|scope| scope.parse().ok()).collect()
 }
 
 /// Reads [`GRANT_COLUMNS`].

@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 
 pub(super) use crate::audit::changed;
 
-use super::credentials::Access;
+use super::access::Access;
 use super::failed;
 use super::retention::ROW_OVERHEAD;
 use super::rows::{count, moment, signed, unsigned};

@@ -3,121 +3,25 @@
 //! They are read from the file each time, not from memory: the command line changes them from another
 //! process while a server runs.
 
-use std::path::{Path, PathBuf};
-
 use async_trait::async_trait;
 use hookyard_core::id::{ApplicationId, CredentialId, ProjectId, WorkspaceId};
-use hookyard_core::model::{Credential, CredentialKind, Scopes};
-use ipnet::IpNet;
+use hookyard_core::model::{Credential, CredentialKind};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
-use serde_json::json;
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::readers::Readers;
+use super::access::Access;
 use super::rows::{count, moment};
-use super::{SqliteStore, audit, connect, failed, migrate, tenants};
+use super::{audit, failed, tenants};
 use crate::audit::about_credential;
+use crate::credentials::{may_have_one_more, nets, nets_text, revoked, scopes};
 use crate::{
-    Actor, CREDENTIALS_MAX, CredentialChange, CredentialQuery, CredentialStore, Entity,
-    NewCredential, Rotation, StoreError, StoredCredential,
+    CredentialChange, CredentialQuery, CredentialStore, Entity, NewCredential, Rotation,
+    StoreError, StoredCredential,
 };
 
 /// Columns that [`credential`] reads.
 const COLUMNS: &str = "id, workspace_id, kind, scopes, name, created_ms, expires_ms, allowed_ips, \
                        last_used_ms, revoked_ms, disabled, application_id, project_id";
-
-/// What few people change and nothing in memory depends on: by the process that serves, or by the
-/// command line beside it.
-#[async_trait]
-pub(super) trait Access: Send + Sync {
-    /// Runs a read.
-    async fn look<T: Send + 'static>(
-        &self,
-        job: impl for<'c> FnOnce(&'c Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError>;
-
-    /// Runs a change in a transaction of its own, which is rolled back when it fails.
-    async fn change<T: Send + 'static>(
-        &self,
-        job: impl for<'c> FnOnce(&'c Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError>;
-
-    /// A project was removed.
-    fn project_is_gone(&self, workspace: WorkspaceId, project: ProjectId);
-}
-
-#[async_trait]
-impl Access for SqliteStore {
-    async fn look<T: Send + 'static>(
-        &self,
-        job: impl for<'c> FnOnce(&'c Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.readers.read(job).await
-    }
-
-    async fn change<T: Send + 'static>(
-        &self,
-        job: impl for<'c> FnOnce(&'c Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.writer.alone(move |tx| job(tx.conn)).await
-    }
-
-    fn project_is_gone(&self, workspace: WorkspaceId, project: ProjectId) {
-        self.memory.remove_project(workspace, project);
-    }
-}
-
-/// What few people change of a file that another process may be serving.
-#[derive(Debug)]
-pub struct SqliteCredentials {
-    path: PathBuf,
-    readers: Readers,
-}
-
-impl SqliteCredentials {
-    /// Opens the file, which must be there and of this very format: a server that works on it would
-    /// not know another one.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        migrate::refuse_other_format(&connect(path)?)?;
-        Ok(Self { path: path.to_owned(), readers: Readers::open(path)? })
-    }
-
-    /// Brings the file to the newest format. No server may be working on it.
-    pub fn migrate(path: &Path) -> Result<(), StoreError> {
-        migrate::migrate(&mut connect(path)?)
-    }
-}
-
-#[async_trait]
-impl Access for SqliteCredentials {
-    async fn look<T: Send + 'static>(
-        &self,
-        job: impl for<'c> FnOnce(&'c Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.readers.read(job).await
-    }
-
-    async fn change<T: Send + 'static>(
-        &self,
-        job: impl for<'c> FnOnce(&'c Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let (path, actor) = (self.path.clone(), Actor::current());
-        let change = move || {
-            let mut conn = connect(&path)?;
-            let tx =
-                conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-            let done = Actor::lend(actor, || job(&tx))?;
-            tx.commit().map_err(failed)?;
-            Ok(done)
-        };
-        tokio::task::spawn_blocking(change)
-            .await
-            .map_err(|error| StoreError::Internal(error.into()))?
-    }
-
-    /// Memory is the serving process's.
-    fn project_is_gone(&self, _: WorkspaceId, _: ProjectId) {}
-}
 
 #[async_trait]
 impl<A: Access> CredentialStore for A {
@@ -185,20 +89,9 @@ impl<A: Access> CredentialStore for A {
         change: CredentialChange,
     ) -> Result<Credential, StoreError> {
         self.change(move |conn| {
-            let mut credential = existing(conn, workspace, id)?;
-            if credential.revoked_at.is_some() {
-                return Err(StoreError::Conflict("the credential was revoked".to_owned()));
-            }
-            let before = about_credential(&credential);
-            let CredentialChange { name, scopes, expires_at, allowed_ips, disabled } = change;
-            credential.name = name.unwrap_or(credential.name);
-            credential.scopes = scopes.unwrap_or(credential.scopes);
-            credential.expires_at = expires_at.unwrap_or(credential.expires_at);
-            credential.allowed_ips = allowed_ips.unwrap_or(credential.allowed_ips);
-            credential.disabled = disabled.unwrap_or(credential.disabled);
+            let (credential, detail) = change.apply(existing(conn, workspace, id)?)?;
             save(conn, &credential)?;
-            let changed = audit::changed(&before, &about_credential(&credential));
-            audit::note(conn, workspace, "credential.update", id, &changed)?;
+            audit::note(conn, workspace, "credential.update", id, &detail)?;
             Ok(credential)
         })
         .await
@@ -211,13 +104,12 @@ impl<A: Access> CredentialStore for A {
         now: Timestamp,
     ) -> Result<Credential, StoreError> {
         self.change(move |conn| {
-            let mut credential = existing(conn, workspace, id)?;
-            if credential.revoked_at.is_none() {
-                credential.revoked_at = Some(whole(now));
-                save(conn, &credential)?;
-                let name = json!({ "name": credential.name });
-                audit::note(conn, workspace, "credential.revoke", id, &name)?;
-            }
+            let credential = existing(conn, workspace, id)?;
+            let Some((credential, detail)) = revoked(&credential, now) else {
+                return Ok(credential);
+            };
+            save(conn, &credential)?;
+            audit::note(conn, workspace, "credential.revoke", id, &detail)?;
             Ok(credential)
         })
         .await
@@ -272,12 +164,7 @@ fn bounded(conn: &Connection, workspace: WorkspaceId, now: Timestamp) -> Result<
     let live: i64 = conn
         .query_row(sql, params![workspace.0, now.as_millisecond()], |row| row.get(0))
         .map_err(failed)?;
-    if live < count(CREDENTIALS_MAX) {
-        return Ok(());
-    }
-    Err(StoreError::Conflict(format!(
-        "the workspace has {CREDENTIALS_MAX} credentials, the most that it may: revoke some first"
-    )))
+    may_have_one_more(live)
 }
 
 fn page(
@@ -322,30 +209,13 @@ fn rotate(
     id: CredentialId,
     rotation: &Rotation,
 ) -> Result<Credential, StoreError> {
-    let Rotation { lookup, secret, old_until, now } = rotation;
-    let mut old = existing(conn, workspace, id)?;
-    if old.has_ended(*now) {
-        return Err(StoreError::Conflict("the credential has ended".to_owned()));
-    }
-    let new = NewCredential {
-        name: old.name.clone(),
-        expires_at: old.expires_at,
-        allowed_ips: old.allowed_ips.clone(),
-        application: old.application,
-        project: old.project,
-        ..NewCredential::new(old.kind, old.scopes, *lookup, *secret, *now)
-    };
-    let disabled = old.disabled;
-    let successor = insert(conn, workspace, &new)?;
-    let ends = old.expires_at.map_or(*old_until, |at| at.min(*old_until));
-    old.expires_at = Some(whole(ends));
-    save(conn, &old)?;
-    let successor = existing(conn, workspace, successor)?;
-    let successor = Credential { disabled, ..successor };
-    save(conn, &successor)?;
-    let detail = json!({ "successor": successor.id, "until": old.expires_at });
-    audit::note(conn, workspace, "credential.rotate", id, &detail)?;
-    Ok(successor)
+    let old = existing(conn, workspace, id)?;
+    let successor = insert(conn, workspace, &rotation.successor(&old)?)?;
+    let done = rotation.done(old, existing(conn, workspace, successor)?);
+    save(conn, &done.old)?;
+    save(conn, &done.successor)?;
+    audit::note(conn, workspace, "credential.rotate", id, &done.detail)?;
+    Ok(done.successor)
 }
 
 /// Writes what can change of a credential.
@@ -380,35 +250,17 @@ fn save(conn: &Connection, credential: &Credential) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn nets_text(nets: &[IpNet]) -> String {
-    let texts: Vec<_> = nets.iter().map(ToString::to_string).collect();
-    texts.join(" ")
-}
-
-/// A moment as it is kept, to the millisecond.
-fn whole(at: Timestamp) -> Timestamp {
-    moment(at.as_millisecond())
-}
-
 fn credential(row: &Row<'_>) -> rusqlite::Result<Credential> {
     let at = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(moment));
-    // A scope that this version does not know is one that it does not grant.
-    let scopes: String = row.get(3)?;
-    let scopes: Scopes = scopes.split(' ').filter_map(|scope| scope.parse().ok()).collect();
     Ok(Credential {
         id: CredentialId(row.get(0)?),
         workspace: WorkspaceId(row.get(1)?),
         kind: parsed(row, 2)?,
-        scopes,
+        scopes: scopes(&row.get::<_, String>(3)?),
         name: row.get(4)?,
         created_at: at(5)?,
         expires_at: at(6)?,
-        // One that cannot be read must not become one that is open to all.
-        allowed_ips: row
-            .get::<_, String>(7)?
-            .split_ascii_whitespace()
-            .map(|net| net.parse().map_err(|error| damaged(7, error)))
-            .collect::<Result<_, _>>()?,
+        allowed_ips: nets(&row.get::<_, String>(7)?).map_err(|error| damaged(7, error))?,
         last_used_at: at(8)?,
         revoked_at: at(9)?,
         disabled: row.get(10)?,

@@ -18,6 +18,7 @@ use rusqlite::{Connection, ErrorCode};
 use crate::vault::Vault;
 use crate::{Store, StoreError};
 
+mod access;
 mod acknowledged;
 mod applications;
 mod attempts;
@@ -62,8 +63,8 @@ mod tenants;
 mod versions;
 mod writer;
 
+pub use access::SqliteCredentials;
 use acknowledged::{Acknowledged, Numbers, Said};
-pub use credentials::SqliteCredentials;
 use memory::Memory;
 use places::Places;
 use readers::Readers;

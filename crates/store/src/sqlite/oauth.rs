@@ -8,17 +8,21 @@ use hookyard_core::id::{ApplicationId, CredentialId, GrantId};
 use hookyard_core::model::{Application, CredentialKind, Grant, GrantVia, Scopes};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
-use serde_json::json;
 
-use super::applications::{grant, one, revoke, scopes};
-use super::credentials::{self, Access};
+use super::access::Access;
+use super::applications::{grant, one, revoke};
+use super::credentials;
 use super::rows::{count, moment};
 use super::{SqliteStore, audit, failed};
 use crate::audit::{GrantEnd, about_token};
+use crate::credentials::scopes;
 use crate::oauth::{CODE_KEPT_MS, POLL_INTERVAL_MS};
+use crate::redeem::{
+    self, Consent, DeviceStep, Redemption, StoredCode, StoredDevice, StoredRefresh,
+};
 use crate::{
-    ACCESS_TOKENS_MAX, Code, DEVICE_CODES_MAX, DeviceCode, Entity, GRANTS_MAX, Issue,
-    NewCredential, NewTokens, OAuthStore, Poll, SecretHash, StoreError, USED_REFRESH_TOKENS_MAX,
+    ACCESS_TOKENS_MAX, Code, DeviceCode, Entity, GRANTS_MAX, Issue, NewTokens, OAuthStore, Poll,
+    SecretHash, StoreError, USED_REFRESH_TOKENS_MAX,
 };
 
 #[async_trait]
@@ -50,7 +54,7 @@ impl OAuthStore for SqliteStore {
         hash: SecretHash,
     ) -> Result<Option<Code>, StoreError> {
         let found = self.look(move |conn| find_code(conn, application, hash)).await?;
-        Ok(found.map(|(code, _)| code))
+        Ok(found.map(|stored| stored.code))
     }
 
     async fn redeem_code(
@@ -107,7 +111,7 @@ impl OAuthStore for SqliteStore {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         self.change(move |conn| {
-            let decision = if approved_by.is_some() { "approved" } else { "denied" };
+            let decision = redeem::decision(approved_by.is_some());
             let sql = "UPDATE device_codes SET decision = ?3, approved_by = ?4 \
                        WHERE user_hash = ?1 AND decision IS NULL AND expires_ms > ?2 \
                        RETURNING application_id, scopes";
@@ -182,8 +186,7 @@ fn note_decision(
 ) -> Result<(), StoreError> {
     let found = one(conn, "id = ?1", &[&application.0])?;
     let workspace = found.ok_or(StoreError::NotFound(Entity::Application))?.workspace;
-    let action = if approved { "application.approve" } else { "application.deny" };
-    let detail = json!({ "via": via.as_str(), "scopes": scopes.to_string() });
+    let (action, detail) = redeem::about_decision(approved, via, scopes);
     audit::note(conn, workspace, action, application, &detail)
 }
 
@@ -212,18 +215,17 @@ fn add_code(
     note_decision(conn, application, true, GrantVia::Code, code.scopes)
 }
 
-/// An application's code, and the grant that came of it.
 fn find_code(
     conn: &Connection,
     application: ApplicationId,
     hash: SecretHash,
-) -> Result<Option<(Code, Option<GrantId>)>, StoreError> {
+) -> Result<Option<StoredCode>, StoreError> {
     let sql = "SELECT scopes, approved_by, redirect_uri, challenge, expires_ms, grant_id \
                FROM authorization_codes WHERE hash = ?1 AND application_id = ?2";
     optional(conn, sql, params![hash, application.0], stored_code)
 }
 
-fn stored_code(row: &Row<'_>) -> rusqlite::Result<(Code, Option<GrantId>)> {
+fn stored_code(row: &Row<'_>) -> rusqlite::Result<StoredCode> {
     let code = Code {
         scopes: scopes(&row.get::<_, String>(0)?),
         approved_by: CredentialId(row.get(1)?),
@@ -231,7 +233,7 @@ fn stored_code(row: &Row<'_>) -> rusqlite::Result<(Code, Option<GrantId>)> {
         challenge: row.get(3)?,
         expires_at: moment(row.get(4)?),
     };
-    Ok((code, row.get::<_, Option<i32>>(5)?.map(GrantId)))
+    Ok(StoredCode { code, grant: row.get::<_, Option<i32>>(5)?.map(GrantId) })
 }
 
 fn redeem_code(
@@ -241,56 +243,49 @@ fn redeem_code(
     tokens: &NewTokens,
     now: Timestamp,
 ) -> Result<Issue, StoreError> {
-    let Some((code, used)) = find_code(conn, application, hash)? else {
-        return Ok(Issue::Unknown);
+    let found = find_code(conn, application, hash)?;
+    let consent = match granted(conn, StoredCode::redeem(found, application, now))? {
+        Ok(consent) => consent,
+        Err(issue) => return Ok(issue),
     };
-    if let Some(grant) = used {
-        revoke(conn, grant, GrantEnd::CodeReused)?;
-        return Ok(Issue::Reused);
-    }
-    if code.expires_at <= now {
-        return Ok(Issue::Expired);
-    }
-    let yes = Yes {
-        application,
-        via: GrantVia::Code,
-        scopes: code.scopes,
-        approved_by: code.approved_by,
-    };
-    let id = yes.grant(conn, now)?;
+    let id = add_grant(conn, &consent, now)?;
     let sql = "UPDATE authorization_codes SET grant_id = ?2 WHERE hash = ?1";
     conn.execute(sql, params![hash, id.0]).map_err(failed)?;
     issue(conn, id, "token.issue", tokens, now)
 }
 
-/// What a person said yes to.
-struct Yes {
-    application: ApplicationId,
-    via: GrantVia,
-    scopes: Scopes,
-    approved_by: CredentialId,
+/// Carries out a decision as far as no tokens are given out: `Err` is the caller's answer.
+fn granted<T>(conn: &Connection, decided: Redemption<T>) -> Result<Result<T, Issue>, StoreError> {
+    match decided {
+        Redemption::Granted(granted) => Ok(Ok(granted)),
+        Redemption::Refused(issue) => Ok(Err(issue)),
+        Redemption::Reused(grant, end) => {
+            revoke(conn, grant, end)?;
+            Ok(Err(Issue::Reused))
+        }
+    }
 }
 
-impl Yes {
-    /// Makes a grant of it, and room for it.
-    fn grant(&self, conn: &Connection, now: Timestamp) -> Result<GrantId, StoreError> {
-        let sql = "SELECT id FROM grants WHERE application_id = ?1 \
-                   ORDER BY refreshed_ms DESC, id DESC LIMIT -1 OFFSET ?2";
-        let surplus = column(conn, sql, params![self.application.0, count(GRANTS_MAX - 1)])?;
-        surplus.into_iter().try_for_each(|id| revoke(conn, GrantId(id), GrantEnd::TooMany))?;
-        let sql = "INSERT INTO grants (application_id, via, scopes, approved_by, created_ms, \
-                   refreshed_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
-        let row = params![
-            self.application.0,
-            self.via.as_str(),
-            self.scopes.to_string(),
-            self.approved_by.0,
-            now.as_millisecond(),
-        ];
-        conn.execute(sql, row).map_err(failed)?;
-        let id = i32::try_from(conn.last_insert_rowid());
-        id.map(GrantId).map_err(|_| StoreError::internal("grant numbers are used up"))
-    }
+/// Makes a grant from a consent. The application's grants beyond [`GRANTS_MAX`] end, the least recently
+/// refreshed first.
+fn add_grant(conn: &Connection, consent: &Consent, now: Timestamp) -> Result<GrantId, StoreError> {
+    let Consent { application, via, scopes, approved_by } = consent;
+    let sql = "SELECT id FROM grants WHERE application_id = ?1 \
+               ORDER BY refreshed_ms DESC, id DESC LIMIT -1 OFFSET ?2";
+    let surplus = column(conn, sql, params![application.0, count(GRANTS_MAX - 1)])?;
+    surplus.into_iter().try_for_each(|id| revoke(conn, GrantId(id), GrantEnd::TooMany))?;
+    let sql = "INSERT INTO grants (application_id, via, scopes, approved_by, created_ms, \
+               refreshed_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+    let row = params![
+        application.0,
+        via.as_str(),
+        scopes.to_string(),
+        approved_by.0,
+        now.as_millisecond(),
+    ];
+    conn.execute(sql, row).map_err(failed)?;
+    let id = i32::try_from(conn.last_insert_rowid());
+    id.map(GrantId).map_err(|_| StoreError::internal("grant numbers are used up"))
 }
 
 fn column(conn: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<i32>, StoreError> {
@@ -327,12 +322,7 @@ fn add_access_token(
     tokens: &NewTokens,
     now: Timestamp,
 ) -> Result<CredentialId, StoreError> {
-    let kind = CredentialKind::Token;
-    let credential = NewCredential {
-        expires_at: Some(tokens.access_expires_at),
-        application: Some(grant.application),
-        ..NewCredential::new(kind, grant.scopes, tokens.access, None, now)
-    };
+    let credential = redeem::access_credential(grant, tokens, now);
     let credential = credentials::insert(conn, grant.workspace, &credential)?;
     let sql = "INSERT INTO access_tokens (credential_id, grant_id, expires_ms) VALUES (?1, ?2, ?3)";
     let row = params![credential.0, grant.id.0, tokens.access_expires_at.as_millisecond()];
@@ -366,17 +356,17 @@ fn rotate(
     let sql = "SELECT grant_id, refresh_tokens.expires_ms, used FROM refresh_tokens \
                JOIN grants ON grants.id = grant_id WHERE hash = ?1 AND application_id = ?2";
     let stored = |row: &Row<'_>| {
-        Ok((GrantId(row.get(0)?), row.get::<_, Option<i64>>(1)?, row.get::<_, bool>(2)?))
+        Ok(StoredRefresh {
+            grant: GrantId(row.get(0)?),
+            expires_at: row.get::<_, Option<i64>>(1)?.map(moment),
+            used: row.get(2)?,
+        })
     };
     let found = optional(conn, sql, params![refresh, application.0], stored)?;
-    let Some((grant, expires_ms, used)) = found else { return Ok(Issue::Unknown) };
-    if used {
-        revoke(conn, grant, GrantEnd::RefreshTokenReused)?;
-        return Ok(Issue::Reused);
-    }
-    if expires_ms.is_some_and(|expires| expires <= now.as_millisecond()) {
-        return Ok(Issue::Expired);
-    }
+    let grant = match granted(conn, StoredRefresh::redeem(found, now))? {
+        Ok(grant) => grant,
+        Err(issue) => return Ok(issue),
+    };
     let sql = "UPDATE refresh_tokens SET used = 1 WHERE hash = ?1";
     conn.execute(sql, [refresh]).map_err(failed)?;
     let sql = "DELETE FROM refresh_tokens WHERE id IN (SELECT id FROM refresh_tokens \
@@ -399,13 +389,10 @@ fn add_device_code(
                WHERE application_id = ?1 AND decision IS NULL AND expires_ms > ?2";
     let waiting = params![code.application.0, now.as_millisecond()];
     let waiting = optional(conn, sql, waiting, |row| row.get::<_, i64>(0))?;
-    if waiting.unwrap_or_default() >= count(DEVICE_CODES_MAX) {
-        let message = format!("{DEVICE_CODES_MAX} devices wait for an answer already");
-        return Err(StoreError::Conflict(message));
-    }
+    redeem::may_wait(waiting.unwrap_or_default())?;
     let taken = "SELECT 1 FROM device_codes WHERE user_hash = ?1";
     if optional(conn, taken, params![user], |_| Ok(()))?.is_some() {
-        return Err(StoreError::Conflict("the user's code is in use".to_owned()));
+        return Err(redeem::user_code_taken());
     }
     let sql = "INSERT INTO device_codes (hash, user_hash, application_id, scopes, expires_ms, \
                interval_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -421,21 +408,10 @@ fn add_device_code(
     Ok(())
 }
 
-/// A device code as polling sees it.
-struct Asked {
-    scopes: Scopes,
-    expires_ms: i64,
-    interval_ms: i64,
-    asked_ms: Option<i64>,
-    decision: Option<String>,
-    approved_by: Option<CredentialId>,
-    grant: Option<GrantId>,
-}
-
-fn asked(row: &Row<'_>) -> rusqlite::Result<Asked> {
-    Ok(Asked {
+fn stored_device(row: &Row<'_>) -> rusqlite::Result<StoredDevice> {
+    Ok(StoredDevice {
         scopes: scopes(&row.get::<_, String>(0)?),
-        expires_ms: row.get(1)?,
+        expires_at: moment(row.get(1)?),
         interval_ms: row.get(2)?,
         asked_ms: row.get(3)?,
         decision: row.get(4)?,
@@ -453,39 +429,23 @@ fn poll_device(
 ) -> Result<Poll, StoreError> {
     let sql = "SELECT scopes, expires_ms, interval_ms, asked_ms, decision, approved_by, grant_id \
                FROM device_codes WHERE hash = ?1 AND application_id = ?2";
-    let found = optional(conn, sql, params![device, application.0], asked)?;
-    let Some(code) = found else { return Ok(Poll::Issue(Issue::Unknown)) };
-    if let Some(grant) = code.grant {
-        revoke(conn, grant, GrantEnd::CodeReused)?;
-        return Ok(Poll::Issue(Issue::Reused));
-    }
-    let now_ms = now.as_millisecond();
-    if code.expires_ms <= now_ms {
-        return Ok(Poll::Issue(Issue::Expired));
-    }
-    match (code.decision.as_deref(), code.approved_by) {
-        (None, _) => wait(conn, device, &code, now_ms),
-        (Some("approved"), Some(approved_by)) => {
-            let Asked { scopes, .. } = code;
-            let yes = Yes { application, via: GrantVia::Device, scopes, approved_by };
-            let id = yes.grant(conn, now)?;
-            let sql = "UPDATE device_codes SET grant_id = ?2 WHERE hash = ?1";
-            conn.execute(sql, params![device, id.0]).map_err(failed)?;
-            issue(conn, id, "token.issue", tokens, now).map(Poll::Issue)
+    let found = optional(conn, sql, params![device, application.0], stored_device)?;
+    let decided = match StoredDevice::poll(found, application, now) {
+        DeviceStep::Redeem(decided) => decided,
+        DeviceStep::Denied => return Ok(Poll::Denied),
+        DeviceStep::Wait { interval_ms, answer } => {
+            let sql = "UPDATE device_codes SET asked_ms = ?2, interval_ms = ?3 WHERE hash = ?1";
+            let row = params![device, now.as_millisecond(), interval_ms];
+            conn.execute(sql, row).map_err(failed)?;
+            return Ok(answer);
         }
-        _ => Ok(Poll::Denied),
-    }
-}
-
-fn wait(
-    conn: &Connection,
-    device: SecretHash,
-    code: &Asked,
-    now_ms: i64,
-) -> Result<Poll, StoreError> {
-    let too_soon = code.asked_ms.is_some_and(|asked| now_ms - asked < code.interval_ms);
-    let interval_ms = code.interval_ms + if too_soon { POLL_INTERVAL_MS } else { 0 };
-    let sql = "UPDATE device_codes SET asked_ms = ?2, interval_ms = ?3 WHERE hash = ?1";
-    conn.execute(sql, params![device, now_ms, interval_ms]).map_err(failed)?;
-    Ok(if too_soon { Poll::TooSoon } else { Poll::Pending })
+    };
+    let consent = match granted(conn, decided)? {
+        Ok(consent) => consent,
+        Err(issue) => return Ok(Poll::Issue(issue)),
+    };
+    let id = add_grant(conn, &consent, now)?;
+    let sql = "UPDATE device_codes SET grant_id = ?2 WHERE hash = ?1";
+    conn.execute(sql, params![device, id.0]).map_err(failed)?;
+    issue(conn, id, "token.issue", tokens, now).map(Poll::Issue)
 }

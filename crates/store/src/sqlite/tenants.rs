@@ -9,7 +9,7 @@ use hookyard_core::model::{Catalogue, Project, Workspace, WorkspaceQuotas, Works
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use serde_json::json;
 
-use super::credentials::Access;
+use super::access::Access;
 use super::rows::{count, from_json, to_json, unsigned};
 use super::{audit, credentials, event_types, failed};
 use crate::tenants::{PROJECT_IS_OPENED, USAGE};
