@@ -5,19 +5,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hookyard_core::id::{ApplicationId, EndpointId, EventTypeId, ProjectId, WorkspaceId};
 use hookyard_core::model::{
-    Catalogue, Category, DisabledReason, Endpoint, EndpointSecrets, EndpointSettings, EventType,
-    NewEventType, Secret, Subscription,
+    Catalogue, Category, DisabledReason, Endpoint, EndpointSettings, EventType, NewEventType,
+    Subscription,
 };
 use jiff::Timestamp;
-use serde_json::json;
 use tokio_postgres::Row;
 
-use super::columns::{Columns, count, from_json, moment, small, to_json};
+use super::columns::{Columns, count, from_json, small};
 use super::database::Conn;
 use super::{PostgresStore, audit, event_types, gaps, journal, nodes, queue, tenants};
 use crate::audit::endpoint_changes;
+use crate::endpoints::{self, EndpointColumns, Updated};
 use crate::vault::Vault;
-use crate::{Actor, CatalogStore, Entity, StoreError, sealed};
+use crate::{CatalogStore, Entity, StoreError};
 
 #[async_trait]
 impl CatalogStore for PostgresStore {
@@ -59,16 +59,7 @@ impl CatalogStore for PostgresStore {
         let tx = self.db.begin().await?;
         touch(&tx, workspace).await?;
         let id = tx.one("SELECT nextval('endpoint_ids')::int4", &[]).await?.get_as(0)?;
-        let endpoint = Endpoint {
-            id: EndpointId(id),
-            workspace,
-            revision: 1,
-            created_at: moment(now.as_millisecond()),
-            disabled_reason: None,
-            application: Actor::current_application(),
-            settings,
-            subscriptions: sorted(subscriptions),
-        };
+        let endpoint = endpoints::created(EndpointId(id), workspace, settings, subscriptions, now);
         let sql = "INSERT INTO endpoints (id, workspace_id, revision, created_ms, settings, \
                    subscriptions, disabled, application_id) \
                    VALUES ($1, $2, 0, $3, '{}', '[]', false, $4)";
@@ -76,7 +67,7 @@ impl CatalogStore for PostgresStore {
         tx.execute(sql, &[&id, &workspace.0, &now.as_millisecond(), &application]).await?;
         tx.execute("INSERT INTO queues (endpoint_id) VALUES ($1)", &[&id]).await?;
         self.save(&tx, false, &endpoint).await?;
-        let detail = json!({ "name": endpoint.settings.name });
+        let detail = endpoints::about(&endpoint);
         audit::note(&tx, workspace, "endpoint.create", endpoint.id, &detail).await?;
         tx.commit().await?;
         self.ready.mark([endpoint.id]);
@@ -95,21 +86,12 @@ impl CatalogStore for PostgresStore {
         touch(&tx, workspace).await?;
         let before = endpoint_of(&tx, &self.vault, workspace, id).await?;
         let before = before.ok_or(StoreError::NotFound(Entity::Endpoint))?;
-        if before.revision != revision {
-            return Err(changed_meanwhile());
-        }
-        let was_disabled = before.settings.disabled;
-        let endpoint = Endpoint {
-            revision: revision + 1,
-            disabled_reason: before.disabled_reason.clone().filter(|_| settings.disabled),
-            subscriptions: with_cancelled(&before, subscriptions),
-            settings,
-            ..before.clone()
-        };
-        self.save(&tx, was_disabled, &endpoint).await?;
+        let Updated { endpoint, enabled } =
+            endpoints::updated(&before, revision, settings, subscriptions)?;
+        self.save(&tx, before.settings.disabled, &endpoint).await?;
         let detail = endpoint_changes(&before, &endpoint);
         audit::note(&tx, workspace, "endpoint.update", id, &detail).await?;
-        if was_disabled && !endpoint.settings.disabled {
+        if enabled {
             queue::forgive(&tx, id).await?;
         }
         nodes::tell_owner(&tx, self.node, id).await?;
@@ -128,13 +110,10 @@ impl CatalogStore for PostgresStore {
         let tx = self.db.begin().await?;
         touch(&tx, workspace).await?;
         let before = endpoint_of(&tx, &self.vault, workspace, id).await?;
-        let fits = |before: &Endpoint| before.revision == revision && !before.settings.disabled;
-        let Some(mut endpoint) = before.filter(fits) else { return Ok(None) };
-        endpoint.revision += 1;
-        endpoint.settings.disabled = true;
-        endpoint.disabled_reason = Some(reason);
+        let disabled = before.and_then(|before| endpoints::disabled(&before, revision, reason));
+        let Some(endpoint) = disabled else { return Ok(None) };
         self.save(&tx, false, &endpoint).await?;
-        let detail = json!({ "reason": endpoint.disabled_reason });
+        let detail = endpoints::about_disabled(&endpoint);
         audit::note(&tx, workspace, "endpoint.disable", id, &detail).await?;
         nodes::tell_owner(&tx, self.node, id).await?;
         tx.commit().await?;
@@ -153,9 +132,7 @@ impl CatalogStore for PostgresStore {
         let Some(before) = endpoint_of(&tx, &self.vault, workspace, id).await? else {
             return Ok(None);
         };
-        if revision.is_some_and(|revision| revision != before.revision) {
-            return Err(changed_meanwhile());
-        }
+        revision.map_or(Ok(()), |known| endpoints::must_be_revision(&before, known))?;
         // Nothing is queued for it meanwhile that would be left behind.
         journal::lock(&tx).await?;
         for sql in [
@@ -169,7 +146,7 @@ impl CatalogStore for PostgresStore {
         ] {
             tx.execute(sql, &[&id.0]).await?;
         }
-        let detail = json!({ "name": before.settings.name });
+        let detail = endpoints::about(&before);
         audit::note(&tx, workspace, "endpoint.delete", id, &detail).await?;
         tx.commit().await?;
         Ok(Some(Arc::new(before)))
@@ -222,21 +199,13 @@ impl PostgresStore {
         endpoint: &Endpoint,
     ) -> Result<(), StoreError> {
         gaps::note(tx, endpoint.id, was_disabled, endpoint.settings.disabled).await?;
-        let (open, secrets) = endpoint.settings.clone().split();
-        let sealed = match secrets.is_empty() {
-            true => None,
-            false => {
-                let secrets = Secret::new(to_json(&secrets)?);
-                Some(self.vault.seal(&*self.entropy, &sealed::endpoint(endpoint.id), &secrets)?)
-            }
-        };
-        let (settings, subscriptions) = (to_json(&open)?, to_json(&endpoint.subscriptions)?);
-        let reason = endpoint.disabled_reason.as_ref().map(to_json).transpose()?;
+        let EndpointColumns { settings, subscriptions, secrets, reason } =
+            EndpointColumns::of(endpoint, &self.vault, &*self.entropy)?;
         let (id, revision) = (endpoint.id.0, small(endpoint.revision));
         let sql = "UPDATE endpoints SET revision = $2, settings = $3, subscriptions = $4, \
                    secrets = $5, disabled = $6, reason = $7 WHERE id = $1";
         let disabled = endpoint.settings.disabled;
-        tx.execute(sql, &[&id, &revision, &settings, &subscriptions, &sealed, &disabled, &reason])
+        tx.execute(sql, &[&id, &revision, &settings, &subscriptions, &secrets, &disabled, &reason])
             .await?;
         let sql = "INSERT INTO endpoint_revisions (endpoint_id, revision, settings, \
                    subscriptions) VALUES ($1, $2, $3, $4)";
@@ -260,25 +229,6 @@ impl PostgresStore {
 /// Columns that [`endpoint`] reads.
 pub(super) const COLUMNS: &str = "id, workspace_id, revision, created_ms, settings, subscriptions, secrets, reason, \
      application_id";
-
-fn changed_meanwhile() -> StoreError {
-    StoreError::Conflict("the endpoint changed meanwhile".to_owned())
-}
-
-fn sorted(mut subscriptions: Vec<Subscription>) -> Vec<Subscription> {
-    subscriptions.sort_by_key(|subscription| subscription.event_type);
-    subscriptions
-}
-
-/// The new subscriptions, and the old ones that they do not name, cancelled.
-fn with_cancelled(before: &Endpoint, mut new: Vec<Subscription>) -> Vec<Subscription> {
-    for old in &before.subscriptions {
-        if new.iter().all(|subscription| subscription.event_type != old.event_type) {
-            new.push(Subscription { active: false, ..old.clone() });
-        }
-    }
-    sorted(new)
-}
 
 /// Has every node look at the workspace anew before its next match, once this is committed. Changes
 /// of one workspace happen one after another from here on.
@@ -346,11 +296,6 @@ pub(super) async fn endpoint_of(
 /// An endpoint from its [`COLUMNS`], which begin with the column `at`.
 pub(super) fn endpoint(row: &Row, at: usize, vault: &Vault) -> Result<Endpoint, StoreError> {
     let id = EndpointId(row.get_as(at)?);
-    let secrets: EndpointSecrets = match row.get_as::<Option<&[u8]>>(at + 6)? {
-        Some(sealed) => from_json(vault.open(&sealed::endpoint(id), sealed)?.expose())?,
-        None => EndpointSecrets::default(),
-    };
-    let settings: EndpointSettings = from_json(&row.text(at + 4)?)?;
     Ok(Endpoint {
         id,
         workspace: WorkspaceId(row.get_as(at + 1)?),
@@ -358,7 +303,7 @@ pub(super) fn endpoint(row: &Row, at: usize, vault: &Vault) -> Result<Endpoint, 
         created_at: row.moment(at + 3)?,
         disabled_reason: row.text_if(at + 7)?.as_deref().map(from_json).transpose()?,
         application: row.get_as::<Option<i32>>(at + 8)?.map(ApplicationId),
-        settings: settings.join(secrets),
+        settings: endpoints::settings(id, &row.text(at + 4)?, row.get_as(at + 6)?, vault)?,
         subscriptions: from_json(&row.text(at + 5)?)?,
     })
 }

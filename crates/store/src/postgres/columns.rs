@@ -9,11 +9,10 @@ use std::error::Error;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use jiff::Timestamp;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 
+pub(super) use crate::stored::{from_json, millis, moment, to_json};
 use crate::{PAGE_BYTES_MAX, StoreError};
 
 /// A parameter of a statement.
@@ -35,26 +34,6 @@ pub(super) fn count(number: usize) -> i64 {
 /// A small number of the model as PostgreSQL keeps it.
 pub(super) fn small(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
-}
-
-/// A moment from its milliseconds.
-pub(super) fn moment(millis: i64) -> Timestamp {
-    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
-/// Milliseconds of a duration.
-pub(super) fn millis(duration: std::time::Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// A value as JSON text.
-pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Internal(error.into()))
-}
-
-/// A value from JSON text.
-pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::Internal(error.into()))
 }
 
 /// A query whose rows end behind the one that fills a page: no value is read that the page has no

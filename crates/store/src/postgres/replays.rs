@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, EventTypeId, ReplayId, Seq, WorkspaceId};
 use hookyard_core::model::{Replay, ReplayProgress, ReplayScope, ReplayState};
 use jiff::Timestamp;
-use serde_json::json;
 use tokio_postgres::Row;
 
 use super::columns::{Columns, count, from_json, signed, to_json};
@@ -15,7 +14,7 @@ use super::queue::{self, POSITION, backlog};
 use super::span::Search;
 use super::{PostgresStore, audit, gaps, journal, nodes, requeue};
 use crate::backlog::{Backlog, Origin};
-use crate::replays::{REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX, state};
+use crate::replays::{self, REPLAYS_CLOSED_KEPT, StoredReplay, state};
 use crate::{
     Entity, EventFilter, Ready, ReplayChange, ReplayStore, Slice, Span, SpanLimit, StoreError,
 };
@@ -29,11 +28,15 @@ const QUEUE: usize = 11;
 
 /// A row.
 struct Stored {
-    workspace: WorkspaceId,
-    state: String,
-    replay: Replay,
+    replay: StoredReplay,
     /// The endpoint's queue.
     queue: Backlog,
+}
+
+impl Stored {
+    fn endpoint(&self) -> EndpointId {
+        self.replay.replay.endpoint
+    }
 }
 
 #[async_trait]
@@ -89,25 +92,23 @@ impl ReplayStore for PostgresStore {
         event_types: Vec<EventTypeId>,
         now: Timestamp,
     ) -> Result<Vec<Replay>, StoreError> {
-        let scope =
-            ReplayScope { event_types, from: None, until: None, rule: None, missed_only: true };
+        let scope = replays::missed(event_types);
         let tx = self.db.begin().await?;
         if hold(&tx, workspace, endpoint).await? {
-            let message = "the endpoint is disabled: enable it first";
-            return Err(StoreError::Conflict(message.to_owned()));
+            return Err(replays::must_be_enabled());
         }
         let newest = journal::newest(&tx).await?;
-        let mut replays = Vec::new();
+        let mut started = Vec::new();
         for gap in gaps::closed(&tx, endpoint, newest).await? {
             let search = Search { workspace, endpoint, scope: &scope };
             let span = search.counted(&tx, gap.first.saturating_sub(1), gap.last).await?;
             if gaps::forget(&tx, endpoint, gap).await? && span.total > 0 {
-                replays.push(start(&tx, workspace, endpoint, &scope, span, now).await?);
+                started.push(start(&tx, workspace, endpoint, &scope, span, now).await?);
             }
         }
         tx.commit().await?;
         self.replays.mark([endpoint]);
-        Ok(replays)
+        Ok(started)
     }
 
     async fn replays(
@@ -131,30 +132,16 @@ impl ReplayStore for PostgresStore {
     ) -> Result<Replay, StoreError> {
         let tx = self.db.begin().await?;
         self.own_endpoint(&tx, workspace, endpoint).await?;
-        let stored = find(&tx, id).await?.filter(|stored| stored.replay.endpoint == endpoint);
+        let stored = find(&tx, id).await?.filter(|stored| stored.endpoint() == endpoint);
         let stored = stored.ok_or(StoreError::NotFound(Entity::Replay))?;
-        let target = match change {
-            ReplayChange::Pause => state::PAUSED,
-            ReplayChange::Resume => state::RUNNING,
-            ReplayChange::Cancel => state::CANCELLED,
-        };
-        match stored.state.as_str() {
-            same if same == target => return Ok(shown(stored)),
-            state::CANCELLED => {
-                return Err(StoreError::Conflict("the replay was cancelled".to_owned()));
-            }
-            state::QUEUED => {
-                let message = "all events of the replay are queued or delivered already";
-                return Err(StoreError::Conflict(message.to_owned()));
-            }
-            _ => {}
-        }
+        let Some(target) = stored.replay.changed(change)? else { return Ok(shown(stored)) };
         tx.execute("UPDATE replays SET state = $2 WHERE id = $1", &[&id.0, &target]).await?;
-        let detail = json!({ "endpoint": endpoint, "state": target });
+        let detail = replays::about_change(endpoint, target);
         audit::note(&tx, workspace, "replay.change", id, &detail).await?;
         tx.commit().await?;
         self.replays.mark([endpoint]);
-        Ok(shown(Stored { state: target.to_owned(), ..stored }))
+        let replay = StoredReplay { state: target.to_owned(), ..stored.replay };
+        Ok(shown(Stored { replay, ..stored }))
     }
 
     async fn due_replay(
@@ -168,7 +155,7 @@ impl ReplayStore for PostgresStore {
         if stored.queue.replays() {
             return Ok(None);
         }
-        Ok(Some((stored.workspace, shown(stored))))
+        Ok(Some((stored.replay.workspace, shown(stored))))
     }
 
     async fn queue_slice(
@@ -180,20 +167,13 @@ impl ReplayStore for PostgresStore {
         let tx = self.db.begin().await?;
         journal::lock(&tx).await?;
         let stored = find(&tx, id).await?.ok_or(StoreError::NotFound(Entity::Replay))?;
-        let endpoint = stored.replay.endpoint;
+        let endpoint = stored.endpoint();
         let queue = queue::locked(&tx, endpoint).await?;
         let queue = queue.ok_or(StoreError::NotFound(Entity::Endpoint))?;
-        let next = stored.state == state::RUNNING
-            && stored.replay.position == slice.after
-            && !queue.replays();
-        if !next {
-            return Err(StoreError::Conflict("it is not the replay's next slice".to_owned()));
-        }
+        let state = stored.replay.queued(&slice, queue.replays())?;
         let seqs: Vec<u64> = slice.wanted.iter().map(|seq| seq.0).collect();
         let origin = Some((Origin::Replay(id), now));
         requeue::queue_again(&tx, endpoint, &queue, origin, &seqs).await?;
-        let last = slice.position >= stored.replay.last;
-        let state = if last { state::QUEUED } else { state::RUNNING };
         let sql = "UPDATE replays SET state = $2, position = $3, examined = examined + $4, \
                    queued = queued + $5 WHERE id = $1";
         let (position, examined) = (signed(slice.position.0), signed(slice.examined));
@@ -228,11 +208,7 @@ async fn start(
     let open = "SELECT count(*) FROM replays WHERE endpoint_id = $1 AND state = ANY($2)";
     let unfinished: &[&str] = &[state::RUNNING, state::PAUSED];
     let open: i64 = tx.one(open, &[&endpoint.0, &unfinished]).await?.get_as(0)?;
-    if open >= count(REPLAYS_OPEN_MAX) {
-        return Err(StoreError::Conflict(format!(
-            "the endpoint has {open} replays that are not done: wait for one or cancel one"
-        )));
-    }
+    replays::may_start(open)?;
     let forget = "DELETE FROM replays WHERE id IN (SELECT id FROM replays WHERE endpoint_id = $1 \
                   AND state = ANY($2) ORDER BY id DESC OFFSET $3)";
     let closed: &[&str] = &[state::CANCELLED, state::QUEUED];
@@ -250,7 +226,7 @@ async fn start(
         )
         .await?;
     let id = ReplayId(row.get_as(0)?);
-    let detail = json!({ "endpoint": endpoint, "scope": scope, "total": span.total });
+    let detail = replays::about_start(endpoint, scope, span);
     audit::note(tx, workspace, "replay.start", id, &detail).await?;
     let stored = find(tx, id).await?;
     stored.map(shown).ok_or(StoreError::NotFound(Entity::Replay))
@@ -301,19 +277,12 @@ fn stored(row: &Row) -> Result<Stored, StoreError> {
         last: Seq(row.unsigned(7)?),
     };
     let workspace = WorkspaceId(row.get_as(1)?);
-    Ok(Stored { workspace, state: row.text(4)?, replay, queue: backlog(row, QUEUE)? })
+    let replay = StoredReplay { workspace, state: row.text(4)?, replay };
+    Ok(Stored { replay, queue: backlog(row, QUEUE)? })
 }
 
-/// A replay with what the queue knows of it.
-fn shown(stored: Stored) -> Replay {
-    let Stored { workspace: _, state, mut replay, queue } = stored;
-    let undelivered = queue.undelivered(replay.id);
-    replay.progress.delivered = replay.progress.queued.saturating_sub(undelivered);
-    replay.state = match state.as_str() {
-        state::PAUSED => ReplayState::Paused,
-        state::CANCELLED => ReplayState::Cancelled,
-        state::QUEUED if undelivered == 0 => ReplayState::Done,
-        _ => ReplayState::Running,
-    };
-    replay
+/// A replay with the part that the queue knows.
+fn shown(Stored { replay, queue }: Stored) -> Replay {
+    let undelivered = queue.undelivered(replay.replay.id);
+    replay.shown(undelivered)
 }

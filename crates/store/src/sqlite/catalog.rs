@@ -5,20 +5,20 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hookyard_core::id::{ApplicationId, EndpointId, EventTypeId, ProjectId, WorkspaceId};
 use hookyard_core::model::{
-    Catalogue, Category, DisabledReason, Endpoint, EndpointSecrets, EndpointSettings, EventType,
-    NewEventType, Secret, Subscription,
+    Catalogue, Category, DisabledReason, Endpoint, EndpointSettings, EventType, NewEventType,
+    Subscription,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde_json::json;
 
 use super::memory::lock;
-use super::rows::{from_json, moment, to_json};
+use super::rows::{from_json, moment};
 use super::writer::Tx;
 use super::{SqliteStore, audit, checkpoint, event_types, failed, gaps, tenants};
 use crate::audit::endpoint_changes;
+use crate::endpoints::{self, EndpointColumns, Updated};
 use crate::vault::Vault;
-use crate::{Actor, CatalogStore, Entity, StoreError, sealed};
+use crate::{CatalogStore, Entity, StoreError};
 
 #[async_trait]
 impl CatalogStore for SqliteStore {
@@ -74,16 +74,8 @@ impl CatalogStore for SqliteStore {
         self.catalogue(workspace).await?;
         let (vault, entropy) = (Arc::clone(&self.vault), Arc::clone(&self.entropy));
         let insert = move |tx: &mut Tx<'_>| {
-            let endpoint = Endpoint {
-                id: EndpointId(0),
-                workspace,
-                revision: 1,
-                created_at: moment(now.as_millisecond()),
-                disabled_reason: None,
-                application: Actor::current_application(),
-                settings,
-                subscriptions: sorted(subscriptions),
-            };
+            let endpoint =
+                endpoints::created(EndpointId(0), workspace, settings, subscriptions, now);
             let sql = "INSERT INTO endpoints (workspace_id, revision, created_ms, settings, \
                        subscriptions, application_id) VALUES (?1, 0, ?2, '{}', '[]', ?3)";
             let application = endpoint.application.map(|id| id.0);
@@ -94,7 +86,7 @@ impl CatalogStore for SqliteStore {
             let endpoint = Arc::new(Endpoint { id: EndpointId(id), ..endpoint });
             gaps::note(tx, endpoint.id, false, endpoint.settings.disabled)?;
             save_endpoint(tx, &vault, &*entropy, &endpoint)?;
-            let detail = json!({ "name": endpoint.settings.name });
+            let detail = endpoints::about(&endpoint);
             audit::note(tx.conn, workspace, "endpoint.create", endpoint.id, &detail)?;
             put_after_commit(tx, &endpoint);
             Ok(endpoint)
@@ -114,22 +106,10 @@ impl CatalogStore for SqliteStore {
         let update = move |tx: &mut Tx<'_>| {
             let before = tx.memory.endpoint(id).filter(|endpoint| endpoint.workspace == workspace);
             let before = before.ok_or(StoreError::NotFound(Entity::Endpoint))?;
-            if before.revision != revision {
-                return Err(changed_meanwhile());
-            }
-            gaps::note(tx, id, before.settings.disabled, settings.disabled)?;
-            let enabled = before.settings.disabled && !settings.disabled;
-            let disabled_reason = before.disabled_reason.clone().filter(|_| settings.disabled);
-            let endpoint = Arc::new(Endpoint {
-                id,
-                workspace,
-                revision: revision + 1,
-                created_at: before.created_at,
-                disabled_reason,
-                application: before.application,
-                settings,
-                subscriptions: with_cancelled(&before, subscriptions),
-            });
+            let Updated { endpoint, enabled } =
+                endpoints::updated(&before, revision, settings, subscriptions)?;
+            let endpoint = Arc::new(endpoint);
+            gaps::note(tx, id, before.settings.disabled, endpoint.settings.disabled)?;
             save_endpoint(tx, &vault, &*entropy, &endpoint)?;
             let detail = endpoint_changes(&before, &endpoint);
             audit::note(tx.conn, workspace, "endpoint.update", id, &detail)?;
@@ -152,20 +132,11 @@ impl CatalogStore for SqliteStore {
         let (vault, entropy) = (Arc::clone(&self.vault), Arc::clone(&self.entropy));
         let disable = move |tx: &mut Tx<'_>| {
             let before = tx.memory.endpoint(id).filter(|endpoint| endpoint.workspace == workspace);
-            let Some(before) = before.filter(|before| before.revision == revision) else {
-                return Ok(None);
-            };
-            if before.settings.disabled {
-                return Ok(None);
-            }
-            let mut endpoint = (*before).clone();
-            endpoint.revision += 1;
-            endpoint.settings.disabled = true;
-            endpoint.disabled_reason = Some(reason);
-            let endpoint = Arc::new(endpoint);
+            let disabled = before.and_then(|before| endpoints::disabled(&before, revision, reason));
+            let Some(endpoint) = disabled.map(Arc::new) else { return Ok(None) };
             gaps::note(tx, id, false, true)?;
             save_endpoint(tx, &vault, &*entropy, &endpoint)?;
-            let detail = json!({ "reason": endpoint.disabled_reason });
+            let detail = endpoints::about_disabled(&endpoint);
             audit::note(tx.conn, workspace, "endpoint.disable", id, &detail)?;
             put_after_commit(tx, &endpoint);
             Ok(Some(endpoint))
@@ -182,9 +153,7 @@ impl CatalogStore for SqliteStore {
         let delete = move |tx: &mut Tx<'_>| {
             let before = tx.memory.endpoint(id).filter(|endpoint| endpoint.workspace == workspace);
             if let Some(before) = &before {
-                if revision.is_some_and(|revision| revision != before.revision) {
-                    return Err(changed_meanwhile());
-                }
+                revision.map_or(Ok(()), |known| endpoints::must_be_revision(before, known))?;
                 for sql in [
                     "DELETE FROM endpoints WHERE id = ?1",
                     "DELETE FROM endpoint_revisions WHERE endpoint_id = ?1",
@@ -196,7 +165,7 @@ impl CatalogStore for SqliteStore {
                 ] {
                     tx.conn.execute(sql, [id.0]).map_err(failed)?;
                 }
-                let detail = json!({ "name": before.settings.name });
+                let detail = endpoints::about(before);
                 audit::note(tx.conn, workspace, "endpoint.delete", id, &detail)?;
                 tx.after_commit(move |memory| memory.remove_endpoint(id));
             }
@@ -240,25 +209,6 @@ impl CatalogStore for SqliteStore {
         };
         self.readers.read(read).await
     }
-}
-
-fn changed_meanwhile() -> StoreError {
-    StoreError::Conflict("the endpoint changed meanwhile".to_owned())
-}
-
-fn sorted(mut subscriptions: Vec<Subscription>) -> Vec<Subscription> {
-    subscriptions.sort_by_key(|subscription| subscription.event_type);
-    subscriptions
-}
-
-/// The new subscriptions, and the old ones that they do not name, cancelled.
-fn with_cancelled(before: &Endpoint, mut new: Vec<Subscription>) -> Vec<Subscription> {
-    for old in &before.subscriptions {
-        if new.iter().all(|subscription| subscription.event_type != old.event_type) {
-            new.push(Subscription { active: false, ..old.clone() });
-        }
-    }
-    sorted(new)
 }
 
 fn put_after_commit(tx: &mut Tx<'_>, endpoint: &Arc<Endpoint>) {
@@ -337,20 +287,12 @@ fn save_endpoint(
     entropy: &dyn hookyard_core::entropy::Entropy,
     endpoint: &Endpoint,
 ) -> Result<(), StoreError> {
-    let (open, secrets) = endpoint.settings.clone().split();
-    let sealed = match secrets.is_empty() {
-        true => None,
-        false => {
-            let secrets = Secret::new(to_json(&secrets)?);
-            Some(vault.seal(entropy, &sealed::endpoint(endpoint.id), &secrets)?)
-        }
-    };
-    let (settings, subscriptions) = (to_json(&open)?, to_json(&endpoint.subscriptions)?);
-    let reason = endpoint.disabled_reason.as_ref().map(to_json).transpose()?;
+    let EndpointColumns { settings, subscriptions, secrets, reason } =
+        EndpointColumns::of(endpoint, vault, entropy)?;
     let sql = "UPDATE endpoints SET revision = ?2, settings = ?3, subscriptions = ?4, \
                secrets = ?5, disabled = ?6 WHERE id = ?1";
     let id = endpoint.id.0;
-    let row = params![id, endpoint.revision, settings, subscriptions, sealed, reason];
+    let row = params![id, endpoint.revision, settings, subscriptions, secrets, reason];
     tx.conn.execute(sql, row).map_err(failed)?;
     let sql = "INSERT INTO endpoint_revisions (endpoint_id, revision, settings, subscriptions) \
                VALUES (?1, ?2, ?3, ?4)";
@@ -380,11 +322,6 @@ fn endpoint(row: &Row<'_>, vault: &Vault) -> Result<Endpoint, StoreError> {
     let text = |column| row.get::<_, String>(column).map_err(failed);
     let id = EndpointId(row.get(0).map_err(failed)?);
     let sealed: Option<Vec<u8>> = row.get(6).map_err(failed)?;
-    let secrets: EndpointSecrets = match sealed {
-        Some(sealed) => from_json(vault.open(&sealed::endpoint(id), &sealed)?.expose())?,
-        None => EndpointSecrets::default(),
-    };
-    let settings: EndpointSettings = from_json(&text(4)?)?;
     let reason: Option<String> = row.get(7).map_err(failed)?;
     Ok(Endpoint {
         id,
@@ -393,7 +330,7 @@ fn endpoint(row: &Row<'_>, vault: &Vault) -> Result<Endpoint, StoreError> {
         created_at: moment(row.get(3).map_err(failed)?),
         disabled_reason: reason.as_deref().map(from_json).transpose()?,
         application: row.get::<_, Option<i32>>(8).map_err(failed)?.map(ApplicationId),
-        settings: settings.join(secrets),
+        settings: endpoints::settings(id, &text(4)?, sealed.as_deref(), vault)?,
         subscriptions: from_json(&text(5)?)?,
     })
 }

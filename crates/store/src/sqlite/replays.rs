@@ -7,7 +7,6 @@ use hookyard_core::id::{EndpointId, EventTypeId, ReplayId, Seq, WorkspaceId};
 use hookyard_core::model::{Replay, ReplayProgress, ReplayScope, ReplayState};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde_json::json;
 
 use super::memory::{Memory, lock};
 use super::rows::{count, from_json, moment, signed, to_json, unsigned};
@@ -15,20 +14,13 @@ use super::span::{self, Search};
 use super::writer::Tx;
 use super::{SqliteStore, audit, failed, gaps, queue};
 use crate::backlog::Origin;
-use crate::replays::{REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX, state};
+use crate::replays::{self, REPLAYS_CLOSED_KEPT, StoredReplay, state};
 use crate::{
     Entity, EventFilter, Ready, ReplayChange, ReplayStore, Slice, Span, SpanLimit, StoreError,
 };
 
 /// Columns that [`stored`] reads.
 const COLUMNS: &str = "id, workspace_id, endpoint_id, created_ms, state, scope, position, last, total, examined, queued";
-
-/// A row.
-struct Stored {
-    workspace: WorkspaceId,
-    state: String,
-    replay: Replay,
-}
 
 #[async_trait]
 impl ReplayStore for SqliteStore {
@@ -89,8 +81,7 @@ impl ReplayStore for SqliteStore {
         now: Timestamp,
     ) -> Result<Vec<Replay>, StoreError> {
         self.own_endpoint(workspace, endpoint)?;
-        let scope =
-            ReplayScope { event_types, from: None, until: None, rule: None, missed_only: true };
+        let scope = replays::missed(event_types);
         let search_scope = scope.clone();
         let read = move |conn: &Connection| {
             let search = Search { workspace, endpoint, scope: &search_scope };
@@ -188,11 +179,7 @@ fn start(
         .conn
         .query_row(open, params![endpoint.0, state::RUNNING, state::PAUSED], |row| row.get(0))
         .map_err(failed)?;
-    if open >= count(REPLAYS_OPEN_MAX) {
-        return Err(StoreError::Conflict(format!(
-            "the endpoint has {open} replays that are not done: wait for one or cancel one"
-        )));
-    }
+    replays::may_start(open)?;
     let forget = "DELETE FROM replays WHERE id IN (SELECT id FROM replays WHERE endpoint_id = ?1 \
                   AND state IN (?2, ?3) ORDER BY id DESC LIMIT -1 OFFSET ?4)";
     let kept = count(REPLAYS_CLOSED_KEPT);
@@ -213,7 +200,7 @@ fn start(
     tx.conn.execute(sql, row).map_err(failed)?;
     let id = i32::try_from(tx.conn.last_insert_rowid())
         .map_err(|_| StoreError::internal("replay numbers are used up"))?;
-    let detail = json!({ "endpoint": endpoint, "scope": scope, "total": span.total });
+    let detail = replays::about_start(endpoint, scope, span);
     audit::note(tx.conn, workspace, "replay.start", id, &detail)?;
     tx.after_commit(move |memory| memory.replays.mark([endpoint]));
     let stored = find(tx.conn, ReplayId(id))?.ok_or(StoreError::NotFound(Entity::Replay))?;
@@ -230,7 +217,7 @@ fn recover(
 ) -> Result<Vec<Replay>, StoreError> {
     let current = tx.memory.endpoint(endpoint).ok_or(StoreError::NotFound(Entity::Endpoint))?;
     if current.settings.disabled {
-        return Err(StoreError::Conflict("the endpoint is disabled: enable it first".to_owned()));
+        return Err(replays::must_be_enabled());
     }
     let mut replays = Vec::new();
     for (gap, span) in missed {
@@ -250,28 +237,13 @@ fn change_replay(
 ) -> Result<Replay, StoreError> {
     let stored = find(tx.conn, id)?.filter(|stored| stored.replay.endpoint == endpoint);
     let stored = stored.ok_or(StoreError::NotFound(Entity::Replay))?;
-    let target = match change {
-        ReplayChange::Pause => state::PAUSED,
-        ReplayChange::Resume => state::RUNNING,
-        ReplayChange::Cancel => state::CANCELLED,
-    };
-    match stored.state.as_str() {
-        same if same == target => return Ok(shown(tx.memory, stored)),
-        state::CANCELLED => {
-            return Err(StoreError::Conflict("the replay was cancelled".to_owned()));
-        }
-        state::QUEUED => {
-            let message = "all events of the replay are queued or delivered already";
-            return Err(StoreError::Conflict(message.to_owned()));
-        }
-        _ => {}
-    }
+    let Some(target) = stored.changed(change)? else { return Ok(shown(tx.memory, stored)) };
     let sql = "UPDATE replays SET state = ?2 WHERE id = ?1";
     tx.conn.execute(sql, params![id.0, target]).map_err(failed)?;
-    let detail = json!({ "endpoint": endpoint, "state": target });
+    let detail = replays::about_change(endpoint, target);
     audit::note(tx.conn, workspace, "replay.change", id, &detail)?;
     tx.after_commit(move |memory| memory.replays.mark([endpoint]));
-    Ok(shown(tx.memory, Stored { state: target.to_owned(), ..stored }))
+    Ok(shown(tx.memory, StoredReplay { state: target.to_owned(), ..stored }))
 }
 
 fn queue_slice(
@@ -283,13 +255,9 @@ fn queue_slice(
     let stored = find(tx.conn, id)?.ok_or(StoreError::NotFound(Entity::Replay))?;
     let endpoint = stored.replay.endpoint;
     let queue = tx.memory.queue(endpoint).ok_or(StoreError::NotFound(Entity::Endpoint))?;
-    let next = stored.state == state::RUNNING && stored.replay.position == slice.after;
-    if !next || lock(&queue).replays() {
-        return Err(StoreError::Conflict("it is not the replay's next slice".to_owned()));
-    }
+    let state = stored.queued(slice, lock(&queue).replays())?;
     let seqs: Vec<u64> = slice.wanted.iter().map(|seq| seq.0).collect();
     queue::queue_again(tx, endpoint, Origin::Replay(id), &seqs, now)?;
-    let state = if slice.position >= stored.replay.last { state::QUEUED } else { state::RUNNING };
     let sql = "UPDATE replays SET state = ?2, position = ?3, examined = examined + ?4, \
                queued = queued + ?5 WHERE id = ?1";
     let row =
@@ -320,7 +288,7 @@ pub(super) fn first_awaited(conn: &Connection) -> Result<Option<u64>, StoreError
 }
 
 /// An endpoint's replays, newest first.
-fn list(conn: &Connection, endpoint: EndpointId) -> Result<Vec<Stored>, StoreError> {
+fn list(conn: &Connection, endpoint: EndpointId) -> Result<Vec<StoredReplay>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM replays WHERE endpoint_id = ?1 ORDER BY id DESC");
     let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query([endpoint.0]).map_err(failed)?;
@@ -331,13 +299,13 @@ fn list(conn: &Connection, endpoint: EndpointId) -> Result<Vec<Stored>, StoreErr
     Ok(all)
 }
 
-fn find(conn: &Connection, id: ReplayId) -> Result<Option<Stored>, StoreError> {
+fn find(conn: &Connection, id: ReplayId) -> Result<Option<StoredReplay>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM replays WHERE id = ?1");
     let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
     statement.query_row([id.0], |row| Ok(stored(row))).optional().map_err(failed)?.transpose()
 }
 
-fn stored(row: &Row<'_>) -> Result<Stored, StoreError> {
+fn stored(row: &Row<'_>) -> Result<StoredReplay, StoreError> {
     let number = |column| unsigned(row, column).map_err(failed);
     let scope: String = row.get(5).map_err(failed)?;
     let progress = ReplayProgress {
@@ -357,20 +325,12 @@ fn stored(row: &Row<'_>) -> Result<Stored, StoreError> {
         last: Seq(number(7)?),
     };
     let workspace = WorkspaceId(row.get(1).map_err(failed)?);
-    Ok(Stored { workspace, state: row.get(4).map_err(failed)?, replay })
+    Ok(StoredReplay { workspace, state: row.get(4).map_err(failed)?, replay })
 }
 
-/// A replay with what the queue knows of it.
-fn shown(memory: &Memory, stored: Stored) -> Replay {
-    let Stored { workspace: _, state, mut replay } = stored;
-    let queue = memory.queue(replay.endpoint);
-    let undelivered = queue.map_or(0, |queue| lock(&queue).undelivered(replay.id));
-    replay.progress.delivered = replay.progress.queued.saturating_sub(undelivered);
-    replay.state = match state.as_str() {
-        state::PAUSED => ReplayState::Paused,
-        state::CANCELLED => ReplayState::Cancelled,
-        state::QUEUED if undelivered == 0 => ReplayState::Done,
-        _ => ReplayState::Running,
-    };
-    replay
+/// A replay with the part that the queue knows.
+fn shown(memory: &Memory, stored: StoredReplay) -> Replay {
+    let queue = memory.queue(stored.replay.endpoint);
+    let undelivered = queue.map_or(0, |queue| lock(&queue).undelivered(stored.replay.id));
+    stored.shown(undelivered)
 }
