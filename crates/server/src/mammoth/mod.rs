@@ -1,7 +1,8 @@
-//! The Mammoth webhooks API, bare and under `/api/v2` (spec/mammoth.md).
+//! The Mammoth webhooks API, bare and under `/api/v2` (docs/spec/mammoth.md).
 //!
 //! Upstream mounts its routes without a prefix and a gateway adds one, so both forms are served by
-//! the same handlers, with and without a trailing slash, and nothing redirects (section 0).
+//! the same handlers, with and without a trailing slash, and nothing redirects
+//! (docs/spec/mammoth.md#clients).
 
 use axum::Router;
 use axum::routing::{MethodRouter, any, get, patch, post};
@@ -9,6 +10,7 @@ use axum::routing::{MethodRouter, any, get, patch, post};
 use crate::App;
 
 mod body;
+mod browse;
 pub(crate) mod call;
 mod datasets;
 pub(crate) mod error;
@@ -47,7 +49,7 @@ pub(crate) fn router() -> Router<App> {
 
 /// Whether a path is of this API.
 pub(crate) fn is_below(path: &str) -> bool {
-    ["/workspaces", "/jobs", "/health", "/api/v2"].into_iter().any(|prefix| {
+    ["/workspaces", "/jobs", "/health", "/browse", "/api/v2"].into_iter().any(|prefix| {
         let rest = path.strip_prefix(prefix);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
@@ -81,6 +83,7 @@ fn below_workspaces() -> Routes {
         ("/{workspace_id}/projects".to_owned(), get(places::projects).post(places::create_project)),
         (PROJECT.to_owned(), patch(places::patch_project)),
         ("/{workspace_id}/resources".to_owned(), get(resources::search)),
+        ("/{workspace_id}/browse".to_owned(), get(browse::projects)),
     ];
     let webhooks = [
         ("/webhooks", get(webhooks::list).post(webhooks::create)),
@@ -120,9 +123,11 @@ fn below_workspaces() -> Routes {
                 .delete(folders::delete_many),
         ),
         ("/folders/{folder_id}", get(folders::get).patch(folders::rename).delete(folders::delete)),
+        ("/folders/{folder_id}/browse", get(browse::folder)),
     ];
     let resources = [
         ("/resources", get(resources::list)),
+        ("/browse", get(browse::project)),
         ("/resources/bulk", post(resources::bulk)),
         ("/resources/ancestors", get(resources::ancestors)),
         ("/resources/{resource_type}/{object_id}", get(resources::get)),
@@ -132,9 +137,10 @@ fn below_workspaces() -> Routes {
     places.into_iter().chain(of_a_project).collect()
 }
 
-/// The routes of jobs and of health, which are below no workspace.
+/// The routes of jobs, of health and of the tree's top, which are below no workspace.
 fn outside_workspaces() -> Routes {
     vec![
+        ("/browse".to_owned(), get(browse::workspaces)),
         ("/health".to_owned(), get(health::health)),
         ("/jobs".to_owned(), get(jobs::jobs)),
         ("/jobs/{job_id}".to_owned(), get(jobs::job)),

@@ -210,6 +210,78 @@ async fn resources_are_browsed_and_searched() {
 }
 
 #[tokio::test]
+async fn the_tree_is_browsed_a_level_or_two_at_a_time() {
+    let api = Api::start().await;
+    let folders = format!("{PROJECT}/folders");
+    let (_, made) = api.call("POST", &folders, json!({"name": "Shop"})).await;
+    let folder = made["folder"]["id"].clone();
+    let inside = format!("label_{folder}");
+    let orders = api.create(json!({"name": "orders", "folder_resource_id": inside})).await;
+    let till = api.create(json!({"name": "till"})).await;
+    let second = api.call("POST", "/workspaces/1/projects", json!({"name": "Second"})).await.1;
+    let shop = json!({"id": folder, "type": "label", "name": "Shop"});
+    let of = |webhook: &Value, name: &str| json!({"id": webhook["ds_id"], "type": "datasource", "name": name});
+    let with = |node: &Value, children: Value| {
+        let mut node = node.clone();
+        node["children"] = children;
+        node
+    };
+    let default = json!({"id": 1, "type": "project", "name": "Main"});
+    let other = json!({"id": second["id"], "type": "project", "name": "Second"});
+    let resources = async |target: &str| {
+        let (status, answer) = api.get(target).await;
+        assert_eq!(status, 200, "{target}: {answer}");
+        answer["resources"].clone()
+    };
+    let (orders, till) = (of(&orders, "orders"), of(&till, "till"));
+    let cases = [
+        ("/workspaces/1/browse".to_owned(), json!([default, other])),
+        (
+            "/workspaces/1/browse?fields=__min&browse_type=project&ids=1&level=1".to_owned(),
+            json!([default]),
+        ),
+        ("/workspaces/1/browse?name=Second".to_owned(), json!([other])),
+        (
+            "/workspaces/1/browse?level=2&fields=__min&limit=100".to_owned(),
+            json!([with(&default, json!([shop, till])), with(&other, json!([]))]),
+        ),
+        (format!("{PROJECT}/browse"), json!([shop, till])),
+        (format!("{PROJECT}/browse?browse_type=dataset"), json!([till])),
+        (
+            format!("{PROJECT}/browse?level=2&browse_type=folder"),
+            json!([with(&shop, json!([orders]))]),
+        ),
+        (format!("{folders}/{folder}/browse?level=2"), json!([with(&shop, json!([orders]))])),
+        ("/browse".to_owned(), json!([{"id": 1, "type": "workspace", "name": "DEMO"}])),
+    ];
+    for (target, expected) in cases {
+        assert_eq!(resources(&target).await, expected, "{target}");
+    }
+    let top = resources("/api/v2/browse?level=2").await;
+    assert_eq!(top[0]["children"], json!([default, other]));
+    let (_, first) = api.get("/workspaces/1/browse?limit=1").await;
+    assert_eq!(resources(first["next"].as_str().unwrap()).await, json!([other]));
+    for wrong in ["level=3", "limit=101", "ids=x"] {
+        assert_eq!(api.get(&format!("/workspaces/1/browse?{wrong}")).await.0, 400, "{wrong}");
+    }
+    assert_eq!(api.get("/workspaces/2/browse").await.0, 403);
+    assert_eq!(api.get(&format!("{folders}/99/browse")).await.0, 404);
+
+    let project = Some(ProjectId(1));
+    let scopes = "data_read".parse::<Scopes>().unwrap();
+    let new = NewCredential { project, ..credential(CredentialKind::Pair, "limited", scopes) };
+    api.server.engine.store().create_credential(WORKSPACE, new).await.unwrap();
+    let limited = [("x-api-key", "limited"), ("x-api-secret", API_SECRET)];
+    for target in ["/workspaces/1/browse", "/browse?level=2"] {
+        let answer = json_of(&api.send("GET", target, &limited, "").await);
+        assert!(!answer.to_string().contains("Second"), "{answer}");
+        assert!(answer.to_string().contains("Main"), "{answer}");
+    }
+    let other = format!("/workspaces/1/projects/{}/browse", second["id"]);
+    assert_eq!(api.send("GET", &other, &limited, "").await.status, 403);
+}
+
+#[tokio::test]
 async fn datasets_are_searched_and_have_no_views() {
     let api = Api::start().await;
     let webhook = api.create(json!({"name": "Orders of May"})).await;
