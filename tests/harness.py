@@ -22,10 +22,6 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = pathlib.Path(os.environ.get("HOOKYARD_TEST_BINARY", ROOT / "target/debug/hookyard"))
 
-# What lies beside the repository where the API sheets are at hand; tests that need it skip without.
-SHARED = ROOT.parent / "shared"
-
-
 # `postgres` has every server under test keep its data there and not in its directory.
 STORE = os.environ.get("HOOKYARD_TEST_STORE", "embedded")
 

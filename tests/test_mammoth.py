@@ -6,7 +6,7 @@ import sys
 import pytest
 from mammoth import MammothAPIError, MammothAuthError, MammothClient
 
-from harness import SHARED, Server, environment
+from harness import ROOT, Server, environment
 
 
 @pytest.fixture
@@ -115,30 +115,12 @@ def test_another_workspace_is_forbidden(client, server):
     assert server.http("GET", path, headers=server.pair).status == 403
 
 
-@pytest.mark.parametrize("script", ["mammoth_http.py", "mammoth_io_sdk.py"])
-def test_the_acceptance_script_passes(tmp_path, script):
-    path = SHARED / "acceptance" / script
-    if not path.exists():
-        pytest.skip("the acceptance scripts are not beside this checkout")
-    server = Server(tmp_path).start()
-    made = server.credentials
-    args = [made[name] for name in ("workspace_id", "project_id", "api_key", "api_secret")]
-    run = subprocess.run([sys.executable, path, server.url, *map(str, args)], env=environment(),
-                         capture_output=True, text=True, timeout=120)
-    assert run.returncode == 0, "\n".join(
-        line for line in (run.stdout + run.stderr).splitlines() if not line.startswith("ok "))
-    assert server.stop() == 0
-
-
 @pytest.mark.parametrize("prefix", ["", "/api/v2"])
 def test_the_openapi_description_holds(tmp_path, prefix):
-    description = SHARED / "spec/mammoth_openapi.json"
-    if not description.exists():
-        pytest.skip("the OpenAPI description is not beside this checkout")
     server = Server(tmp_path, "--log-level", "warn").start()
     headers = [arg for name, value in server.pair.items() for arg in ("-H", f"{name}: {value}")]
     run = subprocess.run(
-        [sys.executable, "-m", "schemathesis.cli", "run", description, "--url",
+        [sys.executable, "-m", "schemathesis.cli", "run", ROOT / "tests/mammoth_openapi.json", "--url",
          server.url + prefix, "--max-examples", "25", "--seed", "1", "--no-color", *headers],
         env=environment(), cwd=tmp_path, capture_output=True, text=True, timeout=400)
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]

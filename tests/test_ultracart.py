@@ -1,4 +1,4 @@
-"""The UltraCart API through the unmodified newest SDK (calls 1 to 24 and 26 of its sheet, section 7)."""
+"""The UltraCart API through the unmodified newest SDK (docs/spec/ultracart.md)."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The UltraCart API as other languages' clients use it (rows 34 to 42 of its sheet, section 7): their
+"""The UltraCart API as other languages' clients use it (docs/spec/ultracart.md): their
 header sets and bodies over plain HTTP."""
 
 import json
@@ -14,7 +14,7 @@ BODY = {
     "event_categories": [{"event_category": "order", "events": [{"event_name": "order_create"}]}],
 }
 
-# The User-Agent and whatever else is peculiar in what a client sends with every call (section 1.5).
+# The User-Agent and whatever else is peculiar in what a client sends with every call (docs/spec/ultracart.md#requests-of-the-sdks).
 CLIENTS = {
     "java": {"User-Agent": "OpenAPI-Generator/4.1.67/java", "X-UltraCart-Api-Version": "2017-03-01",
              "Accept": "application/json"},

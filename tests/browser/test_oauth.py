@@ -1,5 +1,5 @@
 """OAuth2 as people and applications meet it: a real browser on the pages, the unmodified SDK on the
-rest (call 26 of its sheet, section 7, and beyond)."""
+rest (docs/spec/ultracart.md#oauth2)."""
 
 import base64
 import contextlib

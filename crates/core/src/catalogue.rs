@@ -1,6 +1,7 @@
 //! The event types that a new workspace starts with: 10 categories and 43 types, with the names,
-//! grouping, expansions and numbers of the UltraCart event catalogue (spec section 5), and a category
-//! of Hookyard's own, which clients of that API do not see.
+//! grouping, expansions and numbers of the UltraCart event catalogue
+//! (docs/spec/ultracart.md#event-catalogue), and a category of Hookyard's own, which clients of
+//! that API do not see.
 
 use std::sync::LazyLock;
 

@@ -1,7 +1,7 @@
 //! Expansions: the parts of an object that a subscription gets only when it asks.
 //!
-//! A category lists the paths that can be expanded; a subscription lists those it wants (UltraCart
-//! spec section 4, "expansion"). Whatever is at none of the category's paths is always sent.
+//! A category lists the paths that can be expanded; a subscription lists those it wants
+//! (docs/spec/ultracart.md#bodies). Whatever is at none of the category's paths is always sent.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Identifiers.
 //!
 //! Everything a compatible client sees as a number fits a signed 32-bit integer: the Java and C#
-//! clients of both APIs store them so (UltraCart spec, trap 11).
+//! clients of both APIs store them so (docs/spec/ultracart.md#trap-11).
 
 use std::fmt;
 use std::str::FromStr;
@@ -126,11 +126,11 @@ row_id! {
     RejectionId;
 }
 
-/// The five digits that end every request id (UltraCart spec 1.3: "a 5-digit constant").
+/// The five digits that end every request id (docs/spec/ultracart.md#answers).
 const REQUEST_ID_SUFFIX: &str = "80011";
 
 /// The id of one HTTP exchange: 14 random hexadecimal digits, 12 digits of Unix milliseconds and a
-/// constant, in upper case and safe in a URL (UltraCart spec 1.3).
+/// constant, in upper case and safe in a URL (docs/spec/ultracart.md#answers).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RequestId(String);

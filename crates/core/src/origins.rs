@@ -1,4 +1,4 @@
-//! Which browser origins may deliver to a source (spec/mammoth.md section 4).
+//! Which browser origins may deliver to a source (docs/spec/mammoth.md#origins).
 //!
 //! The list is text as its owner wrote it: `*`, or entries of the forms `scheme://host[:port]` and
 //! `scheme://*.domain[:port]`, separated by commas or blanks. An entry of any other form allows

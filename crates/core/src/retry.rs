@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use crate::entropy::{self, Entropy};
 use crate::http_date;
 
-/// The wait after the first failure (UltraCart spec 4.1).
+/// The wait after the first failure (docs/spec/ultracart.md#algorithm).
 pub const FIRST_WAIT: Duration = Duration::from_secs(5);
 
-/// The longest wait that the schedule itself asks for (UltraCart spec 4.1).
+/// The longest wait that the schedule itself asks for (docs/spec/ultracart.md#algorithm).
 pub const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 
 /// The longest wait that a receiver may ask for. A day is the longest step of the Standard Webhooks

@@ -23,7 +23,7 @@ use crate::problem::{Code, Problem};
 use crate::{Settings, peer, sandbox};
 
 /// The header that carries the request's id to the caller. Mammoth's clients put it into their
-/// exceptions (spec, section 6.5).
+/// exceptions (docs/spec/mammoth.md#clients).
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest id that is taken from a caller: room for a UUID or a trace id, with a prefix.

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use super::{DisabledReason, EndpointOptions, EndpointSecrets, Secret};
 use crate::id::{ApplicationId, DatasetId, EndpointId, EventTypeId, WorkspaceId};
 
-/// The `maximum_events` of an endpoint that does not say (UltraCart spec 6, row 11).
+/// The `maximum_events` of an endpoint that does not say (docs/spec/ultracart.md#choices).
 pub const MAXIMUM_EVENTS_DEFAULT: i32 = 100;
 
 /// The `maximum_size` of an endpoint that does not say, in bytes, and the cap at delivery
-/// (UltraCart spec 6, rows 11 to 13).
+/// (docs/spec/ultracart.md#choices).
 pub const MAXIMUM_SIZE_DEFAULT: i32 = 900_000;
 
 /// How a delivery proves who sent it.
@@ -30,7 +30,7 @@ pub enum AuthKind {
 }
 
 /// The date of the object model that an endpoint asked for. Each SDK generation knows exactly one
-/// (UltraCart spec, trap 3).
+/// (docs/spec/ultracart.md#trap-3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ApiVersion {
     /// SDKs up to 28 April 2017.

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
     use crate::signature::testing::headers;
 
-    // GitHub's own documented vector (spec/conventions.md 3.3).
+    // GitHub's own documented vector (docs/spec/conventions.md#providers).
     const SECRET: &str = "It's a Secret to Everybody";
     const BODY: &[u8] = b"Hello, World!";
     const HEX: &str = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";

@@ -4,7 +4,7 @@
 //! One file per scheme that is checked, each a pure function of the request's headers, its body exactly as it came
 //! over the wire (before any content decoding), the secret and, where the scheme has a timestamp,
 //! the time. None says why a proof fails: missing and wrong must look the same to the caller
-//! (spec/mammoth.md section 3). All comparisons take constant time.
+//! (docs/spec/mammoth.md#secret). All comparisons take constant time.
 
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName, HeaderValue};

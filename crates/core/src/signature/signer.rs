@@ -1,4 +1,4 @@
-//! Signing deliveries by Standard Webhooks 1.0.0 (spec/conventions.md 3.1).
+//! Signing deliveries by Standard Webhooks 1.0.0 (docs/spec/conventions.md#standard-webhooks).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -202,7 +202,7 @@ mod tests {
     use crate::entropy::SystemEntropy;
     use crate::model::SigningKey;
 
-    // The vector of spec/conventions.md 3.1.
+    // The vector of docs/spec/conventions.md#standard-webhooks.
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     const ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
     const T: i64 = 1_614_265_330;

@@ -1,5 +1,5 @@
 //! Standard Webhooks 1.0.0, also under Svix's header names: HMAC-SHA256 over `id.T.body`
-//! (spec/conventions.md 3.1).
+//! (docs/spec/conventions.md#standard-webhooks).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
     use crate::signature::testing::{at, headers};
 
-    // The vector of spec/conventions.md 3.1.
+    // The vector of docs/spec/conventions.md#standard-webhooks.
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     const ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
     const T: i64 = 1_614_265_330;

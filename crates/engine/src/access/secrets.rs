@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::hash;
 
-/// Hexadecimal digits of a simple key, as UltraCart's (spec section 1.3): 256 bits.
+/// Hexadecimal digits of a simple key, as UltraCart's (docs/spec/ultracart.md#answers): 256 bits.
 const SIMPLE_KEY_DIGITS: usize = 64;
 
 /// Characters of a pair's key, which is no secret but must not be guessed twice: 190 bits.
@@ -16,7 +16,7 @@ const API_KEY_CHARS: usize = 32;
 /// Characters of a pair's secret: 285 bits.
 const API_SECRET_CHARS: usize = 48;
 
-/// The start of every token, by which Mammoth's clients know one (spec section 0).
+/// The start of every token, by which Mammoth's clients know one (docs/spec/mammoth.md#clients).
 const TOKEN_PREFIX: &str = "mm_";
 
 /// Characters of a token behind its prefix: 256 bits.

@@ -23,8 +23,8 @@ use super::waits::Wait;
 use crate::hops;
 use crate::work::Share;
 
-/// How much of an answer's body, and of its headers, the log keeps, in characters (UltraCart spec
-/// section 2.3).
+/// How much of an answer's body, and of its headers, the log keeps, in characters
+/// (docs/spec/ultracart.md#delivery-log).
 const LOGGED_CHARACTERS_MAX: usize = 100_000;
 
 /// A bundle, ready to be sent.

@@ -1,9 +1,9 @@
 //! Turning queued events into the body of a request.
 //!
-//! The body is `{"events":[{"<event type>":<object>},...]}` (UltraCart spec section 4). Objects go
-//! through as the text they were published with; what the subscription did not ask for is cut out.
-//! The same events, endpoint and catalogue always render to the same bytes, so the delivery log
-//! keeps no bodies: it renders them again.
+//! The body is `{"events":[{"<event type>":<object>},...]}` (docs/spec/ultracart.md#bodies).
+//! Objects go through as the text they were published with; what the subscription did not ask for
+//! is cut out. The same events, endpoint and catalogue always render to the same bytes, so the
+//! delivery log keeps no bodies: it renders them again.
 
 use std::collections::hash_map::{Entry, HashMap};
 use std::io::Write;
@@ -25,7 +25,7 @@ use hookyard_store::HeadLimit;
 
 use super::request::is_queue;
 
-/// The largest body, in bytes as sent (UltraCart spec 6, rows 12 and 13).
+/// The largest body, in bytes as sent (docs/spec/ultracart.md#choices).
 const SIZE_MAX: usize = 900_000;
 
 /// The most events of one bundle, however many an endpoint would take. The smallest useful events
@@ -109,7 +109,7 @@ pub(super) fn first_head_limit() -> HeadLimit {
 pub(super) enum Coding {
     /// It is the body.
     Plain,
-    /// Base64 of gzip, as text (UltraCart spec 4.2).
+    /// Base64 of gzip, as text (docs/spec/ultracart.md#compressed-bodies).
     GzipText,
     /// Gzip, as a content encoding.
     Gzip,

@@ -1,4 +1,5 @@
-//! What a delivery's request looks like, apart from its body (UltraCart spec 4.1, conventions 3.1).
+//! What a delivery's request looks like, apart from its body (docs/spec/ultracart.md#algorithm,
+//! docs/spec/conventions.md#standard-webhooks).
 
 use std::sync::Arc;
 
@@ -24,11 +25,12 @@ use super::transport::Outgoing;
 use crate::{hops, net};
 
 const JSON: &str = "application/json; charset=UTF-8";
-/// A compressed bundle really is text: base64 (UltraCart spec 4.2).
+/// A compressed bundle really is text: base64 (docs/spec/ultracart.md#compressed-bodies).
 const COMPRESSED: &str = "text/plain; charset=US-ASCII";
 const PRODUCT: &str = concat!("Hookyard/", env!("CARGO_PKG_VERSION"));
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-ultracart-request-id");
-/// For receivers whose server swallows `Authorization` (UltraCart spec, trap 16). No scheme word.
+/// For receivers whose server swallows `Authorization` (docs/spec/ultracart.md#trap-16). No scheme
+/// word.
 const BASIC: HeaderName = HeaderName::from_static("x-authorization-basic");
 
 /// What the log shows in place of a credential.

@@ -1,4 +1,5 @@
-//! Delivering to Amazon SQS, with the official SDK over the guarded client (UltraCart spec 4.3).
+//! Delivering to Amazon SQS, with the official SDK over the guarded client
+//! (docs/spec/ultracart.md#sqs).
 
 use hookyard_core::id::EndpointId;
 use hookyard_core::model::{EndpointSettings, Secret};

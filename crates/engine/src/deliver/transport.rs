@@ -21,7 +21,7 @@ use super::request::insert_bearer;
 use super::sqs::Queue;
 use crate::net::{Client, Guard, Sockets, explain, is_ours};
 
-/// From the first look-up to the end of the answer (UltraCart spec 4.1: "total 30 s").
+/// From the first look-up to the end of the answer (docs/spec/ultracart.md#algorithm).
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How much of an answer is read. The log keeps 100,000 characters, of at most four bytes each; what

@@ -8,16 +8,18 @@ use super::options::OptionsChange;
 use super::subscriptions::{RequestedSubscription, resolve};
 use crate::Error;
 
-/// The longest name, in characters. Newer clients refuse to read a longer one (UltraCart spec 2.1).
+/// The longest name, in characters. Newer clients refuse to read a longer one
+/// (docs/spec/ultracart.md#webhook).
 const NAME_CHARS_MAX: usize = 80;
 
-/// The longest note, in characters. Newer clients refuse to read a longer one (UltraCart spec 2.1).
+/// The longest note, in characters. Newer clients refuse to read a longer one
+/// (docs/spec/ultracart.md#webhook).
 const COMMENTS_CHARS_MAX: usize = 2_000;
 
-/// Hexadecimal digits of a generated user (UltraCart spec 6, row 9).
+/// Hexadecimal digits of a generated user (docs/spec/ultracart.md#choices).
 const USERNAME_DIGITS: usize = 16;
 
-/// Hexadecimal digits of a generated password: 128 bits (UltraCart spec 6, row 9).
+/// Hexadecimal digits of a generated password: 128 bits (docs/spec/ultracart.md#choices).
 const PASSWORD_DIGITS: usize = 32;
 
 /// What a change does to a value that may be absent.
@@ -168,7 +170,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Whether every event that is wanted is of the one category that carries no customer data
-    /// (UltraCart spec 6, row 20).
+    /// (docs/spec/ultracart.md#choices).
     pub(super) fn is_items_only(&self, catalogue: &Catalogue) -> bool {
         self.subscriptions.iter().filter(|subscription| subscription.active).all(|subscription| {
             catalogue
@@ -182,7 +184,8 @@ impl Draft {
         self.subscriptions.iter().any(|subscription| subscription.active)
     }
 
-    /// Applies a change but for its options, by the merge rules of the UltraCart spec, section 2.4.
+    /// Applies a change but for its options, by the merge rules of
+    /// docs/spec/ultracart.md#writing.
     pub(super) fn changed(
         self,
         change: EndpointChange,

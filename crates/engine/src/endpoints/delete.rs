@@ -28,7 +28,7 @@ impl Engine {
     }
 
     /// Removes the endpoint with exactly this target; of several, the one with the lowest number
-    /// (UltraCart spec 6, row 8). [`Error::NotFound`] when there is none.
+    /// (docs/spec/ultracart.md#choices). [`Error::NotFound`] when there is none.
     pub async fn delete_endpoint_by_url(
         &self,
         workspace: WorkspaceId,

@@ -26,7 +26,7 @@ pub struct SortKey {
 }
 
 impl SortKey {
-    /// The order when none is asked for (UltraCart spec 1.2).
+    /// The order when none is asked for (docs/spec/ultracart.md#parameters).
     pub const DEFAULT: [Self; 2] = [
         Self { field: SortField::Url, descending: false },
         Self { field: SortField::Disabled, descending: false },

@@ -1,7 +1,8 @@
 //! Managing endpoints: validate, store, put the new matcher in place.
 //!
 //! Each file is one operation, as a method of [`Engine`](crate::Engine); `change`, `subscriptions` and
-//! `target` hold the rules that creating and updating share (UltraCart spec 2.4 and 6).
+//! `target` hold the rules that creating and updating share (docs/spec/ultracart.md#writing,
+//! docs/spec/ultracart.md#choices).
 
 mod change;
 mod create;

@@ -40,7 +40,7 @@ impl Engine {
     /// Queues the history of an event type for an endpoint again: the events that match the
     /// subscription's rule as it is now. `field` is what the caller calls the name of the event type.
     /// [`Error::Invalid`] when there is no such type, it has no reflow, the endpoint does not
-    /// subscribe to it (UltraCart spec 6, rows 17 to 19), or its rule cannot be read.
+    /// subscribe to it (docs/spec/ultracart.md#choices), or its rule cannot be read.
     pub async fn reflow_endpoint(
         &self,
         workspace: WorkspaceId,

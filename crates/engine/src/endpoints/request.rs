@@ -14,7 +14,7 @@ use crate::deliver::render;
 use crate::work::Share;
 use crate::{Engine, Error};
 
-/// The most characters of a logged request or response (UltraCart spec 2.3).
+/// The most characters of a logged request or response (docs/spec/ultracart.md#delivery-log).
 pub const REQUEST_CHARS_MAX: usize = 100_000;
 
 /// The most bytes of a compressed request that are searched, unpacked: a bundle's objects are at

@@ -25,7 +25,7 @@ use super::policy::{Guard, Judged, Refusal};
 use super::shortage::is_shortage_at;
 use super::sockets::Sockets;
 
-/// From the name to the end of the TLS handshake (UltraCart spec 4.1: "Connect 10 s").
+/// From the name to the end of the TLS handshake (docs/spec/ultracart.md#algorithm).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most addresses of a name that are tried. With more, the share of the time that each gets

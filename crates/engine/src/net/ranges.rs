@@ -22,7 +22,8 @@ const fn v6(a: u16, b: u16, c: u16, prefix: u8, purpose: &'static str) -> Range 
     Range { net: IpNet::V6(Ipv6Net::new_assert(address, prefix)), purpose }
 }
 
-/// The IANA special-purpose registries, completed as in conventions section 3.7. Narrower ranges
+/// The IANA special-purpose registries, completed as in
+/// docs/spec/conventions.md#guarded-requests. Narrower ranges
 /// stand before wider ones, so that a refusal names the one that says most.
 static REFUSED: [Range; 32] = [
     v4(0, 0, 0, 8, "this network"),

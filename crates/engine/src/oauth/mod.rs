@@ -1,4 +1,5 @@
-//! Letting applications in: OAuth2 as a server (UltraCart spec 3.2; RFC 6749, 7009, 7636 and 8628).
+//! Letting applications in: OAuth2 as a server (docs/spec/ultracart.md#oauth2; RFC 6749, 7009, 7636
+//! and 8628).
 //!
 //! An application has a client id and no secret: no UltraCart SDK can send one, so all are public
 //! clients. What binds a code or token to whom it was given to is that it goes to a registered
@@ -34,7 +35,8 @@ pub struct Lifetimes {
 }
 
 impl Default for Lifetimes {
-    /// A year: UltraCart's own client for WordPress never refreshes (UltraCart spec 3.2).
+    /// A year: UltraCart's own client for WordPress never refreshes
+    /// (docs/spec/ultracart.md#oauth2).
     fn default() -> Self {
         Self { access: SignedDuration::from_hours(365 * 24), refresh: None }
     }
@@ -43,13 +45,13 @@ impl Default for Lifetimes {
 /// How long a code can be redeemed: the longest that RFC 6749 recommends.
 const CODE_LIFE: SignedDuration = SignedDuration::from_mins(10);
 
-/// Digits of a client id, as UltraCart's (spec section 1.3).
+/// Digits of a client id, as UltraCart's (docs/spec/ultracart.md#answers).
 const CLIENT_ID_DIGITS: usize = 32;
 
 /// Random characters of a code or token: 256 bits.
 const SECRET_CHARS: usize = 43;
 
-/// The start of access tokens, by which Mammoth's clients know one (spec section 0).
+/// The start of access tokens, by which Mammoth's clients know one (docs/spec/mammoth.md#clients).
 const ACCESS_PREFIX: &str = "mm_";
 
 /// The start of refresh tokens, so that people and scanners of leaked secrets know one.

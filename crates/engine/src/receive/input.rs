@@ -1,4 +1,4 @@
-//! The table of what a delivery becomes (spec/mammoth.md section 5).
+//! The table of what a delivery becomes (docs/spec/mammoth.md#data).
 
 use bytes::Bytes;
 use hookyard_core::body;

@@ -1,5 +1,5 @@
-//! Receiving: find the source, judge the caller, read the data, store a row (spec/mammoth.md
-//! sections 2 to 5).
+//! Receiving: find the source, judge the caller, read the data, store a row
+//! (docs/spec/mammoth.md#data).
 //!
 //! The steps are apart because the body comes between them, and nobody who may not deliver shall
 //! make the server read one: [`Engine::source_by_key`], then [`judge_origin`], then [`standing`],

@@ -1,4 +1,4 @@
-//! Managing sources and datasets (spec/mammoth.md sections 1.4 to 1.6, 2 and 3), and what the native
+//! Managing sources and datasets (docs/spec/mammoth.md#webhooks), and what the native
 //! API adds ([`settings`]).
 
 use std::sync::Arc;

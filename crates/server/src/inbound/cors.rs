@@ -1,4 +1,4 @@
-//! What browsers are told (spec/mammoth.md section 4).
+//! What browsers are told (docs/spec/mammoth.md#origins).
 
 use axum::response::{IntoResponse, Response};
 use hookyard_core::model::Source;

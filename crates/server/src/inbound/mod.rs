@@ -1,4 +1,4 @@
-//! The receive path of sources (spec/mammoth.md sections 2 to 5).
+//! The receive path of sources (docs/spec/mammoth.md#key and the headings that follow).
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -72,8 +72,8 @@ pub(crate) fn is_below(path: &str) -> bool {
     })
 }
 
-/// One request on a source's URL. The checks are in the order of spec section 3: method, key,
-/// origin, then address and pace, proof, then the body.
+/// One request on a source's URL. The checks are in the order of docs/spec/mammoth.md#secret:
+/// method, key, origin, then address and pace, proof, then the body.
 async fn deliver(State(app): State<App>, request: Request<Body>) -> Result<Response, ApiError> {
     let address = peer::caller(&request, &app.settings.trusted_proxies);
     let (parts, body) = request.into_parts();

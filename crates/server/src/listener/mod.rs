@@ -255,7 +255,8 @@ fn protocol(bounds: &Bounds) -> http1::Builder {
         .header_read_timeout(bounds.idle.max(bounds.head))
         .max_headers(HEADERS_PARSED_MAX)
         .max_buf_size(bounds.uri_bytes_max + bounds.header_bytes_max + HEAD_BYTES_SPARE)
-        // UltraCart's PHP client looks up `Retry-After` in just this spelling (spec, trap 12).
+        // UltraCart's PHP client looks up `Retry-After` in just this spelling
+        // (docs/spec/ultracart.md#trap-12).
         .title_case_headers(true);
     http
 }

@@ -70,7 +70,7 @@ pub(super) fn expected(wanted: &str, found: &Value) -> String {
 }
 
 /// Undoes a quirk of the published schema: its examples for plain values are objects such as
-/// `{"value": "test"}`, and code generated from it sends them (spec section 1.4, rule a).
+/// `{"value": "test"}`, and code generated from it sends them (docs/spec/mammoth.md#create).
 pub(super) fn unwrap_example(value: Value) -> Value {
     match value {
         Value::Object(mut object) if object.len() == 1 => match object.remove("value") {

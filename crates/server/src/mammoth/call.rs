@@ -110,7 +110,8 @@ impl Call {
         let credential = self.of_workspace(scope).await?;
         let workspace = credential.workspace;
         let project = ProjectId(self.id("project_id", 1)?);
-        // Upstream answers 403 and not 404 for a project out of reach (spec section 1.7).
+        // Upstream answers 403 and not 404 for a project out of reach
+        // (docs/spec/mammoth.md#errors).
         if !credential.opens(project) {
             return Err(ApiError::forbidden());
         }

@@ -1,4 +1,4 @@
-//! Refusals in the form that the API's clients read (spec/mammoth.md section 1.7).
+//! Refusals in the form that the API's clients read (docs/spec/mammoth.md#errors).
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Jobs: what a 202 promises, and where clients ask what came of it (spec/mammoth.md section 7, 6).
+//! Jobs: what a 202 promises, and where clients ask what came of it (docs/spec/mammoth.md#jobs).
 //!
 //! Everything is done when it is answered, so a job is a record and its status is always a success.
 

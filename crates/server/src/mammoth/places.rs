@@ -14,7 +14,7 @@ use super::call::{Call, require};
 use super::error::ApiError;
 use super::query::Page;
 
-/// What these lists hold when the caller names no limit, and at most (spec section 6.2).
+/// What these lists hold when the caller names no limit, and at most (docs/spec/mammoth.md#places).
 const LIMIT_DEFAULT: usize = 10;
 const LIMIT_MAX: usize = 100;
 

@@ -1,7 +1,8 @@
-//! Envelopes: the payload under its own key, then `success`, then `metadata` (UltraCart spec 1.3).
+//! Envelopes: the payload under its own key, then `success`, then `metadata`
+//! (docs/spec/ultracart.md#answers).
 //!
 //! Everything is written by serde from structs, so the order of keys is the order of fields, and
-//! what is absent is left out: a JSON null breaks clients (UltraCart spec, trap 1).
+//! what is absent is left out: a JSON null breaks clients (docs/spec/ultracart.md#trap-1).
 
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
@@ -42,7 +43,8 @@ impl ResultSet {
     }
 }
 
-/// The nearest 32-bit number: larger ones wrap in Java and fail in C# (UltraCart spec, trap 11).
+/// The nearest 32-bit number: larger ones wrap in Java and fail in C#
+/// (docs/spec/ultracart.md#trap-11).
 pub(super) fn int32(value: impl TryInto<i32>) -> i32 {
     value.try_into().unwrap_or(i32::MAX)
 }

@@ -1,4 +1,5 @@
-//! The delivery log on the wire (UltraCart spec 2.3), shaped by who reads it (1.6).
+//! The delivery log on the wire (docs/spec/ultracart.md#delivery-log), shaped by who reads it
+//! (docs/spec/ultracart.md#generations).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Who is calling (UltraCart spec 3.1).
+//! Who is calling (docs/spec/ultracart.md#credentials).
 
 use axum::extract::FromRequestParts;
 use hookyard_core::id::WorkspaceId;
@@ -52,7 +52,7 @@ impl FromRequestParts<App> for Caller {
 }
 
 /// The credential that decides: the simple key when there is one, else the token. Several SDKs send
-/// an empty bearer beside their key (UltraCart spec, trap 5), so what is empty is absent.
+/// an empty bearer beside their key (docs/spec/ultracart.md#trap-5), so what is empty is absent.
 fn presented(headers: &HeaderMap) -> Option<Presented<'_>> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     // An SDK can be told to put a word before the key.

@@ -1,5 +1,5 @@
 //! Reading JSON bodies: explicit nulls and unknown keys are fine, and an error names the path of the
-//! value at fault (UltraCart spec 2.4).
+//! value at fault (docs/spec/ultracart.md#writing).
 
 use axum::body::Body;
 use serde_json::{Map, Value};

@@ -1,4 +1,5 @@
-//! From the body of an insert or an update to what the engine is asked for (UltraCart spec 2.4).
+//! From the body of an insert or an update to what the engine is asked for
+//! (docs/spec/ultracart.md#writing).
 
 use hookyard_core::model::{ApiVersion, AuthKind, Secret};
 use hookyard_engine::endpoints::{EndpointChange, FieldNames, Patch, RequestedSubscription};
@@ -110,7 +111,8 @@ fn subscription(event: Object<'_>, path: &str) -> Result<RequestedSubscription, 
         return Err(ApiError::invalid(&event.path_of("event_name"), "is required"));
     };
     // Entries made by hand leave `subscribed` out and mean yes; entries that were read have a
-    // number, and lack `subscribed` only where an SDK cannot send false (UltraCart spec, trap 15).
+    // number, and lack `subscribed` only where an SDK cannot send false
+    // (docs/spec/ultracart.md#trap-15).
     let was_read = event.integer("webhook_event_oid")?.is_some_and(|oid| oid > 0);
     Ok(RequestedSubscription {
         path: path.to_owned(),

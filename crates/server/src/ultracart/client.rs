@@ -1,5 +1,5 @@
 //! Which generation of SDK is calling. The generation shapes the answers, since some generations refuse
-//! fields that others need (UltraCart spec 1.6).
+//! fields that others need (docs/spec/ultracart.md#generations).
 
 use http::HeaderMap;
 use http::header::USER_AGENT;

@@ -1,4 +1,4 @@
-//! Dates as UltraCart clients write and read them (UltraCart spec 1.2 and 2.6).
+//! Dates as UltraCart clients write and read them (docs/spec/ultracart.md#dates).
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;

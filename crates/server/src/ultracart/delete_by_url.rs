@@ -1,7 +1,7 @@
 //! `DELETE /webhook/webhooks`: the webhook with the `webhook_url` of the body.
 //!
-//! The answer has a body: clients fail on an empty one although the deletion happened (UltraCart
-//! spec, trap 7).
+//! The answer has a body: clients fail on an empty one although the deletion happened
+//! (docs/spec/ultracart.md#trap-7).
 
 use axum::body::Body;
 use axum::extract::State;

@@ -1,4 +1,5 @@
-//! Errors as UltraCart clients expect them (UltraCart spec 1.4 and 3.3).
+//! Errors as UltraCart clients expect them (docs/spec/ultracart.md#errors,
+//! docs/spec/ultracart.md#refusals).
 
 use std::fmt;
 use std::sync::Arc;
@@ -82,7 +83,7 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, message)
     }
 
-    /// A credential that opens nothing, or not here and now (UltraCart spec 3.3).
+    /// A credential that opens nothing, or not here and now (docs/spec/ultracart.md#refusals).
     pub(super) fn refused(refusal: Refusal) -> Self {
         let status = match refusal {
             Refusal::Failed(error) => return Self::from_engine(error, Subject::webhook("read")),

@@ -43,7 +43,7 @@ pub(super) async fn handle(
     Ok(answer::page("webhook_log_summaries", &summaries, result_set))
 }
 
-/// Reads the filters, which must all hold (UltraCart spec 1.2).
+/// Reads the filters, which must all hold (docs/spec/ultracart.md#parameters).
 fn read(query: &Query, paging: Paging, zone: &TimeZone) -> Result<LogQuery, ApiError> {
     let text = |name| query.text(name).map(str::to_owned);
     // Two names of different generations for one bound.

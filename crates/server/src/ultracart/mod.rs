@@ -1,4 +1,4 @@
-//! The UltraCart REST v2 webhook API and OAuth2 under `/rest/v2` (spec/ultracart.md).
+//! The UltraCart REST v2 webhook API and OAuth2 under `/rest/v2` (docs/spec/ultracart.md).
 //!
 //! One file per operation; `client` decides what a caller can read, `webhook` and `attempts` are the
 //! wire models, `change` and `query` read what callers send.

@@ -1,4 +1,5 @@
-//! Query parameters, in all the spellings that the SDKs use (UltraCart spec 1.2 and trap 8).
+//! Query parameters, in all the spellings that the SDKs use (docs/spec/ultracart.md#parameters,
+//! docs/spec/ultracart.md#trap-8).
 
 use std::collections::HashMap;
 
@@ -10,7 +11,7 @@ use super::dates;
 use super::error::ApiError;
 
 /// The largest page. The vendor's samples ask for 200 and stop at the first shorter page, so a
-/// larger limit is refused rather than lowered (UltraCart spec, trap 10).
+/// larger limit is refused rather than lowered (docs/spec/ultracart.md#trap-10).
 const LIMIT_MAX: i32 = 200;
 
 /// The page size when none is asked for.

@@ -1,6 +1,7 @@
 //! `POST /webhook/webhooks/{webhookOid}/reflow/{eventName}`
 //!
-//! The body is not looked at: it is empty, or `{}`, with any content type (UltraCart spec, trap 17).
+//! The body is not looked at: it is empty, or `{}`, with any content type
+//! (docs/spec/ultracart.md#trap-17).
 
 use axum::extract::State;
 use axum::response::Response;

@@ -1,4 +1,5 @@
-//! A webhook on the wire (UltraCart spec 2.1 and 2.2), shaped by who reads it (1.6).
+//! A webhook on the wire (docs/spec/ultracart.md#webhook), shaped by who reads it
+//! (docs/spec/ultracart.md#generations).
 
 use std::sync::Arc;
 
@@ -216,8 +217,8 @@ impl Shape {
         self.categories(None)
     }
 
-    /// Older clients fail on a value that came later (UltraCart spec, trap 4). A client that sent the
-    /// value in this request reads the value.
+    /// Older clients fail on a value that came later (docs/spec/ultracart.md#trap-4). A client that
+    /// sent the value in this request reads the value.
     fn authentication_type(&self, kind: AuthKind) -> Option<AuthKind> {
         let old = matches!(kind, AuthKind::None | AuthKind::Basic);
         let known = self.client.knows_new_auth_kinds() || self.requested_auth == Some(kind);
@@ -225,7 +226,7 @@ impl Shape {
     }
 
     /// Each generation fails on the other's only value, and the two cannot be told apart by what
-    /// they send, unless the request itself carries one (UltraCart spec, trap 3).
+    /// they send, unless the request itself carries one (docs/spec/ultracart.md#trap-3).
     fn api_version(&self) -> Option<ApiVersion> {
         match self.client.class {
             Class::Legacy => self.requested_version,

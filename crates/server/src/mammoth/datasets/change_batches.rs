@@ -1,4 +1,4 @@
-//! Suspending, restoring and deleting batches (spec/mammoth.md section 7, 6).
+//! Suspending, restoring and deleting batches (docs/spec/mammoth.md#batches).
 
 use axum::Json;
 use axum::body::Body;

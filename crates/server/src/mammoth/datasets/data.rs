@@ -16,7 +16,7 @@ use super::super::error::{ApiError, Problem};
 use super::super::query::Page;
 use super::columns::{self, Column, Values};
 
-/// Rows when the caller names no limit (spec section 7), and at most.
+/// Rows when the caller names no limit (docs/spec/mammoth.md#reading-back), and at most.
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1000;
 

@@ -1,4 +1,4 @@
-//! Datasets: reading back what arrived, and managing it (spec/mammoth.md section 7).
+//! Datasets: reading back what arrived, and managing it (docs/spec/mammoth.md#reading-back).
 
 mod batches;
 mod change_batches;

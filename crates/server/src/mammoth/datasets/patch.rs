@@ -1,4 +1,5 @@
-//! Changing datasets, one by its path or several by a list (spec/mammoth.md section 7, 8).
+//! Changing datasets, one by its path or several by a list
+//! (docs/spec/mammoth.md#changes-of-datasets).
 
 use axum::Json;
 use axum::body::Body;

@@ -1,4 +1,4 @@
-//! Folders (spec/mammoth.md section 7, 7).
+//! Folders (docs/spec/mammoth.md#folders).
 
 mod change;
 mod list;

@@ -10,7 +10,7 @@ use super::super::call::Call;
 use super::super::error::ApiError;
 use super::shape::{Details, Fields};
 
-/// Makes a webhook and its dataset (spec/mammoth.md section 1.4).
+/// Makes a webhook and its dataset (docs/spec/mammoth.md#create).
 pub(in super::super) async fn create(
     call: Call,
     body: Body,

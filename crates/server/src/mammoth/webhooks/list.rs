@@ -12,7 +12,7 @@ use super::super::error::ApiError;
 use super::super::query::{Query, SortKey};
 use super::shape::{Fields, Webhook, uri};
 
-/// What a list holds when the caller names no limit, and at most (spec section 1.2).
+/// What a list holds when the caller names no limit, and at most (docs/spec/mammoth.md#list).
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 100;
 

@@ -13,7 +13,7 @@ use super::shape::{Details, Fields};
 /// The most operations of one patch. There are three things to change; more only repeat them.
 const OPERATIONS_MAX: usize = 100;
 
-/// Changes a webhook, all or nothing (spec/mammoth.md section 1.5).
+/// Changes a webhook, all or nothing (docs/spec/mammoth.md#patch).
 pub(in super::super) async fn patch(call: Call, body: Body) -> Result<Json<Details>, ApiError> {
     let place = call.place(Scope::DataWrite).await?;
     let id = SourceId(call.id("webhook_id", 0)?);

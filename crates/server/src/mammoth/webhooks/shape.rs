@@ -1,4 +1,5 @@
-//! How a source looks on the wire (spec/mammoth.md sections 1.1 to 1.3).
+//! How a source looks on the wire (docs/spec/mammoth.md#representation,
+//! docs/spec/mammoth.md#fields).
 
 use hookyard_core::model::{Secret, Source};
 use serde::{Serialize, Serializer};

@@ -112,7 +112,7 @@ impl From<ExchangeError> for OAuthError {
         let (status, name) = match error {
             ExchangeError::Engine(error) => return Self::from_engine(error),
             ExchangeError::UnknownClient => (StatusCode::BAD_REQUEST, "invalid_client"),
-            // As on every other route (UltraCart spec 3.3).
+            // As on every other route (docs/spec/ultracart.md#refusals).
             ExchangeError::Disabled => (StatusCode::GONE, "unauthorized_client"),
             ExchangeError::NotForDevices => (StatusCode::BAD_REQUEST, "unauthorized_client"),
             ExchangeError::Useless(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),

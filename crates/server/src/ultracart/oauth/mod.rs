@@ -1,5 +1,5 @@
-//! OAuth2 under `/rest/v2/oauth` (UltraCart spec 3.2): the pages that people decide on, and what
-//! applications call.
+//! OAuth2 under `/rest/v2/oauth` (docs/spec/ultracart.md#oauth2): the pages that people decide on,
+//! and what applications call.
 //!
 //! No request here has a session behind it. A page is answered with the credential typed into it, so
 //! there is nothing that a browser sends by itself and another site could make use of; what comes from

@@ -25,8 +25,8 @@ use crate::App;
 /// The grant type of devices as RFC 8628 names it; the SDKs' documentation has the short word.
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// Tokens as the SDKs read them: the lifetime is a text, and the type in lower case (UltraCart spec,
-/// trap 13).
+/// Tokens as the SDKs read them: the lifetime is a text, and the type in lower case
+/// (docs/spec/ultracart.md#trap-13).
 #[derive(Serialize)]
 struct Answer<'a> {
     access_token: &'a str,
@@ -53,7 +53,7 @@ pub(super) async fn handle(
         }
     })?;
     let workspace = workspace(&app, tokens.grant.workspace).await?;
-    // Java refuses a key that came after it (UltraCart spec 3.2).
+    // Java refuses a key that came after it (docs/spec/ultracart.md#oauth2).
     let is_strict = Client::from_headers(&headers).class == Class::Strict;
     let answer = Answer {
         access_token: &tokens.access,

@@ -116,7 +116,8 @@ async fn send(server: &TestServer, request: Request<Body>) -> Reply {
     Reply { status: answer.status, headers: answer.headers, text: answer.body, json }
 }
 
-/// No null at any depth, and no number beyond 32 bits (UltraCart spec, traps 1 and 11).
+/// No null at any depth, and no number beyond 32 bits (docs/spec/ultracart.md#trap-1,
+/// docs/spec/ultracart.md#trap-11).
 fn check_values(value: &Value, body: &str) {
     match value {
         Value::Null => panic!("a null in {body}"),
