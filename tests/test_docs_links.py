@@ -50,10 +50,32 @@ def test_every_page_is_in_the_index():
     assert not missing, missing
 
 
+SOURCES = ("*.rs", "*.py", "*.toml", "*.json", "*.sql", "test", "*.sh")
+
+
 def test_documents_that_sources_name():
     dead = []
-    for name in tracked("*.rs", "*.py", "*.toml", "*.json", "*.sql", "test", "*.sh"):
-        for found in re.findall(r"(?<![\w/.:-])docs/[\w/-]+\.md", (ROOT / name).read_text(errors="replace")):
-            if not (ROOT / found).exists():
+    for name in tracked(*SOURCES):
+        text = (ROOT / name).read_text(errors="replace")
+        for found, anchor in re.findall(r"(?<![\w/.:-])(docs/[\w/-]+\.md)(?:#([\w-]+))?", text):
+            page = ROOT / found
+            if not page.exists():
                 dead.append(f"{name}: {found}")
+            elif anchor and anchor not in anchors(page.read_text()):
+                dead.append(f"{name}: {found}#{anchor} (no such heading)")
     assert not dead, "\n".join(dead)
+
+
+# How comments cited sheets that are not in the tree.
+VAGUE = re.compile(
+    r"(?<![\w/])spec/\w+\.md|\b(UltraCart|Mammoth) spec\b|\bspec,? (section|trap|\d)|\bits sheet\b|"
+    r"\bconventions (section )?\d|\b(design|measured|models|house)\.md\b")
+
+
+def test_sources_cite_nothing_outside_the_tree():
+    vague = []
+    for name in tracked("*.rs", "*.py", "*.sql"):
+        lines = (ROOT / name).read_text(errors="replace").splitlines()
+        vague += [f"{name}:{number}: {line.strip()}" for number, line in enumerate(lines, 1)
+                  if VAGUE.search(line) and name != "tests/test_docs_links.py"]
+    assert not vague, "\n".join(vague)

@@ -157,6 +157,14 @@ def test_folders_hold_what_is_moved_into_them(cli):
     for answer in (inside["resources"], bulk["resources"], [resource["resource"]],
                    search["resources"]):
         assert [entry["object_id"] for entry in answer] == [dataset]
+    below, project, workspace, root = cli.all(
+        ("browse folder", outer["id"], None), ("browse project", None), ("browse workspace", None),
+        ("browse root", None))
+    [shop] = below["resources"]
+    assert [child["id"] for child in shop["children"]] == [dataset]
+    assert {"shop", "inner"} <= {entry["name"] for entry in project["resources"]}
+    names = {child["name"] for entry in workspace["resources"] for child in entry["children"]}
+    assert {"shop", "inner"} <= names and root["resources"][0]["type"] == "workspace"
     back, top = cli.all(
         ("folder move", {"dataset_ids": [dataset], "target_folder_resource_id": "root"}),
         ("browse resources", {"parent_type": "label", "parent_id": outer["id"]}))
