@@ -5,10 +5,11 @@ import json
 import shutil
 import signal
 import sqlite3
+from urllib.parse import urlsplit
 
 import pytest
 
-from harness import Server, command, wait_until
+from harness import Receiver, Server, command, wait_until
 
 pytestmark = pytest.mark.embedded("PostgreSQL checks its own files and log")
 
@@ -208,3 +209,113 @@ def test_a_check_refuses_what_is_being_served_and_says_what_is_damaged(tmp_path)
     found = check(server)
     assert found.returncode == 1, found.stdout
     assert json.loads(found.stdout)["findings"]
+
+
+def flip(server, *texts):
+    """Flips a bit of each text wherever the file has it."""
+    file = bytearray(database(server).read_bytes())
+    for text in map(str.encode, texts):
+        place, found = file.find(text), 0
+        while place >= 0:
+            file[place + len(text) // 2] ^= 1
+            place, found = file.find(text, place), found + 1
+        assert found, text
+    database(server).write_bytes(file)
+
+
+def test_a_flipped_bit_is_neither_delivered_nor_shown_nor_in_the_way(tmp_path):
+    server = Server(tmp_path).start()
+    headers = {"x-ultracart-simple-key": server.simple_key}
+    damaged = [n for n in range(60) if n % 3]
+    with Receiver(script=[500]) as receiver:
+        made = server.http("POST", "/v1/endpoints", {
+            "url": receiver.url + "/x", "subscriptions": [{"event_type": "order_create"}]}, headers)
+        assert made.status == 201, made.body
+        endpoint = f"/v1/endpoints/{made.json['id']}"
+        server.publish_all([("order_create", {"n": n, "text": f"marker-{n:02}-of-the-test"},
+                             f"event-{n}") for n in range(60)])
+        wait_until(lambda: receiver.deliveries)
+        assert server.stop() == 0
+        flip(server, *(f"marker-{n:02}-of-the-test" for n in damaged))
+        found = check(server)
+        assert found.returncode == 1
+        report = json.loads(found.stdout)
+        assert report["events"] == {"records": 60, "without_checksum": 0, "damaged": len(damaged)}
+        assert {f["number"] for f in report["findings"]} == {n + 1 for n in damaged}
+        receiver.deliveries.clear()
+        server.start()
+        state = lambda: server.http("GET", endpoint, headers=headers).json["queue"]
+        wait_until(lambda: state()["pending"] == 0, 60)
+        assert state()["dead_letters"] == len(damaged)
+        delivered = [event["order_create"]["text"] for d in receiver.deliveries for event in d.events]
+        assert delivered == [f"marker-{n:02}-of-the-test" for n in range(60) if n % 3 == 0]
+    letter = server.http("GET", f"{endpoint}/dead-letters/2", headers=headers)
+    assert letter.status == 200, letter.body
+    assert "event 2 is damaged in the store and was not sent" in letter.body.decode()
+    page = server.http("GET", "/v1/events?order=asc&limit=100", headers=headers)
+    assert page.status == 200, page.body
+    for n, event in enumerate(page.json["events"]):
+        assert event["seq"] == n + 1
+        if n in damaged:
+            assert f"event {n + 1} is damaged" in event["damaged"] and "event" not in event
+        else:
+            assert event["event"]["data"]["text"] == f"marker-{n:02}-of-the-test"
+    alone = server.http("GET", "/v1/events/event-1", headers=headers)
+    assert alone.status == 500 and "event 2 is damaged" in alone.json["detail"]
+    again = server.publish("order_create", {"n": 1}, "event-1")
+    assert not again["duplicate"] and again["seq"] == 61
+    assert server.publish("order_create", {"n": 0}, "event-0")["duplicate"]
+    assert server.stop() == 0
+
+
+def test_a_damaged_row_is_named_and_in_nobodys_sum(tmp_path):
+    server = Server(tmp_path).start()
+    headers = {"x-ultracart-simple-key": server.simple_key, **server.pair}
+    base = "/workspaces/{workspace_id}/projects/{project_id}".format(**server.credentials)
+    made = server.http("POST", f"{base}/webhooks", {"mode": "combine"}, server.pair)
+    assert made.status < 300, made.body
+    source = made.json["webhook"]
+    path = urlsplit(source["uri"]).path
+    for n in range(6):
+        text = f"row-{n}-of-the-test" + (" large" * 2000 if n == 4 else "")
+        assert server.http("POST", path, {"text": text}).status == 201
+    assert server.stop() == 0
+    flip(server, "row-2-of-the-test")
+    found = json.loads(check(server).stdout)
+    assert found["rows"] == {"records": 6, "without_checksum": 0, "damaged": 1}
+    number = found["findings"][0]["number"]
+    server.start()
+    rows = server.http("GET", f"/v1/datasets/{source['ds_id']}/rows", headers=headers)
+    assert rows.status == 200, rows.body
+    cells = [row["cell"] for row in rows.json["rows"]]
+    assert cells[2] == {"hookyard_error": f"row {number} is damaged in the store"}
+    assert [cell["text"][:17] for n, cell in enumerate(cells) if n != 2] == [
+        f"row-{n}-of-the-test" for n in range(6) if n != 2]
+    exported = None
+    with contextlib.suppress(Exception):
+        exported = server.http("GET", f"/v1/datasets/{source['ds_id']}/export?format=ndjson",
+                               headers=headers)
+    assert exported is None or exported.status == 500
+    assert f"row {number} is damaged" in (tmp_path / "server.log").read_text()
+    assert server.stop() == 0
+
+
+def test_a_damaged_attempt_says_so(tmp_path):
+    server = Server(tmp_path).start()
+    headers = {"x-ultracart-simple-key": server.simple_key}
+    with Receiver(headers={"x-answer": "header-of-the-test"}) as receiver:
+        made = server.http("POST", "/v1/endpoints", {
+            "url": receiver.url + "/x", "subscriptions": [{"event_type": "order_create"}]}, headers)
+        endpoint = f"/v1/endpoints/{made.json['id']}"
+        publish(server, 0, 1)
+        attempts = lambda: server.http("GET", f"{endpoint}/attempts", headers=headers)
+        wait_until(lambda: attempts().json["attempts"])
+        assert server.stop() == 0
+    flip(server, "header-of-the-test")
+    assert json.loads(check(server).stdout)["attempts"]["damaged"] == 1
+    server.start()
+    listed = attempts().json["attempts"][0]
+    one = server.http("GET", f"{endpoint}/attempts/{listed['request_id']}", headers=headers)
+    assert one.status == 200, one.body
+    assert "damaged in the store" in one.body.decode() and b"header-of" not in one.body
+    assert server.stop() == 0

@@ -67,6 +67,7 @@ mod tests {
             attributes: attributes.to_owned(),
             object: Bytes::from_static(b"{}"),
             matched: 0,
+            damaged: false,
         })
     }
 

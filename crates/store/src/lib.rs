@@ -18,6 +18,7 @@ mod audit;
 mod backlog;
 mod catalog;
 pub mod check;
+mod checksum;
 #[cfg(test)]
 mod contract;
 mod credentials;

@@ -127,9 +127,10 @@ impl EventFilter {
         Self(Arc::new(wanted))
     }
 
-    /// Whether the event is wanted.
+    /// Whether the event is wanted. One that is damaged is: it then becomes a dead letter, and does not
+    /// pass for one that nobody wanted.
     pub fn wants(&self, event: &Event) -> bool {
-        (self.0)(event)
+        event.damaged || (self.0)(event)
     }
 }
 

@@ -43,6 +43,12 @@ impl Reader {
                 self.done |= within < rows.len();
                 rows.truncate(within);
             }
+            if let Some(damaged) = rows.iter().find(|row| row.damaged) {
+                // What is left out of a file or a sum without a word would be a wrong answer.
+                let advice = "delete its batch, or restore a backup";
+                let problem = format!("row {} is damaged in the store: {advice}", damaged.batch);
+                return Err(StoreError::internal(problem));
+            }
             if !rows.is_empty() {
                 return Ok(Some(rows));
             }

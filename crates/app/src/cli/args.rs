@@ -69,8 +69,8 @@ pub(crate) enum Action {
     Migrate(MigrateArgs),
     /// Look at everything that a data directory holds
     ///
-    /// The server must be stopped. The database's structure, what was acknowledged and every secret are
-    /// checked; nothing is changed. Ends with code 0 when all is whole, 1 when something is damaged or
+    /// The server must be stopped. The database's structure, what was acknowledged, every secret, the
+    /// checksum of every event, row and attempt, queues and counters are checked; nothing is changed. Ends with code 0 when all is whole, 1 when something is damaged or
     /// missing, and 2 when that cannot be told.
     Check(CheckArgs),
     /// Manage the key that encrypts secrets at rest

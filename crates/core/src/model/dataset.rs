@@ -170,6 +170,9 @@ pub struct Row {
     pub received_at: Timestamp,
     /// The delivery, as JSON text.
     pub cell: Bytes,
+    /// Whether the store has other bytes than were written. The number is known then, and the cell
+    /// says that the row is damaged.
+    pub damaged: bool,
 }
 
 /// A part of a project that groups datasets and other folders.

@@ -42,6 +42,9 @@ pub struct Event {
     pub object: Bytes,
     /// How many endpoints it matched when it was published.
     pub matched: u32,
+    /// Whether the store has other bytes than were written. The number and the workspace are known
+    /// then, and everything else is empty: nobody gets an event that was altered.
+    pub damaged: bool,
 }
 
 /// What became of one published event.

@@ -108,7 +108,9 @@ impl Hits {
             let (batch, bytes) = (row.batch, row.cell.len() as u64);
             self.searched += 1;
             self.searched_bytes += bytes;
-            if search.filter.as_ref().is_none_or(|filter| filter.matches(&row.cell)) {
+            // A damaged row may be what is searched for.
+            let matches = |filter: &Filter| row.damaged || filter.matches(&row.cell);
+            if search.filter.as_ref().is_none_or(matches) {
                 if let Some(last) = last.or_else(|| self.rows.last().map(|row| row.batch))
                     && !self.rows.is_empty()
                     && self.bytes + bytes > FOUND_BYTES_MAX
@@ -137,6 +139,7 @@ mod tests {
             batch: BatchId(batch),
             received_at: Timestamp::UNIX_EPOCH,
             cell: cell.as_bytes().to_vec().into(),
+            damaged: false,
         };
         (1..).zip(cells).map(row).collect()
     }

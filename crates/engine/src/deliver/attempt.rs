@@ -217,7 +217,8 @@ impl Deliverer {
         let now = self.clock.now();
         let request_id = RequestId::new(&*self.entropy, now);
         let (event_types, order_ids) = render::contents(events);
-        let queued_at = events.first().map_or(now, |event| event.accepted_at);
+        let known = events.first().filter(|event| !event.damaged);
+        let queued_at = known.map_or(now, |event| event.accepted_at);
         tracing::warn!(endpoint = %plan.endpoint.id, %request_id, entries = count, reason, "dropped");
         NewAttempt {
             revision: plan.endpoint.revision,

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hookyard_core::expansion::Filter;
-use hookyard_core::id::EventTypeId;
+use hookyard_core::id::{EventTypeId, Seq};
 use hookyard_core::json::{Damaged, string_member};
 use hookyard_core::model::{
     Catalogue, ContentEncoding, Endpoint, EndpointSettings, Event, MAXIMUM_EVENTS_DEFAULT,
@@ -70,6 +70,12 @@ pub enum Unsendable {
     /// Its type is not in the catalogue.
     #[error("the event's type is not in the catalogue any more")]
     UnknownType,
+    /// The store has other bytes than were published.
+    #[error(
+        "event {0} is damaged in the store and was not sent: what is stored is not what was published. \
+         Publish the event again, or restore a backup and deliver the dead letter again"
+    )]
+    Altered(Seq),
     /// Its object cannot be read.
     #[error(transparent)]
     Damaged(#[from] Damaged),
@@ -270,7 +276,11 @@ impl Renderer {
             if !ends.is_empty() {
                 text.push(b',');
             }
-            let rendered = self.kind(event.event_type).and_then(|kind| {
+            let kind = match event.damaged {
+                true => Err(Unsendable::Altered(event.seq)),
+                false => self.kind(event.event_type),
+            };
+            let rendered = kind.and_then(|kind| {
                 text.extend_from_slice(&kind.opening);
                 Ok(kind.asked.apply(&event.object, &mut text)?)
             });

@@ -90,6 +90,7 @@ mod tests {
             attributes: attributes.to_owned(),
             object: Bytes::from_static(b"{}"),
             matched: 0,
+            damaged: false,
         })
     }
 

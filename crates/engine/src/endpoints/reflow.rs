@@ -131,6 +131,7 @@ impl Engine {
             limit: SAMPLE_PAGE,
         };
         let matches = |event: &Arc<Event>| match &rule {
+            _ if event.damaged => false,
             Some(rule) => rule.matches(&event.object).unwrap_or(false),
             None => true,
         };

@@ -73,6 +73,10 @@ impl Engine {
 impl Trial {
     fn look_at(&mut self, single: &Single, event: &Arc<Event>) {
         self.tested += 1;
+        if event.damaged {
+            self.refused += 1;
+            return;
+        }
         match single.matches(&event.object) {
             Ok(false) => {}
             Ok(true) => {

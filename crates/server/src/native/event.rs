@@ -28,11 +28,18 @@ pub(super) struct Params {
 pub(super) struct JournalEvent {
     /// Its number in the journal.
     pub(super) seq: u64,
-    /// When it was accepted.
-    pub(super) accepted_at: Timestamp,
-    /// For how many endpoints it was queued.
-    pub(super) matched: u32,
-    pub(super) event: PublishedEvent,
+    /// When it was accepted; absent for a damaged event.
+    #[schema(nullable = false)]
+    pub(super) accepted_at: Option<Timestamp>,
+    /// For how many endpoints it was queued; absent for a damaged event.
+    #[schema(nullable = false)]
+    pub(super) matched: Option<u32>,
+    /// The event; absent for a damaged event.
+    #[schema(nullable = false)]
+    pub(super) event: Option<PublishedEvent>,
+    /// Why nothing but the number is known: the stored bytes are not what was published.
+    #[schema(nullable = false)]
+    pub(super) damaged: Option<String>,
 }
 
 /// A CloudEvent as it was published. Further attributes are members like these.
@@ -72,12 +79,18 @@ pub(super) async fn get_event(
     let event = found?.ok_or_else(|| {
         Problem::new(Code::NotFound, format!("the journal has no event with the id `{id}`"))
     })?;
+    if event.damaged {
+        return Err(Problem::new(Code::Internal, damage(&event)));
+    }
     Ok(([(header::CONTENT_TYPE, input::JSON)], show(&catalogue, &event)))
 }
 
 /// An event as JSON: what the journal knows of it, and the CloudEvent as it was published, its data
 /// to the byte.
 pub(super) fn show(catalogue: &Catalogue, event: &Event) -> String {
+    if event.damaged {
+        return format!(r#"{{"seq":{},"damaged":"{}"}}"#, event.seq, damage(event));
+    }
     let name = catalogue.by_id(event.event_type).map_or("", |(_, kind)| kind.name.as_str());
     let text = |text: &str| serde_json::Value::from(text).to_string();
     let attributes = event.attributes.trim_start_matches('{').trim_end_matches('}');
@@ -91,5 +104,13 @@ pub(super) fn show(catalogue: &Catalogue, event: &Event) -> String {
         text(&event.source),
         text(name),
         String::from_utf8_lossy(&event.object),
+    )
+}
+
+/// What is said of an event whose stored bytes are not what was published.
+fn damage(event: &Event) -> String {
+    format!(
+        "event {} is damaged in the store: publish the event again, or restore a backup",
+        event.seq
     )
 }

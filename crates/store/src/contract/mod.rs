@@ -29,6 +29,7 @@ pub(crate) mod credentials;
 pub(crate) mod dataset_rows;
 pub(crate) mod datasets;
 pub(crate) mod dead_letters;
+pub(crate) mod earlier;
 pub(crate) mod folders;
 pub(crate) mod journal;
 pub(crate) mod lanes;

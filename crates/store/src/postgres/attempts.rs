@@ -14,6 +14,7 @@ use super::PostgresStore;
 use super::columns::{
     Columns, Param, Text, count, from_json, millis, paged, signed, small, to_json,
 };
+use crate::checksum;
 use crate::page::{self, Filling};
 use crate::{AttemptQuery, AttemptStore, Page, StoreError};
 
@@ -21,7 +22,7 @@ use crate::{AttemptQuery, AttemptStore, Page, StoreError};
 const COLUMNS: &str = "endpoint_id, started_ms, duration_ms, queue_delay_ms, status, success, \
                        advance, parked, failures, refusals, retry_ms, revision, request_id, seqs, \
                        event_types, order_ids, url, request_headers, response_headers, response, \
-                       error, entries";
+                       error, entries, checksum";
 
 /// What an attempt takes beside its row, as retention counts it.
 pub(super) const WEIGHT: &str = "8 * cardinality(seqs) + octet_length(url) \
@@ -81,7 +82,9 @@ fn columns(brief: bool) -> Cow<'static, str> {
     match brief {
         false => Cow::Borrowed(COLUMNS),
         true => {
-            Cow::Owned(COLUMNS.replace("request_headers, response_headers, response,", nothing))
+            let brief = COLUMNS.replace("request_headers, response_headers, response,", nothing);
+            // Without them the rest cannot be compared.
+            Cow::Owned(brief.replace("checksum", "NULL::int4 AS checksum"))
         }
     }
 }
@@ -146,16 +149,18 @@ pub(super) struct Rows<'a> {
     responses: Vec<Option<Text<'a>>>,
     errors: Vec<Option<Text<'a>>>,
     entries: Vec<String>,
+    checksums: Vec<i32>,
 }
 
 /// How many parameters [`Rows::values`] has.
-const VALUES: usize = 21;
+const VALUES: usize = 22;
 
 impl<'a> Rows<'a> {
+    /// Of attempts with their endpoints.
     pub(super) fn new(
-        attempts: &(impl Iterator<Item = &'a NewAttempt> + Clone),
+        attempts: &(impl Iterator<Item = (EndpointId, &'a NewAttempt)> + Clone),
     ) -> Result<Self, StoreError> {
-        let all = || attempts.clone();
+        let all = || attempts.clone().map(|(_, attempt)| attempt);
         let time = |at: Timestamp| at.as_millisecond();
         let json = |text: fn(&NewAttempt) -> Result<String, StoreError>| {
             all().map(text).collect::<Result<Vec<_>, _>>()
@@ -182,6 +187,7 @@ impl<'a> Rows<'a> {
             responses: all().map(|a| a.outcome.response.as_deref().map(Text)).collect(),
             errors: all().map(|a| a.outcome.error.as_deref().map(Text)).collect(),
             entries: all().map(|a| list(a.entries.iter().map(|place| signed(*place)))).collect(),
+            checksums: attempts.clone().map(|(id, a)| checksum::of_attempt(id, a)).collect(),
         })
     }
 
@@ -190,7 +196,7 @@ impl<'a> Rows<'a> {
     pub(super) fn insert(first: usize, of: &str) -> String {
         let types = [
             "int8", "int8", "int8", "int4", "bool", "int8", "bool", "int4", "int4", "int8", "int4",
-            "text", "text", "text", "text", "text", "text", "text", "text", "text", "text",
+            "text", "text", "text", "text", "text", "text", "text", "text", "text", "text", "int4",
         ];
         let arrays = (first..).zip(types).map(|(n, kind)| format!("${n}::{kind}[]"));
         let arrays: Vec<_> = arrays.collect();
@@ -234,6 +240,7 @@ impl<'a> Rows<'a> {
             &self.responses,
             &self.errors,
             &self.entries,
+            &self.checksums,
         ]
     }
 }
@@ -275,5 +282,7 @@ fn attempt(row: &Row) -> Result<Attempt, StoreError> {
             error: row.text_if(20)?,
         },
     };
-    Ok(Attempt { endpoint: EndpointId(row.get_as(0)?), success: row.get_as(5)?, record })
+    let endpoint = EndpointId(row.get_as(0)?);
+    let attempt = Attempt { endpoint, success: row.get_as(5)?, record };
+    Ok(checksum::checked_attempt(attempt, row.get_as(22)?))
 }

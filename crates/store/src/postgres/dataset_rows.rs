@@ -12,6 +12,7 @@ use super::database::Conn;
 use super::span::{earlier, later};
 use super::versions::{self, Open};
 use super::{PostgresStore, audit};
+use crate::checksum;
 use crate::places::{Places, STEP};
 use crate::{
     BATCHES_CHANGED_MAX, BatchChange, BatchQuery, Entity, RowLimit, RowPage, RowQuery, RowStore,
@@ -198,10 +199,10 @@ async fn page(
     let order = if query.newest_first { "DESC" } else { "ASC" };
     // No cell is read that the page has no room for: one beyond it says that there are more.
     let sql = format!(
-        "SELECT id, received_ms, wanted, CASE WHEN wanted THEN cell END FROM ( \
+        "SELECT id, received_ms, wanted, CASE WHEN wanted THEN cell END, checksum FROM ( \
          SELECT *, coalesce(sum(CASE WHEN wanted THEN octet_length(cell) END) OVER (ORDER BY id \
          {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before FROM ( \
-         SELECT id, received_ms, cell, NOT suspended AND ($4::int8 IS NULL OR received_ms >= $4) \
+         SELECT id, received_ms, cell, checksum, NOT suspended AND ($4::int8 IS NULL OR received_ms >= $4) \
          AND ($5::int8 IS NULL OR received_ms < $5) AS wanted FROM rows WHERE version_id = $1 \
          AND id >= $2 AND id < $3 ORDER BY id {order} LIMIT $6) r) s \
          WHERE before <= $7::int8 ORDER BY id {order}"
@@ -299,10 +300,15 @@ async fn first_since(conn: &Conn, version: VersionId, at: Timestamp) -> Result<i
 }
 
 fn data_row(row: &Row) -> Result<DataRow, StoreError> {
-    Ok(DataRow {
-        batch: BatchId(row.unsigned(0)?),
-        received_at: row.moment(1)?,
-        cell: row.json(3)?,
+    let number = row.unsigned(0)?;
+    let values = || {
+        let (received_at, cell) = (row.moment(1)?, row.json(3)?);
+        let read = DataRow { batch: BatchId(number), received_at, cell, damaged: false };
+        Ok::<_, StoreError>((read, row.get_as::<Option<i32>>(4)?))
+    };
+    Ok(match values() {
+        Ok((read, checksum)) => checksum::checked_row(read, checksum),
+        Err(_) => checksum::damaged_row(number),
     })
 }
 

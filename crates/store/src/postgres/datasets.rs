@@ -27,6 +27,7 @@ use super::database::{Conn, Database};
 use super::receiving::{self, Kept};
 use super::versions::{self, Open};
 use super::{BATCH_MAX, PostgresStore, audit, folders, journal, sources, tenants};
+use crate::checksum::Sum;
 use crate::vault::Vault;
 use crate::{
     DatasetChange, DatasetQuery, DatasetStore, Entity, NewDataset, Ready, Received, StoreError,
@@ -459,7 +460,7 @@ async fn place(
     let mut numbers = tx.query(sql, &[&count(jobs.len())]).await?.into_iter();
     let mut answers = Vec::with_capacity(jobs.len());
     let (mut ids, mut owners) = (Vec::new(), Vec::new());
-    let (mut times, mut cells) = (Vec::new(), Vec::new());
+    let (mut times, mut cells, mut sums) = (Vec::new(), Vec::new(), Vec::new());
     for job in jobs {
         let Some((dataset, replaces)) = targets.of(job.to) else {
             answers.push(Err(StoreError::NotFound(match job.to {
@@ -482,14 +483,16 @@ async fn place(
             owners.push(signed(open.version().0));
             times.push(at);
             cells.push(Json(cell));
+            sums.push(Sum::of_row(at, cell).at(id.cast_unsigned()));
             took.batch = Some(BatchId(id.cast_unsigned()));
         }
         answers.push(Ok(took));
     }
-    let sql = "INSERT INTO rows (id, version_id, received_ms, suspended, cell) \
-               SELECT id, version_id, received_ms, false, cell FROM unnest($1::int8[], \
-               $2::int8[], $3::int8[], $4::text[]) r (id, version_id, received_ms, cell)";
-    tx.execute(sql, &[&ids, &owners, &times, &cells]).await?;
+    let sql = "INSERT INTO rows (id, version_id, received_ms, suspended, cell, checksum) \
+               SELECT id, version_id, received_ms, false, cell, checksum FROM unnest($1::int8[], \
+               $2::int8[], $3::int8[], $4::text[], $5::int4[]) \
+               r (id, version_id, received_ms, cell, checksum)";
+    tx.execute(sql, &[&ids, &owners, &times, &cells, &sums]).await?;
     Ok(answers)
 }
 

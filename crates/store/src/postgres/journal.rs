@@ -22,12 +22,14 @@ use super::columns::{Columns, Json, Param, Text, count, paged, signed};
 use super::database::{Conn, Database};
 use super::retention::ROW_OVERHEAD;
 use super::{BATCH_MAX, PostgresStore};
+use crate::checksum::{self, Sum};
 use crate::page::{self, Filling};
 use crate::{EventQuery, JournalStore, Page, Ready, StoreError};
 
 /// Columns that [`event`] reads, of the table `j`.
 pub(super) const COLUMNS: &str = "j.seq, j.workspace_id, j.type_id, j.accepted_ms, j.event_id, \
-                                  j.source, j.attributes, j.object, cardinality(j.matched)";
+                                  j.source, j.attributes, j.object, cardinality(j.matched), \
+                                  j.checksum";
 
 /// The bytes of an event that is read with [`COLUMNS`], without reading it.
 const WEIGHT: &str = "octet_length(object) + octet_length(attributes)";
@@ -190,11 +192,11 @@ pub(super) struct Appended {
 const APPEND: &str = "
 WITH input AS MATERIALIZED (
     SELECT n, first, workspace_id, type_id, accepted_ms, id_hash, event_id, source, attributes,
-           object, matched::int4[] AS matched
+           object, matched::int4[] AS matched, checksum
     FROM unnest($1::int8[], $2::int4[], $3::int4[], $4::int8[], $5::int8[], $6::text[], $7::text[],
-                $8::text[], $9::text[], $10::text[]) WITH ORDINALITY
+                $8::text[], $9::text[], $10::text[], $15::int4[]) WITH ORDINALITY
         AS t (first, workspace_id, type_id, accepted_ms, id_hash, event_id, source, attributes,
-              object, matched, n)
+              object, matched, checksum, n)
 ), known AS MATERIALIZED (
     SELECT i.n, d.seq, d.matched FROM input i CROSS JOIN LATERAL (
         SELECT j.seq, cardinality(j.matched) AS matched FROM journal j
@@ -208,9 +210,10 @@ WITH input AS MATERIALIZED (
     FROM input i WHERE i.first = i.n AND NOT EXISTS (SELECT FROM known k WHERE k.n = i.n)
 ), appended AS (
     INSERT INTO journal (seq, workspace_id, type_id, accepted_ms, id_hash, event_id, source,
-                         attributes, object, matched)
+                         attributes, object, matched, checksum)
     SELECT seq, workspace_id, type_id, accepted_ms, id_hash, event_id, source, attributes, object,
-           matched FROM fresh
+           -- The number is mixed in here, where it is known.
+           matched, checksum # (seq & 2147483647)::int4 FROM fresh
 ), numbered AS (
     UPDATE sequencer SET seq = seq + (SELECT count(*) FROM fresh)
 ), weighed AS (
@@ -272,8 +275,11 @@ pub(super) async fn append(
     let attributes: Vec<_> = all().map(|(_, event)| Text(&event.attributes)).collect();
     let objects: Vec<_> = all().map(|(_, event)| Json(&event.object)).collect();
     let matched: Vec<_> = all().map(|(_, event)| list(&event.matched)).collect();
+    let sums: Vec<_> = all()
+        .map(|(job, event)| Sum::of_new_event(job.workspace, event, job.now).unnumbered())
+        .collect();
     let overhead = signed(ROW_OVERHEAD);
-    let values: [Param<'_>; 14] = [
+    let values: [Param<'_>; 15] = [
         &firsts,
         &workspaces,
         &types,
@@ -288,6 +294,7 @@ pub(super) async fn append(
         &WINDOW,
         &overhead,
         &CHUNK_SIZE,
+        &sums,
     ];
     let rows = match within {
         true => conn.query(APPEND, &values).await?,
@@ -312,17 +319,27 @@ fn list(endpoints: &[EndpointId]) -> String {
     format!("{{{}}}", numbers.join(","))
 }
 
-/// An event from its [`COLUMNS`], which begin with the column `at`.
+/// An event from its [`COLUMNS`], which begin with the column `at`, as it was written or `damaged`.
 pub(super) fn event(row: &Row, at: usize) -> Result<Event, StoreError> {
-    Ok(Event {
-        seq: Seq(row.unsigned(at)?),
-        workspace: WorkspaceId(row.get_as(at + 1)?),
-        event_type: EventTypeId(row.get_as(at + 2)?),
-        accepted_at: row.moment(at + 3)?,
-        id: row.text(at + 4)?,
-        source: row.text(at + 5)?,
-        attributes: row.text(at + 6)?,
-        object: row.json(at + 7)?,
-        matched: row.small(at + 8)?,
+    let (seq, workspace) = (row.unsigned(at)?, WorkspaceId(row.get_as(at + 1)?));
+    let values = || {
+        let event = Event {
+            seq: Seq(seq),
+            workspace,
+            event_type: EventTypeId(row.get_as(at + 2)?),
+            accepted_at: row.moment(at + 3)?,
+            id: row.text(at + 4)?,
+            source: row.text(at + 5)?,
+            attributes: row.text(at + 6)?,
+            object: row.json(at + 7)?,
+            matched: row.small(at + 8)?,
+            damaged: false,
+        };
+        Ok::<_, StoreError>((event, row.get_as::<Option<i32>>(at + 9)?))
+    };
+    Ok(match values() {
+        Ok((event, checksum)) => checksum::checked_event(event, checksum),
+        // The row is here, so only what is in it can be at fault.
+        Err(_) => checksum::damaged_event(seq, workspace, EventTypeId(0)),
     })
 }

@@ -19,6 +19,7 @@ use super::columns::{Columns, Json, Param, Text, count, from_json, paged, signed
 use super::database::Conn;
 use super::datasets::{To, Took};
 use super::{partitions, versions};
+use crate::checksum::Sum;
 use crate::page::{self as pages, Filling};
 use crate::{
     Accepted, DELIVERIES_KEPT, Entity, Newest, Page, REFUSED_KEPT, REJECTIONS_FOR, REJECTIONS_KEPT,
@@ -35,6 +36,14 @@ const COLUMNS: &str = "d.id, d.received_ms, d.row_id, d.seq, d.method, d.query, 
 /// Columns that [`rejection`] reads.
 const REJECTION: &str = "r.id, r.source_id, r.first_ms, r.last_ms, r.count, r.cause, r.detail, \
                          r.method, r.address, r.request IS NOT NULL";
+
+/// Adds rows of one moment to a version; the numbers, in the order of the cells. The number of a row is
+/// mixed into its checksum.
+const ADD_ROWS: &str = "INSERT INTO rows (id, version_id, received_ms, suspended, cell, checksum) \
+     SELECT id, $1::int8, $2::int8, false, cell, checksum # (id & 2147483647)::int4 \
+     FROM (SELECT nextval('row_ids') AS id, cell, checksum \
+           FROM (SELECT cell, checksum FROM unnest($3::text[], $4::int4[]) WITH ORDINALITY \
+                 r (cell, checksum, n) ORDER BY n) r) r RETURNING id";
 
 #[async_trait]
 impl ReceivingStore for PostgresStore {
@@ -260,19 +269,17 @@ impl PostgresStore {
             fresh.insert(row.unsigned(0)?);
         }
         let at = now.as_millisecond();
-        let mut cells = Vec::new();
+        let (mut cells, mut sums) = (Vec::new(), Vec::new());
         for (seq, cell) in rows {
             // An event that is in the list twice lands once.
             if fresh.remove(&seq.0) {
                 open.add(cell.len(), at);
                 cells.push(Json(cell));
+                sums.push(Sum::of_row(at, cell).unnumbered());
             }
         }
-        let sql = "INSERT INTO rows (id, version_id, received_ms, suspended, cell) \
-                   SELECT nextval('row_ids'), $1::int8, $2::int8, false, cell \
-                   FROM (SELECT cell FROM unnest($3::text[]) WITH ORDINALITY r (cell, n) \
-                   ORDER BY n) r";
-        tx.execute(sql, &[&signed(open.version().0), &at, &cells]).await?;
+        let sql = ADD_ROWS;
+        tx.execute(sql, &[&signed(open.version().0), &at, &cells, &sums]).await?;
         versions::write(&tx, [(dataset, open)]).await?;
         tx.commit().await?;
         Ok(cells.len() as u64)
@@ -301,14 +308,12 @@ impl PostgresStore {
         }
         let at = now.as_millisecond();
         let texts: Vec<_> = cells.iter().map(|cell| Json(cell)).collect();
+        let sums: Vec<_> = cells.iter().map(|cell| Sum::of_row(at, cell).unnumbered()).collect();
         for cell in cells {
             open.add(cell.len(), at);
         }
-        let sql = "INSERT INTO rows (id, version_id, received_ms, suspended, cell) \
-                   SELECT nextval('row_ids'), $1::int8, $2::int8, false, cell \
-                   FROM (SELECT cell FROM unnest($3::text[]) WITH ORDINALITY r (cell, n) \
-                   ORDER BY n) r RETURNING id";
-        let added = tx.query(sql, &[&signed(open.version().0), &at, &texts]).await?;
+        let sql = ADD_ROWS;
+        let added = tx.query(sql, &[&signed(open.version().0), &at, &texts, &sums]).await?;
         let batches = added.iter().map(|row| row.unsigned(0).map(BatchId));
         let batches = batches.collect::<Result<_, _>>()?;
         versions::write(&tx, [(dataset, open)]).await?;

@@ -222,7 +222,7 @@ async fn write(
         &made,
         &slot,
     ];
-    let rows = Rows::new(&jobs.iter().map(|job| &*job.attempt))?;
+    let rows = Rows::new(&jobs.iter().map(|job| (job.lease.endpoint, &*job.attempt)))?;
     let overhead = signed(ROW_OVERHEAD);
     values.extend(rows.values());
     values.push(&overhead);

@@ -103,6 +103,20 @@ impl Fixture for Place {
 
 contract::suite!(Place::new().await);
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_of_format_2_is_read_back_and_goes_on() {
+    let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+    sql("postgres", &format!("CREATE DATABASE {name}")).await;
+    let dump = contract::earlier::unpacked(include_bytes!("fixtures/format-2.sql.zst"));
+    // But for what is meant for `psql`, and the path that the connection keeps.
+    let kept = |line: &&str| !line.starts_with('\\') && !line.contains("'search_path'");
+    let dump: Vec<_> = str::from_utf8(&dump).unwrap().lines().filter(kept).collect();
+    sql(&name, &dump.join("\n")).await;
+    let options = Options { key: [0x5e; 32], ..options(&name) };
+    let store = Arc::new(PostgresStore::open(options).await.unwrap());
+    contract::earlier::is_read_back_and_goes_on(store).await;
+}
+
 /// Waits until so many nodes have renewed and listen; they do not renew again while a test runs.
 async fn attended(store: &PostgresStore, nodes: i64) {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \

@@ -15,14 +15,15 @@ use super::retention::ROW_OVERHEAD;
 use super::rows::{count, from_json, millis, moment, signed, to_json};
 use super::writer::Tx;
 use super::{SqliteStore, codec, failed};
+use crate::checksum;
 use crate::page::{self, Filling};
 use crate::{AttemptQuery, AttemptStore, Entity, Page, StoreError};
 
 /// Columns that [`attempt`] reads.
-const COLUMNS: &str = "endpoint_id, started_ms, duration_ms, queue_delay_ms, status, success, \
+pub(super) const COLUMNS: &str = "endpoint_id, started_ms, duration_ms, queue_delay_ms, status, success, \
                        advance, failures, retry_ms, revision, request_id, seqs, event_types, \
                        order_ids, url, request_headers, response_headers, response, error, \
-                       parked, refusals, entries";
+                       parked, refusals, entries, checksum";
 
 #[async_trait]
 impl AttemptStore for SqliteStore {
@@ -73,7 +74,7 @@ pub(super) fn insert(
 ) -> Result<(), StoreError> {
     let sql = format!(
         "INSERT INTO attempts (id, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
-         ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)"
+         ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)"
     );
     let seqs = codec::encode(attempt.events.iter().map(|seq| seq.0));
     let request_headers = to_json(&attempt.request_headers)?;
@@ -108,6 +109,7 @@ pub(super) fn insert(
         attempt.park,
         attempt.refusals,
         entries,
+        checksum::of_attempt(endpoint, attempt),
     ];
     tx.conn.prepare_cached(&sql).and_then(|mut insert| insert.execute(row)).map_err(failed)?;
     tx.state.ids.attempt += 1;
@@ -154,10 +156,15 @@ fn select(
 fn columns(brief: bool) -> Cow<'static, str> {
     match brief {
         false => Cow::Borrowed(COLUMNS),
-        true => Cow::Owned(COLUMNS.replace(
-            "request_headers, response_headers, response,",
-            "'[]', response_headers, NULL,",
-        )),
+        true => Cow::Owned(
+            COLUMNS
+                .replace(
+                    "request_headers, response_headers, response,",
+                    "'[]', response_headers, NULL,",
+                )
+                // Without them the rest cannot be compared.
+                .replace("checksum", "NULL"),
+        ),
     }
 }
 
@@ -214,18 +221,34 @@ fn conditions(
 }
 
 fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
-    let text = |column| row.get::<_, String>(column).map_err(failed);
-    let number = |column| row.get::<_, i64>(column).map_err(failed);
+    attempt_from(row, 0)
+}
+
+/// An attempt from its [`COLUMNS`], of which the first is column `at`, as it was written; or it says that
+/// it is damaged.
+pub(super) fn attempt_from(row: &Row<'_>, at: usize) -> Result<Attempt, StoreError> {
+    values(row, at).or_else(|error| {
+        // The row is here, so only what is in it can be at fault.
+        let id: Option<String> = row.get(at + 10).ok();
+        let id = id.and_then(|text| RequestId::parse(&text)).ok_or(error)?;
+        Ok(checksum::damaged_attempt(EndpointId(row.get(at).map_err(failed)?), id))
+    })
+}
+
+fn values(row: &Row<'_>, at: usize) -> Result<Attempt, StoreError> {
+    let text = |column: usize| row.get::<_, String>(at + column).map_err(failed);
+    let number = |column: usize| row.get::<_, i64>(at + column).map_err(failed);
     let duration =
         |column| Ok::<_, StoreError>(Duration::from_millis(number(column)?.unsigned_abs()));
-    let seqs =
-        codec::decode(row.get_ref(11).map_err(failed)?.as_blob().map_err(|e| failed(e.into()))?)?;
-    let entries: Option<Vec<u8>> = row.get(21).map_err(failed)?;
+    let seqs = codec::decode(
+        row.get_ref(at + 11).map_err(failed)?.as_blob().map_err(|e| failed(e.into()))?,
+    )?;
+    let entries: Option<Vec<u8>> = row.get(at + 21).map_err(failed)?;
     let request_id = RequestId::parse(&text(10)?)
         .ok_or_else(|| StoreError::internal("a stored request id is damaged"))?;
     let record = NewAttempt {
         request_id,
-        revision: row.get(9).map_err(failed)?,
+        revision: row.get(at + 9).map_err(failed)?,
         started_at: moment(number(1)?),
         duration: duration(2)?,
         queue_delay: duration(3)?,
@@ -233,20 +256,21 @@ fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
         entries: entries.as_deref().map(codec::decode).transpose()?.unwrap_or_default(),
         event_types: text(12)?.split(',').filter_map(|id| id.parse().ok()).collect(),
         order_ids: from_json(&text(13)?)?,
-        advance: row.get(6).map_err(failed)?,
-        park: row.get(19).map_err(failed)?,
-        refusals: row.get(20).map_err(failed)?,
-        retry_at: row.get::<_, Option<i64>>(8).map_err(failed)?.map(moment),
-        failures: row.get(7).map_err(failed)?,
+        advance: row.get(at + 6).map_err(failed)?,
+        park: row.get(at + 19).map_err(failed)?,
+        refusals: row.get(at + 20).map_err(failed)?,
+        retry_at: row.get::<_, Option<i64>>(at + 8).map_err(failed)?.map(moment),
+        failures: row.get(at + 7).map_err(failed)?,
         url: text(14)?,
         request_headers: from_json(&text(15)?)?,
         outcome: Outcome {
-            status: row.get(4).map_err(failed)?,
+            status: row.get(at + 4).map_err(failed)?,
             response_headers: from_json(&text(16)?)?,
-            response: row.get(17).map_err(failed)?,
-            error: row.get(18).map_err(failed)?,
+            response: row.get(at + 17).map_err(failed)?,
+            error: row.get(at + 18).map_err(failed)?,
         },
     };
-    let endpoint = EndpointId(row.get(0).map_err(failed)?);
-    Ok(Attempt { endpoint, success: row.get(5).map_err(failed)?, record })
+    let endpoint = EndpointId(row.get(at).map_err(failed)?);
+    let attempt = Attempt { endpoint, success: row.get(at + 5).map_err(failed)?, record };
+    Ok(checksum::checked_attempt(attempt, row.get(at + 22).map_err(failed)?))
 }

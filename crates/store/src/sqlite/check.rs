@@ -16,6 +16,9 @@ use crate::sealed::SEALED;
 use crate::vault::Vault;
 use crate::{Actor, Loss, StoreError};
 
+mod counters;
+mod records;
+
 impl SqliteStore {
     /// Looks at everything in a file that nobody works on. It is only read.
     pub fn check(path: &Path, key: &[u8; 32], looking: Looking<'_>) -> Result<Report, StoreError> {
@@ -36,6 +39,8 @@ impl SqliteStore {
         secrets(&conn, &Vault::new(key), &mut report);
         looking("acknowledged", 0)?;
         report.loss = loss(path, &conn, &mut report)?;
+        records::look(&conn, &mut report, looking)?;
+        counters::look(&conn, &mut report, looking)?;
         Ok(report)
     }
 

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde_json::json;
 
-use super::rows::{count, moment, signed, unsigned};
+use super::rows::{count, is_damage, moment, signed, unsigned};
 use super::span::{earlier, halve, later};
 use super::writer::Tx;
 use super::{SqliteStore, audit, datasets, failed, pack, versions};
+use crate::checksum;
 use crate::{
     BATCHES_CHANGED_MAX, BatchChange, BatchQuery, Entity, RowLimit, RowPage, RowQuery, RowStore,
     StoreError,
@@ -169,10 +170,10 @@ fn earlier_version(
 /// The rows of a version between two numbers, the first one included.
 fn rows_between(newest_first: bool) -> &'static str {
     if newest_first {
-        "SELECT id, received_ms, suspended, cell, size, packed FROM rows \
+        "SELECT id, received_ms, suspended, cell, size, packed, checksum FROM rows \
          WHERE version_id = ?1 AND id >= ?2 AND id < ?3 ORDER BY id DESC"
     } else {
-        "SELECT id, received_ms, suspended, cell, size, packed FROM rows \
+        "SELECT id, received_ms, suspended, cell, size, packed, checksum FROM rows \
          WHERE version_id = ?1 AND id >= ?2 AND id < ?3 ORDER BY id"
     }
 }
@@ -261,20 +262,34 @@ fn is_wanted(row: &Row<'_>, query: &RowQuery) -> rusqlite::Result<bool> {
         && query.until.is_none_or(|until| received_ms < until.as_millisecond()))
 }
 
-fn data_row(row: &Row<'_>) -> rusqlite::Result<DataRow> {
-    Ok(DataRow {
-        batch: BatchId(unsigned(row, 0)?),
-        received_at: moment(row.get(1)?),
-        cell: pack::read(row, 4, 5, 3)?,
-    })
+/// A row as it was written, or `damaged`.
+pub(super) fn data_row(row: &Row<'_>) -> rusqlite::Result<DataRow> {
+    let number = unsigned(row, 0)?;
+    let values = || -> rusqlite::Result<_> {
+        let (received_at, cell) = (moment(row.get(1)?), pack::read(row, 4, 5, 3)?);
+        let read = DataRow { batch: BatchId(number), received_at, cell, damaged: false };
+        Ok((read, row.get(6)?))
+    };
+    match values() {
+        Ok((read, checksum)) => Ok(checksum::checked_row(read, checksum)),
+        // One row that cannot be read must not keep the others from anybody.
+        Err(error) if is_damage(&error) => Ok(checksum::damaged_row(number)),
+        Err(error) => Err(error),
+    }
 }
 
 /// The cell of a row; `None` when it is gone.
 pub(super) fn cell(conn: &Connection, row: BatchId) -> Result<Option<Bytes>, StoreError> {
-    let sql = "SELECT cell, size, packed FROM rows WHERE id = ?1";
+    let sql =
+        "SELECT id, received_ms, suspended, cell, size, packed, checksum FROM rows WHERE id = ?1";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    let cell = statement.query_row([signed(row.0)], |row| pack::read(row, 1, 2, 0)).optional();
-    cell.map_err(failed)
+    let found = statement.query_row([signed(row.0)], data_row).optional().map_err(failed)?;
+    match found {
+        Some(damaged) if damaged.damaged => {
+            Err(StoreError::internal(format!("row {row} is damaged in the store")))
+        }
+        found => Ok(found.map(|row| row.cell)),
+    }
 }
 
 /// What [`batch`] reads.

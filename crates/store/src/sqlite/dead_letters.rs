@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::memory::{Memory, lock};
 use super::retention::ROW_OVERHEAD;
-use super::rows::{count, moment, signed, unsigned};
+use super::rows::{count, is_damage, moment, signed, unsigned};
 use super::writer::Tx;
 use super::{SqliteStore, audit, checkpoint, failed};
 use crate::{
@@ -135,7 +135,10 @@ pub(super) fn park(
     let (at, request_id) = (attempt.started_at.as_millisecond(), attempt.request_id.as_str());
     for seq in &attempt.events {
         let row = params![endpoint.0, signed(seq.0), at, request_id, signed(ROW_OVERHEAD)];
-        insert.execute(row).map_err(failed)?;
+        match insert.execute(row) {
+            Err(error) if is_damage(&error) => park_unread(tx, endpoint, *seq, attempt)?,
+            done => drop(done.map_err(failed)?),
+        }
     }
     let mut letters = count_of(tx.conn, endpoint)?;
     while letters > DEAD_LETTERS_MAX
@@ -146,6 +149,23 @@ pub(super) fn park(
         letters -= 1;
     }
     Ok(letters)
+}
+
+/// Makes a dead letter of an event that cannot be read.
+fn park_unread(
+    tx: &Tx<'_>,
+    endpoint: EndpointId,
+    seq: Seq,
+    attempt: &NewAttempt,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO dead_letters (endpoint_id, seq, type_id, parked_ms, request_id, bytes) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET \
+               parked_ms = excluded.parked_ms, request_id = excluded.request_id";
+    let event_type = attempt.event_types.first().map_or(0, |id| id.0);
+    let (at, request_id) = (attempt.started_at.as_millisecond(), attempt.request_id.as_str());
+    let row = params![endpoint.0, signed(seq.0), event_type, at, request_id, signed(ROW_OVERHEAD)];
+    tx.conn.prepare_cached(sql).and_then(|mut sql| sql.execute(row)).map_err(failed)?;
+    Ok(())
 }
 
 fn oldest(conn: &Connection, endpoint: EndpointId) -> Result<Option<Seq>, StoreError> {

@@ -10,15 +10,16 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::keys::{Key, id_hash};
 use super::retention::ROW_OVERHEAD;
-use super::rows::{Raw, Text, count, moment, signed, unsigned};
+use super::rows::{Raw, Text, count, is_damage, moment, signed, unsigned};
 use super::writer::Tx;
 use super::{SqliteStore, codec, failed, keys};
+use crate::checksum::{self, Sum};
 use crate::page::{self, Filling};
 use crate::{CatalogStore, EventQuery, JournalStore, Page, StoreError};
 
 /// Columns that [`event`] reads.
 pub(super) const COLUMNS: &str = "seq, workspace_id, type_id, accepted_ms, event_id, source, \
-                                  attributes, object, matched";
+                                  attributes, object, matched, checksum";
 
 #[async_trait]
 impl JournalStore for SqliteStore {
@@ -29,8 +30,8 @@ impl JournalStore for SqliteStore {
         now: Timestamp,
     ) -> Result<Vec<Receipt>, StoreError> {
         // Hashing is done here, on the caller's thread, to keep the writing thread short.
-        let keyed: Vec<_> = events.into_iter().map(|event| keyed(workspace, event)).collect();
-        let bytes = keyed.iter().map(|(_, event)| event.object.len()).sum();
+        let keyed: Vec<_> = events.into_iter().map(|event| keyed(workspace, event, now)).collect();
+        let bytes = keyed.iter().map(|keyed| keyed.event.object.len()).sum();
         self.writer.grouped(bytes, move |tx| append(tx, workspace, keyed, now)).await
     }
 
@@ -68,20 +69,18 @@ impl JournalStore for SqliteStore {
         workspace: WorkspaceId,
         seqs: &[Seq],
     ) -> Result<Vec<Arc<Event>>, StoreError> {
-        let events = self.load(seqs.iter().map(|seq| seq.0).collect()).await?;
+        let events =
+            self.load_up_to(workspace, seqs.iter().map(|seq| seq.0).collect(), usize::MAX).await?;
         Ok(events.into_iter().flatten().filter(|event| event.workspace == workspace).collect())
     }
 }
 
 impl SqliteStore {
-    /// The events with these numbers, from memory where they are there.
-    pub(super) async fn load(&self, seqs: Vec<u64>) -> Result<Vec<Option<Arc<Event>>>, StoreError> {
-        self.load_up_to(seqs, usize::MAX).await
-    }
-
-    /// The first events with these numbers, up to the one whose object fills `bytes`.
+    /// The first of a workspace's events with these numbers, from memory where they are there, up to the
+    /// one whose object fills `bytes`.
     pub(super) async fn load_up_to(
         &self,
+        workspace: WorkspaceId,
         seqs: Vec<u64>,
         bytes: usize,
     ) -> Result<Vec<Option<Arc<Event>>>, StoreError> {
@@ -94,7 +93,7 @@ impl SqliteStore {
             let mut room = bytes;
             for (place, seq) in seqs.into_iter().enumerate() {
                 if events[place].is_none() {
-                    events[place] = by_seq(conn, seq)?.map(Arc::new);
+                    events[place] = by_seq(conn, workspace, seq)?.map(Arc::new);
                 }
                 room = room.saturating_sub(object_bytes(events[place].as_ref()));
                 if room == 0 {
@@ -122,12 +121,20 @@ fn cut(events: &mut Vec<Option<Arc<Event>>>, bytes: usize) {
     events.truncate(last.map_or(events.len(), |last| last + 1));
 }
 
-/// An event with what it is known again by.
-pub(super) type Keyed = (Key, NewEvent);
+/// An event with all that is worked out of it before it comes to the writing thread.
+#[derive(Debug)]
+pub(super) struct Keyed {
+    /// What it is known again by.
+    key: Key,
+    /// What it is compared with when it is read.
+    sum: Sum,
+    pub(super) event: NewEvent,
+}
 
 /// Works out what an event is known again by.
-pub(super) fn keyed(workspace: WorkspaceId, event: NewEvent) -> Keyed {
-    (Key::new(workspace, &event.id, &event.source), event)
+pub(super) fn keyed(workspace: WorkspaceId, event: NewEvent, now: Timestamp) -> Keyed {
+    let key = Key::new(workspace, &event.id, &event.source);
+    Keyed { key, sum: Sum::of_new_event(workspace, &event, now), event }
 }
 
 /// Appends events and queues them once the transaction is committed.
@@ -140,13 +147,13 @@ pub(super) fn append(
     let mut receipts = Vec::with_capacity(events.len());
     let mut appended = Vec::with_capacity(events.len());
     let mut ids = Vec::with_capacity(events.len());
-    for (key, event) in events {
+    for Keyed { key, sum, event } in events {
         if let Some(first) = duplicate(tx, key, workspace, &event)? {
             receipts.push(first);
             continue;
         }
         let matched = u32::try_from(event.matched.len()).unwrap_or(u32::MAX);
-        let (event, endpoints) = insert(tx, workspace, event, now)?;
+        let (event, endpoints) = insert(tx, workspace, event, sum, now)?;
         tx.state.keys.push(workspace, event.seq.0, key);
         ids.push((event.seq.0, key));
         receipts.push(Receipt { seq: event.seq, matched, duplicate: false });
@@ -167,9 +174,13 @@ fn duplicate(
     event: &NewEvent,
 ) -> Result<Option<Receipt>, StoreError> {
     let Some(seq) = tx.state.keys.find(key) else { return Ok(None) };
-    let first = by_seq(tx.conn, seq)?;
+    let first = by_seq(tx.conn, workspace, seq)?;
+    // What is damaged can be published again.
     let same = |first: &Event| {
-        first.workspace == workspace && first.id == event.id && first.source == event.source
+        first.workspace == workspace
+            && !first.damaged
+            && first.id == event.id
+            && first.source == event.source
     };
     Ok(first.filter(same).map(|first| Receipt {
         seq: first.seq,
@@ -182,11 +193,13 @@ fn insert(
     tx: &mut Tx<'_>,
     workspace: WorkspaceId,
     new: NewEvent,
+    sum: Sum,
     now: Timestamp,
 ) -> Result<(Event, Vec<EndpointId>), StoreError> {
     let seq = tx.state.ids.seq;
     let sql = "INSERT INTO journal (seq, workspace_id, type_id, accepted_ms, event_id, source, \
-               attributes, object, matched) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+               attributes, object, matched, checksum) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     let matched = codec::encode(new.matched.iter().map(|id| u64::from(id.0.unsigned_abs())));
     let row = params![
         signed(seq),
@@ -198,6 +211,7 @@ fn insert(
         new.attributes,
         Text(&new.object),
         matched,
+        sum.at(seq),
     ];
     tx.conn.prepare_cached(sql).and_then(|mut insert| insert.execute(row)).map_err(failed)?;
     tx.state.ids.seq += 1;
@@ -213,6 +227,7 @@ fn insert(
         attributes: new.attributes,
         object: new.object,
         matched: u32::try_from(new.matched.len()).unwrap_or(u32::MAX),
+        damaged: false,
     };
     Ok((event, new.matched))
 }
@@ -247,7 +262,7 @@ fn list(
         seqs.reverse();
     }
     seqs.truncate(page::read_for(query.limit));
-    let events = seqs.into_iter().filter_map(|seq| by_seq(conn, seq).transpose());
+    let events = seqs.into_iter().filter_map(|seq| by_seq(conn, workspace, seq).transpose());
     Filling::of(query.limit, events.map(|event| event.map(Arc::new)))
 }
 
@@ -259,20 +274,21 @@ fn find(
     source: Option<&str>,
     newest: &[u64],
 ) -> Result<Option<Arc<Event>>, StoreError> {
+    // The id of what is damaged is known by its hash alone.
     let fits = |event: &Event| {
         event.workspace == workspace
-            && event.id == id
-            && source.is_none_or(|source| event.source == source)
+            && (event.damaged || event.id == id)
+            && source.is_none_or(|source| event.damaged || event.source == source)
     };
     for seq in newest {
-        if let Some(event) = by_seq(conn, *seq)?.filter(&fits) {
+        if let Some(event) = by_seq(conn, workspace, *seq)?.filter(&fits) {
             return Ok(Some(Arc::new(event)));
         }
     }
     let hash = id_hash(workspace, id);
-    match find_stored(conn, hash, &fits)? {
+    match find_stored(conn, workspace, hash, &fits)? {
         Some(event) => Ok(Some(event)),
-        None => find_in_old_runs(conn, hash, &fits),
+        None => find_in_old_runs(conn, workspace, hash, &fits),
     }
 }
 
@@ -283,6 +299,7 @@ const PARTS_OF: &str = "SELECT first_seq, places FROM event_ids WHERE part = ?1 
 /// The newest event before the last checkpoint that has this hash and fits.
 fn find_stored(
     conn: &Connection,
+    workspace: WorkspaceId,
     hash: u64,
     fits: &impl Fn(&Event) -> bool,
 ) -> Result<Option<Arc<Event>>, StoreError> {
@@ -292,7 +309,7 @@ fn find_stored(
         let first = unsigned(run, 0).map_err(failed)?;
         let part = run.get_ref(1).map_err(failed)?.as_blob().map_err(|e| failed(e.into()))?;
         for place in keys::places(part, hash) {
-            if let Some(event) = by_seq(conn, first + u64::from(place))?.filter(fits) {
+            if let Some(event) = by_seq(conn, workspace, first + u64::from(place))?.filter(fits) {
                 return Ok(Some(Arc::new(event)));
             }
         }
@@ -303,6 +320,7 @@ fn find_stored(
 /// The same, of the runs that were written before ids had parts.
 fn find_in_old_runs(
     conn: &Connection,
+    workspace: WorkspaceId,
     hash: u64,
     fits: &impl Fn(&Event) -> bool,
 ) -> Result<Option<Arc<Event>>, StoreError> {
@@ -315,7 +333,7 @@ fn find_in_old_runs(
         let hashes = run.get_ref(1).map_err(failed)?.as_blob().map_err(|e| failed(e.into()))?;
         for (place, key) in keys::decode(hashes).enumerate().rev() {
             if key.id == hash
-                && let Some(event) = by_seq(conn, first + place as u64)?.filter(fits)
+                && let Some(event) = by_seq(conn, workspace, first + place as u64)?.filter(fits)
             {
                 return Ok(Some(Arc::new(event)));
             }
@@ -324,17 +342,38 @@ fn find_in_old_runs(
     Ok(None)
 }
 
-/// The event with this number.
-pub(super) fn by_seq(conn: &Connection, seq: u64) -> Result<Option<Event>, StoreError> {
+/// The event with this number, which is the workspace's if it is there.
+pub(super) fn by_seq(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    seq: u64,
+) -> Result<Option<Event>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM journal WHERE seq = ?1");
     let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
-    statement.query_row([signed(seq)], event).optional().map_err(failed)
+    match statement.query_row([signed(seq)], |row| event(row, workspace)).optional() {
+        // One event that cannot be read must not keep the others from anybody.
+        Err(error) if is_damage(&error) => {
+            Ok(Some(checksum::damaged_event(seq, workspace, EventTypeId(0))))
+        }
+        found => found.map_err(failed),
+    }
 }
 
-/// An event from its [`COLUMNS`].
-pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+/// An event from its [`COLUMNS`], as it was written or `damaged`, and then of this workspace.
+pub(super) fn event(row: &Row<'_>, workspace: WorkspaceId) -> rusqlite::Result<Event> {
+    let seq = unsigned(row, 0)?;
+    let event = match values(row) {
+        Ok((event, checksum)) => checksum::checked_event(event, checksum),
+        Err(error) if is_damage(&error) => checksum::damaged_event(seq, workspace, EventTypeId(0)),
+        Err(error) => return Err(error),
+    };
+    Ok(if event.damaged { Event { workspace, ..event } } else { event })
+}
+
+/// What the row says, and its checksum.
+fn values(row: &Row<'_>) -> rusqlite::Result<(Event, Option<i32>)> {
     let matched = codec::decode(row.get_ref(8)?.as_blob()?).unwrap_or_default();
-    Ok(Event {
+    let event = Event {
         seq: Seq(unsigned(row, 0)?),
         workspace: WorkspaceId(row.get(1)?),
         event_type: EventTypeId(row.get(2)?),
@@ -344,7 +383,9 @@ pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
         attributes: row.get(6)?,
         object: row.get::<_, Raw>(7)?.0,
         matched: u32::try_from(matched.len()).unwrap_or(u32::MAX),
-    })
+        damaged: false,
+    };
+    Ok((event, row.get(9)?))
 }
 
 #[cfg(test)]
@@ -386,7 +427,7 @@ mod tests {
         let conn = Connection::open(path).unwrap();
         let hash = id_hash(ws, "event-1");
         conn.prepare_cached(PARTS_OF).unwrap().reset_status(VmStep);
-        let found = find_stored(&conn, hash, &|event| event.id == "event-1").unwrap();
+        let found = find_stored(&conn, ws, hash, &|event| event.id == "event-1").unwrap();
         assert!(found.is_some());
         let steps = conn.prepare_cached(PARTS_OF).unwrap().get_status(VmStep);
         assert!(steps < 100, "{steps}");
@@ -450,7 +491,7 @@ mod tests {
         // From memory, and after a start from the file.
         for store in [store, open(&directory)] {
             for (bytes, loaded) in [(0, 1), (1_000, 1), (1_001, 2), (3_500, 4), (usize::MAX, 9)] {
-                let events = store.load_up_to(seqs.clone(), bytes).await.unwrap();
+                let events = store.load_up_to(ID, seqs.clone(), bytes).await.unwrap();
                 assert_eq!(events.len(), loaded, "{bytes}");
                 assert!(events.iter().all(Option::is_some));
             }

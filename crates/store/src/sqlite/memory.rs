@@ -341,6 +341,7 @@ mod tests {
                 attributes: String::new(),
                 object: "{}".into(),
                 matched: 0,
+                damaged: false,
             })
         };
         let mut recent = Recent::default();

@@ -309,6 +309,14 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_store_of_format_19_is_read_back_and_goes_on() {
+        let place = directory();
+        let file = contract::earlier::unpacked(include_bytes!("fixtures/format-19.db.zst"));
+        std::fs::write(place.0.path().join("hookyard.db"), file).unwrap();
+        contract::earlier::is_read_back_and_goes_on(place.open().await).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn rows_of_format_1_are_read() {
         let place = directory();
         let mut conn = connect(&place.0.path().join("hookyard.db")).unwrap();

@@ -41,6 +41,8 @@ pub(super) enum Stored {
     Packed {
         /// Its bytes before.
         size: usize,
+        /// Their CRC-32.
+        sum: u32,
         /// The frame.
         frame: Bytes,
     },
@@ -52,6 +54,14 @@ impl Stored {
         match self {
             Self::Plain(text) => text.len(),
             Self::Packed { size, .. } => *size,
+        }
+    }
+
+    /// The CRC-32 of the text.
+    pub(super) fn sum(&self) -> u32 {
+        match self {
+            Self::Plain(text) => crc32fast::hash(text),
+            Self::Packed { sum, .. } => *sum,
         }
     }
 
@@ -89,7 +99,7 @@ pub(super) fn packed(text: Bytes, from: usize) -> Stored {
     }
     match compress(&text) {
         Some(frame) if frame.len() <= size - size / SAVED_PART => {
-            Stored::Packed { size, frame: frame.into() }
+            Stored::Packed { size, sum: crc32fast::hash(&text), frame: frame.into() }
         }
         _ => Stored::Plain(text),
     }
@@ -154,7 +164,7 @@ mod tests {
             let text = Bytes::from(bytes.repeat(times));
             match packed(text.clone(), 0) {
                 Stored::Plain(same) => prop_assert_eq!(same, text),
-                Stored::Packed { size, frame } => {
+                Stored::Packed { size, frame, .. } => {
                     prop_assert!(frame.len() < size);
                     prop_assert_eq!(unpack(&frame, size).unwrap(), text);
                 }
@@ -182,7 +192,8 @@ mod tests {
 
     #[test]
     fn frames_of_another_size_are_refused() {
-        let Stored::Packed { size, frame } = packed(vec![b'1'; 5_000].into(), PACKED_FROM) else {
+        let Stored::Packed { size, frame, .. } = packed(vec![b'1'; 5_000].into(), PACKED_FROM)
+        else {
             panic!("it was not packed");
         };
         assert!(frame.len() < 100);

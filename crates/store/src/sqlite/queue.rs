@@ -157,7 +157,8 @@ impl SqliteStore {
     ) -> Result<(Vec<(u64, Option<Queued>)>, u64), StoreError> {
         let (entries, below) = self.places(endpoint, queue, from, limit.events, below).await?;
         let seqs = entries.iter().map(|entry| entry.seq).collect();
-        let events = self.load_up_to(seqs, limit.bytes).await?;
+        let owner = self.memory.endpoint(endpoint).ok_or(StoreError::LeaseLost)?.workspace;
+        let events = self.load_up_to(owner, seqs, limit.bytes).await?;
         let until = match events.len() {
             all if all == entries.len() && all < limit.events => below.max(from),
             some => some.checked_sub(1).map_or(from, |last| entries[last].place + 1),
@@ -321,7 +322,7 @@ impl History {
             read += 1;
             self.read_to = unsigned(row, 0).map_err(failed)?;
             let wanted = match &self.only {
-                Some(only) => only.wants(&journal::event(row).map_err(failed)?),
+                Some(only) => only.wants(&journal::event(row, self.workspace).map_err(failed)?),
                 None => true,
             };
             if wanted {

@@ -34,7 +34,7 @@ impl ReceivingStore for SqliteStore {
             Some(request) => Some(Kept::new(request, cell.as_ref().zip(stored.as_ref())).await?),
             None => None,
         };
-        let event = event.map(|event| keyed(workspace, event));
+        let event = event.map(|event| keyed(workspace, event, now));
         let prepared = Prepared { source, workspace, repeat, event, cell: stored, kept };
         let bytes = prepared.bytes();
         self.writer.grouped(bytes, move |tx| accept(tx, prepared, now)).await
@@ -165,7 +165,7 @@ impl Prepared {
     /// What is written, roughly.
     fn bytes(&self) -> usize {
         let cell = self.cell.as_ref().map_or(0, |cell| cell.written().len());
-        let event = self.event.as_ref().map_or(0, |(_, event)| event.object.len());
+        let event = self.event.as_ref().map_or(0, |keyed| keyed.event.object.len());
         cell + event + self.kept.as_ref().map_or(0, Kept::bytes)
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
-use rusqlite::{Row, ToSql};
+use rusqlite::{ErrorCode, Row, ToSql};
 
 pub(super) use crate::stored::{from_json, millis, moment, to_json};
 
@@ -19,6 +19,18 @@ pub(super) fn count(number: usize) -> i64 {
 /// Reads what [`signed`] made.
 pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(row.get::<_, i64>(column)?.cast_unsigned())
+}
+
+/// Whether an error is one of what is stored, and not of the reading: other rows may be read.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::SqliteFailure(error, _) => error.code == ErrorCode::DatabaseCorrupt,
+        rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::Utf8Error(..) => true,
+        _ => false,
+    }
 }
 
 /// Bytes that are UTF-8 already, bound as text without a copy.

@@ -106,7 +106,8 @@ impl Search<'_> {
             }
             slice.examined += 1;
             let passes = match only {
-                Some(only) => journal::by_seq(conn, *seq)?.is_some_and(|event| only.wants(&event)),
+                Some(only) => journal::by_seq(conn, self.workspace, *seq)?
+                    .is_some_and(|event| only.wants(&event)),
                 None => true,
             };
             if passes {

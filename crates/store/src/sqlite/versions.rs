@@ -19,6 +19,7 @@ use super::pack::Stored as Cell;
 use super::rows::{Text, count, moment, signed, unsigned};
 use super::writer::Tx;
 use super::{SqliteStore, audit, datasets, failed};
+use crate::checksum::Sum;
 use crate::{Entity, StoreError, VersionStore};
 
 /// Rows that are deleted within the transaction that drops their version. A source that was always in
@@ -211,21 +212,22 @@ fn write_rows(tx: &mut Tx<'_>, unwritten: &HashSet<VersionId>) -> Result<(), Sto
     if tx.state.rows.is_empty() {
         return Ok(());
     }
-    let plain = "INSERT INTO rows (id, version_id, received_ms, suspended, cell) \
-                 VALUES (?1, ?2, ?3, 0, ?4)";
-    let packed = "INSERT INTO rows (id, version_id, received_ms, suspended, cell, size, packed) \
-                  VALUES (?1, ?2, ?3, 0, '', ?4, ?5)";
+    let plain = "INSERT INTO rows (id, version_id, received_ms, suspended, checksum, cell) \
+                 VALUES (?1, ?2, ?3, 0, ?4, ?5)";
+    let packed = "INSERT INTO rows (id, version_id, received_ms, suspended, checksum, cell, size, \
+                  packed) VALUES (?1, ?2, ?3, 0, ?4, '', ?5, ?6)";
     let mut plain = tx.conn.prepare_cached(plain).map_err(failed)?;
     let mut packed = tx.conn.prepare_cached(packed).map_err(failed)?;
     for NewRow { id, version, received_ms, cell } in std::mem::take(&mut tx.state.rows) {
         if unwritten.contains(&version) {
             continue;
         }
+        let sum = Sum::of_packed_row(received_ms, cell.sum()).at(id);
         let (id, version) = (signed(id), signed(version.0));
         let written = match &cell {
-            Cell::Plain(text) => plain.execute(params![id, version, received_ms, Text(text)]),
-            Cell::Packed { size, frame } => {
-                packed.execute(params![id, version, received_ms, count(*size), &frame[..]])
+            Cell::Plain(text) => plain.execute(params![id, version, received_ms, sum, Text(text)]),
+            Cell::Packed { size, frame, .. } => {
+                packed.execute(params![id, version, received_ms, sum, count(*size), &frame[..]])
             }
         };
         written.map_err(failed)?;

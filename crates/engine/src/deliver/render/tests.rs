@@ -49,6 +49,7 @@ fn event(kind: &str, object: impl Into<String>) -> Arc<Event> {
         attributes: String::new(),
         object: Bytes::from(object.into()),
         matched: 1,
+        damaged: false,
     })
 }
 

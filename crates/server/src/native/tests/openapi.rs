@@ -92,13 +92,19 @@ fn the_journal_is_as_described() {
         attributes: r#"{"subject":"s"}"#.to_owned(),
         object: bytes::Bytes::from_static(b"{}"),
         matched: 2,
+        damaged: false,
     };
     let shown = crate::native::event::show(&Catalogue::default(), &event);
     let page: EventPage = serde_json::from_str(&format!(r#"{{"events":[{shown}]}}"#)).unwrap();
     let first = &page.events[0];
-    assert_eq!((first.seq, first.matched, page.next.as_deref()), (1, 2, None));
-    assert_eq!(first.accepted_at, jiff::Timestamp::UNIX_EPOCH);
-    let shown = &first.event;
+    assert_eq!((first.seq, first.matched, page.next.as_deref()), (1, Some(2), None));
+    assert_eq!(first.accepted_at, Some(jiff::Timestamp::UNIX_EPOCH));
+    let shown = first.event.as_ref().unwrap();
     assert_eq!((&*shown.id, &*shown.source, &*shown.specversion), ("a\"", "/shop", "1.0"));
     assert!(shown.data.is_empty() && shown.r#type.is_empty());
+    let damaged = hookyard_core::model::Event { damaged: true, ..event };
+    let shown = crate::native::event::show(&Catalogue::default(), &damaged);
+    let page: EventPage = serde_json::from_str(&format!(r#"{{"events":[{shown}]}}"#)).unwrap();
+    let first = &page.events[0];
+    assert!(first.event.is_none() && first.damaged.as_ref().unwrap().contains("event 1 is"));
 }

@@ -202,6 +202,7 @@ mod tests {
             batch: BatchId(7),
             received_at: Timestamp::UNIX_EPOCH,
             cell: "{\"a\" : 1.0}".into(),
+            damaged: false,
         };
         let found =
             Found { version: VersionId(3), rows: vec![row.clone(), row], next: Some(BatchId(7)) };
