@@ -152,11 +152,12 @@ PAGE = 4096
 
 def cut(data, shadow, chance):
     """Makes a data directory what a cut of the power could have left: of each file what the last fsync had
-    reached, with some of the pages that were written since, in no order."""
+    reached, with some of the pages that were written since, in no order. A file without an fsync may be there."""
     for file in data.iterdir():
         durable = shadow / file.name
         if not durable.exists():
-            file.unlink()
+            if chance.random() < 0.5:
+                file.unlink()
             continue
         before, after = durable.read_bytes(), file.read_bytes()
         size = chance.choice([len(before), len(after)])
