@@ -239,6 +239,8 @@ class Load:
                 if n in names:
                     repeated += 1
                     account.new_ids += name != names[n]
+                    print(f"{endpoint.name}: e{n} came as {names[n]}, and again as {name} in request",
+                          delivery.headers["x-ultracart-request-id"])
                 else:
                     first.append(n)
                 names[n] = name
