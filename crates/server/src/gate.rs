@@ -1,110 +1,32 @@
 //! What a request must pass before its handler sees it: its head must be within bounds, and its caller
 //! may not come too often. Each API is refused in its own form.
 
-use std::fmt::{self, Write};
+use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CONNECTION, HOST, RETRY_AFTER, TRANSFER_ENCODING};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use hookyard_engine::limits::{Exceeded, Reports, Standing};
+use hookyard_engine::limits::{Reports, Standing};
 use hookyard_store::Actor;
 
 use crate::budget::{self, Full};
 use crate::listener::Connection;
 use crate::probes::{LIVEZ, READYZ};
 use crate::problem::Problem;
+use crate::turned::{HEADERS_MAX, Turned};
 use crate::{App, inbound, mammoth, ultracart};
-
-/// The most headers of a request. Browsers behind two proxies send some forty.
-pub(crate) const HEADERS_MAX: usize = 100;
 
 /// What separates a name from its value and ends the line, in bytes.
 const HEADER_BYTES_EACH: usize = 4;
-
-/// Seconds after which a caller that has too many connections may try again: some end at any moment.
-const CONNECTIONS_RETRY_SECONDS: u64 = 1;
-
-/// Seconds after which a caller for whose body there was no room may try again: requests take moments.
-const FULL_RETRY_SECONDS: u64 = 1;
 
 /// The quotas that hold for the caller, and what is left of them, as draft 11 of the IETF's
 /// "RateLimit header fields for HTTP" has it. The three fields of drafts up to 6 are not sent: they
 /// say how one limit stands, and here there may be four.
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-
-/// Why a request is turned away.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Turned {
-    /// Its path and query are longer than this many bytes.
-    Uri(usize),
-    /// It has more headers than [`HEADERS_MAX`], or more bytes of them than this many.
-    Headers(usize),
-    /// Its caller comes too often.
-    Rate(Exceeded),
-    /// Its caller has too many connections.
-    Connections,
-    /// Its body came too slowly.
-    Stalled,
-    /// There is no room for its body, or for its answer, beside those of others.
-    Full,
-    /// It names no host, or several.
-    Host,
-    /// Its body is coded in a way that is not known here.
-    TransferCoding,
-}
-
-impl Turned {
-    pub(crate) fn status(&self) -> StatusCode {
-        match self {
-            Self::Uri(_) => StatusCode::URI_TOO_LONG,
-            Self::Headers(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::Rate(_) | Self::Connections => StatusCode::TOO_MANY_REQUESTS,
-            Self::Stalled => StatusCode::REQUEST_TIMEOUT,
-            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Host => StatusCode::BAD_REQUEST,
-            Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
-        }
-    }
-
-    /// Whole seconds after which the caller may come again.
-    pub(crate) fn retry_after(&self) -> Option<u64> {
-        match self {
-            Self::Rate(exceeded) => Some(exceeded.wait_seconds()),
-            Self::Connections => Some(CONNECTIONS_RETRY_SECONDS),
-            Self::Full => Some(FULL_RETRY_SECONDS),
-            Self::Uri(_) | Self::Headers(_) | Self::Stalled | Self::Host | Self::TransferCoding => {
-                None
-            }
-        }
-    }
-}
-
-impl fmt::Display for Turned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Uri(most) => write!(f, "path and query have more than {most} bytes"),
-            Self::Headers(most) => {
-                write!(f, "there are more than {HEADERS_MAX} headers or {most} bytes of them")
-            }
-            Self::Rate(exceeded) => exceeded.fmt(f),
-            Self::Connections => f.write_str("there are too many connections from this address"),
-            Self::Stalled => f.write_str("the body came too slowly"),
-            Self::Full => f.write_str(
-                "the server holds as many bytes of requests and answers as it may: come again in a \
-                 moment",
-            ),
-            Self::Host => f.write_str("send exactly one host header, with one host"),
-            Self::TransferCoding => f.write_str(
-                "the only transfer-encoding that is read here is chunked: send other codings as \
-                 content-encoding",
-            ),
-        }
-    }
-}
 
 /// The answer to a request that is turned away, in the form of the API that its path is of.
 pub(crate) fn refuse(path: &str, turned: &Turned) -> Response {

@@ -4,6 +4,7 @@
 //! no API uses another.
 #![forbid(unsafe_code)]
 
+use std::future::Future;
 use std::sync::Arc;
 
 use axum::{Router, middleware};
@@ -11,6 +12,7 @@ use hookyard_engine::Engine;
 use hookyard_engine::oauth::Lifetimes;
 use hookyard_tables::{Tables, sql};
 use ipnet::IpNet;
+use tokio::net::TcpListener;
 
 #[cfg(test)]
 mod access_tests;
@@ -35,10 +37,11 @@ mod sandbox;
 mod tenant_tests;
 #[cfg(test)]
 mod test_server;
+mod turned;
 mod ultracart;
 
 use budget::Budget;
-pub use listener::{Bounds, serve};
+pub use listener::Bounds;
 pub use native::audit_line;
 use problem::{Code, Problem};
 use readiness::Readiness;
@@ -127,4 +130,17 @@ pub fn router(engine: Arc<Engine>, settings: Settings) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), gate::pass))
         .layer(log)
         .with_state(app)
+}
+
+/// Serves `router` on `listener` until `stop` resolves, then takes no more connections, closes the
+/// idle ones and returns when the requests in flight are answered. Dropping the future gives up on
+/// waiting for them.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    bounds: Bounds,
+    trusted_proxies: Vec<IpNet>,
+    stop: impl Future<Output = ()>,
+) {
+    listener::serve(listener, (router, gate::refuse), bounds, trusted_proxies, stop).await;
 }

@@ -10,7 +10,7 @@ use hookyard_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::gate::Turned;
+use crate::turned::Turned;
 
 /// Seconds after which a caller who was told to come later may: a store that cannot commit now is
 /// usually back after a moment.

@@ -1,7 +1,7 @@
 //! Taking connections and answering requests on them, without waiting for callers that do not move.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::pin::pin;
@@ -21,9 +21,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{Service, ServiceExt};
 
-use crate::gate::{self, Turned};
 use crate::peer::Peer;
 use crate::sandbox;
+use crate::turned::Turned;
 
 mod body;
 mod connection;
@@ -41,7 +41,7 @@ use wire::Wire;
 /// that it is for: above this, the answer is a bare 431.
 const HEAD_BYTES_SPARE: usize = 16 << 10;
 
-/// The most headers of a request that are parsed; more than [`gate::HEADERS_MAX`] are refused.
+/// The most headers of a request that are parsed; more than [`crate::turned::HEADERS_MAX`] are refused.
 const HEADERS_PARSED_MAX: usize = 256;
 
 /// How long to wait after the system refused a connection for want of descriptors or memory, so that
@@ -96,17 +96,20 @@ impl Default for Bounds {
     }
 }
 
+/// The answer to a request for a path that is turned away, in the form of the API that the path is of.
+pub(crate) type Refuse = fn(path: &str, turned: &Turned) -> Response<Body>;
+
 /// Serves `router` on `listener` until `stop` resolves, then takes no more connections, closes the
 /// idle ones and returns when the requests in flight are answered. Dropping the future gives up on
-/// waiting for them.
-pub async fn serve(
+/// waiting for them. Callers that get no place are told so by `refuse`.
+pub(crate) async fn serve(
     listener: TcpListener,
-    router: Router,
+    (router, refuse): (Router, Refuse),
     bounds: Bounds,
     trusted_proxies: Vec<IpNet>,
     stop: impl Future<Output = ()>,
 ) {
-    let server = Server::new(router, bounds, trusted_proxies);
+    let server = Server::new((router, refuse), bounds, trusted_proxies);
     let graceful = GracefulShutdown::new();
     let mut stop = pin!(stop);
     loop {
@@ -127,13 +130,18 @@ struct Server {
     http: http1::Builder,
     bounds: Arc<Bounds>,
     router: Router,
+    refuse: Refuse,
     connections: Arc<Semaphore>,
     places: Places,
     refusals: Arc<Semaphore>,
 }
 
 impl Server {
-    fn new(router: Router, bounds: Bounds, trusted_proxies: Vec<IpNet>) -> Self {
+    fn new(
+        (router, refuse): (Router, Refuse),
+        bounds: Bounds,
+        trusted_proxies: Vec<IpNet>,
+    ) -> Self {
         let each = bounds.connections_per_address_max;
         let places = Places::new(bounds.connections_max, each, trusted_proxies);
         Self {
@@ -141,6 +149,7 @@ impl Server {
             connections: Arc::new(Semaphore::new(bounds.connections_max)),
             bounds: Arc::new(bounds),
             router,
+            refuse,
             places,
             refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
         }
@@ -196,7 +205,12 @@ impl Server {
         tracing::debug!(%address, "too many connections from one address");
         let mut http = self.http.clone();
         http.keep_alive(false);
-        let service = tower::service_fn(turn_away);
+        let refuse = self.refuse;
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let mut response = refuse(request.uri().path(), &Turned::Connections);
+            sandbox::confine(response.headers_mut());
+            ready(Ok(response))
+        });
         let at = (stream, address, Arc::default());
         let connection = self.answer(&http, at, service);
         tokio::spawn(async move {
@@ -239,13 +253,6 @@ impl Server {
         });
         http.serve_connection(TokioIo::new(wire), service)
     }
-}
-
-/// The answer to a caller that has too many connections.
-async fn turn_away(request: Request<Body>) -> Result<Response<Body>, Infallible> {
-    let mut response = gate::refuse(request.uri().path(), &Turned::Connections);
-    sandbox::confine(response.headers_mut());
-    Ok(response)
 }
 
 fn protocol(bounds: &Bounds) -> http1::Builder {

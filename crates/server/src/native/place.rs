@@ -17,11 +17,11 @@ pub(super) async fn project(
 ) -> Result<ProjectId, Problem> {
     let (store, workspace) = (app.engine.store(), reach.workspace);
     let Some(named) = reach.narrow(named.map(ProjectId))? else {
-        let projects = store.projects(workspace).await.map_err(Error::from)?;
+        let projects = store.projects(workspace).await?;
         let first = projects.first().map(|project| project.id);
         return first.ok_or_else(|| Error::NotFound(Entity::Project).into());
     };
-    if store.has_project(workspace, named).await.map_err(Error::from)? {
+    if store.has_project(workspace, named).await? {
         return Ok(named);
     }
     let detail = format!("the workspace has no project {named}");

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use crate::body::{self, Unread};
-use crate::gate::Turned;
+use crate::turned::Turned;
 
 /// The largest body, in bytes. A webhook that subscribes to every event with long expansions has
 /// less than a hundred kilobytes.

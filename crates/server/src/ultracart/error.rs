@@ -14,8 +14,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::answer;
-use crate::gate::Turned;
 use crate::problem::whole_seconds;
+use crate::turned::Turned;
 
 /// The header that repeats the message.
 pub(super) const ERROR_HEADER: HeaderName = HeaderName::from_static("uc-rest-error");

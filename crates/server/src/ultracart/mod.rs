@@ -12,7 +12,7 @@ use hookyard_core::id::RequestId;
 use http::{HeaderName, HeaderValue};
 
 use crate::App;
-use crate::gate::Turned;
+use crate::turned::Turned;
 
 mod answer;
 mod attempts;

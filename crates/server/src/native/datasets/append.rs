@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::budget::{Account, Full};
-use crate::gate::Turned;
 use crate::native::call::{Call, Data, Within, Write};
 use crate::native::{input, paths};
 use crate::problem::{Code, Problem};
+use crate::turned::Turned;
 
 /// Media types of a JSON value in each line.
 const LINES: [&str; 3] = ["application/x-ndjson", "application/jsonl", "application/ndjson"];

@@ -10,7 +10,6 @@ use hookyard_core::model::{
     EndpointSettings, NativeAuth, QueueState, RateLimit, RetryRule, Secret,
     Subscription as CoreSubscription,
 };
-use hookyard_engine::Error;
 use hookyard_engine::endpoints::EndpointView;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -346,8 +345,7 @@ pub(super) async fn answer(
     status: StatusCode,
     view: &EndpointView,
 ) -> Result<Response, Problem> {
-    let catalogue = app.engine.store().catalogue(view.endpoint.workspace).await;
-    let catalogue = catalogue.map_err(Error::from)?;
+    let catalogue = app.engine.store().catalogue(view.endpoint.workspace).await?;
     let body = Endpoint::new(&catalogue, view, app.engine.clock().now());
     Ok((status, [(header::ETAG, etag(view.endpoint.revision))], Json(body)).into_response())
 }

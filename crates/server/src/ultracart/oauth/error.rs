@@ -13,7 +13,7 @@ use super::super::answer;
 use super::super::error::{ERROR_HEADER, Fault, header_line};
 use super::form::Unread;
 use super::token::unstored;
-use crate::gate::Turned;
+use crate::turned::Turned;
 
 /// An answer that says no.
 #[derive(Debug)]
