@@ -18,6 +18,7 @@ mod fields;
 mod folders;
 mod health;
 mod jobs;
+mod listing;
 mod places;
 mod query;
 mod resources;

@@ -1,5 +1,6 @@
 //! Query parameters: read, checked, and what is wrong with them collected.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use jiff::civil::DateTime;
@@ -43,6 +44,17 @@ impl Page {
 pub(crate) struct SortKey {
     pub(crate) field: String,
     pub(crate) descending: bool,
+}
+
+/// The order of two things by several keys, each compared by its field. What is equal by all keys is in
+/// the order of the field `id`.
+pub(crate) fn compare(keys: &[SortKey], by: impl Fn(&str) -> Ordering) -> Ordering {
+    let by_key = |key: &SortKey| {
+        let order = by(&key.field);
+        if key.descending { order.reverse() } else { order }
+    };
+    let differing = keys.iter().map(by_key).find(|order| order.is_ne());
+    differing.unwrap_or_else(|| by("id"))
 }
 
 impl Query {

@@ -18,7 +18,7 @@ use super::body;
 use super::call::{Call, Place};
 use super::error::ApiError;
 use super::folders::shape::{self, Resource};
-use super::query::{Query, SortKey};
+use super::query::{Query, SortKey, compare};
 
 /// Resources in a list when the caller names no limit, and at most.
 const LIMIT_DEFAULT: u64 = 50;
@@ -158,18 +158,13 @@ impl Select {
 }
 
 fn order(keys: &[SortKey], left: &Item, right: &Item) -> Ordering {
-    let by_key = |key: &SortKey| {
-        let order = match key.field.as_str() {
-            "name" => left.name().cmp(right.name()),
-            "created_at" => left.times()[0].cmp(&right.times()[0]),
-            "last_updated_at" => left.times()[1].cmp(&right.times()[1]),
-            "resource_type" => left.resource().kind().cmp(right.resource().kind()),
-            _ => left.resource().number().cmp(&right.resource().number()),
-        };
-        if key.descending { order.reverse() } else { order }
-    };
-    let differing = keys.iter().map(by_key).find(|order| order.is_ne());
-    differing.unwrap_or_else(|| left.resource().number().cmp(&right.resource().number()))
+    compare(keys, |field| match field {
+        "name" => left.name().cmp(right.name()),
+        "created_at" => left.times()[0].cmp(&right.times()[0]),
+        "last_updated_at" => left.times()[1].cmp(&right.times()[1]),
+        "resource_type" => left.resource().kind().cmp(right.resource().kind()),
+        _ => left.resource().number().cmp(&right.resource().number()),
+    })
 }
 
 /// A page of a project's resources.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::super::call::Call;
 use super::super::error::ApiError;
-use super::super::query::{Query, SortKey};
+use super::super::query::{Query, SortKey, compare};
 use super::shape::{Fields, Webhook, uri};
 
 /// What a list holds when the caller names no limit, and at most (docs/spec/mammoth.md#list).
@@ -88,17 +88,12 @@ impl Filter {
 
 /// Texts compare bytewise; what is equal by all keys is in the order of ids.
 fn order(keys: &[SortKey], left: &Arc<Source>, right: &Arc<Source>) -> Ordering {
-    let by_key = |key: &SortKey| {
-        let order = match key.field.as_str() {
-            "name" => left.spec.name.cmp(&right.spec.name),
-            "ds_id" => left.dataset.cmp(&right.dataset),
-            "mode" => left.spec.mode.as_str().cmp(right.spec.mode.as_str()),
-            "uri" => uri(left).cmp(&uri(right)),
-            "origins" => left.spec.origins.cmp(&right.spec.origins),
-            _ => left.id.cmp(&right.id),
-        };
-        if key.descending { order.reverse() } else { order }
-    };
-    let differing = keys.iter().map(by_key).find(|order| order.is_ne());
-    differing.unwrap_or_else(|| left.id.cmp(&right.id))
+    compare(keys, |field| match field {
+        "name" => left.spec.name.cmp(&right.spec.name),
+        "ds_id" => left.dataset.cmp(&right.dataset),
+        "mode" => left.spec.mode.as_str().cmp(right.spec.mode.as_str()),
+        "uri" => uri(left).cmp(&uri(right)),
+        "origins" => left.spec.origins.cmp(&right.spec.origins),
+        _ => left.id.cmp(&right.id),
+    })
 }
