@@ -147,6 +147,19 @@ impl Engine {
         self.dataset(workspace, dataset).await
     }
 
+    /// Removes an earlier version with its rows. [`Error::NotFound`] when it is not kept any more;
+    /// [`Error::Conflict`] for the version that is seen.
+    pub async fn delete_version(
+        &self,
+        workspace: WorkspaceId,
+        dataset: DatasetId,
+        version: VersionId,
+    ) -> Result<(), Error> {
+        let project = self.dataset(workspace, dataset).await?.project;
+        let there = self.store().delete_version(workspace, project, dataset, version).await?;
+        if there { Ok(()) } else { Err(Error::NotFound(Entity::Version)) }
+    }
+
     /// Makes a folder. [`Error::Invalid`] names the member at fault.
     pub async fn create_folder(&self, new: NewFolder) -> Result<Folder, Error> {
         let name =

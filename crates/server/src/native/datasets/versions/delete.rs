@@ -3,8 +3,6 @@
 use axum::http::StatusCode;
 use hookyard_core::id::VersionId;
 use hookyard_core::model::Dataset as CoreDataset;
-use hookyard_engine::Error;
-use hookyard_store::Entity;
 
 use crate::native::call::{Call, Data, Within, Write};
 use crate::native::paths;
@@ -25,11 +23,7 @@ use crate::problem::Problem;
 pub(super) async fn delete_version(
     call: Call<Within<Write<Data>>, (CoreDataset, VersionId)>,
 ) -> Result<StatusCode, Problem> {
-    let Call { app, target: (CoreDataset { id, workspace, project, .. }, version), .. } = call;
-    let store = app.engine.store();
-    let there = store.delete_version(workspace, project, id, version).await;
-    match there? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Error::NotFound(Entity::Version).into()),
-    }
+    let Call { app, target: (dataset, version), .. } = call;
+    app.engine.delete_version(dataset.workspace, dataset.id, version).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
