@@ -199,16 +199,24 @@ class Load:
         journal = self._journal()
         assert len(journal) == len(set(journal)), "an event is in the journal twice"
         wanted = set(journal)
-        # What does not come is counted as lost.
-        with contextlib.suppress(AssertionError):
-            wait_until(lambda: all(wanted <= endpoint.ids() for endpoint in self.endpoints), seconds)
-            wait_until(self._settled, seconds)
+        # What does not come is counted as lost, once nothing has come for so long.
+        came, until = -1, 0.0
+        while time.monotonic() < until or came < self._taken():
+            if came < (now := self._taken()):
+                came, until = now, time.monotonic() + seconds
+            if all(wanted <= endpoint.ids() for endpoint in self.endpoints) and self._settled():
+                break
+            time.sleep(0.1)
         account = Account(tries=self.tries.total(), refused=self.refused,
                           acknowledged=len(self.acknowledged), journal=len(journal))
         account.lost = len(self.acknowledged - wanted)
         for endpoint in self.endpoints:
             self._add_up(account, endpoint, journal)
         return account
+
+    def _taken(self):
+        """How many requests all receivers have got."""
+        return sum(len(endpoint.receiver.deliveries) for endpoint in self.endpoints)
 
     def _settled(self):
         server = self.servers[0]
