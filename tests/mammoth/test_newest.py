@@ -95,3 +95,54 @@ def test_folders_are_renamed_and_datasets_moved_into_them(client):
         await client.folders.delete([outer.id])
 
     run(steps())
+
+
+def test_datasets_go_to_the_trash_and_come_back(client):
+    async def steps():
+        webhook = (await client.webhooks.create(name="parcels", mode="combine"))["webhook"]
+        key, dataset = webhook["uri"].rsplit("/", 1)[-1], webhook["ds_id"]
+        await client.webhooks.send_data(key, {"a": 1})
+        done = await client.wait_if_job(await client.datasets.trash(dataset))
+        assert done["succeeded"][0]["name"] == "parcels"
+        listed = (await client.datasets.list())["datasets"]
+        assert dataset not in [one["id"] for one in listed]
+        trashed = await client.trash.list(type="dataset", q="PARCELS", folder_root="true", limit=5)
+        assert [(one["id"], one["type"]) for one in trashed["items"]] == [(dataset, "dataset")]
+        assert trashed["items"][0]["days_until_purge"] == trashed["retention_days"] == 30
+        await client.webhooks.send_data(key, {"a": 2})
+        await client.wait_if_job(await client.datasets.restore(dataset))
+        data = await client.datasets.get_data(dataset)
+        assert [row[0] for row in data["data"].values()] == ['{"a":1}', '{"a":2}']
+
+        items = [{"id": dataset, "type": "dataset"}, {"id": dataset, "type": "dataview"}]
+        done = await client.wait_if_job(await client.trash.add(items))
+        assert [len(done[part]) for part in ("succeeded", "failed")] == [1, 1]
+        done = await client.wait_if_job(await client.trash.restore(items[:1]))
+        assert done["failed"] == []
+        await client.datasets.trash(dataset)
+        assert (await client.datasets.get(dataset))["dataset"]["name"] == "parcels"
+        await client.datasets.delete(dataset)
+        assert (await client.trash.list(q="parcels"))["total"] == 0
+
+    run(steps())
+
+
+def test_a_folder_goes_to_the_trash_and_is_made_again(client):
+    async def steps():
+        webhook = (await client.webhooks.create(name="crates", mode="combine"))["webhook"]
+        outer = await client.folders.create("yard")
+        inner = await client.folders.create("hall", parent_resource_id=str(outer.resource_id))
+        job = await client.folders.move(dataset_ids=[webhook["ds_id"]], resource_ids=[],
+                                        target_folder_resource_id=str(inner.id))
+        await client.jobs.wait_for_job(job.job_id)
+        trashed = await client.folders.trash(outer.id)
+        assert trashed.job.response["folder_deleted"] is True
+        assert [one["name"] for one in trashed.job.response["succeeded"]] == ["crates"]
+        found = await client.trash.list(q="crates")
+        assert found["items"][0]["original_folder_path"] == ["yard", "hall"]
+        await client.wait_if_job(await client.datasets.restore(webhook["ds_id"]))
+        found = (await client.browse.resources_search(search="crates"))["resources"]
+        way = await client.browse.resource_ancestors(found[0]["parent_resource_id"])
+        assert [one["name"] for one in way["resources"]] == ["yard", "hall"]
+
+    run(steps())

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookyard_store::{Expired, Retention, StoreError};
+use jiff::Timestamp;
 
 use crate::Engine;
 use crate::ageing::Ageing;
@@ -27,6 +28,8 @@ pub struct Swept {
     pub dead_letters: u64,
     /// Entries of the audit log.
     pub audit: u64,
+    /// Datasets whose time in the trash was over.
+    pub datasets: u64,
     /// Pages that were given back to the file system.
     pub pages: u64,
 }
@@ -49,12 +52,13 @@ impl Sweeper {
         loop {
             match self.sweep().await {
                 Ok(swept) if swept == Swept::default() => {}
-                Ok(Swept { events, attempts, dead_letters, audit, pages }) => {
+                Ok(Swept { events, attempts, dead_letters, audit, datasets, pages }) => {
                     tracing::info!(
                         events,
                         attempts,
                         dead_letters,
                         audit,
+                        datasets,
                         pages,
                         "what is old was deleted"
                     );
@@ -69,8 +73,9 @@ impl Sweeper {
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
         let store = self.engine.store();
         let mut swept = Swept::default();
-        let mut rest =
-            Some(store.expiry(self.keep, self.ageing.now(&**self.engine.clock())).await?);
+        let now = self.ageing.now(&**self.engine.clock());
+        self.empty_trash(now, &mut swept).await?;
+        let mut rest = Some(store.expiry(self.keep, now).await?);
         while let Some(expiry) = rest {
             let done = store.expire(expiry).await?;
             let Expired { events, attempts, dead_letters, audit, pages, rest: more } = done;
@@ -85,5 +90,17 @@ impl Sweeper {
             }
         }
         Ok(swept)
+    }
+
+    /// Removes the datasets whose time in the trash is over.
+    async fn empty_trash(&self, now: Timestamp, swept: &mut Swept) -> Result<(), StoreError> {
+        loop {
+            let (purged, more) = self.engine.purge_trash(now).await?;
+            swept.datasets += purged;
+            if !more {
+                return Ok(());
+            }
+            tokio::time::sleep(REST).await;
+        }
     }
 }

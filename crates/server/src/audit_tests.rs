@@ -347,10 +347,18 @@ async fn datasets(all: &mut Scenario) {
     let folder = [folder.as_str()];
     all.native("PATCH /v1/folders/{id}", &folder, json!({"name": "b"}), "folder.update").await;
     all.native("DELETE /v1/folders/{id}", &folder, Value::Null, "folder.delete").await;
+    let made = all.native("POST /v1/folders", &[], json!({"name": "a"}), "folder.create").await;
+    let folder = one(&made["id"]);
+    let route = "POST /v1/folders/{id}/trash";
+    all.native(route, &[folder.as_str()], Value::Null, "folder.trash").await;
     let made = all.native("POST /v1/datasets", &[], json!({"name": "a"}), "dataset.create").await;
     let id = one(&made["id"]);
     let id = [id.as_str()];
     all.native("PATCH /v1/datasets/{id}", &id, json!({"name": "b"}), "dataset.update").await;
+    for (way, action) in [("trash", "dataset.trash"), ("restore", "dataset.restore")] {
+        let route = format!("POST /v1/datasets/{{id}}/{way}");
+        all.native(&route, &id, Value::Null, action).await;
+    }
     all.native("DELETE /v1/datasets/{id}", &id, Value::Null, "dataset.delete").await;
 
     let made =
@@ -528,6 +536,30 @@ async fn mammoth_changes_are_noted() {
     all.assert_complete(&routes);
 }
 
+async fn mammoth_trash(all: &mut Scenario, dataset: &str) {
+    let id: i32 = dataset.parse().unwrap();
+    let items = json!({"items": [{"type": "dataset", "id": id}]});
+    for (way, one, action) in
+        [("", "trash", "dataset.trash"), ("/restore", "restore", "dataset.restore")]
+    {
+        all.mammoth(&format!("POST /trash{way}"), &[], items.clone(), action).await;
+        // What is so already is not noted.
+        let path = format!("/workspaces/1/projects/1/datasets/{dataset}/{one}");
+        let before = all.entries().await.len();
+        assert!(all.send(Who::Pair, "POST", &path, Value::Null).await.status.is_success());
+        assert_eq!(all.entries().await.len(), before);
+    }
+    for (one, action) in [("trash", "dataset.trash"), ("restore", "dataset.restore")] {
+        let route = format!("POST /datasets/{{dataset_id}}/{one}");
+        all.mammoth(&route, &[dataset], Value::Null, action).await;
+    }
+    let new = json!({"name": "c"});
+    let made = all.mammoth("POST /folders", &[], new, "folder.create").await;
+    let folder = one(&made["folder"]["id"]);
+    let route = "POST /folders/{folder_id}/trash";
+    all.mammoth(route, &[folder.as_str()], Value::Null, "folder.trash").await;
+}
+
 async fn mammoth_datasets(all: &mut Scenario, datasets: &[String]) {
     for n in 0..2 {
         let new = json!({"name": format!("folder {n}")});
@@ -548,6 +580,7 @@ async fn mammoth_datasets(all: &mut Scenario, datasets: &[String]) {
     let path = format!("/{}", datasets[1]);
     let rename = json!({"patch": [{"op": "rename_dataset", "path": path, "value": "more"}]});
     all.mammoth("PATCH /datasets", &[], rename, "dataset.update").await;
+    mammoth_trash(all, &datasets[0]).await;
     all.mammoth("DELETE /datasets/{dataset_id}", &first, Value::Null, "dataset.delete").await;
     let list = format!("DELETE /datasets?ids={}", datasets[1]);
     all.mammoth(&list, &[], Value::Null, "dataset.delete").await;

@@ -56,6 +56,8 @@ pub struct DatasetQuery {
     pub folder: Option<Option<FolderId>>,
     /// Only those whose name has this text in it, in any case of ASCII letters.
     pub name: Option<String>,
+    /// Only those in the trash; otherwise those in it are left out.
+    pub trashed: bool,
     /// Only those with a higher number.
     pub after: Option<DatasetId>,
     /// The most datasets to return.
@@ -90,7 +92,7 @@ pub trait DatasetStore: Send + Sync {
     /// no such folder in it.
     async fn create_dataset(&self, new: NewDataset, now: Timestamp) -> Result<Dataset, StoreError>;
 
-    /// A project's datasets, numbers ascending.
+    /// A project's datasets without those in the trash, numbers ascending.
     async fn datasets(
         &self,
         workspace: WorkspaceId,
@@ -104,7 +106,7 @@ pub trait DatasetStore: Send + Sync {
         query: DatasetQuery,
     ) -> Result<Vec<Dataset>, StoreError>;
 
-    /// A dataset; `None` when the project has no such one.
+    /// A dataset, in the trash or not; `None` when the project has no such one.
     async fn dataset(
         &self,
         workspace: WorkspaceId,
@@ -112,7 +114,7 @@ pub trait DatasetStore: Send + Sync {
         id: DatasetId,
     ) -> Result<Option<Dataset>, StoreError>;
 
-    /// A dataset of whichever project; `None` when the workspace has no such one.
+    /// A dataset of whichever project, in the trash or not; `None` when the workspace has no such one.
     async fn find_dataset(
         &self,
         workspace: WorkspaceId,

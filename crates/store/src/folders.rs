@@ -40,7 +40,7 @@ pub struct FolderChange {
 pub enum FolderContents {
     /// It moves to where the folder was.
     Move,
-    /// It goes too: folders, and datasets with their rows and sources.
+    /// It goes too: folders, and datasets with their rows and sources. What is in the trash stays there.
     Delete,
 }
 
@@ -88,18 +88,18 @@ pub trait FolderStore: Send + Sync {
 }
 
 /// Which folders of a project are within which.
-pub(crate) struct Tree {
-    parents: HashMap<FolderId, Option<FolderId>>,
+pub(crate) struct Tree<'a> {
+    folders: HashMap<FolderId, &'a Folder>,
 }
 
-impl Tree {
-    pub(crate) fn new(folders: &[Folder]) -> Self {
-        Self { parents: folders.iter().map(|folder| (folder.id, folder.parent)).collect() }
+impl<'a> Tree<'a> {
+    pub(crate) fn new(folders: &'a [Folder]) -> Self {
+        Self { folders: folders.iter().map(|folder| (folder.id, folder)).collect() }
     }
 
     /// A folder and those that it is in, from the inside.
     fn chain(&self, id: FolderId) -> impl Iterator<Item = FolderId> {
-        let up = |id: &FolderId| self.parents.get(id).copied().flatten();
+        let up = |id: &FolderId| self.folders.get(id)?.parent;
         std::iter::successors(Some(id), up).take(FOLDER_DEPTH_MAX + 1)
     }
 
@@ -111,14 +111,38 @@ impl Tree {
     /// How many levels a folder takes with all that is within it.
     pub(crate) fn height(&self, id: FolderId) -> usize {
         let own = self.chain(id).count();
-        let deepest = self.parents.keys().filter(|other| self.within(**other, id));
+        let deepest = self.folders.keys().filter(|other| self.within(**other, id));
         deepest.map(|other| self.chain(*other).count() + 1 - own).max().unwrap_or(1)
+    }
+
+    /// The names of a folder and those that it is in, from the outside.
+    pub(crate) fn names(&self, id: Option<FolderId>) -> Vec<String> {
+        let chain = id.into_iter().flat_map(|id| self.chain(id));
+        let folders = chain.filter_map(|id| self.folders.get(&id));
+        let mut names: Vec<_> = folders.map(|folder| folder.name.clone()).collect();
+        names.reverse();
+        names
+    }
+
+    /// Where names lead from the top of the project: the last folder that there is, and the names
+    /// that lead on from it. Of several folders of one name the oldest is taken.
+    pub(crate) fn follow<'n>(&self, names: &'n [String]) -> (Option<FolderId>, &'n [String]) {
+        let mut at = None;
+        for (place, name) in names.iter().enumerate() {
+            let inside = self.folders.values().filter(|folder| folder.parent == at);
+            let named = inside.filter(|folder| folder.name == *name).map(|folder| folder.id);
+            match named.min() {
+                Some(id) => at = Some(id),
+                None => return (at, names.get(place..).unwrap_or_default()),
+            }
+        }
+        (at, &[])
     }
 
     /// Refuses a place that is not there, or too deep for so many levels.
     pub(crate) fn place(&self, parent: Option<FolderId>, levels: usize) -> Result<(), StoreError> {
         let Some(parent) = parent else { return Ok(()) };
-        if !self.parents.contains_key(&parent) {
+        if !self.folders.contains_key(&parent) {
             return Err(StoreError::NotFound(Entity::Folder));
         }
         if self.chain(parent).count() + levels > FOLDER_DEPTH_MAX {

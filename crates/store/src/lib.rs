@@ -50,6 +50,7 @@ mod standing;
 mod stored;
 mod tenants;
 mod tenure;
+mod trash;
 pub mod vault;
 
 pub use actor::{Actor, ActorKind};
@@ -96,6 +97,7 @@ pub use retention::{Expired, Expiry, Keep, Retention, RetentionStore, Surplus, S
 pub use sources::{SourceQuery, SourceStore};
 pub use tenants::{PROJECTS_MAX, TenantStore};
 pub use tenure::Tenure;
+pub use trash::TrashStore;
 
 /// Everything that a backend does.
 #[async_trait::async_trait]
@@ -117,6 +119,7 @@ pub trait Store:
     + RowStore
     + VersionStore
     + FolderStore
+    + TrashStore
     + JobStore
     + LimitStore
     + ReceivingStore

@@ -209,6 +209,7 @@ mod tests {
             stats: DatasetStats::default(),
             keep: VersionsKept::default(),
             columns: Columns::default(),
+            trashed: None,
         }))
     }
 

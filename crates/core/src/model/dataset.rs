@@ -72,6 +72,17 @@ pub struct Dataset {
     pub keep: VersionsKept,
     /// How its columns are shown.
     pub columns: Columns,
+    /// Since when it is in the trash; `None` when it is not.
+    pub trashed: Option<Trashed>,
+}
+
+/// What is kept of a dataset in the trash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trashed {
+    /// When it was put there.
+    pub at: Timestamp,
+    /// The names of the folders that it is to be in again, from the outside. They may be gone.
+    pub path: Vec<String>,
 }
 
 /// Which earlier versions of a dataset stay when it is replaced: the newest ones, up to both bounds,

@@ -27,8 +27,8 @@ pub use attempt::{Attempt, Header, NewAttempt, Outcome, QueueState};
 pub use concurrency::{CONCURRENCY_MAX, Concurrency};
 pub use credential::{Credential, CredentialKind, ParseScopeError, Scope, Scopes};
 pub use dataset::{
-    Batch, BatchColumn, BatchState, Columns, Dataset, DatasetStats, Folder, Job, Row, Version,
-    VersionsKept,
+    Batch, BatchColumn, BatchState, Columns, Dataset, DatasetStats, Folder, Job, Row, Trashed,
+    Version, VersionsKept,
 };
 pub use delivery::{
     Cause, Delivery, KeptBody, KeptRequest, LoggedRejection, NewDelivery, NewRejection,

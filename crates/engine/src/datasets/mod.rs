@@ -12,9 +12,11 @@ use crate::{Engine, Error};
 
 mod bulk;
 mod search;
+mod trash;
 
 pub use bulk::{BULK_MAX, BatchFilter, Changed};
 pub use search::{FOUND_BYTES_MAX, Found, Search};
+pub use trash::{TRASH_DAYS, purged_at};
 
 /// What a caller asks a new dataset to be.
 #[derive(Debug, Clone, PartialEq, Eq)]

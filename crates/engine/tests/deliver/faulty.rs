@@ -464,6 +464,15 @@ delegate! {
         fn delete_folder(workspace: WorkspaceId, project: ProjectId, id: FolderId,
             contents: FolderContents) -> bool;
     }
+    TrashStore {
+        fn trash_datasets(workspace: WorkspaceId, project: ProjectId, ids: Vec<DatasetId>,
+            now: Timestamp) -> Vec<Dataset>;
+        fn restore_datasets(workspace: WorkspaceId, project: ProjectId, ids: Vec<DatasetId>,
+            now: Timestamp) -> Vec<Dataset>;
+        fn trash_folder(workspace: WorkspaceId, project: ProjectId, id: FolderId, now: Timestamp)
+            -> Option<Vec<Dataset>>;
+        fn purge_trash(until: Timestamp, limit: usize) -> usize;
+    }
     JobStore {
         fn add_job(workspace: WorkspaceId, new: NewJob, now: Timestamp) -> Job;
         fn job(workspace: WorkspaceId, id: JobId) -> Option<Job>;

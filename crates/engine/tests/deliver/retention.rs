@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hookyard_core::clock::Clock;
+use hookyard_core::id::ProjectId;
+use hookyard_core::model::VersionsKept;
 use hookyard_engine::replays::{ReplaySpec, Replayer};
 use hookyard_engine::retention::{Sweeper, Swept};
-use hookyard_store::{Keep, Retention};
+use hookyard_store::{ActorKind, AuditEntry, AuditQuery, Keep, NewDataset, Retention};
 use jiff::SignedDuration;
 
 use crate::scripted::Reaction;
@@ -87,4 +90,44 @@ async fn a_paused_replay_passes_over_what_is_gone() {
     assert_eq!(sim.delivered().concat(), (10..15).collect::<Vec<_>>());
     let done = engine.replay(WORKSPACE, endpoint, replay).await.unwrap();
     assert_eq!((done.progress.examined, done.progress.delivered), (5, 5));
+}
+
+#[tokio::test]
+async fn the_trash_is_emptied_after_thirty_days_and_not_before() {
+    let sim = Sim::start().await;
+    let store = sim.shared();
+    let new = |name: &str| NewDataset {
+        workspace: WORKSPACE,
+        project: ProjectId(1),
+        name: name.to_owned(),
+        folder: None,
+        keep: VersionsKept::default(),
+    };
+    let mut ids = Vec::new();
+    for n in 0..25 {
+        ids.push(store.create_dataset(new(&n.to_string()), sim.clock.now()).await.unwrap().id);
+    }
+    let (restored, kept) = (ids[23], ids.pop().unwrap());
+    sim.engine.trash_datasets(WORKSPACE, ProjectId(1), ids.clone()).await.unwrap();
+    sim.clock.advance(DAY);
+    sim.engine.trash_datasets(WORKSPACE, ProjectId(1), vec![kept]).await.unwrap();
+    sim.engine.restore_datasets(WORKSPACE, ProjectId(1), vec![restored]).await.unwrap();
+    sim.clock.advance(DAY * 29 - Duration::from_millis(1));
+    assert_eq!(sweep(&sim, Retention::default()).await.datasets, 0);
+    sim.clock.advance(Duration::from_millis(1));
+    assert_eq!(sweep(&sim, Retention::default()).await.datasets, 23);
+    for id in ids {
+        let there = store.find_dataset(WORKSPACE, id).await.unwrap().is_some();
+        assert_eq!(there, id == restored, "{id}");
+    }
+    assert!(store.find_dataset(WORKSPACE, kept).await.unwrap().is_some());
+    let query = AuditQuery { limit: 100, ..AuditQuery::default() };
+    let noted = store.audit(WORKSPACE, query).await.unwrap().entries;
+    assert_eq!(noted.len(), 23);
+    let by_itself = |entry: &AuditEntry| {
+        (entry.action.as_str(), entry.actor) == ("dataset.delete", ActorKind::System)
+    };
+    assert!(noted.iter().all(by_itself), "{noted:?}");
+    sim.clock.advance(DAY);
+    assert_eq!(sweep(&sim, Retention::default()).await.datasets, 1);
 }

@@ -16,13 +16,35 @@ use super::error::ApiError;
 /// The most jobs that can be asked for at once.
 const IDS_MAX: usize = 100;
 
-/// Records what was done, and answers 202 with the job.
+/// Records what was done, and answers 202 with the number of the job.
 pub(super) async fn accepted(
     call: &Call,
     place: Place,
     operation: &str,
     response: Value,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let job = record(call, place, operation, response).await?;
+    let answer = json!({"status_code": 202, "job_id": job.id, "failure_reason": null});
+    Ok((StatusCode::ACCEPTED, Json(answer)))
+}
+
+/// Records what was done, and answers 202 with the whole job, as the operations about the trash do.
+pub(super) async fn tracked(
+    call: &Call,
+    place: Place,
+    operation: &str,
+    response: Value,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let job = record(call, place, operation, response).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({"job": shape(&job)}))))
+}
+
+async fn record(
+    call: &Call,
+    place: Place,
+    operation: &str,
+    response: Value,
+) -> Result<Job, ApiError> {
     let new = NewJob {
         operation: operation.to_owned(),
         path: call.path().to_owned(),
@@ -30,9 +52,7 @@ pub(super) async fn accepted(
         project: place.project,
     };
     let engine = &call.app.engine;
-    let job = engine.store().add_job(place.workspace, new, engine.clock().now()).await?;
-    let answer = json!({"status_code": 202, "job_id": job.id, "failure_reason": null});
-    Ok((StatusCode::ACCEPTED, Json(answer)))
+    Ok(engine.store().add_job(place.workspace, new, engine.clock().now()).await?)
 }
 
 /// Reads one job.

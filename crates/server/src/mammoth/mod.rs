@@ -24,6 +24,7 @@ mod query;
 mod resources;
 #[cfg(test)]
 pub(crate) mod tests;
+mod trash;
 mod webhooks;
 
 pub(crate) use body::read as read_body;
@@ -105,6 +106,8 @@ fn below_workspaces() -> Routes {
         ("/datasets/search", get(datasets::search)),
         ("/datasets/{dataset_id}/data", get(datasets::data)),
         ("/datasets/{dataset_id}/dataviews", get(datasets::dataviews)),
+        ("/datasets/{dataset_id}/trash", post(trash::trash_dataset)),
+        ("/datasets/{dataset_id}/restore", post(trash::restore_dataset)),
         (
             "/datasets/{dataset_id}/batches",
             get(datasets::batches).patch(datasets::patch_batches).delete(datasets::delete_batches),
@@ -125,7 +128,10 @@ fn below_workspaces() -> Routes {
         ),
         ("/folders/{folder_id}", get(folders::get).patch(folders::rename).delete(folders::delete)),
         ("/folders/{folder_id}/browse", get(browse::folder)),
+        ("/folders/{folder_id}/trash", post(trash::trash_folder)),
     ];
+    let trash =
+        [("/trash", get(trash::list).post(trash::add)), ("/trash/restore", post(trash::restore))];
     let resources = [
         ("/resources", get(resources::list)),
         ("/browse", get(browse::project)),
@@ -133,7 +139,8 @@ fn below_workspaces() -> Routes {
         ("/resources/ancestors", get(resources::ancestors)),
         ("/resources/{resource_type}/{object_id}", get(resources::get)),
     ];
-    let of_a_project = webhooks.into_iter().chain(datasets).chain(folders).chain(resources);
+    let of_a_project =
+        webhooks.into_iter().chain(datasets).chain(folders).chain(trash).chain(resources);
     let of_a_project = of_a_project.map(|(path, methods)| (format!("{PROJECT}{path}"), methods));
     places.into_iter().chain(of_a_project).collect()
 }

@@ -123,6 +123,34 @@ impl Query {
         Some(self.text(name)?.split(',').map(str::to_owned).collect())
     }
 
+    /// All values of a parameter that may come several times; `None` when there is none.
+    pub(crate) fn all(&mut self, name: &str) -> Option<Vec<String>> {
+        let values = self.values.get(name)?.iter().filter(|value| !value.is_empty());
+        let values: Vec<_> = values.cloned().collect();
+        (!values.is_empty()).then_some(values)
+    }
+
+    /// One of these words; the first when it is not there.
+    pub(crate) fn choice(&mut self, name: &str, words: &[&'static str]) -> &'static str {
+        let first = words.first().copied().unwrap_or_default();
+        let Some(text) = self.text(name) else { return first };
+        let found = words.iter().find(|word| **word == text).copied();
+        found.unwrap_or_else(|| {
+            self.problem(name, format!("Expected {}", words.join(", ")));
+            first
+        })
+    }
+
+    /// A moment; the time of the day and the zone, which is UTC, may be left out.
+    pub(crate) fn moment(&mut self, name: &str) -> Option<Timestamp> {
+        let text = self.text(name)?;
+        let at = moment(&text);
+        if at.is_none() {
+            self.problem(name, "Expected a moment as in RFC 3339");
+        }
+        at
+    }
+
     /// A comma list of ids; `None` when there is no such filter.
     pub(crate) fn ids(&mut self, name: &str) -> Option<HashSet<i64>> {
         let words = self.words(name)?;
@@ -316,6 +344,20 @@ mod tests {
         let range = range(whole).unwrap();
         assert!(range.has("2026-02-01T00:00:00Z".parse().unwrap()));
         assert!(!range.has("2026-02-01T00:00:01Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn repeated_values_words_and_moments_are_read() {
+        let query = "a=1&a=&a=x,y&b=&sort=name&order=up&at=2026-02-01&on=tomorrow&late=";
+        let mut query = Query::parse(query);
+        assert_eq!(query.all("a"), Some(vec!["1".to_owned(), "x,y".to_owned()]));
+        assert_eq!((query.all("b"), query.all("c")), (None, None));
+        let words = ["size", "name"];
+        assert_eq!([query.choice("sort", &words), query.choice("none", &words)], ["name", "size"]);
+        assert_eq!(query.choice("order", &words), "size");
+        assert_eq!(query.moment("at"), Some("2026-02-01T00:00:00Z".parse().unwrap()));
+        assert_eq!((query.moment("on"), query.moment("late")), (None, None));
+        assert_eq!(faults(query), ["order", "on"]);
     }
 
     #[test]

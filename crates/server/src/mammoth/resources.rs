@@ -232,6 +232,8 @@ async fn one(call: &Call, place: Place, kind: &str, id: i64) -> Result<Option<It
         }
         Some(shape::DATASET) => {
             let found = store.dataset(workspace, project, DatasetId(id)).await?;
+            // What is in the trash is in no place.
+            let found = found.filter(|dataset| dataset.trashed.is_none());
             found.map(|dataset| Item::Dataset(Box::new(dataset)))
         }
         _ => None,

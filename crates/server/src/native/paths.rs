@@ -106,6 +106,8 @@ pub(crate) const PROVIDER: Path<1> = Path::new("/v1/providers/{name}");
 // Datasets, their rows and versions, and the folders that they are in.
 pub(crate) const DATASETS: Path<0> = Path::new("/v1/datasets");
 pub(crate) const DATASET: Path<1> = Path::new("/v1/datasets/{id}");
+pub(crate) const DATASET_TRASH: Path<1> = Path::new("/v1/datasets/{id}/trash");
+pub(crate) const DATASET_RESTORE: Path<1> = Path::new("/v1/datasets/{id}/restore");
 pub(crate) const ROWS: Path<1> = Path::new("/v1/datasets/{id}/rows");
 pub(crate) const BATCHES: Path<1> = Path::new("/v1/datasets/{id}/batches");
 pub(crate) const BATCHES_CHANGE: Path<1> = Path::new("/v1/datasets/{id}/batches/change");
@@ -122,6 +124,7 @@ pub(crate) const DATASET_SCHEMA: Path<1> = Path::new("/v1/datasets/{id}/schema")
 pub(crate) const SQL: Path<0> = Path::new("/v1/sql");
 pub(crate) const FOLDERS: Path<0> = Path::new("/v1/folders");
 pub(crate) const FOLDER: Path<1> = Path::new("/v1/folders/{id}");
+pub(crate) const FOLDER_TRASH: Path<1> = Path::new("/v1/folders/{id}/trash");
 
 // Who comes in.
 pub(crate) const APPLICATIONS: Path<0> = Path::new("/v1/applications");

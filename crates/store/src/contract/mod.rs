@@ -41,6 +41,7 @@ pub(crate) mod replays;
 pub(crate) mod retention;
 pub(crate) mod sources;
 pub(crate) mod tenants;
+pub(crate) mod trash;
 pub(crate) mod versions;
 
 /// A place where a backend keeps its data.
@@ -131,6 +132,10 @@ macro_rules! suite {
                 awaited_events_are_pinned, dead_letters_pin_their_events,
                 dead_letters_are_bounded_in_bytes, bytes_are_bounded, old_attempts_go,
                 a_crash_between_slices_is_harmless, nothing_goes_unless_asked;
+            trash: a_trashed_dataset_is_in_no_list_and_goes_on,
+                a_restored_dataset_is_in_its_folder_again, a_folder_goes_and_its_datasets_are_trashed,
+                removed_folders_leave_the_trash_alone, a_full_project_restores_at_its_top,
+                the_oldest_are_purged, foreign_projects_see_no_trash;
             versions: replaced_rows_can_be_read_and_restored, a_reader_of_a_version_is_not_disturbed,
                 versions_are_bounded_by_count_and_bytes, many_rows_are_replaced_and_restored,
                 many_replacements_at_once_keep_the_newest, versions_are_deleted,

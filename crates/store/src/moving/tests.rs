@@ -136,6 +136,8 @@ mod contract_of_a_move {
         retention: old_events_go_and_are_forgotten, queued_events_are_pinned,
             dead_letters_are_bounded_in_bytes, bytes_are_bounded,
             old_attempts_go, a_crash_between_slices_is_harmless;
+        trash: a_trashed_dataset_is_in_no_list_and_goes_on,
+            a_restored_dataset_is_in_its_folder_again;
         sources: every_setting_is_kept, a_verification_is_kept_with_its_secrets,
             a_new_key_takes_the_place;
         tenants: workspaces_are_unique, tenants_get_other_names, projects_are_numbered_and_bounded,

@@ -14,7 +14,7 @@ use hookyard_core::id::{
     BatchId, DatasetId, EndpointId, FolderId, ProjectId, SourceId, VersionId, WorkspaceId,
 };
 use hookyard_core::model::{
-    Dataset, DatasetStats, KeptBody, KeptRequest, NewEvent, Receipt, VersionsKept,
+    Dataset, DatasetStats, KeptBody, KeptRequest, NewEvent, Receipt, Trashed, VersionsKept,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -28,6 +28,7 @@ use super::receiving::{self, Kept};
 use super::versions::{self, Open};
 use super::{BATCH_MAX, PostgresStore, audit, folders, journal, sources, tenants};
 use crate::checksum::Sum;
+use crate::folders::Tree;
 use crate::vault::Vault;
 use crate::{
     DatasetChange, DatasetQuery, DatasetStore, Entity, NewDataset, Ready, Received, StoreError,
@@ -36,10 +37,10 @@ use crate::{
 /// Columns of a dataset, of the table `d`, before those of its source.
 const COLUMNS: &str = "d.id, d.workspace_id, d.project_id, d.name, d.created_ms, d.updated_ms, \
                        d.rows, d.bytes, d.suspended, d.version_id, d.revision, d.folder_id, \
-                       d.versions_kept, d.versions_bytes, d.columns";
+                       d.versions_kept, d.versions_bytes, d.columns, d.trashed_ms, d.trashed_path";
 
 /// Where the source's columns begin.
-const SOURCE: usize = 15;
+const SOURCE: usize = 17;
 
 #[async_trait]
 impl DatasetStore for PostgresStore {
@@ -138,6 +139,10 @@ impl DatasetStore for PostgresStore {
                 folders::there(&tx, workspace, project, folder).await?;
             }
             dataset.folder = folder;
+            if let Some(trashed) = &mut dataset.trashed {
+                let all = folders::list(&tx, workspace, project).await?;
+                trashed.path = Tree::new(&all).names(folder);
+            }
         }
         if let Some(keep) = keep {
             open.keep(keep);
@@ -234,7 +239,8 @@ pub(super) async fn insert(
 
 async fn save(tx: &Conn, dataset: &Dataset) -> Result<(), StoreError> {
     let sql = "UPDATE datasets SET name = $2, folder_id = $3, versions_kept = $4, \
-               versions_bytes = $5, columns = $6, revision = $7 WHERE id = $1";
+               versions_bytes = $5, columns = $6, revision = $7, trashed_path = $8 WHERE id = $1";
+    let path = dataset.trashed.as_ref().map(|trashed| to_json(&trashed.path)).transpose()?;
     tx.execute(
         sql,
         &[
@@ -245,6 +251,7 @@ async fn save(tx: &Conn, dataset: &Dataset) -> Result<(), StoreError> {
             &signed(dataset.keep.bytes),
             &Text(&to_json(&dataset.columns)?),
             &small(dataset.revision),
+            &path.as_deref().map(Text),
         ],
     )
     .await
@@ -256,11 +263,12 @@ fn list(
     workspace: WorkspaceId,
     query: DatasetQuery,
 ) -> (String, Vec<Box<dyn ToSql + Sync + Send>>) {
-    let DatasetQuery { project, folder, name, after, limit } = query;
+    let DatasetQuery { project, folder, name, trashed, after, limit } = query;
+    let trashed = if trashed { "IS NOT NULL" } else { "IS NULL" };
     let mut values: Vec<Box<dyn ToSql + Sync + Send>> = vec![Box::new(workspace.0)];
     let mut sql = format!(
         "SELECT {COLUMNS}, {} FROM datasets d LEFT JOIN sources s ON s.dataset_id = d.id \
-         WHERE d.workspace_id = $1",
+         WHERE d.workspace_id = $1 AND d.trashed_ms {trashed}",
         sources::COLUMNS
     );
     let mut and = |condition: &str, value: Box<dyn ToSql + Sync + Send>| {
@@ -289,7 +297,7 @@ fn list(
 }
 
 /// A workspace's dataset.
-async fn find(
+pub(super) async fn find(
     conn: &Conn,
     vault: &Vault,
     workspace: WorkspaceId,
@@ -302,6 +310,12 @@ async fn find(
     );
     let row = conn.opt(&sql, &[&id.0, &workspace.0]).await?;
     row.map(|row| dataset(&row, vault)).transpose()
+}
+
+fn trashed(row: &Row) -> Result<Option<Trashed>, StoreError> {
+    let Some(at) = row.moment_if(15)? else { return Ok(None) };
+    let path = row.text_if(16)?.as_deref().map(from_json).transpose()?.unwrap_or_default();
+    Ok(Some(Trashed { at, path }))
 }
 
 fn dataset(row: &Row, vault: &Vault) -> Result<Dataset, StoreError> {
@@ -326,6 +340,7 @@ fn dataset(row: &Row, vault: &Vault) -> Result<Dataset, StoreError> {
         folder: row.get_as::<Option<i32>>(11)?.map(FolderId),
         keep: VersionsKept { count: row.small(12)?, bytes: row.unsigned(13)? },
         columns: from_json(&row.text(14)?)?,
+        trashed: trashed(row)?,
         source,
     })
 }

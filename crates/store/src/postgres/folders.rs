@@ -25,26 +25,17 @@ const FOLDERS: &str = "SELECT id, workspace_id, project_id, parent_id, name, cre
 #[async_trait]
 impl FolderStore for PostgresStore {
     async fn create_folder(&self, new: NewFolder, now: Timestamp) -> Result<Folder, StoreError> {
-        let NewFolder { workspace, project, name, parent } = new;
         let tx = self.db.begin().await?;
-        hold(&tx, workspace, project).await?;
-        let all = list(&tx, workspace, project).await?;
+        hold(&tx, new.workspace, new.project).await?;
+        let all = list(&tx, new.workspace, new.project).await?;
         if all.len() >= FOLDERS_MAX {
             let message = format!("the project has {FOLDERS_MAX} folders, which is the most");
             return Err(StoreError::Conflict(message));
         }
-        Tree::new(&all).place(parent, 1)?;
-        let at = now.as_millisecond();
-        let sql = "INSERT INTO folders (workspace_id, project_id, parent_id, name, created_ms, \
-                   updated_ms) VALUES ($1, $2, $3, $4, $5, $5) RETURNING id";
-        let above = parent.map(|parent| parent.0);
-        let row = tx.one(sql, &[&workspace.0, &project.0, &above, &Text(&name), &at]).await?;
-        let id = FolderId(row.get_as(0)?);
-        let detail = json!({ "project": project, "name": name });
-        audit::note(&tx, workspace, "folder.create", id, &detail).await?;
+        Tree::new(&all).place(new.parent, 1)?;
+        let made = insert(&tx, new, now).await?;
         tx.commit().await?;
-        let (created_at, updated_at) = (moment(at), moment(at));
-        Ok(Folder { id, workspace, project, name, parent, created_at, updated_at })
+        Ok(made)
     }
 
     async fn folders(
@@ -120,11 +111,11 @@ impl FolderStore for PostgresStore {
                 let above = folder.parent.map(|parent| parent.0);
                 for sql in [
                     "UPDATE folders SET parent_id = $2 WHERE parent_id = $1",
-                    "UPDATE datasets SET folder_id = $2 WHERE folder_id = $1",
+                    "UPDATE datasets SET folder_id = $2 WHERE folder_id = $1 AND trashed_ms IS NULL",
                 ] {
                     tx.execute(sql, &[&id.0, &above]).await?;
                 }
-                tx.execute("DELETE FROM folders WHERE id = $1", &[&id.0]).await?;
+                remove(&tx, id).await?;
             }
             FolderContents::Delete => {
                 let all = list(&tx, workspace, project).await?;
@@ -140,16 +131,74 @@ impl FolderStore for PostgresStore {
 }
 
 async fn delete_with_datasets(tx: &Conn, folder: &Folder) -> Result<(), StoreError> {
-    let sql = "SELECT id FROM datasets WHERE folder_id = $1 ORDER BY id";
-    for row in tx.query(sql, &[&folder.id.0]).await? {
-        let dataset = DatasetId(row.get_as(0)?);
+    for dataset in datasets_in(tx, &[folder.id]).await? {
         datasets::delete(tx, folder.workspace, folder.project, dataset).await?;
     }
-    tx.execute("DELETE FROM folders WHERE id = $1", &[&folder.id.0]).await.map(drop)
+    remove(tx, folder.id).await
+}
+
+/// The datasets in these folders themselves that are not in the trash, numbers ascending.
+pub(super) async fn datasets_in(
+    tx: &Conn,
+    folders: &[FolderId],
+) -> Result<Vec<DatasetId>, StoreError> {
+    let folders: Vec<i32> = folders.iter().map(|folder| folder.0).collect();
+    let sql =
+        "SELECT id FROM datasets WHERE folder_id = ANY($1) AND trashed_ms IS NULL ORDER BY id";
+    let rows = tx.query(sql, &[&folders]).await?;
+    rows.iter().map(|row| row.get_as(0).map(DatasetId)).collect()
+}
+
+/// Removes a folder with nothing in it but what is in the trash.
+pub(super) async fn remove(tx: &Conn, id: FolderId) -> Result<(), StoreError> {
+    let sql = "UPDATE datasets SET folder_id = NULL WHERE folder_id = $1";
+    tx.execute(sql, &[&id.0]).await?;
+    tx.execute("DELETE FROM folders WHERE id = $1", &[&id.0]).await.map(drop)
+}
+
+async fn insert(tx: &Conn, new: NewFolder, now: Timestamp) -> Result<Folder, StoreError> {
+    let NewFolder { workspace, project, name, parent } = new;
+    let at = now.as_millisecond();
+    let sql = "INSERT INTO folders (workspace_id, project_id, parent_id, name, created_ms, \
+               updated_ms) VALUES ($1, $2, $3, $4, $5, $5) RETURNING id";
+    let above = parent.map(|parent| parent.0);
+    let row = tx.one(sql, &[&workspace.0, &project.0, &above, &Text(&name), &at]).await?;
+    let id = FolderId(row.get_as(0)?);
+    let detail = json!({ "project": project, "name": name });
+    audit::note(tx, workspace, "folder.create", id, &detail).await?;
+    let (created_at, updated_at) = (moment(at), moment(at));
+    Ok(Folder { id, workspace, project, name, parent, created_at, updated_at })
+}
+
+/// The folder at the end of a path of names, which is made where it is not there. `all` are the
+/// project's folders, which the transaction holds. The top of the project where it has no room for
+/// more.
+pub(super) async fn again(
+    tx: &Conn,
+    (workspace, project): (WorkspaceId, ProjectId),
+    all: &mut Vec<Folder>,
+    path: &[String],
+    now: Timestamp,
+) -> Result<Option<FolderId>, StoreError> {
+    let (mut at, missing) = Tree::new(all).follow(path);
+    if all.len() + missing.len() > FOLDERS_MAX {
+        return Ok(None);
+    }
+    for name in missing {
+        let new = NewFolder { workspace, project, name: name.clone(), parent: at };
+        let made = insert(tx, new, now).await?;
+        at = Some(made.id);
+        all.push(made);
+    }
+    Ok(at)
 }
 
 /// Has the transaction be the only one that changes the project's folders.
-async fn hold(tx: &Conn, workspace: WorkspaceId, project: ProjectId) -> Result<(), StoreError> {
+pub(super) async fn hold(
+    tx: &Conn,
+    workspace: WorkspaceId,
+    project: ProjectId,
+) -> Result<(), StoreError> {
     if !tenants::has_project(tx, workspace, project).await? {
         return Err(StoreError::NotFound(Entity::Project));
     }
@@ -181,7 +230,7 @@ pub(super) async fn there(
     found.map(drop).ok_or(StoreError::NotFound(Entity::Folder))
 }
 
-async fn list(
+pub(super) async fn list(
     conn: &Conn,
     workspace: WorkspaceId,
     project: ProjectId,

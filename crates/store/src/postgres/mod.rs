@@ -59,6 +59,7 @@ mod tenants;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tls;
+mod trash;
 mod upkeep;
 mod versions;
 

@@ -149,8 +149,8 @@ impl TenantStore for PostgresStore {
                    OR EXISTS (SELECT FROM sources WHERE workspace_id = $1 AND project_id = $2) \
                    OR EXISTS (SELECT FROM folders WHERE workspace_id = $1 AND project_id = $2)";
         if tx.one(sql, &[&workspace.0, &id.0]).await?.get_as(0)? {
-            let message =
-                "the project is not empty: delete its sources, datasets and folders first";
+            let message = "the project is not empty: delete its sources, folders and datasets first, also \
+                 those in the trash";
             return Err(StoreError::Conflict(message.to_owned()));
         }
         let sql = "SELECT EXISTS (SELECT FROM credentials WHERE workspace_id = $1 \

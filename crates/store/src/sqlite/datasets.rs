@@ -5,7 +5,7 @@ use bytes::Bytes;
 use hookyard_core::id::{
     BatchId, DatasetId, FolderId, ProjectId, SourceId, VersionId, WorkspaceId,
 };
-use hookyard_core::model::{Dataset, DatasetStats, Mode, VersionsKept};
+use hookyard_core::model::{Dataset, DatasetStats, Mode, Trashed, VersionsKept};
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
@@ -16,6 +16,7 @@ use super::rows::{count, from_json, moment, signed, to_json, unsigned};
 use super::versions::{self, add_row};
 use super::writer::Tx;
 use super::{SqliteStore, audit, failed, folders, sources};
+use crate::folders::Tree;
 use crate::{
     CatalogStore, DatasetChange, DatasetQuery, DatasetStore, Entity, NewDataset, Received,
     StoreError,
@@ -138,7 +139,7 @@ impl DatasetStore for SqliteStore {
 /// What [`dataset`] reads.
 const DATASETS: &str = "SELECT id, workspace_id, project_id, name, created_ms, updated_ms, rows, \
                         bytes, suspended, version_id, revision, folder_id, versions_kept, \
-                        versions_bytes, columns FROM datasets";
+                        versions_bytes, columns, trashed_ms, trashed_path FROM datasets";
 
 /// Adds a row to a dataset of a workspace. Fails before it writes, so it may be part of a group.
 fn append(
@@ -196,6 +197,10 @@ fn update(
     if let Some(folder) = folder {
         folder.map_or(Ok(()), |folder| folders::there(tx.conn, workspace, project, folder))?;
         dataset.folder = folder;
+        if let Some(trashed) = &mut dataset.trashed {
+            let all = folders::list(tx.conn, workspace, project)?;
+            trashed.path = Tree::new(&all).names(folder);
+        }
     }
     if let Some(name) = name {
         sources::rename(tx, id, &name)?;
@@ -212,7 +217,7 @@ fn update(
     let detail = json!({ "project": project, "revision": dataset.revision });
     audit::note(tx.conn, workspace, "dataset.update", id, &detail)?;
     let sql = "UPDATE datasets SET name = ?2, folder_id = ?3, versions_kept = ?4, \
-               versions_bytes = ?5, columns = ?6, revision = ?7 WHERE id = ?1";
+               versions_bytes = ?5, columns = ?6, revision = ?7, trashed_path = ?8 WHERE id = ?1";
     let row = params![
         id.0,
         dataset.name,
@@ -221,6 +226,7 @@ fn update(
         signed(dataset.keep.bytes),
         to_json(&dataset.columns)?,
         dataset.revision,
+        dataset.trashed.as_ref().map(|trashed| to_json(&trashed.path)).transpose()?,
     ];
     tx.conn.execute(sql, row).map_err(failed)?;
     Ok(dataset)
@@ -258,9 +264,10 @@ fn list(
     workspace: WorkspaceId,
     query: DatasetQuery,
 ) -> Result<Vec<Dataset>, StoreError> {
-    let DatasetQuery { project, folder, name, after, limit } = query;
+    let DatasetQuery { project, folder, name, trashed, after, limit } = query;
     let mut values = vec![Value::from(workspace.0)];
-    let mut sql = format!("{DATASETS} WHERE workspace_id = ?1");
+    let trashed = if trashed { "IS NOT NULL" } else { "IS NULL" };
+    let mut sql = format!("{DATASETS} WHERE workspace_id = ?1 AND trashed_ms {trashed}");
     let mut and = |condition: &str, value: Value| {
         values.push(value);
         sql.push_str(&format!(" AND {condition} ?{}", values.len()));
@@ -328,6 +335,12 @@ pub(super) fn there(
     find(conn, workspace, project, id)?.map(drop).ok_or(StoreError::NotFound(Entity::Dataset))
 }
 
+fn trashed(at: Option<Timestamp>, path: Option<&str>) -> Result<Option<Trashed>, StoreError> {
+    let Some(at) = at else { return Ok(None) };
+    let path = path.map(from_json).transpose()?.unwrap_or_default();
+    Ok(Some(Trashed { at, path }))
+}
+
 fn dataset(row: &Row<'_>) -> rusqlite::Result<Result<Dataset, StoreError>> {
     let columns: String = row.get(14)?;
     let stats = DatasetStats {
@@ -349,6 +362,12 @@ fn dataset(row: &Row<'_>) -> rusqlite::Result<Result<Dataset, StoreError>> {
         stats,
         keep: VersionsKept { count: row.get(12)?, bytes: unsigned(row, 13)? },
         columns: Default::default(),
+        trashed: None,
     };
-    Ok(from_json(&columns).map(|columns| Dataset { columns, ..dataset }))
+    let at = row.get::<_, Option<i64>>(15)?.map(moment);
+    let path = row.get::<_, Option<String>>(16)?;
+    Ok(from_json(&columns).and_then(|columns| {
+        let trashed = trashed(at, path.as_deref())?;
+        Ok(Dataset { columns, trashed, ..dataset })
+    }))
 }

@@ -97,16 +97,54 @@ fn create(tx: &mut Tx<'_>, new: NewFolder, now: Timestamp) -> Result<Folder, Sto
     }
     let tree = Tree::new(&all);
     tree.place(parent, 1)?;
+    insert(tx.conn, NewFolder { workspace, project, name, parent }, now)
+}
+
+fn insert(conn: &Connection, new: NewFolder, now: Timestamp) -> Result<Folder, StoreError> {
+    let NewFolder { workspace, project, name, parent } = new;
     let at = now.as_millisecond();
     let sql = "INSERT INTO folders (workspace_id, project_id, parent_id, name, created_ms, \
                updated_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
     let row = params![workspace.0, project.0, parent.map(|parent| parent.0), name, at];
-    tx.conn.execute(sql, row).map_err(failed)?;
-    let id = FolderId(sources::number(tx.conn.last_insert_rowid())?);
+    conn.execute(sql, row).map_err(failed)?;
+    let id = FolderId(sources::number(conn.last_insert_rowid())?);
     let detail = json!({ "project": project, "name": name });
-    audit::note(tx.conn, workspace, "folder.create", id, &detail)?;
+    audit::note(conn, workspace, "folder.create", id, &detail)?;
     let (created_at, updated_at) = (moment(at), moment(at));
     Ok(Folder { id, workspace, project, name, parent, created_at, updated_at })
+}
+
+/// The folder at the end of a path of names, which is made where it is not there. `all` are the
+/// project's folders. The top of the project where it has no room for more.
+pub(super) fn again(
+    conn: &Connection,
+    (workspace, project): (WorkspaceId, ProjectId),
+    all: &mut Vec<Folder>,
+    path: &[String],
+    now: Timestamp,
+) -> Result<Option<FolderId>, StoreError> {
+    let (mut at, missing) = Tree::new(all).follow(path);
+    if all.len() + missing.len() > FOLDERS_MAX {
+        return Ok(None);
+    }
+    for name in missing {
+        let new = NewFolder { workspace, project, name: name.clone(), parent: at };
+        let made = insert(conn, new, now)?;
+        at = Some(made.id);
+        all.push(made);
+    }
+    Ok(at)
+}
+
+/// Removes a folder with nothing in it but what is in the trash.
+pub(super) fn remove(conn: &Connection, id: FolderId) -> Result<(), StoreError> {
+    for sql in [
+        "UPDATE datasets SET folder_id = NULL WHERE folder_id = ?1",
+        "DELETE FROM folders WHERE id = ?1",
+    ] {
+        conn.execute(sql, [id.0]).map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn update(
@@ -158,11 +196,11 @@ fn delete(
             let parent = folder.parent.map(|parent| parent.0);
             for sql in [
                 "UPDATE folders SET parent_id = ?2 WHERE parent_id = ?1",
-                "UPDATE datasets SET folder_id = ?2 WHERE folder_id = ?1",
+                "UPDATE datasets SET folder_id = ?2 WHERE folder_id = ?1 AND trashed_ms IS NULL",
             ] {
                 tx.conn.execute(sql, params![id.0, parent]).map_err(failed)?;
             }
-            tx.conn.execute("DELETE FROM folders WHERE id = ?1", [id.0]).map_err(failed)?;
+            remove(tx.conn, id)?;
         }
         FolderContents::Delete => {
             let all = list(tx.conn, workspace, project)?;
@@ -171,16 +209,19 @@ fn delete(
                 for dataset in datasets_in(tx.conn, within.id)? {
                     datasets::delete(tx, workspace, project, dataset)?;
                 }
-                let sql = "DELETE FROM folders WHERE id = ?1";
-                tx.conn.execute(sql, [within.id.0]).map_err(failed)?;
+                remove(tx.conn, within.id)?;
             }
         }
     }
     Ok(true)
 }
 
-fn datasets_in(conn: &Connection, folder: FolderId) -> Result<Vec<DatasetId>, StoreError> {
-    let sql = "SELECT id FROM datasets WHERE folder_id = ?1";
+/// The datasets in a folder itself that are not in the trash.
+pub(super) fn datasets_in(
+    conn: &Connection,
+    folder: FolderId,
+) -> Result<Vec<DatasetId>, StoreError> {
+    let sql = "SELECT id FROM datasets WHERE folder_id = ?1 AND trashed_ms IS NULL ORDER BY id";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let ids = statement.query_map([folder.0], |row| row.get(0).map(DatasetId)).map_err(failed)?;
     ids.collect::<Result<_, _>>().map_err(failed)
@@ -190,7 +231,7 @@ fn datasets_in(conn: &Connection, folder: FolderId) -> Result<Vec<DatasetId>, St
 const FOLDERS: &str = "SELECT id, workspace_id, project_id, parent_id, name, created_ms, updated_ms \
                        FROM folders";
 
-fn list(
+pub(super) fn list(
     conn: &Connection,
     workspace: WorkspaceId,
     project: ProjectId,

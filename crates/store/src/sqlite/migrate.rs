@@ -34,6 +34,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0018_quotas.sql"),
     include_str!("migrations/0019_event_ids.sql"),
     include_str!("migrations/0020_checksums.sql"),
+    include_str!("migrations/0021_trash.sql"),
 ];
 
 /// Brings the file to the newest format.

@@ -60,6 +60,7 @@ mod serving;
 mod sources;
 mod span;
 mod tenants;
+mod trash;
 mod versions;
 mod writer;
 

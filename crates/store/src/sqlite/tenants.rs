@@ -261,8 +261,8 @@ fn delete_project(
         Ok(_) => audit::note(conn, workspace, "project.delete", id, &json!({})),
         // Whatever is in a project refers to it.
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-            let message =
-                "the project is not empty: delete its sources, datasets and folders first";
+            let message = "the project is not empty: delete its sources, folders and datasets first, also \
+                 those in the trash";
             Err(StoreError::Conflict(message.to_owned()))
         }
         Err(error) => Err(failed(error)),

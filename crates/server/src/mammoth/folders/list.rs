@@ -48,7 +48,11 @@ pub(in super::super) async fn get(call: Call) -> Result<Json<Value>, ApiError> {
 }
 
 /// A folder of the project.
-pub(super) async fn find(call: &Call, place: Place, id: FolderId) -> Result<Folder, ApiError> {
+pub(in super::super) async fn find(
+    call: &Call,
+    place: Place,
+    id: FolderId,
+) -> Result<Folder, ApiError> {
     let found = call.app.engine.store().find_folder(place.workspace, id).await?;
     found.filter(|folder| folder.project == place.project).ok_or_else(ApiError::not_found)
 }

@@ -12,6 +12,7 @@ mod datasets;
 mod errors;
 mod folders;
 mod newer_clients;
+mod trash;
 mod webhooks;
 
 /// Where the tests' webhooks are.

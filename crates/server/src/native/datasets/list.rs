@@ -30,6 +30,9 @@ pub(super) struct Params {
     /// Whose name contains this text, in any case of ASCII letters.
     #[param(nullable = false)]
     name: Option<String>,
+    /// In the trash; without this, or with false, datasets outside of the trash.
+    #[param(nullable = false)]
+    trashed: Option<bool>,
     /// With a higher number than this.
     #[param(nullable = false, minimum = 0, maximum = 2147483647)]
     after: Option<u32>,
@@ -67,6 +70,7 @@ pub(super) async fn list_datasets(
         project: reach.narrow(project)?,
         folder: folder.map(|folder| (folder > 0).then_some(FolderId(folder))),
         name: params.name.clone(),
+        trashed: params.trashed.unwrap_or_default(),
         after: input::number_of("after", params.after)?.map(DatasetId),
         limit: limit.and_one(),
     };

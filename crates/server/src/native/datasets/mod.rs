@@ -8,8 +8,10 @@ mod create;
 mod delete;
 mod get;
 mod list;
+mod restore;
 mod rows;
 mod shape;
+mod trash;
 mod update;
 mod versions;
 
@@ -30,6 +32,8 @@ pub(super) fn router() -> OpenApiRouter<App> {
         get::get_dataset,
         update::update_dataset,
         delete::delete_dataset,
+        trash::trash_dataset,
+        restore::restore_dataset,
         append::append_rows,
         bulk::change_batches,
     ]

@@ -8,6 +8,7 @@ use hookyard_core::model::{
     Batch as CoreBatch, BatchState, Columns, Dataset as CoreDataset, DatasetStats,
     Version as CoreVersion, VersionsKept,
 };
+use hookyard_engine::datasets::purged_at;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -37,6 +38,19 @@ pub(super) struct Dataset<'a> {
     #[serde(flatten)]
     stats: Stats,
     versions: Kept,
+    /// The stay in the trash; absent for a dataset outside of the trash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trashed: Option<InTrash>,
+}
+
+/// A dataset's stay in the trash.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Trashed)]
+struct InTrash {
+    /// When the dataset went to the trash.
+    at: Timestamp,
+    /// When Hookyard removes the dataset for good, unless somebody restores the dataset before.
+    until: Timestamp,
 }
 
 /// The counters of a dataset or a version.
@@ -117,6 +131,7 @@ impl<'a> Dataset<'a> {
             stats,
             keep: VersionsKept { count, bytes },
             columns: _,
+            trashed,
         } = dataset;
         Self {
             id: id.0,
@@ -130,6 +145,7 @@ impl<'a> Dataset<'a> {
             version: version.0,
             stats: (*stats).into(),
             versions: Kept { count: *count, bytes: *bytes },
+            trashed: trashed.as_ref().map(|it| InTrash { at: it.at, until: purged_at(it.at) }),
         }
     }
 }
@@ -196,6 +212,7 @@ pub(super) fn samples() -> Vec<(&'static str, Value)> {
         stats,
         keep: VersionsKept::default(),
         columns: Columns::default(),
+        trashed: None,
     };
     let batch = CoreBatch {
         id: BatchId(4711),

@@ -5,6 +5,7 @@ mod delete;
 mod get;
 mod list;
 mod shape;
+mod trash;
 mod update;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -21,5 +22,6 @@ pub(super) fn router() -> OpenApiRouter<App> {
         get::get_folder,
         update::update_folder,
         delete::delete_folder,
+        trash::trash_folder,
     ]
 }

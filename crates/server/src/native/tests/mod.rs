@@ -15,6 +15,7 @@ mod replays;
 mod rules;
 mod scopes;
 mod sources;
+mod trash;
 mod verification;
 pub(crate) mod walk;
 
