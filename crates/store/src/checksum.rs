@@ -22,7 +22,7 @@ pub(crate) struct Sum(u32);
 impl Sum {
     /// Of an event that is accepted now.
     pub(crate) fn of_new_event(workspace: WorkspaceId, event: &NewEvent, now: Timestamp) -> Self {
-        let NewEvent { event_type, id, source, attributes, object, matched } = event;
+        let NewEvent { event_type, id, source, attributes, object, matched, matched_at: _ } = event;
         let matched = u32::try_from(matched.len()).unwrap_or(u32::MAX);
         Values::default()
             .numbers([i64::from(workspace.0), i64::from(event_type.0), now.as_millisecond()])

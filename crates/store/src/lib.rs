@@ -28,6 +28,7 @@ mod dead_letters;
 mod endpoints;
 mod error;
 mod folders;
+mod gaps;
 mod jobs;
 mod journal;
 mod limits;

@@ -19,6 +19,9 @@ pub struct NewEvent {
     pub object: Bytes,
     /// The endpoints that it matched, ascending.
     pub matched: Vec<EndpointId>,
+    /// The version of the workspace whose endpoints it was matched with. The version may have become an
+    /// older one meanwhile: the event was then matched without what was changed since.
+    pub matched_at: u64,
 }
 
 /// One published fact, as the journal keeps it.

@@ -14,7 +14,7 @@ use crate::work::{Share, Work};
 #[derive(Debug, Default)]
 pub(crate) struct Matcher {
     /// The version of the workspace that it was made of, or an older one.
-    version: u64,
+    pub(crate) version: u64,
     /// The event types that may be published, by name.
     pub(crate) names: HashMap<String, EventTypeId>,
     wanted: HashMap<EventTypeId, Wanted>,

@@ -81,15 +81,28 @@ impl Engine {
         let matcher =
             self.matchers.get(&self.store, workspace).await.map_err(crate::Error::from)?;
         let matched = self.match_events(workspace, &matcher, &events).await?;
-        let new: Vec<_> = events.into_iter().zip(matched).map(new_event).collect();
+        let version = matcher.version;
+        let new = |(event, matched)| new_event(event, matched, version);
+        let new: Vec<_> = events.into_iter().zip(matched).map(new).collect();
         if new.is_empty() {
             return Ok(Vec::new());
         }
-        let bytes = new.iter().map(|event: &NewEvent| event.object.len()).sum();
+        let bytes = new.iter().map(|event| event.object.len()).sum();
         self.take_in(workspace, new.len(), bytes, false).await?;
         let receipts = self.store.append(workspace, new, self.clock.now()).await;
         Ok(receipts.map_err(crate::Error::from)?)
     }
+}
+
+/// Who wants an event.
+#[derive(Debug)]
+pub(crate) struct Matched {
+    /// The event's type.
+    pub(crate) event_type: EventTypeId,
+    /// The endpoints, ascending.
+    pub(crate) endpoints: Vec<EndpointId>,
+    /// The version of the workspace whose endpoints these are, or an older one.
+    pub(crate) version: u64,
 }
 
 /// Why an object is matched with nobody.
@@ -104,26 +117,28 @@ pub(crate) enum Unmatched {
 }
 
 impl Engine {
-    /// The endpoints that want an event of this type with this object, ascending.
+    /// The endpoints that want an event of this type with this object.
     pub(crate) async fn match_object(
         &self,
         workspace: WorkspaceId,
         event_type: &str,
         object: &[u8],
-    ) -> Result<(EventTypeId, Vec<EndpointId>), Unmatched> {
+    ) -> Result<Matched, Unmatched> {
         let matcher = self.matchers.get(&self.store, workspace).await;
         let matcher = matcher.map_err(|error| Unmatched::Other(error.into()))?;
-        let kind = *matcher.names.get(event_type).ok_or(Unmatched::UnknownType)?;
-        let run = |mut meter| matcher.matches(kind, object, &mut meter);
-        if object.len() <= INLINE_BYTES_MAX || !matcher.has_rules(kind) {
+        let event_type = *matcher.names.get(event_type).ok_or(Unmatched::UnknownType)?;
+        let run = |mut meter| {
+            let endpoints = matcher.matches(event_type, object, &mut meter)?;
+            Ok(Matched { event_type, endpoints, version: matcher.version })
+        };
+        if object.len() <= INLINE_BYTES_MAX || !matcher.has_rules(event_type) {
             match run(Meter::inline()) {
                 Err(Undecided { reason: TooCostly { .. }, rule: _ }) => {}
-                decided => return Ok((kind, decided.map_err(Unmatched::Undecided)?)),
+                decided => return decided.map_err(Unmatched::Undecided),
             }
         }
         let matched = self.work.run_large(Share::Deliveries(workspace), || run(Meter::whole()));
-        let matched = matched.await.map_err(Unmatched::Other)?;
-        Ok((kind, matched.map_err(Unmatched::Undecided)?))
+        matched.await.map_err(Unmatched::Other)?.map_err(Unmatched::Undecided)
     }
 
     /// The type of each event and the endpoints that want it. What is small is matched at once; where
@@ -133,7 +148,7 @@ impl Engine {
         workspace: WorkspaceId,
         matcher: &Matcher,
         events: &[CloudEvent],
-    ) -> Result<Vec<Matched>, Error> {
+    ) -> Result<Vec<TypeAndMatches>, Error> {
         let searched = |event: &&CloudEvent| {
             matcher.names.get(&event.event_type).is_some_and(|kind| matcher.has_rules(*kind))
         };
@@ -152,13 +167,13 @@ impl Engine {
 }
 
 /// The type of an event and the endpoints that want it, ascending.
-type Matched = (EventTypeId, Vec<EndpointId>);
+type TypeAndMatches = (EventTypeId, Vec<EndpointId>);
 
 fn match_all(
     matcher: &Matcher,
     events: &[CloudEvent],
     mut meter: Meter,
-) -> Result<Vec<Matched>, Error> {
+) -> Result<Vec<TypeAndMatches>, Error> {
     let of_event = |(index, event): (usize, &CloudEvent)| {
         let Some(kind) = matcher.names.get(&event.event_type).copied() else {
             return Err(Error::UnknownType { index, name: event.event_type.clone() });
@@ -177,9 +192,13 @@ fn match_all(
     events.iter().enumerate().map(of_event).collect()
 }
 
-fn new_event((event, (event_type, matched)): (CloudEvent, Matched)) -> NewEvent {
+fn new_event(
+    event: CloudEvent,
+    (event_type, matched): TypeAndMatches,
+    matched_at: u64,
+) -> NewEvent {
     let CloudEvent { id, source, event_type: _, attributes, object } = event;
-    NewEvent { event_type, id, source, attributes, object, matched }
+    NewEvent { event_type, id, source, attributes, object, matched, matched_at }
 }
 
 /// The words for whose rule it is.

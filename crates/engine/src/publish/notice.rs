@@ -30,6 +30,7 @@ impl Engine {
             attributes: String::new(),
             object: object.into(),
             matched: matched.into_iter().filter(|endpoint| *endpoint != about.id).collect(),
+            matched_at: matcher.version,
         };
         self.store.append(about.workspace, vec![event], self.clock.now()).await?;
         Ok(())

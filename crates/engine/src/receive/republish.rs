@@ -8,7 +8,7 @@ use hookyard_core::json_pointer;
 use hookyard_core::model::{Cause, NewEvent, Republish, Source, UnknownType};
 
 use super::{Head, Incoming, ReceiveError, Refusal};
-use crate::publish::Unmatched;
+use crate::publish::{Matched, Unmatched};
 use crate::rules::Undecided;
 use crate::work::Share;
 use crate::{Engine, hops};
@@ -52,7 +52,7 @@ impl Engine {
             Some(name) => self.match_object(source.spec.workspace, name, &object).await,
             None => Err(Unmatched::UnknownType),
         };
-        let (event_type, matched) = match matched {
+        let Matched { event_type, endpoints, version } = match matched {
             Ok(found) => found,
             Err(Unmatched::UnknownType) => {
                 let reason = match name {
@@ -77,7 +77,8 @@ impl Engine {
             source: format!("/sources/{}", source.id),
             attributes: format!(r#"{{"{}":"{hops}"}}"#, hops::ATTRIBUTE),
             object,
-            matched,
+            matched: endpoints,
+            matched_at: version,
         }))
     }
 }

@@ -173,6 +173,7 @@ impl Sim {
             attributes: String::new(),
             object,
             matched: matched.to_vec(),
+            matched_at: u64::MAX,
         };
         let events = objects.into_iter().map(|object| event(object.into())).collect();
         self.shared().append(WORKSPACE, events, self.clock.now()).await.unwrap();

@@ -284,6 +284,7 @@ fn event(number: u64, endpoints: &[EndpointId], fan_out: usize) -> NewEvent {
         attributes: String::new(),
         object: Bytes::from(object(number)),
         matched: (0..fan_out).map(|n| endpoints[(begin + n) % endpoints.len()]).collect(),
+        matched_at: u64::MAX,
     }
 }
 

@@ -127,6 +127,8 @@ macro_rules! suite {
             replays: slices_take_turns_with_live_events, replays_run_one_after_another,
                 paused_and_cancelled_ones_stop_within_a_slice, only_the_next_slice_is_queued,
                 scopes_select_what_they_say, what_was_missed_is_recovered_once,
+                what_was_matched_before_enabling_is_recovered_however_late,
+                late_events_are_recovered_for_whom_they_were_missed,
                 open_replays_are_bounded, foreign_workspaces_see_no_replays;
             retention: old_events_go_and_are_forgotten, queued_events_are_pinned,
                 awaited_events_are_pinned, dead_letters_pin_their_events,
@@ -205,6 +207,7 @@ pub(crate) fn event(number: u64, matched: &[EndpointId]) -> NewEvent {
         attributes: String::new(),
         object: Bytes::from(format!(r#"{{"order_id":"DEMO-{number}"}}"#)),
         matched: matched.to_vec(),
+        matched_at: u64::MAX,
     }
 }
 

@@ -237,6 +237,68 @@ pub(crate) async fn what_was_missed_is_recovered_once(fixture: &dyn Fixture) {
     assert_eq!(queued(&store, &claim(&store, id).await).await, expected);
 }
 
+/// Events as they are published by a call that looked at the endpoints when they had this version.
+fn matched_at(version: u64, numbers: std::ops::Range<u64>) -> Vec<NewEvent> {
+    numbers.map(|number| NewEvent { matched_at: version, ..event(number, &[]) }).collect()
+}
+
+/// How many events each recovery of an endpoint finds.
+async fn recovered(store: &SharedStore, id: EndpointId) -> Vec<u64> {
+    let replays = store.recover(WS, id, vec![ORDER_CREATE], at(2)).await.unwrap();
+    replays.iter().map(|replay| replay.progress.total).collect()
+}
+
+pub(crate) async fn what_was_matched_before_enabling_is_recovered_however_late(
+    fixture: &dyn Fixture,
+) {
+    let store = open(fixture).await;
+    let id = served(&store).await;
+    disable(&store, id, true).await;
+    store.append(WS, vec![event(10, &[])], at(0)).await.unwrap();
+    let before = store.version(WS).await.unwrap();
+    disable(&store, id, false).await;
+    // Calls of the largest size that were matched while the endpoint was disabled, and that were
+    // waiting for their turn behind the change that enables it.
+    for from in [1_000_000, 2_000_000] {
+        let waiting = matched_at(before, from..from + 10_000);
+        store.append(WS, waiting, at(1)).await.unwrap();
+    }
+    // One by one after another call that knows of the change; and one for the next recovery.
+    let now = store.version(WS).await.unwrap();
+    store.append(WS, matched_at(before, 20..21), at(1)).await.unwrap();
+    store.append(WS, matched_at(now, 21..24), at(1)).await.unwrap();
+    assert_eq!(recovered(&store, id).await, [20_002], "and nothing that was not missed");
+    store.append(WS, matched_at(before, 24..26), at(1)).await.unwrap();
+    store.append(WS, matched_at(now, 26..27), at(1)).await.unwrap();
+    assert_eq!(recovered(&store, id).await, [2]);
+    assert_eq!(recovered(&store, id).await, [0_u64; 0]);
+}
+
+pub(crate) async fn late_events_are_recovered_for_whom_they_were_missed(fixture: &dyn Fixture) {
+    let store = open(fixture).await;
+    let (first, second) = (served(&store).await, endpoint(&store).await.id);
+    disable(&store, first, true).await;
+    disable(&store, second, true).await;
+    let before = store.version(WS).await.unwrap();
+    disable(&store, first, false).await;
+    let between = store.version(WS).await.unwrap();
+    disable(&store, second, false).await;
+    // Matched when the first was enabled already.
+    store.append(WS, matched_at(between, 10..13), at(1)).await.unwrap();
+    assert_eq!(recovered(&store, first).await, [0_u64; 0]);
+    assert_eq!(recovered(&store, second).await, [3]);
+    // Matched before both; the second is disabled again meanwhile.
+    disable(&store, second, true).await;
+    store.append(WS, matched_at(before, 13..15), at(1)).await.unwrap();
+    assert_eq!(recovered(&store, first).await, [2]);
+    disable(&store, second, false).await;
+    assert_eq!(recovered(&store, second).await, [2]);
+    // Another workspace's versions say nothing of this one's.
+    let foreign = matched_at(0, 15..17);
+    store.append(OTHER_WS, foreign, at(1)).await.unwrap();
+    assert_eq!(recovered(&store, first).await, [0_u64; 0]);
+}
+
 pub(crate) async fn open_replays_are_bounded(fixture: &dyn Fixture) {
     let store = open(fixture).await;
     let id = served(&store).await;

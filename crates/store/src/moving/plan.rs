@@ -133,6 +133,7 @@ const KNOWN: [Known; 30] = [
             ("disabled", "ifnull(json_extract(settings, '$.disabled'), 0)"),
             ("reason", "disabled"),
         ],
+        new: &["enabled_version"],
         ..same("endpoints")
     },
     same("endpoint_revisions"),

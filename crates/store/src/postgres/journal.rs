@@ -186,17 +186,18 @@ pub(super) struct Appended {
     pub(super) touched: Vec<EndpointId>,
 }
 
-/// Inserts the events of all jobs that are new and queues them. A row for each event in their order:
+/// Inserts the events of all jobs that are new and queues them, and notes for whom they come too late
+/// (`gaps`). A row for each event in their order:
 /// its number, how many endpoints it matched, whether it is a duplicate; the first row has the
 /// endpoints besides that this node is to look at. Endpoints of other nodes are told to their owners.
 const APPEND: &str = "
 WITH input AS MATERIALIZED (
     SELECT n, first, workspace_id, type_id, accepted_ms, id_hash, event_id, source, attributes,
-           object, matched::int4[] AS matched, checksum
+           object, matched::int4[] AS matched, checksum, matched_at
     FROM unnest($1::int8[], $2::int4[], $3::int4[], $4::int8[], $5::int8[], $6::text[], $7::text[],
-                $8::text[], $9::text[], $10::text[], $15::int4[]) WITH ORDINALITY
+                $8::text[], $9::text[], $10::text[], $15::int4[], $16::int8[]) WITH ORDINALITY
         AS t (first, workspace_id, type_id, accepted_ms, id_hash, event_id, source, attributes,
-              object, matched, checksum, n)
+              object, matched, checksum, matched_at, n)
 ), known AS MATERIALIZED (
     SELECT i.n, d.seq, d.matched FROM input i CROSS JOIN LATERAL (
         SELECT j.seq, cardinality(j.matched) AS matched FROM journal j
@@ -216,6 +217,26 @@ WITH input AS MATERIALIZED (
            matched, checksum # (seq & 2147483647)::int4 FROM fresh
 ), numbered AS (
     UPDATE sequencer SET seq = seq + (SELECT count(*) FROM fresh)
+), outdated AS MATERIALIZED (
+    -- What was matched with an older version of the workspace: hardly ever anything.
+    SELECT f.workspace_id, f.matched_at, min(f.seq) AS first, max(f.seq) + 1 AS next
+    FROM fresh f GROUP BY f.workspace_id, f.matched_at
+    HAVING f.matched_at < (SELECT w.version FROM workspaces w WHERE w.id = f.workspace_id)
+), late AS MATERIALIZED (
+    -- The endpoints that were enabled since, for which it was missed.
+    SELECT e.id, min(o.first) AS first, max(o.next) AS next FROM outdated o CROSS JOIN LATERAL (
+        SELECT id FROM endpoints WHERE workspace_id = o.workspace_id
+            AND enabled_version > o.matched_at AND NOT disabled OFFSET 0) e
+    GROUP BY e.id
+), prolonged AS (
+    UPDATE endpoint_gaps g SET until_seq = l.next FROM late l
+    WHERE g.endpoint_id = l.id AND g.until_seq < l.next AND g.first_seq = (
+        SELECT max(a.first_seq) FROM endpoint_gaps a WHERE a.endpoint_id = l.id)
+    RETURNING g.endpoint_id
+), reopened AS (
+    -- What was there before is recovered already.
+    INSERT INTO endpoint_gaps (endpoint_id, first_seq, until_seq)
+    SELECT l.id, l.first, l.next FROM late l WHERE l.id NOT IN (SELECT endpoint_id FROM prolonged)
 ), weighed AS (
     UPDATE retained r SET bytes = r.bytes + new.bytes, items = r.items + new.items FROM (
         SELECT min(seq) AS seq, count(*) AS items, sum(octet_length(event_id)
@@ -278,8 +299,9 @@ pub(super) async fn append(
     let sums: Vec<_> = all()
         .map(|(job, event)| Sum::of_new_event(job.workspace, event, job.now).unnumbered())
         .collect();
+    let matched_at: Vec<_> = all().map(|(_, event)| version(event)).collect();
     let overhead = signed(ROW_OVERHEAD);
-    let values: [Param<'_>; 15] = [
+    let values: [Param<'_>; 16] = [
         &firsts,
         &workspaces,
         &types,
@@ -295,6 +317,7 @@ pub(super) async fn append(
         &overhead,
         &CHUNK_SIZE,
         &sums,
+        &matched_at,
     ];
     let rows = match within {
         true => conn.query(APPEND, &values).await?,
@@ -311,6 +334,11 @@ pub(super) async fn append(
     };
     let touched = touched.into_iter().flatten().map(EndpointId).collect();
     Ok(Appended { receipts, touched })
+}
+
+/// The version of the workspace that an event was matched with.
+fn version(event: &NewEvent) -> i64 {
+    i64::try_from(event.matched_at).unwrap_or(i64::MAX)
 }
 
 /// Numbers as PostgreSQL writes a list: an array of arrays of different lengths cannot be sent.

@@ -21,6 +21,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_quotas.sql"),
     include_str!("migrations/0003_checksums.sql"),
     include_str!("migrations/0004_trash.sql"),
+    include_str!("migrations/0005_enabled.sql"),
 ];
 
 /// The oldest format whose Hookyard may serve beside this one; kept with each migration.

@@ -97,9 +97,8 @@ impl ReplayStore for PostgresStore {
         if hold(&tx, workspace, endpoint).await? {
             return Err(replays::must_be_enabled());
         }
-        let newest = journal::newest(&tx).await?;
         let mut started = Vec::new();
-        for gap in gaps::closed(&tx, endpoint, newest).await? {
+        for gap in gaps::closed(&tx, endpoint).await? {
             let search = Search { workspace, endpoint, scope: &scope };
             let span = search.counted(&tx, gap.first.saturating_sub(1), gap.last).await?;
             if gaps::forget(&tx, endpoint, gap).await? && span.total > 0 {

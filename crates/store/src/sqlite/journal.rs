@@ -12,7 +12,7 @@ use super::keys::{Key, id_hash};
 use super::retention::ROW_OVERHEAD;
 use super::rows::{Raw, Text, count, is_damage, moment, signed, unsigned};
 use super::writer::Tx;
-use super::{SqliteStore, codec, failed, keys};
+use super::{SqliteStore, codec, failed, gaps, keys};
 use crate::checksum::{self, Sum};
 use crate::page::{self, Filling};
 use crate::{CatalogStore, EventQuery, JournalStore, Page, StoreError};
@@ -147,6 +147,8 @@ pub(super) fn append(
     let mut receipts = Vec::with_capacity(events.len());
     let mut appended = Vec::with_capacity(events.len());
     let mut ids = Vec::with_capacity(events.len());
+    let first = tx.state.ids.seq;
+    let matched_at = events.iter().map(|keyed| keyed.event.matched_at).min().unwrap_or(u64::MAX);
     for Keyed { key, sum, event } in events {
         if let Some(first) = duplicate(tx, key, workspace, &event)? {
             receipts.push(first);
@@ -158,6 +160,12 @@ pub(super) fn append(
         ids.push((event.seq.0, key));
         receipts.push(Receipt { seq: event.seq, matched, duplicate: false });
         appended.push((Arc::new(event), endpoints));
+    }
+    let next = tx.state.ids.seq;
+    if next > first {
+        for endpoint in tx.memory.enabled_since(workspace, matched_at) {
+            gaps::prolong(tx, endpoint, first, next)?;
+        }
     }
     tx.after_commit(move |memory| {
         memory.enqueue(appended);
@@ -464,6 +472,7 @@ mod tests {
             attributes: String::new(),
             object: format!(r#"{{"text":"{}"}}"#, "x".repeat(989)).into(),
             matched: Vec::new(),
+            matched_at: u64::MAX,
         }
     }
 

@@ -32,6 +32,9 @@ pub(super) struct Memory {
     catalogues: RwLock<HashMap<WorkspaceId, Arc<Catalogue>>>,
     /// Count the changes of each workspace's catalogue and endpoints.
     versions: RwLock<HashMap<WorkspaceId, u64>>,
+    /// Endpoints that were enabled again since the start, with the version of the workspace since when
+    /// events are matched with them.
+    enabled: Mutex<HashMap<EndpointId, u64>>,
     projects: RwLock<HashSet<(WorkspaceId, ProjectId)>>,
     /// Endpoints whose queue changed since the last checkpoint.
     dirty: Mutex<HashSet<EndpointId>>,
@@ -54,16 +57,37 @@ impl Memory {
     }
 
     pub(super) fn put_endpoint(&self, endpoint: Arc<Endpoint>) {
-        let (id, workspace) = (endpoint.id, endpoint.workspace);
-        write(&self.endpoints).insert(id, endpoint);
+        let (id, workspace, disabled) =
+            (endpoint.id, endpoint.workspace, endpoint.settings.disabled);
+        let before = write(&self.endpoints).insert(id, endpoint);
         write(&self.queues).entry(id).or_default();
-        self.count_change(workspace);
+        let version = self.count_change(workspace);
+        if before.is_some_and(|before| before.settings.disabled) && !disabled {
+            lock(&self.enabled).insert(id, version);
+        }
+    }
+
+    /// The endpoints of a workspace that are enabled, and were not when it had this version.
+    pub(super) fn enabled_since(&self, workspace: WorkspaceId, version: u64) -> Vec<EndpointId> {
+        if self.version(workspace).is_none_or(|now| now <= version) {
+            return Vec::new();
+        }
+        let endpoints = read(&self.endpoints);
+        let is_own = |id: &EndpointId| {
+            endpoints
+                .get(id)
+                .is_some_and(|own| own.workspace == workspace && !own.settings.disabled)
+        };
+        let enabled = lock(&self.enabled);
+        let later = enabled.iter().filter(|(_, since)| **since > version);
+        later.map(|(id, _)| *id).filter(is_own).collect()
     }
 
     pub(super) fn remove_endpoint(&self, id: EndpointId) {
         let removed = write(&self.endpoints).remove(&id);
         write(&self.queues).remove(&id);
         lock(&self.dirty).remove(&id);
+        lock(&self.enabled).remove(&id);
         if let Some(endpoint) = removed {
             self.count_change(endpoint.workspace);
         }
@@ -208,9 +232,12 @@ impl Memory {
         read(&self.versions).get(&workspace).copied()
     }
 
-    /// Last of all: whoever sees the new number must find the change.
-    fn count_change(&self, workspace: WorkspaceId) {
-        *write(&self.versions).entry(workspace).or_default() += 1;
+    /// Last of all: whoever sees the new number, which is the answer, must find the change.
+    fn count_change(&self, workspace: WorkspaceId) -> u64 {
+        let mut versions = write(&self.versions);
+        let version = versions.entry(workspace).or_default();
+        *version += 1;
+        *version
     }
 
     /// The catalogue of a workspace that was not known here, unless it has become known meanwhile.

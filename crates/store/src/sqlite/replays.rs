@@ -10,10 +10,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::memory::{Memory, lock};
 use super::rows::{count, from_json, moment, signed, to_json, unsigned};
-use super::span::{self, Search};
+use super::span::Search;
 use super::writer::Tx;
 use super::{SqliteStore, audit, failed, gaps, queue};
 use crate::backlog::Origin;
+use crate::gaps::Gap;
 use crate::replays::{self, REPLAYS_CLOSED_KEPT, StoredReplay, state};
 use crate::{
     Entity, EventFilter, Ready, ReplayChange, ReplayStore, Slice, Span, SpanLimit, StoreError,
@@ -85,8 +86,8 @@ impl ReplayStore for SqliteStore {
         let search_scope = scope.clone();
         let read = move |conn: &Connection| {
             let search = Search { workspace, endpoint, scope: &search_scope };
-            let closed = gaps::closed(conn, endpoint, span::newest(conn)?)?;
-            let counted = |gap: gaps::Gap| {
+            let closed = gaps::closed(conn, endpoint)?;
+            let counted = |gap: Gap| {
                 let span = search.counted(conn, gap.first.saturating_sub(1), gap.last)?;
                 Ok((gap, span))
             };
@@ -212,7 +213,7 @@ fn recover(
     workspace: WorkspaceId,
     endpoint: EndpointId,
     scope: &ReplayScope,
-    missed: Vec<(gaps::Gap, Span)>,
+    missed: Vec<(Gap, Span)>,
     now: Timestamp,
 ) -> Result<Vec<Replay>, StoreError> {
     let current = tx.memory.endpoint(endpoint).ok_or(StoreError::NotFound(Entity::Endpoint))?;

@@ -33,6 +33,7 @@ pub(super) async fn publish(server: &TestServer, endpoint: EndpointId, name: &st
         attributes: String::new(),
         object: Bytes::from(object.to_owned()),
         matched: vec![endpoint],
+        matched_at: u64::MAX,
     };
     let now = server.engine.clock().now();
     store.append(WORKSPACE, vec![event], now).await.unwrap();
