@@ -4,20 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookyard_core::id::{EventTypeId, RequestId, Seq};
-use hookyard_core::model::{Endpoint, Event, Header, NewAttempt, Outcome};
+use hookyard_core::model::{Event, Header, NewAttempt, Outcome};
 use hookyard_store::StoreError;
 use http::HeaderMap;
 use jiff::Timestamp;
 
 use super::consequences::{Settled, settled};
-use super::landing::Landing;
-use super::limits::Place;
+use super::deliverer::Deliverer;
+use super::destination::Destination;
+use super::destination::http::ANSWER_BYTES_MAX;
+use super::limits::SendPlace;
+use super::outgoing::{Answer, Outgoing, Unanswered};
 use super::plan::Plan;
 use super::render::{self, Bundle};
 use super::request::{Message, message_id};
-use super::step::Deliverer;
+use super::shortage::Unable;
 use super::trace::Trace;
-use super::transport::{Answer, Outgoing, Unanswered};
 use super::verdict::{Before, Verdict, verdict};
 use super::waits::Wait;
 use crate::hops;
@@ -25,7 +27,10 @@ use crate::work::Share;
 
 /// How much of an answer's body, and of its headers, the log keeps, in characters
 /// (docs/spec/ultracart.md#delivery-log).
-const LOGGED_CHARACTERS_MAX: usize = 100_000;
+pub(crate) const LOGGED_CHARACTERS_MAX: usize = 100_000;
+
+// What the log keeps was read, however many bytes a character has.
+const _: () = assert!(LOGGED_CHARACTERS_MAX * char::MAX.len_utf8() <= ANSWER_BYTES_MAX);
 
 /// A bundle, ready to be sent.
 pub(super) struct Rendered {
@@ -48,10 +53,6 @@ pub(super) struct Answered {
     request_headers: Vec<Header>,
     answer: Result<Answer, String>,
 }
-
-/// This server lacked the means to send, and nothing was sent: that is no attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Unable(pub(super) String);
 
 /// An attempt, with what it means. It is kept until the store says that it is recorded.
 #[derive(Debug)]
@@ -82,13 +83,6 @@ pub(super) struct Unsent<'a> {
     pub(super) reason: String,
 }
 
-/// Where the events land, where the endpoint's target is a dataset.
-fn landing(endpoint: &Endpoint, events: &[Seq]) -> Option<Landing> {
-    let dataset = endpoint.settings.dataset()?;
-    let (workspace, endpoint) = (endpoint.workspace, endpoint.id);
-    Some(Landing { workspace, dataset, endpoint, events: events.to_vec() })
-}
-
 impl Deliverer {
     /// Sends the bundle; [`Unable`] when this server lacks the means. [`StoreError::Unavailable`] when
     /// this node may not deliver now, or not any more: a request that is under way then is cut off.
@@ -96,7 +90,7 @@ impl Deliverer {
         &self,
         plan: &Plan,
         rendered: Rendered,
-        place: Place,
+        place: SendPlace,
     ) -> Result<Result<Answered, Unable>, StoreError> {
         let Rendered { bundle, events, queued_at } = rendered;
         let Bundle { body, events: count, event_types, order_ids } = bundle;
@@ -111,16 +105,16 @@ impl Deliverer {
         let (body, in_flight) = place.with_body(body);
         let id = message_id(plan.endpoint.id, &seqs, queued_at);
         let at = started_at;
-        let message = Message { request_id: &request_id, id: &id, at, trace, hops, body };
+        let events = &*seqs;
+        let message = Message { request_id: &request_id, id: &id, at, events, trace, hops, body };
         let (request_headers, answer) = match &plan.target {
             Ok(target) => {
                 let share = Share::Sending(plan.endpoint.workspace);
                 let bytes = message.body.len();
                 let sign = || target.request(message);
-                let mut outgoing = self.engine.work().run_patiently(share, bytes, sign).await;
-                outgoing.landing = landing(&plan.endpoint, &seqs);
-                let headers = outgoing.logged_headers();
-                match self.exchange(outgoing).await? {
+                let outgoing = self.engine.work().run_patiently(share, bytes, sign).await;
+                let headers = target.logged_headers(&outgoing);
+                match self.exchange(&target.destination, outgoing).await? {
                     Ok(answer) => (headers, Ok(answer)),
                     Err(Unanswered::Failed(reason)) => (headers, Err(reason)),
                     Err(Unanswered::Unable(reason)) => return Ok(Err(Unable(reason))),
@@ -145,14 +139,18 @@ impl Deliverer {
 
     /// Sends a request for as long as this node may deliver. After that another node may send the
     /// same bundle, and what comes next: so what is under way is cut off before.
-    async fn exchange(&self, outgoing: Outgoing) -> Result<Result<Answer, Unanswered>, StoreError> {
+    async fn exchange(
+        &self,
+        to: &Destination,
+        outgoing: Outgoing,
+    ) -> Result<Result<Answer, Unanswered>, StoreError> {
         tokio::select! {
             biased;
             () = self.tenure.ended(&*self.clock) => {
                 let reason = "this server's lease has ended; a request under way was cut off";
                 Err(StoreError::Unavailable(reason.to_owned()))
             }
-            answer = self.transport.send(outgoing) => Ok(answer),
+            answer = self.senders.send(to, outgoing) => Ok(answer),
         }
     }
 

@@ -11,9 +11,10 @@ use hookyard_store::{AttemptQuery, StoreError};
 use http::header::RETRY_AFTER;
 use jiff::Timestamp;
 
-use super::step::{Deliverer, Worker};
+use super::common::Common;
+use super::deliverer::Deliverer;
+use super::outgoing::Answer;
 use super::throttle;
-use super::transport::Answer;
 use super::verdict::{Before, Verdict};
 use super::waits::{Wait, between, planned};
 use super::warn::has_passed;
@@ -101,15 +102,15 @@ impl Deliverer {
     /// endpoint may be disabled. Whether it was.
     pub(super) async fn disabled_by_failure(
         &self,
-        worker: &mut Worker,
+        common: &mut Common,
         Failed { verdict, started_at, last }: Failed,
         state: QueueState,
     ) -> Result<bool, StoreError> {
         if verdict == Verdict::Park {
-            tracing::warn!(endpoint = %worker.lease.endpoint, "an event became a dead letter");
+            tracing::warn!(endpoint = %common.lease.endpoint, "an event became a dead letter");
         }
-        let Some(plan) = &worker.plan else { return Ok(false) };
-        self.warn_failing(&plan.endpoint, &mut worker.told, state, &last).await;
+        let Some(plan) = common.plan.clone() else { return Ok(false) };
+        self.warn_failing(&plan.endpoint, &mut common.told, state, &last).await;
         let now = self.clock.now();
         let kind = match verdict {
             Verdict::Disable(kind) => kind,
@@ -127,7 +128,7 @@ impl Deliverer {
             other => StoreError::Unavailable(other.to_string()),
         })?;
         let Some(endpoint) = disabled else { return Ok(false) };
-        self.tell_disabled(&endpoint, &mut worker.told, state).await;
+        self.tell_disabled(&endpoint, &mut common.told, state).await;
         Ok(true)
     }
 
@@ -187,15 +188,5 @@ impl Deliverer {
         if let Some(limit) = &endpoint.settings.options.rate_limit {
             self.throttle.give_back(endpoint.id, limit, counted, events);
         }
-    }
-
-    /// Until when the endpoint's rate limit lets nothing through, as the last step found; `None`
-    /// when that is over or the endpoint changed since.
-    pub(super) async fn throttled(&self, worker: &Worker) -> Result<Option<Duration>, StoreError> {
-        let until = worker.throttled_until.filter(|until| *until > self.clock.monotonic());
-        let (Some(until), Some(plan)) = (until, &worker.plan) else { return Ok(None) };
-        let Endpoint { workspace, id, revision, .. } = &*plan.endpoint;
-        let endpoint = self.store.endpoint(*workspace, *id).await?;
-        Ok(endpoint.filter(|endpoint| endpoint.revision == *revision).map(|_| until))
     }
 }

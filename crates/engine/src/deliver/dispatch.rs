@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookyard_core::id::EndpointId;
-use hookyard_core::model::Endpoint;
 use hookyard_store::{Lease, StoreError};
 use jiff::Timestamp;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
-use super::step::{Deliverer, Step, Worker};
+use super::deliverer::Deliverer;
+use super::step::Step;
+use super::worker::Worker;
 
 /// The longest sleep between two looks at the clock: a bound for what nobody foresaw.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -68,7 +69,7 @@ impl Drop for Dispatcher {
 }
 
 /// What an endpoint's task came to.
-struct Ended {
+struct TurnEnd {
     endpoint: EndpointId,
     /// What it waits for; `None` when there is nothing to do and the lease was given back.
     asleep: Option<Asleep>,
@@ -95,7 +96,7 @@ struct Running {
 
 struct Loop {
     deliverer: Arc<Deliverer>,
-    tasks: JoinSet<Ended>,
+    tasks: JoinSet<TurnEnd>,
     /// The endpoints with a task.
     running: HashMap<EndpointId, Running>,
     asleep: HashMap<EndpointId, Asleep>,
@@ -173,8 +174,8 @@ impl Loop {
         self.tasks.spawn(work(Arc::clone(&self.deliverer), endpoint, asleep, wake));
     }
 
-    fn ended(&mut self, ended: Result<Ended, JoinError>) {
-        let Ended { endpoint, asleep } = match ended {
+    fn ended(&mut self, ended: Result<TurnEnd, JoinError>) {
+        let TurnEnd { endpoint, asleep } = match ended {
             Ok(ended) => ended,
             // An endpoint whose task crashed would never be worked on again, and nobody would
             // notice. So the crash goes on up, to whoever awaits `Dispatcher::failed`.
@@ -197,7 +198,7 @@ impl Loop {
     /// in flight has ended and is recorded.
     async fn drain(mut self) {
         while let Some(ended) = self.tasks.join_next().await {
-            if let Ok(Ended { endpoint, asleep: Some(asleep) }) = ended {
+            if let Ok(TurnEnd { endpoint, asleep: Some(asleep) }) = ended {
                 self.asleep.insert(endpoint, asleep);
             }
         }
@@ -206,7 +207,7 @@ impl Loop {
             let deliverer = Arc::clone(&self.deliverer);
             ends.spawn(async move {
                 deliverer.finish(&mut worker).await;
-                release(&deliverer, worker.lease).await;
+                release(&deliverer, worker.lease()).await;
             });
         }
         while ends.join_next().await.is_some() {}
@@ -219,7 +220,7 @@ async fn work(
     endpoint: EndpointId,
     asleep: Option<Asleep>,
     wake: Arc<Notify>,
-) -> Ended {
+) -> TurnEnd {
     let mut turn = Turn::new(&deliverer, endpoint, asleep, wake);
     let asleep = match turn.run().await {
         Ok(asleep) => asleep,
@@ -231,7 +232,7 @@ async fn work(
             Some(Asleep { due, worker: turn.worker, store_failures })
         }
     };
-    Ended { endpoint, asleep }
+    TurnEnd { endpoint, asleep }
 }
 
 /// The work on one endpoint from a wake-up to the next wait.
@@ -267,10 +268,9 @@ impl<'a> Turn<'a> {
             self.worker = Some(Worker::new(lease));
         }
         let Some(worker) = &mut self.worker else { return Ok(None) };
-        worker.wake = Arc::clone(&self.wake);
+        worker.listen(&self.wake);
         if self.waiting
-            && worker.lanes.is_none()
-            && let Some(until) = retry_at(self.deliverer, worker).await?
+            && let Some(until) = self.deliverer.rests_until(worker).await?
         {
             return Ok(self.sleep(until));
         }
@@ -283,7 +283,7 @@ impl<'a> Turn<'a> {
                 | Step::Parked { pending: 1.. }
                 | Step::Halved => {}
                 // Only this bundle waits.
-                Step::Failed(_) if worker.lanes.is_some() => {}
+                Step::Failed(_) if !worker.is_one_by_one() => {}
                 Step::Failed(until) | Step::Wait(until) => return Ok(self.sleep(until)),
                 Step::Gone => return Ok(None),
                 // Whatever the queue is said to hold: what is in flight holds something.
@@ -294,7 +294,7 @@ impl<'a> Turn<'a> {
                 | Step::Sent { .. }
                 | Step::Dropped { .. }
                 | Step::Parked { .. } => {
-                    release(self.deliverer, worker.lease).await;
+                    release(self.deliverer, worker.lease()).await;
                     return Ok(None);
                 }
             }
@@ -308,24 +308,6 @@ impl<'a> Turn<'a> {
         let wait = Duration::try_from(until.duration_since(clock.now())).unwrap_or_default();
         let due = clock.monotonic().saturating_add(wait);
         Some(Asleep { due, worker: Some(worker), store_failures: 0 })
-    }
-}
-
-/// The moment before which the endpoint must not be tried, if that is still to come. Cheaper than
-/// reading the head of a queue that nobody may send, each time an event is added to it.
-async fn retry_at(
-    deliverer: &Deliverer,
-    worker: &mut Worker,
-) -> Result<Option<Timestamp>, StoreError> {
-    let Some(plan) = worker.plan.clone() else { return Ok(None) };
-    if let Some(due) = deliverer.throttled(worker).await? {
-        return Ok(Some(deliverer.moment(due)));
-    }
-    let Endpoint { workspace, id, .. } = *plan.endpoint;
-    let states = deliverer.store.queue_states(workspace, &[id]).await?;
-    match states.first() {
-        Some(state) => deliverer.retry_at(worker, &plan.endpoint, *state).await,
-        None => Ok(None),
     }
 }
 

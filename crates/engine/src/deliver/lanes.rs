@@ -6,26 +6,29 @@
 //! or the endpoint has changed, once no request is in flight any more.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hookyard_core::model::{Endpoint, QueueState};
+use hookyard_core::model::QueueState;
 use hookyard_core::order_key::Key;
-use hookyard_store::{HeadLimit, Held, Lease, Queued, Recorded, StoreError, Window};
+use hookyard_store::{HeadLimit, Held, Lease, Queued, Recorded, StoreError, WINDOW, Window};
 use jiff::Timestamp;
 use tokio::task::{JoinError, JoinSet};
 
-use self::roster::{Arrival, Departure, Entry, LaneId, Picked, Roster};
-use super::attempt::{Judged, Rendered, Unable, Unsent, is_open};
+use self::roster::{LaneEntry, LaneId, LaneOutcome, Picked, Roster};
+use self::task::{Failures, LaneEnd, LaneTask};
+use super::attempt::{Judged, Unsent, is_open};
+use super::common::Common;
 use super::consequences::Failed;
-use super::limits::{self, Holder, Stopping};
+use super::deliverer::Deliverer;
+use super::limits;
 use super::plan::Plan;
 use super::render::{self, OBJECT_BYTES_MAX};
-use super::step::{Deliverer, Step, Worker};
+use super::step::Step;
 use super::throttle;
-use super::verdict::Before;
 
 mod roster;
+mod task;
 
 /// The longest wait for something to happen before the clock is looked at: a bound for what nobody
 /// foresaw.
@@ -36,6 +39,9 @@ const NOTHING: HeadLimit = HeadLimit { events: 0, bytes: 0 };
 
 /// Entries that are read at once, at least: with bundles of one event a read is for many of them.
 const PAGE: usize = 128;
+
+// One read does not go past what may leave the queue behind its head.
+const _: () = assert!(PAGE as u64 <= WINDOW);
 
 /// What goes out to one endpoint at the same time. Dropping it cuts the requests off.
 #[derive(Debug)]
@@ -50,7 +56,7 @@ pub(super) struct Lanes {
     hung: bool,
     /// The endpoint's failures in a row, with those that are not recorded yet.
     failures: Arc<Failures>,
-    requests: JoinSet<Ended>,
+    requests: JoinSet<LaneEnded>,
     /// What the store has not said to have recorded yet, one of a lane at most. Nothing is sent before
     /// it has.
     unrecorded: VecDeque<(LaneId, Judged)>,
@@ -78,50 +84,11 @@ impl Lanes {
     }
 }
 
-/// Failures in a row, counted by all lanes.
-#[derive(Debug, Default)]
-struct Failures(Mutex<u32>);
-
-impl Failures {
-    /// A poisoned lock is taken all the same: it is one number.
-    fn lock(&self) -> MutexGuard<'_, u32> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One bundle on its way.
-struct Journey {
-    plan: Arc<Plan>,
-    lease: Lease,
-    departure: Departure,
-    failures: Arc<Failures>,
-    /// Whether the endpoint's last request hung and failed.
-    hung: bool,
-}
-
-/// What became of a lane's bundle; an error when nothing was sent, or nothing is known of it.
+/// What became of a lane's bundle; an error when nothing was sent, or nothing is known of the bundle.
 #[derive(Debug)]
-struct Ended {
+struct LaneEnded {
     lane: LaneId,
-    fate: Result<Fate, StoreError>,
-}
-
-#[derive(Debug)]
-enum Fate {
-    /// It was sent, and the attempt is recorded.
-    Settled { judged: Judged, state: QueueState },
-    /// It was sent, and whether the attempt is recorded is not known.
-    Unrecorded { judged: Judged, error: StoreError },
-    /// The first event can never be sent, and is parked.
-    Unsent { pending: u64 },
-    /// The first event can never be sent, and whether it is parked is not known.
-    MaybeUnsent(StoreError),
-    /// This server lacked the means to send it.
-    Unable(Unable),
-    /// The endpoint is not what it was any more, or events are gone; nothing was sent.
-    Outdated,
-    /// Delivery is stopping, and nothing was sent.
-    Stopping,
+    end: Result<LaneEnd, StoreError>,
 }
 
 /// What there is to do after everything that may be in flight is.
@@ -135,54 +102,57 @@ enum Next {
 }
 
 impl Deliverer {
-    /// A step of an endpoint that takes several bundles at once; `None` when it is none.
+    /// A step of an endpoint that takes several bundles at once; `None` when it takes one.
     pub(super) async fn step_lanes(
         self: &Arc<Self>,
-        worker: &mut Worker,
+        common: &mut Common,
+        lanes: &mut Lanes,
     ) -> Result<Option<Step>, StoreError> {
-        while worker.lanes.as_ref().is_some_and(|lanes| !lanes.unrecorded.is_empty()) {
-            if let Some(step) = self.record_kept_of_lanes(worker).await? {
+        while !lanes.unrecorded.is_empty() {
+            if let Some(step) = self.record_kept_of_lanes(common, lanes).await? {
                 return Ok(Some(step));
             }
         }
         loop {
-            let until = match self.fill(worker).await? {
+            let until = match self.fill(common, lanes).await? {
                 Next::Wait(until) => until,
                 Next::Done(step) => return Ok(Some(step)),
-                Next::OneByOne => {
-                    worker.lanes = None;
-                    return Ok(None);
-                }
+                Next::OneByOne => return Ok(None),
             };
-            if let Some(ended) = self.wait(worker, until).await
-                && let Some(step) = self.ended(worker, ended).await?
+            if let Some(ended) = self.wait(common, lanes, until).await
+                && let Some(step) = self.ended(common, lanes, ended).await?
             {
                 return Ok(Some(step));
             }
         }
     }
 
-    /// Has the store record the first of the outcomes that are kept, if there is one. What the step was,
-    /// if it was one.
-    async fn record_kept_of_lanes(&self, worker: &mut Worker) -> Result<Option<Step>, StoreError> {
-        let Some(lanes) = &mut worker.lanes else { return Ok(None) };
+    /// Has the store record the first of the outcomes that are kept, if there is one. The step that this
+    /// made, if any.
+    async fn record_kept_of_lanes(
+        &self,
+        common: &mut Common,
+        lanes: &mut Lanes,
+    ) -> Result<Option<Step>, StoreError> {
         let Some((lane, judged)) = lanes.unrecorded.pop_front() else { return Ok(None) };
-        let fate = self.record_of_lane(&worker.lease, judged, Recorded::Maybe).await;
-        self.ended(worker, Ended { lane, fate }).await
+        let end = self.record_of_lane(&common.lease, judged, Recorded::Maybe).await;
+        self.ended(common, lanes, LaneEnded { lane, end }).await
     }
 
     /// Waits for all requests in flight, and has the store record what is kept. The first failure.
-    pub(super) async fn finish_lanes(&self, worker: &mut Worker) -> Result<(), StoreError> {
+    pub(super) async fn finish_lanes(
+        &self,
+        common: &mut Common,
+        lanes: &mut Lanes,
+    ) -> Result<(), StoreError> {
         let mut outcome = Ok(());
-        while let Some(lanes) = &mut worker.lanes
-            && let Some(ended) = lanes.requests.join_next().await
-        {
+        while let Some(ended) = lanes.requests.join_next().await {
             if let Some(ended) = returned(ended) {
-                outcome = outcome.and(self.ended(worker, ended).await.map(drop));
+                outcome = outcome.and(self.ended(common, lanes, ended).await.map(drop));
             }
         }
-        while worker.is_busy() {
-            outcome = self.record_kept_of_lanes(worker).await.map(drop);
+        while !lanes.unrecorded.is_empty() {
+            outcome = self.record_kept_of_lanes(common, lanes).await.map(drop);
             if outcome.is_err() {
                 break;
             }
@@ -191,48 +161,53 @@ impl Deliverer {
     }
 
     /// Waits for a request to end, but no longer than until something else may have to be done.
-    async fn wait(&self, worker: &mut Worker, until: Option<Duration>) -> Option<Ended> {
+    async fn wait(
+        &self,
+        common: &Common,
+        lanes: &mut Lanes,
+        until: Option<Duration>,
+    ) -> Option<LaneEnded> {
         let left = until.map(|until| until.saturating_sub(self.clock.monotonic()));
         let left = left.unwrap_or(LONGEST_WAIT);
-        let lanes = worker.lanes.as_mut()?;
         tokio::select! {
             biased;
             Some(ended) = lanes.requests.join_next() => returned(ended),
-            () = worker.wake.notified() => None,
+            () = common.wake.notified() => None,
             () = tokio::time::sleep(left.min(LONGEST_WAIT)) => None,
         }
     }
 
     /// Starts as many requests as may be in flight.
-    async fn fill(self: &Arc<Self>, worker: &mut Worker) -> Result<Next, StoreError> {
-        let Some(lanes) = &mut worker.lanes else { return Ok(Next::OneByOne) };
+    async fn fill(
+        self: &Arc<Self>,
+        common: &mut Common,
+        lanes: &mut Lanes,
+    ) -> Result<Next, StoreError> {
         let idle = lanes.requests.is_empty();
         if lanes.stopping {
             return Ok(if idle { Next::Done(Step::Stopping) } else { Next::Wait(None) });
         }
-        let window = self.store.window(&worker.lease, lanes.read_to, NOTHING).await?;
-        let known = worker.plan.as_ref().map(|plan| plan.endpoint.revision);
-        let changed = known != Some(window.endpoint.revision);
-        if changed || lanes.stale || window.endpoint.settings.disabled {
-            if !idle {
-                return Ok(Next::Wait(None));
-            }
-            if changed {
-                worker.plan = Some(self.plan(Arc::clone(&window.endpoint)).await?);
-            }
-            if window.endpoint.settings.disabled {
-                self.tell_disabled(&window.endpoint, &mut worker.told, window.state).await;
-                return Ok(Next::Done(Step::Disabled));
-            }
-            if let Some(next) = self.make_roster(worker).await? {
-                return Ok(next);
-            }
+        let window = self.store.window(&common.lease, lanes.read_to, NOTHING).await?;
+        let known = common.plan_of(window.endpoint.revision);
+        let disabled = window.endpoint.settings.disabled;
+        let anew = known.is_none() || lanes.stale || disabled;
+        if anew && !idle {
+            return Ok(Next::Wait(None));
         }
-        let (Some(plan), Some(lanes)) = (worker.plan.clone(), &mut worker.lanes) else {
-            return Ok(Next::OneByOne);
+        let plan = match known {
+            Some(plan) => plan,
+            None => self.plan(Arc::clone(&window.endpoint)).await?,
         };
+        common.plan = Some(Arc::clone(&plan));
+        if disabled {
+            self.tell_disabled(&window.endpoint, &mut common.told, window.state).await;
+            return Ok(Next::Done(Step::Disabled));
+        }
+        if anew && let Some(next) = self.make_roster(common, lanes, &plan).await? {
+            return Ok(next);
+        }
         let Window { state, end, .. } = window;
-        let mut filling = Filling { plan, lanes, lease: worker.lease, state, end, throttled: None };
+        let mut filling = Filling { plan, lanes, lease: common.lease, state, end, throttled: None };
         if let Some(step) = self.start(&mut filling).await? {
             return Ok(Next::Done(step));
         }
@@ -240,20 +215,22 @@ impl Deliverer {
     }
 
     /// Makes the roster from the store. What is there to do instead, if anything.
-    async fn make_roster(&self, worker: &mut Worker) -> Result<Option<Next>, StoreError> {
-        let (Some(plan), Some(lanes)) = (&worker.plan, &mut worker.lanes) else {
-            return Ok(Some(Next::OneByOne));
-        };
+    async fn make_roster(
+        &self,
+        common: &mut Common,
+        lanes: &mut Lanes,
+        plan: &Plan,
+    ) -> Result<Option<Next>, StoreError> {
         if plan.concurrency().is_none() {
             return Ok(Some(Next::OneByOne));
         }
         lanes.stale = true;
         let (mut entries, mut read_to) = (Vec::new(), 0);
         let (held, failures) = loop {
-            let window = self.store.window(&worker.lease, read_to, page(plan)).await?;
+            let window = self.store.window(&common.lease, read_to, page(plan)).await?;
             let Window { entries: queued, missing, held, until, end, .. } = window;
             if !missing.is_empty() {
-                let step = self.pass_over(plan, worker.lease, missing, window.state).await?;
+                let step = self.pass_over(plan, common.lease, missing, window.state).await?;
                 return Ok(Some(Next::Done(step)));
             }
             entries.extend(queued.iter().map(|queued| entry(plan, queued)));
@@ -267,7 +244,7 @@ impl Deliverer {
         for held in held {
             let due = match held.retry_at {
                 Some(until) => {
-                    let waits = &mut worker.waits;
+                    let waits = &mut common.waits;
                     Some(self.due(waits, &plan.endpoint, until, held.failures).await?)
                 }
                 None => None,
@@ -282,7 +259,7 @@ impl Deliverer {
     }
 
     /// Starts requests until no more may be in flight, or nothing is left to send now. The step that
-    /// was done instead, if one was.
+    /// was done instead, if any.
     async fn start(
         self: &Arc<Self>,
         filling: &mut Filling<'_>,
@@ -298,14 +275,14 @@ impl Deliverer {
                     None => continue,
                 },
             };
-            if !self.depart(filling, lane) {
+            if !self.spawn(filling, lane) {
                 break;
             }
         }
         Ok(None)
     }
 
-    /// Reads more entries into the roster. The step that was done besides, if one was.
+    /// Reads more entries into the roster. The step that was done besides, if any.
     async fn read_on(&self, filling: &mut Filling<'_>) -> Result<Option<Step>, StoreError> {
         let Filling { plan, lanes, lease, .. } = filling;
         let window = self.store.window(lease, lanes.read_to, page(plan)).await?;
@@ -322,8 +299,9 @@ impl Deliverer {
         Ok(Some(step))
     }
 
-    /// Sends the next bundle of a lane; whether the endpoint's rate limit lets it through.
-    fn depart(self: &Arc<Self>, filling: &mut Filling<'_>, lane: LaneId) -> bool {
+    /// Starts a request with the next bundle of a lane; whether the endpoint's rate limit lets the
+    /// bundle through.
+    fn spawn(self: &Arc<Self>, filling: &mut Filling<'_>, lane: LaneId) -> bool {
         let endpoint = &filling.plan.endpoint;
         let roster = &mut filling.lanes.roster;
         let mut events = roster.next_bundle(lane);
@@ -337,87 +315,19 @@ impl Deliverer {
         }
         // Now, and not when it is sent: the next one is let through or not before that.
         self.take_units(endpoint, events);
-        let journey = Journey {
+        let task = LaneTask {
             plan: Arc::clone(&filling.plan),
             lease: filling.lease,
-            departure: roster.depart(lane, events),
+            bundle: roster.begin(lane, events),
             failures: Arc::clone(&filling.lanes.failures),
             hung: filling.lanes.hung && filling.state.failures > 0,
         };
         let deliverer = Arc::clone(self);
         filling.lanes.requests.spawn(async move {
-            let fate = deliverer.travel(journey).await;
-            Ended { lane, fate }
+            let end = deliverer.run(task).await;
+            LaneEnded { lane, end }
         });
         true
-    }
-
-    /// Renders, sends and settles one bundle.
-    async fn travel(&self, journey: Journey) -> Result<Fate, StoreError> {
-        let Journey { mut plan, lease, departure, failures, hung } = journey;
-        let Departure { entries, failures: of_bundle, refusals } = departure;
-        let holder = Holder { workspace: lease.workspace, endpoint: lease.endpoint };
-        let place = match self.limits.place(hung, holder).await {
-            Ok(place) => place,
-            Err(Stopping) => return Ok(Fate::Stopping),
-        };
-        let Endpoint { workspace, id, revision, .. } = *plan.endpoint;
-        let seqs: Vec<_> = entries.iter().map(|entry| entry.seq).collect();
-        let events = self.store.events_by_seq(workspace, &seqs).await?;
-        // The place may have been long in coming.
-        let endpoint = self.store.endpoint(workspace, id).await?;
-        let same = endpoint.is_some_and(|endpoint| endpoint.revision == revision);
-        let Some(first) = entries.first().filter(|_| same && events.len() == entries.len()) else {
-            self.give_units_back(&plan.endpoint, seqs.len(), 0);
-            return Ok(Fate::Outdated);
-        };
-        let bundle = match self.render(&mut plan, &events).await? {
-            Ok(bundle) => bundle,
-            Err(unsendable) => {
-                let failures = *failures.lock();
-                let (events, entries) = (&events[..1], vec![first.place]);
-                let reason = unsendable.to_string();
-                let unsent = Unsent { events, entries, count: 1, failures, reason };
-                self.give_units_back(&plan.endpoint, seqs.len(), 0);
-                return match self.store.settle(&lease, self.unsent(&plan, unsent)).await {
-                    Ok(state) => Ok(Fate::Unsent { pending: state.pending }),
-                    Err(error) => Ok(Fate::MaybeUnsent(error)),
-                };
-            }
-        };
-        let count = bundle.events;
-        self.give_units_back(&plan.endpoint, seqs.len(), count);
-        let rendered = Rendered { bundle, events, queued_at: first.queued_at };
-        let answered = match self.send(&plan, rendered, place).await? {
-            Ok(answered) => answered,
-            Err(unable) => {
-                self.give_units_back(&plan.endpoint, count, 0);
-                return Ok(Fate::Unable(unable));
-            }
-        };
-        let places = entries.iter().take(count).map(|entry| entry.place).collect();
-        let judged = {
-            let mut failures = failures.lock();
-            let before = Before { failures: *failures, of_bundle, refusals };
-            let judged = self.judge(&plan, answered, before, places);
-            *failures = judged.attempt.failures;
-            judged
-        };
-        self.record_of_lane(&lease, judged, Recorded::No).await
-    }
-
-    /// Records the outcome of a lane's bundle.
-    async fn record_of_lane(
-        &self,
-        lease: &Lease,
-        judged: Judged,
-        recorded: Recorded,
-    ) -> Result<Fate, StoreError> {
-        match self.store.record(lease, Arc::clone(&judged.attempt), recorded).await {
-            Ok(state) => Ok(Fate::Settled { judged, state }),
-            Err(error) if is_open(&error) => Ok(Fate::Unrecorded { judged, error }),
-            Err(error) => Err(error),
-        }
     }
 
     /// Takes entries whose events are gone out of the queue, with a record that says so.
@@ -436,53 +346,57 @@ impl Deliverer {
         Ok(Step::Dropped { entries, pending })
     }
 
-    /// Takes in what became of a bundle. What the step was, if it was one.
-    async fn ended(&self, worker: &mut Worker, ended: Ended) -> Result<Option<Step>, StoreError> {
-        let Some(lanes) = &mut worker.lanes else { return Ok(None) };
-        let Ended { lane, fate } = ended;
-        match fate {
+    /// Takes in what became of a bundle. The step that this made, if any.
+    async fn ended(
+        &self,
+        common: &mut Common,
+        lanes: &mut Lanes,
+        LaneEnded { lane, end }: LaneEnded,
+    ) -> Result<Option<Step>, StoreError> {
+        match end {
             Err(error) => {
                 lanes.roster.repeat(lane);
                 lanes.stale |= !is_open(&error);
                 Err(error)
             }
-            Ok(Fate::Unrecorded { judged, error }) => {
+            Ok(LaneEnd::Unrecorded { judged, error }) => {
                 lanes.unrecorded.push_back((lane, judged));
                 Err(error)
             }
-            Ok(Fate::MaybeUnsent(error)) => {
+            Ok(LaneEnd::MaybeUnsent(error)) => {
                 lanes.stale = true;
                 Err(error)
             }
-            Ok(Fate::Stopping) => {
+            Ok(LaneEnd::Stopping) => {
                 lanes.stopping = true;
                 Ok(None)
             }
-            Ok(Fate::Outdated) => {
+            Ok(LaneEnd::Outdated) => {
                 lanes.stale = true;
                 Ok(None)
             }
-            Ok(Fate::Unable(unable)) => {
+            Ok(LaneEnd::Unable(unable)) => {
                 let in_a_row = lanes.roster.unable(lane);
-                lanes.roster.wait(lane, self.rest(worker.lease.endpoint, &unable, in_a_row));
+                lanes.roster.wait(lane, self.rest(common.lease.endpoint, &unable, in_a_row));
                 Ok(None)
             }
-            Ok(Fate::Unsent { pending }) => {
+            Ok(LaneEnd::Unsent { pending }) => {
                 lanes.roster.unsent(lane);
                 Ok(Some(Step::Dropped { entries: 1, pending }))
             }
-            Ok(Fate::Settled { judged: Judged { attempt, verdict, wait, last }, state }) => {
+            Ok(LaneEnd::Settled { judged: Judged { attempt, verdict, wait, last }, state }) => {
                 let (events, refusals) = (attempt.events.len(), attempt.refusals);
-                wait.into_iter().for_each(|wait| worker.waits.note(wait));
+                wait.into_iter().for_each(|wait| common.waits.note(wait));
                 let retry_at = wait.map(|wait| wait.due);
-                lanes.roster.arrive(lane, Arrival { verdict, events, refusals, retry_at });
+                let outcome = LaneOutcome { verdict, events, refusals, retry_at };
+                lanes.roster.settle(lane, outcome);
                 lanes.hung = limits::hung(attempt.duration) && state.failures > 0;
                 // The store may not count what was queued while it recorded this, and that may be in
                 // flight by now.
                 let pending = state.pending.max(lanes.roster.known() as u64);
                 if let Some(last) = last {
                     let failed = Failed { verdict, started_at: attempt.started_at, last };
-                    if self.disabled_by_failure(worker, failed, state).await? {
+                    if self.disabled_by_failure(common, failed, state).await? {
                         return Ok(None);
                     }
                 }
@@ -543,10 +457,10 @@ impl Filling<'_> {
     }
 }
 
-fn entry(plan: &Plan, queued: &Queued) -> Entry {
+fn entry(plan: &Plan, queued: &Queued) -> LaneEntry {
     let Queued { place, event, queued_at } = queued;
     let key = plan.concurrency().map(|concurrency| concurrency.order_key.key_of(&event.object));
-    Entry {
+    LaneEntry {
         place: *place,
         seq: event.seq,
         key: key.unwrap_or(Key::NONE),
@@ -561,9 +475,9 @@ fn page(plan: &Plan) -> HeadLimit {
     HeadLimit { events, bytes: OBJECT_BYTES_MAX }
 }
 
-/// What a task came to. One that crashed would hold its lane for good, and nobody would notice; so the
+/// What a task came to. A task that crashed would hold its lane for good, and nobody would notice; so the
 /// crash goes on up.
-fn returned(ended: Result<Ended, JoinError>) -> Option<Ended> {
+fn returned(ended: Result<LaneEnded, JoinError>) -> Option<LaneEnded> {
     match ended {
         Ok(ended) => Some(ended),
         Err(error) => match error.try_into_panic() {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub(super) use self::fair::Holder;
-use self::fair::{Fair, Held};
+use self::fair::{Fair, HeldUnits};
 use super::render::OBJECT_BYTES_MAX;
 
 mod fair;
@@ -34,7 +34,7 @@ const EIGHTHS_IN_FLIGHT: usize = 5;
 
 /// A request that fails after this time hung. Every receiver that is well takes much less, and so long
 /// each of those that do not answer may keep others from a place.
-const HUNG_AFTER: Duration = Duration::from_secs(2);
+pub(super) const HUNG_AFTER: Duration = Duration::from_secs(2);
 
 /// Bytes of bodies that are rendered and not yet written to a connection, in KiB: 320 MiB, room for
 /// a quarter of a MiB for each of a thousand receivers of one workspace that do not read.
@@ -83,10 +83,10 @@ pub(super) struct Limits {
 }
 
 /// A place for one request and the bytes of its body.
-pub(super) struct Place {
+pub(super) struct SendPlace {
     /// Given back when the request has ended.
-    request: Held,
-    body_kib: Held,
+    request: HeldUnits,
+    body_kib: HeldUnits,
 }
 
 impl Limits {
@@ -102,11 +102,11 @@ impl Limits {
     }
 
     /// Waits for a place.
-    pub(super) async fn place(&self, slow: bool, holder: Holder) -> Result<Place, Stopping> {
+    pub(super) async fn place(&self, slow: bool, holder: Holder) -> Result<SendPlace, Stopping> {
         let pool = if slow { &self.slow } else { &self.steady };
         let request = pool.requests.take(holder, 1).await?;
         let body_kib = pool.body_kib.take(holder, RESERVED_KIB).await?;
-        Ok(Place { request, body_kib })
+        Ok(SendPlace { request, body_kib })
     }
 
     /// Lets nobody in any more: who waits is told so.
@@ -116,10 +116,10 @@ impl Limits {
     }
 }
 
-impl Place {
+impl SendPlace {
     /// The body, counted until its last reference is gone, and what is left to hold while the
     /// request is in flight.
-    pub(super) fn with_body(mut self, body: Bytes) -> (Bytes, Held) {
+    pub(super) fn with_body(mut self, body: Bytes) -> (Bytes, HeldUnits) {
         self.body_kib.keep(body.len().div_ceil(1 << 10));
         (Bytes::from_owner(Counted { body, _kib: self.body_kib }), self.request)
     }
@@ -127,7 +127,7 @@ impl Place {
 
 struct Counted {
     body: Bytes,
-    _kib: Held,
+    _kib: HeldUnits,
 }
 
 impl AsRef<[u8]> for Counted {

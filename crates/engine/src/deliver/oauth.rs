@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
-use super::transport::{Read, Unanswered, after, read};
+use super::outgoing::{Read, Unanswered, after, read};
 use crate::net::{Client, check_url};
 
 /// How long a token is used when its answer does not say: short, since a wrong guess costs a refused
@@ -32,7 +32,7 @@ const LIFETIME_DEFAULT: Duration = Duration::from_secs(300);
 const LIFETIME_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// A token is not used any more this long before it expires: a request takes up to 30 seconds.
-const MARGIN: Duration = Duration::from_secs(30);
+pub(super) const MARGIN: Duration = Duration::from_secs(30);
 
 /// The most tokens that are kept, some kilobytes each and 64 at most. With more clients than that, tokens
 /// are fetched more often: where there is no room, the one that ends soonest goes of the workspace that

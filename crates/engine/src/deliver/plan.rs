@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hookyard_core::model::{Concurrency, Endpoint, Event};
 use hookyard_store::StoreError;
 
-use super::limits::Holder;
+use super::deliverer::Deliverer;
+use super::destination::Target;
 use super::render::{Bundle, Renderer, Unsendable};
-use super::request::Target;
-use super::step::Deliverer;
 use crate::work::Share;
 
 /// What follows from an endpoint's settings at one revision.
@@ -36,8 +35,7 @@ impl Deliverer {
         let catalogue = self.store.catalogue(endpoint.workspace).await?;
         let api_user = self.options.api_user.as_ref();
         let api_user = api_user.filter(|(workspace, _)| *workspace == endpoint.workspace);
-        let holder = Holder { workspace: endpoint.workspace, endpoint: endpoint.id };
-        let target = Target::new(holder, &endpoint.settings, api_user.map(|(_, user)| user));
+        let target = Target::new(&endpoint, api_user.map(|(_, user)| user));
         let renderer = Mutex::new(Renderer::new(catalogue, Arc::clone(&endpoint)));
         Ok(Arc::new(Plan { endpoint, renderer, target }))
     }

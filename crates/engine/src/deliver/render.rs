@@ -18,12 +18,11 @@ use hookyard_core::expansion::Filter;
 use hookyard_core::id::{EventTypeId, Seq};
 use hookyard_core::json::{Damaged, string_member};
 use hookyard_core::model::{
-    Catalogue, ContentEncoding, Endpoint, EndpointSettings, Event, MAXIMUM_EVENTS_DEFAULT,
-    MAXIMUM_SIZE_DEFAULT,
+    Catalogue, Endpoint, EndpointSettings, Event, MAXIMUM_EVENTS_DEFAULT, MAXIMUM_SIZE_DEFAULT,
 };
 use hookyard_store::HeadLimit;
 
-use super::request::is_queue;
+use super::coding::{Coding, coding};
 
 /// The largest body, in bytes as sent (docs/spec/ultracart.md#choices).
 const SIZE_MAX: usize = 900_000;
@@ -35,6 +34,12 @@ const EVENTS_MAX: usize = 10_000;
 /// How many bytes of published objects are looked at for one bundle. More than [`SIZE_MAX`], because
 /// expansion and compression make them smaller.
 pub(super) const OBJECT_BYTES_MAX: usize = 2 << 20;
+
+// The largest body is found among what is read for it; that holds for one event, too.
+const _: () = assert!(SIZE_MAX < OBJECT_BYTES_MAX);
+// What an endpoint takes unless its owner says otherwise is what is sent.
+const _: () = assert!(MAXIMUM_SIZE_DEFAULT.unsigned_abs() as usize == SIZE_MAX);
+const _: () = assert!(MAXIMUM_EVENTS_DEFAULT.unsigned_abs() as usize <= EVENTS_MAX);
 
 /// How many times the largest compressed document is compressed at first: JSON shrinks to a fifth or a
 /// tenth, so that most bundles are found at once.
@@ -110,31 +115,6 @@ pub(super) fn first_head_limit() -> HeadLimit {
     HeadLimit { events, bytes: OBJECT_BYTES_MAX }
 }
 
-/// How a document becomes a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Coding {
-    /// It is the body.
-    Plain,
-    /// Base64 of gzip, as text (docs/spec/ultracart.md#compressed-bodies).
-    GzipText,
-    /// Gzip, as a content encoding.
-    Gzip,
-}
-
-/// The coding that an endpoint asks for. Text that is compressed already is not compressed again.
-pub(super) fn coding(settings: &EndpointSettings) -> Coding {
-    // A row is text, whatever is said of requests.
-    if settings.dataset().is_some() {
-        return Coding::Plain;
-    }
-    match (settings.compress_events, settings.options.encoding) {
-        (true, _) => Coding::GzipText,
-        // A queue takes text only.
-        (false, ContentEncoding::Gzip) if !is_queue(settings) => Coding::Gzip,
-        (false, _) => Coding::Plain,
-    }
-}
-
 fn size_max(settings: &EndpointSettings) -> usize {
     let asked = match settings.maximum_size {
         ..=0 => MAXIMUM_SIZE_DEFAULT,
@@ -145,7 +125,7 @@ fn size_max(settings: &EndpointSettings) -> usize {
 
 /// How one event type is rendered for one endpoint.
 #[derive(Debug)]
-struct Kind {
+struct TypeRendering {
     /// `{"<event type>":`.
     opening: Vec<u8>,
     /// What the subscription asked for.
@@ -160,7 +140,7 @@ pub(super) struct Renderer {
     catalogue: Arc<Catalogue>,
     endpoint: Arc<Endpoint>,
     /// What was worked out so far.
-    kinds: HashMap<EventTypeId, Kind>,
+    kinds: HashMap<EventTypeId, TypeRendering>,
 }
 
 /// Several events rendered, one after the other.
@@ -318,7 +298,7 @@ impl Renderer {
         Ok(body)
     }
 
-    fn kind(&mut self, event_type: EventTypeId) -> Result<&Kind, Unsendable> {
+    fn kind(&mut self, event_type: EventTypeId) -> Result<&TypeRendering, Unsendable> {
         let vacant = match self.kinds.entry(event_type) {
             Entry::Occupied(known) => return Ok(known.into_mut()),
             Entry::Vacant(vacant) => vacant,
@@ -327,7 +307,7 @@ impl Renderer {
         let expansion = self.endpoint.subscription(event_type);
         let expansion = expansion.and_then(|subscription| subscription.expansion.as_deref());
         let name = serde_json::Value::from(kind.name.as_str());
-        Ok(vacant.insert(Kind {
+        Ok(vacant.insert(TypeRendering {
             opening: format!("{{{name}:").into_bytes(),
             asked: Filter::new(&category.expansions, expansion.unwrap_or_default()),
             base: Filter::new(&category.expansions, ""),

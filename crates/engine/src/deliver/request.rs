@@ -1,12 +1,10 @@
 //! What a delivery's request looks like, apart from its body (docs/spec/ultracart.md#algorithm,
 //! docs/spec/conventions.md#standard-webhooks).
 
-use std::sync::Arc;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use hookyard_core::id::{EndpointId, RequestId, Seq, WorkspaceId};
+use hookyard_core::id::{EndpointId, RequestId, Seq};
 use hookyard_core::model::{
     AuthKind, CustomHeader, EndpointSettings, Header, NativeAuth, OAuth2Client, Secret, Signing,
 };
@@ -16,15 +14,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use jiff::Timestamp;
 use url::Url;
 
-use super::ApiUser;
-use super::limits::Holder;
-use super::render::{Coding, coding};
-use super::sqs::Queue;
+use super::api_user::ApiUser;
+use super::coding::{Coding, coding};
+use super::outgoing::Outgoing;
 use super::trace::Trace;
-use super::transport::Outgoing;
 use crate::{hops, net};
 
-const JSON: &str = "application/json; charset=UTF-8";
+pub(super) const JSON: &str = "application/json; charset=UTF-8";
 /// A compressed bundle really is text: base64 (docs/spec/ultracart.md#compressed-bodies).
 const COMPRESSED: &str = "text/plain; charset=US-ASCII";
 const PRODUCT: &str = concat!("Hookyard/", env!("CARGO_PKG_VERSION"));
@@ -34,30 +30,33 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-ultracart-r
 const BASIC: HeaderName = HeaderName::from_static("x-authorization-basic");
 
 /// What the log shows in place of a credential.
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
 
 /// The headers of a delivery to an endpoint with these settings as its log shows them, without those
 /// that depend on what is sent. Credentials are masked.
 pub fn request_headers(settings: &EndpointSettings, request_id: &RequestId) -> Vec<Header> {
     let mut headers = constant_headers(settings, None).unwrap_or_default();
     insert_request_id(&mut headers, request_id);
-    logged(&headers, oauth2(settings).is_some())
+    let mut logged = logged(&headers);
+    logged.extend(oauth2(settings).is_some().then(masked_token));
+    logged
 }
 
-/// Headers as the log shows them.
-fn logged(headers: &HeaderMap, fetched_token: bool) -> Vec<Header> {
-    let mut logged = Vec::with_capacity(headers.len() + 1);
-    for (name, value) in headers {
+/// Headers as the log shows them: credentials are masked.
+pub(super) fn logged(headers: &HeaderMap) -> Vec<Header> {
+    let shown = |(name, value): (&HeaderName, &HeaderValue)| {
         let value = match value.to_str() {
             Ok(text) if !value.is_sensitive() => text.to_owned(),
             _ => MASK.to_owned(),
         };
-        logged.push(Header { name: written(name), value });
-    }
-    if fetched_token {
-        logged.push(Header { name: written(&AUTHORIZATION), value: MASK.to_owned() });
-    }
-    logged
+        Header { name: written(name), value }
+    };
+    headers.iter().map(shown).collect()
+}
+
+/// What the log shows in place of a token that is fetched when the request is sent.
+pub(super) fn masked_token() -> Header {
+    Header { name: written(&AUTHORIZATION), value: MASK.to_owned() }
 }
 
 /// A header's name as it goes over the wire: each word with a capital. Ours keeps the vendor's
@@ -75,7 +74,7 @@ fn written(name: &HeaderName) -> String {
     letters.collect()
 }
 
-fn content_type(settings: &EndpointSettings) -> &'static str {
+pub(super) fn content_type(settings: &EndpointSettings) -> &'static str {
     match coding(settings) {
         Coding::GzipText => COMPRESSED,
         Coding::Plain | Coding::Gzip => JSON,
@@ -91,6 +90,8 @@ pub(super) struct Message<'a> {
     pub(super) id: &'a str,
     /// When the attempt is made.
     pub(super) at: Timestamp,
+    /// The numbers of its events.
+    pub(super) events: &'a [Seq],
     /// The trace that all its events belong to.
     pub(super) trace: Option<Trace>,
     /// How many sources its events came through.
@@ -115,60 +116,20 @@ fn digest(events: &[Seq]) -> u64 {
     })
 }
 
-/// Where an endpoint's requests go and what is the same in all of them.
+/// What all requests of an endpoint have.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(super) struct Template {
     uri: Uri,
     headers: HeaderMap,
     signer: Signer,
-    oauth2: Option<(WorkspaceId, Arc<OAuth2Client>)>,
-    queue: Option<Arc<Queue>>,
-    danger_accept_invalid_certs: bool,
 }
 
-impl Target {
-    /// Fails when nothing can be sent with these settings; the text is for the delivery log.
-    pub(super) fn new(
-        holder: Holder,
-        settings: &EndpointSettings,
-        api_user: Option<&ApiUser>,
-    ) -> Result<Self, String> {
-        if settings.dataset().is_some() {
-            return Self::dataset(settings);
-        }
-        let url = Url::parse(&settings.url).map_err(|error| format!("the url: {error}"))?;
-        net::check_url(&url)?;
-        let uri = Uri::try_from(url.as_str()).map_err(|error| format!("the url: {error}"))?;
-        let queue = match is_queue(settings) {
-            true => Some(Arc::new(Queue::new(holder.endpoint, &url, settings)?)),
-            false => None,
-        };
-        let signer = Signer::new(&settings.options.signing)
-            .map_err(|error| format!("the signing settings: {error}"))?;
-        Ok(Self {
-            uri,
-            headers: constant_headers(settings, api_user.filter(|user| user.may_go_to(&url)))?,
-            signer,
-            oauth2: oauth2(settings).map(|client| (holder.workspace, Arc::new(client.clone()))),
-            queue,
-            danger_accept_invalid_certs: settings.options.danger_accept_invalid_certs,
-        })
-    }
-
-    /// A target that takes no request: only its body counts.
-    fn dataset(settings: &EndpointSettings) -> Result<Self, String> {
-        let signer = Signer::new(&Signing::default())
-            .map_err(|error| format!("the signing settings: {error}"))?;
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(settings)));
-        Ok(Self {
-            uri: Uri::from_static("/"),
-            headers,
-            signer,
-            oauth2: None,
-            queue: None,
-            danger_accept_invalid_certs: false,
-        })
+impl Template {
+    /// Fails when nothing can be signed with; the text is for the delivery log.
+    pub(super) fn new(uri: Uri, headers: HeaderMap, signing: &Signing) -> Result<Self, String> {
+        let signer =
+            Signer::new(signing).map_err(|error| format!("the signing settings: {error}"))?;
+        Ok(Self { uri, headers, signer })
     }
 
     /// One request.
@@ -180,23 +141,17 @@ impl Target {
         }
         hops::insert(&mut headers, message.hops);
         self.signer.sign(&mut headers, message.id, message.at, &message.body);
-        Outgoing {
-            uri: self.uri.clone(),
-            headers,
-            body: message.body,
-            oauth2: self.oauth2.clone(),
-            queue: self.queue.clone(),
-            landing: None,
-            danger_accept_invalid_certs: self.danger_accept_invalid_certs,
-        }
+        let (uri, events) = (self.uri.clone(), message.events.into());
+        Outgoing { uri, headers, body: message.body, events }
     }
 }
 
-impl Outgoing {
-    /// The headers as the log shows them: credentials are masked.
-    pub(super) fn logged_headers(&self) -> Vec<Header> {
-        logged(&self.headers, self.oauth2.is_some())
-    }
+/// Where the URL of the settings leads. Fails when that is nowhere; the text is for the delivery log.
+pub(super) fn address(settings: &EndpointSettings) -> Result<(Url, Uri), String> {
+    let url = Url::parse(&settings.url).map_err(|error| format!("the url: {error}"))?;
+    net::check_url(&url)?;
+    let uri = Uri::try_from(url.as_str()).map_err(|error| format!("the url: {error}"))?;
+    Ok((url, uri))
 }
 
 fn insert_request_id(headers: &mut HeaderMap, request_id: &RequestId) {
@@ -206,20 +161,16 @@ fn insert_request_id(headers: &mut HeaderMap, request_id: &RequestId) {
     }
 }
 
-/// Whether an endpoint is a queue of Amazon SQS.
-pub(super) fn is_queue(settings: &EndpointSettings) -> bool {
-    settings.auth == AuthKind::AwsIam && settings.options.auth.is_none()
-}
-
-fn oauth2(settings: &EndpointSettings) -> Option<&OAuth2Client> {
+/// The client that the endpoint's tokens are fetched with, if it has one.
+pub(super) fn oauth2(settings: &EndpointSettings) -> Option<&OAuth2Client> {
     match &settings.options.auth {
         Some(NativeAuth::OAuth2(client)) => Some(client),
         Some(NativeAuth::Bearer { .. }) | None => None,
     }
 }
 
-/// The headers that all requests of an endpoint have.
-fn constant_headers(
+/// The headers that all requests of an endpoint over the network have.
+pub(super) fn constant_headers(
     settings: &EndpointSettings,
     api_user: Option<&ApiUser>,
 ) -> Result<HeaderMap, String> {
@@ -282,7 +233,3 @@ fn insert_basic(headers: &mut HeaderMap, user: &str, password: &str) {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "request_tests.rs"]
-mod tests;

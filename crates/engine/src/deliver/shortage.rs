@@ -5,11 +5,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use hookyard_core::entropy;
-use hookyard_core::id::EndpointId;
-
-use super::attempt::Unable;
-use super::step::Deliverer;
+use hookyard_core::entropy::{self, Entropy};
 
 /// The wait after the first time. It doubles with each further one.
 const WAIT: Duration = Duration::from_secs(1);
@@ -22,6 +18,10 @@ const JITTER: f64 = 0.5;
 
 /// How often the log says so, at most: thousands of endpoints may be short of the same thing.
 const SAY_EVERY: Duration = Duration::from_secs(5);
+
+/// This server lacked the means to send, and nothing was sent: that is no attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unable(pub(super) String);
 
 /// What was said of shortages so far.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ struct Said {
 
 impl Shortage {
     /// Counts a bundle that could not be sent. How many there are to speak of, if it is time to speak.
-    fn count(&self, now: Duration) -> Option<u64> {
+    pub(super) fn count(&self, now: Duration) -> Option<u64> {
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         said.unsaid += 1;
         if said.at.is_some_and(|at| now.saturating_sub(at) < SAY_EVERY) {
@@ -48,18 +48,10 @@ impl Shortage {
     }
 }
 
-impl Deliverer {
-    /// Until when a bundle of the endpoint rests that could not be sent, after so many times in a row, as
-    /// a monotonic reading.
-    pub(super) fn rest(&self, endpoint: EndpointId, unable: &Unable, in_a_row: u32) -> Duration {
-        if let Some(bundles) = self.shortage.count(self.clock.monotonic()) {
-            let Unable(error) = unable;
-            tracing::warn!(%endpoint, error, bundles, "this server lacks the means to deliver");
-        }
-        let full = WAIT.saturating_mul(1 << in_a_row.min(DOUBLINGS_MAX));
-        let wait = full.mul_f64(1.0 - JITTER * entropy::fraction(&*self.entropy));
-        self.clock.monotonic().saturating_add(wait)
-    }
+/// How long a bundle rests that could not be sent, after so many times in a row.
+pub(super) fn wait(in_a_row: u32, entropy: &dyn Entropy) -> Duration {
+    let full = WAIT.saturating_mul(1 << in_a_row.min(DOUBLINGS_MAX));
+    full.mul_f64(1.0 - JITTER * entropy::fraction(entropy))
 }
 
 #[cfg(test)]

@@ -8,13 +8,15 @@
 
 use std::time::Duration;
 
-use hookyard_core::model::{Attempt, Endpoint};
+use hookyard_core::id::EndpointId;
+use hookyard_core::model::{Attempt, CONCURRENCY_MAX, Endpoint};
 use hookyard_core::retry;
 use hookyard_store::{AttemptQuery, StoreError};
 use http::header::RETRY_AFTER;
 use jiff::Timestamp;
 
-use super::step::Deliverer;
+use super::deliverer::Deliverer;
+use super::shortage::{self, Unable};
 
 /// Waits that are remembered of an endpoint: twice as many as it can have bundles at a time.
 const KNOWN_MAX: usize = 64;
@@ -22,6 +24,9 @@ const KNOWN_MAX: usize = 64;
 /// Attempts that are looked at for the one that asked for a wait: with several bundles at a time it
 /// need not be the newest.
 const ATTEMPTS_MAX: usize = 32;
+
+const _: () = assert!(KNOWN_MAX == 2 * CONCURRENCY_MAX as usize);
+const _: () = assert!(ATTEMPTS_MAX >= CONCURRENCY_MAX as usize);
 
 /// A wait that this process has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +65,17 @@ impl Deliverer {
         let wait = Duration::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
         let until = self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
         Wait { until, due: self.clock.monotonic().saturating_add(wait) }
+    }
+
+    /// Until when a bundle of the endpoint rests that could not be sent, after so many times in a row, as
+    /// a monotonic reading.
+    pub(super) fn rest(&self, endpoint: EndpointId, unable: &Unable, in_a_row: u32) -> Duration {
+        let now = self.clock.monotonic();
+        if let Some(bundles) = self.shortage.count(now) {
+            let Unable(error) = unable;
+            tracing::warn!(%endpoint, error, bundles, "this server lacks the means to deliver");
+        }
+        now.saturating_add(shortage::wait(in_a_row, &*self.entropy))
     }
 
     /// A monotonic reading as the wall clock shows it now.

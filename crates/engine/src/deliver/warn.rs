@@ -13,7 +13,7 @@ use hookyard_core::model::{Endpoint, Outcome, QueueState};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::step::Deliverer;
+use super::deliverer::Deliverer;
 
 /// The failures in a row that are worth a warning. By the schedule the fifth comes after a minute:
 /// a restart or a lost packet is over by then.

@@ -2,7 +2,7 @@ use hookyard_core::id::{EndpointId, WorkspaceId};
 use hookyard_store::{Entity, StoreError};
 
 use super::EndpointView;
-use super::update::TRIES_MAX;
+use super::patch::TRIES_MAX;
 use crate::{Engine, Error};
 
 impl Engine {

@@ -1,8 +1,8 @@
 //! Managing endpoints: validate, store, put the new matcher in place.
 //!
-//! Each file is one operation, as a method of [`Engine`](crate::Engine); `change`, `subscriptions` and
-//! `target` hold the rules that creating and updating share (docs/spec/ultracart.md#writing,
-//! docs/spec/ultracart.md#choices).
+//! Each file is one operation, as a method of [`Engine`](crate::Engine); `patch`, `change`,
+//! `subscriptions` and `target` hold the rules that creating and updating share
+//! (docs/spec/ultracart.md#writing, docs/spec/ultracart.md#choices).
 
 mod change;
 mod create;
@@ -14,6 +14,7 @@ mod log;
 mod moved;
 mod options;
 mod page;
+mod patch;
 mod reflow;
 mod request;
 mod rule;
@@ -23,12 +24,13 @@ mod subscriptions;
 mod target;
 mod update;
 
-pub use change::{EndpointChange, FieldNames, Patch};
+pub use change::EndpointChange;
 pub use dead_letters::DeadLetterDetail;
 pub use list::{EndpointPage, ListQuery, SortField, SortKey};
 pub use log::{ATTEMPTS_SEARCHED_MAX, AttemptDetail, LogPage, LogQuery, SentRequest};
 pub use options::OptionsChange;
 pub use page::PageQuery;
+pub use patch::{FieldNames, Patch};
 pub use reflow::Reflowed;
 pub use request::REQUEST_CHARS_MAX;
 pub use rule::check_rule;

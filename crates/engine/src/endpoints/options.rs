@@ -9,7 +9,7 @@ use hookyard_core::signature::signer;
 use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 
-use super::Patch;
+use super::patch::Patch;
 use super::signing::OVERLAP_DEFAULT;
 use crate::Error;
 

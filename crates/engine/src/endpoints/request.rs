@@ -10,12 +10,12 @@ use flate2::read::GzDecoder;
 use hookyard_core::model::{Attempt, Catalogue, ContentEncoding, Endpoint};
 
 use super::SentRequest;
-use crate::deliver::render;
+use crate::deliver::{LOGGED_CHARACTERS_MAX, render};
 use crate::work::Share;
 use crate::{Engine, Error};
 
 /// The most characters of a logged request or response (docs/spec/ultracart.md#delivery-log).
-pub const REQUEST_CHARS_MAX: usize = 100_000;
+pub const REQUEST_CHARS_MAX: usize = LOGGED_CHARACTERS_MAX;
 
 /// The most bytes of a compressed request that are searched, unpacked: a bundle's objects are at
 /// most a few times the 900,000 bytes of the largest body.

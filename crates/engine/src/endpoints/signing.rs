@@ -6,7 +6,7 @@ use hookyard_core::signature::signer;
 use hookyard_store::{Entity, StoreError};
 use jiff::SignedDuration;
 
-use super::update::TRIES_MAX;
+use super::patch::TRIES_MAX;
 use crate::{Engine, Error};
 
 /// How long a replaced secret goes on signing when the caller does not say: a day, for a receiver

@@ -2,8 +2,8 @@ use hookyard_core::id::{EndpointId, WorkspaceId};
 use hookyard_core::model::{Catalogue, Endpoint};
 use hookyard_store::Entity;
 
-use super::change::Patch;
-use super::update::TRIES_MAX;
+use super::patch::Patch;
+use super::patch::TRIES_MAX;
 use super::{EndpointChange, EndpointView, FieldNames, RequestedSubscription};
 use crate::{Engine, Error};
 

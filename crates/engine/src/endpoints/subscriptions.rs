@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use hookyard_core::model::{Catalogue, Subscription};
 
-use super::change::{FieldNames, Patch};
 use super::page::subscription_bytes;
+use super::patch::{FieldNames, Patch};
 use super::rule::check_rule;
 use crate::Error;
 

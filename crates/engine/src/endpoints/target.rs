@@ -2,7 +2,8 @@ use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::{Catalogue, DATASET_SCHEME, NativeAuth};
 use url::Url;
 
-use super::change::{Draft, FieldNames};
+use super::change::Draft;
+use super::patch::FieldNames;
 use crate::net::Verdict;
 use crate::{Engine, Error};
 

@@ -5,13 +5,10 @@ use hookyard_core::model::{Catalogue, Endpoint};
 
 use super::change::Draft;
 use super::moved::Forgotten;
+use super::patch::TRIES_MAX;
 use super::{EndpointChange, EndpointView};
 use crate::work::Share;
 use crate::{Engine, Error, rules};
-
-/// How often a change is tried when others change the same endpoint meanwhile. Each failed try means
-/// that another caller's change went through, so more than this is a loop among the callers.
-pub(super) const TRIES_MAX: usize = 5;
 
 impl Engine {
     /// Changes an endpoint, wholly or not at all. [`Error::Invalid`] names the value that cannot be

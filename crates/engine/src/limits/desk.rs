@@ -40,11 +40,11 @@ pub(super) struct Desk {
     away_until: AtomicI64,
 }
 
-type Place = (Caller, QuotaWindow);
+type BucketKey = (Caller, QuotaWindow);
 
 #[derive(Debug, Default)]
 struct Waiting {
-    requests: BTreeMap<Place, (Quota, Vec<oneshot::Sender<bool>>)>,
+    requests: BTreeMap<BucketKey, (Quota, Vec<oneshot::Sender<bool>>)>,
     /// Whether a task is at it.
     asking: bool,
 }
@@ -158,7 +158,7 @@ impl Desk {
             }
         }
         let now = self.clock.now().as_microsecond();
-        let question = |((caller, _), (quota, requests)): (Place, (Quota, Vec<_>))| {
+        let question = |((caller, _), (quota, requests)): (BucketKey, (Quota, Vec<_>))| {
             let owed = self.callers.with(caller, now, |all| all[quota.window as usize].owed());
             let parts = Parts::of(quota, nodes);
             let wanted = count(&requests).max(parts.ahead);

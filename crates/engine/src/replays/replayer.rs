@@ -17,6 +17,9 @@ pub const SLICE_EVENTS: usize = 1_000;
 /// place often and leaves room to the replays of other endpoints.
 const EXAMINED_MAX: usize = 5_000;
 
+// A replay that wants everything fills its slices.
+const _: () = assert!(EXAMINED_MAX >= SLICE_EVENTS);
+
 /// The wait after the store failed.
 const STORE_WAIT: Duration = Duration::from_secs(1);
 

@@ -72,7 +72,7 @@ struct State {
     /// How many places are taken.
     taken: usize,
     /// Who waits, by share; none that is empty.
-    waiting: HashMap<Share, VecDeque<oneshot::Sender<Place>>>,
+    waiting: HashMap<Share, VecDeque<oneshot::Sender<WorkPlace>>>,
     /// The shares that wait, next first.
     turns: VecDeque<Share>,
     /// How many wait.
@@ -81,12 +81,12 @@ struct State {
 
 /// A place, given back when it is dropped.
 #[derive(Debug)]
-struct Place {
+struct WorkPlace {
     share: Share,
     shared: Arc<Shared>,
 }
 
-impl Drop for Place {
+impl Drop for WorkPlace {
     fn drop(&mut self) {
         self.shared.give_back(self.share);
     }
@@ -159,7 +159,7 @@ impl Work {
 
 /// Runs the work while other threads do what this one would have done. Where there are no others, as
 /// in tests on simulated time, everything waits for it.
-fn aside<T>(place: Place, job: impl FnOnce() -> T) -> T {
+fn aside<T>(place: WorkPlace, job: impl FnOnce() -> T) -> T {
     let several = Handle::try_current()
         .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
     let done = if several { tokio::task::block_in_place(job) } else { job() };
@@ -183,7 +183,7 @@ impl Shared {
         self: &Arc<Self>,
         share: Share,
         bounded: bool,
-    ) -> Result<oneshot::Receiver<Place>, Full> {
+    ) -> Result<oneshot::Receiver<WorkPlace>, Full> {
         let (give, waiting) = oneshot::channel();
         {
             let mut state = self.state();
@@ -207,7 +207,7 @@ impl Shared {
             let next = self.state().next(self.places, self.most());
             let Some((share, give)) = next else { return };
             // A place whose taker has just gone is dropped here, which hands it out again.
-            let _ = give.send(Place { share, shared: Arc::clone(self) });
+            let _ = give.send(WorkPlace { share, shared: Arc::clone(self) });
         }
     }
 }
@@ -228,7 +228,7 @@ impl State {
         self.waiters < WAITING_MAX
     }
 
-    fn wait(&mut self, share: Share, give: oneshot::Sender<Place>) {
+    fn wait(&mut self, share: Share, give: oneshot::Sender<WorkPlace>) {
         let own = self.waiting.entry(share).or_default();
         if own.is_empty() {
             self.turns.push_back(share);
@@ -249,7 +249,7 @@ impl State {
 
     /// Takes a place for the next that waits, of the shares that may have one more. Whoever does
     /// not wait any more is passed over.
-    fn next(&mut self, places: usize, most: usize) -> Option<(Share, oneshot::Sender<Place>)> {
+    fn next(&mut self, places: usize, most: usize) -> Option<(Share, oneshot::Sender<WorkPlace>)> {
         if self.taken >= places {
             return None;
         }
@@ -265,7 +265,7 @@ impl State {
     }
 
     /// The first of a share that still waits. The share has another turn if more do.
-    fn first_of(&mut self, share: Share) -> Option<oneshot::Sender<Place>> {
+    fn first_of(&mut self, share: Share) -> Option<oneshot::Sender<WorkPlace>> {
         let own = self.waiting.get_mut(&share)?;
         let before = own.len();
         let mut first = None;

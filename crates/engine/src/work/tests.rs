@@ -8,7 +8,7 @@ fn shared(places: usize) -> Arc<Shared> {
 }
 
 /// Who has a place of those that wait.
-fn served(waiting: &mut [oneshot::Receiver<Place>]) -> Vec<Option<Place>> {
+fn served(waiting: &mut [oneshot::Receiver<WorkPlace>]) -> Vec<Option<WorkPlace>> {
     waiting.iter_mut().map(|one| one.try_recv().ok()).collect()
 }
 

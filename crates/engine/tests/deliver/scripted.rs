@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hookyard_engine::deliver::{Answer, Outgoing, Transport, Unanswered};
+use hookyard_engine::deliver::{Answer, Http, Outgoing, Queue, Transport, Unanswered};
 use http::HeaderName;
 use tokio::sync::Notify;
 
@@ -153,7 +153,17 @@ impl Scripted {
 
 #[async_trait]
 impl Transport for Scripted {
-    async fn send(&self, request: Outgoing) -> Result<Answer, Unanswered> {
+    async fn post(&self, _: &Http, request: Outgoing) -> Result<Answer, Unanswered> {
+        self.react(request).await
+    }
+
+    async fn enqueue(&self, _: &Queue, request: Outgoing) -> Result<Answer, Unanswered> {
+        self.react(request).await
+    }
+}
+
+impl Scripted {
+    async fn react(&self, request: Outgoing) -> Result<Answer, Unanswered> {
         let (reaction, number, turns) = {
             let mut state = self.state.lock().unwrap();
             let path = request.uri.path().to_owned();

@@ -13,7 +13,7 @@ use hookyard_core::clock::Clock;
 use hookyard_core::entropy::SystemEntropy;
 use hookyard_core::id::{ProjectId, WorkspaceId};
 use hookyard_core::model::{Project, Workspace};
-use hookyard_engine::deliver::{HttpTransport, Outgoing, Transport, Unanswered};
+use hookyard_engine::deliver::{Http, NetTransport, Outgoing, Transport, Unanswered};
 use hookyard_engine::endpoints::{EndpointChange, FieldNames};
 use hookyard_engine::net::{Guard, Resolve, ResolveError};
 use hookyard_engine::{Engine, Error};
@@ -62,7 +62,7 @@ impl Resolve for Everywhere {
 
 struct Setup {
     engine: Engine,
-    transport: HttpTransport,
+    transport: NetTransport,
     _directory: TempDir,
 }
 
@@ -81,7 +81,7 @@ impl Setup {
         store.create_workspace(new).await.unwrap();
         let guard = Arc::new(guard);
         let clock: Arc<dyn Clock> = Arc::new(SimClock::default());
-        let transport = HttpTransport::new(Arc::clone(&guard), &clock, None, 64);
+        let transport = NetTransport::new(Arc::clone(&guard), &clock, None, 64);
         let engine = Engine::new(Arc::new(store), clock, Arc::new(SystemEntropy), guard);
         Self { engine, transport: transport.unwrap(), _directory: directory }
     }
@@ -108,12 +108,10 @@ impl Setup {
                 uri,
                 headers: HeaderMap::new(),
                 body: Bytes::new(),
-                oauth2: None,
-                queue: None,
-                landing: None,
-                danger_accept_invalid_certs: true,
+                events: Arc::from([]),
             };
-            let Err(Unanswered::Failed(error)) = self.transport.send(outgoing).await else {
+            let to = Http { danger_accept_invalid_certs: true, ..Http::default() };
+            let Err(Unanswered::Failed(error)) = self.transport.post(&to, outgoing).await else {
                 panic!("{url:?} was sent to, or is no fault of the receiver");
             };
             assert!(!error.contains("connecting to"), "{url:?} was connected to: {error}");

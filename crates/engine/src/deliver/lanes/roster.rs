@@ -17,7 +17,7 @@ use crate::deliver::verdict::{Bisection, Verdict};
 
 /// An entry of the queue without its event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct LaneEntry {
     pub(super) place: u64,
     pub(super) seq: Seq,
     pub(super) key: Key,
@@ -35,7 +35,7 @@ pub(super) struct LaneId(u64);
 struct Lane {
     id: LaneId,
     /// Places ascending.
-    entries: Vec<Entry>,
+    entries: Vec<LaneEntry>,
     bisection: Bisection,
     failures: u32,
     refusals: u32,
@@ -47,10 +47,10 @@ struct Lane {
     in_flight: bool,
 }
 
-/// What is sent of a lane.
+/// What is sent of a lane at once.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Departure {
-    pub(super) entries: Vec<Entry>,
+pub(super) struct LaneBundle {
+    pub(super) entries: Vec<LaneEntry>,
     /// How often it has failed so far.
     pub(super) failures: u32,
     /// How often its one event was refused alone so far.
@@ -59,7 +59,7 @@ pub(super) struct Departure {
 
 /// How a bundle ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Arrival {
+pub(super) struct LaneOutcome {
     pub(super) verdict: Verdict,
     /// How many of the entries were in it.
     pub(super) events: usize,
@@ -82,7 +82,7 @@ pub(super) enum Picked {
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     /// Those in no lane, places ascending.
-    free: VecDeque<Entry>,
+    free: VecDeque<LaneEntry>,
     lanes: Vec<Lane>,
     /// How many lanes there have been.
     made: u64,
@@ -92,13 +92,13 @@ impl Roster {
     /// The entries of a queue from its head on, and the bundles that failed so far, with the monotonic
     /// reading before which each is not sent. Bundles that do not fit together, because the path of the
     /// key was changed, are taken apart.
-    pub(super) fn new(entries: Vec<Entry>, held: &[(Held, Option<Duration>)]) -> Self {
+    pub(super) fn new(entries: Vec<LaneEntry>, held: &[(Held, Option<Duration>)]) -> Self {
         let mut roster = Self::default();
         let owner: HashMap<u64, usize> = match is_orderly(&entries, &owners(held)) {
             true => owners(held),
             false => HashMap::new(),
         };
-        let mut lanes: Vec<Vec<Entry>> = held.iter().map(|_| Vec::new()).collect();
+        let mut lanes: Vec<Vec<LaneEntry>> = held.iter().map(|_| Vec::new()).collect();
         for entry in entries {
             match owner.get(&entry.place) {
                 Some(lane) => lanes[*lane].push(entry),
@@ -117,7 +117,7 @@ impl Roster {
         roster
     }
 
-    fn make(&mut self, entries: Vec<Entry>) -> LaneId {
+    fn make(&mut self, entries: Vec<LaneEntry>) -> LaneId {
         self.made += 1;
         let id = LaneId(self.made);
         self.lanes.push(Lane {
@@ -138,7 +138,7 @@ impl Roster {
     }
 
     /// Adds entries behind all others.
-    pub(super) fn add(&mut self, entries: impl IntoIterator<Item = Entry>) {
+    pub(super) fn add(&mut self, entries: impl IntoIterator<Item = LaneEntry>) {
         self.free.extend(entries);
     }
 
@@ -191,7 +191,7 @@ impl Roster {
         if chosen.is_empty() {
             return Picked::Nothing;
         }
-        let passed_over: Vec<Entry> = self.free.drain(..looked_at).collect();
+        let passed_over: Vec<LaneEntry> = self.free.drain(..looked_at).collect();
         for entry in passed_over.into_iter().rev().filter(|entry| taken.contains(&entry.key)) {
             self.free.push_front(entry);
         }
@@ -204,13 +204,13 @@ impl Roster {
         lane.map_or(0, |lane| lane.entries.len().min(lane.bisection.most(lane.refusals)))
     }
 
-    /// Sends the first entries of a lane.
-    pub(super) fn depart(&mut self, id: LaneId, events: usize) -> Departure {
+    /// Takes the first entries of a lane to be sent.
+    pub(super) fn begin(&mut self, id: LaneId, events: usize) -> LaneBundle {
         let Some(lane) = self.lane(id) else {
-            return Departure { entries: Vec::new(), failures: 0, refusals: 0 };
+            return LaneBundle { entries: Vec::new(), failures: 0, refusals: 0 };
         };
         lane.in_flight = true;
-        Departure {
+        LaneBundle {
             entries: lane.entries.iter().take(events).copied().collect(),
             failures: lane.failures,
             refusals: lane.refusals,
@@ -226,8 +226,8 @@ impl Roster {
     }
 
     /// Takes in what became of the bundle of a lane.
-    pub(super) fn arrive(&mut self, id: LaneId, arrival: Arrival) {
-        let Arrival { verdict, events, refusals, retry_at } = arrival;
+    pub(super) fn settle(&mut self, id: LaneId, outcome: LaneOutcome) {
+        let LaneOutcome { verdict, events, refusals, retry_at } = outcome;
         let Some(lane) = self.lane(id) else { return };
         (lane.in_flight, lane.unable) = (false, 0);
         lane.bisection.learn(verdict, events);
@@ -301,7 +301,7 @@ fn owners(held: &[(Held, Option<Duration>)]) -> HashMap<u64, usize> {
 }
 
 /// Whether the entries before one that is in a bundle are in the same one if they have its key.
-fn is_orderly(entries: &[Entry], owner: &HashMap<u64, usize>) -> bool {
+fn is_orderly(entries: &[LaneEntry], owner: &HashMap<u64, usize>) -> bool {
     let mut last: HashMap<Key, Option<usize>> = HashMap::new();
     entries.iter().all(|entry| {
         let own = owner.get(&entry.place).copied();

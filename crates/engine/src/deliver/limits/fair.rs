@@ -64,12 +64,12 @@ struct Member {
 #[derive(Debug)]
 struct Waiter {
     units: usize,
-    place: oneshot::Sender<Held>,
+    place: oneshot::Sender<HeldUnits>,
 }
 
 /// Units of the places, given back when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct HeldUnits {
     of: Arc<Fair>,
     holder: Holder,
     units: usize,
@@ -90,7 +90,7 @@ impl Fair {
         self: &Arc<Self>,
         holder: Holder,
         units: usize,
-    ) -> Result<Held, Stopping> {
+    ) -> Result<HeldUnits, Stopping> {
         let waiting = {
             let mut state = self.lock();
             if state.closed {
@@ -98,7 +98,7 @@ impl Fair {
             }
             if state.turns.is_empty() && state.may_take(holder, units) {
                 state.hold(holder, units);
-                return Ok(Held { of: Arc::clone(self), holder, units });
+                return Ok(HeldUnits { of: Arc::clone(self), holder, units });
             }
             let (place, waiting) = oneshot::channel();
             state.wait(holder, Waiter { units, place });
@@ -259,7 +259,7 @@ impl State {
             let Some(waiter) = member.and_then(|member| member.waiting.pop_front()) else {
                 return false;
             };
-            let held = Held { of: Arc::clone(of), holder, units };
+            let held = HeldUnits { of: Arc::clone(of), holder, units };
             match waiter.place.send(held) {
                 Ok(()) => {
                     self.hold(holder, units);
@@ -272,7 +272,7 @@ impl State {
     }
 }
 
-impl Held {
+impl HeldUnits {
     /// Keeps no more than so many units.
     pub(super) fn keep(&mut self, units: usize) {
         let surplus = self.units.saturating_sub(units);
@@ -283,7 +283,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldUnits {
     fn drop(&mut self) {
         if self.units > 0 {
             self.of.give_back(self.holder, self.units);

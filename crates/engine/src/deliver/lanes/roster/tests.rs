@@ -12,12 +12,12 @@ fn key(number: u64) -> Key {
     path.key_of(format!(r#"{{"k":{number}}}"#).as_bytes())
 }
 
-fn entry(place: u64, of: u64) -> Entry {
-    Entry { place, seq: Seq(place), key: key(of), bytes: 10, queued_at: Timestamp::UNIX_EPOCH }
+fn entry(place: u64, of: u64) -> LaneEntry {
+    LaneEntry { place, seq: Seq(place), key: key(of), bytes: 10, queued_at: Timestamp::UNIX_EPOCH }
 }
 
 /// Entries at places from 0 with these keys.
-fn entries(keys: &[u64]) -> Vec<Entry> {
+fn entries(keys: &[u64]) -> Vec<LaneEntry> {
     keys.iter().zip(0..).map(|(key, place)| entry(place, *key)).collect()
 }
 
@@ -33,15 +33,15 @@ fn most(events: usize) -> HeadLimit {
 fn picked(roster: &mut Roster, limit: HeadLimit) -> (LaneId, Vec<u64>) {
     let Picked::Lane(id) = roster.pick(limit, false) else { panic!("no lane") };
     let events = roster.next_bundle(id);
-    (id, places(&roster.depart(id, events)))
+    (id, places(&roster.begin(id, events)))
 }
 
-fn places(departure: &Departure) -> Vec<u64> {
-    departure.entries.iter().map(|entry| entry.place).collect()
+fn places(bundle: &LaneBundle) -> Vec<u64> {
+    bundle.entries.iter().map(|entry| entry.place).collect()
 }
 
-fn arrival(verdict: Verdict, events: usize) -> Arrival {
-    Arrival { verdict, events, refusals: 0, retry_at: None }
+fn outcome(verdict: Verdict, events: usize) -> LaneOutcome {
+    LaneOutcome { verdict, events, refusals: 0, retry_at: None }
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn keys_in_flight_are_passed_over() {
     assert_eq!(picked(&mut roster, most(9)).1, [5], "2 is in flight, too");
     assert_eq!(roster.pick(ALL, false), Picked::Nothing);
     assert_eq!(roster.pick(ALL, true), Picked::Short);
-    roster.arrive(first, arrival(Verdict::Taken, 1));
+    roster.settle(first, outcome(Verdict::Taken, 1));
     assert_eq!(picked(&mut roster, ALL).1, [1, 4], "all of a key in their order");
     assert_eq!(roster.in_flight(), 3);
 }
@@ -70,7 +70,7 @@ fn what_did_not_fit_goes_out_later_in_its_place() {
     let mut roster = Roster::new(entries(&[1, 2, 1, 3]), &[]);
     let (first, sent) = picked(&mut roster, most(3));
     assert_eq!(sent, [0, 1, 2]);
-    roster.arrive(first, arrival(Verdict::Taken, 1));
+    roster.settle(first, outcome(Verdict::Taken, 1));
     assert_eq!(picked(&mut roster, ALL).1, [1, 2, 3]);
 }
 
@@ -79,13 +79,13 @@ fn a_failed_bundle_stays_what_it_was_and_others_pass_it() {
     let mut roster = Roster::new(entries(&[1, 2, 1, 3]), &[]);
     let (first, _) = picked(&mut roster, most(2));
     let later = Duration::from_secs(9);
-    let failed = Arrival { retry_at: Some(later), ..arrival(Verdict::Retry, 2) };
-    roster.arrive(first, failed);
+    let failed = LaneOutcome { retry_at: Some(later), ..outcome(Verdict::Retry, 2) };
+    roster.settle(first, failed);
     roster.add([entry(4, 4)]);
     assert_eq!((roster.due(Duration::ZERO), roster.next_retry()), (None, Some(later)));
     assert_eq!(picked(&mut roster, ALL).1, [3, 4]);
     assert_eq!(roster.due(later), Some(first));
-    let again = roster.depart(first, roster.next_bundle(first));
+    let again = roster.begin(first, roster.next_bundle(first));
     assert_eq!((places(&again), again.failures), (vec![0, 1], 1));
 }
 
@@ -93,17 +93,17 @@ fn a_failed_bundle_stays_what_it_was_and_others_pass_it() {
 fn a_refused_bundle_is_halved_within_its_lane() {
     let mut roster = Roster::new(entries(&[1, 2, 3, 4, 5, 6, 7, 8]), &[]);
     let (lane, _) = picked(&mut roster, most(6));
-    roster.arrive(lane, arrival(Verdict::Halve, 6));
-    let half = roster.depart(lane, roster.next_bundle(lane));
+    roster.settle(lane, outcome(Verdict::Halve, 6));
+    let half = roster.begin(lane, roster.next_bundle(lane));
     assert_eq!(places(&half), [0, 1, 2]);
-    roster.arrive(lane, arrival(Verdict::Taken, 3));
-    assert_eq!(places(&roster.depart(lane, roster.next_bundle(lane))), [3]);
-    roster.arrive(lane, Arrival { refusals: 1, ..arrival(Verdict::Refused, 1) });
+    roster.settle(lane, outcome(Verdict::Taken, 3));
+    assert_eq!(places(&roster.begin(lane, roster.next_bundle(lane))), [3]);
+    roster.settle(lane, LaneOutcome { refusals: 1, ..outcome(Verdict::Refused, 1) });
     // The others are free, and the one that was refused alone stays so.
     assert_eq!(picked(&mut roster, ALL).1, [4, 5, 6, 7]);
-    let alone = roster.depart(lane, roster.next_bundle(lane));
+    let alone = roster.begin(lane, roster.next_bundle(lane));
     assert_eq!((places(&alone), alone.refusals), (vec![3], 1));
-    roster.arrive(lane, arrival(Verdict::Park, 1));
+    roster.settle(lane, outcome(Verdict::Park, 1));
     assert_eq!(roster.lanes(), 1);
 }
 
@@ -114,7 +114,7 @@ fn bundles_that_failed_before_a_start_are_put_together_again() {
     let mut roster = Roster::new(all.clone(), &bundles);
     assert_eq!((roster.lanes(), roster.in_flight()), (2, 0));
     let lane = roster.due(Duration::ZERO).unwrap();
-    let first = roster.depart(lane, roster.next_bundle(lane));
+    let first = roster.begin(lane, roster.next_bundle(lane));
     assert_eq!((places(&first), first.failures), (vec![1, 5], 2));
     assert_eq!(picked(&mut roster, ALL).1, [4]);
     // With another path of the key they may not fit together any more.
@@ -133,10 +133,10 @@ fn a_lane_that_may_not_leave_is_open_to_others() {
     roster.add([entry(2, 3)]);
     let (id, sent) = picked(&mut roster, ALL);
     assert_eq!(sent, [0, 1, 2]);
-    roster.arrive(id, arrival(Verdict::Halve, 3));
+    roster.settle(id, outcome(Verdict::Halve, 3));
     roster.rest(id);
     assert_eq!(roster.lanes(), 1, "one that was sent stays");
-    let (id, _) = (id, roster.depart(id, 1));
+    let (id, _) = (id, roster.begin(id, 1));
     roster.unsent(id);
     assert_eq!(picked(&mut roster, ALL).1, [1, 2]);
 }
@@ -170,7 +170,7 @@ proptest! {
                         _ => break,
                     },
                 };
-                let bundle = places(&roster.depart(id, roster.next_bundle(id)));
+                let bundle = places(&roster.begin(id, roster.next_bundle(id)));
                 prop_assert!(!bundle.is_empty() && bundle.len() <= events);
                 for (at, place) in bundle.iter().enumerate() {
                     let own = left[place];
@@ -198,7 +198,7 @@ proptest! {
                 left.retain(|place, _| !bundle[..sent].contains(place));
             }
             let refusals = u32::from(verdict == Verdict::Refused);
-            roster.arrive(id, Arrival { refusals, ..arrival(verdict, sent) });
+            roster.settle(id, LaneOutcome { refusals, ..outcome(verdict, sent) });
         }
         prop_assert!(left.is_empty(), "{left:?}");
     }

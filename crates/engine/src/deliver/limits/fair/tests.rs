@@ -9,7 +9,7 @@ fn holder(workspace: i32, endpoint: i32) -> Holder {
 }
 
 /// Takes places for as long as there are any for it.
-async fn take_all(places: &Arc<Fair>, whose: impl Fn(usize) -> Holder) -> Vec<Held> {
+async fn take_all(places: &Arc<Fair>, whose: impl Fn(usize) -> Holder) -> Vec<HeldUnits> {
     let mut held = Vec::new();
     while let Some(place) = at_once(places, whose(held.len())).await {
         held.push(place);
@@ -18,7 +18,7 @@ async fn take_all(places: &Arc<Fair>, whose: impl Fn(usize) -> Holder) -> Vec<He
 }
 
 /// A place, where one is to be had without waiting.
-async fn at_once(places: &Arc<Fair>, holder: Holder) -> Option<Held> {
+async fn at_once(places: &Arc<Fair>, holder: Holder) -> Option<HeldUnits> {
     tokio::select! {
         biased;
         place = places.take(holder, 1) => Some(place.unwrap()),
@@ -140,7 +140,7 @@ proptest! {
         runtime.block_on(async {
             let places = Fair::new(total);
             let mut waiting = Vec::new();
-            let mut held: Vec<Held> = Vec::new();
+            let mut held: Vec<HeldUnits> = Vec::new();
             for (what, which, workspace, endpoint, units) in steps {
                 match what {
                     0 | 1 => {

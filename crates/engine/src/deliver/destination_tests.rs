@@ -1,7 +1,14 @@
+use bytes::Bytes;
 use hookyard_core::entropy::SystemEntropy;
-use hookyard_core::model::{ContentEncoding, EndpointOptions, Signing, SigningKey};
+use hookyard_core::id::{EndpointId, RequestId, Seq, WorkspaceId};
+use hookyard_core::model::{
+    AuthKind, ContentEncoding, CustomHeader, EndpointOptions, EndpointSettings, NativeAuth,
+    OAuth2Client, Secret, Signing, SigningKey,
+};
 use hookyard_core::signature::standard_webhooks;
+use jiff::Timestamp;
 
+use super::super::request::{JSON, MASK, message_id};
 use super::*;
 
 fn settings(url: &str) -> EndpointSettings {
@@ -18,20 +25,42 @@ fn native(auth: NativeAuth) -> EndpointSettings {
     EndpointSettings { options, ..settings("https://a.test/") }
 }
 
-const HOLDER: Holder = Holder { workspace: WorkspaceId(1), endpoint: EndpointId(7) };
-
-fn request(settings: &EndpointSettings) -> Outgoing {
-    let request_id = RequestId::new(&SystemEntropy, Timestamp::UNIX_EPOCH);
+fn target(settings: &EndpointSettings) -> Result<Target, String> {
     let hosts = vec!["a.test".parse().unwrap()];
     let user = ApiUser { name: "api".to_owned(), password: Secret::new("api-p4ss"), hosts };
-    Target::new(HOLDER, settings, Some(&user)).unwrap().request(Message {
+    let endpoint = Endpoint {
+        id: EndpointId(7),
+        workspace: WorkspaceId(1),
+        revision: 1,
+        created_at: Timestamp::UNIX_EPOCH,
+        disabled_reason: None,
+        application: None,
+        settings: settings.clone(),
+        subscriptions: Vec::new(),
+    };
+    Target::new(&endpoint, Some(&user))
+}
+
+/// A request, and what the log shows of its headers.
+fn request(settings: &EndpointSettings) -> (Outgoing, Vec<Header>) {
+    let request_id = RequestId::new(&SystemEntropy, Timestamp::UNIX_EPOCH);
+    let target = target(settings).unwrap();
+    let sent = target.request(Message {
         request_id: &request_id,
         id: "msg_1",
         at: Timestamp::UNIX_EPOCH,
+        events: &[Seq(1)],
         trace: None,
         hops: 0,
         body: Bytes::from_static(b"{}"),
-    })
+    });
+    let logged = target.logged_headers(&sent);
+    (sent, logged)
+}
+
+/// Why nothing can be sent with some settings.
+fn refusal(settings: &EndpointSettings) -> String {
+    target(settings).unwrap_err()
 }
 
 fn with_header(name: &str, value: &str) -> EndpointSettings {
@@ -55,8 +84,7 @@ fn the_log_shows_what_is_sent_without_credentials() {
         let key = SigningKey { secret: Secret::new(secret), expires_at: None };
         settings.options.signing = Signing { keys: vec![key], ..Signing::default() };
         change(&mut settings);
-        let sent = request(&settings);
-        let logged = sent.logged_headers();
+        let (sent, logged) = request(&settings);
         assert_eq!(sent.headers.len(), logged.len());
         for header in logged {
             let value = &sent.headers[header.name.as_str()];
@@ -72,8 +100,8 @@ fn the_log_shows_what_is_sent_without_credentials() {
 
 #[test]
 fn names_are_logged_as_they_are_sent() {
-    let sent = request(&with_header("x-acme-key", "v"));
-    let names: Vec<_> = sent.logged_headers().into_iter().map(|header| header.name).collect();
+    let (_, logged) = request(&with_header("x-acme-key", "v"));
+    let names: Vec<_> = logged.into_iter().map(|header| header.name).collect();
     let expected = [
         "X-Acme-Key",
         "Content-Type",
@@ -87,16 +115,16 @@ fn names_are_logged_as_they_are_sent() {
 
 #[test]
 fn basic_credentials_go_out_twice() {
-    let sent = request(&settings("http://a.test/"));
+    let (sent, _) = request(&settings("http://a.test/"));
     assert_eq!(sent.headers["authorization"], "Basic dTpwOsO2");
     assert_eq!(sent.headers["x-authorization-basic"], "dTpwOsO2");
     let user = EndpointSettings { auth: AuthKind::ApiUser, ..settings("http://a.test/") };
-    assert_eq!(request(&user).headers["authorization"], "Basic YXBpOmFwaS1wNHNz");
+    assert_eq!(request(&user).0.headers["authorization"], "Basic YXBpOmFwaS1wNHNz");
 }
 
 #[test]
 fn native_auth_takes_the_place_of_the_other() {
-    let sent = request(&native(NativeAuth::Bearer { token: Some(Secret::new("t0ken")) }));
+    let (sent, _) = request(&native(NativeAuth::Bearer { token: Some(Secret::new("t0ken")) }));
     assert_eq!(sent.headers["authorization"], "Bearer t0ken");
     assert!(!sent.headers.contains_key("x-authorization-basic"));
     let client = OAuth2Client {
@@ -106,19 +134,19 @@ fn native_auth_takes_the_place_of_the_other() {
         scope: None,
         credentials_in_body: false,
     };
-    let sent = request(&native(NativeAuth::OAuth2(client)));
-    assert!(sent.oauth2.is_some() && !sent.headers.contains_key("authorization"));
-    assert!(sent.logged_headers().iter().any(|header| header.name == "Authorization"));
+    let (sent, logged) = request(&native(NativeAuth::OAuth2(client)));
+    assert!(!sent.headers.contains_key("authorization"), "the token is not fetched yet");
+    assert!(logged.iter().any(|header| header.name == "Authorization"));
     let bad = native(NativeAuth::Bearer { token: Some(Secret::new("a\r\nX-Evil: 1")) });
-    assert!(Target::new(HOLDER, &bad, None).unwrap_err().contains("bearer"));
+    assert!(refusal(&bad).contains("bearer"));
 }
 
 #[test]
 fn what_cannot_be_sent_says_why() {
     let sqs = EndpointSettings { auth: AuthKind::AwsIam, ..settings("https://a.test/") };
-    assert!(Target::new(HOLDER, &sqs, None).unwrap_err().contains("queue"));
+    assert!(refusal(&sqs).contains("queue"));
     for url in ["", "a.test", "ftp://a.test/", "https://u:p@a.test/"] {
-        assert!(Target::new(HOLDER, &settings(url), None).is_err(), "{url}");
+        assert!(target(&settings(url)).is_err(), "{url}");
     }
 }
 
@@ -133,11 +161,11 @@ fn headers_cannot_be_injected() {
         ("x-a", "1\nX-Evil: 1"),
         ("x-a", "1\0"),
     ] {
-        let error = Target::new(HOLDER, &with_header(name, value), None).unwrap_err();
+        let error = refusal(&with_header(name, value));
         assert!(!error.contains(['\r', '\n', '\0']), "{error:?}");
     }
     // What was saved before a name was reserved does not take the place of ours.
-    let sent = request(&with_header("content-type", "text/evil"));
+    let (sent, _) = request(&with_header("content-type", "text/evil"));
     assert_eq!(sent.headers.get_all("content-type").iter().count(), 1);
     assert_eq!(sent.headers["content-type"], JSON);
 }

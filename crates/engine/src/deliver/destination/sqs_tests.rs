@@ -54,7 +54,7 @@ mod sending {
     use http::HeaderMap;
     use serde_json::Value;
 
-    use super::super::super::transport::{Answer, Outgoing, Unanswered};
+    use super::super::super::super::outgoing::{Answer, Outgoing, Unanswered};
     use super::*;
     use crate::net::{Client, Guard, Resolve, ResolveError, Sockets};
 
@@ -67,10 +67,7 @@ mod sending {
             uri: QUEUE.parse().unwrap(),
             headers,
             body: Bytes::copy_from_slice(body),
-            oauth2: None,
-            queue: None,
-            landing: None,
-            danger_accept_invalid_certs: false,
+            events: Arc::from([]),
         }
     }
 

@@ -1,9 +1,11 @@
-//! Delivering to Amazon SQS, with the official SDK over the guarded client
-//! (docs/spec/ultracart.md#sqs).
+//! Queues of Amazon SQS, with the official SDK over the guarded client (docs/spec/ultracart.md#sqs).
 
 use hookyard_core::id::EndpointId;
-use hookyard_core::model::{EndpointSettings, Secret};
+use hookyard_core::model::{Endpoint, EndpointSettings, Header, Secret};
 use url::Url;
+
+use super::super::outgoing::Outgoing;
+use super::super::request::{self, Template};
 
 /// The region of a queue whose URL does not name one: that of servers that speak the protocol and
 /// know no regions.
@@ -23,11 +25,7 @@ pub struct Queue {
 impl Queue {
     /// The queue of an endpoint. Fails when its URL or keys can be nobody's; the text is for the
     /// delivery log.
-    pub(super) fn new(
-        id: EndpointId,
-        url: &Url,
-        settings: &EndpointSettings,
-    ) -> Result<Self, String> {
+    fn new(id: EndpointId, url: &Url, settings: &EndpointSettings) -> Result<Self, String> {
         let name = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
         if name.is_empty() || url.query().is_some() || url.fragment().is_some() {
             return Err("the url is no sqs queue: it must end in /<account>/<queue>".to_owned());
@@ -47,6 +45,21 @@ impl Queue {
     }
 }
 
+/// An endpoint's queue, and what all requests to it have. Fails when nothing can be sent; the text is for
+/// the log.
+pub(super) fn target(endpoint: &Endpoint) -> Result<(Queue, Template), String> {
+    let settings = &endpoint.settings;
+    let (url, uri) = request::address(settings)?;
+    let queue = Queue::new(endpoint.id, &url, settings)?;
+    let headers = request::constant_headers(settings, None)?;
+    Ok((queue, Template::new(uri, headers, &settings.options.signing)?))
+}
+
+/// The headers of a request as the log shows them.
+pub(super) fn logged_headers(request: &Outgoing) -> Vec<Header> {
+    request::logged(&request.headers)
+}
+
 /// The region that a host of Amazon's names: `sqs.<region>.`, `<region>.queue.` and the same behind
 /// the name of a private endpoint.
 fn region(host: &str) -> String {
@@ -61,8 +74,41 @@ fn region(host: &str) -> String {
     named.map_or(REGION_DEFAULT, |region| region).to_owned()
 }
 
+#[cfg(not(feature = "sqs"))]
+pub(in super::super) use absent::Sender;
 #[cfg(feature = "sqs")]
-pub(super) use sending::Sender;
+pub(in super::super) use sending::Sender;
+
+/// What a build without the SDK says.
+#[cfg(not(feature = "sqs"))]
+mod absent {
+    use std::sync::Arc;
+
+    use hookyard_core::clock::Clock;
+    use url::Url;
+
+    use super::super::super::outgoing::{Answer, Outgoing, Unanswered};
+    use super::Queue;
+    use crate::net::Client;
+
+    /// Sends nothing.
+    #[derive(Debug)]
+    pub(in super::super::super) struct Sender;
+
+    impl Sender {
+        pub(in super::super::super) fn new(_: Client, _: Arc<dyn Clock>, _: Option<Url>) -> Self {
+            Self
+        }
+
+        pub(in super::super::super) async fn send(
+            &self,
+            _: &Queue,
+            _: Outgoing,
+        ) -> Result<Answer, Unanswered> {
+            Err("this build cannot deliver to amazon sqs".to_owned().into())
+        }
+    }
+}
 
 #[cfg(feature = "sqs")]
 mod sending {
@@ -91,8 +137,8 @@ mod sending {
     use http_body_util::Full;
     use url::Url;
 
-    use super::super::request::REQUEST_ID;
-    use super::super::transport::{Answer, Outgoing, Read, Unanswered, after, read};
+    use super::super::super::outgoing::{Answer, Outgoing, Read, Unanswered, after, read};
+    use super::super::super::request::REQUEST_ID;
     use super::Queue;
     use crate::net::Client;
 
@@ -110,7 +156,7 @@ mod sending {
 
     /// Sends messages to queues.
     #[derive(Debug)]
-    pub(in super::super) struct Sender {
+    pub(in super::super::super) struct Sender {
         http: SharedHttpClient,
         time: SharedTimeSource,
         /// Where all requests go instead of the queues' own hosts.
@@ -118,7 +164,7 @@ mod sending {
     }
 
     impl Sender {
-        pub(in super::super) fn new(
+        pub(in super::super::super) fn new(
             client: Client,
             clock: Arc<dyn Clock>,
             endpoint_url: Option<Url>,
@@ -130,7 +176,7 @@ mod sending {
 
         /// Sends one request as one message. What SQS answers is the answer; the caller bounds the
         /// time.
-        pub(in super::super) async fn send(
+        pub(in super::super::super) async fn send(
             &self,
             queue: &Queue,
             outgoing: Outgoing,

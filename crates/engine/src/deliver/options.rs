@@ -1,0 +1,37 @@
+//! What the operator decides about delivering.
+
+use std::time::Duration;
+
+use hookyard_core::id::WorkspaceId;
+use url::Url;
+
+use super::api_user::ApiUser;
+use super::limits::CONNECTIONS_DEFAULT;
+
+/// How long an endpoint may take nothing before it is disabled, unless the operator says otherwise:
+/// five days, a long weekend and a working day to notice.
+pub const DISABLE_AFTER_DEFAULT: Duration = Duration::from_secs(5 * 24 * 60 * 60);
+
+/// What the operator decides about delivering.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The API user, and the one workspace it belongs to: endpoints of others never see it.
+    pub api_user: Option<(WorkspaceId, ApiUser)>,
+    /// Where all requests to Amazon SQS go instead of the queues' own hosts.
+    pub sqs_endpoint_url: Option<Url>,
+    /// How long an endpoint may take nothing before it is disabled; `None` for ever.
+    pub disable_after: Option<Duration>,
+    /// Connections to receivers at once. Each is an open file.
+    pub connections_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            api_user: None,
+            sqs_endpoint_url: None,
+            disable_after: Some(DISABLE_AFTER_DEFAULT),
+            connections_max: CONNECTIONS_DEFAULT,
+        }
+    }
+}
