@@ -3,6 +3,7 @@ newest UltraCart SDK, and two servers on one database."""
 
 import contextlib
 import http.client
+import json
 import pathlib
 import re
 import resource
@@ -16,7 +17,7 @@ from ultracart import ApiClient, Configuration
 from ultracart.api.webhook_api import WebhookApi
 from ultracart.exceptions import ApiException
 
-from harness import Postgres, Server, wait_until
+from harness import Postgres, Server, command, wait_until
 
 # Short, so that tests need not wait; a stall's 4 KiB in a second are slow all the same.
 IMPATIENT = ("--limit-idle-seconds=4", "--limit-head-seconds=1", "--limit-stall-seconds=1",
@@ -455,3 +456,38 @@ def test_a_request_behind_another_is_looked_at_too(server):
         _, answer = raw(server, before + last.replace("Host: a\r\n", "Host: a\n"))
         assert answer.count("HTTP/1.1 200") == before.count("GET"), answer
         assert "HTTP/1.1 400" in answer, answer
+
+
+def test_quotas_have_defaults_and_a_workspaces_own_goes_before(limited):
+    server = limited("--default-quota=endpoints=1,journal-bytes=3KiB")
+    key = {"x-ultracart-simple-key": server.simple_key}
+
+    def made():
+        body = {"url": "http://127.0.0.1:9/hook"}
+        return server.http("POST", "/v1/endpoints", body, key).status
+
+    def published(number, size=500):
+        event = {"specversion": "1.0", "id": f"e{number}", "source": "/s", "type": "order_create",
+                 "data": {"text": "x" * size}}
+        headers = {**key, "Content-Type": "application/cloudevents+json"}
+        return server.http("POST", "/v1/events", json.dumps(event), headers)
+
+    def quota(*flags):
+        done = command("workspace", "quota", "--json", *flags, env=server.place)
+        assert done.returncode == 0, done.stderr
+        return {one["name"]: one for one in map(json.loads, done.stdout.splitlines())}
+
+    assert [made(), made()] == [201, 409]
+    assert quota()["endpoints"] == {"name": "endpoints", "limit": None, "default": True, "used": 1}
+    answers = [published(number) for number in range(10)]
+    taken = [answer.status for answer in answers].count(202)
+    assert taken in (4, 5, 6) and answers[-1].status == 409, [answer.status for answer in answers]
+    assert answers[-1].json["field"] == "journal_bytes"
+    shown = server.http("GET", "/v1/workspace/quotas", headers=key).json["journal_bytes"]
+    assert shown["limit"] == 3072 and 2_500 < shown["used"] < 5_000, shown
+
+    quota("--quota-endpoints=2", "--quota-journal-bytes=off")
+    wait_until(lambda: published(100).status == 202, what="the workspace's own quota")
+    assert [made(), made()] == [201, 409]
+    assert quota("--quota-endpoints=default")["endpoints"]["default"]
+    assert made() == 409

@@ -393,3 +393,16 @@ def test_the_command_asks_a_server_or_what_is_stored(tmp_path):
     assert Decimal(json.loads(exact.stdout)["rows"][0][0]) == Decimal("125.00")
     wrong = command("sql", "SELECT * FROM nowhere", env=server.place)
     assert wrong.returncode == 1 and "nowhere" in wrong.stderr and wrong.stdout == ""
+
+
+def test_queries_and_exports_are_in_the_audit_log(place, orders):
+    def noted(action):
+        entries = place.get(f"/v1/audit?action={action}").json["entries"]
+        return [entry["subject"] for entry in entries]
+
+    before = noted("dataset.query")
+    place.rows('SELECT count(*) FROM "Orders"')
+    assert place.sql("SELECT nothing").status >= 400
+    assert len(noted("dataset.query")) == len(before) + 1
+    place.export(orders, "format=csv")
+    assert str(orders["dataset"]) in noted("dataset.export")

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use hookyard_core::clock::Clock;
 use hookyard_core::entropy::Entropy;
+use hookyard_core::model::WorkspaceQuotas;
 use hookyard_store::SharedStore;
 
 pub mod access;
@@ -52,6 +53,7 @@ pub struct Engine {
     receiving: Arc<Receiving>,
     work: Arc<Work>,
     ledger: Arc<quotas::Ledger>,
+    default_quotas: WorkspaceQuotas,
 }
 
 impl Engine {
@@ -78,6 +80,7 @@ impl Engine {
             receiving: Arc::default(),
             work,
             ledger: Arc::default(),
+            default_quotas: WorkspaceQuotas::default(),
         }
     }
 

@@ -2,20 +2,22 @@
 //!
 //! What is counted (endpoints and such) is looked up when one more is to be made. What is taken by the
 //! hour is counted here in leaky buckets: all of a quota can come at once, and it comes back evenly. Of
-//! several servers each has its part of the hour's quotas. Nothing is read for a publish: quotas are read
-//! again every few seconds at most.
+//! several servers each has its part of the hour's quotas, so all of them together never let through more
+//! than the quota and one for each server; while another server joins, for [`KNOWN_FOR`], its own part comes
+//! on top. Nothing is read for a publish: quotas are read again every few seconds at most. What is stored is
+//! counted on from there, so it is exceeded by no more than what other servers take in within that time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hookyard_core::id::WorkspaceId;
-use hookyard_core::model::{WorkspaceQuotas, WorkspaceUsage};
+use hookyard_core::model::{QuotaSetting, WorkspaceQuotas, WorkspaceUsage};
 
 use crate::{Engine, Error};
 
-/// How old quotas, and the bytes that are stored, may be: whoever runs the installation sets them from
-/// another process.
+/// How old quotas, the bytes that are stored and the number of servers may be: whoever runs the installation
+/// sets quotas from another process.
 const KNOWN_FOR: Duration = Duration::from_secs(5);
 
 /// The window of what is counted by the hour, in microseconds.
@@ -70,7 +72,11 @@ pub(crate) struct Ledger(Mutex<HashMap<WorkspaceId, Known>>);
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
     quotas: WorkspaceQuotas,
+    /// What there was when it was read, and what came to this server since.
     stored_bytes: u64,
+    journal_bytes: u64,
+    /// How many servers there are.
+    nodes: u32,
     /// By the clock that is never set; `None` before the first time.
     read_at: Option<Duration>,
     events: Bucket,
@@ -127,27 +133,30 @@ impl Ledger {
         &self,
         workspace: WorkspaceId,
         quotas: WorkspaceQuotas,
-        stored_bytes: u64,
+        usage: &WorkspaceUsage,
+        nodes: u32,
         now: Duration,
     ) {
         let mut all = self.lock();
         let known = all.entry(workspace).or_default();
-        *known = Known { quotas, stored_bytes, read_at: Some(now), ..*known };
+        let WorkspaceUsage { stored_bytes, journal_bytes, .. } = *usage;
+        let read_at = Some(now);
+        *known = Known { quotas, stored_bytes, journal_bytes, nodes, read_at, ..*known };
     }
 
-    /// Takes from both buckets, or from none.
-    fn take(
-        &self,
-        workspace: WorkspaceId,
-        events: u64,
-        bytes: u64,
-        nodes: u32,
-        now: Duration,
-    ) -> Result<(), Error> {
+    /// Counts what comes in against all that bounds it, or against nothing.
+    fn take(&self, workspace: WorkspaceId, intake: Intake, now: Duration) -> Result<(), Error> {
         let mut all = self.lock();
         let Some(known) = all.get_mut(&workspace) else { return Ok(()) };
+        let (events, bytes) = (intake.events as u64, intake.bytes as u64);
+        if intake.becomes_rows {
+            fits("stored_bytes", known.stored_bytes, bytes, known.quotas.stored_bytes)?;
+        }
+        if intake.becomes_events {
+            fits("journal_bytes", known.journal_bytes, bytes, known.quotas.journal_bytes)?;
+        }
         let now_us = now.as_micros();
-        let part = |quota: u64| quota.div_ceil(u64::from(nodes.max(1)));
+        let part = |quota: u64| quota.div_ceil(u64::from(known.nodes.max(1)));
         let take = |name: &'static str, bucket: Bucket, amount: u64, quota: Option<u64>| {
             let Some(quota) = quota else { return Ok(bucket) };
             bucket.with(amount, part(quota), now_us).map_err(|wait| Error::Quota {
@@ -159,19 +168,68 @@ impl Ledger {
         let after = take("events_hour", known.events, events, known.quotas.events_hour)?;
         known.bytes = take("bytes_hour", known.bytes, bytes, known.quotas.bytes_hour)?;
         known.events = after;
+        if intake.becomes_rows {
+            known.stored_bytes = known.stored_bytes.saturating_add(bytes);
+        }
+        if intake.becomes_events {
+            known.journal_bytes = known.journal_bytes.saturating_add(bytes);
+        }
         Ok(())
     }
 }
 
+/// Whether there is room for so many bytes more.
+fn fits(field: &'static str, there: u64, bytes: u64, quota: Option<u64>) -> Result<(), Error> {
+    let Some(quota) = quota.filter(|quota| there.saturating_add(bytes) > *quota) else {
+        return Ok(());
+    };
+    let (what, way_out) = match field {
+        "journal_bytes" => ("events that the journal keeps", "wait until retention deletes some"),
+        _ => ("rows of its datasets", "delete rows or versions"),
+    };
+    Err(Error::Quota {
+        field,
+        message: format!(
+            "the workspace has {there} bytes of {what}, and may have {quota}: {way_out}, or ask \
+             whoever runs the installation for more"
+        ),
+        wait: None,
+    })
+}
+
+/// What comes into a workspace.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Intake {
+    /// How many events, deliveries or rows.
+    pub(crate) events: usize,
+    /// Bytes of their bodies.
+    pub(crate) bytes: usize,
+    /// Whether they become rows of a dataset.
+    pub(crate) becomes_rows: bool,
+    /// Whether they become events in the journal.
+    pub(crate) becomes_events: bool,
+}
+
 impl Engine {
+    /// The engine with quotas for workspaces of which nothing else was said, before it is used.
+    #[must_use]
+    pub fn with_default_quotas(self, default_quotas: WorkspaceQuotas) -> Self {
+        Self { default_quotas, ..self }
+    }
+
+    async fn quotas(&self, workspace: WorkspaceId) -> Result<WorkspaceQuotas, Error> {
+        let own = self.store.quotas(workspace).await?;
+        Ok(own.zip(self.default_quotas, QuotaSetting::or))
+    }
+
     /// What a workspace may have and take, and what it has taken.
     pub async fn quota_standing(&self, workspace: WorkspaceId) -> Result<Standing, Error> {
-        let quotas = self.store.quotas(workspace).await?;
+        let quotas = self.quotas(workspace).await?;
         let usage = self.store.usage(workspace).await?;
         let known = self.ledger.lock().get(&workspace).copied().unwrap_or_default();
         let now_us = self.clock.monotonic().as_micros();
         let used = |bucket: Bucket, quota: Option<u64>| {
-            let part = quota?.div_ceil(u64::from(self.limiter.nodes().max(1)));
+            let part = quota?.div_ceil(u64::from(known.nodes.max(1)));
             Some(bucket.used(part, now_us))
         };
         Ok(Standing {
@@ -189,7 +247,7 @@ impl Engine {
         workspace: WorkspaceId,
         what: &[Counted],
     ) -> Result<(), Error> {
-        let quotas = self.store.quotas(workspace).await?;
+        let quotas = self.quotas(workspace).await?;
         let is_bound = |what: &Counted| what.of(&quotas, &WorkspaceUsage::default()).0.is_some();
         if !what.iter().any(is_bound) {
             return Ok(());
@@ -214,44 +272,29 @@ impl Engine {
         Ok(())
     }
 
-    /// Counts what comes into a workspace against what it may take in an hour; `stores` says that it
-    /// becomes rows of a dataset.
+    /// Counts what comes into a workspace against what it may take and keep.
     pub(crate) async fn take_in(
         &self,
         workspace: WorkspaceId,
-        events: usize,
-        bytes: usize,
-        stores: bool,
+        intake: Intake,
     ) -> Result<(), Error> {
         let now = self.clock.monotonic();
         if self.ledger.is_old(workspace, now) {
-            let quotas = self.store.quotas(workspace).await?;
-            let stored = match quotas.stored_bytes {
-                Some(_) => self.store.usage(workspace).await?.stored_bytes,
-                None => 0,
+            let quotas = self.quotas(workspace).await?;
+            let keeps = quotas.stored_bytes.is_some() || quotas.journal_bytes.is_some();
+            let usage = match keeps {
+                true => self.store.usage(workspace).await?,
+                false => WorkspaceUsage::default(),
             };
-            self.ledger.put(workspace, quotas, stored, now);
+            let hourly = quotas.events_hour.is_some() || quotas.bytes_hour.is_some();
+            let nodes = match hourly {
+                // No turns are asked for: only how many servers there are.
+                true => self.store.take_turns(Vec::new(), self.clock.now()).await?.nodes,
+                false => 1,
+            };
+            self.ledger.put(workspace, quotas, &usage, nodes, now);
         }
-        let known = self.ledger.lock().get(&workspace).copied().unwrap_or_default();
-        let (events, bytes) = (events as u64, bytes as u64);
-        if let Some(quota) = known.quotas.stored_bytes.filter(|_| stores)
-            && known.stored_bytes.saturating_add(bytes) > quota
-        {
-            return Err(Error::Quota {
-                field: "stored_bytes",
-                message: format!(
-                    "the workspace's datasets have {} bytes, and may have {quota}: delete rows or \
-                     versions, or ask whoever runs the installation for more",
-                    known.stored_bytes
-                ),
-                wait: None,
-            });
-        }
-        let hourly = known.quotas.events_hour.is_some() || known.quotas.bytes_hour.is_some();
-        if hourly {
-            self.ledger.take(workspace, events, bytes, self.limiter.nodes(), now)?;
-        }
-        Ok(())
+        self.ledger.take(workspace, intake, now)
     }
 }
 
@@ -268,8 +311,20 @@ mod tests {
             ..WorkspaceQuotas::default()
         };
         let ledger = Ledger::default();
-        ledger.put(WS, quotas, 0, Duration::ZERO);
+        ledger.put(WS, quotas, &WorkspaceUsage::default(), 1, Duration::ZERO);
         ledger
+    }
+
+    fn on(ledger: &Ledger, nodes: u32) {
+        ledger.lock().get_mut(&WS).unwrap().nodes = nodes;
+    }
+
+    impl Ledger {
+        /// Takes what becomes neither rows nor events.
+        fn pass(&self, events: usize, bytes: usize, now: Duration) -> Result<(), Error> {
+            let intake = Intake { events, bytes, becomes_rows: false, becomes_events: false };
+            self.take(WS, intake, now)
+        }
     }
 
     fn seconds(seconds: u64) -> Duration {
@@ -286,36 +341,94 @@ mod tests {
     #[test]
     fn a_quota_comes_at_once_and_back_evenly() {
         let ledger = hourly(3_600, 1_000_000);
-        ledger.take(WS, 3_600, 0, 1, seconds(0)).unwrap();
-        assert_eq!(wait(ledger.take(WS, 60, 0, 1, seconds(0))), ("events_hour", 60));
-        ledger.take(WS, 60, 0, 1, seconds(60)).unwrap();
-        assert!(ledger.take(WS, 1, 0, 1, seconds(60)).is_err());
+        ledger.pass(3_600, 0, seconds(0)).unwrap();
+        assert_eq!(wait(ledger.pass(60, 0, seconds(0))), ("events_hour", 60));
+        ledger.pass(60, 0, seconds(60)).unwrap();
+        assert!(ledger.pass(1, 0, seconds(60)).is_err());
     }
 
     #[test]
     fn what_one_quota_refuses_counts_in_neither() {
         let ledger = hourly(100, 1_000);
-        ledger.take(WS, 1, 900, 1, seconds(0)).unwrap();
+        ledger.pass(1, 900, seconds(0)).unwrap();
         for _ in 0..1_000 {
-            assert_eq!(wait(ledger.take(WS, 1, 200, 1, seconds(0))).0, "bytes_hour");
+            assert_eq!(wait(ledger.pass(1, 200, seconds(0))).0, "bytes_hour");
         }
-        ledger.take(WS, 99, 0, 1, seconds(0)).unwrap();
+        ledger.pass(99, 0, seconds(0)).unwrap();
     }
 
     #[test]
     fn what_is_larger_than_a_quota_goes_in_when_nothing_else_did() {
         let ledger = hourly(10, 1_000);
-        ledger.take(WS, 25, 0, 1, seconds(0)).unwrap();
-        assert!(ledger.take(WS, 1, 0, 1, seconds(3_600)).is_err());
-        ledger.take(WS, 1, 0, 1, seconds(9_000)).unwrap();
+        ledger.pass(25, 0, seconds(0)).unwrap();
+        assert!(ledger.pass(1, 0, seconds(3_600)).is_err());
+        ledger.pass(1, 0, seconds(9_000)).unwrap();
     }
 
     #[test]
-    fn servers_have_parts_and_others_are_not_bound() {
+    fn others_are_not_bound() {
         let ledger = hourly(10, 1_000);
-        ledger.take(WS, 5, 0, 2, seconds(0)).unwrap();
-        assert!(ledger.take(WS, 1, 0, 2, seconds(0)).is_err());
-        ledger.take(WorkspaceId(2), 1_000, 0, 2, seconds(0)).unwrap();
+        let intake = Intake { events: 1_000, bytes: 0, becomes_rows: true, becomes_events: true };
+        ledger.take(WorkspaceId(2), intake, seconds(0)).unwrap();
         assert!(ledger.is_old(WS, seconds(6)) && !ledger.is_old(WS, seconds(7)));
+    }
+
+    #[test]
+    fn servers_together_let_through_the_quota_and_one_each_at_most() {
+        for (quota, servers) in [(10, 2), (10, 3), (100, 7), (3, 5)] {
+            let ledgers: Vec<_> = (0..servers).map(|_| hourly(quota, u64::MAX / 2)).collect();
+            ledgers.iter().for_each(|ledger| on(ledger, servers));
+            // Each is asked far too often, for two hours.
+            let through = |ledger: &Ledger, second: u64| {
+                (0..2 * quota).filter(|_| ledger.pass(1, 0, seconds(second)).is_ok()).count() as u64
+            };
+            let at_once: u64 = ledgers.iter().map(|ledger| through(ledger, 0)).sum();
+            assert!((quota..quota + u64::from(servers)).contains(&at_once), "{at_once} of {quota}");
+            let later: u64 = (1..=120)
+                .map(|minute| ledgers.iter().map(|it| through(it, minute * 60)).sum::<u64>())
+                .sum();
+            let most = 2 * (quota + u64::from(servers));
+            assert!((2 * quota - 1..=most).contains(&later), "{later} in two hours of {quota}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_alone_with_the_callers_lets_through_its_part() {
+        let ledger = hourly(10, 1_000);
+        on(&ledger, 2);
+        ledger.pass(5, 0, seconds(0)).unwrap();
+        assert!(ledger.pass(1, 0, seconds(0)).is_err());
+        on(&ledger, 1);
+        ledger.pass(1, 0, seconds(0)).unwrap_err();
+        ledger.pass(5, 0, seconds(1_800)).unwrap();
+    }
+
+    #[test]
+    fn what_is_kept_is_counted_on_from_what_was_read() {
+        let quotas = WorkspaceQuotas {
+            stored_bytes: Some(100),
+            journal_bytes: Some(200),
+            ..WorkspaceQuotas::default()
+        };
+        let usage =
+            WorkspaceUsage { stored_bytes: 40, journal_bytes: 150, ..WorkspaceUsage::default() };
+        let ledger = Ledger::default();
+        ledger.put(WS, quotas, &usage, 1, seconds(0));
+        let take = |bytes: usize, becomes_rows: bool, becomes_events: bool| {
+            let intake = Intake { events: 1, bytes, becomes_rows, becomes_events };
+            match ledger.take(WS, intake, seconds(1)) {
+                Ok(()) => "taken",
+                Err(Error::Quota { field, wait: None, .. }) => field,
+                Err(error) => panic!("{error:?}"),
+            }
+        };
+        assert_eq!(take(60, true, true), "journal_bytes");
+        assert_eq!(take(50, true, true), "taken", "what was refused is not counted");
+        assert_eq!(take(20, true, false), "stored_bytes");
+        assert_eq!(take(1, false, true), "journal_bytes");
+        assert_eq!(take(10, true, false), "taken");
+        assert_eq!(take(1_000, false, false), "taken");
+        ledger.put(WS, quotas, &WorkspaceUsage::default(), 1, seconds(5));
+        assert_eq!(take(100, true, true), "taken", "what was deleted is given back");
     }
 }

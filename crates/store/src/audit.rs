@@ -252,7 +252,10 @@ mod tests {
     fn sources(folder: &Path) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let of = |path: PathBuf| if path.is_dir() { sources(&path) } else { vec![path] };
-        entries.flat_map(of).collect()
+        let is_text = |path: &PathBuf| {
+            path.extension().is_some_and(|kind| ["rs", "sql"].iter().any(|text| kind == *text))
+        };
+        entries.flat_map(of).filter(is_text).collect()
     }
 
     /// The trait has no method that changes or removes an entry; nor does any statement, but the one

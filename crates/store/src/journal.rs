@@ -30,10 +30,10 @@ pub trait JournalStore: Send + Sync {
     /// batch) is not stored again; its receipt is the first one's. Receipts are in the order of the
     /// events.
     ///
-    /// It is recognised within a window. In the embedded store this is a million events that the
+    /// It is recognised within a window of [`EVENTS_KNOWN_MAX`](crate::EVENTS_KNOWN_MAX) events that the
     /// workspaces share: each always has its newest million divided by how many there are, however many
-    /// others publish; a start finds those among the newest eight million of all. On PostgreSQL it is the
-    /// newest four million events of all workspaces.
+    /// others publish. A start of the embedded store finds those among the newest eight million of all. On
+    /// PostgreSQL a workspace finds some more, since its window ends where a partition of the journal does.
     async fn append(
         &self,
         workspace: WorkspaceId,

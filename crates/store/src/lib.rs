@@ -45,6 +45,7 @@ mod redeem;
 mod replays;
 mod retention;
 mod sealed;
+mod shares;
 mod sources;
 pub mod sqlite;
 mod standing;
@@ -95,6 +96,7 @@ pub use replays::{
     REPLAYS_CLOSED_KEPT, REPLAYS_OPEN_MAX, ReplayChange, ReplayStore, Slice, Span, SpanLimit,
 };
 pub use retention::{Expired, Expiry, Keep, Retention, RetentionStore, Surplus, SurplusAge};
+pub use shares::EVENTS_KNOWN_MAX;
 pub use sources::{SourceQuery, SourceStore};
 pub use tenants::{PROJECTS_MAX, TenantStore};
 pub use tenure::Tenure;

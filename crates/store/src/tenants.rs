@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use hookyard_core::id::{ProjectId, WorkspaceId};
-use hookyard_core::model::{Project, Workspace, WorkspaceQuotas, WorkspaceUsage};
+use hookyard_core::model::{Project, QuotaSettings, Workspace, WorkspaceUsage};
 
 use crate::{NewWorkspace, StoreError};
 
@@ -26,7 +26,8 @@ pub(crate) const USAGE: &str = "SELECT (SELECT count(*) FROM endpoints WHERE wor
      (SELECT count(*) FROM datasets WHERE workspace_id = $1), \
      CAST((SELECT coalesce(sum(bytes), 0) FROM datasets WHERE workspace_id = $1) AS bigint) \
      + CAST((SELECT coalesce(sum(v.bytes), 0) FROM dataset_versions v JOIN datasets d \
-     ON d.id = v.dataset_id WHERE d.workspace_id = $1) AS bigint)";
+     ON d.id = v.dataset_id WHERE d.workspace_id = $1) AS bigint), \
+     CAST((SELECT coalesce(sum(bytes), 0) FROM journal_shares WHERE workspace_id = $1) AS bigint)";
 
 /// Workspaces and their projects. All of it may be called by another process than the one that
 /// serves, which sees what was made at once.
@@ -50,17 +51,18 @@ pub trait TenantStore: Send + Sync {
     ) -> Result<Workspace, StoreError>;
 
     /// How much a workspace may have and take. [`StoreError::NotFound`] when there is none.
-    async fn quotas(&self, workspace: WorkspaceId) -> Result<WorkspaceQuotas, StoreError>;
+    async fn quotas(&self, workspace: WorkspaceId) -> Result<QuotaSettings, StoreError>;
 
     /// Sets how much a workspace may have and take; what it has already stays.
     /// [`StoreError::NotFound`] when there is none.
     async fn set_quotas(
         &self,
         workspace: WorkspaceId,
-        quotas: WorkspaceQuotas,
+        quotas: QuotaSettings,
     ) -> Result<(), StoreError>;
 
-    /// How much a workspace has. It is counted when it is asked for.
+    /// How much a workspace has. It is counted when it is asked for, but for the bytes of its events: those
+    /// are counted as they come and go, and a process beside the serving one may see them a checkpoint late.
     async fn usage(&self, workspace: WorkspaceId) -> Result<WorkspaceUsage, StoreError>;
 
     /// A workspace's projects, numbers ascending.

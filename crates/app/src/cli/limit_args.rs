@@ -2,7 +2,9 @@
 
 use clap::Args;
 
-use crate::config::values::{AddressConnections, ByteSize, Connections, LimitSeconds, Rate};
+use crate::config::values::{
+    AddressConnections, ByteSize, Connections, DefaultQuota, LimitSeconds, Rate,
+};
 
 /// How often callers may come, and how much of the server they may hold.
 #[derive(Debug, Args)]
@@ -105,6 +107,14 @@ pub(crate) struct LimitArgs {
         default_value = "256MiB"
     )]
     pub(crate) limit_body_bytes_total: ByteSize,
+
+    /// A quota of every workspace of which `workspace quota` says nothing else; may be repeated
+    ///
+    /// NAME=AMOUNT, the names as in the flags of `workspace quota`: endpoints, event-types, sources,
+    /// datasets, events-hour, bytes-hour, stored-bytes, journal-bytes. Whoever lets strangers make
+    /// workspaces bounds them so. In the environment it is a comma list; all servers are given the same.
+    #[arg(long, value_name = "NAME=AMOUNT", env = "HOOKYARD_DEFAULT_QUOTA", value_delimiter = ',')]
+    pub(crate) default_quota: Vec<DefaultQuota>,
 
     /// How long a connection may be idle between requests, in seconds
     ///

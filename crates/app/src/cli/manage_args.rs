@@ -209,54 +209,61 @@ pub(crate) struct WorkspaceRenameArgs {
     pub(crate) name: String,
 }
 
-/// What of a workspace's quotas is to be another one.
+/// What of a workspace's quotas is to be another one: a number, off for any amount, or default for what
+/// --default-quota of the servers says.
 #[derive(Debug, Args)]
 pub(crate) struct WorkspaceQuotaArgs {
     #[command(flatten)]
     pub(crate) target: TargetArgs,
 
-    /// How many endpoints the workspace may have, or off
+    /// How many endpoints the workspace may have, off or default
     ///
     /// Those that it has stay, however many there are.
     #[arg(long, value_name = "NUMBER", env = "HOOKYARD_QUOTA_ENDPOINTS")]
     pub(crate) quota_endpoints: Option<Amount>,
 
-    /// How many event types the workspace may have, or off
+    /// How many event types the workspace may have, off or default
     ///
     /// It begins with 43 or so, those of the UltraCart catalogue.
     #[arg(long, value_name = "NUMBER", env = "HOOKYARD_QUOTA_EVENT_TYPES")]
     pub(crate) quota_event_types: Option<Amount>,
 
-    /// How many sources the workspace may have, or off
+    /// How many sources the workspace may have, off or default
     ///
     /// Each has a dataset, which counts as one, too.
     #[arg(long, value_name = "NUMBER", env = "HOOKYARD_QUOTA_SOURCES")]
     pub(crate) quota_sources: Option<Amount>,
 
-    /// How many datasets the workspace may have, or off
+    /// How many datasets the workspace may have, off or default
     ///
     /// Those of sources are among them.
     #[arg(long, value_name = "NUMBER", env = "HOOKYARD_QUOTA_DATASETS")]
     pub(crate) quota_datasets: Option<Amount>,
 
-    /// How many events the workspace may take in an hour, or off
+    /// How many events the workspace may take in an hour, off or default
     ///
     /// Events that are published, deliveries to sources and rows that are added. All can come at
     /// once, and they come back evenly. Of several servers each lets through its part.
     #[arg(long, value_name = "NUMBER", env = "HOOKYARD_QUOTA_EVENTS_HOUR")]
     pub(crate) quota_events_hour: Option<Amount>,
 
-    /// How many bytes of events the workspace may take in an hour, or off
+    /// How many bytes of events the workspace may take in an hour, off or default
     ///
     /// Counted like the events: with KiB, MiB or GiB, or as a plain number.
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_QUOTA_BYTES_HOUR")]
     pub(crate) quota_bytes_hour: Option<Amount>,
 
-    /// How many bytes the rows of its datasets may have, or off
+    /// How many bytes the rows of its datasets may have, off or default
     ///
     /// Those of earlier versions are among them. It is looked up every few seconds.
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_QUOTA_STORED_BYTES")]
     pub(crate) quota_stored_bytes: Option<Amount>,
+
+    /// How many bytes of its events the journal may keep, off or default
+    ///
+    /// As retention counts them: what it deletes is given back. It is looked up every few seconds.
+    #[arg(long, value_name = "BYTES", env = "HOOKYARD_QUOTA_JOURNAL_BYTES")]
+    pub(crate) quota_journal_bytes: Option<Amount>,
 }
 
 #[derive(Debug, Args)]

@@ -34,6 +34,7 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
         allow_port,
         mut settings,
         limits,
+        default_quotas,
         mut deliver,
         retention,
         drain,
@@ -69,7 +70,7 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
         Arc::new(SystemEntropy),
         Arc::new(Guard::new(allow_net).on_ports(allow_port)),
     );
-    let engine = Arc::new(engine.limited(limits));
+    let engine = Arc::new(engine.limited(limits).with_default_quotas(default_quotas));
     let stop = Stop::new();
     let dispatcher = deliver::start(&engine, deliver).context("cannot set up TLS")?;
     let upkeep = upkeep(Arc::clone(&engine), retention);

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use hookyard_core::model::WorkspaceQuotas;
 use hookyard_engine::limits::{Limits, Rates};
 use hookyard_server::Bounds;
 
-use super::values::ByteSize;
+use super::values::{ByteSize, DefaultQuota};
 use crate::cli::limit_args::LimitArgs;
 
 /// The longest path and query that can be asked for: the HTTP library's own bound.
@@ -30,6 +31,7 @@ pub(super) fn read(args: &LimitArgs) -> Result<(Limits, Bounds)> {
         limit_idle_seconds,
         limit_head_seconds,
         limit_stall_seconds,
+        default_quota: _,
     } = args;
     let limits = Limits {
         credential: Rates { hour: limit_credential_hour.0, day: limit_credential_day.0 },
@@ -47,6 +49,19 @@ pub(super) fn read(args: &LimitArgs) -> Result<(Limits, Bounds)> {
         stall: seconds(limit_stall_seconds.0),
     };
     Ok((limits, bounds))
+}
+
+/// The quotas of workspaces of which nothing else was said.
+pub(super) fn default_quotas(args: &LimitArgs) -> Result<WorkspaceQuotas> {
+    let mut quotas = WorkspaceQuotas::default();
+    for DefaultQuota { name, amount } in &args.default_quota {
+        if let Some(quota) = quotas.of_name(name)
+            && quota.replace(*amount).is_some_and(|before| before != *amount)
+        {
+            bail!("--default-quota says two amounts for {name}: name each quota once");
+        }
+    }
+    Ok(quotas)
 }
 
 fn at_most(size: ByteSize, most: usize, flag: &str) -> Result<usize> {

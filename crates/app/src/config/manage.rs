@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use hookyard_core::id::{CredentialId, ProjectId, WorkspaceId};
-use hookyard_core::model::Scopes;
+use hookyard_core::model::{Quotas, Scopes};
 use hookyard_engine::access::CredentialSpec;
 use hookyard_store::AuditQuery;
 use jiff::SignedDuration;
@@ -25,16 +25,7 @@ pub(crate) struct Manage {
 }
 
 /// Quotas that are to be others; `None` leaves what is there.
-#[derive(Debug)]
-pub(crate) struct QuotaChange {
-    pub(crate) endpoints: Option<Amount>,
-    pub(crate) event_types: Option<Amount>,
-    pub(crate) sources: Option<Amount>,
-    pub(crate) datasets: Option<Amount>,
-    pub(crate) events_hour: Option<Amount>,
-    pub(crate) bytes_hour: Option<Amount>,
-    pub(crate) stored_bytes: Option<Amount>,
-}
+pub(crate) type QuotaChange = Quotas<Option<Amount>>;
 
 /// What is to be done. A workspace that is not named is the only one.
 #[derive(Debug)]
@@ -124,6 +115,7 @@ impl Manage {
             events_hour: args.quota_events_hour,
             bytes_hour: args.quota_bytes_hour,
             stored_bytes: args.quota_stored_bytes,
+            journal_bytes: args.quota_journal_bytes,
         });
         Self::new(args.target.list, Managed::SetQuotas { workspace, change })
     }

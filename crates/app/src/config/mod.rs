@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use hookyard_core::id::{ProjectId, WorkspaceId};
-use hookyard_core::model::Secret;
+use hookyard_core::model::{Secret, WorkspaceQuotas};
 use hookyard_engine::deliver::{self, ApiUser, ApiUserHost};
 use hookyard_engine::limits::Limits;
 use hookyard_engine::oauth::Lifetimes;
@@ -115,6 +115,7 @@ pub(crate) struct Serve {
     pub(crate) allow_port: Vec<RangeInclusive<u16>>,
     pub(crate) settings: Settings,
     pub(crate) limits: Limits,
+    pub(crate) default_quotas: WorkspaceQuotas,
     pub(crate) retention: Retention,
     pub(crate) deliver: deliver::Options,
     pub(crate) drain: Duration,
@@ -350,6 +351,7 @@ impl Serve {
             drain_seconds,
             lease_seconds,
         } = args;
+        let default_quotas = limits::default_quotas(&limits)?;
         let (limits, bounds) = limits::read(&limits)?;
         check_sizes(event_bytes_max, batch_bytes_max)?;
         let first = FirstWorkspace::from(first);
@@ -382,6 +384,7 @@ impl Serve {
                 sql: sql_limits(&sql),
             },
             limits,
+            default_quotas,
             retention: Retention::from(retention),
             deliver,
             drain: Duration::from_secs(drain_seconds.0),
@@ -603,6 +606,33 @@ mod tests {
         assert_eq!(serve.limits.address.day, Some(5));
         assert_eq!(serve.limits.credential, hookyard_engine::limits::Rates::default());
         assert_eq!(serve.settings.bounds.stall, Duration::from_secs(2));
+    }
+
+    #[test]
+    fn quotas_have_defaults_by_name() {
+        let given =
+            |flags: &[&str]| read(["hookyard", "serve"].iter().chain(flags).map(OsString::from));
+        let flags = ["--default-quota", "endpoints=5,events-hour=7", "--default-quota"];
+        let Command::Serve(serve) = given(&[&flags[..], &["journal-bytes=2KiB"]].concat()).unwrap()
+        else {
+            panic!()
+        };
+        let expected = WorkspaceQuotas {
+            endpoints: Some(5),
+            events_hour: Some(7),
+            journal_bytes: Some(2048),
+            ..WorkspaceQuotas::default()
+        };
+        assert_eq!(serve.default_quotas, expected);
+        for (wrong, said) in [
+            ("endpoint=5", "`endpoint` is no quota: use one of endpoints, event-types"),
+            ("endpoints", "`` is no amount"),
+            ("endpoints=-1", "`-1` is no amount"),
+            ("endpoints=1,endpoints=2", "two amounts for endpoints"),
+        ] {
+            let message = given(&["--default-quota", wrong]).unwrap_err().to_string();
+            assert!(message.contains(said), "{message}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use hookyard_core::model::QUOTA_TURNS_MAX;
+use hookyard_core::model::{QUOTA_TURNS_MAX, QuotaSetting, WorkspaceQuotas};
 use hookyard_engine::access::OVERLAP_MAX;
 use hookyard_engine::deliver::ApiUserHost;
 use hookyard_tables::sql::Form;
@@ -395,22 +395,58 @@ impl FromStr for Rate {
     }
 }
 
-/// How much a workspace may have of something; `None` for any amount.
+/// How much a workspace may have of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Amount(pub(crate) Option<u64>);
+pub(crate) struct Amount(pub(crate) QuotaSetting);
 
 impl FromStr for Amount {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text == OFF {
-            return Ok(Self(None));
+        match text {
+            OFF => Ok(Self(QuotaSetting::Off)),
+            "default" => Ok(Self(QuotaSetting::Default)),
+            _ => amount(text).map(|amount| Self(QuotaSetting::At(amount))).ok_or_else(|| {
+                format!(
+                    "`{text}` is no amount: use a whole number, one with KiB, MiB or GiB, off, or \
+                     default for the installation's default"
+                )
+            }),
         }
-        let size = || text.parse::<ByteSize>().ok().map(|size| size.0 as u64);
-        let amount = text.parse().ok().or_else(size);
-        amount.map(|amount| Self(Some(amount))).ok_or_else(|| {
-            format!("`{text}` is no amount: use a whole number, one with KiB, MiB or GiB, or off")
-        })
+    }
+}
+
+/// A whole number, or a number of bytes.
+fn amount(text: &str) -> Option<u64> {
+    let size = || text.parse::<ByteSize>().ok().map(|size| size.0 as u64);
+    text.parse().ok().or_else(size)
+}
+
+/// A quota of the workspaces of which nothing else was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DefaultQuota {
+    /// Its name as the API writes it.
+    pub(crate) name: String,
+    pub(crate) amount: u64,
+}
+
+impl FromStr for DefaultQuota {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (given, number) = text.split_once('=').unwrap_or((text, ""));
+        let name = given.trim().replace('-', "_");
+        if WorkspaceQuotas::default().of_name(&name).is_none() {
+            let names = WorkspaceQuotas::default().named().map(|(name, _)| name.replace('_', "-"));
+            return Err(format!("`{given}` is no quota: use one of {}", names.join(", ")));
+        }
+        let amount = amount(number.trim()).ok_or_else(|| {
+            format!(
+                "`{number}` is no amount: use a whole number or one with KiB, MiB or GiB, as in \
+                 {given}=100"
+            )
+        })?;
+        Ok(Self { name, amount })
     }
 }
 

@@ -58,4 +58,6 @@ pub use source_options::{
     INSPECTION_SECONDS_MAX, Republish, SourceOptions, SourceOptionsChange, SuccessAnswer,
     UnknownType,
 };
-pub use workspace::{Project, Workspace, WorkspaceQuotas, WorkspaceUsage};
+pub use workspace::{
+    Project, QuotaSetting, QuotaSettings, Quotas, Workspace, WorkspaceQuotas, WorkspaceUsage,
+};

@@ -22,24 +22,134 @@ pub struct Project {
     pub name: String,
 }
 
-/// How much a workspace may have and take; `None` is any amount.
+/// One value for each quota of a workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct WorkspaceQuotas {
+pub struct Quotas<T> {
     /// Endpoints.
-    pub endpoints: Option<u64>,
+    pub endpoints: T,
     /// Event types.
-    pub event_types: Option<u64>,
+    pub event_types: T,
     /// Sources.
-    pub sources: Option<u64>,
+    pub sources: T,
     /// Datasets, those of sources among them.
-    pub datasets: Option<u64>,
+    pub datasets: T,
     /// Events that are published, deliveries that are received and rows that are added, in an hour.
-    pub events_hour: Option<u64>,
+    pub events_hour: T,
     /// Bytes of their bodies, in an hour.
-    pub bytes_hour: Option<u64>,
+    pub bytes_hour: T,
     /// Bytes of the rows of its datasets, those of earlier versions among them.
-    pub stored_bytes: Option<u64>,
+    pub stored_bytes: T,
+    /// Bytes of its events that the journal keeps, as retention counts them.
+    pub journal_bytes: T,
+}
+
+/// How much a workspace may have and take; `None` is any amount.
+pub type WorkspaceQuotas = Quotas<Option<u64>>;
+
+/// What was said of a workspace's quotas.
+pub type QuotaSettings = Quotas<QuotaSetting>;
+
+/// What was said of one quota of a workspace. As JSON it is null, a number or `"off"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "Option<WrittenQuota>", into = "Option<WrittenQuota>")]
+pub enum QuotaSetting {
+    /// Nothing: the installation's default holds.
+    #[default]
+    Default,
+    /// Any amount, whatever the default is.
+    Off,
+    /// So much.
+    At(u64),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WrittenQuota {
+    Amount(u64),
+    Word(String),
+}
+
+/// The word for any amount.
+const OFF: &str = "off";
+
+impl TryFrom<Option<WrittenQuota>> for QuotaSetting {
+    type Error = String;
+
+    fn try_from(written: Option<WrittenQuota>) -> Result<Self, String> {
+        match written {
+            None => Ok(Self::Default),
+            Some(WrittenQuota::Amount(amount)) => Ok(Self::At(amount)),
+            Some(WrittenQuota::Word(word)) if word == OFF => Ok(Self::Off),
+            Some(WrittenQuota::Word(word)) => Err(format!("`{word}` is no quota")),
+        }
+    }
+}
+
+impl From<QuotaSetting> for Option<WrittenQuota> {
+    fn from(setting: QuotaSetting) -> Self {
+        match setting {
+            QuotaSetting::Default => None,
+            QuotaSetting::Off => Some(WrittenQuota::Word(OFF.to_owned())),
+            QuotaSetting::At(amount) => Some(WrittenQuota::Amount(amount)),
+        }
+    }
+}
+
+impl QuotaSetting {
+    /// What holds where this is the default.
+    pub fn or(self, default: Option<u64>) -> Option<u64> {
+        match self {
+            Self::Default => default,
+            Self::Off => None,
+            Self::At(amount) => Some(amount),
+        }
+    }
+}
+
+impl<T> Quotas<T> {
+    /// Each quota of both, made into one.
+    pub fn zip<U, V>(self, other: Quotas<U>, both: impl Fn(T, U) -> V) -> Quotas<V> {
+        Quotas {
+            endpoints: both(self.endpoints, other.endpoints),
+            event_types: both(self.event_types, other.event_types),
+            sources: both(self.sources, other.sources),
+            datasets: both(self.datasets, other.datasets),
+            events_hour: both(self.events_hour, other.events_hour),
+            bytes_hour: both(self.bytes_hour, other.bytes_hour),
+            stored_bytes: both(self.stored_bytes, other.stored_bytes),
+            journal_bytes: both(self.journal_bytes, other.journal_bytes),
+        }
+    }
+
+    /// Each with its name, as it is written in the API.
+    pub fn named(self) -> [(&'static str, T); 8] {
+        [
+            ("endpoints", self.endpoints),
+            ("event_types", self.event_types),
+            ("sources", self.sources),
+            ("datasets", self.datasets),
+            ("events_hour", self.events_hour),
+            ("bytes_hour", self.bytes_hour),
+            ("stored_bytes", self.stored_bytes),
+            ("journal_bytes", self.journal_bytes),
+        ]
+    }
+
+    /// The one with this name; `None` when there is none.
+    pub fn of_name(&mut self, name: &str) -> Option<&mut T> {
+        Some(match name {
+            "endpoints" => &mut self.endpoints,
+            "event_types" => &mut self.event_types,
+            "sources" => &mut self.sources,
+            "datasets" => &mut self.datasets,
+            "events_hour" => &mut self.events_hour,
+            "bytes_hour" => &mut self.bytes_hour,
+            "stored_bytes" => &mut self.stored_bytes,
+            "journal_bytes" => &mut self.journal_bytes,
+            _ => return None,
+        })
+    }
 }
 
 /// How much of what is counted a workspace has.
@@ -55,4 +165,54 @@ pub struct WorkspaceUsage {
     pub datasets: u64,
     /// Bytes of the rows of its datasets.
     pub stored_bytes: u64,
+    /// Bytes of its events that the journal keeps.
+    pub journal_bytes: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_of_quotas_is_read_as_it_was_written() {
+        let settings = QuotaSettings {
+            endpoints: QuotaSetting::At(3),
+            sources: QuotaSetting::Off,
+            ..QuotaSettings::default()
+        };
+        let text = serde_json::to_string(&settings).unwrap();
+        assert!(
+            text.starts_with(r#"{"endpoints":3,"event_types":null,"sources":"off","#),
+            "{text}"
+        );
+        assert_eq!(serde_json::from_str::<QuotaSettings>(&text).unwrap(), settings);
+        // As it was written before there were defaults.
+        let before = r#"{"endpoints":null,"bytes_hour":7}"#;
+        let before: QuotaSettings = serde_json::from_str(before).unwrap();
+        let expected =
+            QuotaSettings { bytes_hour: QuotaSetting::At(7), ..QuotaSettings::default() };
+        assert_eq!(before, expected);
+        assert!(serde_json::from_str::<QuotaSettings>(r#"{"endpoints":"many"}"#).is_err());
+    }
+
+    #[test]
+    fn a_workspaces_own_word_goes_before_the_default() {
+        let settings = Quotas {
+            endpoints: QuotaSetting::At(9),
+            sources: QuotaSetting::Off,
+            ..QuotaSettings::default()
+        };
+        let defaults = Quotas {
+            endpoints: Some(1),
+            sources: Some(2),
+            datasets: Some(3),
+            ..WorkspaceQuotas::default()
+        };
+        let quotas = settings.zip(defaults, QuotaSetting::or);
+        assert_eq!((quotas.endpoints, quotas.sources, quotas.datasets), (Some(9), None, Some(3)));
+        for (name, value) in quotas.named() {
+            let (mut quotas, mut value) = (quotas, value);
+            assert_eq!(quotas.of_name(name), Some(&mut value));
+        }
+    }
 }

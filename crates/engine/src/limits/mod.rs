@@ -211,11 +211,6 @@ impl Limiter {
         Self { limits, clock, callers, desk: Arc::new(desk) }
     }
 
-    /// How many servers there are, as far as is known; 0 while that is not known.
-    pub(crate) fn nodes(&self) -> u32 {
-        self.desk.nodes()
-    }
-
     /// Whether anything is limited.
     pub fn is_on(&self) -> bool {
         let Limits { credential, address } = self.limits;

@@ -153,7 +153,8 @@ impl Ruled {
     }
 }
 
-/// The current matcher of every workspace that was asked for.
+/// The current matcher of every workspace that was asked for: one each, as large as the rules of its
+/// subscriptions, which are bounded for each endpoint.
 ///
 /// A matcher is never changed: a new one takes its place once a change of the subscriptions is
 /// committed and before the change is answered, so whoever was told of it sees it in effect.

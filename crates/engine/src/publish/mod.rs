@@ -9,6 +9,7 @@ use hookyard_core::model::{NewEvent, Receipt};
 use hookyard_ruler::event::Error::TooCostly;
 
 use crate::Engine;
+use crate::quotas::Intake;
 use crate::rules::{Meter, REQUEST_STEPS_MAX, Undecided};
 use crate::work::{INLINE_BYTES_MAX, Share};
 pub(crate) use matcher::{Matcher, Matchers};
@@ -88,7 +89,9 @@ impl Engine {
             return Ok(Vec::new());
         }
         let bytes = new.iter().map(|event| event.object.len()).sum();
-        self.take_in(workspace, new.len(), bytes, false).await?;
+        let events = new.len();
+        let intake = Intake { events, bytes, becomes_rows: false, becomes_events: true };
+        self.take_in(workspace, intake).await?;
         let receipts = self.store.append(workspace, new, self.clock.now()).await;
         Ok(receipts.map_err(crate::Error::from)?)
     }

@@ -18,6 +18,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::quotas::Intake;
 use crate::{Engine, Error};
 
 mod coding;
@@ -213,8 +214,14 @@ impl Engine {
         incoming: Incoming<'_>,
     ) -> Result<u32, ReceiveError> {
         self.take_turn(source).map_err(Refusal::TooFast)?;
-        let stores = incoming.cell.is_some();
-        match self.take_in(source.spec.workspace, 1, incoming.body.len(), stores).await {
+        let becomes_rows = incoming.cell.is_some();
+        let intake = Intake {
+            events: 1,
+            bytes: incoming.body.len(),
+            becomes_rows,
+            becomes_events: becomes_rows && source.spec.options.republish.is_some(),
+        };
+        match self.take_in(source.spec.workspace, intake).await {
             // In the source's log as what comes faster than the source's own limit.
             Err(Error::Quota { wait: Some(wait), .. }) => return Err(Refusal::TooFast(wait).into()),
             taken => taken?,

@@ -7,6 +7,7 @@ use http::header::CONTENT_TYPE;
 use serde_json::value::RawValue;
 
 use super::{Refusal, coding, input, json, repeat};
+use crate::quotas::Intake;
 use crate::{Engine, Error};
 
 /// The most rows that are added at once: a few milliseconds of the writing thread.
@@ -80,7 +81,9 @@ impl Engine {
         name: Option<&str>,
     ) -> Result<Option<Vec<BatchId>>, Error> {
         let bytes = rows.iter().map(Bytes::len).sum();
-        self.take_in(workspace, rows.len(), bytes, true).await?;
+        let events = rows.len();
+        let intake = Intake { events, bytes, becomes_rows: true, becomes_events: false };
+        self.take_in(workspace, intake).await?;
         let repeat = name.map(|name| repeat::of_dataset(dataset, name));
         let now = self.clock().now();
         Ok(self.store().append_rows(workspace, dataset, rows, repeat, now).await?)

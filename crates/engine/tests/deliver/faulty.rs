@@ -308,8 +308,8 @@ delegate! {
         fn workspaces() -> Vec<Workspace>;
         fn workspace(id: WorkspaceId) -> Option<Workspace>;
         fn rename_workspace(id: WorkspaceId, name: String) -> Workspace;
-        fn quotas(workspace: WorkspaceId) -> WorkspaceQuotas;
-        fn set_quotas(workspace: WorkspaceId, quotas: WorkspaceQuotas) -> ();
+        fn quotas(workspace: WorkspaceId) -> QuotaSettings;
+        fn set_quotas(workspace: WorkspaceId, quotas: QuotaSettings) -> ();
         fn usage(workspace: WorkspaceId) -> WorkspaceUsage;
         fn projects(workspace: WorkspaceId) -> Vec<Project>;
         fn create_project(workspace: WorkspaceId, id: Option<ProjectId>, name: String) -> Project;

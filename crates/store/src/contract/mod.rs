@@ -130,7 +130,8 @@ macro_rules! suite {
                 what_was_matched_before_enabling_is_recovered_however_late,
                 late_events_are_recovered_for_whom_they_were_missed,
                 open_replays_are_bounded, foreign_workspaces_see_no_replays;
-            retention: old_events_go_and_are_forgotten, queued_events_are_pinned,
+            retention: old_events_go_and_are_forgotten, bytes_of_events_are_counted_for_each_workspace,
+                queued_events_are_pinned,
                 awaited_events_are_pinned, dead_letters_pin_their_events,
                 dead_letters_are_bounded_in_bytes, bytes_are_bounded, old_attempts_go,
                 a_crash_between_slices_is_harmless, nothing_goes_unless_asked;

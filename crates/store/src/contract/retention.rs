@@ -68,6 +68,36 @@ pub(crate) async fn old_events_go_and_are_forgotten(fixture: &dyn Fixture) {
     assert!(store.append(WS, vec![event(9, &[])], at(1_001)).await.unwrap()[0].duplicate);
 }
 
+pub(crate) async fn bytes_of_events_are_counted_for_each_workspace(fixture: &dyn Fixture) {
+    let mut store = open(fixture).await;
+    let bytes = |numbers: std::ops::Range<u64>| {
+        let weight =
+            |event: NewEvent| event.id.len() + event.source.len() + event.object.len() + 64;
+        numbers.map(|number| weight(event(number, &[])) as u64).sum::<u64>()
+    };
+    let used = async |store: &SharedStore| {
+        let of = async |workspace| store.usage(workspace).await.unwrap().journal_bytes;
+        (of(WS).await, of(OTHER_WS).await)
+    };
+    assert_eq!(used(&store).await, (0, 0));
+    append(&store, 0..2_500, at(0)).await;
+    append(&store, 0..10, at(1)).await;
+    let foreign = (5..9).map(|number| event(number, &[])).collect();
+    store.append(OTHER_WS, foreign, at(50)).await.unwrap();
+    append(&store, 2_500..2_510, at(100)).await;
+    for _ in 0..2 {
+        assert_eq!(used(&store).await, (bytes(0..2_510), bytes(5..9)), "repeats count once");
+        store = fixture.open().await;
+    }
+    expire(&store, journal(seconds(60)), at(120)).await;
+    for _ in 0..2 {
+        assert_eq!(used(&store).await, (bytes(2_500..2_510), 0), "what went is given back");
+        store = fixture.open().await;
+    }
+    append(&store, 2_510..2_511, at(121)).await;
+    assert_eq!(used(&store).await, (bytes(2_500..2_511), 0));
+}
+
 pub(crate) async fn queued_events_are_pinned(fixture: &dyn Fixture) {
     let store = open(fixture).await;
     let (slow, dead) = (endpoint(&store).await.id, endpoint(&store).await.id);

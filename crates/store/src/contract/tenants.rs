@@ -1,5 +1,5 @@
 use super::*;
-use hookyard_core::model::{VersionsKept, WorkspaceQuotas};
+use hookyard_core::model::{QuotaSetting, QuotaSettings, VersionsKept};
 
 use crate::{Entity, NewDataset, PROJECTS_MAX, StoreError};
 
@@ -89,11 +89,12 @@ pub(crate) async fn foreign_workspaces_see_no_projects(fixture: &dyn Fixture) {
 
 pub(crate) async fn quotas_and_use_are_kept(fixture: &dyn Fixture) {
     let store = open(fixture).await;
-    assert_eq!(store.quotas(WS).await.unwrap(), WorkspaceQuotas::default());
-    let quotas = WorkspaceQuotas {
-        endpoints: Some(3),
-        bytes_hour: Some(1 << 40),
-        ..WorkspaceQuotas::default()
+    assert_eq!(store.quotas(WS).await.unwrap(), QuotaSettings::default());
+    let quotas = QuotaSettings {
+        endpoints: QuotaSetting::At(3),
+        sources: QuotaSetting::Off,
+        bytes_hour: QuotaSetting::At(1 << 40),
+        ..QuotaSettings::default()
     };
     store.set_quotas(WS, quotas).await.unwrap();
     let before = store.usage(WS).await.unwrap();
@@ -106,7 +107,7 @@ pub(crate) async fn quotas_and_use_are_kept(fixture: &dyn Fixture) {
     }
     let store = fixture.open().await;
     assert_eq!(store.quotas(WS).await.unwrap(), quotas);
-    assert_eq!(store.quotas(OTHER_WS).await.unwrap(), WorkspaceQuotas::default());
+    assert_eq!(store.quotas(OTHER_WS).await.unwrap(), QuotaSettings::default());
     let usage = store.usage(WS).await.unwrap();
     assert_eq!(usage.datasets, before.datasets + 1);
     assert_eq!(usage.stored_bytes, before.stored_bytes + 4);

@@ -154,7 +154,7 @@ const KNOWN: [Known; 30] = [
     Known {
         spent: &["id"],
         instead: Some((
-            "(SELECT hash, max(received_ms) AS received_ms FROM delivery_ids GROUP BY hash)",
+            "(SELECT hash, max(received_ms) AS received_ms, workspace_id FROM delivery_ids GROUP BY hash)",
             "hash",
         )),
         ..same("delivery_ids")
@@ -228,11 +228,12 @@ const QUEUES_NEW: [&str; 2] = ["owner", "epoch"];
 
 /// Tables of the embedded store that are derived from others or become something else, with their
 /// columns.
-const DERIVED: [(&str, &[&str]); 9] = [
+const DERIVED: [(&str, &[&str]); 10] = [
     ("checkpoint", &["id", "seq", "attempt_id"]),
     ("event_keys", &["first_seq", "hashes", "workspaces"]),
     ("event_ids", &["part", "first_seq", "places"]),
     ("event_ids_from", &["id", "first_seq"]),
+    ("journal_shares", &["workspace_id", "bytes"]),
     ("migrations", &["version", "checksum"]),
     ("probe", &["id", "filler"]),
     ("retained", &["kind", "bytes"]),

@@ -133,7 +133,8 @@ mod contract_of_a_move {
         replays: slices_take_turns_with_live_events,
             paused_and_cancelled_ones_stop_within_a_slice, only_the_next_slice_is_queued,
             what_was_missed_is_recovered_once;
-        retention: old_events_go_and_are_forgotten, queued_events_are_pinned,
+        retention: old_events_go_and_are_forgotten,
+            bytes_of_events_are_counted_for_each_workspace, queued_events_are_pinned,
             dead_letters_are_bounded_in_bytes, bytes_are_bounded,
             old_attempts_go, a_crash_between_slices_is_harmless;
         trash: a_trashed_dataset_is_in_no_list_and_goes_on,

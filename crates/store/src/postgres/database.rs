@@ -15,7 +15,8 @@ use super::tls::{MakeTls, Stream};
 use crate::StoreError;
 
 /// Connections of one node: three are for the batches, the others for reads and management. Few
-/// enough that ten nodes fit the server's usual hundred.
+/// enough that ten nodes fit the server's usual hundred. Workspaces have no shares of the connections: reads take
+/// turns in the order of coming, and each is a page of a few megabytes at most.
 const CONNECTIONS: usize = 9;
 
 /// How long one statement may take: a page of history is read in well under a second.

@@ -4,7 +4,7 @@
 //! numbers; so within a dataset the numbers follow the order of commits, whichever nodes they come
 //! through.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -29,6 +29,7 @@ use super::versions::{self, Open};
 use super::{BATCH_MAX, PostgresStore, audit, folders, journal, sources, tenants};
 use crate::checksum::Sum;
 use crate::folders::Tree;
+use crate::shares::UNKNOWN;
 use crate::vault::Vault;
 use crate::{
     DatasetChange, DatasetQuery, DatasetStore, Entity, NewDataset, Ready, Received, StoreError,
@@ -384,6 +385,7 @@ pub(super) struct Took {
 pub(super) struct Receiving {
     pub(super) node: i64,
     pub(super) ready: Arc<Ready>,
+    pub(super) share: Arc<journal::Share>,
 }
 
 #[async_trait]
@@ -442,7 +444,7 @@ impl Receiving {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        let appended = journal::append(tx, self.node, &events, true).await?;
+        let appended = journal::append(tx, (self.node, &self.share), &events, true).await?;
         for (n, receipt) in places.into_iter().zip(appended.receipts) {
             if let Ok(took) = &mut answers[n] {
                 took.event = Some(receipt);
@@ -467,8 +469,11 @@ async fn place(
     targets: &mut Targets,
     jobs: &[Delivery],
 ) -> Result<Vec<Result<Took, StoreError>>, StoreError> {
-    let there = jobs.iter().filter(|job| targets.of(job.to).is_some());
-    let names: BTreeSet<_> = there.filter_map(|job| job.repeat).collect();
+    let named = |job: &Delivery| {
+        let (dataset, _) = targets.of(job.to)?;
+        Some((job.repeat?, targets.workspaces.get(&dataset).copied().unwrap_or(UNKNOWN)))
+    };
+    let names: BTreeMap<_, _> = jobs.iter().filter_map(named).collect();
     let newest = jobs.iter().map(|job| job.now).max().unwrap_or_default();
     let mut fresh = receiving::new_names(tx, &names, newest).await?;
     let sql = "SELECT nextval('row_ids') FROM generate_series(1, $1::int8)";

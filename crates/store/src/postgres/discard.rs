@@ -111,6 +111,9 @@ async fn keep(tx: &Conn, part: &Part, pinned: &[i64]) -> Result<(u64, u64), Stor
             (row.unsigned(0)?, row.unsigned(1)?)
         }
     };
+    if part.kind == JOURNAL {
+        share_again(tx, part, !pinned.is_empty()).await?;
+    }
     if pinned.is_empty() {
         for table in ["retained", "partitions"] {
             let sql = format!("DELETE FROM {table} WHERE kind = $1 AND first = $2");
@@ -122,6 +125,23 @@ async fn keep(tx: &Conn, part: &Part, pinned: &[i64]) -> Result<(u64, u64), Stor
         tx.execute(sql, &[&id, &part.first, &signed(kept.0), &signed(kept.1)]).await?;
     }
     Ok(kept)
+}
+
+/// Counts what each workspace has of what is kept.
+async fn share_again(tx: &Conn, part: &Part, kept: bool) -> Result<(), StoreError> {
+    let first = &part.first;
+    tx.execute("DELETE FROM journal_shares WHERE first = $1", &[first]).await?;
+    if kept {
+        let sql = format!(
+            "INSERT INTO journal_shares (workspace_id, first, bytes, items) \
+             SELECT workspace_id, $1::int8, sum({} + {}), count(*) FROM {} GROUP BY workspace_id",
+            retention::JOURNAL_WEIGHT,
+            retention::ROW_OVERHEAD,
+            copy(part)
+        );
+        tx.execute(&sql, &[first]).await?;
+    }
+    Ok(())
 }
 
 /// The name of the table that takes the partition's place.

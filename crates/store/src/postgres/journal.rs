@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use hookyard_core::id::{EndpointId, EventTypeId, Seq, WorkspaceId};
@@ -24,7 +25,8 @@ use super::retention::ROW_OVERHEAD;
 use super::{BATCH_MAX, PostgresStore};
 use crate::checksum::{self, Sum};
 use crate::page::{self, Filling};
-use crate::{EventQuery, JournalStore, Page, Ready, StoreError};
+use crate::shares::level;
+use crate::{EVENTS_KNOWN_MAX, EventQuery, JournalStore, Page, Ready, StoreError};
 
 /// Columns that [`event`] reads, of the table `j`.
 pub(super) const COLUMNS: &str = "j.seq, j.workspace_id, j.type_id, j.accepted_ms, j.event_id, \
@@ -37,10 +39,40 @@ const WEIGHT: &str = "octet_length(object) + octet_length(attributes)";
 /// Takes the right to give out numbers and to add to queues, until the transaction's end.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(29818711113986049)";
 
-/// How many of the newest events a repeated id and source is recognised among: at a thousand events a
-/// second this is more than an hour, the reach of any publisher's retries. It bounds how many
-/// partitions are looked at.
-const WINDOW: i64 = 4_000_000;
+/// How many of its newest events a workspace finds repeats among, at least: its share of
+/// [`EVENTS_KNOWN_MAX`], as all nodes work it out now and then of how many events each workspace has. What is
+/// looked into are whole partitions, [`PARTITIONS_KNOWN_MAX`] at most, so it is what is in one of them more.
+#[derive(Debug)]
+pub(super) struct Share(AtomicI64);
+
+impl Default for Share {
+    fn default() -> Self {
+        Self(AtomicI64::new(count(EVENTS_KNOWN_MAX)))
+    }
+}
+
+impl Share {
+    fn get(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Works it out anew, for so many events of all workspaces.
+    pub(super) async fn renew(&self, conn: &Conn, most: usize) -> Result<(), StoreError> {
+        let sql = "SELECT sum(items)::int8 FROM journal_shares GROUP BY workspace_id";
+        let mut counts = Vec::new();
+        for row in conn.query(sql, &[]).await? {
+            counts.push(row.unsigned(0)?);
+        }
+        let most = most as u64;
+        self.0.store(signed(level(counts, most).unwrap_or(most)), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// In how many partitions a workspace finds repeats, at most: the newest of those that it has events in. Each
+/// has a million numbers or more, so a workspace with a few events in each finds them among the newest eight
+/// million of all, at least. Without this bound its events could make a publish look into every partition.
+const PARTITIONS_KNOWN_MAX: i64 = 8;
 
 /// Entries in one chunk of a queue. It bounds how far before a queue's head its first chunk begins.
 pub(super) const CHUNK_ENTRIES: i64 = 512;
@@ -155,6 +187,7 @@ pub(super) struct Publish {
 pub(super) struct Appending {
     pub(super) node: i64,
     pub(super) ready: Arc<Ready>,
+    pub(super) share: Arc<Share>,
 }
 
 #[async_trait]
@@ -172,7 +205,8 @@ impl Work for Appending {
         jobs: &[Publish],
     ) -> Result<Vec<Result<Vec<Receipt>, StoreError>>, StoreError> {
         let conn = database.get().await?.within(BATCH_MAX);
-        let Appended { receipts, touched } = append(&conn, self.node, jobs, false).await?;
+        let Appended { receipts, touched } =
+            append(&conn, (self.node, &self.share), jobs, false).await?;
         self.ready.mark(touched);
         let mut receipts = receipts.into_iter();
         Ok(jobs.iter().map(|job| Ok(receipts.by_ref().take(job.events.len()).collect())).collect())
@@ -198,13 +232,23 @@ WITH input AS MATERIALIZED (
                 $8::text[], $9::text[], $10::text[], $15::int4[], $16::int8[]) WITH ORDINALITY
         AS t (first, workspace_id, type_id, accepted_ms, id_hash, event_id, source, attributes,
               object, matched, checksum, matched_at, n)
+), windows AS MATERIALIZED (
+    SELECT s.workspace_id, s.first, p.until FROM (
+        SELECT workspace_id, first, coalesce(sum(items) OVER (PARTITION BY workspace_id
+            ORDER BY first DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS newer,
+            row_number() OVER (PARTITION BY workspace_id ORDER BY first DESC) AS place
+        FROM journal_shares WHERE workspace_id IN (SELECT workspace_id FROM input)
+    ) s JOIN partitions p ON p.kind = 0 AND p.first = s.first
+    WHERE s.newer < $12::int8 AND s.place <= $17::int8
 ), known AS MATERIALIZED (
     SELECT i.n, d.seq, d.matched FROM input i CROSS JOIN LATERAL (
-        SELECT j.seq, cardinality(j.matched) AS matched FROM journal j
-        WHERE j.id_hash = i.id_hash AND j.seq > (SELECT seq - $12::int8 FROM sequencer)
-            AND j.workspace_id = i.workspace_id AND j.event_id = i.event_id
-            AND j.source = i.source
-        LIMIT 1
+        SELECT e.seq, e.matched FROM windows w CROSS JOIN LATERAL (
+            SELECT j.seq, cardinality(j.matched) AS matched FROM journal j
+            WHERE j.id_hash = i.id_hash AND j.seq >= w.first AND j.seq < w.until
+                AND j.workspace_id = i.workspace_id AND j.event_id = i.event_id
+                AND j.source = i.source
+            LIMIT 1
+        ) e WHERE w.workspace_id = i.workspace_id LIMIT 1
     ) d WHERE i.first = i.n
 ), fresh AS MATERIALIZED (
     SELECT i.*, (SELECT seq FROM sequencer) + row_number() OVER (ORDER BY i.n) AS seq
@@ -244,6 +288,14 @@ WITH input AS MATERIALIZED (
             + $13::int8) AS bytes FROM fresh) new
     WHERE r.kind = 0 AND r.slot = 0 AND r.first = (SELECT p.first FROM partitions p
         WHERE p.kind = 0 AND p.first <= new.seq ORDER BY p.first DESC LIMIT 1)
+), shared AS (
+    INSERT INTO journal_shares AS s (workspace_id, first, bytes, items)
+    SELECT f.workspace_id, p.first, sum(octet_length(f.event_id) + octet_length(f.source)
+        + octet_length(f.attributes) + octet_length(f.object) + $13::int8), count(*)
+    FROM partitions p JOIN fresh f ON f.seq >= p.first AND f.seq < p.until
+    WHERE p.kind = 0 AND p.until > (SELECT seq FROM sequencer) GROUP BY f.workspace_id, p.first
+    ON CONFLICT (workspace_id, first) DO UPDATE
+        SET bytes = s.bytes + excluded.bytes, items = s.items + excluded.items
 ), placed AS MATERIALIZED (
     SELECT e.endpoint_id, e.seqs, q.owner, greatest(q.cursor, (
         SELECT c.first + cardinality(c.seqs) FROM queue_chunks c
@@ -278,7 +330,7 @@ ORDER BY i.n";
 /// Appends in a transaction of its own, or in the caller's, which has the journal's lock.
 pub(super) async fn append(
     conn: &Conn,
-    node: i64,
+    (node, share): (i64, &Share),
     jobs: &[Publish],
     within: bool,
 ) -> Result<Appended, StoreError> {
@@ -300,8 +352,8 @@ pub(super) async fn append(
         .map(|(job, event)| Sum::of_new_event(job.workspace, event, job.now).unnumbered())
         .collect();
     let matched_at: Vec<_> = all().map(|(_, event)| version(event)).collect();
-    let overhead = signed(ROW_OVERHEAD);
-    let values: [Param<'_>; 16] = [
+    let (overhead, share) = (signed(ROW_OVERHEAD), share.get());
+    let values: [Param<'_>; 17] = [
         &firsts,
         &workspaces,
         &types,
@@ -313,11 +365,12 @@ pub(super) async fn append(
         &objects,
         &matched,
         &node,
-        &WINDOW,
+        &share,
         &overhead,
         &CHUNK_SIZE,
         &sums,
         &matched_at,
+        &PARTITIONS_KNOWN_MAX,
     ];
     let rows = match within {
         true => conn.query(APPEND, &values).await?,

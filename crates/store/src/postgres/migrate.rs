@@ -22,10 +22,11 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_checksums.sql"),
     include_str!("migrations/0004_trash.sql"),
     include_str!("migrations/0005_enabled.sql"),
+    include_str!("migrations/0006_shares.sql"),
 ];
 
 /// The oldest format whose Hookyard may serve beside this one; kept with each migration.
-const OLDEST: i32 = 1;
+const OLDEST: i32 = 6;
 
 /// Held while migrating: "hkyd" and 1.
 const LOCK: i64 = 0x686b_7964_0001;

@@ -117,6 +117,8 @@ pub struct PostgresStore {
     receives: Batches<datasets::Receiving>,
     fresh: Batches<freshness::Freshness>,
     places: Places,
+    /// In how many of its newest events a workspace finds repeats.
+    share: Arc<journal::Share>,
     tenure: Tenure,
     standing: Standing,
     tasks: upkeep::Tasks,
@@ -136,6 +138,7 @@ impl PostgresStore {
             ready: Arc::clone(&store.ready),
             replays: Arc::clone(&store.replays),
             credentials: Arc::clone(&store.credentials),
+            share: Arc::clone(&store.share),
             missed: Notify::new(),
             standing: store.standing.clone(),
         };
@@ -165,8 +168,11 @@ impl PostgresStore {
         prove(db.begin().await?, &vault, &*entropy).await?;
         let node = db.get().await?.one("SELECT nextval('node_ids')", &[]).await?.get_as(0)?;
         let (ready, replays) = (Arc::<Ready>::default(), Arc::<Ready>::default());
-        let appending = journal::Appending { node, ready: Arc::clone(&ready) };
-        let receiving = datasets::Receiving { node, ready: Arc::clone(&ready) };
+        let share = Arc::<journal::Share>::default();
+        let appending =
+            journal::Appending { node, ready: Arc::clone(&ready), share: Arc::clone(&share) };
+        let receiving =
+            datasets::Receiving { node, ready: Arc::clone(&ready), share: Arc::clone(&share) };
         let settling = settle::Settling { node, replays: Arc::clone(&replays) };
         Ok(Self {
             appends: Batches::start(Arc::clone(&db), appending),
@@ -181,6 +187,7 @@ impl PostgresStore {
             ready,
             replays,
             credentials: Arc::default(),
+            share,
             tenure: Tenure::over(),
             standing: Standing::default(),
             tasks: upkeep::Tasks::default(),

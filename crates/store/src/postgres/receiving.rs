@@ -1,6 +1,6 @@
 //! Deliveries to sources, and what is kept of them for inspection.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use super::datasets::{To, Took};
 use super::{partitions, versions};
 use crate::checksum::Sum;
 use crate::page::{self as pages, Filling};
+use crate::shares;
 use crate::{
     Accepted, DELIVERIES_KEPT, Entity, Newest, Page, REFUSED_KEPT, REJECTIONS_FOR, REJECTIONS_KEPT,
     REPEATS_FOR, REPEATS_MAX, ReceivingStore, StoreError, sealed,
@@ -28,6 +29,9 @@ use crate::{
 
 /// Entries that are deleted in one statement: some milliseconds.
 const DELETED_AT_ONCE: i64 = 500;
+
+/// The same of names, which are short. Before each deletion all are counted, by an index.
+const NAMES_AT_ONCE: i64 = 10_000;
 
 /// Columns that [`delivery`] reads.
 const COLUMNS: &str = "d.id, d.received_ms, d.row_id, d.seq, d.method, d.query, d.headers, \
@@ -227,12 +231,7 @@ impl ReceivingStore for PostgresStore {
         let landed = "DELETE FROM landed WHERE (seq, endpoint_id) IN (SELECT seq, endpoint_id \
                       FROM landed WHERE seq < (SELECT min(seq) FROM journal) ORDER BY seq LIMIT $1)";
         deleted += conn.execute(landed, &[&DELETED_AT_ONCE]).await?;
-        let names = "DELETE FROM delivery_ids WHERE hash IN (SELECT hash FROM delivery_ids \
-                     WHERE received_ms <= greatest($1::int8, (SELECT received_ms \
-                     FROM delivery_ids ORDER BY received_ms DESC LIMIT 1 OFFSET $3)) \
-                     ORDER BY received_ms LIMIT $2)";
-        let oldest = now.checked_sub(REPEATS_FOR).unwrap_or(Timestamp::MIN).as_millisecond();
-        conn.execute(names, &[&oldest, &DELETED_AT_ONCE, &count(REPEATS_MAX)]).await?;
+        deleted += expire_names(&conn, now, REPEATS_MAX).await?;
         deleted += expire_deliveries(&conn, now).await?;
         forget_requests(&conn, now).await?;
         let rejections = "DELETE FROM rejections WHERE id IN (SELECT r.id FROM rejections r \
@@ -302,7 +301,7 @@ impl PostgresStore {
         let row = row.ok_or(StoreError::NotFound(Entity::Dataset))?;
         let (_, mut open) = versions::Open::read(&row, 0)?;
         if let Some(name) = repeat
-            && new_names(&tx, &BTreeSet::from([name]), now).await?.is_empty()
+            && new_names(&tx, &BTreeMap::from([(name, workspace)]), now).await?.is_empty()
         {
             return Ok(None);
         }
@@ -335,6 +334,35 @@ async fn forget_requests(conn: &Conn, now: Timestamp) -> Result<(), StoreError> 
     conn.execute(sql, &[&now.as_millisecond()]).await.map(drop)
 }
 
+/// Deletes some of the names that are too old, or, where there are more than `most`, of the oldest of the
+/// workspaces that have too many.
+pub(super) async fn expire_names(
+    conn: &Conn,
+    now: Timestamp,
+    most: usize,
+) -> Result<u64, StoreError> {
+    let old = "DELETE FROM delivery_ids WHERE hash IN (SELECT hash FROM delivery_ids \
+               WHERE received_ms <= $1 ORDER BY received_ms LIMIT $2)";
+    let oldest = now.checked_sub(REPEATS_FOR).unwrap_or(Timestamp::MIN).as_millisecond();
+    let mut deleted = conn.execute(old, &[&oldest, &NAMES_AT_ONCE]).await?;
+    let sizes = "SELECT workspace_id, count(*) FROM delivery_ids GROUP BY workspace_id";
+    let mut counts = Vec::new();
+    for row in conn.query(sizes, &[]).await? {
+        counts.push((row.get_as::<i32>(0)?, row.unsigned(1)?));
+    }
+    let all = counts.iter().map(|(_, count)| *count).collect();
+    let Some(level) = shares::level(all, most as u64) else { return Ok(deleted) };
+    let surplus = "DELETE FROM delivery_ids WHERE hash IN (SELECT hash FROM delivery_ids \
+                   WHERE workspace_id = $1 ORDER BY received_ms LIMIT $2)";
+    for (workspace, count) in counts {
+        let beyond = signed(count.saturating_sub(level)).min(NAMES_AT_ONCE);
+        if beyond > 0 {
+            deleted += conn.execute(surplus, &[&workspace, &beyond]).await?;
+        }
+    }
+    Ok(deleted)
+}
+
 /// Deletes deliveries that are older than their source says, or beyond what is kept of it.
 async fn expire_deliveries(conn: &Conn, now: Timestamp) -> Result<u64, StoreError> {
     let sources = "SELECT t.source_id, s.options FROM (SELECT DISTINCT source_id \
@@ -358,24 +386,27 @@ async fn expire_deliveries(conn: &Conn, now: Timestamp) -> Result<u64, StoreErro
     Ok(deleted)
 }
 
-/// Which of these names are new; those that are have come now.
+/// Which of these names are new, each in the share of a workspace; those that are have come now.
 pub(super) async fn new_names(
     tx: &Conn,
-    names: &BTreeSet<[u8; 16]>,
+    names: &BTreeMap<[u8; 16], WorkspaceId>,
     now: Timestamp,
 ) -> Result<BTreeSet<[u8; 16]>, StoreError> {
     if names.is_empty() {
         return Ok(BTreeSet::new());
     }
     // In one order, so that two nodes that take the same ones do not wait for each other.
-    let sql = "INSERT INTO delivery_ids (hash, received_ms) SELECT hash, $2 FROM (SELECT hash \
-               FROM unnest($1::bytea[]) hash ORDER BY hash) n ON CONFLICT (hash) \
-               DO UPDATE SET received_ms = excluded.received_ms \
+    let sql = "INSERT INTO delivery_ids (hash, workspace_id, received_ms) \
+               SELECT hash, workspace_id, $2 FROM (SELECT hash, workspace_id \
+               FROM unnest($1::bytea[], $4::int4[]) n (hash, workspace_id) ORDER BY hash) n \
+               ON CONFLICT (hash) DO UPDATE SET received_ms = excluded.received_ms, \
+               workspace_id = excluded.workspace_id \
                WHERE delivery_ids.received_ms <= $3 RETURNING hash";
     let oldest = now.checked_sub(REPEATS_FOR).unwrap_or(Timestamp::MIN).as_millisecond();
-    let hashes: Vec<&[u8]> = names.iter().map(<[u8; 16]>::as_slice).collect();
+    let hashes: Vec<&[u8]> = names.keys().map(<[u8; 16]>::as_slice).collect();
+    let workspaces: Vec<i32> = names.values().map(|workspace| workspace.0).collect();
     let mut fresh = BTreeSet::new();
-    for row in tx.query(sql, &[&hashes, &now.as_millisecond(), &oldest]).await? {
+    for row in tx.query(sql, &[&hashes, &now.as_millisecond(), &oldest, &workspaces]).await? {
         let hash = <[u8; 16]>::try_from(row.get_as::<&[u8]>(0)?);
         fresh.insert(hash.map_err(|_| StoreError::internal("a stored hash is damaged"))?);
     }

@@ -35,18 +35,28 @@ pub(super) const JOURNAL_WEIGHT: &str = "octet_length(event_id) + octet_length(s
      + octet_length(attributes) + octet_length(object)";
 
 /// Statements that weigh all rows anew, for those that did not come one by one.
-pub(super) fn weigh_again() -> [String; 2] {
-    [(JOURNAL, JOURNAL_WEIGHT), (ATTEMPTS, attempts::WEIGHT)].map(|(kind, weight)| {
-        let Kind { id, table, key, .. } = kind;
-        format!(
-            "UPDATE retained SET bytes = 0, items = 0 WHERE kind = {id}; \
+pub(super) fn weigh_again() -> [String; 3] {
+    let [journal, attempts] =
+        [(JOURNAL, JOURNAL_WEIGHT), (ATTEMPTS, attempts::WEIGHT)].map(|(kind, weight)| {
+            let Kind { id, table, key, .. } = kind;
+            format!(
+                "UPDATE retained SET bytes = 0, items = 0 WHERE kind = {id}; \
              UPDATE retained r SET bytes = w.bytes, items = w.items FROM ( \
                SELECT p.first, count(*) AS items, sum({weight} + {ROW_OVERHEAD}) AS bytes \
                FROM partitions p JOIN {table} t ON t.{key} >= p.first AND t.{key} < p.until \
                WHERE p.kind = {id} GROUP BY p.first) w \
              WHERE r.kind = {id} AND r.slot = 0 AND r.first = w.first"
-        )
-    })
+            )
+        });
+    let shares = format!(
+        "DELETE FROM journal_shares; \
+         INSERT INTO journal_shares (workspace_id, first, bytes, items) \
+         SELECT j.workspace_id, p.first, sum({JOURNAL_WEIGHT} + {ROW_OVERHEAD}), count(*) \
+         FROM partitions p JOIN journal j ON j.seq >= p.first AND j.seq < p.until \
+         WHERE p.kind = {} GROUP BY j.workspace_id, p.first",
+        JOURNAL.id
+    );
+    [journal, attempts, shares]
 }
 
 #[async_trait]
@@ -271,28 +281,43 @@ async fn delete(
 ) -> Result<u64, StoreError> {
     let Kind { id, table, key, order, .. } = part.kind;
     // Of events, those that are pinned are asked for, so the range is bounded, too.
-    let (number, weight, pinned, until) = match part.kind == JOURNAL {
-        true => ("seq", JOURNAL_WEIGHT, pinned(), until.min(start.saturating_add(SLICE))),
-        false => ("id", attempts::WEIGHT, "SELECT NULL::int8 AS seq WHERE false".to_owned(), until),
+    let (number, weight, owner, pinned, until) = match part.kind == JOURNAL {
+        true => (
+            "seq",
+            JOURNAL_WEIGHT,
+            "workspace_id",
+            pinned(),
+            until.min(start.saturating_add(SLICE)),
+        ),
+        false => {
+            let none = "SELECT NULL::int8 AS seq WHERE false".to_owned();
+            ("id", attempts::WEIGHT, "NULL::int4", none, until)
+        }
     };
     // A row goes when it is old enough, or while the rows before it that go have less than the bytes
     // that are to go.
     let sql = format!(
         "WITH pinned AS MATERIALIZED ({pinned}), sized AS MATERIALIZED ( \
-           SELECT {key} AS key, {number} AS number, ({weight} + $5::int8) AS weight FROM {table} \
+           SELECT {key} AS key, {number} AS number, ({weight} + $5::int8) AS weight, \
+           {owner} AS owner FROM {table} \
            WHERE {key} >= $1::int8 AND {key} < $2::int8 AND {order} >= $1 AND {order} < $2 \
            AND {key} NOT IN (SELECT seq FROM pinned) ORDER BY {order}, {number} LIMIT $8::int8 \
          ), summed AS MATERIALIZED ( \
-           SELECT key, number, weight, coalesce(sum(weight) OVER (ORDER BY key, number \
+           SELECT key, number, weight, owner, coalesce(sum(weight) OVER (ORDER BY key, number \
              ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before FROM sized \
          ), gone AS ( \
            DELETE FROM {table} t USING summed s WHERE t.{order} = s.key AND t.{number} = s.number \
            AND t.{key} >= $1 AND t.{key} < $2 AND (s.key < $3::int8 OR s.before < $4::int8) \
-           RETURNING s.weight \
+           RETURNING s.weight, s.owner \
          ), weighed AS ( \
            UPDATE retained SET items = items - (SELECT count(*) FROM gone), \
            bytes = bytes - coalesce((SELECT sum(weight) FROM gone), 0) \
            WHERE kind = $6::int4 AND first = $7::int8 AND slot = 0 \
+         ), shared AS ( \
+           UPDATE journal_shares s SET bytes = greatest(s.bytes - g.bytes, 0), \
+           items = greatest(s.items - g.items, 0) \
+           FROM (SELECT owner, sum(weight)::int8 AS bytes, count(*) AS items FROM gone \
+             GROUP BY owner) g WHERE s.workspace_id = g.owner AND s.first = $7 \
          ) SELECT (SELECT count(*) FROM gone), \
            coalesce((SELECT sum(weight) FROM gone), 0)::int8, (SELECT count(*) FROM sized), \
            (SELECT max(key) FROM sized)"

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use hookyard_core::id::{ProjectId, WorkspaceId};
-use hookyard_core::model::{Catalogue, Project, Workspace, WorkspaceQuotas, WorkspaceUsage};
+use hookyard_core::model::{Catalogue, Project, QuotaSettings, Workspace, WorkspaceUsage};
 use serde_json::json;
 use tokio_postgres::Row;
 
@@ -44,12 +44,12 @@ impl TenantStore for PostgresStore {
         Ok(renamed)
     }
 
-    async fn quotas(&self, workspace: WorkspaceId) -> Result<WorkspaceQuotas, StoreError> {
+    async fn quotas(&self, workspace: WorkspaceId) -> Result<QuotaSettings, StoreError> {
         let sql = "SELECT quotas FROM workspaces WHERE id = $1";
         let row = self.db.get().await?.opt(sql, &[&workspace.0]).await?;
         let row = row.ok_or(StoreError::NotFound(Entity::Workspace))?;
         let quotas = row.get_as::<Option<&str>>(0)?;
-        quotas.map_or(Ok(WorkspaceQuotas::default()), |text| {
+        quotas.map_or(Ok(QuotaSettings::default()), |text| {
             serde_json::from_str(text).map_err(|error| StoreError::Internal(error.into()))
         })
     }
@@ -57,7 +57,7 @@ impl TenantStore for PostgresStore {
     async fn set_quotas(
         &self,
         workspace: WorkspaceId,
-        quotas: WorkspaceQuotas,
+        quotas: QuotaSettings,
     ) -> Result<(), StoreError> {
         let tx = self.db.begin().await?;
         let text = json!(quotas).to_string();
@@ -77,6 +77,7 @@ impl TenantStore for PostgresStore {
             sources: row.unsigned(2)?,
             datasets: row.unsigned(3)?,
             stored_bytes: row.unsigned(4)?,
+            journal_bytes: row.unsigned(5)?,
         })
     }
 

@@ -17,6 +17,7 @@ use crate::{
 mod growth;
 mod health;
 mod plans;
+mod shares;
 
 /// One server for all tests of the process. What is on its disk need not survive it.
 static SERVER: LazyLock<Postgres> = LazyLock::new(|| {

@@ -18,11 +18,12 @@ use tokio_postgres::{AsyncMessage, Client, Connection, Socket};
 
 use super::columns::Columns;
 use super::database::{Database, failed};
+use super::journal::Share;
 use super::nodes::{self, EVERYBODY, RENEW};
 use super::tls::Stream;
 use super::{migrate, partitions, replays, versions};
 use crate::standing::Standing;
-use crate::{Ready, StoreError, Tenure};
+use crate::{EVENTS_KNOWN_MAX, Ready, StoreError, Tenure};
 
 /// Parts of a lease. The lease is renewed once in each, and in the last of them the node does not
 /// deliver any more: a fifth is far more than it takes to cut requests off, or than two machines'
@@ -53,6 +54,8 @@ pub(super) struct Upkeep {
     pub(super) replays: Arc<Ready>,
     /// Counts what is heard of credentials.
     pub(super) credentials: Arc<AtomicU64>,
+    /// In how many of its newest events a workspace finds repeats.
+    pub(super) share: Arc<Share>,
     /// Told when something may have been missed.
     pub(super) missed: Notify,
     /// Told when this node must not go on.
@@ -212,6 +215,7 @@ impl Upkeep {
         self.ready.mark(nodes::waiting(&conn, false).await?);
         self.replays.mark(replays::running(&conn).await?);
         nodes::forget_the_dead(&conn).await?;
+        self.share.renew(&conn, EVENTS_KNOWN_MAX).await?;
         drop(conn);
         partitions::make(self.db.get().await?, &[]).await?;
         for _ in 0..GARBAGE_ROUNDS {

@@ -27,6 +27,9 @@ pub(super) trait Access: Send + Sync {
         job: impl for<'c> FnOnce(&'c Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError>;
 
+    /// The bytes of a workspace's events that are not counted on disk yet, as far as is known here.
+    fn uncounted(&self, workspace: WorkspaceId) -> u64;
+
     /// A project was removed.
     fn project_is_gone(&self, workspace: WorkspaceId, project: ProjectId);
 }
@@ -45,6 +48,10 @@ impl Access for SqliteStore {
         job: impl for<'c> FnOnce(&'c Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writer.alone(move |tx| job(tx.conn)).await
+    }
+
+    fn uncounted(&self, workspace: WorkspaceId) -> u64 {
+        self.memory.weight_of(workspace)
     }
 
     fn project_is_gone(&self, workspace: WorkspaceId, project: ProjectId) {
@@ -98,6 +105,11 @@ impl Access for SqliteCredentials {
         tokio::task::spawn_blocking(change)
             .await
             .map_err(|error| StoreError::Internal(error.into()))?
+    }
+
+    /// The serving process's memory has the bytes since the last checkpoint.
+    fn uncounted(&self, _: WorkspaceId) -> u64 {
+        0
     }
 
     /// Memory is the serving process's.

@@ -34,6 +34,7 @@ pub(super) fn checkpoint(
             state.checkpoint = state.ids;
             state.keys.saved();
             memory.ids_saved(state.ids.seq);
+            memory.weights_saved();
             Ok(())
         }
         Err(error) => {
@@ -77,6 +78,7 @@ fn write<'a>(
         state.ids.journal_bytes - journal_bytes,
         state.ids.attempt_bytes - attempt_bytes,
     )?;
+    retention::add_shares(&tx, memory.weights())?;
     let last = params![signed(last(state.ids.seq)), signed(last(state.ids.attempt))];
     tx.prepare_cached("UPDATE checkpoint SET seq = ?1, attempt_id = ?2")
         .and_then(|mut sql| sql.execute(last))

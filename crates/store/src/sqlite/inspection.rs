@@ -137,6 +137,7 @@ fn rejection(row: &Row<'_>) -> rusqlite::Result<Rejection> {
 
 /// Deletes some of what is too old; how many entries.
 pub(super) fn expire(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
+    tx.state.repeats.sweep(tx.conn, now)?;
     let mut deleted = landing::forget(tx.conn, DELETED_AT_ONCE)?;
     for table in ["delivery_chunks", "rejections"] {
         let mut after = i32::MIN;

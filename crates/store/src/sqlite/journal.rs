@@ -149,6 +149,7 @@ pub(super) fn append(
     let mut ids = Vec::with_capacity(events.len());
     let first = tx.state.ids.seq;
     let matched_at = events.iter().map(|keyed| keyed.event.matched_at).min().unwrap_or(u64::MAX);
+    let bytes_before = tx.state.ids.journal_bytes;
     for Keyed { key, sum, event } in events {
         if let Some(first) = duplicate(tx, key, workspace, &event)? {
             receipts.push(first);
@@ -167,7 +168,9 @@ pub(super) fn append(
             gaps::prolong(tx, endpoint, first, next)?;
         }
     }
+    let bytes = tx.state.ids.journal_bytes - bytes_before;
     tx.after_commit(move |memory| {
+        memory.weigh(workspace, bytes);
         memory.enqueue(appended);
         memory.note_ids(ids);
     });

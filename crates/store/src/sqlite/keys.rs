@@ -1,26 +1,20 @@
 //! Recognising events that were published before.
 //!
 //! An index on the event ids would write a page somewhere in the middle of the file for every event.
-//! Instead two hashes of each event's identity are kept: in memory for up to [`WINDOW`] events, and on
+//! Instead two hashes of each event's identity are kept: in memory for up to [`EVENTS_KNOWN_MAX`] events, and on
 //! disk as one short row for each run of events between two checkpoints.
 //!
-//! What is in memory is shared among the workspaces: where there is too much, the oldest goes of the one
-//! that has most. So none pushes out what another has within its share.
+//! What is in memory is shared among the workspaces ([`Shares`]).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use hookyard_core::id::WorkspaceId;
 use sha2::{Digest, Sha256};
 
 use super::codec;
-use crate::StoreError;
-
-/// Among how many events of all workspaces a repeated id and source is recognised. At 16 bytes in the
-/// lists and about 35 in the map this is some 50 MB at most; at a thousand events a second it is a
-/// quarter of an hour, the reach of any publisher's retries. Each workspace always has its newest
-/// million divided by how many there are.
-pub(super) const WINDOW: usize = 1_000_000;
+use crate::shares::Shares;
+use crate::{EVENTS_KNOWN_MAX, StoreError};
 
 /// How many of the newest events of all workspaces a start looks at for those that are in the window:
 /// at 20 bytes each it reads some 160 MB at most, a second or two.
@@ -103,10 +97,6 @@ pub(super) fn decode_workspaces(bytes: &[u8], keys: usize) -> Result<Vec<Workspa
     Ok(run)
 }
 
-/// The workspace that keys have of which none was written down: all that were stored by versions that
-/// did not. They have one share.
-pub(super) const UNKNOWN: WorkspaceId = WorkspaceId(0);
-
 /// The part that an id's hash is in.
 pub(super) fn part(id: u64) -> i64 {
     i64::from(id.to_be_bytes()[0])
@@ -148,7 +138,7 @@ impl Unsaved {
     /// Adds committed events. Where runs cannot be written for long, the oldest are forgotten.
     pub(super) fn extend(&mut self, ids: impl IntoIterator<Item = (u64, Key)>) {
         self.ids.extend(ids.into_iter().map(|(seq, key)| (seq, key.id)));
-        let surplus = self.ids.len().saturating_sub(WINDOW);
+        let surplus = self.ids.len().saturating_sub(EVENTS_KNOWN_MAX);
         self.ids.drain(..surplus);
     }
 
@@ -170,12 +160,9 @@ pub(super) struct Keys {
     most: usize,
     /// The newest event that has each [`Key::whole`].
     newest: HashMap<u64, u64, BuildHasherDefault<AsIs>>,
-    /// What each workspace has, in the order of the events: numbers, and the keys for recognising.
-    shares: HashMap<WorkspaceId, VecDeque<(u64, u64)>>,
-    /// How much each has.
-    sizes: BTreeSet<(usize, WorkspaceId)>,
-    /// How much all have.
-    all: usize,
+    /// What each workspace has, in the order of the events: numbers, and the keys for recognising. At 16
+    /// bytes here and about 35 in the map this is some 50 MB at most.
+    shares: Shares<(u64, u64)>,
     /// The keys of consecutive events that are not on disk yet; the first one is event `first`'s. A
     /// checkpoint that fails again and again leaves the newest.
     unsaved: VecDeque<(WorkspaceId, Key)>,
@@ -184,7 +171,7 @@ pub(super) struct Keys {
 
 impl Default for Keys {
     fn default() -> Self {
-        Self::new(WINDOW)
+        Self::new(EVENTS_KNOWN_MAX)
     }
 }
 
@@ -193,9 +180,7 @@ impl Keys {
         Self {
             most,
             newest: HashMap::default(),
-            shares: HashMap::default(),
-            sizes: BTreeSet::default(),
-            all: 0,
+            shares: Shares::default(),
             unsaved: VecDeque::default(),
             first: 0,
         }
@@ -216,28 +201,27 @@ impl Keys {
             self.first += 1;
         }
         self.newest.insert(key.whole, seq);
-        self.change(workspace, |share| share.push_back((seq, key.whole)));
-        if self.all > self.most {
+        self.shares.change(workspace, |share| share.push_back((seq, key.whole)));
+        if self.shares.len() > self.most {
             self.forget_oldest();
         }
     }
 
     /// Adds the key of an event that is on disk and older than all that are here.
     pub(super) fn push_older(&mut self, workspace: WorkspaceId, seq: u64, key: Key) {
-        let largest = self.sizes.last().map(|(_, workspace)| *workspace);
-        if self.all >= self.most {
-            if largest == Some(workspace) {
+        if self.shares.len() >= self.most {
+            if self.shares.largest() == Some(workspace) {
                 return;
             }
             self.forget_oldest();
         }
         self.newest.entry(key.whole).or_insert(seq);
-        self.change(workspace, |share| share.push_front((seq, key.whole)));
+        self.shares.change(workspace, |share| share.push_front((seq, key.whole)));
     }
 
     /// Whether keys of workspaces that have few may still find a place.
     pub(super) fn has_room(&self) -> bool {
-        self.all < self.most || self.sizes.len() > 1
+        self.shares.len() < self.most || self.shares.workspaces() > 1
     }
 
     /// Takes back the events from `seq` on, whose transaction was rolled back.
@@ -248,7 +232,7 @@ impl Keys {
             if self.newest.get(&key.whole) == Some(&gone) {
                 self.newest.remove(&key.whole);
             }
-            self.change(workspace, |share| {
+            self.shares.change(workspace, |share| {
                 if share.back().is_some_and(|(last, _)| *last == gone) {
                     share.pop_back();
                 }
@@ -272,25 +256,9 @@ impl Keys {
         self.unsaved.clear();
     }
 
-    fn change(&mut self, workspace: WorkspaceId, work: impl FnOnce(&mut VecDeque<(u64, u64)>)) {
-        let share = self.shares.entry(workspace).or_default();
-        self.sizes.remove(&(share.len(), workspace));
-        self.all -= share.len();
-        work(share);
-        self.all += share.len();
-        if share.is_empty() {
-            self.shares.remove(&workspace);
-        } else {
-            self.sizes.insert((share.len(), workspace));
-        }
-    }
-
     /// Forgets the oldest of the workspace that has most.
     fn forget_oldest(&mut self) {
-        let Some((_, workspace)) = self.sizes.last().copied() else { return };
-        let mut oldest = None;
-        self.change(workspace, |share| oldest = share.pop_front());
-        if let Some((seq, whole)) = oldest
+        if let Some((seq, whole)) = self.shares.take_oldest()
             && self.newest.get(&whole) == Some(&seq)
         {
             self.newest.remove(&whole);
@@ -352,7 +320,7 @@ mod tests {
         assert_eq!((keys.find(key("b", "")), keys.find(key("c", ""))), (None, None));
         assert_eq!(keys.unsaved().0, 10);
         assert_eq!(keys.unsaved().1, &[(ONE, key("a", ""))]);
-        assert_eq!(keys.sizes.len(), 1);
+        assert_eq!(keys.shares.workspaces(), 1);
         keys.push(ONE, 11, key("b", ""));
         assert_eq!(keys.find(key("b", "")), Some(11));
     }
@@ -380,7 +348,7 @@ mod tests {
             keys.push(ONE, seq, numbered(seq));
         }
         assert_eq!((keys.find(numbered(1_499)), keys.find(numbered(1_500))), (None, Some(1_500)));
-        assert_eq!((keys.newest.len(), keys.shares[&ONE].len()), (1_000, 1_000));
+        assert_eq!((keys.newest.len(), keys.shares.len()), (1_000, 1_000));
         assert!(keys.unsaved().1.len() <= 1_000);
     }
 
@@ -397,7 +365,7 @@ mod tests {
         for seq in 50_000..60_000 {
             keys.push(ONE, seq, numbered(seq));
         }
-        let sizes: Vec<_> = keys.sizes.iter().map(|(size, _)| *size).collect();
+        let sizes = [ONE, OTHER].map(|workspace| keys.shares.of(workspace).unwrap().len());
         assert_eq!(sizes, [500, 500]);
     }
 
@@ -411,7 +379,9 @@ mod tests {
         for seq in (0..20_000).rev() {
             again.push_older(workspace(seq), seq, numbered(seq));
         }
-        assert_eq!(again.shares, keys.shares);
+        for workspace in [ONE, OTHER] {
+            assert_eq!(again.shares.of(workspace), keys.shares.of(workspace));
+        }
         assert_eq!(again.newest, keys.newest);
         assert!(again.unsaved().1.is_empty());
     }
@@ -445,7 +415,7 @@ mod tests {
         assert_eq!(unsaved.find(key("a", "").id), [9, 7]);
         unsaved.saved(8);
         assert_eq!(unsaved.find(key("a", "").id), [9]);
-        unsaved.extend((10..).zip(std::iter::repeat_n(key("c", ""), WINDOW)));
+        unsaved.extend((10..).zip(std::iter::repeat_n(key("c", ""), EVENTS_KNOWN_MAX)));
         assert!(unsaved.find(key("a", "").id).is_empty());
     }
 

@@ -13,7 +13,8 @@ use crate::backlog::Backlog;
 use crate::{Ready, SourceQuery};
 
 /// Bytes of the newest events that are kept: about a minute of a thousand one-kilobyte events a
-/// second, so that an endpoint that keeps up is served without a read.
+/// second, so that an endpoint that keeps up is served without a read. Workspaces have no shares of the
+/// bytes: whose events were pushed out pays one read by the number for each bundle.
 const RECENT_BYTES_MAX: usize = 64 << 20;
 
 /// Bytes that an event takes beyond its texts: itself, the counts of its `Arc` and of its object's
@@ -36,6 +37,8 @@ pub(super) struct Memory {
     /// events are matched with them.
     enabled: Mutex<HashMap<EndpointId, u64>>,
     projects: RwLock<HashSet<(WorkspaceId, ProjectId)>>,
+    /// Bytes of each workspace's events since the last checkpoint.
+    weights: Mutex<HashMap<WorkspaceId, u64>>,
     /// Endpoints whose queue changed since the last checkpoint.
     dirty: Mutex<HashSet<EndpointId>>,
     pub(super) ready: Arc<Ready>,
@@ -124,6 +127,26 @@ impl Memory {
             lock(&self.dirty).extend(touched.iter().copied());
             self.ready.mark(touched);
         }
+    }
+
+    /// Counts the bytes of a workspace's committed events.
+    pub(super) fn weigh(&self, workspace: WorkspaceId, bytes: u64) {
+        *lock(&self.weights).entry(workspace).or_default() += bytes;
+    }
+
+    /// The bytes of a workspace's events that no checkpoint counts yet.
+    pub(super) fn weight_of(&self, workspace: WorkspaceId) -> u64 {
+        lock(&self.weights).get(&workspace).copied().unwrap_or_default()
+    }
+
+    /// The same of all workspaces.
+    pub(super) fn weights(&self) -> HashMap<WorkspaceId, u64> {
+        lock(&self.weights).clone()
+    }
+
+    /// A checkpoint counts them; nothing was committed since.
+    pub(super) fn weights_saved(&self) {
+        lock(&self.weights).clear();
     }
 
     /// Notes the ids of committed events.

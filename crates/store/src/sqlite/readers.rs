@@ -10,7 +10,9 @@ use super::failed;
 use crate::StoreError;
 
 /// Reads that may run at once. More than the cores of a small machine, so that one slow read does not
-/// hold up the short ones; each connection caches up to 2 MB of pages.
+/// hold up the short ones; each connection caches up to 2 MB of pages. Workspaces have no shares of the
+/// readers: reads take turns in the order of coming, and each read is a page of a few megabytes at most, so a
+/// caller with a hundred reads makes others wait for some tens of milliseconds.
 const READERS: usize = 8;
 
 /// The pool.

@@ -104,7 +104,7 @@ impl ReceivingStore for SqliteStore {
             }
             let add = |cell| versions::add_row(tx, dataset, Mode::Combine, cell, now);
             let batches = rows.into_iter().map(add).collect::<Result<_, _>>()?;
-            note_repeat(tx, repeat, now)?;
+            note_repeat(tx, workspace, repeat, now)?;
             Ok(Some(batches))
         };
         self.writer.grouped(bytes, job).await
@@ -179,7 +179,7 @@ fn accept(tx: &mut Tx<'_>, new: Prepared, now: Timestamp) -> Result<Accepted, St
         Some(cell) => Some(versions::add_row(tx, source.dataset, source.spec.mode, cell, now)?),
         None => None,
     };
-    note_repeat(tx, new.repeat, now)?;
+    note_repeat(tx, new.workspace, new.repeat, now)?;
     let event = match new.event {
         Some(event) => journal::append(tx, new.workspace, vec![event], now)?.pop(),
         None => None,
@@ -193,12 +193,13 @@ fn accept(tx: &mut Tx<'_>, new: Prepared, now: Timestamp) -> Result<Accepted, St
 /// Notes what a delivery is known again by.
 fn note_repeat(
     tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
     repeat: Option<[u8; 16]>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let Some(hash) = repeat else { return Ok(()) };
     let id = tx.state.ids.repeat;
-    tx.state.repeats.add(tx.conn, id, hash, now)?;
+    tx.state.repeats.add(tx.conn, workspace, id, hash, now)?;
     tx.state.ids.repeat += 1;
     Ok(())
 }

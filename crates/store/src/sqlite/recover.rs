@@ -20,6 +20,7 @@ use super::{
     versions,
 };
 use crate::backlog::{Backlog, Failing, Position};
+use crate::shares::UNKNOWN;
 use crate::vault::Vault;
 use crate::{Held, StoreError};
 
@@ -53,6 +54,9 @@ pub(super) fn recover(conn: &Connection, vault: &Vault) -> Result<(Memory, State
     let with_work = memory.queue_ids().into_iter().filter(|id| pending(&memory, *id));
     memory.ready.mark(with_work);
     memory.replays.mark(replays::running(conn)?);
+    for (workspace, bytes) in retention::shares_since(conn, saved.seq)? {
+        memory.weigh(workspace, bytes);
+    }
     let state = state(conn, saved)?;
     let (first, unsaved) = state.keys.unsaved();
     memory.note_ids((first..).zip(unsaved.iter().map(|(_, key)| *key)));
@@ -279,7 +283,7 @@ fn load_keys(conn: &Connection, saved: AsOf, state: &mut State) -> Result<(), St
         let workspaces = blob(2).map_err(failed)?.unwrap_or_default();
         let workspaces = keys::decode_workspaces(workspaces, hashes.len())?;
         for (place, key) in hashes.enumerate().rev() {
-            let workspace = workspaces.get(place).copied().unwrap_or(keys::UNKNOWN);
+            let workspace = workspaces.get(place).copied().unwrap_or(UNKNOWN);
             state.keys.push_older(workspace, first + place as u64, key);
         }
     }

@@ -1,28 +1,34 @@
 //! What deliveries are known again by.
 //!
 //! All of it is in memory, so that a delivery costs no look-up on disk; on disk it is a list in the
-//! order of arrival, which is appended to and shortened at its other end, a page at a time.
+//! order of arrival, which is appended to; what memory forgot is deleted there, a page at a time. The
+//! workspaces share what there may be ([`Shares`]).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
+use hookyard_core::id::WorkspaceId;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::failed;
 use super::rows::{signed, unsigned};
+use crate::shares::Shares;
 use crate::{REPEATS_FOR, REPEATS_MAX, StoreError};
 
 /// Entries that are forgotten in memory before they are deleted on disk: some pages at a time.
-const DELETED_AT_ONCE: u64 = 1_024;
+const DELETED_AT_ONCE: usize = 1_024;
 
 /// The newest deliveries that had a name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Repeats {
+    /// How many there may be.
+    most: usize,
     /// When the newest with this name came.
     known: HashMap<[u8; 16], i64>,
-    order: VecDeque<Entry>,
-    /// Entries with lower numbers are gone from the disk.
-    deleted_below: u64,
+    /// What each workspace has, in the order of arrival.
+    shares: Shares<Entry>,
+    /// The numbers of entries that are forgotten here and still on disk.
+    gone: Vec<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -32,20 +38,35 @@ struct Entry {
     hash: [u8; 16],
 }
 
+impl Default for Repeats {
+    fn default() -> Self {
+        Self::new(REPEATS_MAX)
+    }
+}
+
 impl Repeats {
+    fn new(most: usize) -> Self {
+        Self { most, known: HashMap::new(), shares: Shares::default(), gone: Vec::new() }
+    }
+
     /// Reads the list; also the number that the next entry gets.
     pub(super) fn load(conn: &Connection) -> Result<(Self, u64), StoreError> {
-        let mut repeats = Self::default();
-        let sql = "SELECT id, received_ms, hash FROM delivery_ids ORDER BY id";
+        Self::load_up_to(conn, REPEATS_MAX)
+    }
+
+    fn load_up_to(conn: &Connection, most: usize) -> Result<(Self, u64), StoreError> {
+        let mut repeats = Self::new(most);
+        let sql = "SELECT id, received_ms, hash, workspace_id FROM delivery_ids ORDER BY id";
         let mut statement = conn.prepare(sql).map_err(failed)?;
         let entries = statement.query_map([], |row| {
-            Ok(Entry { id: unsigned(row, 0)?, at: row.get(1)?, hash: row.get(2)? })
+            let entry = Entry { id: unsigned(row, 0)?, at: row.get(1)?, hash: row.get(2)? };
+            Ok((WorkspaceId(row.get(3)?), entry))
         });
         let mut next = 1;
         for entry in entries.map_err(failed)? {
-            let entry = entry.map_err(failed)?;
+            let (workspace, entry) = entry.map_err(failed)?;
             next = entry.id + 1;
-            repeats.push(entry);
+            repeats.push(workspace, entry);
         }
         Ok((repeats, next))
     }
@@ -55,60 +76,85 @@ impl Repeats {
         self.known.get(&hash).is_some_and(|at| *at > oldest(now))
     }
 
-    /// Writes that a delivery came, and forgets what is old.
+    /// Writes that a delivery came, and forgets what is old of its workspace or too much.
     pub(super) fn add(
         &mut self,
         conn: &Connection,
+        workspace: WorkspaceId,
         id: u64,
         hash: [u8; 16],
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let at = now.as_millisecond();
-        let sql = "INSERT INTO delivery_ids (id, received_ms, hash) VALUES (?1, ?2, ?3)";
-        let row = params![signed(id), at, hash];
+        let sql = "INSERT INTO delivery_ids (id, received_ms, hash, workspace_id) \
+                   VALUES (?1, ?2, ?3, ?4)";
+        let row = params![signed(id), at, hash, workspace.0];
         conn.prepare_cached(sql).and_then(|mut insert| insert.execute(row)).map_err(failed)?;
-        self.push(Entry { id, at, hash });
-        self.forget(oldest(now));
-        let first = self.order.front().map_or(id, |entry| entry.id);
-        if first - self.deleted_below >= DELETED_AT_ONCE {
-            let sql = "DELETE FROM delivery_ids WHERE id < ?1";
-            let delete = conn.prepare_cached(sql).and_then(|mut sql| sql.execute([signed(first)]));
-            delete.map_err(failed)?;
-            self.deleted_below = first;
+        self.push(workspace, Entry { id, at, hash });
+        let Self { known, shares, gone, .. } = self;
+        shares.change(workspace, |share| {
+            while let Some(entry) = share.pop_front_if(|entry| entry.at <= oldest(now)) {
+                forget(known, gone, entry);
+            }
+        });
+        match self.gone.len() >= DELETED_AT_ONCE {
+            true => self.delete(conn),
+            false => Ok(()),
         }
+    }
+
+    /// Forgets what is old of every workspace, also of those to which nothing comes.
+    pub(super) fn sweep(&mut self, conn: &Connection, now: Timestamp) -> Result<(), StoreError> {
+        let Self { known, shares, gone, .. } = self;
+        shares.change_all(|share| {
+            while gone.len() < DELETED_AT_ONCE
+                && let Some(entry) = share.pop_front_if(|entry| entry.at <= oldest(now))
+            {
+                forget(known, gone, entry);
+            }
+        });
+        self.delete(conn)
+    }
+
+    fn delete(&mut self, conn: &Connection) -> Result<(), StoreError> {
+        let mut delete =
+            conn.prepare_cached("DELETE FROM delivery_ids WHERE id = ?1").map_err(failed)?;
+        for id in &self.gone {
+            delete.execute([signed(*id)]).map_err(failed)?;
+        }
+        // A transaction that is lost now leaves them on disk until the next start forgets them again.
+        self.gone.clear();
         Ok(())
     }
 
     /// Takes back the entries from this number on: their transaction was lost.
     pub(super) fn truncate(&mut self, next: u64) {
-        while let Some(entry) = self.order.pop_back() {
-            if entry.id < next {
-                self.order.push_back(entry);
-                return;
+        let Self { known, shares, .. } = self;
+        shares.change_all(|share| {
+            while let Some(entry) = share.pop_back_if(|entry| entry.id >= next) {
+                known.remove(&entry.hash);
             }
-            self.known.remove(&entry.hash);
-        }
+        });
+        self.gone.retain(|id| *id < next);
     }
 
-    fn push(&mut self, entry: Entry) {
-        if self.order.is_empty() {
-            self.deleted_below = entry.id;
-        }
+    fn push(&mut self, workspace: WorkspaceId, entry: Entry) {
         self.known.insert(entry.hash, entry.at);
-        self.order.push_back(entry);
-    }
-
-    fn forget(&mut self, oldest: i64) {
-        while let Some(entry) = self.order.front()
-            && (entry.at <= oldest || self.order.len() > REPEATS_MAX)
+        self.shares.change(workspace, |share| share.push_back(entry));
+        while self.shares.len() > self.most
+            && let Some(entry) = self.shares.take_oldest()
         {
-            // One that came again after its time is known by its later entry.
-            if self.known.get(&entry.hash) == Some(&entry.at) {
-                self.known.remove(&entry.hash);
-            }
-            self.order.pop_front();
+            forget(&mut self.known, &mut self.gone, entry);
         }
     }
+}
+
+/// Has a name known no more, unless it came again after its time: then its later entry knows it.
+fn forget(known: &mut HashMap<[u8; 16], i64>, gone: &mut Vec<u64>, entry: Entry) {
+    if known.get(&entry.hash) == Some(&entry.at) {
+        known.remove(&entry.hash);
+    }
+    gone.push(entry.id);
 }
 
 fn oldest(now: Timestamp) -> i64 {
@@ -118,6 +164,9 @@ fn oldest(now: Timestamp) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ONE: WorkspaceId = WorkspaceId(1);
+    const OTHER: WorkspaceId = WorkspaceId(2);
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -140,7 +189,7 @@ mod tests {
         let conn = database();
         let day = REPEATS_FOR.as_secs();
         let mut repeats = Repeats::default();
-        repeats.add(&conn, 1, hash(1), at(0)).unwrap();
+        repeats.add(&conn, ONE, 1, hash(1), at(0)).unwrap();
         let (loaded, next) = Repeats::load(&conn).unwrap();
         assert_eq!(next, 2);
         for repeats in [repeats, loaded] {
@@ -157,10 +206,10 @@ mod tests {
         // One a minute for a week.
         for number in 0..7 * 24 * 60 {
             let now = at(i64::try_from(number).unwrap() * 60);
-            repeats.add(&conn, number + 1, hash(number), now).unwrap();
+            repeats.add(&conn, ONE, number + 1, hash(number), now).unwrap();
             assert!(repeats.knows(hash(number), now));
         }
-        assert_eq!((repeats.order.len(), repeats.known.len()), (1_440, 1_440));
+        assert_eq!((repeats.shares.len(), repeats.known.len()), (1_440, 1_440));
         let count = "SELECT count(*) FROM delivery_ids";
         let count: i64 = conn.query_row(count, [], |row| row.get(0)).unwrap();
         assert!((1_440..1_440 + 1_024).contains(&count), "{count}");
@@ -170,9 +219,45 @@ mod tests {
     fn what_a_lost_transaction_added_is_taken_back() {
         let conn = database();
         let mut repeats = Repeats::default();
-        repeats.add(&conn, 1, hash(1), at(0)).unwrap();
-        repeats.add(&conn, 2, hash(2), at(0)).unwrap();
+        repeats.add(&conn, ONE, 1, hash(1), at(0)).unwrap();
+        repeats.add(&conn, ONE, 2, hash(2), at(0)).unwrap();
         repeats.truncate(2);
         assert!(repeats.knows(hash(1), at(1)) && !repeats.knows(hash(2), at(1)));
+    }
+
+    fn on_disk(conn: &Connection) -> usize {
+        let count = "SELECT count(*) FROM delivery_ids";
+        conn.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap().try_into().unwrap()
+    }
+
+    #[test]
+    fn no_workspace_pushes_out_what_another_has_within_its_share() {
+        let conn = database();
+        let mut repeats = Repeats::new(1_000);
+        for number in 0..20_000 {
+            let workspace = if number < 300 { ONE } else { OTHER };
+            repeats.add(&conn, workspace, number + 1, hash(number), at(0)).unwrap();
+        }
+        let (loaded, next) = Repeats::load_up_to(&conn, 1_000).unwrap();
+        assert_eq!(next, 20_001);
+        for repeats in [&repeats, &loaded] {
+            assert!((0..300).all(|number| repeats.knows(hash(number), at(1))));
+            assert!((19_300..20_000).all(|number| repeats.knows(hash(number), at(1))));
+            assert!(!repeats.knows(hash(19_299), at(1)));
+        }
+        assert!((1_000..1_000 + DELETED_AT_ONCE).contains(&on_disk(&conn)), "{}", on_disk(&conn));
+    }
+
+    #[test]
+    fn what_is_old_goes_also_where_nothing_comes() {
+        let conn = database();
+        let mut repeats = Repeats::default();
+        for number in 0..3_000 {
+            repeats.add(&conn, ONE, number + 1, hash(number), at(0)).unwrap();
+        }
+        for _ in 0..3 {
+            repeats.sweep(&conn, at(REPEATS_FOR.as_secs())).unwrap();
+        }
+        assert_eq!((repeats.shares.len(), repeats.known.len(), on_disk(&conn)), (0, 0, 0));
     }
 }

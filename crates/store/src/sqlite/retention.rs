@@ -4,11 +4,11 @@
 //! next start reads again (events and attempts after the last checkpoint) is never deleted; that is
 //! also why an entry of a queue whose event may be deleted is always in a stored chunk.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use async_trait::async_trait;
-use hookyard_core::id::EndpointId;
+use hookyard_core::id::{EndpointId, WorkspaceId};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -43,7 +43,7 @@ struct Kind {
     timeline: Timeline,
     /// The lowest number.
     lowest: &'static str,
-    /// The numbers and sizes of a range of rows.
+    /// The numbers, sizes and workspaces of a range of rows; 0 where workspaces have no shares.
     sizes: &'static str,
     delete: &'static str,
 }
@@ -53,7 +53,7 @@ const JOURNAL: Kind = Kind {
     timeline: span::JOURNAL,
     lowest: "SELECT min(seq) FROM journal WHERE seq >= ?1",
     sizes: "SELECT seq, octet_length(event_id) + octet_length(source) + octet_length(attributes) + \
-            octet_length(object) FROM journal WHERE seq >= ?1 AND seq < ?2 ORDER BY seq",
+            octet_length(object), workspace_id FROM journal WHERE seq >= ?1 AND seq < ?2 ORDER BY seq",
     delete: "DELETE FROM journal WHERE seq >= ?1 AND seq < ?2",
 };
 
@@ -65,7 +65,7 @@ const ATTEMPTS: Kind = Kind {
     },
     lowest: "SELECT min(id) FROM attempts WHERE id >= ?1",
     sizes: "SELECT id, octet_length(seqs) + octet_length(url) + octet_length(request_headers) + \
-            octet_length(response_headers) + ifnull(octet_length(response), 0) FROM attempts \
+            octet_length(response_headers) + ifnull(octet_length(response), 0), 0 FROM attempts \
             WHERE id >= ?1 AND id < ?2 ORDER BY id",
     delete: "DELETE FROM attempts WHERE id >= ?1 AND id < ?2",
 };
@@ -163,6 +163,37 @@ pub(super) fn add(conn: &Connection, journal: u64, attempts: u64) -> Result<(), 
     Ok(())
 }
 
+/// Adds to the bytes of each workspace's events.
+pub(super) fn add_shares(
+    conn: &Connection,
+    bytes: HashMap<WorkspaceId, u64>,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO journal_shares (workspace_id, bytes) VALUES (?1, ?2) \
+               ON CONFLICT (workspace_id) DO UPDATE SET bytes = bytes + excluded.bytes";
+    let mut add = conn.prepare_cached(sql).map_err(failed)?;
+    for (workspace, bytes) in bytes {
+        add.execute(params![workspace.0, signed(bytes)]).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// The bytes of each workspace's events that a start finds after the last checkpoint.
+pub(super) fn shares_since(
+    conn: &Connection,
+    seq: u64,
+) -> Result<HashMap<WorkspaceId, u64>, StoreError> {
+    let mut statement = conn.prepare(JOURNAL.sizes).map_err(failed)?;
+    let range = params![signed(seq + 1), i64::MAX];
+    let sizes = statement
+        .query_map(range, |row| Ok((WorkspaceId(row.get(2)?), unsigned(row, 1)? + ROW_OVERHEAD)));
+    let mut shares = HashMap::new();
+    for size in sizes.map_err(failed)? {
+        let (workspace, bytes) = size.map_err(failed)?;
+        *shares.entry(workspace).or_default() += bytes;
+    }
+    Ok(shares)
+}
+
 /// The bytes that a start finds after the last checkpoint: of the journal, and of the attempts.
 pub(super) fn since(conn: &Connection, seq: u64, attempt: u64) -> Result<(u64, u64), StoreError> {
     let sum = |kind: Kind, after: u64| {
@@ -229,7 +260,7 @@ fn delete(
     window: &Range<u64>,
     pinned: &BTreeSet<u64>,
 ) -> Result<u64, StoreError> {
-    let (mut deleted, mut bytes) = (0, 0);
+    let (mut deleted, mut bytes) = (0, HashMap::new());
     let mut start = window.start;
     let mut delete = conn.prepare_cached(kind.delete).map_err(failed)?;
     for stop in pinned.iter().copied().chain([window.end]) {
@@ -245,17 +276,24 @@ fn delete(
         surplus.from = window.end;
     }
     let sql = "UPDATE retained SET bytes = max(bytes - ?2, 0) WHERE kind = ?1";
-    conn.execute(sql, params![kind.id, signed(bytes)]).map_err(failed)?;
+    conn.execute(sql, params![kind.id, signed(bytes.values().sum())]).map_err(failed)?;
+    if kind.id == JOURNAL.id {
+        let sql = "UPDATE journal_shares SET bytes = max(bytes - ?2, 0) WHERE workspace_id = ?1";
+        let mut give_back = conn.prepare_cached(sql).map_err(failed)?;
+        for (workspace, bytes) in bytes {
+            give_back.execute(params![workspace, signed(bytes)]).map_err(failed)?;
+        }
+    }
     Ok(deleted as u64)
 }
 
-/// The end of the rows of a range that may go, with their bytes added up.
+/// The end of the rows of a range that may go, with their bytes added up by workspace.
 fn expendable(
     conn: &Connection,
     kind: Kind,
     surplus: &mut Surplus,
     range: Range<u64>,
-    bytes: &mut u64,
+    bytes: &mut HashMap<i32, u64>,
 ) -> Result<u64, StoreError> {
     let mut statement = conn.prepare_cached(kind.sizes).map_err(failed)?;
     let mut rows =
@@ -267,7 +305,7 @@ fn expendable(
         }
         let size = unsigned(row, 1).map_err(failed)? + ROW_OVERHEAD;
         surplus.bytes = surplus.bytes.saturating_sub(size);
-        *bytes += size;
+        *bytes.entry(row.get(2).map_err(failed)?).or_default() += size;
     }
     Ok(range.end)
 }

@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 use hookyard_core::id::{ProjectId, WorkspaceId};
-use hookyard_core::model::{Catalogue, Project, Workspace, WorkspaceQuotas, WorkspaceUsage};
+use hookyard_core::model::{Catalogue, Project, QuotaSettings, Workspace, WorkspaceUsage};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use serde_json::json;
 
@@ -44,13 +44,13 @@ impl<A: Access> TenantStore for A {
         .await
     }
 
-    async fn quotas(&self, workspace: WorkspaceId) -> Result<WorkspaceQuotas, StoreError> {
+    async fn quotas(&self, workspace: WorkspaceId) -> Result<QuotaSettings, StoreError> {
         self.look(move |conn| {
             let sql = "SELECT quotas FROM workspaces WHERE id = ?1";
             let found = conn.query_row(sql, [workspace.0], |row| row.get::<_, Option<String>>(0));
             let quotas = found.optional().map_err(failed)?;
             let quotas = quotas.ok_or(StoreError::NotFound(Entity::Workspace))?;
-            quotas.map_or(Ok(WorkspaceQuotas::default()), |text| from_json(&text))
+            quotas.map_or(Ok(QuotaSettings::default()), |text| from_json(&text))
         })
         .await
     }
@@ -58,7 +58,7 @@ impl<A: Access> TenantStore for A {
     async fn set_quotas(
         &self,
         workspace: WorkspaceId,
-        quotas: WorkspaceQuotas,
+        quotas: QuotaSettings,
     ) -> Result<(), StoreError> {
         self.change(move |conn| {
             let sql = "UPDATE workspaces SET quotas = ?2 WHERE id = ?1";
@@ -72,7 +72,8 @@ impl<A: Access> TenantStore for A {
     }
 
     async fn usage(&self, workspace: WorkspaceId) -> Result<WorkspaceUsage, StoreError> {
-        self.look(move |conn| {
+        let before = self.uncounted(workspace);
+        let usage = self.look(move |conn| {
             let usage = conn.query_row(USAGE, [workspace.0], |row| {
                 Ok(WorkspaceUsage {
                     endpoints: unsigned(row, 0)?,
@@ -80,11 +81,16 @@ impl<A: Access> TenantStore for A {
                     sources: unsigned(row, 2)?,
                     datasets: unsigned(row, 3)?,
                     stored_bytes: unsigned(row, 4)?,
+                    journal_bytes: unsigned(row, 5)?,
                 })
             });
             usage.map_err(failed)
-        })
-        .await
+        });
+        let usage: WorkspaceUsage = usage.await?;
+        // A checkpoint in between counts on disk what was in memory: never twice, since too much would be
+        // refused.
+        let uncounted = before.min(self.uncounted(workspace));
+        Ok(WorkspaceUsage { journal_bytes: usage.journal_bytes + uncounted, ..usage })
     }
 
     async fn projects(&self, workspace: WorkspaceId) -> Result<Vec<Project>, StoreError> {

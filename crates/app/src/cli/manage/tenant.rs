@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, anyhow};
 use hookyard_core::catalogue;
 use hookyard_core::id::{ProjectId, WorkspaceId};
-use hookyard_core::model::{Project, Workspace, WorkspaceQuotas};
+use hookyard_core::model::{Project, QuotaSetting, Quotas, Workspace};
 use hookyard_engine::tenants::check_full_name;
 use hookyard_store::NewWorkspace;
 use serde_json::json;
@@ -65,36 +65,37 @@ impl Desk {
     ) -> Result<()> {
         let workspace = self.workspace(workspace).await?;
         let before = self.store.quotas(workspace).await.context("cannot read the quotas")?;
-        let new = |asked: Option<Amount>, there| asked.map_or(there, |amount| amount.0);
-        let quotas = WorkspaceQuotas {
-            endpoints: new(change.endpoints, before.endpoints),
-            event_types: new(change.event_types, before.event_types),
-            sources: new(change.sources, before.sources),
-            datasets: new(change.datasets, before.datasets),
-            events_hour: new(change.events_hour, before.events_hour),
-            bytes_hour: new(change.bytes_hour, before.bytes_hour),
-            stored_bytes: new(change.stored_bytes, before.stored_bytes),
-        };
+        let quotas = before
+            .zip(*change, |there, asked: Option<Amount>| asked.map_or(there, |amount| amount.0));
         if quotas != before {
             let set = self.store.set_quotas(workspace, quotas).await;
             set.context("cannot set the quotas")?;
         }
         let usage = self.store.usage(workspace).await.context("cannot read what is used")?;
-        for (name, limit, used) in [
-            ("endpoints", quotas.endpoints, Some(usage.endpoints)),
-            ("event_types", quotas.event_types, Some(usage.event_types)),
-            ("sources", quotas.sources, Some(usage.sources)),
-            ("datasets", quotas.datasets, Some(usage.datasets)),
-            ("events_hour", quotas.events_hour, None),
-            ("bytes_hour", quotas.bytes_hour, None),
-            ("stored_bytes", quotas.stored_bytes, Some(usage.stored_bytes)),
-        ] {
-            let text = |number: Option<u64>, none: &str| {
-                number.map_or_else(|| none.to_owned(), |number| number.to_string())
-            };
+        let used = Quotas {
+            endpoints: Some(usage.endpoints),
+            event_types: Some(usage.event_types),
+            sources: Some(usage.sources),
+            datasets: Some(usage.datasets),
+            events_hour: None,
+            bytes_hour: None,
+            stored_bytes: Some(usage.stored_bytes),
+            journal_bytes: Some(usage.journal_bytes),
+        };
+        for (name, (limit, used)) in quotas.zip(used, |limit, used| (limit, used)).named() {
             let line = match self.json {
-                true => json!({ "name": name, "limit": limit, "used": used }).to_string(),
-                false => format!("{name}\t{}\t{}", text(limit, "off"), text(used, "-")),
+                true => json!({
+                    "name": name,
+                    "limit": limit.or(None),
+                    "default": limit == QuotaSetting::Default,
+                    "used": used,
+                })
+                .to_string(),
+                false => {
+                    let used: Option<u64> = used;
+                    let used = used.map_or_else(|| "-".to_owned(), |used| used.to_string());
+                    format!("{name}\t{}\t{used}", shown(limit))
+                }
             };
             output::line(&line)?;
         }
@@ -165,6 +166,15 @@ impl Desk {
             false => format!("{id}\t{name}"),
         };
         Ok(output::line(&line)?)
+    }
+}
+
+/// A quota as it is asked for.
+fn shown(quota: QuotaSetting) -> String {
+    match quota {
+        QuotaSetting::Default => "default".to_owned(),
+        QuotaSetting::Off => "off".to_owned(),
+        QuotaSetting::At(amount) => amount.to_string(),
     }
 }
 

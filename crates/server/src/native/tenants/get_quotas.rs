@@ -39,6 +39,8 @@ struct Quotas {
     bytes_hour: QuotaBody,
     /// Bytes of the rows of its datasets, earlier versions included.
     stored_bytes: QuotaBody,
+    /// Bytes of its events that the journal keeps.
+    journal_bytes: QuotaBody,
 }
 
 impl From<Standing> for Quotas {
@@ -53,6 +55,7 @@ impl From<Standing> for Quotas {
             events_hour: body(quotas.events_hour, events_hour),
             bytes_hour: body(quotas.bytes_hour, bytes_hour),
             stored_bytes: body(quotas.stored_bytes, Some(usage.stored_bytes)),
+            journal_bytes: body(quotas.journal_bytes, Some(usage.journal_bytes)),
         }
     }
 }

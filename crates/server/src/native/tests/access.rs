@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use hookyard_core::id::ApplicationId;
-use hookyard_core::model::{CredentialKind, Scope, Scopes, WorkspaceQuotas};
+use hookyard_core::model::{CredentialKind, QuotaSetting, QuotaSettings, Scope, Scopes};
 use hookyard_store::{AuditQuery, NewCredential};
 use serde_json::{Value, json};
 
@@ -244,11 +244,11 @@ async fn count(server: &TestServer) -> usize {
 async fn a_workspace_has_what_its_quotas_let_it_have() {
     let server = TestServer::start().await;
     let store = server.engine.store();
-    let quotas = WorkspaceQuotas {
-        endpoints: Some(1),
-        events_hour: Some(2),
-        stored_bytes: Some(0),
-        ..WorkspaceQuotas::default()
+    let quotas = QuotaSettings {
+        endpoints: QuotaSetting::At(1),
+        events_hour: QuotaSetting::At(2),
+        stored_bytes: QuotaSetting::At(0),
+        ..QuotaSettings::default()
     };
     store.set_quotas(WORKSPACE, quotas).await.unwrap();
     let endpoint = || Some(json!({"url": "https://93.184.215.14/hook"}));
@@ -282,9 +282,19 @@ async fn a_workspace_has_what_its_quotas_let_it_have() {
     assert_eq!(shown["sources"], json!({"used": 0}));
 
     // Those of another process are followed within seconds.
-    store.set_quotas(WORKSPACE, WorkspaceQuotas::default()).await.unwrap();
+    store.set_quotas(WORKSPACE, QuotaSettings::default()).await.unwrap();
     server.clock.advance(std::time::Duration::from_secs(6));
     for id in 4..10 {
         assert_eq!(publish(id).await.status, 202);
     }
+    let journal_bytes = QuotaSetting::At(500);
+    let quotas = QuotaSettings { journal_bytes, ..QuotaSettings::default() };
+    store.set_quotas(WORKSPACE, quotas).await.unwrap();
+    server.clock.advance(std::time::Duration::from_secs(6));
+    let refused = publish(10).await;
+    let problem: Value = serde_json::from_str(&refused.body).unwrap();
+    assert_eq!((refused.status.as_u16(), &problem["field"]), (409, &json!("journal_bytes")));
+    let (_, shown) = own(&server, "GET", "/v1/workspace/quotas", None).await;
+    assert_eq!(shown["journal_bytes"]["limit"], 500);
+    assert!(shown["journal_bytes"]["used"].as_u64().unwrap() > 500, "{shown}");
 }

@@ -98,6 +98,16 @@ async fn assert_counted(place: &Place) {
         let count = number(&place.name, &count).await;
         assert_eq!(number(&place.name, &sum("items")).await, count, "items of {}", kind.table);
     }
+    let said = "SELECT workspace_id, first, bytes, items FROM journal_shares WHERE items <> 0";
+    let there = format!(
+        "SELECT j.workspace_id, p.first, sum({} + 64)::int8, count(*) FROM partitions p \
+         JOIN journal j ON j.seq >= p.first AND j.seq < p.until WHERE p.kind = 0 \
+         GROUP BY j.workspace_id, p.first",
+        retention::JOURNAL_WEIGHT
+    );
+    let differing =
+        format!("SELECT count(*) FROM (({said} EXCEPT {there}) UNION ({there} EXCEPT {said})) d");
+    assert_eq!(number(&place.name, &differing).await, 0, "shares of workspaces");
 }
 
 async fn disk(place: &Place, table: &str) -> i64 {
