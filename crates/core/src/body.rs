@@ -1,25 +1,24 @@
-//! What is done to every body before its reader sees it: the byte order mark goes, and what is no
-//! UTF-8 is told.
+//! The first steps for every body: removal of the byte order mark, and notice of charsets other than UTF-8.
 
 use std::borrow::Cow;
 
-/// The byte order mark of UTF-8. Windows editors and some .NET clients put it before JSON and forms;
-/// it is no part of the text (RFC 8259 section 8.1 lets a reader ignore it).
+/// The byte order mark of UTF-8. Windows editors and some .NET clients put the mark before JSON and forms.
+/// The mark is no part of the text (RFC 8259 section 8.1 lets a reader ignore the mark).
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Names of UTF-8 and of what is a part of it, as `charset` gives them.
+/// Names of UTF-8 and its subsets, as values of `charset`.
 const UTF8: [&str; 5] = ["utf-8", "utf8", "us-ascii", "ascii", "unicode-1-1-utf-8"];
 
-/// How the names of charsets begin whose letters have zero bytes in them.
+/// Starts of the names of charsets with zero bytes inside letters.
 const WIDE: [&str; 5] = ["utf-16", "utf16", "utf-32", "utf32", "ucs-"];
 
-/// The bytes without the byte order mark that they may begin with.
+/// The bytes without a leading byte order mark.
 pub fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(MARK).unwrap_or(bytes)
 }
 
-/// The charset in which a body is, where that is not UTF-8, as its `Content-Type` names it. A name
-/// alone decides nothing: many senders name a charset and send plain ASCII or UTF-8 all the same.
+/// The body's charset, if other than UTF-8, as named by the `Content-Type`. A name alone decides nothing:
+/// many senders name a charset and send plain ASCII or UTF-8 all the same.
 pub fn foreign_charset<'v>(content_type: &'v str, body: &[u8]) -> Option<Cow<'v, str>> {
     let charset = parameter(content_type, "charset")?;
     let lower = charset.to_ascii_lowercase();
@@ -36,13 +35,13 @@ pub fn essence(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// A parameter of a header value such as `text/plain; charset=utf-8`, with the escapes of a quoted
-/// string undone (RFC 9110 section 5.6.6); of one that is there twice, the first.
+/// A parameter of a header value such as `text/plain; charset=utf-8`, with the escapes of a quoted string
+/// undone (RFC 9110 section 5.6.6). The first of two parameters with the same name counts.
 pub fn parameter<'v>(value: &'v str, name: &str) -> Option<Cow<'v, str>> {
     let mut rest = value.split_once(';')?.1;
     loop {
         let (key, after) = rest.split_once('=')?;
-        // What has no value is passed by.
+        // Parameters without a value are skipped.
         let key = key.rsplit(';').next().unwrap_or_default();
         let (found, next) = token_or_quoted(after.trim_start())?;
         if key.trim().eq_ignore_ascii_case(name) {
@@ -52,7 +51,7 @@ pub fn parameter<'v>(value: &'v str, name: &str) -> Option<Cow<'v, str>> {
     }
 }
 
-/// The value that a text begins with and what follows it.
+/// The leading value of a text, and the rest of the text.
 fn token_or_quoted(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(';').unwrap_or(text.len());

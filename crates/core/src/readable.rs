@@ -1,8 +1,8 @@
-//! Texts that people read on one line, and decide by: what they see must be what is there.
+//! Texts for decisions by people, on a single line: the visible text must be the whole text.
 
-/// Whether a text has nothing in it that cannot be seen, or that changes how the rest is read: control
-/// characters and line ends, characters without a width, and those that turn the reading direction.
-/// The two joiners of Unicode pass between letters that need them, as in Persian words and in emoji.
+/// Whether a text is free of invisible and misleading characters: control characters and line ends,
+/// characters without a width, and characters with a change of reading direction. Unicode's two joiners pass
+/// between letters in need of a joiner, as in Persian words and in emoji.
 pub fn is_readable(text: &str) -> bool {
     let mut before = None;
     let mut chars = text.chars().peekable();
@@ -22,7 +22,7 @@ pub fn is_readable(text: &str) -> bool {
     true
 }
 
-/// What is wrong with a text that is not readable, for its owner.
+/// The fault of an unreadable text, for the text's owner.
 pub const UNREADABLE: &str = "must not have control characters, characters that cannot be seen, or ones \
                               that turn the reading direction";
 
@@ -30,7 +30,7 @@ fn needs_joiners(char: char) -> bool {
     !char.is_ascii() && !char.is_whitespace() && !matches!(char, '\u{200c}' | '\u{200d}')
 }
 
-/// Unicode's characters of the category Cf and others that leave no trace, but for joiners and the
+/// Unicode's characters of the category Cf and others without a visible trace, except joiners and the
 /// selectors of an emoji's look.
 fn is_hidden(char: char) -> bool {
     matches!(char,

@@ -4,24 +4,24 @@ use serde::{Deserialize, Serialize};
 use super::Scopes;
 use crate::id::{ApplicationId, CredentialId, GrantId, WorkspaceId};
 
-/// What the owner of an application says about it, all of which can be changed.
+/// An application's description by the owner. The owner can change every field.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ApplicationSettings {
-    /// What people know it by.
+    /// The name shown to people.
     pub name: String,
-    /// Its maker, for people.
+    /// The application's maker, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub developer: Option<String>,
-    /// Where people read more about it.
+    /// A page with more information for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// A picture of it.
+    /// The address of a logo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logo_url: Option<String>,
-    /// What it does, for people.
+    /// A description for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Where people may be sent back to with a code; one of them, to the character.
+    /// Redirect URIs: an authorization request must name a URI of the list, character for character.
     #[serde(default)]
     pub redirect_uris: Vec<String>,
     /// Whether every authorization must come with a PKCE challenge.
@@ -32,42 +32,42 @@ pub struct ApplicationSettings {
     pub device_flow: bool,
 }
 
-/// An application on its way into the store.
+/// A new application, before the store has a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewApplication {
-    /// Its public name in OAuth2 requests.
+    /// The public name in OAuth2 requests.
     pub client_id: String,
-    /// The most that its tokens may do.
+    /// The largest scopes of the application's tokens.
     pub scopes: Scopes,
-    /// What its owner says about it.
+    /// The description by the owner.
     pub settings: ApplicationSettings,
 }
 
-/// A program of somebody that people let into the workspace.
+/// A third party's program, admitted to the workspace by people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Application {
-    /// Its number.
+    /// The application's number.
     pub id: ApplicationId,
-    /// The workspace that it was registered in, the only one that its tokens open.
+    /// The workspace of the registration, the only workspace open to the application's tokens.
     pub workspace: WorkspaceId,
-    /// Its public name in OAuth2 requests.
+    /// The public name in OAuth2 requests.
     pub client_id: String,
-    /// When it was registered.
+    /// When the application was registered.
     pub created_at: Timestamp,
-    /// The most that its tokens may do, as it was registered: a person who said yes said it to this.
+    /// The largest scopes of the application's tokens, fixed at registration: people consent to these scopes.
     pub scopes: Scopes,
-    /// Whether it may do nothing for now.
+    /// Whether the application is refused everything for now.
     pub disabled: bool,
-    /// What its owner says about it.
+    /// The description by the owner.
     pub settings: ApplicationSettings,
 }
 
-/// A change of an application; `None` leaves what is there.
+/// A change of an application; `None` keeps the old value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ApplicationChange {
     /// The new name.
     pub name: Option<String>,
-    /// The new maker; `Some(None)` takes it away, as for the next three.
+    /// The new maker; `Some(None)` removes the maker, as for the next three.
     pub developer: Option<Option<String>>,
     /// The new address.
     pub url: Option<Option<String>>,
@@ -75,13 +75,13 @@ pub struct ApplicationChange {
     pub logo_url: Option<Option<String>>,
     /// The new description.
     pub description: Option<Option<String>>,
-    /// The new redirect URIs, all of them.
+    /// The new redirect URIs, the full list.
     pub redirect_uris: Option<Vec<String>>,
     /// Whether PKCE is demanded.
     pub require_pkce: Option<bool>,
     /// Whether devices may ask.
     pub device_flow: Option<bool>,
-    /// Whether it is disabled.
+    /// Whether the application is disabled.
     pub disabled: Option<bool>,
 }
 
@@ -109,9 +109,9 @@ impl ApplicationChange {
 /// How an application came to a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GrantVia {
-    /// A code that a browser brought back.
+    /// An authorization code, returned by a browser.
     Code,
-    /// A code that a device showed.
+    /// A user code, shown by a device.
     Device,
 }
 
@@ -130,23 +130,23 @@ impl GrantVia {
     }
 }
 
-/// One yes of a person to an application. All tokens that came of it live and die with it.
+/// A person's consent to an application. All tokens of a grant live and die with the grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// Its number.
+    /// The grant's number.
     pub id: GrantId,
-    /// The application that it was given to.
+    /// The application with the consent.
     pub application: ApplicationId,
-    /// The workspace that it opens.
+    /// The workspace open to the grant's tokens.
     pub workspace: WorkspaceId,
     /// How.
     pub via: GrantVia,
-    /// What it allows.
+    /// The allowed scopes.
     pub scopes: Scopes,
-    /// The credential by which the person proved who they are.
+    /// The credential of the person at the consent.
     pub approved_by: CredentialId,
-    /// When its first token was given out.
+    /// When the grant's first token was issued.
     pub created_at: Timestamp,
-    /// When its newest token was given out.
+    /// When the grant's newest token was issued.
     pub refreshed_at: Timestamp,
 }

@@ -5,25 +5,24 @@ use serde::{Deserialize, Serialize};
 use super::Source;
 use crate::id::{BatchId, DatasetId, FolderId, JobId, ProjectId, VersionId, WorkspaceId};
 
-/// The counters of a dataset, or of one of its versions.
+/// The counters of a dataset or of a single version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DatasetStats {
     /// Visible rows. Exact.
     pub rows: u64,
-    /// Bytes of their cells.
+    /// Bytes of the cells.
     pub bytes: u64,
-    /// Batches whose row is hidden until they are restored.
+    /// Batches with a hidden row, until somebody restores the batch.
     pub suspended: u64,
 }
 
 impl DatasetStats {
-    /// All batches, suspended ones too.
+    /// The number of all batches, suspended batches included.
     pub fn batches(&self) -> u64 {
         self.rows + self.suspended
     }
 
-    /// Counts that a batch, whose cell has so many bytes, goes from one state to another, or is
-    /// removed.
+    /// Counts the move of a batch with `bytes` bytes of cell from a state to another, or the batch's removal.
     pub fn turn(&mut self, from: BatchState, to: Option<BatchState>, bytes: u64) {
         match from {
             BatchState::Active => {
@@ -43,34 +42,34 @@ impl DatasetStats {
     }
 }
 
-/// What a source, or whoever appends to it, fills.
+/// A dataset: the rows of a source's deliveries and of appends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dataset {
-    /// Its number.
+    /// The dataset's number.
     pub id: DatasetId,
-    /// The workspace that owns it.
+    /// The owning workspace.
     pub workspace: WorkspaceId,
-    /// The project that it is in.
+    /// The dataset's project.
     pub project: ProjectId,
-    /// Its name.
+    /// The dataset's name.
     pub name: String,
-    /// The folder that it is in; `None` at the top of the project.
+    /// The enclosing folder; `None` at the top of the project.
     pub folder: Option<FolderId>,
-    /// Counts the changes of its settings, from 1.
+    /// The number of the settings' revision: counts from 1 and grows with each change of settings.
     pub revision: u32,
-    /// When it was made.
+    /// When the dataset was made.
     pub created_at: Timestamp,
-    /// When its rows last changed.
+    /// When the rows last changed.
     pub updated_at: Timestamp,
-    /// The source that fills it; `None` when there is none, or it was deleted.
+    /// The source with the dataset as target; `None` without a source, or after the source's deletion.
     pub source: Option<std::sync::Arc<Source>>,
-    /// The version that readers see.
+    /// The version shown to readers.
     pub version: VersionId,
-    /// Its counters.
+    /// The dataset's counters.
     pub stats: DatasetStats,
-    /// Which earlier versions stay.
+    /// The bounds for earlier versions.
     pub keep: VersionsKept,
-    /// How its columns are shown.
+    /// The display of the columns.
     pub columns: Columns,
     /// Since when it is in the trash; `None` when it is not.
     pub trashed: Option<Trashed>,
@@ -85,24 +84,24 @@ pub struct Trashed {
     pub path: Vec<String>,
 }
 
-/// Which earlier versions of a dataset stay when it is replaced: the newest ones, up to both bounds,
-/// but the newest one of all whatever its size, unless `count` is 0.
+/// The earlier versions kept at a replacement of a dataset: the newest, up to both bounds. The newest earlier
+/// version stays whatever its size, unless `count` is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VersionsKept {
     /// The most earlier versions.
     pub count: u32,
-    /// The most bytes of their cells together.
+    /// The most bytes of the kept versions' cells together.
     pub bytes: u64,
 }
 
 impl VersionsKept {
-    /// The most versions that can be asked for. All of a dataset are listed at once.
+    /// The largest `count` in a setting. A dataset's versions are all listed at once.
     pub const COUNT_MAX: u32 = 100;
 }
 
 impl Default for VersionsKept {
-    /// A bad delivery is noticed within a few of them, so ten; and 256 MiB, which is ten of the
-    /// largest that a source can take, so that no dataset grows the store without anyone asking.
+    /// Ten, because people notice a bad delivery within a few replacements. 256 MiB, because a dataset must
+    /// not grow the store unasked: room for ten of a source's largest bodies.
     fn default() -> Self {
         Self { count: 10, bytes: 256 << 20 }
     }
@@ -114,110 +113,111 @@ pub struct Columns {
     /// The name of the column with the cells; `None` for `JSON`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Columns about the batches, in the order in which they were added.
+    /// Columns about the batches, in the order of their addition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub batch: Vec<BatchColumn>,
 }
 
-/// A column that says something of each row's batch.
+/// A column with a fact about each row's batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BatchColumn {
-    /// Its number.
+    /// The batch's number.
     Id,
-    /// How many rows it has.
+    /// The batch's number of rows.
     RowCount,
-    /// When it was accepted.
+    /// When the batch was accepted.
     Date,
-    /// What kind of source it came from.
+    /// The kind of the batch's source.
     Source,
-    /// Its name.
+    /// The batch's name.
     Name,
 }
 
-/// What a dataset held from one replacement to the next.
+/// The contents of a dataset from a replacement to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Version {
-    /// Its number.
+    /// The version's number.
     pub id: VersionId,
-    /// When its first row was accepted, or the dataset was made.
+    /// When the first row was accepted, or the dataset was made.
     pub began_at: Timestamp,
-    /// When its rows last changed.
+    /// When the rows last changed.
     pub updated_at: Timestamp,
-    /// When another took its place; `None` for the one that readers see.
+    /// When another version took over; `None` for the version shown to readers.
     pub replaced_at: Option<Timestamp>,
-    /// Its counters.
+    /// The version's counters.
     pub stats: DatasetStats,
 }
 
 /// Whether a batch counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchState {
-    /// Its row is visible.
+    /// The batch's row is visible.
     Active,
-    /// Its row is hidden until it is restored.
+    /// The batch's row is hidden until somebody restores the batch.
     Suspended,
 }
 
-/// One accepted delivery.
+/// An accepted delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
-    /// Its number.
+    /// The batch's number.
     pub id: BatchId,
-    /// When it was accepted.
+    /// When the batch was accepted.
     pub received_at: Timestamp,
-    /// Whether it counts.
+    /// Whether the batch's row is visible.
     pub state: BatchState,
-    /// Bytes of its cell.
+    /// Bytes of the cell.
     pub bytes: u64,
 }
 
-/// One visible row of a dataset.
+/// A visible row of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The batch that it came with.
+    /// The row's batch.
     pub batch: BatchId,
-    /// When it was accepted.
+    /// When the batch was accepted.
     pub received_at: Timestamp,
     /// The delivery, as JSON text.
     pub cell: Bytes,
-    /// Whether the store has other bytes than were written. The number is known then, and the cell
-    /// says that the row is damaged.
+    /// Whether the stored bytes differ from the written bytes. The number is known even then, and the cell
+    /// says "damaged".
     pub damaged: bool,
 }
 
-/// A part of a project that groups datasets and other folders.
+/// A part of a project: a group of datasets and other folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {
-    /// Its number.
+    /// The folder's number.
     pub id: FolderId,
-    /// The workspace that owns it.
+    /// The owning workspace.
     pub workspace: WorkspaceId,
-    /// The project that it is in.
+    /// The folder's project.
     pub project: ProjectId,
-    /// Its name.
+    /// The folder's name.
     pub name: String,
-    /// The folder that it is in; `None` at the top of the project.
+    /// The enclosing folder; `None` at the top of the project.
     pub parent: Option<FolderId>,
-    /// When it was made.
+    /// When the folder was made.
     pub created_at: Timestamp,
-    /// When its name or place last changed.
+    /// When the name or place last changed.
     pub updated_at: Timestamp,
 }
 
-/// The record of an operation that a client may ask after. Everything is done when it is written.
+/// The record of a finished operation, for clients with a question about the result. The record is written
+/// after all the work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// Its number.
+    /// The job's number.
     pub id: JobId,
-    /// When it was done.
+    /// When the operation ended.
     pub created_at: Timestamp,
-    /// What was done, a short name.
+    /// The operation, a short name.
     pub operation: String,
     /// The path of the request.
     pub path: String,
-    /// What came of it, a JSON object.
+    /// The result, a JSON object.
     pub response: String,
-    /// The project that it was done in; `None` for one that is older than this note.
+    /// The project of the operation; `None` for records older than the field.
     pub project: Option<ProjectId>,
 }

@@ -1,4 +1,4 @@
-//! The pure parts of serving OAuth2: proof keys, redirect URIs and the codes that people type.
+//! The pure parts of serving OAuth2: proof keys, redirect URIs and codes typed by people.
 
 pub mod pkce;
 pub mod redirect_uri;

@@ -1,12 +1,12 @@
-//! Proof keys for code exchange (RFC 7636), by SHA-256 alone: the method `plain` shows whoever reads
-//! the first request what the second one will prove.
+//! Proof keys for code exchange (RFC 7636), by SHA-256 alone: with the method `plain`, the first request
+//! already shows the second request's proof to any reader.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// The one method.
+/// The only method.
 pub const METHOD: &str = "S256";
 
 /// Characters of a challenge: 32 bytes in base64.
@@ -15,7 +15,7 @@ const CHALLENGE_CHARS: usize = 43;
 /// How many characters a verifier may have (RFC 7636, section 4.1).
 const VERIFIER_CHARS: std::ops::RangeInclusive<usize> = 43..=128;
 
-/// Checks a challenge as it comes with an authorization request. Without a method `plain` is meant.
+/// Checks the challenge of an authorization request. A missing method means `plain`.
 pub fn check_challenge(challenge: &str, method: Option<&str>) -> Result<(), &'static str> {
     if method != Some(METHOD) {
         return Err("code_challenge_method must be S256");
@@ -26,7 +26,7 @@ pub fn check_challenge(challenge: &str, method: Option<&str>) -> Result<(), &'st
     }
 }
 
-/// Whether the verifier is the one that the challenge was made of.
+/// Whether the challenge was made from the verifier.
 pub fn verifies(challenge: &str, verifier: &str) -> bool {
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let sound = VERIFIER_CHARS.contains(&verifier.len()) && verifier.bytes().all(unreserved);

@@ -1,16 +1,15 @@
-//! Where people are sent back to.
+//! Redirect URIs: the return addresses of an authorization.
 //!
-//! A registered URI is compared to the character, never as parsed: two parsers that read one text
-//! differently are how codes end up at strangers. So what is registered is kept so plain that there
-//! is one way to read it.
+//! A registered URI is compared character by character, never as parsed: a text read differently by two
+//! parsers lets codes end up at strangers. So registered URIs are so plain as to have a single reading.
 
 use url::{Host, Url};
 
-/// The longest URI, in characters: browsers and proxies take longer ones, but not all of them.
+/// The longest URI, in characters: not all browsers and proxies take longer URIs.
 pub const CHARS_MAX: usize = 2_000;
 
-/// Checks a URI that is to be registered: https, or plain http to the machine itself (RFC 8252,
-/// section 7.3), or a private scheme with a dot in it, as a reversed domain name has (section 7.1).
+/// Checks a URI before registration: https, or plain http to the machine itself (RFC 8252, section 7.3), or a
+/// private scheme with a dot, as in a reversed domain name (section 7.1).
 pub fn check(text: &str) -> Result<(), String> {
     if text.is_empty() || text.len() > CHARS_MAX {
         return Err(format!("must have 1 to {CHARS_MAX} characters"));
@@ -30,7 +29,7 @@ pub fn check(text: &str) -> Result<(), String> {
     }
     let (scheme, rest) = text.split_once(':').unwrap_or_default();
     match url.scheme() {
-        // Others read the scheme by its letters, not as the parser lowers them.
+        // Other readers take the scheme's letters as written, not lowered as by the parser.
         lowered if lowered != scheme => Err("must have its scheme in lower case".to_owned()),
         "https" | "http" => check_web(&url, rest),
         private if is_reversed_domain(private) => Ok(()),
@@ -42,8 +41,8 @@ pub fn check(text: &str) -> Result<(), String> {
     }
 }
 
-/// Schemes that act, or read what they name, in some browser or system. A reader that takes a scheme
-/// for what it begins with must not find one.
+/// Schemes with an action, or with a read of the named thing, in some browser or system. A reader of a
+/// scheme's first letters alone must not find such a scheme.
 const ACTING: [&str; 14] = [
     "about",
     "blob",
@@ -61,11 +60,11 @@ const ACTING: [&str; 14] = [
     "wss",
 ];
 
-/// Schemes that run what they carry, which are not to be found anywhere in another one.
+/// Schemes with code to run. Another scheme must not contain any of these names.
 const RUNNING: [&str; 3] = ["javascript", "livescript", "vbscript"];
 
 /// Whether a private scheme is a reversed domain name (RFC 8252, section 7.1): two labels and more, of
-/// letters, digits and hyphens. No scheme that acts is a top-level domain, so none can be the first.
+/// letters, digits and hyphens. No acting scheme is a top-level domain, so none can be the first label.
 fn is_reversed_domain(scheme: &str) -> bool {
     let is_label = |label: &str| {
         !label.is_empty()
@@ -86,7 +85,8 @@ fn check_web(url: &Url, rest: &str) -> Result<(), String> {
         return Err("must not name a user".to_owned());
     }
     let here = match url.host() {
-        // Parsers of URIs let more through, which in a policy is a wildcard or begins another word.
+        // Parsers of URIs let more characters through. In a policy such a character is a wildcard or begins
+        // another word.
         Some(Host::Domain(name)) if !name.bytes().all(is_of_a_name) => {
             return Err("must name a host of letters, digits, hyphens and dots".to_owned());
         }
@@ -105,8 +105,8 @@ fn is_of_a_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._".contains(&byte)
 }
 
-/// What a content security policy calls the place of a URI that was checked. It has no words for an
-/// IPv6 address, nor for what a private scheme leads to.
+/// The source expression for a checked URI in a content security policy. A policy has no words for an IPv6
+/// address, nor for the target of a private scheme.
 pub fn policy_source(text: &str) -> String {
     match Url::parse(text) {
         Ok(url) if url.origin().is_tuple() && !matches!(url.host(), Some(Host::Ipv6(_))) => {
@@ -117,7 +117,7 @@ pub fn policy_source(text: &str) -> String {
     }
 }
 
-/// The URI with parameters added to its query; what it has of its own stays as it is.
+/// The URI with parameters added to the query; the URI's own parameters stay unchanged.
 pub fn with_parameters(uri: &str, parameters: &[(&str, &str)]) -> String {
     let mut pairs = form_urlencoded::Serializer::new(String::new());
     pairs.extend_pairs(parameters);

@@ -1,18 +1,18 @@
-//! The code that a device shows and its person types elsewhere (RFC 8628, section 6.1).
+//! The code shown by a device, for its person to type elsewhere (RFC 8628, section 6.1).
 
 use crate::entropy::Entropy;
 
-/// Letters that are hard to misread and spell no words.
+/// Letters hard to misread, without vowels and so without words.
 const ALPHABET: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 
-/// Letters of a code: 34 bits. Few codes wait at a time, for minutes, and who types one must prove
-/// who they are.
+/// Letters of a code: 34 bits. Few codes wait at a time, for minutes, and a person must sign in to type a
+/// code.
 const LETTERS: usize = 8;
 
-/// The largest multiple of 20 in a byte: higher bytes are thrown away so that no letter is favoured.
+/// The largest multiple of 20 in a byte: higher bytes are thrown away for equal chances of all letters.
 const FAIR: u8 = 240;
 
-/// A new code as it is shown: `WDJB-MJHT`.
+/// A new code in the displayed form: `WDJB-MJHT`.
 pub fn new(entropy: &dyn Entropy) -> String {
     let mut letters = String::with_capacity(LETTERS + 1);
     let mut bytes = [0; 16];
@@ -30,8 +30,8 @@ pub fn new(entropy: &dyn Entropy) -> String {
     letters
 }
 
-/// A code as [`new`] wrote it, from what a person typed: the case, blanks and signs do not matter.
-/// `None` when it cannot be one.
+/// A code in the form of [`new`], from a typed text: case, blanks and signs do not matter. `None` for
+/// impossible codes.
 pub fn parse(typed: &str) -> Option<String> {
     let letters: Vec<u8> = typed
         .bytes()

@@ -1,4 +1,4 @@
-//! The requests by which a provider asks whether a URL is meant to get its deliveries.
+//! Handshakes: requests by a provider to ask whether a URL is meant for the provider's deliveries.
 
 use std::collections::BTreeMap;
 
@@ -14,35 +14,35 @@ use crate::model::Secret;
 /// The longest answer to a handshake, in bytes. The longest known challenges have a few hundred.
 const ANSWER_BYTES_MAX: usize = 8 << 10;
 
-/// The longest secret that a handshake may bring, in bytes.
+/// The longest secret from a handshake, in bytes.
 const LEARNT_BYTES_MAX: usize = 1000;
 
 /// How a handshake is recognised and answered.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Handshake {
-    /// What the provider calls it.
+    /// The provider's name for the handshake.
     pub name: String,
-    /// Its method.
+    /// The request's method.
     #[serde(default = "post")]
     pub method: String,
-    /// Places that must have these values.
+    /// Places with required values.
     #[serde(default)]
     pub when: BTreeMap<Place, String>,
-    /// Places that must have something.
+    /// Places with any required content.
     #[serde(default)]
     pub present: Vec<Place>,
-    /// A place that must have the source's handshake secret.
+    /// The place of the source's handshake secret.
     #[serde(default)]
     pub secret: Option<Place>,
-    /// Whether it is signed like a delivery, and only answered if that is right.
+    /// Whether a handshake is signed like a delivery, and answered only with a right signature.
     #[serde(default)]
     pub proof: bool,
-    /// A place with the secret that later deliveries are signed with. It is learnt while the source
-    /// has none; a handshake with another one is refused later.
+    /// The place of a secret for the signatures of later deliveries. A source without a secret learns the
+    /// secret; later handshakes with another secret are refused.
     #[serde(default)]
     pub learns: Option<Place>,
-    /// What is answered.
+    /// The answer.
     pub answer: Reply,
 }
 
@@ -50,7 +50,7 @@ fn post() -> String {
     "POST".to_owned()
 }
 
-/// What is answered.
+/// The template of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Reply {
@@ -66,12 +66,12 @@ pub struct Reply {
     pub headers: BTreeMap<String, Template>,
 }
 
-/// An answer that is ready to be sent.
+/// An answer, ready to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The status.
     pub status: u16,
-    /// The media type of the body, if it has one.
+    /// The media type of the body, if any.
     pub content_type: Option<String>,
     /// The body.
     pub body: String,
@@ -79,17 +79,17 @@ pub struct Answer {
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// What came of a handshake.
+/// The outcome of a handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Handshaken {
-    /// Answer this and store nothing.
+    /// Send the answer and store nothing.
     Answer(Answer),
-    /// Keep the secret as the source's, then answer this.
+    /// Keep the secret as the source's, then send the answer.
     Learn(Secret, Answer),
 }
 
 impl Handshake {
-    /// Whether the request may be this handshake, as far as its head tells.
+    /// Whether the request may be the handshake, as far as the head tells.
     pub(super) fn may_begin(&self, filling: &Filling<'_>) -> bool {
         let in_head = |place: &&Place| place.is_in_head();
         let sight = &filling.sight;
@@ -107,7 +107,7 @@ impl Handshake {
         self.places().chain(self.when.keys()).all(Place::is_in_head)
     }
 
-    /// Whether the request is this handshake.
+    /// Whether the request is the handshake.
     pub(super) fn is(&self, filling: &Filling<'_>) -> bool {
         let sight = &filling.sight;
         self.may_begin(filling)
@@ -115,12 +115,12 @@ impl Handshake {
             && self.places().all(|place| sight.value(place).is_some())
     }
 
-    /// The places that must have something.
+    /// The places with any required content.
     fn places(&self) -> impl Iterator<Item = &Place> {
         self.present.iter().chain(&self.secret).chain(&self.learns)
     }
 
-    /// The secret that the request brings.
+    /// The secret in the request.
     pub(super) fn learnt(&self, filling: &Filling<'_>) -> Option<Secret> {
         let value = filling.sight.value(self.learns.as_ref()?)?;
         (value.len() <= LEARNT_BYTES_MAX).then(|| Secret::new(value))
@@ -128,7 +128,7 @@ impl Handshake {
 }
 
 impl Reply {
-    /// The answer to this request.
+    /// The answer to the request.
     pub(super) fn fill<'a>(&'a self, filling: &Filling<'a>) -> Result<Answer, Refusal> {
         let mut content_type = self.content_type.clone();
         let mut body = String::new();

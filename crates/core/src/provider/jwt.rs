@@ -1,4 +1,4 @@
-//! JSON Web Tokens, as far as they prove a request.
+//! JSON Web Tokens, as far as needed for the proof of a request.
 
 use std::borrow::Cow;
 
@@ -7,13 +7,13 @@ use serde::de::IgnoredAny;
 use super::pointer::Pointer;
 use super::spec::{Algorithm, Encoding};
 
-/// The longest token, in bytes: ten times what providers send.
+/// The longest token, in bytes: ten times the length of providers' tokens.
 const TOKEN_BYTES_MAX: usize = 16 << 10;
 
-/// A token whose signature was not looked at yet.
+/// A token before the check of the signature.
 #[derive(Debug)]
 pub(super) struct Token<'t> {
-    /// Header and claims as they are signed.
+    /// Header and claims in the signed form.
     signed: &'t str,
     header: Vec<u8>,
     claims: Vec<u8>,
@@ -21,7 +21,7 @@ pub(super) struct Token<'t> {
 }
 
 impl<'t> Token<'t> {
-    /// Reads the three parts; `None` when it is no token.
+    /// Reads the three parts; `None` for other texts.
     pub(super) fn parse(text: &'t str) -> Option<Self> {
         if text.len() > TOKEN_BYTES_MAX {
             return None;
@@ -34,7 +34,7 @@ impl<'t> Token<'t> {
             sound.then(|| Encoding::Base64.decode(part)).flatten()
         };
         let (header, claims) = (decode(header)?, decode(claims)?);
-        // Claims that cannot be read must not count as claims that are not there.
+        // Unreadable claims must not count as absent claims.
         let is_object = |json: &[u8]| {
             let sound = serde_json::from_slice::<IgnoredAny>(json).is_ok();
             sound && json.trim_ascii_start().starts_with(b"{")
@@ -45,7 +45,7 @@ impl<'t> Token<'t> {
         Some(Self { signed, header, claims, signature: decode(signature)? })
     }
 
-    /// Whether it was signed with the key by this algorithm, and by what it says itself.
+    /// Whether the token was signed with the key by the algorithm, and names the algorithm itself.
     pub(super) fn is_signed(&self, algorithm: Algorithm, key: &[u8]) -> bool {
         let named = match algorithm {
             Algorithm::JwtHs256 => "HS256",
@@ -54,8 +54,8 @@ impl<'t> Token<'t> {
             Algorithm::JwtEddsa => "EdDSA",
             _ => return false,
         };
-        // The token never chooses: a header that names another algorithm is not believed, nor one
-        // with extensions that must be understood.
+        // The token never chooses: a header with another algorithm is not believed, nor a header with
+        // critical extensions.
         let agrees = Pointer::member("alg").text(&self.header).as_deref() == Some(named)
             && Pointer::member("crit").find(&self.header).is_none();
         let parts = [Cow::Borrowed(self.signed.as_bytes())];

@@ -1,4 +1,4 @@
-//! What is signed, and what a handshake is answered: text with parts of the request in it.
+//! Templates of signed texts and of answers to handshakes: text with parts of the request.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,23 +8,22 @@ use serde::{Deserialize, Serialize};
 use super::place::Place;
 use super::spec::Encoding;
 
-/// The longest template, in bytes: above the longest known, and what an owner can type.
+/// The longest template, in bytes: above the longest known, and still short enough to type.
 const TEMPLATE_BYTES_MAX: usize = 1000;
 
-/// Text with parts of the request in braces; a brace that is meant is doubled.
+/// Text with parts of the request in braces; a literal brace is doubled.
 ///
-/// - `{body}`: the body's bytes as they came.
-/// - `{timestamp}`: the scheme's timestamp as it is written.
+/// - `{body}`: the body's bytes as received.
+/// - `{timestamp}`: the scheme's timestamp as written.
 /// - `{method}`: the method, in capitals.
-/// - `{url}`: the URL as the sender called it, with its query.
-/// - `{url_decoded}`: the same with the escapes undone that HubSpot undoes.
-/// - `{sorted_form}`: the names and values of an urlencoded body, sorted, one after another.
+/// - `{url}`: the URL as called by the sender, with the query.
+/// - `{url_decoded}`: the same, with HubSpot's set of escapes undone.
+/// - `{sorted_form}`: the names and values of an urlencoded body, sorted and joined.
 /// - `{body_crc32}`: the CRC-32 of the body, in decimal.
-/// - `{lines:A,B}`: for each of these members that a JSON body has, a line with its name and one
-///   with its value.
+/// - `{lines:A,B}`: for each named member of a JSON body, a line with the name and a line with the value.
 /// - `{setting:NAME}`: a setting of the source.
 /// - `{mac_hex:PLACE}`, `{mac_base64:PLACE}`: the MAC of a value, in an answer.
-/// - any [`Place`]: its value; with `?` after it nothing when it is not there.
+/// - any [`Place`]: the value; with `?` after the place nothing when the value is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Template(pub(super) Vec<Piece>);
@@ -49,7 +48,7 @@ pub(super) enum Piece {
 /// Why a text is no template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadTemplate {
-    /// It is too long.
+    /// The template is too long.
     #[error("a template has at most 1000 bytes")]
     Long,
     /// A brace stands alone.
@@ -80,12 +79,12 @@ impl Template {
         })
     }
 
-    /// Whether it has a MAC in it, which only answers may have.
+    /// Whether the template has a MAC. Only answers may have a MAC.
     pub(super) fn has_mac(&self) -> bool {
         self.0.iter().any(|piece| matches!(piece, Piece::Mac(..)))
     }
 
-    /// The settings that it needs.
+    /// The settings in use by the template.
     pub fn settings(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {
             Piece::Setting(name) => Some(name.as_str()),
@@ -163,7 +162,7 @@ impl Piece {
     }
 }
 
-/// Whether a text is a name that needs no escape.
+/// Whether a text is a name without need of escapes.
 fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

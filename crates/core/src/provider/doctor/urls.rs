@@ -1,4 +1,4 @@
-//! URLs that a sender may have meant.
+//! Candidates for the URL used by a sender.
 
 use std::borrow::Cow;
 
@@ -8,11 +8,10 @@ use percent_encoding::percent_decode_str;
 use crate::form::FIELDS_MAX;
 use crate::provider::request::Request;
 
-/// Headers in which a proxy says for which host a request was.
+/// Headers with the original host, set by proxies.
 const HOST_HEADERS: [&str; 2] = ["x-forwarded-host", "host"];
 
-/// Headers in which proxies say which path, or whole URL, they were asked for: nginx, IIS, Traefik and
-/// Envoy.
+/// Headers with the original path or whole URL, set by proxies: nginx, IIS, Traefik and Envoy.
 const TARGET_HEADERS: [&str; 5] = [
     "x-original-uri",
     "x-original-url",
@@ -21,16 +20,16 @@ const TARGET_HEADERS: [&str; 5] = [
     "x-envoy-original-path",
 ];
 
-/// In which a proxy says what it took away from the start of the path.
+/// The header with the removed start of the path, set by proxies.
 const PREFIX_HEADER: &str = "x-forwarded-prefix";
 
-/// In which a proxy says on which port it was asked.
+/// The header with the original port, set by proxies.
 const PORT_HEADER: &str = "x-forwarded-port";
 
-/// The most URLs that are tried: each hashes the body once.
+/// The most URLs tried: each hashes the body once.
 const URLS_MAX: usize = 200;
 
-/// URLs like the one that the server takes for its own, the likely ones first.
+/// URLs similar to the server's own URL for the request, the likely URLs first.
 pub(super) fn candidates(request: &Request<'_>) -> Vec<String> {
     let Some(own) = request.url else { return Vec::new() };
     let Some((scheme, rest)) = own.split_once("://") else { return Vec::new() };
@@ -52,7 +51,7 @@ pub(super) fn candidates(request: &Request<'_>) -> Vec<String> {
             for scheme in [scheme, "https", "http"] {
                 add(format!("{scheme}://{host}{target}"));
             }
-            // The port that goes without saying, said.
+            // The default port, written out.
             if !host.contains(':') {
                 add(format!("https://{host}:443{target}"));
                 add(format!("http://{host}:80{target}"));
@@ -62,7 +61,7 @@ pub(super) fn candidates(request: &Request<'_>) -> Vec<String> {
     found
 }
 
-/// The hosts that it may have been, with their ports.
+/// The possible hosts, with ports.
 fn hosts(headers: &HeaderMap, own: &str) -> Vec<String> {
     let mut hosts = vec![own.to_owned()];
     hosts.extend(HOST_HEADERS.iter().filter_map(|name| first(headers, name)).map(str::to_owned));
@@ -75,7 +74,7 @@ fn hosts(headers: &HeaderMap, own: &str) -> Vec<String> {
     hosts
 }
 
-/// The paths with their queries that it may have been, the likely ones first.
+/// The possible paths with queries, the likely paths first.
 fn targets(headers: &HeaderMap, own: &str) -> Vec<String> {
     let mut targets = vec![own.to_owned()];
     for value in TARGET_HEADERS.iter().filter_map(|name| first(headers, name)) {
@@ -94,14 +93,14 @@ fn targets(headers: &HeaderMap, own: &str) -> Vec<String> {
         targets.push(path.to_owned());
     }
     targets.push(slash);
-    // Some frameworks undo escapes before the sender's library signs the URL, or write them anew.
+    // Some frameworks undo or rewrite escapes before the sender's library signs the URL.
     for at in 0..targets.len() {
         targets.extend(respelled(&targets[at]));
     }
     targets
 }
 
-/// A target with its escapes undone, and with the query's written as forms have them.
+/// A target with escapes undone, and a target with the query in the form encoding.
 fn respelled(target: &str) -> Vec<String> {
     let decoded = percent_decode_str(target).decode_utf8().ok();
     let decoded = decoded.filter(|decoded| decoded != target).map(Cow::into_owned);
@@ -115,7 +114,7 @@ fn respelled(target: &str) -> Vec<String> {
     decoded.into_iter().chain(form.filter(|form| form != target)).collect()
 }
 
-/// The value of a header, the first of a list: the proxy that is the farthest out.
+/// The value of a header, the first of a list: the outermost proxy's.
 fn first<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let value = headers.get(name)?.to_str().ok()?;
     let first = value.split(',').next().unwrap_or_default().trim();
