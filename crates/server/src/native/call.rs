@@ -1,7 +1,7 @@
-//! What every operation asks of a request: who sends it, what its path names, its query, its body.
+//! The demands of every operation on a request: the caller, the path, the query, the body.
 //!
-//! An operation is a function of one [`Call`]. The types of the call say what is checked before the
-//! function runs, and the same types describe the operation in the OpenAPI document (see
+//! An operation is a function of one [`Call`]. The types of the call say which checks precede the
+//! function, and the same types describe the operation in the OpenAPI document (see
 //! [`super::operation`]). So a check cannot be forgotten, and the description cannot differ from it.
 
 use std::future::Future;
@@ -21,22 +21,22 @@ use super::target::{Target, Texts};
 use crate::App;
 use crate::problem::Problem;
 
-/// A request whose caller has the access `A`, whose path names `T`, with the query `Q` and the body
-/// `B`. They are checked in this order, and the first refusal is the answer.
+/// A request whose caller has the access `A`, whose path names `T`, with the query `Q` and the body `B`.
+/// The checks run in this order, and the first refusal is the answer.
 pub(super) struct Call<A: Access, T = (), Q = Nothing, B = ()> {
     pub(super) app: App,
-    /// Who asks, and what of the workspace the caller reaches.
+    /// The caller, and the reachable part of the workspace.
     pub(super) caller: A::Caller,
-    /// What the path names.
+    /// The thing named by the path.
     pub(super) target: T,
     pub(super) query: Q,
     pub(super) headers: HeaderMap,
     pub(super) body: B,
 }
 
-/// What an operation asks of its caller.
+/// The demand of an operation on its caller.
 pub(super) trait Access: Send + 'static {
-    /// What the operation is told of the caller.
+    /// The part of the caller that the operation sees.
     type Caller: Send + Sync;
 
     /// The scope that the caller's credential must have; `None` where no credential is asked for.
@@ -54,7 +54,7 @@ pub(super) trait Scoped: Send + 'static {
     const SCOPE: Scope;
 }
 
-/// What scopes are about.
+/// The subject of scopes.
 pub(super) trait Subject: Send + 'static {
     const READ: Scope;
     const WRITE: Scope;
@@ -84,14 +84,14 @@ impl Subject for Data {
     const WRITE: Scope = Scope::DataWrite;
 }
 
-/// Whoever may read what the subject is about, in the whole workspace.
+/// Callers with the right to read the subject, in the whole workspace.
 pub(super) struct Read<S>(PhantomData<S>);
 
 impl<S: Subject> Scoped for Read<S> {
     const SCOPE: Scope = S::READ;
 }
 
-/// Whoever may change what the subject is about, in the whole workspace.
+/// Callers with the right to change the subject, in the whole workspace.
 pub(super) struct Write<S>(PhantomData<S>);
 
 impl<S: Subject> Scoped for Write<S> {
@@ -115,7 +115,7 @@ impl<S: Scoped> Access for S {
     }
 }
 
-/// Whoever has the access, in the workspace or in one project alone. The operation must keep to the
+/// Callers with the access, in the workspace or in one project alone. The operation must keep to the
 /// caller's [`Reach`].
 pub(super) struct Within<S>(PhantomData<S>);
 
@@ -129,7 +129,7 @@ impl<S: Scoped> Access for Within<S> {
     }
 }
 
-/// A person who manages the whole workspace: no application, whatever its scopes.
+/// A person who manages the whole workspace: no application, whatever scopes an application has.
 pub(super) struct Person;
 
 impl Access for Person {

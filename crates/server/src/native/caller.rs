@@ -1,4 +1,4 @@
-//! Who calls the native API: a simple key, a key pair or a bearer token, whichever is presented.
+//! The caller of the native API: a simple key, a key pair or a bearer token.
 
 use axum::http::{HeaderMap, header};
 use hookyard_core::id::{ProjectId, WorkspaceId};
@@ -17,13 +17,13 @@ pub(crate) struct Reach {
 }
 
 impl Reach {
-    /// Whether something of this project is within reach.
+    /// Whether something of the project is within reach.
     pub(crate) fn has(&self, project: ProjectId) -> bool {
         self.project.is_none_or(|own| own == project)
     }
 
-    /// The project that a request is about, which must be within reach. When it names none, it is
-    /// about the only one that is, or about all.
+    /// The project of a request, within reach. A request without a project is about the only project
+    /// within reach, or about all.
     pub(crate) fn narrow(&self, named: Option<ProjectId>) -> Result<Option<ProjectId>, Problem> {
         match (self.project, named) {
             (Some(own), Some(named)) if own != named => Err(beyond(own)),
@@ -31,7 +31,7 @@ impl Reach {
         }
     }
 
-    /// Refuses what would have an effect beyond one project.
+    /// Refuses a request with an effect beyond one project.
     pub(crate) fn must_be_whole(&self) -> Result<(), Problem> {
         self.project.map_or(Ok(()), |own| Err(beyond(own)))
     }
@@ -42,14 +42,14 @@ fn beyond(own: ProjectId) -> Problem {
     Problem::new(Code::MissingScope, detail)
 }
 
-/// What of its workspace the caller reaches, who must have this scope. For sources, datasets and
-/// folders; what is not a project's asks for the [`workspace`].
+/// The caller's reach in the workspace; the caller must have the scope. For sources, datasets and
+/// folders; anything outside of projects needs [`workspace`].
 pub(crate) async fn reach(app: &App, headers: &HeaderMap, scope: Scope) -> Result<Reach, Problem> {
     let Credential { workspace, project, .. } = credential(app, headers, scope).await?;
     Ok(Reach { workspace, project })
 }
 
-/// The workspace of the caller, who must have this scope and reach all of it.
+/// The caller's workspace; the caller must have the scope and reach the whole workspace.
 pub(crate) async fn workspace(
     app: &App,
     headers: &HeaderMap,
@@ -60,7 +60,7 @@ pub(crate) async fn workspace(
     Ok(reach.workspace)
 }
 
-/// The caller's credential, which must have this scope.
+/// The caller's credential; the credential must have the scope.
 async fn credential(app: &App, headers: &HeaderMap, scope: Scope) -> Result<Credential, Problem> {
     let Some(presented) = presented(headers) else {
         let detail = "send a credential: `x-ultracart-simple-key`, `x-api-key` with \
@@ -75,9 +75,9 @@ async fn credential(app: &App, headers: &HeaderMap, scope: Scope) -> Result<Cred
     Ok(credential)
 }
 
-/// The workspace of a caller who manages it and is no application: whoever was let in by OAuth2 may
-/// neither let others in nor change what people see before they do. Whatever creates, changes or ends
-/// credentials, applications, grants, projects or the workspace asks for this.
+/// The workspace of a caller who manages the workspace and is no application: an application let in by
+/// OAuth2 may neither let others in nor change the text of the consent page. Every operation that
+/// creates, changes or ends credentials, applications, grants, projects or the workspace uses this check.
 pub(crate) async fn person(app: &App, headers: &HeaderMap) -> Result<WorkspaceId, Problem> {
     let credential = credential(app, headers, Scope::Admin).await?;
     if credential.application.is_some() {

@@ -66,7 +66,7 @@ enum Order {
 #[cfg_attr(not(test), expect(dead_code, reason = "describes what is written by hand"))]
 pub(super) struct EventPage {
     pub(super) events: Vec<JournalEvent>,
-    /// The path and query of the next page; absent on the last one.
+    /// The path and query of the next page; absent on the last page.
     #[schema(nullable = false)]
     pub(super) next: Option<String>,
 }

@@ -149,7 +149,7 @@ fn refused(error: Error, is_batch: bool) -> Problem {
     }
 }
 
-/// Examples of the schemas of this file, by name.
+/// Examples of the file's schemas, by name.
 pub(super) fn samples() -> Vec<(&'static str, Value)> {
     let event = json!({
         "specversion": "1.0",

@@ -211,7 +211,7 @@ fn text(answer: &impl Serialize) -> String {
     serde_json::to_string(answer).unwrap_or_default()
 }
 
-/// Examples of the schemas of this file, by name.
+/// Examples of the file's schemas, by name.
 pub(super) fn samples() -> Vec<(&'static str, Value)> {
     let stage = "Shipping Department";
     let question = json!({"rule": {"current_stage": [stage]}, "event": {"current_stage": stage}});

@@ -1,4 +1,4 @@
-//! From a body to what the engine is asked for.
+//! From a body to the engine's request.
 
 use hookyard_core::model::{ApplicationChange, ApplicationSettings, Scope, Scopes};
 use serde::Deserialize;
@@ -12,27 +12,28 @@ use crate::problem::{Code, Problem};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewApplication {
-    /// What people know it by.
+    /// The name shown to people.
     #[schema(min_length = 1, max_length = 100)]
     name: String,
-    /// Its maker.
+    /// The application's maker.
     #[schema(nullable = true, max_length = 100)]
     developer: Option<String>,
-    /// Where people read more about it: an https URL.
+    /// Where people read more about the application: an https URL.
     #[schema(nullable = true, max_length = 2000)]
     url: Option<String>,
-    /// A picture of it: an https URL.
+    /// A picture of the application: an https URL.
     #[schema(nullable = true, max_length = 2000)]
     logo_url: Option<String>,
-    /// What it does.
+    /// The application's purpose.
     #[schema(nullable = true, max_length = 500)]
     description: Option<String>,
-    /// Where people may be sent back to: https, http to the machine itself, or a private scheme with
-    /// a dot in it. At least one, unless `device_flow` is on.
+    /// Where people may be sent back to: https, http to the machine itself, or a private scheme with a
+    /// dot in it. At least one URI, unless `device_flow` is on.
     #[serde(default)]
     #[schema(max_items = 20)]
     redirect_uris: Vec<String>,
-    /// The most that its tokens may do. It cannot be changed later: people say yes to it.
+    /// The most that the application's tokens may do. The scopes cannot be changed later: people consent
+    /// to them.
     #[schema(min_items = 1)]
     scopes: Vec<ScopeName>,
     /// Whether every authorization must come with a PKCE challenge; false unless said, since no
@@ -42,27 +43,27 @@ pub(super) struct NewApplication {
     device_flow: Option<bool>,
 }
 
-/// A change of an application: what is absent stays, null takes it away or back to the default.
+/// A change of an application: an absent field stays, null removes a value or restores the default.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ApplicationPatch {
-    /// What people know it by.
+    /// The name shown to people.
     #[serde(default)]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 100)]
     name: Field<String>,
-    /// Its maker.
+    /// The application's maker.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 100)]
     developer: Field<String>,
-    /// Where people read more about it: an https URL.
+    /// Where people read more about the application: an https URL.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 2000)]
     url: Field<String>,
-    /// A picture of it: an https URL.
+    /// A picture of the application: an https URL.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 2000)]
     logo_url: Field<String>,
-    /// What it does.
+    /// The application's purpose.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 500)]
     description: Field<String>,
@@ -78,14 +79,14 @@ pub(super) struct ApplicationPatch {
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
     device_flow: Field<bool>,
-    /// Whether it may do nothing: its tokens are answered 410 then.
+    /// Whether the application may do nothing: requests with its tokens are answered 410 then.
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
     disabled: Field<bool>,
 }
 
 impl NewApplication {
-    /// Its scopes and settings for the engine.
+    /// The scopes and settings for the engine.
     pub(super) fn parts(self) -> (Scopes, ApplicationSettings) {
         let Self {
             name,

@@ -14,8 +14,8 @@ use crate::problem::Problem;
 
 /// Register an application
 ///
-/// It has a client id and no secret: applications are public clients. What it may do is fixed here;
-/// each person who lets it in allows that or a part of it.
+/// The application has a client id and no secret: applications are public clients. The scopes are fixed
+/// here; each person who consents grants all of them or a part.
 #[utoipa::path(
     post,
     path = paths::APPLICATIONS,

@@ -9,7 +9,7 @@ use crate::problem::Problem;
 
 /// Remove an application
 ///
-/// All that it was granted goes with it: its tokens open nothing any more.
+/// All grants go with the application: no token of the application opens anything any more.
 #[utoipa::path(
     delete,
     path = paths::APPLICATION,

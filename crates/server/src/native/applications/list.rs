@@ -32,7 +32,7 @@ pub(super) struct Params {
 #[derive(Serialize, ToSchema)]
 pub(super) struct ApplicationPage<'a> {
     applications: Vec<Application<'a>>,
-    /// The path and query of the next page; absent on the last one.
+    /// The path and query of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }

@@ -17,14 +17,14 @@ use crate::problem::Problem;
 #[derive(Serialize, ToSchema)]
 pub(super) struct GrantPage {
     grants: Vec<Grant>,
-    /// The path and query of the next page; absent on the last one.
+    /// The path and query of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
 /// List an application's grants
 ///
-/// A page of what people allowed it and did not take back, numbers ascending.
+/// A page of the application's grants without the revoked ones, numbers ascending.
 #[utoipa::path(
     get,
     path = paths::GRANTS,

@@ -1,4 +1,4 @@
-//! `/v1/applications`: programs that people let in by OAuth2, and what they were granted.
+//! `/v1/applications`: programs that people let in by OAuth2, and the grants.
 
 mod change;
 mod create;

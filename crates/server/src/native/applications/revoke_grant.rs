@@ -9,7 +9,7 @@ use crate::problem::Problem;
 
 /// Revoke a grant
 ///
-/// The access and refresh tokens that came of it open nothing any more.
+/// The grant's access and refresh tokens open nothing any more.
 #[utoipa::path(
     delete,
     path = paths::GRANT,

@@ -14,35 +14,35 @@ use crate::native::scope::{self, ScopeName};
 /// A program that people let into the workspace by OAuth2.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Application<'a> {
-    /// Its number.
+    /// The application's number.
     id: i32,
-    /// Its public name in OAuth2 requests.
+    /// The public name in OAuth2 requests.
     client_id: &'a str,
-    /// When it was registered.
+    /// When the application was registered.
     created_at: Timestamp,
-    /// What people know it by.
+    /// The name shown to people.
     name: &'a str,
-    /// Its maker.
+    /// The application's maker.
     #[serde(skip_serializing_if = "Option::is_none")]
     developer: Option<&'a str>,
-    /// Where people read more about it.
+    /// Where people read more about the application.
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<&'a str>,
-    /// A picture of it.
+    /// A picture of the application.
     #[serde(skip_serializing_if = "Option::is_none")]
     logo_url: Option<&'a str>,
-    /// What it does.
+    /// The application's purpose.
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     /// Where people may be sent back to; a request names one of them to the character.
     redirect_uris: &'a [String],
-    /// The most that its tokens may do.
+    /// The most that the application's tokens may do.
     scopes: Vec<ScopeName>,
     /// Whether every authorization must come with a PKCE challenge.
     require_pkce: bool,
     /// Whether devices without a browser may ask.
     device_flow: bool,
-    /// Whether it may do nothing for now.
+    /// Whether the application may do nothing for now.
     disabled: bool,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Application<'a> {
     pub(super) fn new(application: &'a CoreApplication) -> Self {
         let CoreApplication { id, workspace: _, client_id, created_at, scopes, disabled, settings } =
             application;
-        // Whoever adds a setting decides here how it is shown.
+        // The pattern is exhaustive: a new setting needs a decision here about how to show the value.
         let ApplicationSettings {
             name,
             developer,
@@ -79,20 +79,20 @@ impl<'a> Application<'a> {
     }
 }
 
-/// One yes of a person to an application, with all tokens that came of it.
+/// A person's consent to an application, with all resulting tokens.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Grant {
-    /// Its number.
+    /// The grant's number.
     id: i32,
-    /// How the application came to it.
+    /// How the application came to the grant.
     via: ViaBody,
-    /// What it allows.
+    /// The scopes granted.
     scopes: Vec<ScopeName>,
-    /// The number of the credential by which the person proved who they are.
+    /// The number of the credential by which the person proved an identity.
     approved_by: i32,
-    /// When its first token was given out.
+    /// When the grant's first token was given out.
     created_at: Timestamp,
-    /// When its newest token was given out.
+    /// When the grant's newest token was given out.
     refreshed_at: Timestamp,
 }
 
@@ -132,7 +132,7 @@ impl From<&CoreGrant> for Grant {
     }
 }
 
-/// Examples of the schemas of this folder, by name, made as answers are made.
+/// Examples of the folder's schemas, by name, made as answers are made.
 pub(in super::super) fn samples() -> Vec<(&'static str, Value)> {
     let text = |text: &str| Some(text.to_owned());
     let scopes = [Scope::WebhookRead, Scope::WebhookWrite].into_iter().collect();

@@ -19,28 +19,28 @@ use crate::problem::{Code, Problem};
 /// Entries that an export reads at a time.
 const EXPORT_PAGE: usize = 1_000;
 
-/// Which entries to export; all conditions must hold.
+/// Selects the entries to export; all conditions must hold.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ExportParams {
-    /// Made at or after this moment.
+    /// Made at or after the given moment.
     #[param(nullable = false)]
     #[serde(default, deserialize_with = "input::moment")]
     from: Option<Timestamp>,
-    /// Made before this moment.
+    /// Made before the given moment.
     #[param(nullable = false)]
     #[serde(default, deserialize_with = "input::moment")]
     until: Option<Timestamp>,
-    /// With a higher number than this.
+    /// With a higher number than the given one.
     #[param(nullable = false, minimum = 0, maximum = 9007199254740992_i64)]
     after: Option<u64>,
 }
 
 /// Export the audit log
 ///
-/// The whole log of the workspace as NDJSON, one entry a line, the oldest first. To go on later, ask
-/// for what is `after` the last number.
+/// The whole log of the workspace as NDJSON, one entry a line, the oldest first. To go on later, set
+/// `after` to the last number.
 #[utoipa::path(
     get,
     path = paths::AUDIT_EXPORT,
@@ -76,7 +76,7 @@ pub(super) async fn export_audit(call: Call<Admin, (), ExportParams>) -> Result<
     Ok((kind, Body::from_stream(lines)).into_response())
 }
 
-/// The next lines of an export, and what to ask for after them.
+/// The next lines of an export, and the selection of the entries after them.
 async fn lines(
     store: &SharedStore,
     workspace: WorkspaceId,

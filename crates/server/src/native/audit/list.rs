@@ -17,30 +17,30 @@ use crate::problem::Problem;
 /// How many entries of a page, each below a few kilobytes.
 const PAGE: PageSize = PageSize { default: 100, max: 1_000 };
 
-/// Which entries to list; all conditions must hold.
+/// Selects the entries to list; all conditions must hold.
 #[derive(Deserialize, Serialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
-    /// Made at or after this moment.
+    /// Made at or after the given moment.
     #[param(nullable = false)]
     #[serde(default, deserialize_with = "input::moment")]
     from: Option<Timestamp>,
-    /// Made before this moment.
+    /// Made before the given moment.
     #[param(nullable = false)]
     #[serde(default, deserialize_with = "input::moment")]
     until: Option<Timestamp>,
-    /// Made with the credential of this number.
+    /// Made with the credential of the given number.
     #[param(nullable = false, minimum = 0, maximum = 2147483647)]
     credential: Option<u32>,
-    /// This action, such as `endpoint.update`; with a dot at its end, as in `endpoint.`, all of the
-    /// kind.
+    /// The action, such as `endpoint.update`; with a dot at the end, as in `endpoint.`, all actions of
+    /// the kind.
     #[param(nullable = false)]
     action: Option<String>,
-    /// Done to the thing with this number or name.
+    /// Done to the thing with the given number or name.
     #[param(nullable = false)]
     subject: Option<String>,
-    /// With a lower number than this.
+    /// With a lower number than the given one.
     #[param(nullable = false, minimum = 0, maximum = 9007199254740992_i64)]
     before: Option<u64>,
     /// The most entries of the page; 100 unless said.
@@ -52,14 +52,14 @@ pub(super) struct Params {
 #[derive(Serialize, ToSchema)]
 struct AuditPage<'a> {
     entries: Vec<Entry<'a>>,
-    /// The path and query of the next page; absent on the last one.
+    /// The path and query of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
 /// List the audit log
 ///
-/// A page of who changed what in the workspace, the newest first.
+/// A page of the changes in the workspace, with their actors, the newest first.
 #[utoipa::path(
     get,
     path = paths::AUDIT,

@@ -1,4 +1,4 @@
-//! `/v1/audit`: who changed what.
+//! `/v1/audit`: the log of changes and their actors.
 
 use hookyard_engine::Error;
 use hookyard_store::{AuditEntry, StoreError};
@@ -7,38 +7,37 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-/// The most of a journal number that is read as JSON by everyone.
+/// The largest journal number that every JSON reader reads exactly.
 pub(super) const NUMBER_MAX: u64 = 1 << 53;
 
-/// One change that someone made.
+/// One change.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditEntry)]
 pub(super) struct Entry<'a> {
-    /// Its number; a later entry has a higher one.
+    /// The entry's number; a later entry has a higher number.
     id: u64,
-    /// When the request or command began that made it.
+    /// When the causing request or command began.
     at: Timestamp,
-    /// Who: a `request` to an API, a `command` of whoever runs the installation, or the `system`.
+    /// The actor: a `request` to an API, a `command` of the installation's operator, or the `system`.
     actor: &'static str,
     /// The number of the request's credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     credential: Option<i32>,
-    /// The name that the credential had.
+    /// The credential's name at the time.
     #[serde(skip_serializing_if = "str::is_empty")]
     #[schema(required = false)]
     credential_name: &'a str,
-    /// The address that the request came from.
+    /// The address of the request's sender.
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
     /// The request's `x-request-id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
-    /// What was done, such as `endpoint.update`.
+    /// The action, such as `endpoint.update`.
     action: &'a str,
-    /// The number or name of what it was done to.
+    /// The number or name of the changed thing.
     subject: &'a str,
-    /// What more there is to say: names of settings that changed, never their values where these can
-    /// be secrets.
+    /// Further details: names of changed settings, never their values where these can be secrets.
     #[schema(value_type = Object)]
     detail: &'a RawValue,
 }

@@ -1,4 +1,4 @@
-//! From a body to what the engine is asked for.
+//! From a body to the engine's request.
 
 use hookyard_core::id::ProjectId;
 use hookyard_core::model::{CredentialKind, Scope, Scopes};
@@ -19,57 +19,58 @@ use crate::problem::{Code, Problem};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewCredential {
-    /// How it is to be presented; `simple` unless said.
+    /// How the credential is to be presented; `simple` unless said.
     #[schema(nullable = false)]
     kind: Option<Kind>,
-    /// What people know it by.
+    /// The name shown to people.
     #[serde(default)]
     #[schema(max_length = 100)]
     name: String,
-    /// What it may do.
+    /// The credential's scopes.
     #[schema(min_items = 1, max_items = 7)]
     scopes: Vec<ScopeName>,
-    /// When it ends by itself; never unless said.
+    /// When the credential expires; never unless said.
     #[serde(default, deserialize_with = "input::moment")]
     expires_at: Option<Timestamp>,
-    /// The addresses or ranges of addresses that it may be used from; any unless said.
+    /// The addresses or ranges of addresses allowed to use the credential; any unless said.
     #[serde(default)]
     #[schema(max_items = 100)]
     allowed_ips: Vec<String>,
-    /// The number of the only project that it opens; the whole workspace unless said. It has the
-    /// scopes `data_read` and `data_write` at most, and cannot be changed to another project.
+    /// The number of the only project that the credential opens; the whole workspace unless said. A
+    /// credential of a project has the scopes `data_read` and `data_write` at most, and cannot be changed
+    /// to another project.
     #[schema(nullable = true, minimum = 1, maximum = 2147483647)]
     project: Option<i32>,
 }
 
-/// A change of a credential: what is absent stays, null goes back to the default.
+/// A change of a credential: an absent field stays, null restores the default.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CredentialPatch {
-    /// What people know it by.
+    /// The name shown to people.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 100)]
     name: Field<String>,
-    /// What it may do.
+    /// The credential's scopes.
     #[serde(default)]
     #[schema(value_type = Vec<ScopeName>, min_items = 1, max_items = 7, required = false)]
     scopes: Field<Vec<ScopeName>>,
-    /// When it ends by itself; null for never.
+    /// When the credential expires; null for never.
     #[serde(default, deserialize_with = "input::moment_field")]
     #[schema(value_type = Option<Timestamp>)]
     expires_at: Field<Timestamp>,
-    /// The addresses or ranges of addresses that it may be used from; null for any.
+    /// The addresses or ranges of addresses allowed to use the credential; null for any.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>, max_items = 100)]
     allowed_ips: Field<Vec<String>>,
-    /// Whether it is disabled for now.
+    /// Whether the credential is disabled for now.
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
     disabled: Field<bool>,
 }
 
 impl NewCredential {
-    /// What the engine is to make.
+    /// The specification of the new credential for the engine.
     pub(super) fn spec(self) -> Result<CredentialSpec, Problem> {
         Ok(CredentialSpec {
             kind: self.kind.map_or(CredentialKind::Simple, Into::into),
@@ -83,7 +84,7 @@ impl NewCredential {
 }
 
 impl CredentialPatch {
-    /// What the engine is to change.
+    /// The change for the engine.
     pub(super) fn change(self) -> Result<CredentialChange, Problem> {
         let allowed_ips = self.allowed_ips.or_default(Vec::new());
         Ok(CredentialChange {
@@ -114,7 +115,7 @@ fn nets(texts: &[String]) -> Result<Vec<IpNet>, Problem> {
     texts.iter().enumerate().map(read).collect()
 }
 
-/// Examples of the schemas of this file, by name.
+/// Examples of the file's schemas, by name.
 pub(super) fn samples() -> Vec<(&'static str, Value)> {
     let new = json!({
         "kind": "token",

@@ -13,8 +13,8 @@ use crate::problem::Problem;
 
 /// Make a credential
 ///
-/// Its secrets are in the answer and nowhere else. The credential of an application may not do this,
-/// whatever its scopes are.
+/// The credential's secrets are in the answer and nowhere else. The credential of an application may not
+/// create credentials, whatever its scopes are.
 #[utoipa::path(
     post,
     path = paths::CREDENTIALS,

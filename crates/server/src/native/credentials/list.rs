@@ -16,15 +16,15 @@ use crate::problem::Problem;
 /// How many credentials of a page. Each has up to some five kilobytes.
 const PAGE: PageSize = PageSize { default: 100, max: 200 };
 
-/// Which credentials to list.
+/// Selects the credentials to list.
 #[derive(Deserialize, Serialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
-    /// Given to the application with this number; to none unless said.
+    /// Given to the application with the given number; to no application unless said.
     #[param(nullable = false, minimum = 0, maximum = 2147483647)]
     application: Option<u32>,
-    /// With a higher number than this.
+    /// With a higher number than the given one.
     #[param(nullable = false, minimum = 0, maximum = 2147483647)]
     after: Option<u32>,
     /// The most credentials of the page; 100 unless said.
@@ -36,15 +36,15 @@ pub(super) struct Params {
 #[derive(Serialize, ToSchema)]
 pub(super) struct CredentialPage<'a> {
     credentials: Vec<Credential<'a>>,
-    /// The path and query of the next page; absent on the last one.
+    /// The path and query of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
 /// List credentials
 ///
-/// A page of the workspace's credentials, numbers ascending. Those that have ended are listed for
-/// another 90 days.
+/// A page of the workspace's credentials, numbers ascending. Ended credentials are listed for another 90
+/// days.
 #[utoipa::path(
     get,
     path = paths::CREDENTIALS,

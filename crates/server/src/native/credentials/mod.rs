@@ -1,4 +1,4 @@
-//! `/v1/credentials`: who may come in.
+//! `/v1/credentials`: keys and tokens that open the APIs.
 
 mod change;
 mod create;
@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::operation::operations;
 use crate::App;
 
-/// Examples of the schemas of this folder, by name.
+/// Examples of the folder's schemas, by name.
 pub(super) fn samples() -> Vec<(&'static str, serde_json::Value)> {
     [change::samples(), rotate::samples()].concat()
 }

@@ -9,7 +9,7 @@ use crate::problem::Problem;
 
 /// Revoke a credential
 ///
-/// It opens nothing any more, at once and for good. A credential cannot revoke itself.
+/// The credential opens nothing any more, at once and for good. A credential cannot revoke itself.
 #[utoipa::path(
     delete,
     path = paths::CREDENTIAL,

@@ -20,7 +20,7 @@ use crate::problem::Problem;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CredentialRotation {
-    /// For how long the old one is still good: a day unless said, 30 days at most, and an hour at
+    /// For how long the old credential is still good: a day unless said, 30 days at most, and an hour at
     /// least for the credential that asks.
     #[schema(maximum = 2592000)]
     overlap_seconds: Option<u32>,
@@ -28,8 +28,8 @@ pub(super) struct CredentialRotation {
 
 /// Rotate a credential
 ///
-/// Makes a successor that is the same but for its number and secrets, which are in the answer and
-/// nowhere else. The old one ends after the overlap.
+/// Makes a successor with the same settings, a new number and new secrets; the secrets are in the answer
+/// and nowhere else. The old credential ends after the overlap.
 #[utoipa::path(
     post,
     path = paths::CREDENTIAL_ROTATE,
@@ -58,7 +58,7 @@ pub(super) async fn rotate_credential(
     Ok(shape::made(&credential, &secrets, app.engine.clock().now()))
 }
 
-/// Examples of the schemas of this file, by name.
+/// Examples of the file's schemas, by name.
 pub(super) fn samples() -> Vec<(&'static str, Value)> {
     vec![("CredentialRotation", json!({"overlap_seconds": 86_400}))]
 }

@@ -13,57 +13,57 @@ use crate::App;
 use crate::native::paths;
 use crate::native::scope::{self, ScopeName};
 
-/// A credential. Its secret was shown once, when it was made.
+/// A credential. The secret was shown once, at the creation.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Credential<'a> {
-    /// Its number.
+    /// The credential's number.
     id: i32,
-    /// How it is presented.
+    /// How the credential is presented.
     #[schema(inline = false)]
     kind: Kind,
-    /// What people know it by; may be empty.
+    /// The name shown to people; may be empty.
     name: &'a str,
-    /// What it may do.
+    /// The credential's scopes.
     scopes: Vec<ScopeName>,
-    /// Whether it opens anything now.
+    /// Whether the credential opens anything now.
     state: State,
-    /// When it was made; absent for one that is older than this note.
+    /// When the credential was made; absent for credentials older than the field.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_at: Option<Timestamp>,
-    /// When it ends by itself.
+    /// When the credential expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
-    /// The ranges of addresses that it may be used from; any when there is none.
+    /// The ranges of addresses allowed to use the credential; any when the list is empty.
     allowed_ips: Vec<String>,
-    /// When it was last used, to the minute.
+    /// When the credential was last used, to the minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_used_at: Option<Timestamp>,
-    /// When it was revoked.
+    /// When the credential was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<Timestamp>,
-    /// The number of the application that it was given to.
+    /// The number of the application that the credential was given to.
     #[serde(skip_serializing_if = "Option::is_none")]
     application: Option<i32>,
-    /// The number of the only project that it opens; absent for the whole workspace.
+    /// The number of the only project that the credential opens; absent for the whole workspace.
     #[serde(skip_serializing_if = "Option::is_none")]
     project: Option<i32>,
 }
 
-/// A credential with the only sight of its secrets.
+/// A credential with the only sight of the secrets.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MadeCredential<'a> {
     #[serde(flatten)]
     credential: Credential<'a>,
-    /// A simple key: it goes into `x-ultracart-simple-key`.
+    /// A simple key, for the header `x-ultracart-simple-key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     simple_key: Option<&'a str>,
-    /// The key of a pair: it goes into `x-api-key`.
+    /// The key of a pair, for the header `x-api-key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     api_key: Option<&'a str>,
-    /// The secret of a pair: it goes into `x-api-secret`.
+    /// The secret of a pair, for the header `x-api-secret`.
     #[serde(skip_serializing_if = "Option::is_none")]
     api_secret: Option<&'a str>,
-    /// A token: it goes into `authorization`, behind `Bearer`.
+    /// A token, for the header `authorization`, behind `Bearer`.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<&'a str>,
 }
@@ -75,7 +75,7 @@ pub(super) struct MadeCredential<'a> {
 pub(super) enum Kind {
     /// One secret in `x-ultracart-simple-key`.
     Simple,
-    /// A key in `x-api-key` and its secret in `x-api-secret`.
+    /// A key in `x-api-key` and the secret in `x-api-secret`.
     Pair,
     /// A token in `authorization`, behind `Bearer`.
     Token,
@@ -86,13 +86,13 @@ pub(super) enum Kind {
 #[schema(as = CredentialState)]
 #[serde(rename_all = "lowercase")]
 enum State {
-    /// It does.
+    /// The credential opens.
     Active,
-    /// It, or the application that it belongs to, is disabled for now.
+    /// The credential, or the application of the credential, is disabled for now.
     Disabled,
-    /// It has expired.
+    /// The credential has expired.
     Expired,
-    /// It was revoked.
+    /// The credential was revoked.
     Revoked,
 }
 
@@ -136,12 +136,12 @@ impl<'a> Credential<'a> {
     }
 }
 
-/// The answer that is one credential.
+/// The answer with one credential.
 pub(super) fn answer(app: &App, credential: &CoreCredential) -> Response {
     Json(Credential::new(credential, app.engine.clock().now())).into_response()
 }
 
-/// The answer that shows a new credential with its secrets.
+/// The answer that shows a new credential with the secrets.
 pub(super) fn made(credential: &CoreCredential, secrets: &Secrets, now: Timestamp) -> Response {
     let shown = |wanted: &str| {
         let mut named = secrets.named();

@@ -14,8 +14,8 @@ use crate::problem::Problem;
 
 /// Change a credential
 ///
-/// A JSON merge patch (RFC 7396): what is absent stays, null goes back to the default, a list is
-/// replaced as a whole. It is in effect at once. Of itself a credential can change the name only.
+/// A JSON merge patch (RFC 7396): an absent field stays, null restores the default, a list is replaced as
+/// a whole. The change is in effect at once. Of itself a credential can change the name only.
 #[utoipa::path(
     patch,
     path = paths::CREDENTIAL,

@@ -139,7 +139,7 @@ fn refused(refusal: &Refusal) -> Problem {
     }
 }
 
-/// Examples of the schemas of this file, by name.
+/// Examples of the file's schemas, by name.
 pub(super) fn samples() -> Vec<(&'static str, Value)> {
     vec![("NewRows", json!({"id": 1, "total": 12.5}))]
 }

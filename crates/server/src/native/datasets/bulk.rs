@@ -116,7 +116,7 @@ pub(super) async fn change_batches(
     Ok(Json(BatchesChanged { changed: count, more }).into_response())
 }
 
-/// Examples of the schemas of this file, by name.
+/// Examples of the file's schemas, by name.
 pub(super) fn samples() -> Vec<(&'static str, Value)> {
     let change = json!({"change": "suspend", "where": {"until": "2026-11-01T00:00:00Z"}});
     vec![("BatchesChange", change)]

@@ -101,7 +101,7 @@ fn keep(change: Field<Object<VersionsChange>>, current: VersionsKept) -> Option<
     }
 }
 
-/// Examples of the schemas of this file, by name.
+/// Examples of the file's schemas, by name.
 pub(super) fn samples() -> Vec<(&'static str, Value)> {
     vec![
         ("NewDataset", json!({"name": "Events of the shop", "versions": {"count": 3}})),

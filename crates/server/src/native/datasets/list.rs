@@ -45,7 +45,7 @@ pub(super) struct Params {
 #[derive(Serialize, ToSchema)]
 struct DatasetPage<'a> {
     datasets: Vec<Dataset<'a>>,
-    /// The path and query of the next page; absent on the last one.
+    /// The path and query of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }

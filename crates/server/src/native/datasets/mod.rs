@@ -20,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::operation::operations;
 use crate::App;
 
-/// Examples of the schemas of this folder, by name.
+/// Examples of the folder's schemas, by name.
 pub(super) fn samples() -> Vec<(&'static str, serde_json::Value)> {
     [shape::samples(), change::samples(), append::samples(), bulk::samples()].concat()
 }

@@ -195,7 +195,7 @@ pub(super) fn answer(status: StatusCode, dataset: &CoreDataset) -> Response {
     (status, etag, Json(Dataset::new(dataset))).into_response()
 }
 
-/// Examples of the schemas of this file, by name, made as answers are made.
+/// Examples of the file's schemas, by name, made as answers are made.
 pub(super) fn samples() -> Vec<(&'static str, Value)> {
     let stats = DatasetStats { rows: 1, bytes: 17, suspended: 0 };
     let dataset = CoreDataset {

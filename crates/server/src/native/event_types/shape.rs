@@ -57,7 +57,7 @@ impl<'a> Category<'a> {
     }
 }
 
-/// Examples of the schemas of this file, by name, made as answers are made.
+/// Examples of the file's schemas, by name, made as answers are made.
 pub(in crate::native) fn samples() -> Vec<(&'static str, Value)> {
     let Some((category, kind)) = initial().by_name("item_update") else { return Vec::new() };
     let new = json!({

@@ -37,7 +37,7 @@ impl<'a> Folder<'a> {
     }
 }
 
-/// Examples of the schemas of this file, by name, made as answers are made.
+/// Examples of the file's schemas, by name, made as answers are made.
 pub(in crate::native) fn samples() -> Vec<(&'static str, Value)> {
     let folder = CoreFolder {
         id: FolderId(2),

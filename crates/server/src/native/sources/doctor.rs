@@ -231,7 +231,7 @@ impl DoctorQuestion {
     }
 }
 
-/// Examples of the schemas of this file, by name.
+/// Examples of the file's schemas, by name.
 pub(super) fn samples() -> Vec<(&'static str, Value)> {
     let headers = json!([{"name": "x-hub-signature-256", "value": "sha256=00"}]);
     vec![("DoctorQuestion", json!({"headers": headers, "body_base64": "eyJpZCI6MX0="}))]

@@ -26,7 +26,7 @@ fn check_republish(reach: Reach, republish: Option<&Republish>) -> Result<(), Pr
     republish.map_or(Ok(()), |_| reach.must_be_whole())
 }
 
-/// Examples of the schemas of this folder, by name.
+/// Examples of the folder's schemas, by name.
 pub(super) fn samples() -> Vec<(&'static str, serde_json::Value)> {
     [shape::samples(), secret::samples(), verification::samples(), doctor::samples()].concat()
 }

@@ -12,7 +12,7 @@ use super::operation::operations;
 use crate::App;
 use crate::problem::{Code, Problem};
 
-/// Examples of the schemas of this folder, by name.
+/// Examples of the folder's schemas, by name.
 pub(super) fn samples() -> Vec<(&'static str, Value)> {
     sql::samples()
 }

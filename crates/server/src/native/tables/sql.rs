@@ -178,7 +178,7 @@ fn form(headers: &HeaderMap) -> Form {
         .unwrap_or_default()
 }
 
-/// Examples of the schemas of this file, by name.
+/// Examples of the file's schemas, by name.
 pub(super) fn samples() -> Vec<(&'static str, Value)> {
     let query =
         "SELECT status, count(*) AS orders FROM \"Orders\" WHERE total > $1 GROUP BY status";

@@ -48,7 +48,7 @@ impl From<CoreProject> for Project {
     }
 }
 
-/// Examples of the schemas of this file, by name.
+/// Examples of the file's schemas, by name.
 pub(in crate::native) fn samples() -> Vec<(&'static str, Value)> {
     vec![("NewProject", json!({"name": "Shops"})), ("Rename", json!({"name": "All shops"}))]
 }

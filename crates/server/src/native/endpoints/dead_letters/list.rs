@@ -33,7 +33,7 @@ pub(super) struct Params {
 #[derive(Serialize, ToSchema)]
 struct DeadLetterPage<'a> {
     dead_letters: Vec<DeadLetter<'a>>,
-    /// The path and query of the next page; absent on the last one.
+    /// The path and query of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }

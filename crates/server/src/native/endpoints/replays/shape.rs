@@ -112,7 +112,7 @@ pub(super) async fn list(
     Ok(Json(ReplayList { replays }).into_response())
 }
 
-/// Examples of the schemas of this file, by name.
+/// Examples of the file's schemas, by name.
 pub(in crate::native) fn samples() -> Vec<(&'static str, Value)> {
     let request = json!({
         "from": "2026-11-01T00:00:00Z",

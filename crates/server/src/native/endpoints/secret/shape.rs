@@ -42,7 +42,7 @@ pub(super) fn answer(signing: &Signing) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
-/// Examples of the schemas of this file, by name.
+/// Examples of the file's schemas, by name.
 pub(in crate::native) fn samples() -> Vec<(&'static str, Value)> {
     vec![("SecretRotation", json!({"kind": "ed25519", "overlap_seconds": 3_600}))]
 }

@@ -19,7 +19,7 @@ use crate::problem::Problem;
 #[derive(Serialize, ToSchema)]
 struct DeliveryPage<'a> {
     deliveries: Vec<Delivery<'a>>,
-    /// The path and query of the next page; absent on the last one.
+    /// The path and query of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }

@@ -40,7 +40,7 @@ pub(super) fn answer(app: &App, source: &CoreSource) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
-/// Examples of the schemas of this file, by name.
+/// Examples of the file's schemas, by name.
 pub(in crate::native) fn samples() -> Vec<(&'static str, Value)> {
     vec![(
         "SourceSecretRotation",

@@ -54,7 +54,7 @@ pub(super) fn shown(source: &Source) -> Result<Response, Problem> {
     .into_response())
 }
 
-/// Examples of the schemas of this file, by name.
+/// Examples of the file's schemas, by name.
 pub(in crate::native) fn samples() -> Vec<(&'static str, Value)> {
     let new = json!({"provider": "stripe", "secrets": ["whsec_of_the_provider"]});
     let secret = json!({"secret": "whsec_the_next", "keep": 1});
