@@ -7,19 +7,19 @@ use jiff::Timestamp;
 
 use crate::id::{ApplicationId, CredentialId, ProjectId, WorkspaceId};
 
-/// What a credential looks like on the wire.
+/// The form of a credential on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialKind {
-    /// One secret in `x-ultracart-simple-key`.
+    /// A single secret in `x-ultracart-simple-key`.
     Simple,
-    /// A key in `X-API-KEY` and its secret in `X-API-SECRET`.
+    /// A key in `X-API-KEY` and a secret in `X-API-SECRET`.
     Pair,
     /// A token in `Authorization: Bearer`.
     Token,
 }
 
 impl CredentialKind {
-    /// The word for this kind in the command line and in the store.
+    /// The kind's word in the command line and in the store.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Simple => "simple",
@@ -40,7 +40,7 @@ impl FromStr for CredentialKind {
     }
 }
 
-/// One thing that a credential may do.
+/// A right of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Scope {
@@ -97,7 +97,7 @@ impl FromStr for Scope {
     }
 }
 
-/// A word that is no scope.
+/// An unknown scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown scope `{0}`: use webhook_read, webhook_write, event_read, event_write, data_read, \
@@ -115,12 +115,12 @@ impl Scopes {
         Scope::ALL.into_iter().collect()
     }
 
-    /// What there is to do in one project: all else is the workspace's.
+    /// The scopes with a meaning inside a single project: all other scopes are the workspace's.
     pub fn of_a_project() -> Self {
         [Scope::DataRead, Scope::DataWrite].into_iter().collect()
     }
 
-    /// What is in both sets.
+    /// The scopes in both sets.
     #[must_use]
     pub fn within(self, other: Self) -> Self {
         Self(self.0 & other.0)
@@ -165,51 +165,52 @@ impl FromStr for Scopes {
     }
 }
 
-/// What a caller proved to be. The secret itself is kept nowhere, only its hash.
+/// A caller's proved identity. The secret itself is kept nowhere, only a hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
-    /// Its number.
+    /// The credential's number.
     pub id: CredentialId,
-    /// The workspace that it opens.
+    /// The workspace open to the credential.
     pub workspace: WorkspaceId,
-    /// How it is presented.
+    /// How a caller presents the credential.
     pub kind: CredentialKind,
-    /// What it may do.
+    /// The credential's rights.
     pub scopes: Scopes,
-    /// What people know it by; may be empty.
+    /// The name for people; may be empty.
     pub name: String,
-    /// When it was made; `None` for one that is older than this note.
+    /// When the credential was made; `None` for credentials older than the field.
     pub created_at: Option<Timestamp>,
-    /// When it ends by itself.
+    /// When the credential expires.
     pub expires_at: Option<Timestamp>,
-    /// The addresses that it may be used from; any when there is none.
+    /// The addresses allowed to use the credential; all addresses when the list is empty.
     pub allowed_ips: Vec<IpNet>,
-    /// When it was last used, give or take some minutes.
+    /// When the credential was last used, give or take some minutes.
     pub last_used_at: Option<Timestamp>,
-    /// When it was revoked: it opens nothing any more.
+    /// When the credential was revoked: a revoked credential opens nothing any more.
     pub revoked_at: Option<Timestamp>,
-    /// Whether it, or the application that it belongs to, is disabled for now.
+    /// Whether the credential or its application is disabled for now.
     pub disabled: bool,
-    /// The application that it was given to.
+    /// The application behind the credential, if any.
     pub application: Option<ApplicationId>,
-    /// The only project that it opens; `None` for the whole workspace.
+    /// The only project open to the credential; `None` for the whole workspace.
     pub project: Option<ProjectId>,
 }
 
 impl Credential {
-    /// Whether it was revoked, or has expired.
+    /// Whether the credential was revoked, or has expired.
     pub fn has_ended(&self, now: Timestamp) -> bool {
         self.revoked_at.is_some() || self.expires_at.is_some_and(|at| at <= now)
     }
 
-    /// Whether it opens a project of its workspace.
+    /// Whether the credential opens a project of the workspace.
     pub fn opens(&self, project: ProjectId) -> bool {
         self.project.is_none_or(|own| own == project)
     }
 
-    /// Whether it may be used by a caller at this address; an unknown one is in no range.
+    /// Whether a caller at the given address may use the credential; an unknown address is in no range.
     pub fn may_come_from(&self, address: Option<IpAddr>) -> bool {
-        // What reaches a socket of both kinds is an IPv4 address all the same.
+        // An IPv4 address arrives at a socket of both kinds in IPv6 form; ranges are compared with the IPv4
+        // form.
         let address = address.map(|address| address.to_canonical());
         let within = |net: &IpNet| address.is_some_and(|address| net.contains(&address));
         self.allowed_ips.is_empty() || self.allowed_ips.iter().any(within)

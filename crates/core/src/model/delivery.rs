@@ -7,60 +7,60 @@ use serde::{Deserialize, Serialize};
 use super::{Header, NewEvent, Secret};
 use crate::id::{BatchId, DeliveryId, RejectionId, Seq, SourceId};
 
-/// What came to a source, on its way into the store.
+/// A source's new delivery, before the store has a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDelivery {
-    /// Where it came.
+    /// The receiving source.
     pub source: SourceId,
-    /// What becomes a row: the text of one JSON value. `None` when there is nothing to store.
+    /// The future row's cell: the text of a JSON value. `None` when there is nothing to store.
     pub cell: Option<Bytes>,
-    /// What is published of it.
+    /// The event to publish, if any.
     pub event: Option<NewEvent>,
-    /// A hash of the source and of the name that the sender gave it, by which a repetition is known;
-    /// `None` when it has no name or repetitions count.
+    /// A hash of the source and of the sender's name for the delivery, to recognise a repetition; `None`
+    /// without a name, or when repetitions count.
     pub repeat: Option<[u8; 16]>,
-    /// What is kept for inspection; `None` for nothing.
+    /// The request to keep for inspection; `None` for nothing.
     pub request: Option<KeptRequest>,
 }
 
-/// A request as it is kept for inspection.
+/// A request in the form kept for inspection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptRequest {
-    /// Its method.
+    /// The method.
     pub method: String,
-    /// Its query without the question mark, secrets masked.
+    /// The query without the question mark, secrets masked.
     pub query: String,
-    /// Its headers in order, secrets masked.
+    /// The headers in order, secrets masked.
     pub headers: Vec<Header>,
-    /// Who sent it.
+    /// The sender's address.
     pub address: Option<IpAddr>,
-    /// The bytes of its body, as it came.
+    /// The bytes of the body as received.
     pub bytes: u64,
-    /// Its body.
+    /// The body.
     pub body: KeptBody,
 }
 
-/// The body of a request that is kept.
+/// The body of a kept request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeptBody {
-    /// It is the cell of the row, to the byte, and is not kept twice.
+    /// The body equals the cell of the row, byte for byte, and is not kept twice.
     Cell,
-    /// It is kept by itself.
+    /// The body is kept by itself.
     Own(Bytes),
-    /// It is not kept.
+    /// The body is not kept.
     None,
 }
 
-/// What came to a source and was accepted.
+/// An accepted delivery to a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Its number.
+    /// The delivery's number.
     pub id: DeliveryId,
-    /// When it was accepted.
+    /// When the delivery was accepted.
     pub received_at: Timestamp,
-    /// The batch that it became; `None` when there was nothing to store.
+    /// The resulting batch; `None` when there was nothing to store.
     pub batch: Option<BatchId>,
-    /// The event that was published of it.
+    /// The published event, if any.
     pub event: Option<Seq>,
     /// The method.
     pub method: String,
@@ -68,39 +68,39 @@ pub struct Delivery {
     pub query: String,
     /// The headers in order, secrets masked.
     pub headers: Vec<Header>,
-    /// Who sent it.
+    /// The sender's address.
     pub address: Option<IpAddr>,
-    /// The bytes of its body, as it came.
+    /// The bytes of the body as received.
     pub bytes: u64,
 }
 
-/// Why a source did not do with a request what its sender wanted. The list is closed.
+/// Why a source did not do as a request's sender wanted. The list is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// A web page of an origin that is not listed sent it.
+    /// The sender was a web page of an unlisted origin.
     Origin,
-    /// It came from an address that is not allowed.
+    /// The sender's address is not allowed.
     Address,
-    /// It came faster than the source's rate limit.
+    /// The request exceeded the source's rate limit.
     RateLimited,
-    /// It did not prove to know the secret.
+    /// The request did not prove knowledge of the secret.
     Proof,
-    /// It was larger than the limit.
+    /// The request was larger than the limit.
     TooLarge,
-    /// It was not what it said it was.
+    /// The request's contents contradicted its declaration.
     Malformed,
-    /// It was in a content coding that is not known.
+    /// The request had an unknown content coding.
     ContentCoding,
-    /// It was not text.
+    /// The request was not text.
     NotText,
-    /// It should have become an event, of a type that the workspace does not have.
+    /// The workspace has no event type of the name in the request, so no event could be made.
     EventType,
-    /// It should have become an event that the rules of the workspace cannot be decided for.
+    /// The workspace's rules cannot be decided for the event in the request.
     Unmatchable,
-    /// It was stored, and not published again: it had come around too often.
+    /// The request was stored, and not published again: the event had come around too often.
     Loop,
-    /// It was answered as a success and not stored: it came before.
+    /// The request was answered as a success and not stored: an earlier delivery was the same.
     Repeat,
 }
 
@@ -145,11 +145,11 @@ impl Cause {
     }
 }
 
-/// One line of a source's log of requests that it did not take, for one request or for several of
-/// the same cause that came soon after each other.
+/// A line of a source's log of refused requests, for a single request or for several soon after each other
+/// with the same cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRejection {
-    /// Where they came.
+    /// The receiving source.
     pub source: SourceId,
     /// When the first came.
     pub first_at: Timestamp,
@@ -163,58 +163,58 @@ pub struct NewRejection {
     pub detail: String,
     /// The method of the first.
     pub method: String,
-    /// Who sent the first.
+    /// The address of the first request's sender.
     pub address: Option<IpAddr>,
 }
 
-/// A line of the log as it is kept.
+/// A stored line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// Its number.
+    /// The line's number.
     pub id: RejectionId,
-    /// What it says.
+    /// The line's contents.
     pub line: NewRejection,
     /// Whether the first request is kept for the doctor.
     pub has_request: bool,
 }
 
-/// A line on its way into the log, with its first request where that is kept for the doctor.
+/// A new line for the log, with the first request if kept for the doctor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedRejection {
     /// The line.
     pub line: NewRejection,
-    /// Its first request.
+    /// The line's first request.
     pub request: Option<RefusedRequest>,
 }
 
-/// A request that was refused, as it is kept for the doctor. It may show secrets, so it is encrypted
-/// where it is stored.
+/// A refused request, kept for the doctor. A refused request may show secrets, so the store keeps the request
+/// encrypted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedRequest {
-    /// Its path and query as they came.
+    /// Path and query as received.
     pub target: String,
-    /// Its headers in order. Secrets that prove nothing to the source are masked.
+    /// The headers in order. Secrets without a part in the source's proof are masked.
     pub headers: Vec<Header>,
-    /// The bytes of its body; `None` when the body was not read.
+    /// The bytes of the body; `None` when the body was not read.
     pub bytes: Option<u64>,
-    /// Its body; `None` when it was not read or is too large to be kept.
+    /// The body; `None` when the body was not read or is too large to keep.
     #[serde(with = "as_base64")]
     pub body: Option<Bytes>,
 }
 
 impl RefusedRequest {
-    /// All of it as text, to be encrypted.
+    /// The whole request as text, for encryption.
     pub fn to_secret(&self) -> serde_json::Result<Secret> {
         serde_json::to_string(self).map(Secret::new)
     }
 
-    /// Reads what [`RefusedRequest::to_secret`] made.
+    /// Reads the text of [`RefusedRequest::to_secret`].
     pub fn from_secret(text: &Secret) -> serde_json::Result<Self> {
         serde_json::from_str(text.expose())
     }
 }
 
-/// Bytes that need not be text, in JSON.
+/// Arbitrary bytes, in JSON.
 mod as_base64 {
     use super::{Bytes, Deserialize, Serialize};
     use base64::Engine as _;

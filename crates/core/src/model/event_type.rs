@@ -3,13 +3,13 @@ use crate::id::EventTypeId;
 /// A name in the catalogue, such as `order_create`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventType {
-    /// Its number within the workspace; stable.
+    /// The type's number within the workspace; stable.
     pub id: EventTypeId,
-    /// Its name; unique in the workspace.
+    /// The name; unique in the workspace.
     pub name: String,
-    /// What happened, for people.
+    /// The occurrence, for people.
     pub description: String,
-    /// Whether its history can be queued again.
+    /// Whether the type's history can be queued again.
     pub supports_reflow: bool,
     /// Still served, but better not used any more.
     pub deprecated: bool,
@@ -17,13 +17,13 @@ pub struct EventType {
     pub discontinued: bool,
 }
 
-/// A group of event types that share a payload object and its expansions.
+/// A group of event types with a common payload object and common expansions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Category {
-    /// Its name; unique in the workspace.
+    /// The category's name; unique in the workspace.
     pub name: String,
-    /// The parts of the object that a subscription gets only when it asks: dotted paths. Whatever is
-    /// at none of these paths is always sent.
+    /// The optional parts of the object, as dotted paths: a subscription gets such a part only on request.
+    /// Everything outside these paths is always sent.
     pub expansions: Vec<String>,
     /// Whether its events are Hookyard's own: nobody else publishes them, and clients of the
     /// UltraCart API see it only where it is subscribed.

@@ -47,7 +47,7 @@ impl QuotaWindow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Level(pub i64);
 
-/// At most `turns` at once, which come back evenly over the window: there is no moment at which all
+/// A workspace's settings of quotas.
 /// begins anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {

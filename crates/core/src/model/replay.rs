@@ -3,37 +3,37 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{EndpointId, EventTypeId, ReplayId, Seq};
 
-/// Which events a replay sends again.
+/// The events of a replay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayScope {
-    /// Events of these types, ascending; at least one.
+    /// The event types, ascending; at least one.
     pub event_types: Vec<EventTypeId>,
-    /// Accepted at or after this moment.
+    /// Only events accepted at or after the given moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,
-    /// Accepted before this moment.
+    /// Only events accepted before the given moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// That match this rule; without one, that match the subscription's rule as it is when the event
-    /// is looked at.
+    /// Only events with a match for the given rule; without a rule, for the subscription's rule at the moment
+    /// of the look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// Only events that were not queued for the endpoint when they were published: the replay makes
-    /// good what was missed while the endpoint was disabled.
+    /// Only events not queued for the endpoint at their publication: the replay makes up for a time with the
+    /// endpoint disabled.
     #[serde(default)]
     pub missed_only: bool,
 }
 
-/// What a replay does now.
+/// The present state of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplayState {
     /// Events are looked at, queued and delivered.
     Running,
-    /// Nothing more is queued until it is resumed. What is queued already is delivered.
+    /// Nothing more is queued until the replay is resumed. Events in the queue are still delivered.
     Paused,
-    /// Nothing more is queued. What was queued already is delivered.
+    /// Nothing more is queued. Events in the queue are still delivered.
     Cancelled,
-    /// All its events were delivered.
+    /// All of the replay's events were delivered.
     Done,
 }
 
@@ -41,33 +41,33 @@ pub enum ReplayState {
 /// at most `queued`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReplayProgress {
-    /// Events of its types and times that were in the journal when it was started.
+    /// Events of the scope's types and times in the journal at the start.
     pub total: u64,
-    /// How many of them were looked at.
+    /// Events looked at so far.
     pub examined: u64,
-    /// How many of those a rule let through, and were queued.
+    /// Events passed by a rule and queued so far.
     pub queued: u64,
-    /// How many of those have left the queue again.
+    /// Queued events gone from the queue again so far.
     pub delivered: u64,
 }
 
-/// A replay: a range of the journal that is sent to one endpoint again, in the journal's order.
+/// A replay: a range of the journal, sent to an endpoint again in the journal's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replay {
-    /// Its number.
+    /// The replay's number.
     pub id: ReplayId,
     /// The endpoint.
     pub endpoint: EndpointId,
-    /// When it was started.
+    /// When the replay was started.
     pub created_at: Timestamp,
-    /// Which events it sends.
+    /// The events of the replay.
     pub scope: ReplayScope,
-    /// What it does now.
+    /// The present state.
     pub state: ReplayState,
-    /// How far it is.
+    /// The progress.
     pub progress: ReplayProgress,
-    /// Up to this number, with it, events were looked at.
+    /// The last number looked at so far.
     pub position: Seq,
-    /// The last number it looks at.
+    /// The last number to look at.
     pub last: Seq,
 }

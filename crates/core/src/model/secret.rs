@@ -2,10 +2,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A secret that must be read back: kept encrypted on disk and never printed.
+/// A secret for later use in clear: kept encrypted on disk and never printed.
 ///
-/// Serialising one writes it in clear: only what is encrypted afterwards, or an answer to a caller
-/// who may see it, does that.
+/// Serialising a secret writes the clear text. Only two places do so: texts encrypted afterwards, and answers
+/// to a caller with the right to see the secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);

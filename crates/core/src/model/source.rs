@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use super::{Secret, SourceOptions, SourceOptionsChange};
 use crate::id::{DatasetId, ProjectId, SourceId, WorkspaceId};
 
-/// What a delivery does to the rows that are there.
+/// The effect of a delivery on the present rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Mode {
     /// Adds a row.
@@ -31,48 +31,48 @@ impl Mode {
     }
 }
 
-/// A source on its way into the store; its dataset is made with it.
+/// A new source, before the store has a record; the source's dataset is made at the same time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSource {
-    /// The workspace that owns it.
+    /// The owning workspace.
     pub workspace: WorkspaceId,
-    /// The project that it is in.
+    /// The source's project.
     pub project: ProjectId,
-    /// Its name, which its dataset gets too.
+    /// The name, also given to the dataset.
     pub name: String,
-    /// What its deliveries do.
+    /// The effect of deliveries.
     pub mode: Mode,
-    /// The browser origins that may deliver, as submitted.
+    /// The browser origins allowed to deliver, as submitted.
     pub origins: String,
-    /// What a delivery must prove to know; `None` when it is open.
+    /// The secret behind each delivery's proof; `None` for an open source.
     pub secret: Option<Secret>,
-    /// The last segment of its URL, the capability to deliver.
+    /// The last segment of the source's URL, the capability to deliver.
     pub key: String,
-    /// The folder that its maker named, an opaque reference.
+    /// The folder named by the source's maker, an opaque reference.
     pub folder: Option<String>,
-    /// What only the native API can say.
+    /// Settings of the native API alone.
     pub options: SourceOptions,
-    /// What its secret and its key were before, as long as they count.
+    /// The replaced secret and key, as long as both count.
     pub previous: Previous,
 }
 
-/// A secret or a key that was replaced and counts a while longer.
+/// A replaced secret or key, still valid for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// The secret or the key.
     pub value: Secret,
-    /// When it ends.
+    /// When the validity ends.
     pub until: Timestamp,
 }
 
 impl Outgoing {
-    /// Whether it still counts.
+    /// Whether the secret or key still counts.
     pub fn counts(&self, now: Timestamp) -> bool {
         now < self.until
     }
 }
 
-/// What a source's secret and key were before they were rotated.
+/// A source's secret and key before the rotation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Previous {
     /// The secret.
@@ -89,7 +89,7 @@ struct Written {
 }
 
 impl Previous {
-    /// All of it as text, to be encrypted; `None` when there is nothing.
+    /// The secret and key as text, for encryption; `None` when there is neither.
     pub fn to_secret(&self) -> serde_json::Result<Option<Secret>> {
         if *self == Self::default() {
             return Ok(None);
@@ -101,7 +101,7 @@ impl Previous {
         serde_json::to_string(&written).map(|text| Some(Secret::new(text)))
     }
 
-    /// Reads what [`Previous::to_secret`] made.
+    /// Reads the text of [`Previous::to_secret`].
     pub fn from_secret(text: &Secret) -> serde_json::Result<Self> {
         let Written { secret, key } = serde_json::from_str(text.expose())?;
         let outgoing =
@@ -113,34 +113,34 @@ impl Previous {
 /// An inbound URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Its number.
+    /// The source's number.
     pub id: SourceId,
-    /// The dataset that it fills.
+    /// The target dataset.
     pub dataset: DatasetId,
-    /// When it was made.
+    /// When the source was made.
     pub created_at: Timestamp,
-    /// What it was made with.
+    /// The source's settings.
     pub spec: NewSource,
 }
 
 impl Source {
-    /// The secrets that count now, the present one first; none when the source is open.
+    /// The secrets valid now, the present secret first; none for an open source.
     pub fn secrets(&self, now: Timestamp) -> impl Iterator<Item = &Secret> {
         let previous = self.spec.previous.secret.as_ref().filter(|it| it.counts(now));
         self.spec.secret.iter().chain(previous.map(|it| &it.value))
     }
 
-    /// Whether a key opens it now.
+    /// Whether a key opens the source now.
     pub fn opens_with(&self, key: &str, now: Timestamp) -> bool {
         let previous = self.spec.previous.key.as_ref().filter(|it| it.counts(now));
         self.spec.key == key || previous.is_some_and(|it| it.value.expose() == key)
     }
 }
 
-/// A change of a source; `None` leaves what is there.
+/// A change of a source; `None` keeps the old value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SourceChange {
-    /// The new name; the dataset keeps its own.
+    /// The new name; the dataset keeps its own name.
     pub name: Option<String>,
     /// The new mode.
     pub mode: Option<Mode>,
@@ -150,12 +150,13 @@ pub struct SourceChange {
     pub secret: Option<Option<Secret>>,
     /// The new key.
     pub key: Option<String>,
-    /// What counts beside the secret from now on. A new secret without it ends all that came before.
+    /// The secret valid beside the present secret from now on. A new secret without a previous secret ends
+    /// all older secrets.
     pub previous_secret: Option<Option<Outgoing>>,
-    /// What opens the source beside the key from now on. A new key without it ends all that came
-    /// before.
+    /// The key valid beside the present key from now on. A new key without a previous key ends all older
+    /// keys.
     pub previous_key: Option<Option<Outgoing>>,
-    /// What changes of the native settings.
+    /// The change of the native settings.
     pub options: SourceOptionsChange,
 }
 

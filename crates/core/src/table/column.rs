@@ -3,49 +3,49 @@ use jiff::Timestamp;
 use super::Kind;
 use crate::id::BatchId;
 
-/// A row's place in its dataset.
+/// A row's place in the dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
-    /// The batch that it came with.
+    /// The row's batch.
     pub batch: BatchId,
-    /// When that was accepted.
+    /// When the batch was accepted.
     pub received_at: Timestamp,
 }
 
 /// The first and the last row with something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    /// The first one.
+    /// The first row.
     pub first: Stamp,
-    /// The last one.
+    /// The last row.
     pub last: Stamp,
 }
 
-/// A row from which on a column was of a wider kind.
+/// A row with a wider kind of value than the column's kind before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// The row.
     pub at: Stamp,
-    /// What all rows before it were.
+    /// The kind of all rows before.
     pub from: Kind,
-    /// What they are together with it.
+    /// The kind of all rows up to and with the row.
     pub to: Kind,
 }
 
-/// A column and what is known of the rows that have it.
+/// A column and the facts learnt from the column's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// The path, as written in the names of columns.
     pub name: String,
-    /// What holds the values of all rows.
+    /// The narrowest kind for the values of all rows.
     pub kind: Kind,
-    /// Rows that have it with a value other than null.
+    /// Rows with a value other than null in the column.
     pub rows: u64,
-    /// Rows that have it as null.
+    /// Rows with null in the column.
     pub nulls: u64,
-    /// The rows that have it, null or not.
+    /// The rows with the column, null or not.
     pub seen: Seen,
-    /// Where it became another kind, in order. That a column had been nothing but null is none.
+    /// The changes of kind, in order. A step from nothing but null to another kind is no change.
     pub changes: Vec<Change>,
 }
 
@@ -55,7 +55,7 @@ impl Column {
         Self { name, kind: Kind::Null, rows: 0, nulls: 0, seen, changes: Vec::new() }
     }
 
-    /// Takes in a row's value. There are no more changes than kinds that widen one another.
+    /// Adds a row's value. Changes are at most as many as kinds with a wider kind.
     pub(super) fn add(&mut self, kind: Kind, at: Stamp) {
         let from = self.kind;
         self.kind = from.join(kind);

@@ -1,21 +1,21 @@
-//! Comma-separated values as RFC 4180 has them: a header, lines that end in CRLF, and quotes where a
-//! field needs them. Null is nothing, an empty text is `""`.
+//! Comma-separated values by RFC 4180: a header, CRLF line ends, and quotes around fields in need of quotes.
+//! Null is nothing, an empty text is `""`.
 
 use super::{BATCH, CELL, Column, Kind, Leaves, RECEIVED_AT, REST, Stamp, text};
 
-/// What happens to texts that a spreadsheet would take for a formula.
+/// The treatment of texts with the look of a spreadsheet formula.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Formulas {
-    /// They stay as they are: the reader is a program, and the file says what was received.
+    /// Texts stay unchanged: the reader is a program, and the file shows the received text.
     #[default]
     Keep,
-    /// They get an apostrophe before them: the reader is a person with a spreadsheet, which would
-    /// otherwise run what any sender of a webhook wrote.
+    /// Such texts get a leading apostrophe: the reader is a person with a spreadsheet. Without the apostrophe
+    /// the spreadsheet would run text by any sender of a webhook.
     Escape,
 }
 
-/// How texts begin that spreadsheets take for formulas, as OWASP lists them: line ends, and the wide
-/// forms of the signs that some Asian versions take for the signs themselves, too.
+/// The first characters of formulas in spreadsheets, from the list of OWASP: also line ends, and the wide
+/// forms of the signs, read as the signs themselves by some Asian versions.
 const OPENINGS: [&str; 11] = ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"];
 
 /// Appends the header of whole cells.
@@ -87,7 +87,7 @@ fn guarded(out: &mut Vec<u8>, text: &[u8], formulas: Formulas) {
     field(out, text);
 }
 
-/// Appends a field, in quotes where it needs them.
+/// Appends a field, in quotes if needed.
 pub fn field(out: &mut Vec<u8>, text: &[u8]) {
     let plain = |byte: &u8| !matches!(byte, b',' | b'"' | b'\r' | b'\n');
     if !text.is_empty() && text.iter().all(plain) {

@@ -2,8 +2,7 @@ use super::tree::{NodeId, Path, Tree, Visitor, walk};
 use super::{Inference, ndjson};
 use crate::json::Damaged;
 
-/// Takes cells apart by some of the columns that were inferred. What belongs to none of them is not
-/// looked at.
+/// Splits cells by some of the inferred columns. Members outside the columns are not looked at.
 #[derive(Debug, Clone)]
 pub struct Flattener {
     tree: Tree,
@@ -11,8 +10,8 @@ pub struct Flattener {
     rest: bool,
 }
 
-/// The leaves of one cell, each as JSON text. Kept from row to row, so that nothing is allocated for
-/// most.
+/// The leaves of a single cell, each as JSON text. The buffers are kept from row to row, so most rows need no
+/// allocation.
 #[derive(Debug, Default)]
 pub struct Leaves<'a> {
     values: Vec<Option<&'a [u8]>>,
@@ -20,30 +19,30 @@ pub struct Leaves<'a> {
 }
 
 impl<'a> Leaves<'a> {
-    /// The value of a column, by its place among those that were asked for.
+    /// The value of a column, by the column's place in the request.
     pub fn value(&self, place: usize) -> Option<&'a [u8]> {
         self.values.get(place).copied().flatten()
     }
 
-    /// An object of what has no column of its own, as JSON text.
+    /// The object of members without a column, as JSON text.
     pub fn rest(&self) -> Option<&[u8]> {
         (!self.rest.is_empty()).then_some(self.rest.as_slice())
     }
 }
 
 impl Flattener {
-    /// All columns that were inferred, in their order, and the rest.
+    /// All inferred columns, in order, and the rest.
     pub fn whole(inference: &Inference) -> Self {
         Self { tree: inference.tree().clone(), columns: inference.columns().len(), rest: true }
     }
 
-    /// Some columns by their numbers in the inference, in this order, without the rest.
+    /// Some columns by their numbers in the inference, in the given order, without the rest.
     pub fn of(inference: &Inference, columns: &[usize]) -> Self {
         let keep = |column| columns.iter().position(|wanted| *wanted == column);
         Self { tree: inference.tree().project(&keep), columns: columns.len(), rest: false }
     }
 
-    /// Takes a cell apart. Of a key that is there twice the last value counts.
+    /// Splits a cell. Of a repeated key the last value counts.
     pub fn flatten<'a>(&self, cell: &'a [u8], into: &mut Leaves<'a>) -> Result<(), Damaged> {
         into.values.clear();
         into.values.resize(self.columns, None);

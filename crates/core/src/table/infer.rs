@@ -2,11 +2,11 @@ use super::tree::{NodeId, Path, Tree, Visitor, walk};
 use super::{COLUMNS_MAX, Column, Kind, NAME_BYTES_MAX, Seen, Stamp};
 use crate::json::Damaged;
 
-/// The most keys that are remembered, those of objects between the top and a leaf included.
+/// The most keys remembered, including keys of objects between the top and a leaf.
 const NODES_MAX: usize = 4 * COLUMNS_MAX;
 
-/// What is known of a dataset's columns from the rows that were looked at. It grows with the columns
-/// and not with the rows.
+/// The facts about a dataset's columns from the rows read so far. Memory grows with the columns and not with
+/// the rows.
 #[derive(Debug, Clone, Default)]
 pub struct Inference {
     tree: Tree,
@@ -17,8 +17,7 @@ pub struct Inference {
 }
 
 impl Inference {
-    /// Takes in a row; rows come in the order of their batches. A damaged one counts for nothing
-    /// beyond what stood before the damage.
+    /// Adds a row; rows come in the order of their batches. A damaged row counts only up to the damage.
     pub fn add(&mut self, at: Stamp, cell: &[u8]) -> Result<(), Damaged> {
         let mut look = Look { inference: self, at, strays: false };
         walk(cell, &mut look)?;
@@ -29,17 +28,17 @@ impl Inference {
         Ok(())
     }
 
-    /// The columns in the order of their first rows.
+    /// The columns in the order of first appearance.
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// Rows that were looked at.
+    /// The number of rows added.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Rows with something that has no column of its own, for the limits of this module.
+    /// Rows with a leaf outside all columns, because of the module's limits.
     pub fn rest(&self) -> u64 {
         self.rest
     }

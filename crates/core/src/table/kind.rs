@@ -24,14 +24,14 @@ pub enum Kind {
     Timestamp,
     /// Texts, or scalars of several kinds; a scalar that is no text is the JSON text of it.
     String,
-    /// Arrays, objects, or those beside scalars; as JSON text.
+    /// Arrays, objects, or a mix of arrays, objects and scalars; as JSON text.
     Json,
 }
 
-/// 2^53: the largest whole number up to which a double holds every one.
+/// 2^53: a double holds every whole number up to 2^53.
 const DOUBLE_WHOLE_MAX: u64 = 1 << 53;
 
-/// Digits that a double always keeps.
+/// Any number with at most 15 digits survives the way through a double.
 const DOUBLE_DIGITS: usize = 15;
 
 /// Powers of ten far from where doubles end, either way.
@@ -52,7 +52,7 @@ impl Kind {
         Self::Json,
     ];
 
-    /// The word for it. How long a whole number is makes no difference to a reader.
+    /// The kind's word. The length of a whole number makes no difference to a reader.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -67,7 +67,7 @@ impl Kind {
         }
     }
 
-    /// The kind of one value, by its JSON text.
+    /// The kind of a value, by the JSON text.
     pub fn of(json: &[u8]) -> Self {
         match json.first() {
             Some(b'n') => Self::Null,
@@ -78,7 +78,7 @@ impl Kind {
         }
     }
 
-    /// The narrowest kind that holds the values of both.
+    /// The narrowest kind for the values of both.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
         use Kind::{Decimal, Integer, Json, Long, Null, Number, String};
@@ -93,7 +93,7 @@ impl Kind {
         }
     }
 
-    /// Whether it is one of numbers.
+    /// Whether the kind is a kind of numbers.
     pub fn is_numeric(self) -> bool {
         matches!(self, Self::Integer | Self::Long | Self::Number | Self::Decimal)
     }
@@ -108,7 +108,7 @@ impl fmt::Display for Kind {
 fn of_number(json: &[u8]) -> Kind {
     let text = std::str::from_utf8(json).unwrap_or_default();
     match text.parse::<i64>() {
-        // A double tells it from zero, an integer does not.
+        // A double has a negative zero, an integer has none.
         Ok(0) if text.starts_with('-') => Kind::Number,
         Ok(whole) if whole.unsigned_abs() <= DOUBLE_WHOLE_MAX => Kind::Integer,
         Ok(_) => Kind::Long,
@@ -117,7 +117,7 @@ fn of_number(json: &[u8]) -> Kind {
     }
 }
 
-/// Whether the double that is nearest to a number has all its digits.
+/// Whether the double nearest to a number keeps all digits.
 fn double_keeps(text: &str) -> bool {
     let Some(number) = Digits::read(text) else { return false };
     if number.digits.is_empty() {
@@ -171,8 +171,8 @@ fn of_text(text: &[u8]) -> Kind {
     }
 }
 
-/// A moment of RFC 3339 that whole microseconds since 1970 hold. A leap second is none: no clock here
-/// has it.
+/// The microseconds since 1970 of a moment in RFC 3339; `None` unless whole microseconds hold the moment. A
+/// leap second gives `None`: no clock here has a leap second.
 pub(super) fn microseconds(text: &str) -> Option<i64> {
     Moment::parse(text)?.microseconds()
 }

@@ -1,13 +1,13 @@
-//! Datasets as tables: cells of JSON text flattened to columns whose types are inferred.
+//! Datasets as tables: cells of JSON text, flattened to columns with inferred types.
 //!
-//! A cell that is an object has a column for each of its leaves, named by the path to it: `a.b` for
-//! `{"a":{"b":1}}`. Arrays, objects nested deeper than [`DEPTH_MAX`] and empty objects are leaves.
-//! What is in a cell is never lost: a leaf beyond the limits of this module goes into one column of
-//! JSON, [`REST`], and whatever a type cannot hold exactly widens the type.
+//! A cell with an object has a column for each leaf, named by the path: `a.b` for `{"a":{"b":1}}`. Arrays,
+//! objects nested deeper than [`DEPTH_MAX`] and empty objects are leaves. A cell's contents are never lost:
+//! leaves beyond the module's limits go into a single column of JSON, [`REST`], and a value too large or too
+//! exact for a type widens the type.
 //!
-//! [`Inference`] looks at cells and learns the columns, [`Flattener`] takes cells apart by them, and
-//! [`csv`] and [`ndjson`] write what it finds. All of them work on the text: a number keeps its
-//! digits, and nothing is built for a leaf that is not wanted.
+//! [`Inference`] looks at cells and learns the columns, [`Flattener`] splits cells by the columns, and
+//! [`csv`] and [`ndjson`] write the leaves. All work on the text: a number keeps all digits, and nothing is
+//! built for an unwanted leaf.
 
 mod column;
 pub mod csv;
@@ -25,13 +25,12 @@ pub use kind::Kind;
 pub use tree::{BATCH, CELL, RECEIVED_AT, REST, VALUE};
 pub use value::{Misfit, Value, text};
 
-/// The most columns that a dataset is flattened to, its first ones. Events of real providers have 20
-/// to 200 leaves; 500 of them with statistics take some 200 KiB.
+/// The most columns of a dataset: the first columns count. Events of real providers have 20 to 200 leaves;
+/// 500 columns with statistics take some 200 KiB.
 pub const COLUMNS_MAX: usize = 500;
 
-/// The levels of objects that are flattened. Deeper ones stay JSON: names of more parts than this are
-/// read by nobody.
+/// The flattened levels of objects. Deeper objects stay JSON: nobody reads names with more parts.
 pub const DEPTH_MAX: usize = 8;
 
-/// The longest name of a column, in bytes. Longer ones come from maps whose keys are data.
+/// The longest name of a column, in bytes. Longer names come from maps with data as keys.
 pub const NAME_BYTES_MAX: usize = 256;
