@@ -1,4 +1,4 @@
-//! The API user, whose credentials are the operator's and not an endpoint owner's.
+//! The API user, whose credentials belong to the operator and not to an endpoint's owner.
 
 use std::str::FromStr;
 
@@ -12,22 +12,23 @@ pub struct ApiUser {
     pub name: String,
     /// The password.
     pub password: Secret,
-    /// Where they may be sent: whoever registers endpoints could have them sent anywhere else.
+    /// The hosts that may get the credentials: whoever registers endpoints could have them sent anywhere
+    /// else.
     pub hosts: Vec<ApiUserHost>,
 }
 
 impl ApiUser {
-    /// Whether its credentials may go to this target.
+    /// Whether the credentials may go to this target.
     pub(super) fn may_go_to(&self, url: &Url) -> bool {
         self.hosts.iter().any(|host| host.is_of(url))
     }
 }
 
-/// A host that the API user's credentials may be sent to, on one port.
+/// A host that may get the API user's credentials, on a single port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiUserHost {
     host: Host,
-    /// `None` for the usual one of the URL's scheme.
+    /// `None` for the usual port of the URL's scheme.
     port: Option<u16>,
 }
 

@@ -1,4 +1,4 @@
-//! Sending one bundle, and the record of it.
+//! Sending a bundle, and the record of the attempt.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,23 +25,23 @@ use super::waits::Wait;
 use crate::hops;
 use crate::work::Share;
 
-/// How much of an answer's body, and of its headers, the log keeps, in characters
+/// How much of an answer's body, and of the answer's headers, the log keeps, in characters
 /// (docs/spec/ultracart.md#delivery-log).
 pub(crate) const LOGGED_CHARACTERS_MAX: usize = 100_000;
 
-// What the log keeps was read, however many bytes a character has.
+// The transport reads all the characters that the log keeps, however many bytes a character has.
 const _: () = assert!(LOGGED_CHARACTERS_MAX * char::MAX.len_utf8() <= ANSWER_BYTES_MAX);
 
 /// A bundle, ready to be sent.
 pub(super) struct Rendered {
     pub(super) bundle: Bundle,
-    /// At least the events that are in it.
+    /// At least the events of the bundle.
     pub(super) events: Vec<Arc<Event>>,
-    /// When the first of them was queued.
+    /// When the first of the events was queued.
     pub(super) queued_at: Timestamp,
 }
 
-/// A bundle that was sent, with what came back.
+/// A bundle that was sent, with the answer.
 pub(super) struct Answered {
     request_id: RequestId,
     started_at: Timestamp,
@@ -54,31 +54,32 @@ pub(super) struct Answered {
     answer: Result<Answer, String>,
 }
 
-/// An attempt, with what it means. It is kept until the store says that it is recorded.
+/// An attempt with its verdict, kept until the store has confirmed the record.
 #[derive(Debug)]
 pub(super) struct Judged {
     pub(super) attempt: Arc<NewAttempt>,
     pub(super) verdict: Verdict,
     /// How long to wait, if there is a wait.
     pub(super) wait: Option<Wait>,
-    /// How it ended, where that may have consequences for the endpoint.
+    /// How the attempt ended, where the end may have consequences for the endpoint.
     pub(super) last: Option<Outcome>,
 }
 
-/// Whether a call that failed so may have recorded an attempt all the same, or may do so the next time.
+/// Whether a call that failed with this error may have recorded an attempt all the same, or may do so the
+/// next time.
 pub(super) fn is_open(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable(_) | StoreError::Internal(_))
 }
 
 /// Entries that leave the queue without a request.
 pub(super) struct Unsent<'a> {
-    /// The events that are there; they are parked.
+    /// The events that are in the journal, to be parked.
     pub(super) events: &'a [Arc<Event>],
-    /// Their places, and those of entries without events; empty for the first ones.
+    /// The places of the events, and of the entries without events; empty for the first entries of the queue.
     pub(super) entries: Vec<u64>,
     /// How many entries.
     pub(super) count: u32,
-    /// The endpoint's failures in a row, which stay what they are.
+    /// The endpoint's failures in a row, left unchanged.
     pub(super) failures: u32,
     pub(super) reason: String,
 }
@@ -97,7 +98,7 @@ impl Deliverer {
         let seqs: Vec<_> = events.iter().take(count).map(|event| event.seq).collect();
         let trace = Trace::of(&events[..count]);
         let hops = hops::of_events(&events[..count]);
-        // The objects are not needed any more, and the request may take its time.
+        // The objects are not needed any more, and the request may take long.
         drop(events);
         let started_at = self.clock.now();
         let request_id = RequestId::new(&*self.entropy, started_at);
@@ -137,8 +138,8 @@ impl Deliverer {
         }))
     }
 
-    /// Sends a request for as long as this node may deliver. After that another node may send the
-    /// same bundle, and what comes next: so what is under way is cut off before.
+    /// Sends a request for as long as this node may deliver. Afterwards another node may send the same bundle
+    /// and the bundles behind, so the request under way is cut off before.
     async fn exchange(
         &self,
         to: &Destination,
@@ -154,8 +155,8 @@ impl Deliverer {
         }
     }
 
-    /// Judges what came back. `entries` are the places of the bundle's events; none for the first ones
-    /// of the queue.
+    /// Judges an answer. `entries` are the places of the bundle's events; none for the first events of the
+    /// queue.
     pub(super) fn judge(
         &self,
         plan: &Plan,
@@ -228,7 +229,7 @@ impl Deliverer {
             event_types,
             order_ids,
             advance: count,
-            // What is not in the journal any more cannot be kept for anybody.
+            // An event that has left the journal cannot be kept for anybody.
             park: !events.is_empty(),
             retry_at: None,
             failures,
@@ -280,7 +281,7 @@ fn logged_headers(headers: &HeaderMap) -> Vec<Header> {
     logged
 }
 
-/// The first characters of a body; what is not UTF-8 is replaced.
+/// The first characters of a body. Invalid UTF-8 is replaced.
 fn cut(body: &[u8]) -> String {
     let mut text = String::from_utf8_lossy(body).into_owned();
     if let Some((end, _)) = text.char_indices().nth(LOGGED_CHARACTERS_MAX) {

@@ -1,4 +1,4 @@
-//! What a worker knows of its endpoint, however many bundles that takes at a time.
+//! What a worker knows of an endpoint, however many bundles the endpoint takes at a time.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use super::plan::Plan;
 use super::waits::Waits;
 use super::warn::Told;
 
-/// The right to work on one endpoint, with what was worked out about the endpoint so far.
+/// The right to work on an endpoint, with the findings about the endpoint so far.
 #[derive(Debug)]
 pub(super) struct Common {
     pub(super) lease: Lease,
     pub(super) plan: Option<Arc<Plan>>,
-    /// What was told about the endpoint.
+    /// The announcements made about the endpoint.
     pub(super) told: Told,
-    /// When its bundles are tried again, as far as this process has seen it.
+    /// When the endpoint's bundles are tried again, as far as this process has seen.
     pub(super) waits: Waits,
     /// Told when something happens to the endpoint.
     pub(super) wake: Arc<Notify>,
@@ -34,12 +34,12 @@ impl Common {
         }
     }
 
-    /// Whose places the requests take.
+    /// The holder of the places that the requests take.
     pub(super) fn holder(&self) -> Holder {
         Holder { workspace: self.lease.workspace, endpoint: self.lease.endpoint }
     }
 
-    /// The plan, where it was made for this revision of the endpoint.
+    /// The plan, if made for this revision of the endpoint.
     pub(super) fn plan_of(&self, revision: u32) -> Option<Arc<Plan>> {
         let plan = self.plan.as_ref().filter(|plan| plan.endpoint.revision == revision);
         plan.map(Arc::clone)

@@ -1,4 +1,4 @@
-//! What follows from an answer, for the queue, for the endpoint and for the next request.
+//! The consequences of an answer for the queue, for the endpoint and for the next request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::verdict::{Before, Verdict};
 use super::waits::{Wait, between, planned};
 use super::warn::has_passed;
 
-/// What an attempt does to the queue.
+/// The effect of an attempt on the queue.
 pub(super) struct Settled {
     pub(super) advance: u32,
     pub(super) failures: u32,
@@ -32,7 +32,7 @@ pub(super) fn settled(verdict: Verdict, before: Before, events: usize) -> Settle
     let refusals = before.refusals;
     match verdict {
         Verdict::Taken | Verdict::Drop => Settled { advance: leaves, failures: 0, refusals: 0 },
-        // The receiver has still taken nothing: if it goes on so, the endpoint is disabled.
+        // The receiver has still taken nothing: after enough time the endpoint is disabled.
         Verdict::Park => Settled { advance: leaves, failures, refusals: 0 },
         Verdict::Refused => Settled { advance: 0, failures, refusals: refusals.saturating_add(1) },
         Verdict::Retry | Verdict::Halve | Verdict::Disable(_) => {
@@ -41,17 +41,17 @@ pub(super) fn settled(verdict: Verdict, before: Before, events: usize) -> Settle
     }
 }
 
-/// How much later than planned an attempt may be and the time since the one before still count as
-/// failing: far longer than an attempt waits for a place. Beyond that nobody tried: the server was down,
+/// How much later than planned an attempt may be for the time since the attempt before to count as failing:
+/// far longer than an attempt waits for a place. A longer gap means that nobody tried: the server was down,
 /// or its clock was set.
 const LATENESS_MAX: Duration = Duration::from_secs(10 * 60);
 
-/// Attempts of a run of failures that are looked at before an endpoint is disabled. By the schedule five
-/// days have about 130; what came before so many is taken to be as long as the clock said.
+/// The attempts of a run of failures that are read before an endpoint is disabled. By the schedule five days
+/// have about 130; the time before so many counts as the clock has it.
 const RUN_MAX: usize = 1_000;
 
-/// How long an endpoint was tried: from `since` to the newest of these attempts, which are in the order
-/// of the log, the newest first; without the time in which nobody tried.
+/// How long an endpoint was tried: from `since` to the newest of these attempts, without the time in which
+/// nobody tried. The attempts are in the order of the log, the newest first.
 fn tried_for(attempts: &[Attempt], since: Timestamp) -> Duration {
     let steps = attempts.windows(2).map(|pair| {
         let (next, one) = (&pair[0].record, &pair[1]);
@@ -66,13 +66,13 @@ fn tried_for(attempts: &[Attempt], since: Timestamp) -> Duration {
 pub(super) struct Failed {
     pub(super) verdict: Verdict,
     pub(super) started_at: Timestamp,
-    /// How it ended.
+    /// How the attempt ended.
     pub(super) last: Outcome,
 }
 
 impl Deliverer {
-    /// How long to wait before the next try, if there is a wait: until after the backoff or, on 429 and 503, when the receiver
-    /// says if that is later.
+    /// The wait before the next try, if any: the backoff or, on 429 and 503, the receiver's own moment if
+    /// later.
     pub(super) fn wait_after(
         &self,
         verdict: Verdict,
@@ -147,7 +147,7 @@ impl Deliverer {
         }) else {
             return Ok(false);
         };
-        // So says the clock, which may have been set. The log knows what was waited for.
+        // The clock says so, and may have been set. The log knows the waits.
         let (from, until) = (Some(since), Some(started_at));
         let query =
             AttemptQuery { from, until, limit: RUN_MAX, brief: true, ..AttemptQuery::default() };
@@ -155,8 +155,8 @@ impl Deliverer {
         Ok(tried_for(&attempts.entries, since) >= after)
     }
 
-    /// Cuts the events to what the endpoint's rate limit lets through at once; until when it lets
-    /// nothing through, as a monotonic reading.
+    /// Cuts the events to the number that the endpoint's rate limit lets through at once. When the limit lets
+    /// nothing through, the end of the wait, as a monotonic reading.
     pub(super) fn throttle(
         &self,
         endpoint: &Endpoint,
@@ -176,14 +176,14 @@ impl Deliverer {
         (!wait.is_zero()).then(|| now.saturating_add(wait))
     }
 
-    /// Counts a request with so many events, or that is about to have them, for the rate limit.
+    /// Counts a request with so many events, sent or about to be sent, for the rate limit.
     pub(super) fn take_units(&self, endpoint: &Endpoint, events: usize) {
         if let Some(limit) = &endpoint.settings.options.rate_limit {
             self.throttle.take(endpoint.id, limit, events, self.clock.monotonic());
         }
     }
 
-    /// Counts a request that had fewer events than it was counted with.
+    /// Corrects the count of a request that had fewer events than counted.
     pub(super) fn give_units_back(&self, endpoint: &Endpoint, counted: usize, events: usize) {
         if let Some(limit) = &endpoint.settings.options.rate_limit {
             self.throttle.give_back(endpoint.id, limit, counted, events);

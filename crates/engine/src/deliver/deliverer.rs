@@ -1,4 +1,4 @@
-//! What delivering needs, whichever endpoint it is for.
+//! The means of delivering, the same for all endpoints.
 
 use std::sync::Arc;
 
@@ -29,8 +29,8 @@ pub struct Deliverer {
 }
 
 impl Deliverer {
-    /// A deliverer over the engine's store. What goes to a dataset lands in the store; all else leaves by
-    /// the transport.
+    /// A deliverer over the engine's store. Events for a dataset land in the store; all else leaves by the
+    /// transport.
     pub fn new(engine: &Engine, transport: Arc<dyn Transport>, options: Options) -> Self {
         let (store, clock) = (Arc::clone(engine.store()), Arc::clone(engine.clock()));
         let datasets = dataset::Sender::new(Arc::clone(&store), Arc::clone(&clock));

@@ -2,10 +2,10 @@
 //!
 //! Each kind of destination is a file with the same parts:
 //!
-//! - its settings, and what is the same in all its requests (`target`);
-//! - how a request is sent (`Sender::send`), with what comes back as an
-//!   [`Answer`](super::outgoing::Answer): its status is what the verdict judges, alike for all;
-//! - what the delivery log shows of a request (`logged_headers`).
+//! - its settings, and the part that all its requests share (`target`);
+//! - how a request is sent (`Sender::send`), with the outcome as an [`Answer`](super::outgoing::Answer),
+//!   whose status the verdict judges alike for all destinations;
+//! - the headers of a request in the delivery log (`logged_headers`).
 //!
 //! CONTRIBUTING.md says how to add a kind.
 
@@ -24,7 +24,7 @@ use self::dataset::Dataset;
 use self::http::Http;
 use self::sqs::Queue;
 
-/// Where an endpoint's events go, with what the way there needs.
+/// Where an endpoint's events go, with the means of the way there.
 #[derive(Debug)]
 pub(super) enum Destination {
     /// A receiver of HTTP requests.
@@ -35,7 +35,7 @@ pub(super) enum Destination {
     Dataset(Dataset),
 }
 
-/// An endpoint's destination, and what is the same in all requests to it.
+/// An endpoint's destination, and the part that all requests share.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) destination: Destination,

@@ -41,7 +41,7 @@ fn target(settings: &EndpointSettings) -> Result<Target, String> {
     Target::new(&endpoint, Some(&user))
 }
 
-/// A request, and what the log shows of its headers.
+/// A request, and its headers as in the log.
 fn request(settings: &EndpointSettings) -> (Outgoing, Vec<Header>) {
     let request_id = RequestId::new(&SystemEntropy, Timestamp::UNIX_EPOCH);
     let target = target(settings).unwrap();
@@ -164,7 +164,7 @@ fn headers_cannot_be_injected() {
         let error = refusal(&with_header(name, value));
         assert!(!error.contains(['\r', '\n', '\0']), "{error:?}");
     }
-    // What was saved before a name was reserved does not take the place of ours.
+    // A header saved before its name was reserved does not take the place of ours.
     let (sent, _) = request(&with_header("content-type", "text/evil"));
     assert_eq!(sent.headers.get_all("content-type").iter().count(), 1);
     assert_eq!(sent.headers["content-type"], JSON);

@@ -1,9 +1,9 @@
-//! Which endpoint is worked on, and when.
+//! The choice of the endpoint to work on, and of the moment.
 //!
-//! One task ([`Loop`]) hears of endpoints that may have something to do and keeps the times at which
-//! others are to be tried again; each endpoint with work has a task of its own, which steps until the
-//! queue is empty or has to wait. The lease is claimed when the work starts, kept while the endpoint
-//! waits for its next try, and given back when there is nothing to do.
+//! One task ([`Loop`]) hears of endpoints that may have something to do and keeps the times of the next
+//! tries. Each endpoint with work has a task of its own, which steps until the queue is empty or has to wait.
+//! The lease is claimed when the work starts, kept while the endpoint waits for its next try, and given back
+//! when there is nothing to do.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -19,18 +19,18 @@ use super::deliverer::Deliverer;
 use super::step::Step;
 use super::worker::Worker;
 
-/// The longest sleep between two looks at the clock: a bound for what nobody foresaw.
+/// The longest sleep between two looks at the clock: a bound for unforeseen cases.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// The wait after the first failure of the store. It doubles with each further one.
+/// The wait after the first failure of the store, doubled with each further failure.
 const STORE_WAIT: Duration = Duration::from_secs(1);
 
-/// How often that wait doubles: up to 32 seconds, so that delivery resumes soon after a long outage.
+/// How often the wait doubles: up to 32 seconds, so that delivery resumes soon after a long outage.
 const STORE_WAIT_DOUBLINGS: u32 = 5;
 
-/// Delivers for as long as it lives.
+/// Delivers until dropped.
 ///
-/// Dropping one stops it at once: bundles in flight are sent again after the next start.
+/// Dropping a dispatcher stops delivery at once: bundles in flight are sent again after the next start.
 pub struct Dispatcher {
     stop: Option<oneshot::Sender<()>>,
     main: JoinHandle<()>,
@@ -45,7 +45,7 @@ impl Dispatcher {
         Self { stop: Some(stop), main, deliverer }
     }
 
-    /// Waits until delivery has ended although nobody asked: that is a fault of ours, and nothing is
+    /// Waits until delivery has ended although nobody asked: a fault of ours, after which nothing is
     /// delivered any more.
     pub async fn failed(&mut self) {
         if let Err(error) = (&mut self.main).await {
@@ -53,8 +53,8 @@ impl Dispatcher {
         }
     }
 
-    /// Starts nothing more and waits for the requests in flight, at most this long. Those that are
-    /// cut off are sent again after the next start. Answers whether all came to their end.
+    /// Starts nothing more and waits for the requests in flight, at most until the deadline. Requests that
+    /// are cut off are sent again after the next start. Answers whether all came to their end.
     pub async fn shutdown(mut self, deadline: Duration) -> bool {
         self.deliverer.limits.close();
         self.stop = None;
@@ -71,15 +71,15 @@ impl Drop for Dispatcher {
 /// What an endpoint's task came to.
 struct TurnEnd {
     endpoint: EndpointId,
-    /// What it waits for; `None` when there is nothing to do and the lease was given back.
+    /// The wait; `None` when there is nothing to do and the lease was given back.
     asleep: Option<Asleep>,
 }
 
-/// An endpoint that is to be looked at again at a moment, or when something happens to it.
+/// An endpoint to look at again at a moment, or when something happens to the endpoint.
 struct Asleep {
-    /// When to look at it, as a monotonic reading: the wall clock may be set meanwhile.
+    /// When to look again, as a monotonic reading: the wall clock may be set meanwhile.
     due: Duration,
-    /// What to go on with; `None` when it could not be claimed.
+    /// The worker to go on with; `None` when the endpoint could not be claimed.
     worker: Option<Worker>,
     /// How often the store has failed in a row.
     store_failures: u32,
@@ -90,7 +90,7 @@ struct Asleep {
 struct Running {
     /// Whether something happened to the endpoint since the task started.
     again: bool,
-    /// Tells the task of it: it may be waiting for a receiver, and another bundle may go out.
+    /// Tells the task of news: the task may be waiting for a receiver, and another bundle may go out.
     wake: Arc<Notify>,
 }
 
@@ -149,15 +149,14 @@ impl Loop {
         }
     }
 
-    /// Something has happened to the endpoint: starts its task, or has it start again when it is
-    /// running.
+    /// Something has happened to the endpoint: starts its task, or has a running task start again.
     fn look_at(&mut self, endpoint: EndpointId) {
         if let Some(running) = self.running.get_mut(&endpoint) {
             running.again = true;
             running.wake.notify_one();
             return;
         }
-        // Whatever happened, it does not mend the store. It is looked at when that wait is over.
+        // No event mends the store. The endpoint is looked at when the wait for the store is over.
         if self.asleep.get(&endpoint).is_none_or(|asleep| asleep.store_failures == 0) {
             self.start(endpoint);
         }
@@ -178,8 +177,8 @@ impl Loop {
     fn ended(&mut self, ended: Result<TurnEnd, JoinError>) {
         let TurnEnd { endpoint, asleep } = match ended {
             Ok(ended) => ended,
-            // An endpoint whose task crashed would never be worked on again, and nobody would
-            // notice. So the crash goes on up, to whoever awaits `Dispatcher::failed`.
+            // An endpoint whose task crashed would never be worked on again, and nobody would notice. So the
+            // crash goes on up, to the caller of `Dispatcher::failed`.
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_cancelled) => return,
@@ -195,8 +194,8 @@ impl Loop {
         }
     }
 
-    /// Waits for the tasks; they end with their current step. Then gives back what is held, once what is
-    /// in flight has ended and is recorded.
+    /// Waits for the tasks, which end with their current step. Gives the leases back once the requests in
+    /// flight have ended and are recorded.
     async fn drain(mut self) {
         while let Some(ended) = self.tasks.join_next().await {
             if let Ok(TurnEnd { endpoint, asleep: Some(asleep) }) = ended {
@@ -287,7 +286,7 @@ impl<'a> Turn<'a> {
                 Step::Failed(_) if !worker.is_one_by_one() => {}
                 Step::Failed(until) | Step::Wait(until) => return Ok(self.sleep(until)),
                 Step::Gone => return Ok(None),
-                // Whatever the queue is said to hold: what is in flight holds something.
+                // Whatever the queue is said to hold, the requests in flight hold something.
                 _ if worker.is_busy() => {}
                 Step::Idle
                 | Step::Disabled

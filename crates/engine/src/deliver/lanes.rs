@@ -1,9 +1,9 @@
 //! Endpoints that take several bundles at once.
 //!
-//! The worker of such an endpoint has up to so many requests in flight, each in a task of its own that
-//! sends one bundle and records the attempt. What is in them, and what waits, is in the [`Roster`]. It
-//! can be lost at any moment: it is made anew from the store, whenever it may not be what the store has
-//! or the endpoint has changed, once no request is in flight any more.
+//! The worker of such an endpoint has up to so many requests in flight, each in a task of its own that sends
+//! a bundle and records the attempt. The [`Roster`] holds the entries in flight and the entries that wait.
+//! The roster can be lost at any moment. It is made anew from the store when its contents may differ from the
+//! store's or the endpoint has changed, as soon as no request is in flight any more.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,20 +30,19 @@ use super::throttle;
 mod roster;
 mod task;
 
-/// The longest wait for something to happen before the clock is looked at: a bound for what nobody
-/// foresaw.
+/// The longest wait for news before a look at the clock: a bound for unforeseen cases.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// Only what is known of the endpoint, and no entry.
+/// Only the state of the endpoint, and no entry.
 const NOTHING: HeadLimit = HeadLimit { events: 0, bytes: 0 };
 
-/// Entries that are read at once, at least: with bundles of one event a read is for many of them.
+/// The fewest entries of a read: with bundles of one event a read serves many bundles.
 const PAGE: usize = 128;
 
-// One read does not go past what may leave the queue behind its head.
+// A read does not go past the entries that may leave the queue behind its head.
 const _: () = assert!(PAGE as u64 <= WINDOW);
 
-/// What goes out to one endpoint at the same time. Dropping it cuts the requests off.
+/// The requests in flight to one endpoint. Dropping the lanes cuts the requests off.
 #[derive(Debug)]
 pub(super) struct Lanes {
     roster: Roster,
@@ -54,11 +53,11 @@ pub(super) struct Lanes {
     stopping: bool,
     /// Whether the last request that ended hung and failed.
     hung: bool,
-    /// The endpoint's failures in a row, with those that are not recorded yet.
+    /// The endpoint's failures in a row, unrecorded failures among them.
     failures: Arc<Failures>,
     requests: JoinSet<LaneEnded>,
-    /// What the store has not said to have recorded yet, one of a lane at most. Nothing is sent before
-    /// it has.
+    /// Outcomes that the store has not confirmed yet, at most one of a lane. Nothing is sent before the
+    /// confirmation.
     unrecorded: VecDeque<(LaneId, Judged)>,
 }
 
@@ -84,14 +83,14 @@ impl Lanes {
     }
 }
 
-/// What became of a lane's bundle; an error when nothing was sent, or nothing is known of the bundle.
+/// The outcome of a lane's bundle; an error when nothing was sent, or nothing is known of the bundle.
 #[derive(Debug)]
 struct LaneEnded {
     lane: LaneId,
     end: Result<LaneEnd, StoreError>,
 }
 
-/// What there is to do after everything that may be in flight is.
+/// What there is to do after all possible requests are in flight.
 enum Next {
     /// To wait for a request to end, or until this monotonic reading.
     Wait(Option<Duration>),
@@ -102,7 +101,7 @@ enum Next {
 }
 
 impl Deliverer {
-    /// A step of an endpoint that takes several bundles at once; `None` when it takes one.
+    /// A step of an endpoint that takes several bundles at once; `None` when the endpoint takes one.
     pub(super) async fn step_lanes(
         self: &Arc<Self>,
         common: &mut Common,
@@ -127,8 +126,7 @@ impl Deliverer {
         }
     }
 
-    /// Has the store record the first of the outcomes that are kept, if there is one. The step that this
-    /// made, if any.
+    /// Has the store record the first of the kept outcomes, if any. Answers the step made so, if any.
     async fn record_kept_of_lanes(
         &self,
         common: &mut Common,
@@ -139,7 +137,8 @@ impl Deliverer {
         self.ended(common, lanes, LaneEnded { lane, end }).await
     }
 
-    /// Waits for all requests in flight, and has the store record what is kept. The first failure.
+    /// Waits for all requests in flight, and has the store record the kept outcomes. Answers the first
+    /// failure.
     pub(super) async fn finish_lanes(
         &self,
         common: &mut Common,
@@ -214,7 +213,7 @@ impl Deliverer {
         Ok(filling.next(|due| self.moment(due)))
     }
 
-    /// Makes the roster from the store. What is there to do instead, if anything.
+    /// Makes the roster from the store. Answers a step to take instead, if any.
     async fn make_roster(
         &self,
         common: &mut Common,
@@ -258,8 +257,8 @@ impl Deliverer {
         Ok(None)
     }
 
-    /// Starts requests until no more may be in flight, or nothing is left to send now. The step that
-    /// was done instead, if any.
+    /// Starts requests until no more may be in flight, or nothing is left to send now. Answers the step done
+    /// instead, if any.
     async fn start(
         self: &Arc<Self>,
         filling: &mut Filling<'_>,
@@ -282,7 +281,7 @@ impl Deliverer {
         Ok(None)
     }
 
-    /// Reads more entries into the roster. The step that was done besides, if any.
+    /// Reads more entries into the roster. Answers the step done besides, if any.
     async fn read_on(&self, filling: &mut Filling<'_>) -> Result<Option<Step>, StoreError> {
         let Filling { plan, lanes, lease, .. } = filling;
         let window = self.store.window(lease, lanes.read_to, page(plan)).await?;
@@ -292,7 +291,7 @@ impl Deliverer {
         if window.missing.is_empty() {
             return Ok(None);
         }
-        // They are behind what was read: if they are not passed over now, only a new roster has them.
+        // These entries lie behind the entries read: unless passed over now, only a new roster has them.
         lanes.stale = true;
         let step = self.pass_over(plan, *lease, window.missing, window.state).await?;
         lanes.stale = false;
@@ -313,7 +312,7 @@ impl Deliverer {
                 return false;
             }
         }
-        // Now, and not when it is sent: the next one is let through or not before that.
+        // Counted now, and not at the sending: the limit decides about the next bundle before.
         self.take_units(endpoint, events);
         let task = LaneTask {
             plan: Arc::clone(&filling.plan),
@@ -330,7 +329,7 @@ impl Deliverer {
         true
     }
 
-    /// Takes entries whose events are gone out of the queue, with a record that says so.
+    /// Takes entries whose events are gone out of the queue, and records the reason.
     async fn pass_over(
         &self,
         plan: &Plan,
@@ -346,7 +345,7 @@ impl Deliverer {
         Ok(Step::Dropped { entries, pending })
     }
 
-    /// Takes in what became of a bundle. The step that this made, if any.
+    /// Takes in the outcome of a bundle. Answers the step made so, if any.
     async fn ended(
         &self,
         common: &mut Common,
@@ -391,7 +390,7 @@ impl Deliverer {
                 let outcome = LaneOutcome { verdict, events, refusals, retry_at };
                 lanes.roster.settle(lane, outcome);
                 lanes.hung = limits::hung(attempt.duration) && state.failures > 0;
-                // The store may not count what was queued while it recorded this, and that may be in
+                // The store may not count entries queued during the recording, and such entries may be in
                 // flight by now.
                 let pending = state.pending.max(lanes.roster.known() as u64);
                 if let Some(last) = last {
@@ -425,14 +424,14 @@ impl Filling<'_> {
         usize::try_from(bundles).unwrap_or(usize::MAX)
     }
 
-    /// Whether one more may be in flight. While the receiver has failed the last time there is one at
-    /// a time, until one is taken.
+    /// Whether one more request may be in flight. After a failure of the receiver only one request is in
+    /// flight, until the receiver takes a bundle.
     fn has_room(&self) -> bool {
         let most = if self.state.failures > 0 { 1 } else { self.bundles() };
         self.lanes.roster.in_flight() < most
     }
 
-    /// What is sent next: a lane that is due, or a new one.
+    /// The next lane to send: a lane that is due, or a new lane.
     fn lane(&mut self, limit: HeadLimit, now: Duration) -> Picked {
         let (bundles, more) = (self.bundles(), self.lanes.read_to < self.end);
         let roster = &mut self.lanes.roster;
@@ -475,8 +474,8 @@ fn page(plan: &Plan) -> HeadLimit {
     HeadLimit { events, bytes: OBJECT_BYTES_MAX }
 }
 
-/// What a task came to. A task that crashed would hold its lane for good, and nobody would notice; so the
-/// crash goes on up.
+/// The result of a task. A crashed task would hold its lane for good, and nobody would notice; so the crash
+/// goes on up.
 fn returned(ended: Result<LaneEnded, JoinError>) -> Option<LaneEnded> {
     match ended {
         Ok(ended) => Some(ended),

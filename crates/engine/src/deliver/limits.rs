@@ -1,9 +1,9 @@
 //! How much may be under way at once.
 //!
 //! Receivers whose last request hung and failed have places of their own. However many receivers stop
-//! answering, each holds a place among the others once, for one attempt, and from then on they only wait
-//! for each other. A receiver that answers, with whatever status, or refuses connections, never waits
-//! for one that hangs: it gives its place back soon.
+//! answering, each holds a place among the others once, for one attempt, and from then on waits only for
+//! other hanging receivers. A receiver that answers, with whatever status, or refuses connections, never
+//! waits for a hanging receiver, because each place is soon given back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,34 +16,34 @@ use super::render::OBJECT_BYTES_MAX;
 
 mod fair;
 
-/// Connections to receivers at once, unless there are fewer files: room for [`REQUESTS_MAX`] requests and
-/// [`SLOW_REQUESTS_MAX`] slow ones, and for connections that are kept for the next request.
+/// Connections to receivers at once, unless there are fewer files: room for [`REQUESTS_MAX`] requests,
+/// [`SLOW_REQUESTS_MAX`] slow ones, and connections kept for the next request.
 pub const CONNECTIONS_DEFAULT: usize = 10_240;
 
-/// Requests in flight to receivers that are not known to hang. A workspace that is alone has four fifths
-/// of them. A receiver that stops answering holds one for 30 seconds, so this many may stop at the same
-/// moment without anybody noticing.
+/// Requests in flight to receivers that are not known to hang. A workspace that is alone has four fifths of
+/// the places. A receiver that stops answering holds a place for 30 seconds, so as many receivers may stop at
+/// the same moment without anybody noticing.
 const REQUESTS_MAX: usize = 5_120;
 
 /// Requests in flight to receivers that hung and failed the last time.
 const SLOW_REQUESTS_MAX: usize = 1_280;
 
-/// Of the connections that there may be, one in so many is kept from new requests for what is idle
-/// between two: three eighths.
+/// Of the possible connections, three eighths are kept from new requests, for connections idle between two
+/// requests.
 const EIGHTHS_IN_FLIGHT: usize = 5;
 
-/// A request that fails after this time hung. Every receiver that is well takes much less, and so long
-/// each of those that do not answer may keep others from a place.
+/// A request that fails after this time hung. Healthy receivers take much less. Each receiver that does not
+/// answer may keep others from a place for so long.
 pub(super) const HUNG_AFTER: Duration = Duration::from_secs(2);
 
-/// Bytes of bodies that are rendered and not yet written to a connection, in KiB: 320 MiB, room for
-/// a quarter of a MiB for each of a thousand receivers of one workspace that do not read.
+/// Bytes of rendered bodies not yet written to a connection, in KiB: 320 MiB, room for a quarter of a MiB for
+/// each of a thousand receivers of one workspace that do not read.
 const BODY_KIB_MAX: usize = 320 << 10;
 
 /// The same for receivers that hung and failed the last time.
 const SLOW_BODY_KIB_MAX: usize = 80 << 10;
 
-/// What a step holds while it reads and renders, in KiB, before the size of the body is known.
+/// The KiB that a step holds while reading and rendering, before the size of the body is known.
 const RESERVED_KIB: usize = OBJECT_BYTES_MAX >> 10;
 
 const _: () =
@@ -109,7 +109,7 @@ impl Limits {
         Ok(SendPlace { request, body_kib })
     }
 
-    /// Lets nobody in any more: who waits is told so.
+    /// Lets nobody in any more, and tells everybody who waits.
     pub(super) fn close(&self) {
         self.steady.close();
         self.slow.close();
@@ -117,8 +117,8 @@ impl Limits {
 }
 
 impl SendPlace {
-    /// The body, counted until its last reference is gone, and what is left to hold while the
-    /// request is in flight.
+    /// The body, counted until its last reference is gone, and the units left to hold while the request is in
+    /// flight.
     pub(super) fn with_body(mut self, body: Bytes) -> (Bytes, HeldUnits) {
         self.body_kib.keep(body.len().div_ceil(1 << 10));
         (Bytes::from_owner(Counted { body, _kib: self.body_kib }), self.request)

@@ -51,7 +51,7 @@ pub use step::Step;
 pub use transport::{NetTransport, Transport};
 pub use worker::Worker;
 
-/// Starts delivering what is queued in the engine's store, over the network, on the current runtime. Fails
+/// Starts delivering the queued events of the engine's store, over the network, on the current runtime. Fails
 /// when TLS cannot be set up.
 pub fn start(engine: &Engine, options: Options) -> Result<Dispatcher, rustls::Error> {
     let transport = NetTransport::new(

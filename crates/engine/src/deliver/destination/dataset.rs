@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use super::super::outgoing::{Answer, Outgoing, Unanswered};
 use super::super::request::{self, Template, content_type};
 
-/// The dataset that an endpoint's events land in.
+/// The dataset for an endpoint's events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Dataset {
     workspace: WorkspaceId,
@@ -24,7 +24,7 @@ pub(in super::super) struct Dataset {
     endpoint: EndpointId,
 }
 
-/// An endpoint's dataset. There is no request to it: only the body counts.
+/// An endpoint's dataset. No request goes there: only the body counts.
 pub(super) fn target(
     endpoint: &Endpoint,
     dataset: DatasetId,
@@ -85,7 +85,7 @@ impl Sender {
             Ok(rows) => Ok(answer(200, format!(r#"{{"rows":{rows}}}"#))),
             // As a receiver that is gone for good: the endpoint is disabled and says why.
             Err(StoreError::NotFound(entity)) => Ok(answer(410, format!("no such {entity}"))),
-            // The store is ours: its failure is none of the dataset.
+            // The store is ours: its failure is not the dataset's fault.
             Err(error) => Err(Unanswered::Unable(error.to_string())),
         }
     }

@@ -14,14 +14,15 @@ use super::super::outgoing::{Answer, Deadline, Outgoing, Read, Unanswered, read}
 use super::super::request::{self, Template, insert_bearer};
 use crate::net::{Client, Guard, Sockets};
 
-/// How much of an answer is read. The log keeps 100,000 characters, of at most four bytes each; what
-/// is over 1 MiB is left unread and the connection is closed.
+/// How much of an answer is read. The log keeps 100,000 characters, of at most four bytes each. The rest over
+/// 1 MiB is left unread and the connection is closed.
 pub(in super::super) const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// How an endpoint's requests are sent.
 #[derive(Debug, Clone, Default)]
 pub struct Http {
-    /// What to fetch a bearer token with, and the workspace whose share of the kept tokens has it.
+    /// The client for fetching a bearer token, and the workspace whose share of the kept tokens has the
+    /// token.
     pub oauth2: Option<(WorkspaceId, Arc<OAuth2Client>)>,
     /// Whether any certificate is taken for the receiver's.
     pub danger_accept_invalid_certs: bool,
@@ -36,8 +37,8 @@ impl Http {
     }
 }
 
-/// How an endpoint's requests are sent, and what all of them have. Fails when nothing can be sent; the
-/// text is for the log.
+/// How an endpoint's requests are sent, and the part that all of them share. Fails when nothing can be sent;
+/// the text is for the log.
 pub(super) fn target(
     endpoint: &Endpoint,
     api_user: Option<&ApiUser>,
@@ -75,8 +76,7 @@ impl Sender {
         Ok(Self { trusting_client, tokens: Tokens::new(client.clone(), clock), client })
     }
 
-    /// Sends a request with the token that it needs. A token that was kept and is refused is fetched
-    /// anew, once.
+    /// Sends a request with its token, if any. A kept token that the receiver refuses is fetched anew, once.
     pub(in super::super) async fn send(
         &self,
         to: &Http,

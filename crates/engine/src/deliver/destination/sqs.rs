@@ -7,8 +7,8 @@ use url::Url;
 use super::super::outgoing::Outgoing;
 use super::super::request::{self, Template};
 
-/// The region of a queue whose URL does not name one: that of servers that speak the protocol and
-/// know no regions.
+/// The region of a queue whose URL names none: servers that speak the protocol but know no regions use this
+/// default.
 const REGION_DEFAULT: &str = "us-east-1";
 
 /// An endpoint's queue.
@@ -23,8 +23,8 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The queue of an endpoint. Fails when its URL or keys can be nobody's; the text is for the
-    /// delivery log.
+    /// The queue of an endpoint. Fails when its URL or keys cannot be valid; the text is for the delivery
+    /// log.
     fn new(id: EndpointId, url: &Url, settings: &EndpointSettings) -> Result<Self, String> {
         let name = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
         if name.is_empty() || url.query().is_some() || url.fragment().is_some() {
@@ -45,7 +45,7 @@ impl Queue {
     }
 }
 
-/// An endpoint's queue, and what all requests to it have. Fails when nothing can be sent; the text is for
+/// An endpoint's queue, and the part that all requests share. Fails when nothing can be sent; the text is for
 /// the log.
 pub(super) fn target(endpoint: &Endpoint) -> Result<(Queue, Template), String> {
     let settings = &endpoint.settings;
@@ -79,7 +79,7 @@ pub(in super::super) use absent::Sender;
 #[cfg(feature = "sqs")]
 pub(in super::super) use sending::Sender;
 
-/// What a build without the SDK says.
+/// The answer of a build without the SDK.
 #[cfg(not(feature = "sqs"))]
 mod absent {
     use std::sync::Arc;
@@ -142,13 +142,13 @@ mod sending {
     use super::Queue;
     use crate::net::Client;
 
-    /// How long the body of an answer may take once its head is there: it is one packet.
+    /// How long the body of an answer may take after the head: the body is one packet.
     const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// Marks, for what reads it here, an answer that broke off.
+    /// Marks an answer that broke off, for the reader in this file.
     const BROKEN: HeaderName = HeaderName::from_static("x-hookyard-answer-broken");
 
-    /// The most bytes of an answer that are read: it names a message or an error.
+    /// The most bytes of an answer that are read: an answer names a message or an error.
     const ANSWER_BYTES_MAX: usize = 64 << 10;
 
     /// The most attributes that a message may have (the SQS developer guide).
@@ -174,8 +174,7 @@ mod sending {
             Self { http, time: SharedTimeSource::new(EngineTime(clock)), endpoint_url }
         }
 
-        /// Sends one request as one message. What SQS answers is the answer; the caller bounds the
-        /// time.
+        /// Sends a request as a message. The answer of SQS is the answer; the caller bounds the time.
         pub(in super::super::super) async fn send(
             &self,
             queue: &Queue,
@@ -196,7 +195,8 @@ mod sending {
             match message.send().await {
                 Ok(sent) => Ok(taken(&sent)),
                 Err(error) => match error.raw_response() {
-                    // What broke off after a success is one: the message is in the queue.
+                    // An answer that broke off after a success counts as a success: the message is in the
+                    // queue.
                     Some(response)
                         if !response.status().is_success()
                             || response.headers().get(BROKEN.as_str()).is_some() =>
@@ -228,7 +228,7 @@ mod sending {
         }
     }
 
-    /// The headers of a delivery as the attributes of a message, as many as one may have. Basic and
+    /// The headers of a delivery as the attributes of a message, as many as a message may have. Basic and
     /// bearer credentials are not for queues.
     fn attributes(
         headers: &HeaderMap,

@@ -1,9 +1,8 @@
-//! Which entries go out together, and which wait for others.
+//! The choice of the entries that go out together, and of the entries that wait for others.
 //!
-//! An entry is free or in a lane. Of the entries with one key, those in a lane are the first ones, and
-//! they are all in the same lane: that is what keeps the order of each key, whatever becomes of the
-//! lanes. A lane is there from the moment at which its first bundle is put together until nothing of it
-//! has to be sent by itself any more.
+//! An entry is free or in a lane. Of the entries with the same key, the first are in a lane, all in the same
+//! lane. So the order of each key holds, whatever becomes of the lanes. A lane lasts from the making of its
+//! first bundle until none of its entries has to be sent by itself any more.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -26,7 +25,7 @@ pub(super) struct LaneEntry {
     pub(super) queued_at: Timestamp,
 }
 
-/// Names a lane for as long as it is there.
+/// Names a lane for the lane's lifetime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LaneId(u64);
 
@@ -41,19 +40,19 @@ struct Lane {
     refusals: u32,
     /// How often in a row this server lacked the means to send.
     unable: u32,
-    /// Nothing is sent before this moment, which is a monotonic reading.
+    /// Nothing is sent before this moment, a monotonic reading.
     retry_at: Option<Duration>,
-    /// Whether its first entries are in flight.
+    /// Whether the lane's first entries are in flight.
     in_flight: bool,
 }
 
-/// What is sent of a lane at once.
+/// The part of a lane that is sent at once.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct LaneBundle {
     pub(super) entries: Vec<LaneEntry>,
-    /// How often it has failed so far.
+    /// How often the bundle has failed so far.
     pub(super) failures: u32,
-    /// How often its one event was refused alone so far.
+    /// How often the bundle's only event was refused alone so far.
     pub(super) refusals: u32,
 }
 
@@ -61,27 +60,27 @@ pub(super) struct LaneBundle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LaneOutcome {
     pub(super) verdict: Verdict,
-    /// How many of the entries were in it.
+    /// How many of the entries were in the bundle.
     pub(super) events: usize,
     pub(super) refusals: u32,
-    /// When it is sent again, as a monotonic reading.
+    /// When the bundle is sent again, as a monotonic reading.
     pub(super) retry_at: Option<Duration>,
 }
 
-/// What came of putting a new lane together.
+/// The result of putting a new lane together.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Picked {
     Lane(LaneId),
-    /// There may be more for it behind the entries that are known.
+    /// More entries for the lane may follow behind the known entries.
     Short,
     /// All keys are in lanes.
     Nothing,
 }
 
-/// The entries that are known.
+/// The known entries.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    /// Those in no lane, places ascending.
+    /// Entries in no lane, places ascending.
     free: VecDeque<LaneEntry>,
     lanes: Vec<Lane>,
     /// How many lanes there have been.
@@ -89,9 +88,9 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    /// The entries of a queue from its head on, and the bundles that failed so far, with the monotonic
-    /// reading before which each is not sent. Bundles that do not fit together, because the path of the
-    /// key was changed, are taken apart.
+    /// The entries of a queue from its head on, and the bundles that failed so far. Each bundle has the
+    /// monotonic reading of its next try. Bundles that do not fit together, because the path of the key was
+    /// changed, are taken apart.
     pub(super) fn new(entries: Vec<LaneEntry>, held: &[(Held, Option<Duration>)]) -> Self {
         let mut roster = Self::default();
         let owner: HashMap<u64, usize> = match is_orderly(&entries, &owners(held)) {
@@ -152,25 +151,25 @@ impl Roster {
         self.lanes.iter().filter(|lane| lane.in_flight).count()
     }
 
-    /// How many entries are known, wherever they are.
+    /// How many entries are known, free or in lanes.
     pub(super) fn known(&self) -> usize {
         self.free.len() + self.lanes.iter().map(|lane| lane.entries.len()).sum::<usize>()
     }
 
-    /// A lane that something may be sent of now.
+    /// A lane that has something to send now.
     pub(super) fn due(&self, now: Duration) -> Option<LaneId> {
         let due = |lane: &&Lane| !lane.in_flight && lane.retry_at.is_none_or(|at| at <= now);
         self.lanes.iter().find(due).map(|lane| lane.id)
     }
 
-    /// When the next of the lanes that wait is due.
+    /// When the next of the waiting lanes is due.
     pub(super) fn next_retry(&self) -> Option<Duration> {
         let waiting = self.lanes.iter().filter(|lane| !lane.in_flight);
         waiting.filter_map(|lane| lane.retry_at).min()
     }
 
-    /// Makes a lane of the first free entries whose keys are in no lane. `more`: whether entries may
-    /// follow that are not known yet.
+    /// Makes a lane of the first free entries whose keys are in no lane. `more`: whether unknown entries may
+    /// follow.
     pub(super) fn pick(&mut self, limit: HeadLimit, more: bool) -> Picked {
         let taken: HashSet<Key> =
             self.lanes.iter().flat_map(|lane| lane.entries.iter().map(|entry| entry.key)).collect();
@@ -198,7 +197,7 @@ impl Roster {
         Picked::Lane(self.make(chosen))
     }
 
-    /// What would be sent of a lane now.
+    /// How many entries of a lane would be sent now.
     pub(super) fn next_bundle(&self, id: LaneId) -> usize {
         let lane = self.lanes.iter().find(|lane| lane.id == id);
         lane.map_or(0, |lane| lane.entries.len().min(lane.bisection.most(lane.refusals)))
@@ -217,15 +216,15 @@ impl Roster {
         }
     }
 
-    /// Takes in that nobody will hear what became of the bundle of a lane: it is to be sent again as it
-    /// was.
+    /// Gives up on the outcome of a lane's bundle, which nobody will hear: the bundle is to be sent again
+    /// unchanged.
     pub(super) fn repeat(&mut self, id: LaneId) {
         if let Some(lane) = self.lane(id) {
             lane.in_flight = false;
         }
     }
 
-    /// Takes in what became of the bundle of a lane.
+    /// Takes in the outcome of a lane's bundle.
     pub(super) fn settle(&mut self, id: LaneId, outcome: LaneOutcome) {
         let LaneOutcome { verdict, events, refusals, retry_at } = outcome;
         let Some(lane) = self.lane(id) else { return };
@@ -247,8 +246,8 @@ impl Roster {
         self.keep(id, stay);
     }
 
-    /// Takes in that the bundle of a lane could not be sent, and is as it was; how often in a row that
-    /// had happened before.
+    /// Notes that a lane's bundle could not be sent and is unchanged. Answers how often in a row that had
+    /// happened before.
     pub(super) fn unable(&mut self, id: LaneId) -> u32 {
         let Some(lane) = self.lane(id) else { return 0 };
         lane.in_flight = false;
@@ -257,22 +256,22 @@ impl Roster {
         before
     }
 
-    /// Sends nothing of a lane before this moment, which is a monotonic reading.
+    /// Sends nothing of a lane before this moment, a monotonic reading.
     pub(super) fn wait(&mut self, id: LaneId, until: Duration) {
         if let Some(lane) = self.lane(id) {
             lane.retry_at = Some(until);
         }
     }
 
-    /// Takes in that the first entry of a lane has left without a request.
+    /// Notes that the first entry of a lane has left without a request.
     pub(super) fn unsent(&mut self, id: LaneId) {
         let Some(lane) = self.lane(id) else { return };
         lane.entries.drain(..lane.entries.len().min(1));
         self.keep(id, 0);
     }
 
-    /// Sends nothing of a lane now. One that nothing was ever sent of is taken apart, so that others
-    /// may join its entries.
+    /// Sends nothing of a lane now. A lane that never sent anything is taken apart, so that others may join
+    /// its entries.
     pub(super) fn rest(&mut self, id: LaneId) {
         let new = |lane: &mut Lane| lane.failures == 0 && lane.bisection.suspects() == 0;
         if self.lane(id).is_some_and(new) {
@@ -292,7 +291,7 @@ impl Roster {
     }
 }
 
-/// Which bundle an entry is in, by its place.
+/// The bundle of each entry, by the entry's place.
 fn owners(held: &[(Held, Option<Duration>)]) -> HashMap<u64, usize> {
     let own = |(lane, (held, _)): (usize, &(Held, Option<Duration>))| -> Vec<(u64, usize)> {
         held.entries.iter().map(|place| (*place, lane)).collect()
@@ -300,7 +299,7 @@ fn owners(held: &[(Held, Option<Duration>)]) -> HashMap<u64, usize> {
     held.iter().enumerate().flat_map(own).collect()
 }
 
-/// Whether the entries before one that is in a bundle are in the same one if they have its key.
+/// Whether, for each entry in a bundle, all earlier entries with its key are in the same bundle.
 fn is_orderly(entries: &[LaneEntry], owner: &HashMap<u64, usize>) -> bool {
     let mut last: HashMap<Key, Option<usize>> = HashMap::new();
     entries.iter().all(|entry| {

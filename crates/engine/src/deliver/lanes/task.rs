@@ -1,4 +1,4 @@
-//! One bundle of a lane, from rendering to the record.
+//! A bundle of a lane, from rendering to the record.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,7 +18,7 @@ use super::roster::LaneBundle;
 pub(super) struct Failures(Mutex<u32>);
 
 impl Failures {
-    /// A poisoned lock is taken all the same: it is one number.
+    /// A poisoned lock is taken all the same: the value is a single number.
     pub(super) fn lock(&self) -> MutexGuard<'_, u32> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -37,17 +37,17 @@ pub(super) struct LaneTask {
 /// How the sending of a bundle ended.
 #[derive(Debug)]
 pub(super) enum LaneEnd {
-    /// It was sent, and the attempt is recorded.
+    /// The bundle was sent, and the attempt is recorded.
     Settled { judged: Judged, state: QueueState },
-    /// It was sent, and whether the attempt is recorded is not known.
+    /// The bundle was sent, but the attempt may not be recorded.
     Unrecorded { judged: Judged, error: StoreError },
     /// The first event can never be sent, and is parked.
     Unsent { pending: u64 },
-    /// The first event can never be sent, and whether it is parked is not known.
+    /// The first event can never be sent, but may not be parked.
     MaybeUnsent(StoreError),
-    /// This server lacked the means to send it.
+    /// This server lacked the means to send.
     Unable(Unable),
-    /// The endpoint is not what it was any more, or events are gone; nothing was sent.
+    /// The endpoint has changed, or events are gone; nothing was sent.
     Outdated,
     /// Delivery is stopping, and nothing was sent.
     Stopping,

@@ -1,4 +1,4 @@
-//! A number of places that workspaces share.
+//! A number of places, shared by workspaces.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,32 +8,32 @@ use tokio::sync::oneshot;
 
 use super::Stopping;
 
-/// How many times what is left free a workspace may hold. One that wants everything gets four fifths,
-/// two get four ninths each, and something is always left for the next one: the dynamic thresholds that
-/// switches divide their buffers by.
+/// A workspace may hold this many times the places left free. A single workspace that wants everything gets
+/// four fifths, two get four ninths each, and something is always left for the next workspace: the dynamic
+/// thresholds that switches divide their buffers by.
 pub(super) const TIMES_FREE: usize = 4;
 
-/// How many times what it holds an endpoint leaves of what its workspace may still take, so that
-/// endpoints with many bundles at a time leave room for some forty that have one.
+/// An endpoint leaves this many times its own places of the rest that its workspace may take. So endpoints
+/// with many bundles at a time leave room for some forty with a single bundle.
 const TIMES_LEFT: usize = 8;
 
-/// How many that wait are looked at for the next free place. Those that may not have one now go to the
-/// end, so each has its turn.
+/// How many waiting endpoints are looked at for the next free place. Endpoints that may not have a place now
+/// go to the end, so each has its turn.
 const LOOKS_MAX: usize = 64;
 
-/// Whose place it is.
+/// The holder of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Holder {
     pub(crate) workspace: WorkspaceId,
     pub(crate) endpoint: EndpointId,
 }
 
-/// Places for those who ask, with a share for each workspace and in it for each endpoint.
+/// Places, with a share for each workspace and within the share for each endpoint.
 ///
-/// A workspace that holds nothing may take whatever is free; one that holds something, no more than
-/// [`TIMES_FREE`] times what stays free. In what its workspace may still take, an endpoint that holds
-/// nothing may take the last; one that holds something leaves [`TIMES_LEFT`] times that. Who has to wait
-/// is served in turns: workspace by workspace, and endpoint by endpoint in each.
+/// A workspace that holds nothing may take all free places; any other workspace holds no more than
+/// [`TIMES_FREE`] times the places that stay free. In the workspace's rest, an endpoint that holds nothing
+/// may take the last place; any other endpoint leaves [`TIMES_LEFT`] times its own places. Waiting callers
+/// are served in turns: workspace by workspace, and endpoint by endpoint in each.
 #[derive(Debug)]
 pub(super) struct Fair(Mutex<State>);
 
@@ -42,16 +42,16 @@ struct State {
     free: usize,
     closed: bool,
     groups: HashMap<WorkspaceId, Group>,
-    /// The workspaces in which somebody waits, the next one first.
+    /// The workspaces with waiting callers, the next first.
     turns: VecDeque<WorkspaceId>,
 }
 
-/// What a workspace holds, and who waits in it.
+/// The places that a workspace holds, and the waiting callers.
 #[derive(Debug, Default)]
 struct Group {
     held: usize,
     members: HashMap<EndpointId, Member>,
-    /// The endpoints that wait, the next one first.
+    /// The waiting endpoints, the next first.
     turns: VecDeque<EndpointId>,
 }
 
@@ -67,7 +67,7 @@ struct Waiter {
     place: oneshot::Sender<HeldUnits>,
 }
 
-/// Units of the places, given back when this is dropped.
+/// Units of the places, given back on drop.
 #[derive(Debug)]
 pub(crate) struct HeldUnits {
     of: Arc<Fair>,
@@ -108,7 +108,7 @@ impl Fair {
         waiting.await.map_err(|_| Stopping)
     }
 
-    /// Lets nobody in any more: who waits is told so.
+    /// Lets nobody in any more, and tells everybody who waits.
     pub(super) fn close(&self) {
         let waiting: Vec<_> = {
             let mut state = self.lock();
@@ -143,7 +143,8 @@ impl Fair {
 }
 
 impl State {
-    /// How much more the workspace could take after these units; `None` when they are too many.
+    /// How much more the workspace could take after these units; `None` when there are too few places for
+    /// these units.
     fn room_after(&self, workspace: WorkspaceId, units: usize) -> Option<usize> {
         let left = self.free.checked_sub(units)?;
         let held = self.groups.get(&workspace).map_or(0, |group| group.held);
@@ -195,7 +196,7 @@ impl State {
         member.waiting.push_back(waiter);
     }
 
-    /// Gives what is free to those who wait and may have it.
+    /// Gives the free places to waiting callers that may have them.
     fn serve(&mut self, of: &Arc<Fair>) {
         let mut misses = 0;
         while misses < self.turns.len().min(LOOKS_MAX) {
@@ -209,7 +210,7 @@ impl State {
         }
     }
 
-    /// Gives a place to the next endpoint of the workspace that may have one; whether one could.
+    /// Gives a place to the next endpoint of the workspace that may have a place. Answers whether any could.
     fn serve_one_of(&mut self, of: &Arc<Fair>, workspace: WorkspaceId) -> bool {
         let mut misses = 0;
         loop {
@@ -226,8 +227,8 @@ impl State {
         }
     }
 
-    /// Puts an endpoint that had its turn behind the others if it still waits, and forgets one that
-    /// neither waits nor holds anything. Whether it waits.
+    /// Puts an endpoint that had its turn behind the others if still waiting, and forgets an endpoint that
+    /// neither waits nor holds anything. Answers whether the endpoint waits.
     fn keep(&mut self, workspace: WorkspaceId, endpoint: EndpointId) -> bool {
         let Some(group) = self.groups.get_mut(&workspace) else { return false };
         let Some(member) = group.members.get(&endpoint) else { return false };
@@ -243,7 +244,7 @@ impl State {
         waits
     }
 
-    /// Gives a place to the first that waits for the endpoint, passing over those who gave up.
+    /// Gives a place to the first caller waiting for the endpoint, and passes over callers who gave up.
     fn serve_endpoint(&mut self, of: &Arc<Fair>, holder: Holder) -> bool {
         loop {
             let group = self.groups.get_mut(&holder.workspace);

@@ -29,7 +29,7 @@ fn most(events: usize) -> HeadLimit {
     HeadLimit { events, ..ALL }
 }
 
-/// The places of what leaves with a new lane.
+/// The places of the entries that leave with a new lane.
 fn picked(roster: &mut Roster, limit: HeadLimit) -> (LaneId, Vec<u64>) {
     let Picked::Lane(id) = roster.pick(limit, false) else { panic!("no lane") };
     let events = roster.next_bundle(id);
@@ -99,7 +99,7 @@ fn a_refused_bundle_is_halved_within_its_lane() {
     roster.settle(lane, outcome(Verdict::Taken, 3));
     assert_eq!(places(&roster.begin(lane, roster.next_bundle(lane))), [3]);
     roster.settle(lane, LaneOutcome { refusals: 1, ..outcome(Verdict::Refused, 1) });
-    // The others are free, and the one that was refused alone stays so.
+    // The others are free, and the entry refused alone stays alone.
     assert_eq!(picked(&mut roster, ALL).1, [4, 5, 6, 7]);
     let alone = roster.begin(lane, roster.next_bundle(lane));
     assert_eq!((places(&alone), alone.refusals), (vec![3], 1));
@@ -117,7 +117,7 @@ fn bundles_that_failed_before_a_start_are_put_together_again() {
     let first = roster.begin(lane, roster.next_bundle(lane));
     assert_eq!((places(&first), first.failures), (vec![1, 5], 2));
     assert_eq!(picked(&mut roster, ALL).1, [4]);
-    // With another path of the key they may not fit together any more.
+    // With another path of the key the bundles may not fit together any more.
     for wrong in [[held(&[2], 1), held(&[1], 1)], [held(&[0], 1), held(&[2], 1)]] {
         let mut roster = Roster::new(all.clone(), &wrong);
         assert_eq!(roster.lanes(), 0, "{wrong:?}");
@@ -141,14 +141,14 @@ fn a_lane_that_may_not_leave_is_open_to_others() {
     assert_eq!(picked(&mut roster, ALL).1, [1, 2]);
 }
 
-/// What happens next, each by a number that says to which lane, and how.
+/// The next happenings, each by a number for the lane and for the kind.
 fn verdicts() -> impl Strategy<Value = Vec<(u8, u8, u8)>> {
     proptest::collection::vec(any::<(u8, u8, u8)>(), 1..400)
 }
 
 proptest! {
-    /// Whatever receivers answer: of one key, one bundle is in flight at a time, nothing overtakes,
-    /// and nothing is lost.
+    /// Whatever receivers answer: each key has at most one bundle in flight, nothing overtakes, and nothing
+    /// is lost.
     #[test]
     fn each_key_keeps_its_order(
         keys in prop::collection::vec(0_u64..6, 0..80),

@@ -8,7 +8,7 @@ fn holder(workspace: i32, endpoint: i32) -> Holder {
     Holder { workspace: WorkspaceId(workspace), endpoint: EndpointId(endpoint) }
 }
 
-/// Takes places for as long as there are any for it.
+/// Takes places for as long as any are to be had.
 async fn take_all(places: &Arc<Fair>, whose: impl Fn(usize) -> Holder) -> Vec<HeldUnits> {
     let mut held = Vec::new();
     while let Some(place) = at_once(places, whose(held.len())).await {
@@ -87,7 +87,7 @@ async fn who_waits_is_served_in_turns() {
         rest.push(place);
     }
     let (told, mut order) = tokio::sync::mpsc::unbounded_channel();
-    // Twenty of one workspace, ten of them of one endpoint, and then one of another.
+    // Twenty of the first workspace, ten of them of the same endpoint, and then one of another workspace.
     let waiting = (0..10).map(|_| (1, 1)).chain((0..10).map(|nth| (1, 2 + nth))).chain([(2, 1)]);
     for (workspace, endpoint) in waiting {
         let (places, told) = (Arc::clone(&places), told.clone());
@@ -129,8 +129,8 @@ async fn whoever_gives_up_costs_nothing() {
 }
 
 proptest! {
-    /// Whatever is taken, waited for, given up and given back in whatever order: nothing is lost, and
-    /// nobody waits while there is a place for them.
+    /// Places are taken, waited for, given up and given back in any order: nothing is lost, and nobody waits
+    /// while a suitable place is free.
     #[test]
     fn places_are_neither_lost_nor_withheld(
         total in 1_usize..40,
