@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 use super::{DisabledReason, EndpointOptions, EndpointSecrets, Secret};
 use crate::id::{ApplicationId, DatasetId, EndpointId, EventTypeId, WorkspaceId};
 
-/// The `maximum_events` of an endpoint that does not say (docs/spec/ultracart.md#choices).
+/// The `maximum_events` of an endpoint without a value (docs/spec/ultracart.md#choices).
 pub const MAXIMUM_EVENTS_DEFAULT: i32 = 100;
 
-/// The `maximum_size` of an endpoint that does not say, in bytes, and the cap at delivery
+/// The `maximum_size` of an endpoint without a value, in bytes, and the cap at delivery
 /// (docs/spec/ultracart.md#choices).
 pub const MAXIMUM_SIZE_DEFAULT: i32 = 900_000;
 
-/// How a delivery proves who sent it.
+/// How a delivery proves the sender's identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum AuthKind {
     /// Not at all.
@@ -29,7 +29,7 @@ pub enum AuthKind {
     AwsIam,
 }
 
-/// The date of the object model that an endpoint asked for. Each SDK generation knows exactly one
+/// The date of the object model requested by an endpoint. Each SDK generation knows exactly one date
 /// (docs/spec/ultracart.md#trap-3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ApiVersion {
@@ -41,7 +41,7 @@ pub enum ApiVersion {
     V20170301,
 }
 
-/// What an endpoint's owner decides, without its subscriptions.
+/// The owner's choices for an endpoint, without the subscriptions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointSettings {
     /// The target, an absolute http or https URL.
@@ -52,7 +52,7 @@ pub struct EndpointSettings {
     /// A note for people, at most 2,000 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comments: Option<String>,
-    /// How deliveries prove who sent them.
+    /// How deliveries prove the sender's identity.
     pub auth: AuthKind,
     /// The user of [`AuthKind::Basic`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,27 +66,27 @@ pub struct EndpointSettings {
     /// The secret of [`AuthKind::AwsIam`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iam_secret_key: Option<Secret>,
-    /// The model date that was asked for; absent means the latest.
+    /// The requested model date; absent means the latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_version: Option<ApiVersion>,
-    /// The most events of one bundle, as submitted.
+    /// The most events of a bundle, as submitted.
     pub maximum_events: i32,
-    /// The most bytes of one bundle, as submitted; capped at delivery.
+    /// The most bytes of a bundle, as submitted; capped at delivery.
     pub maximum_size: i32,
     /// Whether bundles are gzipped and sent as base64 text.
     pub compress_events: bool,
     /// Whether nothing is queued or sent.
     pub disabled: bool,
-    /// What the UltraCart API cannot say.
+    /// Settings beyond the UltraCart API.
     #[serde(default)]
     pub options: EndpointOptions,
 }
 
-/// What the target of an endpoint begins with whose events land in a dataset; then comes its number.
+/// The start of an endpoint's target for events stored in a dataset; the dataset's number follows.
 pub const DATASET_SCHEME: &str = "dataset:";
 
 impl EndpointSettings {
-    /// The settings of an endpoint of which only the target is known.
+    /// The settings of an endpoint with only a known target.
     pub fn to_url(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -106,14 +106,14 @@ impl EndpointSettings {
         }
     }
 
-    /// The dataset that events land in instead of being sent, where the target is one.
+    /// The dataset for the events, if the target is a dataset. Such events are stored and not sent.
     pub fn dataset(&self) -> Option<DatasetId> {
         let number = self.url.strip_prefix(DATASET_SCHEME)?;
         let digits = number.bytes().all(|byte| byte.is_ascii_digit());
         digits.then(|| number.parse().ok()).flatten()
     }
 
-    /// The settings without their secrets, and the secrets.
+    /// The settings without secrets, and the secrets.
     pub fn split(mut self) -> (Self, EndpointSecrets) {
         let mut secrets = EndpointSecrets {
             basic_password: self.basic_password.take(),
@@ -124,7 +124,7 @@ impl EndpointSettings {
         (self, secrets)
     }
 
-    /// What [`EndpointSettings::split`] took apart.
+    /// Undoes [`EndpointSettings::split`].
     pub fn join(mut self, secrets: EndpointSecrets) -> Self {
         let EndpointSecrets { basic_password, iam_secret_key, signing, headers, auth } = secrets;
         self.basic_password = basic_password;
@@ -136,21 +136,21 @@ impl EndpointSettings {
 
 /// Endpoint x event type.
 ///
-/// One that was cancelled is kept with `active` false: its events that are still queued go out with
-/// the expansion that it had.
+/// A cancelled subscription is kept with `active` false: events still in the queue go out with the old
+/// expansion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
     /// The event type.
     pub event_type: EventTypeId,
     /// Whether events of the type are queued for the endpoint.
     pub active: bool,
-    /// What to send beyond the base object, exactly as submitted: a comma list of dotted paths.
+    /// The parts to send beyond the base object, exactly as submitted: a comma list of dotted paths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expansion: Option<String>,
     /// A note for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comments: Option<String>,
-    /// The rule that an event must match, exactly as submitted.
+    /// The rule for an event to match, exactly as submitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
 }
@@ -158,22 +158,23 @@ pub struct Subscription {
 /// An outbound target with its subscriptions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Its number.
+    /// The endpoint's number.
     pub id: EndpointId,
-    /// The workspace that owns it.
+    /// The owning workspace.
     pub workspace: WorkspaceId,
-    /// Counts the changes of settings and subscriptions, from 1. An attempt names the revision it
-    /// was made with, so that its request can be shown as it was.
+    /// The number of the revision: counts from 1 and grows with each change of settings and subscriptions. An
+    /// attempt names the revision in use, to show the request in its original form later.
     pub revision: u32,
-    /// When it was registered.
+    /// When the endpoint was registered.
     pub created_at: Timestamp,
-    /// Why Hookyard disabled it; `None` while it is enabled, or when its owner disabled it.
+    /// Why Hookyard disabled the endpoint; `None` for an enabled endpoint, or after the owner disabled the
+    /// endpoint.
     pub disabled_reason: Option<DisabledReason>,
-    /// The application whose token registered it.
+    /// The application of the registering token.
     pub application: Option<ApplicationId>,
-    /// What its owner decided.
+    /// The owner's choices.
     pub settings: EndpointSettings,
-    /// Its subscriptions, event types ascending.
+    /// The subscriptions, event types ascending.
     pub subscriptions: Vec<Subscription>,
 }
 
@@ -183,7 +184,7 @@ impl Endpoint {
         self.subscriptions.iter().find(|subscription| subscription.event_type == event_type)
     }
 
-    /// Whether events of the type are queued for this endpoint now.
+    /// Whether events of the type are queued for the endpoint now.
     pub fn wants(&self, event_type: EventTypeId) -> bool {
         !self.settings.disabled
             && self.subscription(event_type).is_some_and(|subscription| subscription.active)

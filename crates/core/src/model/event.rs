@@ -3,60 +3,60 @@ use jiff::Timestamp;
 
 use crate::id::{EndpointId, EventTypeId, Seq, WorkspaceId};
 
-/// An event on its way into the journal.
+/// A new event, before the journal has a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
-    /// Its type.
+    /// The event's type.
     pub event_type: EventTypeId,
-    /// The publisher's id. With `source` it makes the event unique in its workspace.
+    /// The publisher's id. Id and `source` together make the event unique in its workspace.
     pub id: String,
-    /// The publisher's name for where it happened, a URI reference.
+    /// The publisher's name for the place of the occurrence, a URI reference.
     pub source: String,
-    /// The other CloudEvents attributes, as the text of one JSON object; empty when there are none.
+    /// The other CloudEvents attributes, as the text of a JSON object; empty without other attributes.
     pub attributes: String,
-    /// The published object: the exact text of a JSON object. It is kept for longer than its request, so
-    /// it must be no part of a larger buffer.
+    /// The published object: the exact text of a JSON object. The object outlives the request, so the bytes
+    /// must be no part of a larger buffer.
     pub object: Bytes,
-    /// The endpoints that it matched, ascending.
+    /// The matched endpoints, ascending.
     pub matched: Vec<EndpointId>,
-    /// The version of the workspace whose endpoints it was matched with. The version may have become an
-    /// older one meanwhile: the event was then matched without what was changed since.
+    /// The version of the workspace at the match. Meanwhile the version may be outdated: then the match lacks
+    /// all later changes.
     pub matched_at: u64,
 }
 
-/// One published fact, as the journal keeps it.
+/// A published fact in the journal's form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Its number in the journal.
+    /// The event's number in the journal.
     pub seq: Seq,
-    /// The workspace that it was published in.
+    /// The workspace of the publication.
     pub workspace: WorkspaceId,
-    /// When it was accepted.
+    /// When the event was accepted.
     pub accepted_at: Timestamp,
-    /// Its type.
+    /// The event's type.
     pub event_type: EventTypeId,
     /// The publisher's id.
     pub id: String,
-    /// The publisher's name for where it happened.
+    /// The publisher's name for the place of the occurrence.
     pub source: String,
-    /// The other CloudEvents attributes, as the text of one JSON object; empty when there are none.
+    /// The other CloudEvents attributes, as the text of a JSON object; empty without other attributes.
     pub attributes: String,
     /// The published object: the exact text of a JSON object.
     pub object: Bytes,
-    /// How many endpoints it matched when it was published.
+    /// The number of matched endpoints at publication.
     pub matched: u32,
-    /// Whether the store has other bytes than were written. The number and the workspace are known
-    /// then, and everything else is empty: nobody gets an event that was altered.
+    /// Whether the stored bytes differ from the written bytes. Then number and workspace are known, and
+    /// everything else is empty: nobody gets an altered event.
     pub damaged: bool,
 }
 
-/// What became of one published event.
+/// The outcome of publishing an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipt {
-    /// Its number in the journal; for a duplicate, the number of the first.
+    /// The event's number in the journal; for a duplicate, the number of the first event.
     pub seq: Seq,
-    /// How many endpoints it matched; for a duplicate, how many the first did.
+    /// The number of matched endpoints; for a duplicate, the number matched by the first event.
     pub matched: u32,
-    /// Whether an event with this id and source was there already. Then nothing was stored.
+    /// Whether an event with the same id and source already existed. Then nothing was stored.
     pub duplicate: bool,
 }

@@ -25,25 +25,25 @@ pub struct Category {
     /// The optional parts of the object, as dotted paths: a subscription gets such a part only on request.
     /// Everything outside these paths is always sent.
     pub expansions: Vec<String>,
-    /// Whether its events are Hookyard's own: nobody else publishes them, and clients of the
-    /// UltraCart API see it only where it is subscribed.
+    /// Whether the category's events are Hookyard's own: nobody else publishes such events, and clients of
+    /// the UltraCart API see the category only where subscribed.
     pub system: bool,
-    /// Its event types, names ascending.
+    /// The event types, names ascending.
     pub event_types: Vec<EventType>,
 }
 
-/// An event type on its way into a workspace's catalogue.
+/// A new event type for a workspace's catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEventType {
-    /// Its name; unique in the workspace.
+    /// The name; unique in the workspace.
     pub name: String,
-    /// What happened, for people.
+    /// The occurrence, for people.
     pub description: String,
-    /// Whether its history can be queued again.
+    /// Whether the type's history can be queued again.
     pub supports_reflow: bool,
-    /// The name of its category, which is made when the workspace has none so called.
+    /// The category's name; a missing category is made.
     pub category: String,
-    /// The expansions of a category that is made; the category's own, or `None`, when it is there.
+    /// The expansions of a new category. For an existing category: the category's own expansions, or `None`.
     pub expansions: Option<Vec<String>>,
 }
 
@@ -62,12 +62,12 @@ impl Catalogue {
             .flat_map(|category| category.event_types.iter().map(move |kind| (category, kind)))
     }
 
-    /// The event type with this name.
+    /// The event type with the given name.
     pub fn by_name(&self, name: &str) -> Option<(&Category, &EventType)> {
         self.iter().find(|(_, kind)| kind.name == name)
     }
 
-    /// The event type with this number.
+    /// The event type with the given number.
     pub fn by_id(&self, id: EventTypeId) -> Option<(&Category, &EventType)> {
         self.iter().find(|(_, kind)| kind.id == id)
     }

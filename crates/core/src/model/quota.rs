@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-/// The most turns of a quota: at 27,000 requests a second for an hour, far above what one server
-/// takes, and low enough that a microsecond is a small part of a turn.
+/// The most turns of a quota: at 27,000 requests a second for an hour, far above a server's capacity, and low
+/// enough to make a microsecond a small part of a turn.
 pub const QUOTA_TURNS_MAX: u32 = 100_000_000;
 
-/// The time that a quota is for.
+/// The time span of a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum QuotaWindow {
     /// 3,600 seconds.
@@ -20,7 +20,7 @@ impl QuotaWindow {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Hour, Self::Day];
 
-    /// Its length in seconds.
+    /// The length in seconds.
     pub fn seconds(self) -> u32 {
         match self {
             Self::Hour => 3_600,
@@ -28,12 +28,12 @@ impl QuotaWindow {
         }
     }
 
-    /// Its length in microseconds.
+    /// The length in microseconds.
     pub fn micros(self) -> i64 {
         i64::from(self.seconds()) * 1_000_000
     }
 
-    /// A word for it.
+    /// The window's word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Hour => "hour",
@@ -42,18 +42,18 @@ impl QuotaWindow {
     }
 }
 
-/// What has been taken of a quota: a leaky bucket, kept as the moment at which it is empty again, in
-/// microseconds of Unix time.
+/// The used part of a quota: a leaky bucket, kept as the moment of the next empty bucket, in microseconds of
+/// Unix time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Level(pub i64);
 
-/// A workspace's settings of quotas.
-/// begins anew.
+/// At most `turns` at once. Turns come back evenly over the window: there is no moment at which all begins
+/// anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     /// How many, from 1 to [`QUOTA_TURNS_MAX`]; 0 lets nobody through.
     pub turns: u32,
-    /// In which time.
+    /// The time span.
     pub window: QuotaWindow,
 }
 
@@ -66,14 +66,14 @@ impl Quota {
         u32::try_from(free * i64::from(self.turns) / window).unwrap_or(self.turns)
     }
 
-    /// The level once turns are taken, whether or not there are enough. It is never above the brim,
-    /// so that what was taken without asking is paid for within a window.
+    /// The level after taking turns, whether or not there are enough. The level is never above the brim, so
+    /// turns taken without asking are paid for within a window.
     pub fn take(self, level: Level, turns: u32, now: i64) -> Level {
         let brim = now.saturating_add(self.window.micros());
         Level(level.0.max(now).saturating_add(self.time_of(turns)).min(brim))
     }
 
-    /// The level once turns that were taken are given back.
+    /// The level after the return of taken turns.
     pub fn give_back(self, level: Level, turns: u32) -> Level {
         Level(level.0.saturating_sub(self.time_of(turns)))
     }

@@ -22,7 +22,7 @@ pub struct Project {
     pub name: String,
 }
 
-/// One value for each quota of a workspace.
+/// A value for each quota of a workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Quotas<T> {
@@ -32,25 +32,25 @@ pub struct Quotas<T> {
     pub event_types: T,
     /// Sources.
     pub sources: T,
-    /// Datasets, those of sources among them.
+    /// Datasets, including datasets of sources.
     pub datasets: T,
-    /// Events that are published, deliveries that are received and rows that are added, in an hour.
+    /// Published events, received deliveries and added rows, in an hour.
     pub events_hour: T,
-    /// Bytes of their bodies, in an hour.
+    /// Bytes of the bodies of events, deliveries and rows, in an hour.
     pub bytes_hour: T,
-    /// Bytes of the rows of its datasets, those of earlier versions among them.
+    /// Bytes of the rows of the workspace's datasets, earlier versions included.
     pub stored_bytes: T,
-    /// Bytes of its events that the journal keeps, as retention counts them.
+    /// Bytes of the workspace's events in the journal, counted as by retention.
     pub journal_bytes: T,
 }
 
 /// How much a workspace may have and take; `None` is any amount.
 pub type WorkspaceQuotas = Quotas<Option<u64>>;
 
-/// What was said of a workspace's quotas.
+/// A workspace's settings of quotas.
 pub type QuotaSettings = Quotas<QuotaSetting>;
 
-/// What was said of one quota of a workspace. As JSON it is null, a number or `"off"`.
+/// The setting of a workspace's quota. As JSON the setting is null, a number or `"off"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Option<WrittenQuota>", into = "Option<WrittenQuota>")]
 pub enum QuotaSetting {
@@ -97,7 +97,7 @@ impl From<QuotaSetting> for Option<WrittenQuota> {
 }
 
 impl QuotaSetting {
-    /// What holds where this is the default.
+    /// The effective limit, given the default.
     pub fn or(self, default: Option<u64>) -> Option<u64> {
         match self {
             Self::Default => default,
@@ -108,7 +108,7 @@ impl QuotaSetting {
 }
 
 impl<T> Quotas<T> {
-    /// Each quota of both, made into one.
+    /// Joins each quota of both sides into a single value.
     pub fn zip<U, V>(self, other: Quotas<U>, both: impl Fn(T, U) -> V) -> Quotas<V> {
         Quotas {
             endpoints: both(self.endpoints, other.endpoints),
@@ -122,7 +122,7 @@ impl<T> Quotas<T> {
         }
     }
 
-    /// Each with its name, as it is written in the API.
+    /// Each value with the quota's name in the API.
     pub fn named(self) -> [(&'static str, T); 8] {
         [
             ("endpoints", self.endpoints),
@@ -136,7 +136,7 @@ impl<T> Quotas<T> {
         ]
     }
 
-    /// The one with this name; `None` when there is none.
+    /// The value of the quota with the given name; `None` for an unknown name.
     pub fn of_name(&mut self, name: &str) -> Option<&mut T> {
         Some(match name {
             "endpoints" => &mut self.endpoints,
@@ -152,7 +152,7 @@ impl<T> Quotas<T> {
     }
 }
 
-/// How much of what is counted a workspace has.
+/// A workspace's usage of each quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WorkspaceUsage {
     /// Endpoints.
@@ -163,9 +163,9 @@ pub struct WorkspaceUsage {
     pub sources: u64,
     /// Datasets.
     pub datasets: u64,
-    /// Bytes of the rows of its datasets.
+    /// Bytes of the rows of the workspace's datasets.
     pub stored_bytes: u64,
-    /// Bytes of its events that the journal keeps.
+    /// Bytes of the workspace's events in the journal.
     pub journal_bytes: u64,
 }
 

@@ -4,50 +4,51 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a request is not believed: a closed list. The sender is never told which it was; the log of
-/// refused requests and the doctor show it to the source's owner.
+/// Why a request is not believed: a closed list. The sender never learns the cause; the log of refused
+/// requests and the doctor show the cause to the source's owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// The source has no secret or public key yet, or none that can be read.
+    /// The source has no readable secret or public key yet.
     NoSecret,
-    /// The signature or token is not in its place.
+    /// The place of the signature or token is empty.
     MissingSignature,
-    /// Something is in its place that is no signature of the scheme.
+    /// The signature's place has a text other than a signature of the scheme.
     MalformedSignature,
-    /// The signed timestamp is not in its place.
+    /// The place of the signed timestamp is empty.
     MissingTimestamp,
     /// The signed timestamp is no time in the scheme's unit.
     MalformedTimestamp,
     /// The signed timestamp is too far from now: a clock is wrong, or the request was sent before.
     StaleTimestamp,
-    /// Something else that the signature covers is not there.
+    /// Another signed part of the request is absent.
     MissingPart,
-    /// The body is not what the scheme signs: no JSON, no form, or too many items.
+    /// The body does not suit the scheme: no JSON, no form, or too many items.
     UnreadableBody,
-    /// The scheme signs the URL, and the server does not know its public one.
+    /// The scheme signs the URL, and the server does not know the public URL.
     UnknownUrl,
-    /// Nothing of such a request is signed: the scheme covers bodies, and this is a GET.
+    /// Nothing of such a request is signed: the scheme covers bodies, and the request is a GET.
     NotSigned,
-    /// The hash of the body is not the signed one.
+    /// The hash of the body is not the signed hash.
     WrongBodyHash,
     /// The token is not the secret.
     WrongToken,
-    /// The signature is not of this request with this secret. The doctor looks for the reason.
+    /// The signature does not belong to the request with the source's secret. The doctor looks for the
+    /// reason.
     WrongSignature,
     /// Found by the doctor: the request is another provider's.
     OtherProvider,
-    /// Found by the doctor: the secret is right when it is decoded in another way.
+    /// Found by the doctor: the secret is right under another decoding.
     SecretEncoding,
     /// Found by the doctor: the signature is right but in another encoding.
     SignatureEncoding,
     /// Found by the doctor: the signature is right for another algorithm.
     OtherAlgorithm,
-    /// Found by the doctor: the body was changed after it was signed.
+    /// Found by the doctor: the body was changed after the signature.
     BodyChanged,
     /// Found by the doctor: the signature is for another URL.
     WrongUrl,
-    /// Left when the doctor found no other reason: the secret is another one.
+    /// The last resort of the doctor: without another reason found, the secret must be wrong.
     WrongSecret,
 }
 
@@ -76,7 +77,7 @@ impl Cause {
         Self::WrongSecret,
     ];
 
-    /// The word for it, in the API and in the store.
+    /// The cause's word, in the API and in the store.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoSecret => "no_secret",
@@ -114,15 +115,15 @@ impl fmt::Display for Cause {
     }
 }
 
-/// Why a request is not believed, with what there is to say about it.
+/// Why a request is not believed, with the details.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{cause}: {detail}")]
 pub struct Refusal {
     /// The reason.
     pub cause: Cause,
-    /// Which place, which item, which unit. Never a secret, a signature or the body.
+    /// The place, the item or the unit at fault. Never a secret, a signature or the body.
     pub detail: String,
-    /// For a stale timestamp, how many seconds it is after now; negative for one that is before.
+    /// For a stale timestamp, the number of seconds after now; negative for a timestamp before now.
     pub skew_seconds: Option<i64>,
 }
 

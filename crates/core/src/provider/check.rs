@@ -12,14 +12,14 @@ use subtle::ConstantTimeEq;
 
 use super::spec::Algorithm;
 
-/// Bytes that are signed, in parts.
+/// The signed bytes, in parts.
 pub(super) type Parts<'a> = [Cow<'a, [u8]>];
 
 impl Algorithm {
     /// Whether any of the signatures is right for the bytes with the key.
     pub(super) fn verify(self, key: &[u8], parts: &Parts<'_>, signatures: &[Vec<u8>]) -> bool {
         if let Some(tag) = self.mac(key, parts) {
-            // Each is compared, whichever was right, so that the time says nothing.
+            // All signatures are compared, even after a match, so the time tells nothing.
             return signatures.iter().fold(false, |right, signature| same(&tag, signature) | right);
         }
         let Some(algorithm) = self.public() else { return false };
@@ -31,7 +31,7 @@ impl Algorithm {
         signatures.iter().any(|signature| key.verify(&whole, signature).is_ok())
     }
 
-    /// The MAC of the bytes; `None` when this is no MAC.
+    /// The MAC of the bytes; `None` for algorithms without a MAC.
     pub(super) fn mac(self, key: &[u8], parts: &Parts<'_>) -> Option<Vec<u8>> {
         let algorithm = match self {
             Self::HmacSha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
@@ -58,13 +58,13 @@ impl Algorithm {
 }
 
 impl Algorithm {
-    /// Whether bytes are a key for this algorithm, so that something can be proved with it.
+    /// Whether the bytes are a key for the algorithm, and so can prove something.
     pub(super) fn takes_key(self, key: &[u8]) -> bool {
         self.public().is_none_or(|algorithm| ParsedPublicKey::new(algorithm, key).is_ok())
     }
 }
 
-/// Compares two byte strings in constant time; only their lengths may show.
+/// Compares two byte strings in constant time; only the lengths may show.
 pub(super) fn same(left: &[u8], right: &[u8]) -> bool {
     left.ct_eq(right).into()
 }

@@ -1,4 +1,4 @@
-//! What the text of a secret stands for.
+//! From the text of a secret to keys.
 
 use serde::Deserialize;
 
@@ -9,7 +9,7 @@ use crate::signature::signer::{PUBLIC_PREFIX, SYMMETRIC_PREFIX};
 const ED25519_HEX_DIGITS: usize = 64;
 
 impl KeyForm {
-    /// The keys that a text may stand for; none when it cannot be read.
+    /// The possible keys of a text; none for an unreadable text.
     pub(super) fn keys(self, text: &str) -> Vec<Vec<u8>> {
         let key = match self {
             Self::Text => Some(text.as_bytes().to_vec()),
@@ -22,10 +22,10 @@ impl KeyForm {
     }
 }
 
-/// Libraries of Standard Webhooks take every secret for base64, with or without the prefix, so a
-/// plain secret counts both as it stands and decoded.
+/// Libraries of Standard Webhooks read every secret as base64, with or without the prefix, so a plain secret
+/// counts both as written and decoded.
 fn whsec(text: &str) -> Vec<Vec<u8>> {
-    // Some dashboards show it as it stands in a signature, with the version of the scheme before it.
+    // Some dashboards show the secret with the scheme's version in front, as in a signature.
     let text = text.trim();
     let text =
         text.strip_prefix("v1,").filter(|it| it.starts_with(SYMMETRIC_PREFIX)).unwrap_or(text);

@@ -1,4 +1,4 @@
-//! Finding one value in JSON text by its path, without building the rest.
+//! Finds a value in JSON text by the path, without building the rest.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The most steps of a path; senders nest their identifiers two or three deep.
+/// The most steps of a path; senders nest identifiers two or three deep.
 const STEPS_MAX: usize = 10;
 
 /// A path in JSON (RFC 6901).
@@ -14,7 +14,7 @@ const STEPS_MAX: usize = 10;
 pub struct Pointer(Vec<String>);
 
 impl Pointer {
-    /// Reads a path; `None` when it is none or has more than ten steps.
+    /// Reads a path; `None` for texts without a path's form or with more than ten steps.
     pub fn parse(text: &str) -> Option<Self> {
         let steps = text.strip_prefix('/')?.split('/').map(unescape).collect::<Option<Vec<_>>>()?;
         (steps.len() <= STEPS_MAX).then_some(Self(steps))
@@ -25,8 +25,8 @@ impl Pointer {
         Self(vec![name.to_owned()])
     }
 
-    /// The text of the value at the path. Where a name is repeated in an object, the last one
-    /// counts, as it does for nearly all readers of JSON.
+    /// The text of the value at the path. Of a name repeated in an object, the last value counts, as in
+    /// nearly all readers of JSON.
     pub(super) fn find<'a>(&self, json: &'a [u8]) -> Option<&'a str> {
         let whole = std::str::from_utf8(json).ok()?;
         self.0.iter().try_fold(whole, |text, step| {
@@ -35,8 +35,8 @@ impl Pointer {
         })
     }
 
-    /// The value at the path as text: a string without its quotes, a number or boolean as it is
-    /// written. `None` for null, arrays and objects.
+    /// The value at the path as text: a string without quotes, a number or boolean as written. `None` for
+    /// null, arrays and objects.
     pub(super) fn text<'a>(&self, json: &'a [u8]) -> Option<Cow<'a, str>> {
         let raw = self.find(json)?;
         match raw.as_bytes().first()? {
@@ -50,8 +50,8 @@ impl Pointer {
         }
     }
 
-    /// The items of the array at the path, each as its text. Without a path of its own the whole
-    /// body may be the array. At most `most`; `None` when it is no array or a longer one.
+    /// The items of the array at the path, each as text. An empty path means the whole body. At most `most`
+    /// items; `None` for other values and longer arrays.
     pub(super) fn items<'a>(&self, json: &'a [u8], most: usize) -> Option<Vec<&'a str>> {
         let items: Vec<&RawValue> = serde_json::from_str(self.find(json)?).ok()?;
         (items.len() <= most).then(|| items.into_iter().map(RawValue::get).collect())
@@ -68,7 +68,7 @@ fn unescape(step: &str) -> Option<String> {
                 '1' => '/',
                 _ => return None,
             },
-            // They would end the place in a template.
+            // Braces would end the place in a template.
             '{' | '}' => return None,
             c => c,
         });
@@ -84,7 +84,7 @@ impl fmt::Display for Pointer {
     }
 }
 
-/// One step into a value: the member of an object or the item of an array.
+/// A step into a value: the member of an object or the item of an array.
 struct Step<'s>(&'s str);
 
 impl<'de> DeserializeSeed<'de> for Step<'_> {
@@ -156,7 +156,7 @@ impl<'de> Visitor<'de> for Step<'_> {
     }
 }
 
-/// Whether a name is this one.
+/// Whether a name equals the given name.
 struct Name<'s>(&'s str);
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {

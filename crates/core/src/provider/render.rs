@@ -9,10 +9,10 @@ use super::request::Sight;
 use super::spec::Encoding;
 use super::template::{Piece, Template};
 
-/// The most fields of a form that is signed by its fields, as many as a delivery may have.
+/// The most fields of a form with signed fields, the same as for a delivery.
 const FIELDS_MAX: usize = 10_000;
 
-/// The escapes that HubSpot undoes before it signs; all others it leaves.
+/// The escapes undone by HubSpot before signing; all others stay.
 const HUBSPOT_ESCAPES: [(&str, char); 12] = [
     ("3A", ':'),
     ("2F", '/'),
@@ -31,10 +31,10 @@ const HUBSPOT_ESCAPES: [(&str, char); 12] = [
 /// The MAC of some bytes in an encoding.
 pub(super) type MacOf<'m> = &'m dyn Fn(Encoding, &[u8]) -> Option<String>;
 
-/// What a template is filled in from.
+/// The contents for a template.
 pub(super) struct Filling<'a> {
     pub(super) sight: Sight<'a>,
-    /// The timestamp as it is written.
+    /// The timestamp as written.
     pub(super) stamp: Option<&'a str>,
     /// The settings of the source.
     pub(super) settings: &'a BTreeMap<String, String>,
@@ -43,12 +43,12 @@ pub(super) struct Filling<'a> {
 }
 
 impl<'a> Filling<'a> {
-    /// The template's bytes in parts, so that a large body is not copied.
+    /// The template's bytes in parts: a large body is not copied.
     pub(super) fn fill(&self, template: &'a Template) -> Result<Vec<Cow<'a, [u8]>>, Refusal> {
         template.0.iter().map(|piece| self.piece(piece)).collect()
     }
 
-    /// The template's text; what is not UTF-8 is refused.
+    /// The template's text; bytes other than UTF-8 are refused.
     pub(super) fn text(&self, template: &'a Template) -> Result<String, Refusal> {
         String::from_utf8(self.fill(template)?.concat())
             .map_err(|_| Refusal::new(Cause::UnreadableBody, "the body is not UTF-8"))
@@ -120,8 +120,8 @@ fn hubspot_decoded(url: &str) -> String {
     decoded
 }
 
-/// The names and values of an urlencoded form, sorted by name and then value, one after another;
-/// a field that is repeated with the same value counts once.
+/// The names and values of an urlencoded form, sorted by name and then value, and joined; a field repeated
+/// with the same value counts once.
 fn sorted_form(body: &[u8]) -> Result<Vec<u8>, Refusal> {
     let mut fields: Vec<_> = form_urlencoded::parse(body).take(FIELDS_MAX + 1).collect();
     if fields.len() > FIELDS_MAX {
@@ -138,7 +138,7 @@ fn sorted_form(body: &[u8]) -> Result<Vec<u8>, Refusal> {
     Ok(joined)
 }
 
-/// For each member that is there, a line with its name and one with its value.
+/// For each present member, a line with the name and a line with the value.
 fn lines(names: &[String], body: &[u8]) -> Result<Vec<u8>, Refusal> {
     let mut joined = Vec::new();
     for name in names {

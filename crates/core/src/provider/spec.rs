@@ -1,4 +1,4 @@
-//! How a provider proves its requests, as data.
+//! A provider's scheme of proof, as data.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -8,45 +8,45 @@ use serde::{Deserialize, Serialize};
 use super::place::Place;
 use super::template::Template;
 
-/// The widest tolerance of a timestamp, in seconds. Some senders sign when an event is made and
-/// deliver it days later.
+/// The widest tolerance of a timestamp, in seconds. Some senders sign an event when made and deliver days
+/// later.
 pub const TOLERANCE_SECONDS_MAX: u32 = 7 * 24 * 3600;
 
-/// Usual tolerance of a timestamp, in seconds, either way: what most providers prescribe.
+/// Usual tolerance of a timestamp, in seconds, either way: most providers prescribe the same.
 const TOLERANCE_SECONDS: u32 = 300;
 
-/// How a provider proves its requests.
+/// A provider's scheme of proof.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scheme {
-    /// What is done with the key.
+    /// The key's use.
     pub algorithm: Algorithm,
     /// How the text of a secret becomes the key.
     #[serde(default)]
     pub key: KeyForm,
-    /// Where the signature or token is and how it is written.
+    /// The place and notation of the signature or token.
     pub signature: Part,
     /// How the signature's bytes are written.
     #[serde(default)]
     pub encoding: Encoding,
-    /// What is signed. Absent where the token itself is the proof.
+    /// The signed text. Absent for tokens, because the token itself is the proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<Template>,
-    /// The signed timestamp, which must be close to now.
+    /// The signed timestamp. The timestamp must be close to now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<Stamp>,
     /// A signed hash of the body, where the body itself is not signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_hash: Option<BodyHash>,
-    /// Whether the URL may be signed with its port or without, whichever the sender chose.
+    /// Whether the sender may sign the URL with or without the port.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub any_port: bool,
-    /// The array in a JSON body whose items are each signed by themselves; all must be right.
+    /// The array of individually signed items in a JSON body; all signatures must be right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub each: Option<String>,
 }
 
-/// What is done with the key.
+/// The key's use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Algorithm {
@@ -77,7 +77,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Whether the key is a public one, which need not be kept secret.
+    /// Whether the key is public, and so needs no secrecy.
     pub fn is_public(self) -> bool {
         matches!(
             self,
@@ -101,7 +101,7 @@ impl Algorithm {
         matches!(self, Self::HmacSha1 | Self::HmacSha256 | Self::HmacSha512)
     }
 
-    /// The word for it in data and in the API.
+    /// The algorithm's word in data and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Token => "token",
@@ -131,15 +131,15 @@ pub enum KeyForm {
     Base64,
     /// The text is the key in hexadecimal.
     Hex,
-    /// `whsec_` and base64. Without the prefix the text counts as it stands and decoded.
+    /// `whsec_` and base64. A text without the prefix counts both as written and decoded.
     Whsec,
-    /// A public key: PEM, JWK, or base64 or hexadecimal of its DER or its raw bytes; `whpk_` may
-    /// stand before it.
+    /// A public key: PEM, JWK, or base64 or hexadecimal of the DER or of the raw bytes; a leading `whpk_` is
+    /// allowed.
     PublicKey,
 }
 
 impl KeyForm {
-    /// What a secret of this form is, for whoever enters one.
+    /// A description of the form, for a person about to enter a secret.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Text => "a text",
@@ -168,7 +168,7 @@ const STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, FORGIVING);
 
 impl Encoding {
-    /// The bytes that the text stands for.
+    /// The bytes in the text's encoding.
     pub(super) fn decode(self, text: &str) -> Option<Vec<u8>> {
         let text = text.trim();
         match self {
@@ -187,17 +187,17 @@ impl Encoding {
     }
 }
 
-/// Where a value is and what stands around it.
+/// A value's place and surroundings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Part {
-    /// Where to look; the first place with something in it counts.
+    /// The places to look at; the first place with any content counts.
     #[serde(deserialize_with = "one_or_more")]
     pub from: Vec<Place>,
-    /// What separates the entries of a list; absent when the whole value is one entry.
+    /// The separator of a list's entries; absent when the whole value is a single entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<char>,
-    /// What an entry starts with; entries that start otherwise are passed by.
+    /// The start of an entry; entries with another start are skipped.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
     /// Whether an entry may also do without the prefix.
@@ -222,7 +222,7 @@ impl Part {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stamp {
-    /// Where it is.
+    /// The timestamp's places.
     #[serde(deserialize_with = "one_or_more")]
     pub from: Vec<Place>,
     /// As in [`Part`].
@@ -231,16 +231,16 @@ pub struct Stamp {
     /// As in [`Part`].
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
-    /// What it counts.
+    /// The timestamp's unit.
     #[serde(default)]
     pub unit: Unit,
-    /// How many seconds it may be from now, either way; at most [`TOLERANCE_SECONDS_MAX`].
+    /// The largest distance from now in seconds, either way; at most [`TOLERANCE_SECONDS_MAX`].
     #[serde(default = "tolerance_seconds")]
     pub tolerance_seconds: u32,
 }
 
 impl Stamp {
-    /// Where it is and what stands around it.
+    /// The timestamp's places and surroundings.
     pub(super) fn part(&self) -> Part {
         let Self { from, split, prefix, .. } = self.clone();
         Part { from, split, prefix, prefix_optional: false }
@@ -251,7 +251,7 @@ fn tolerance_seconds() -> u32 {
     TOLERANCE_SECONDS
 }
 
-/// What a timestamp counts.
+/// A timestamp's unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
@@ -268,18 +268,17 @@ pub enum Unit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BodyHash {
-    /// Where it is.
+    /// The hash's place.
     pub from: Place,
-    /// How it is written.
+    /// The hash's encoding.
     #[serde(default)]
     pub encoding: Encoding,
-    /// Whether it may be absent when the body is an urlencoded form, which is then signed itself,
-    /// or empty.
+    /// Whether the hash may be absent for an urlencoded form, signed itself, or for an empty body.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unless_form: bool,
 }
 
-/// Reads one place or a list of places.
+/// Reads a place or a list of places.
 pub(super) fn one_or_more<'de, D: serde::Deserializer<'de>>(
     reader: D,
 ) -> Result<Vec<Place>, D::Error> {
@@ -297,7 +296,7 @@ pub(super) fn one_or_more<'de, D: serde::Deserializer<'de>>(
 }
 
 impl Scheme {
-    /// Says what does not go together; `None` when it can prove something.
+    /// Names a contradiction in the scheme; `None` for a scheme able to prove something.
     pub fn fault(&self) -> Option<&'static str> {
         let jwt = self.algorithm.is_jwt();
         let token = self.algorithm == Algorithm::Token;
@@ -336,7 +335,7 @@ impl Scheme {
         self.timestamp.as_ref().map_or(0, |stamp| stamp.tolerance_seconds)
     }
 
-    /// Whether the URL is signed, so that the server must know its public one.
+    /// Whether the URL is signed, and so whether the server must know the public URL.
     pub fn covers_url(&self) -> bool {
         self.signed.as_ref().is_some_and(Template::covers_url)
     }

@@ -1,4 +1,4 @@
-//! What a source's owner says about how its deliveries are proved.
+//! A source's setting for the proof of deliveries.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use super::verifier::Verifier;
 use super::{Preset, preset};
 use crate::model::Secret;
 
-/// The most secrets of one source: two while one is replaced, and some for senders with several.
+/// The most secrets of a source: two during a replacement, and some for senders with several.
 pub const SECRETS_MAX: usize = 10;
 /// The longest secret or public key, in bytes: an RSA key of 8192 bits as PEM has 1.4 kB.
 pub const SECRET_BYTES_MAX: usize = 4096;
@@ -37,26 +37,25 @@ pub struct Verification {
     /// Another tolerance of the timestamp, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tolerance_seconds: Option<u32>,
-    /// Settings that the preset asks for.
+    /// The settings required by the preset.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
-    /// The secrets or public keys, the newest first; any of them may have signed. They are kept
-    /// apart, sealed.
+    /// The secrets or public keys, the newest first; any may have signed. Secrets are kept apart, sealed.
     #[serde(skip)]
     pub secrets: Vec<Secret>,
-    /// What a handshake must show, where the preset has such a one. Kept apart, sealed.
+    /// The secret of handshakes, for presets with such a handshake. Kept apart, sealed.
     #[serde(skip)]
     pub handshake_secret: Option<Secret>,
 }
 
-/// What of a [`Verification`] is kept sealed.
+/// The sealed part of a [`Verification`].
 #[derive(Serialize, Deserialize)]
 struct Sealed<'v> {
     secrets: Cow<'v, [Secret]>,
     handshake_secret: Cow<'v, Option<Secret>>,
 }
 
-/// Which member is wrong and why.
+/// The wrong member and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{member}: {message}")]
 pub struct Fault {
@@ -71,7 +70,7 @@ fn fault(member: &'static str, message: impl Into<String>) -> Fault {
 }
 
 impl Verification {
-    /// Its secrets as one text, which is to be sealed; `None` when it has none.
+    /// The secrets as a single text, to be sealed; `None` without secrets.
     pub fn secrets_text(&self) -> Result<Option<Secret>, serde_json::Error> {
         if self.secrets.is_empty() && self.handshake_secret.is_none() {
             return Ok(None);
@@ -81,7 +80,7 @@ impl Verification {
         serde_json::to_string(&Sealed { secrets, handshake_secret }).map(Secret::new).map(Some)
     }
 
-    /// Puts back what [`Verification::secrets_text`] gave.
+    /// Puts back the secrets from [`Verification::secrets_text`].
     pub fn put_secrets(&mut self, text: &Secret) -> Result<(), serde_json::Error> {
         let Sealed { secrets, handshake_secret } = serde_json::from_str(text.expose())?;
         self.secrets = secrets.into_owned();
@@ -89,12 +88,12 @@ impl Verification {
         Ok(())
     }
 
-    /// The preset that it names.
+    /// The named preset.
     pub fn preset(&self) -> Option<&'static Preset> {
         preset(self.provider.as_deref()?)
     }
 
-    /// A verifier; `None` when there is no scheme, which [`Verification::check`] refuses.
+    /// A verifier; `None` without a scheme. [`Verification::check`] refuses such a setting.
     pub fn verifier(&self) -> Option<Verifier<'_>> {
         let preset = self.preset();
         let mut scheme = match (&self.scheme, preset) {
@@ -117,7 +116,7 @@ impl Verification {
         Some(Verifier { scheme, preset, secrets, handshake_secret, settings: &self.settings })
     }
 
-    /// Checks that deliveries can be proved with it.
+    /// Checks whether the setting can prove deliveries.
     pub fn check(&self) -> Result<(), Fault> {
         let verifier = match (&self.provider, &self.scheme) {
             (Some(_), Some(_)) | (None, None) => {
@@ -127,7 +126,8 @@ impl Verification {
                 fault("provider", "no such provider; GET /v1/providers lists them")
             })?,
         };
-        // What is laid over the scheme is in it by now, and is to be named by its own name.
+        // The scheme already contains the overrides. So overrides are checked first, and an error names the
+        // override.
         self.check_overrides(&verifier)?;
         if let Some(message) = verifier.scheme.fault() {
             return Err(fault("scheme", message));
@@ -216,7 +216,7 @@ impl Verification {
     }
 }
 
-/// Checks that a token can be shown in one of the places. The error says what it must be.
+/// Checks whether a token fits into some of the places. The error states the rule.
 fn check_token(places: &[Place], token: &str) -> Result<(), &'static str> {
     if token.trim() != token {
         return Err("must have no blanks around it: they are lost on the way");

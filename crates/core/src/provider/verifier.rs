@@ -20,7 +20,7 @@ use super::spec::{Algorithm, Encoding, Scheme, Stamp, Unit};
 use crate::model::Secret;
 use crate::moment;
 
-/// The most items of a body that are signed one by one. Adyen sends one to six.
+/// The most individually signed items of a body. Adyen sends one to six.
 const ITEMS_MAX: usize = 100;
 
 /// The longest body of a handshake, in bytes.
@@ -29,7 +29,7 @@ pub const HANDSHAKE_BYTES_MAX: usize = 16 << 10;
 /// How far the clock of a token's maker may be ahead or behind for `exp` and `nbf`.
 const TOKEN_LEEWAY: SignedDuration = SignedDuration::from_secs(60);
 
-/// A scheme with the keys of a source, ready to judge its requests.
+/// A scheme with a source's keys, ready to judge requests.
 #[derive(Debug, Clone)]
 pub struct Verifier<'v> {
     pub(super) scheme: Cow<'v, Scheme>,
@@ -39,17 +39,17 @@ pub struct Verifier<'v> {
     pub(super) settings: &'v BTreeMap<String, String>,
 }
 
-/// What a request turned out to be.
+/// The verdict on a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judged {
-    /// A delivery that is proved.
+    /// A proved delivery.
     Delivery,
     /// A handshake.
     Handshake(Handshaken),
 }
 
 impl Verifier<'_> {
-    /// The answer to a handshake that the head of a request is enough for. Nothing of it is stored.
+    /// The answer to a handshake, if the head of a request is enough. Nothing of the request is stored.
     pub fn handshake_in_head(&self, head: &Request<'_>) -> Option<Result<Handshaken, Refusal>> {
         let found = self.handshakes().find(|handshake| {
             handshake.is_in_head() && !handshake.proof && handshake.is(&self.filling(head))
@@ -57,8 +57,8 @@ impl Verifier<'_> {
         self.answer(found, head).transpose()
     }
 
-    /// How many bytes of a body to read before [`Verifier::judge`] can say something: all that a
-    /// delivery may have, a handshake's worth, or none at all.
+    /// The number of body bytes to read before [`Verifier::judge`]: a whole delivery's, a handshake's, or
+    /// none at all.
     pub fn reads(&self, head: &Request<'_>, bytes_max: usize) -> usize {
         if *head.method != Method::POST {
             return 0;
@@ -78,7 +78,7 @@ impl Verifier<'_> {
 
     /// Judges a request with its body.
     pub fn judge(&self, request: &Request<'_>, now: Timestamp) -> Result<Judged, Refusal> {
-        // Handshakes are short, and a large delivery shall not be searched for one.
+        // Handshakes are short, and a large delivery shall not be searched for a handshake.
         let short = request.body.len() <= HANDSHAKE_BYTES_MAX;
         let mut handshakes = self.handshakes().filter(|_| short);
         if let Some(handshake) = handshakes.find(|it| it.is(&self.filling(request))) {
@@ -103,7 +103,7 @@ impl Verifier<'_> {
         attempt.verify(request, Some(now))
     }
 
-    /// Whether the URL is signed, so that the server must know its public one.
+    /// Whether the URL is signed, and so whether the server must know the public URL.
     pub fn covers_url(&self) -> bool {
         self.scheme.covers_url()
     }
@@ -113,7 +113,7 @@ impl Verifier<'_> {
         &self.scheme.signature.from
     }
 
-    /// The parameters of the query in which a secret may be: they are no data.
+    /// The query's parameters for secrets: such parameters are no data.
     pub fn secret_parameters(&self) -> impl Iterator<Item = &str> {
         let token = self.scheme.algorithm == Algorithm::Token;
         let places = self.scheme.signature.from.iter().filter(move |_| token);
@@ -136,7 +136,7 @@ impl Verifier<'_> {
         Filling { sight, stamp: None, settings: self.settings, mac: None }
     }
 
-    /// Answers a handshake; `None` when it brings a secret that is not the source's.
+    /// Answers a handshake; `None` for a handshake with a secret other than the source's.
     fn answer(
         &self,
         handshake: &'static Handshake,
@@ -160,7 +160,7 @@ impl Verifier<'_> {
             }
         }
         let Some(learnt) = handshake.learnt(&filling) else {
-            // What would bring a secret and brings none is no handshake.
+            // A teaching handshake without a secret is no handshake.
             return match handshake.learns {
                 Some(_) => Ok(None),
                 None => handshake.answer.fill(&filling).map(Handshaken::Answer).map(Some),
@@ -176,7 +176,7 @@ impl Verifier<'_> {
     }
 }
 
-/// One try to prove a request: the doctor makes several.
+/// A try to prove a request: the doctor makes several.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt<'t> {
     pub(super) scheme: &'t Scheme,
@@ -185,7 +185,7 @@ pub(super) struct Attempt<'t> {
 }
 
 impl Attempt<'_> {
-    /// Whether the request is proved; without a time, however old it is.
+    /// Whether the request is proved; without a time, at any age.
     pub(super) fn verify(
         &self,
         request: &Request<'_>,
@@ -203,8 +203,8 @@ impl Attempt<'_> {
         self.verify_as_called(request, now)
     }
 
-    /// Tries the URL as it is, and then with its port left out or the usual one written out. The first
-    /// refusal is the one that is told.
+    /// Tries the URL unchanged, and then with the port left out or the default port written out. The first
+    /// refusal is reported.
     fn verify_any_port(
         &self,
         request: &Request<'_>,
@@ -256,7 +256,7 @@ impl Attempt<'_> {
         self.body_hash(&sight)
     }
 
-    /// The entries that may be the signature, as they are written.
+    /// The possible signatures, as written.
     fn signatures(&self, sight: &Sight<'_>) -> Result<Vec<String>, Refusal> {
         let part = &self.scheme.signature;
         let places = || part.from.iter().map(Place::to_string).collect::<Vec<_>>().join(", ");
@@ -314,7 +314,7 @@ impl Attempt<'_> {
         Err(Refusal::new(Cause::WrongSignature, detail))
     }
 
-    /// The claims of the token, once its signature is right and its time has come.
+    /// The token's claims, after the checks of signature and times.
     fn jwt(&self, found: &[String], now: Option<Timestamp>) -> Result<Vec<u8>, Refusal> {
         let tokens: Vec<_> = found.iter().filter_map(|text| Token::parse(text)).collect();
         if tokens.is_empty() {
@@ -329,7 +329,7 @@ impl Attempt<'_> {
             Refusal::new(Cause::WrongSignature, detail)
         })?;
         let claims = token.claims().to_vec();
-        // What is there and is no number must not count as absent (RFC 7519 sections 4.1.4 and 4.1.5).
+        // A present value other than a number must not count as absent (RFC 7519 sections 4.1.4 and 4.1.5).
         let moment = |name: &str| match Pointer::member(name).find(&claims) {
             None => Ok(None),
             Some(json) => numeric_date(json).map(Some).ok_or_else(|| {
@@ -349,7 +349,7 @@ impl Attempt<'_> {
         Ok(claims)
     }
 
-    /// The timestamp as it is written, once it is close enough to now; `None` when the scheme has none.
+    /// The timestamp as written, if close enough to now; `None` for a scheme without a timestamp.
     fn stamp(&self, sight: &Sight<'_>, now: Option<Timestamp>) -> Result<Option<String>, Refusal> {
         let Some(stamp) = &self.scheme.timestamp else { return Ok(None) };
         let part = stamp.part();
@@ -395,7 +395,7 @@ impl Attempt<'_> {
     }
 }
 
-/// A URL without its port, or with the port of its scheme where it has none.
+/// A URL without the port, or with the scheme's default port if none is written.
 fn with_other_port(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
@@ -410,7 +410,7 @@ fn with_other_port(url: &str) -> Option<String> {
 }
 
 impl Stamp {
-    /// The moment that the text stands for.
+    /// The moment in the text.
     fn read(&self, text: &str) -> Option<Timestamp> {
         match self.unit {
             Unit::Seconds => numeric_date(text),
@@ -420,8 +420,8 @@ impl Stamp {
     }
 }
 
-/// A JSON number of seconds since 1970, with or without a fraction (RFC 7519, `NumericDate`). What is
-/// beyond all moments is the last one, or the first.
+/// A JSON number of seconds since 1970, with or without a fraction (RFC 7519, `NumericDate`). A number beyond
+/// all moments gives the last or the first moment.
 fn numeric_date(text: &str) -> Option<Timestamp> {
     let is_number = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
     let seconds = text.parse::<f64>().ok().filter(|seconds| is_number && seconds.is_finite())?;
