@@ -5,16 +5,16 @@ use hookyard_store::StoreError;
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What the caller sent cannot be used. `field` is its name, `message` says what is wrong.
+    /// The caller's input cannot be used. `field` names the input, `message` the problem.
     #[error("{field}: {message}")]
     Invalid {
         /// The member or parameter at fault.
         field: &'static str,
-        /// What is wrong with it.
+        /// The problem.
         message: String,
     },
 
-    /// It needs more than it may have: memory, time, or room for its answer.
+    /// The work needs more memory, time, or room for the answer than allowed.
     #[error("{0}")]
     Limit(String),
 
@@ -22,14 +22,14 @@ pub enum Error {
     #[error("{0}")]
     Busy(&'static str),
 
-    /// This build lacks a feature.
+    /// The build lacks a feature.
     #[error(
         "this build of hookyard has no {0}: it is in one that was made with \
          `cargo build --release --features analytics`"
     )]
     NotBuilt(&'static str),
 
-    /// Rows were restored that were hidden when the columns were learnt, and they do not fit.
+    /// Rows hidden while the columns were learnt were restored since, and do not fit.
     #[error("the dataset changed while it was read; try again")]
     Changed,
 

@@ -1,11 +1,11 @@
-//! Datasets as tables: what columns they have, exports of any size, and SQL.
+//! Datasets as tables: columns, exports of any size, and SQL.
 //!
-//! Everything here reads the store's rows page by page and keeps no more than a page of them. Columns
-//! come from [`hookyard_core::table`]; they are learnt by reading a dataset once, and then only what
-//! was added to it.
+//! The crate reads the store's rows page by page and keeps no more than a page. Columns come from
+//! [`hookyard_core::table`]. A first reading of the whole dataset learns the columns; later readings cover
+//! only added rows.
 //!
-//! With the feature `analytics` there are SQL, run by Apache DataFusion, and export as Parquet.
-//! Without it both answer with [`Error::NotBuilt`]; the API is the same.
+//! The feature `analytics` adds SQL, run by Apache DataFusion, and export as Parquet. Without the feature
+//! both answer with [`Error::NotBuilt`]; the API is the same.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
@@ -30,22 +30,21 @@ pub use schema::Schema;
 use schema::Schemas;
 use shares::Shares;
 
-/// Whether this build has SQL and Parquet.
+/// Whether the build has SQL and Parquet.
 pub const ANALYTICS: bool = cfg!(feature = "analytics");
 
-/// Exports that may run at once. Each keeps a page of rows and what it became, or a row group of
-/// Parquet: some 50 MiB at most.
+/// The most concurrent exports. Each keeps a page of rows and the page's output, or a row group of Parquet:
+/// some 50 MiB at most.
 const EXPORTS_MAX: usize = 16;
 
-/// Exports of one workspace that may run at once, so that readers of one who take their time leave
-/// places to the others.
+/// The most concurrent exports of a single workspace: slow readers of a workspace leave places to the others.
 const EXPORTS_OF_ONE_MAX: usize = 4;
 
-/// Datasets whose columns may be learnt at once: it is work for the processor, and one core must stay
-/// for deliveries even on a small machine.
+/// The most datasets with columns being learnt at once: learning is work for the processor, and even on a
+/// small machine a core must stay free for deliveries.
 const SCANS_MAX: usize = 2;
 
-/// Of those, the datasets of one workspace.
+/// The share of a single workspace in `SCANS_MAX`.
 const SCANS_OF_ONE_MAX: usize = 1;
 
 /// Reading datasets as tables.
@@ -67,7 +66,7 @@ impl Tables {
             schemas: Arc::default(),
             scans: Arc::new(Shares::new(SCANS_MAX, SCANS_OF_ONE_MAX)),
             exports: Arc::new(Shares::new(EXPORTS_MAX, EXPORTS_OF_ONE_MAX)),
-            // A workspace has half of them, so that another one's question is answered, too.
+            // A workspace has half of the places, so another workspace's question is answered, too.
             queries: Arc::new(Shares::new(limits.queries, limits.queries.div_ceil(2))),
             limits,
         }

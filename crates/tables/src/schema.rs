@@ -9,32 +9,32 @@ use hookyard_store::{RowQuery, StoreError};
 use crate::reader::{Reader, stamp};
 use crate::{Error, Tables};
 
-/// Datasets whose columns are remembered, of all workspaces. Each takes up to 300 KiB, most a few; a
-/// workspace that looks at more learns some again. Where there are too many, the one goes that was not
-/// used for longest of the workspace that has most: whoever looks at a thousand does not make others
-/// learn a large dataset again.
+/// The most datasets with remembered columns, of all workspaces. Each takes up to 300 KiB, most a few; a
+/// workspace with more datasets in use learns some again. Above the limit the workspace with the most
+/// datasets loses the least recently used: readers of a thousand datasets must not make others learn a large
+/// dataset again.
 const REMEMBERED_MAX: usize = 100;
 
-/// Pages after which a reading that goes on is remembered: about 64 MiB. Whoever gives up on a large
-/// dataset, as a query does when its time is over, has so made the next attempt shorter.
+/// Pages between two records of an unfinished reading: about 64 MiB. An abandoned reading of a large dataset,
+/// as by a query out of time, so shortens the next attempt.
 const REMEMBERED_EVERY: usize = 64;
 
-/// What is known of a dataset's columns.
+/// The facts known about a dataset's columns.
 #[derive(Debug, Clone)]
 pub struct Schema {
-    /// The dataset as it was when they were learnt.
+    /// The dataset at the time of learning.
     pub dataset: Dataset,
-    /// The columns, with the rows that they come from.
+    /// The columns, with the source rows.
     pub inference: Inference,
-    /// The version of those rows.
+    /// The version of the rows.
     version: VersionId,
-    /// Bytes of those rows.
+    /// Bytes of the rows.
     bytes: u64,
-    /// Bytes of the longest of them, or of one that was there.
+    /// Bytes of the longest row, present or past.
     pub(crate) longest: usize,
 }
 
-/// What was learnt, by dataset, with a number that is higher the later it was last used.
+/// The learnt schemas, by dataset, each with a number: the later the last use, the higher.
 #[derive(Debug, Default)]
 pub(crate) struct Schemas(Mutex<Remembered>);
 
@@ -66,7 +66,7 @@ impl Schemas {
 }
 
 impl Remembered {
-    /// A look at all of them: there are a hundred, and what made it necessary read a whole dataset.
+    /// Looks at all schemas: a hundred at most, and the cause was a reading of a whole dataset.
     fn forget_one(&mut self) {
         let mut counts: HashMap<WorkspaceId, usize> = HashMap::new();
         for (_, schema) in self.schemas.values() {
@@ -82,10 +82,10 @@ impl Remembered {
 }
 
 impl Tables {
-    /// The columns of a dataset, learnt from all rows of the version that readers see.
+    /// The columns of a dataset, learnt from all rows of the readers' version.
     ///
-    /// A dataset that was looked at before is read from where that ended, unless something happened
-    /// to its rows but that some were added.
+    /// For a known dataset the reading starts at the last reading's end, unless the rows saw a change other
+    /// than additions.
     pub async fn schema(
         &self,
         workspace: WorkspaceId,
@@ -121,8 +121,9 @@ impl Tables {
         Ok(schema)
     }
 
-    /// Reads what was added since. `None` when rows have gone or come back meanwhile, which shows in
-    /// their number: it would then be more than there were before or less than there are after.
+    /// Reads the rows added since. `None` when rows have gone or come back meanwhile. Such a change shows in
+    /// the number of rows read, outside the dataset's numbers before and after, or in the suspended batches
+    /// or the version.
     async fn read_on(&self, before: &Dataset, known: &Schema) -> Result<Option<Schema>, Error> {
         let known = Schema { dataset: before.clone(), ..known.clone() };
         let schema = self.learn(known).await?;
@@ -169,7 +170,7 @@ impl Schema {
         Self { dataset, inference: Inference::default(), version, bytes: 0, longest: 0 }
     }
 
-    /// Whether it is of these very rows, and the dataset is called what it was.
+    /// Whether the schema covers exactly the dataset's rows, under the same name.
     fn is_of(&self, dataset: &Dataset) -> bool {
         self.is_start_of(dataset)
             && self.inference.rows() == dataset.stats.rows
@@ -177,7 +178,7 @@ impl Schema {
             && (&self.dataset.name, self.dataset.project) == (&dataset.name, dataset.project)
     }
 
-    /// Whether rows may have been added to it, and nothing else.
+    /// Whether the dataset differs from the schema by added rows at most.
     fn is_start_of(&self, dataset: &Dataset) -> bool {
         self.version == dataset.version
             && self.dataset.stats.suspended == dataset.stats.suspended

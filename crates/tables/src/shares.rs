@@ -4,17 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hookyard_core::id::WorkspaceId;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
-/// Places for costly work, of which each workspace has a share: one that takes all it may leaves
-/// some to the others.
+/// Places for costly work, with a share for each workspace: a workspace with a full share leaves places to
+/// the others.
 #[derive(Debug)]
 pub(crate) struct Shares {
     all: Arc<Semaphore>,
-    /// Places of one workspace.
+    /// Places of a single workspace.
     each: usize,
     own: Mutex<HashMap<WorkspaceId, Arc<Semaphore>>>,
 }
 
-/// A place that is taken, until this is dropped.
+/// A taken place, until the drop.
 #[derive(Debug)]
 pub(crate) struct Place {
     _own: OwnedSemaphorePermit,
@@ -24,39 +24,39 @@ pub(crate) struct Place {
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Full {
-    /// The workspace has all that it may.
+    /// The workspace's share is taken.
     Own,
-    /// All together have all that there are.
+    /// All places are taken.
     All,
 }
 
 impl Shares {
-    /// So many places, of which a workspace may have `each` at a time.
+    /// `places` places, at most `each` for a workspace at a time.
     pub(crate) fn new(places: usize, each: usize) -> Self {
         Self { all: Arc::new(Semaphore::new(places)), each: each.max(1), own: Mutex::default() }
     }
 
-    /// A place, if there is one now.
+    /// A place, if any is free now.
     pub(crate) fn take(&self, workspace: WorkspaceId) -> Result<Place, Full> {
         let own = self.own(workspace).try_acquire_owned().map_err(|_| Full::Own)?;
         let all = Arc::clone(&self.all).try_acquire_owned().map_err(|_| Full::All)?;
         Ok(Place { _own: own, _all: all })
     }
 
-    /// A place, as soon as there is one. Who waits for its own workspace is in nobody else's way.
+    /// A place, as soon as free. A caller in wait for its own workspace is in nobody else's way.
     pub(crate) async fn wait(&self, workspace: WorkspaceId) -> Result<Place, AcquireError> {
         let own = self.own(workspace).acquire_owned().await?;
         let all = Arc::clone(&self.all).acquire_owned().await?;
         Ok(Place { _own: own, _all: all })
     }
 
-    /// Places that nobody has.
+    /// Free places.
     #[cfg(all(test, feature = "analytics"))]
     pub(crate) fn free(&self) -> usize {
         self.all.available_permits()
     }
 
-    /// The places of one workspace. Those of workspaces that have or want none are forgotten.
+    /// The places of a workspace. Workspaces without a taken or awaited place are forgotten.
     fn own(&self, workspace: WorkspaceId) -> Arc<Semaphore> {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         own.retain(|_, places| Arc::strong_count(places) > 1);

@@ -11,11 +11,11 @@ use super::Encoder;
 use crate::batch::Layout;
 use crate::{Error, Schema};
 
-/// Bytes that a row group gathers before it is written. The larger, the better it is read; it is what
-/// an export keeps in memory, and the format allows 32,767 of them, a terabyte of cells.
+/// Bytes gathered in a row group before the write. Larger groups read better. An export keeps a group in
+/// memory, and the format allows 32,767 groups: a terabyte of cells.
 const ROW_GROUP_BYTES: usize = 32 << 20;
 
-/// Bytes of a value's start that the file's statistics have.
+/// Leading bytes of a value in the file's statistics.
 const STATISTICS_BYTES: usize = 64;
 
 pub(super) struct Parquet {
@@ -23,7 +23,7 @@ pub(super) struct Parquet {
     writer: ArrowWriter<Pipe>,
 }
 
-/// What was written and not yet taken.
+/// The bytes written and not yet taken.
 #[derive(Default)]
 struct Pipe(Vec<u8>);
 
@@ -50,7 +50,7 @@ impl Parquet {
             .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
             .set_statistics_truncate_length(Some(STATISTICS_BYTES))
             .build();
-        // Readers other than Arrow's own need no copy of its schema.
+        // Only Arrow's own readers need a copy of Arrow's schema.
         let options =
             ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let schema = Arc::clone(layout.schema());

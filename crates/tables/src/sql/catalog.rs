@@ -1,4 +1,4 @@
-//! The tables that a query sees: the caller's datasets.
+//! The tables of a query: the caller's datasets.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -18,19 +18,19 @@ use super::run::failed;
 use super::table::DatasetTable;
 use crate::{Error, Tables};
 
-/// The one catalog.
+/// The only catalog.
 pub(super) const CATALOG: &str = "hookyard";
 
-/// Its one schema.
+/// The only schema.
 pub(super) const SCHEMA: &str = "datasets";
 
-/// Datasets that are read of the store at a time.
+/// Datasets read from the store at a time.
 const PAGE: usize = 500;
 
-/// The most datasets that a query sees, the oldest ones; a workspace with more names a project.
+/// The most datasets in a query, the oldest datasets; a workspace with more names a project.
 const DATASETS_MAX: usize = 10_000;
 
-/// The datasets of a workspace, or of one of its projects, as the only catalog there is.
+/// The datasets of a workspace, or of a single project, as the only catalog.
 pub(super) async fn of(
     tables: &Tables,
     workspace: WorkspaceId,
@@ -56,13 +56,13 @@ pub(super) async fn of(
     Ok(Arc::new(list))
 }
 
-/// Each dataset is there by its number, as `dataset_12`, and by its name.
+/// Each dataset has two names: the number, as `dataset_12`, and the dataset's own name.
 struct Datasets {
     tables: Tables,
     room: Room,
-    /// By both kinds of names; of several datasets with one name, all.
+    /// By both kinds of names; several datasets with the same name are all kept.
     named: HashMap<String, Vec<Dataset>>,
-    /// What a listing shows: the name where it names one dataset, else its number.
+    /// The listed names: the own name if unique, else the number.
     listed: BTreeMap<String, ()>,
 }
 
@@ -88,7 +88,8 @@ impl Datasets {
             let name = if only { dataset.name.clone() } else { number(dataset) };
             listed.insert(name, ());
         }
-        // A number is what it says, even where a dataset is called like another one's number.
+        // A number always means the numbered dataset, even if another dataset's own name looks like the
+        // number.
         for dataset in datasets {
             by_name.insert(number(&dataset), vec![dataset]);
         }

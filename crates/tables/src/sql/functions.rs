@@ -1,5 +1,4 @@
-//! The functions that a query may call: a closed list, so that a new release of DataFusion adds none
-//! that nobody has looked at.
+//! The functions open to queries: a closed list, so a new release of DataFusion adds no unreviewed function.
 
 use std::sync::Arc;
 
@@ -12,10 +11,9 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 use super::room::Room;
 use super::text::{Join, Nulls, Replace};
 
-/// DataFusion's own. Left out are those that make long texts out of short ones (`repeat`, `lpad`,
-/// `rpad`, `overlay`, `regexp_replace`, `to_char`; `concat` and `replace` are ours), take long for
-/// them (`levenshtein`), or say something of this process (`version`), and those on types that JSON has
-/// not.
+/// DataFusion's own functions. Left out are functions with long texts from short arguments (`repeat`, `lpad`,
+/// `rpad`, `overlay`, `regexp_replace`, `to_char`; `concat` and `replace` are ours), slow functions
+/// (`levenshtein`), facts about the process (`version`), and functions on types unknown to JSON.
 const ALLOWED: &[&str] = &[
     "abs",
     "acos",
@@ -107,7 +105,7 @@ const ALLOWED: &[&str] = &[
     "uuid",
 ];
 
-/// Aggregates that keep all that they are given, and do not count it against the memory of the query.
+/// Aggregates with a copy of all arguments, not counted against the memory of the query.
 const KEEPING: [&str; 3] = ["array_agg", "nth_value", "string_agg"];
 
 /// The aggregate functions.
@@ -125,7 +123,7 @@ pub(super) fn scalar(room: &Room) -> Vec<Arc<ScalarUDF>> {
     allowed
 }
 
-/// What makes `||` the bounded one of ours.
+/// Binds `||` to our bounded function.
 pub(super) fn planners(room: &Room) -> Vec<Arc<dyn ExprPlanner>> {
     vec![Arc::new(Operators(room.clone()))]
 }

@@ -1,4 +1,4 @@
-//! Which statements are run at all.
+//! The choice of statements to run.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -14,14 +14,14 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use super::{QUERY_BYTES_MAX, QUERY_TOKENS_MAX};
 use crate::Error;
 
-/// The most tables that a query may be about once its `WITH` parts are put where they are named. Each
-/// of them is planned wherever it is named, so a chain of doubling ones has a plan without end.
+/// The most tables in a query after each use of a `WITH` part is expanded. DataFusion plans a part at every
+/// use, so a chain of doubling parts has a plan without end.
 const TABLES_MAX: usize = 100;
 
-/// The functions that put texts together, as `||` does.
+/// The functions with joined texts, like `||`.
 const MAKING: [&str; 2] = ["concat", "replace"];
 
-/// Reads the one statement of a query. Anything but asking is refused.
+/// Reads the single statement of a query. Everything but questions is refused.
 pub(super) fn statement(text: &str) -> Result<Statement, Error> {
     if text.len() > QUERY_BYTES_MAX {
         let message = format!("has {} bytes, and at most {QUERY_BYTES_MAX} are read", text.len());
@@ -50,7 +50,7 @@ pub(super) fn statement(text: &str) -> Result<Statement, Error> {
     }
     let (tables, recursive) = tables(&statement);
     if recursive {
-        // It goes on without a pause in which it could be ended.
+        // A recursive query runs without a pause, so nothing can end the query.
         return Err(Error::query("WITH RECURSIVE is not taken"));
     }
     if tables > TABLES_MAX {
@@ -65,9 +65,9 @@ pub(super) fn statement(text: &str) -> Result<Statement, Error> {
     Ok(statement)
 }
 
-/// Names subqueries that have no name. DataFusion 55 takes a projection that looks like the one below
-/// it for the same and leaves one out, so that `x + 1 AS x` of an unnamed `x + 1 AS x` was counted
-/// once (apache/datafusion#24686); with names they do not look the same.
+/// Names subqueries without a name. DataFusion 55 takes a projection similar to the next lower projection for
+/// the same and leaves out a step: `x + 1 AS x` of an unnamed `x + 1 AS x` was counted once
+/// (apache/datafusion#24686). With names the two projections differ.
 struct Namer(usize);
 
 impl VisitorMut for Namer {
@@ -83,14 +83,14 @@ impl VisitorMut for Namer {
     }
 }
 
-/// What a statement does with texts.
+/// A statement's work on texts.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Work {
-    /// Bytes of its longest text.
+    /// Bytes of the longest text.
     pub(super) longest: usize,
-    /// Its expressions that are more than a column or a constant.
+    /// Expressions other than a column or a constant.
     pub(super) expressions: usize,
-    /// Whether it puts texts together.
+    /// Whether the statement joins texts.
     pub(super) makes: bool,
 }
 
@@ -129,7 +129,7 @@ impl Visitor for Work {
     }
 }
 
-/// Whether a statement has rows, so that it can be cut to a number of them.
+/// Whether a statement has rows, and so can be cut to a number of rows.
 pub(super) fn is_query(statement: &Statement) -> bool {
     matches!(statement, Statement::Statement(ast) if matches!(**ast, Ast::Query(_)))
 }
@@ -148,7 +148,7 @@ fn asks(statement: &Statement) -> bool {
     }
 }
 
-/// What is asked, or explained.
+/// The statement itself, or the explained statement.
 fn asked(statement: &Statement) -> &Statement {
     match statement {
         Statement::Explain(ExplainStatement { statement, .. }) => statement,
@@ -167,7 +167,7 @@ fn tables(statement: &Statement) -> (usize, bool) {
     (found.named.iter().fold(0, add), found.recursive)
 }
 
-/// The tables that a statement names, and for each `WITH` part those that it names.
+/// The tables named in a statement, and the tables named in each `WITH` part.
 #[derive(Default)]
 struct Found {
     named: Vec<String>,
@@ -176,7 +176,7 @@ struct Found {
 }
 
 impl Found {
-    /// How many tables a name stands for. A part that names itself is refused elsewhere.
+    /// The number of tables behind a name. Parts with a reference to themselves are refused elsewhere.
     fn weigh(&self, name: &str, known: &mut HashMap<String, usize>) -> usize {
         if let Some(weight) = known.get(name) {
             return *weight;

@@ -1,7 +1,7 @@
-//! Joins that can be ended while they run.
+//! Joins with points of interruption.
 //!
-//! A query ends with its time, or when its caller goes away, at the next moment at which it waits. A join
-//! makes many rows out of few and need not read on in between, so it never waits by itself.
+//! A query ends with its time, or after the caller's disconnect, at the query's next wait. A join makes many
+//! rows out of few and need not read on in between, so a join never waits by itself.
 
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use super::run::failed;
 use crate::Error;
 
-/// Makes every join pause now and then. A join by a condition without any equality looks at all pairs
-/// of rows before it has to hand on one of them, so it is refused; unless one side is a single row,
-/// such as the average that all others are compared with.
+/// Makes every join pause now and then. A join by a condition without any equality looks at all pairs of rows
+/// before the first result, so such a join is refused. Allowed is a single row on a side, such as an average
+/// for comparison with all rows.
 pub(super) fn interruptible(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, Error> {
     let mut endless = false;
     let plan = plan.transform_up(|plan| {

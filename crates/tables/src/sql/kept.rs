@@ -1,8 +1,8 @@
 //! The memory of windows.
 //!
-//! Joins, sorts and groups count what they keep against the memory of the query. A window keeps its rows,
-//! too, until it has seen all of them that a value may depend on, and does not count them. So they are
-//! counted on their way into it.
+//! Joins, sorts and groups count the kept rows against the memory of the query. A window keeps rows, too,
+//! until all rows with an effect on a value are read, and does not count any. So a window's rows are counted
+//! on the way in.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,10 +23,10 @@ use futures_util::StreamExt;
 use super::run::failed;
 use crate::Error;
 
-/// What a view of a text takes beside the text.
+/// Bytes of a text's view, beside the text.
 const VIEW_BYTES: usize = 16;
 
-/// Counts what goes into windows.
+/// Counts the rows on the way into windows.
 pub(super) fn counted(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, Error> {
     let count = |plan: Arc<dyn ExecutionPlan>| {
         if !plan.is::<WindowAggExec>() && !plan.is::<BoundedWindowAggExec>() {
@@ -40,7 +40,7 @@ pub(super) fn counted(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionP
     Ok(plan.transform_up(count).map_err(failed)?.data)
 }
 
-/// Hands on its input's rows and counts them until the end of the query.
+/// Hands on the input's rows and counts the rows until the end of the query.
 #[derive(Debug)]
 struct Counted(Arc<dyn ExecutionPlan>);
 
@@ -108,7 +108,7 @@ impl ExecutionPlan for Counted {
     }
 }
 
-/// Bytes of a batch's values. Texts are counted as long as they are, for batches share what has them.
+/// Bytes of a batch's values. Texts are counted by length, because batches share the text buffers.
 fn bytes(batch: &RecordBatch) -> usize {
     let column = |array: &Arc<dyn Array>| match array.data_type() {
         DataType::Utf8View => {

@@ -1,4 +1,4 @@
-//! Functions whose texts are longer than what they are made of, with a bound on that.
+//! Functions with texts longer than the arguments, with a bound on the length.
 
 use arrow::array::{Array, AsArray, StringViewArray, StringViewBuilder};
 use arrow::compute::cast;
@@ -10,7 +10,7 @@ use datafusion::logical_expr::{
 
 use super::room::Room;
 
-/// What a null among the parts of a text makes of it.
+/// The effect of a null among the parts of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Nulls {
     /// Nothing: `concat`.
@@ -117,7 +117,7 @@ impl ScalarUDFImpl for Replace {
     }
 }
 
-/// An argument as texts: one for all rows, or one for each.
+/// An argument as texts: a single text for all rows, or a text for each row.
 enum Texts {
     One(Option<String>),
     Each(StringViewArray),
@@ -145,12 +145,12 @@ impl Texts {
     }
 }
 
-/// What a function makes, each text within its bound.
+/// The texts made by a function, each within the bound.
 struct Made {
-    /// Rows to make: one when all arguments are one for all.
+    /// Rows to make: a single row when every argument is the same for all rows.
     rows: usize,
     scalar: bool,
-    /// The longest that a text may become, in bytes.
+    /// The longest result, in bytes.
     longest: usize,
     builder: StringViewBuilder,
 }
@@ -162,7 +162,7 @@ impl Made {
         Self { rows, scalar, longest, builder: StringViewBuilder::with_capacity(rows) }
     }
 
-    /// Sees to it that a text is within the bound before anyone makes it.
+    /// Checks a text's length against the bound before the text is made.
     fn check(&self, bytes: usize) -> Result<(), DataFusionError> {
         if bytes > self.longest {
             let text = format!("a text function made more than {} bytes", self.longest);
