@@ -23,32 +23,32 @@ use url::form_urlencoded::{Serializer, byte_serialize};
 use super::outgoing::{Read, Unanswered, after, read};
 use crate::net::{Client, check_url};
 
-/// How long a token is used when its answer does not say: short, since a wrong guess costs a refused
-/// delivery and a right one only a look at the token endpoint.
+/// How long a token is used when the answer names no lifetime: a short time, since a wrong guess costs a
+/// refused delivery and a right guess only a look at the token endpoint.
 const LIFETIME_DEFAULT: Duration = Duration::from_secs(300);
 
-/// The longest a token is used, whatever its answer says, so that the clock's arithmetic stays sane
-/// and a revoked client is noticed within the day.
+/// The longest a token is used, whatever the answer says, so that the clock's arithmetic stays sane and a
+/// revoked client is noticed within the day.
 const LIFETIME_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// A token is not used any more this long before it expires: a request takes up to 30 seconds.
 pub(super) const MARGIN: Duration = Duration::from_secs(30);
 
-/// The most tokens that are kept, some kilobytes each and 64 at most. With more clients than that, tokens
-/// are fetched more often: where there is no room, the one that ends soonest goes of the workspace that
-/// has most. So none keeps out what another has within its share.
+/// The most tokens that are kept, some kilobytes each and 64 at most. With more clients, tokens are fetched
+/// more often: a full cache drops the token that ends soonest of the workspace with the most tokens. So no
+/// workspace displaces tokens within another's share.
 const TOKENS_MAX: usize = 1_000;
 
 /// The most bytes of a token endpoint's answer; tokens themselves must fit a header.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
-/// How long the body of a token endpoint's answer may take once its head is there: it is one packet.
+/// How long the body of a token endpoint's answer may take after the head: the body is one packet.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most characters of a token endpoint's error that the log repeats.
 const ERROR_CHARACTERS_MAX: usize = 100;
 
-/// The workspace, and the digest of all that a token depends on, the secret among it.
+/// The workspace, and the digest of all that a token depends on, including the secret.
 type Key = (WorkspaceId, [u8; 32]);
 
 /// A token and whether it was kept from an earlier request.
@@ -57,7 +57,7 @@ pub(super) struct Token {
     pub(super) kept: bool,
 }
 
-/// Fetches tokens and keeps them.
+/// Fetches and keeps tokens.
 pub(super) struct Tokens {
     client: Client,
     clock: Arc<dyn Clock>,
@@ -79,7 +79,7 @@ struct Granted {
     expires_in: Option<Seconds>,
 }
 
-/// A number of seconds. Some servers write it as a text (RFC 6749 section 5.1 has a number).
+/// A number of seconds. Some servers write the number as a text (RFC 6749 section 5.1 has a number).
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Seconds {
@@ -107,7 +107,7 @@ impl Tokens {
         Self { client, clock, kept: Mutex::default() }
     }
 
-    /// A token that is good now. The caller bounds the time.
+    /// A valid token. The caller bounds the time.
     pub(super) async fn token(
         &self,
         workspace: WorkspaceId,
@@ -124,7 +124,7 @@ impl Tokens {
         Ok(Token { secret, kept: false })
     }
 
-    /// Forgets a token that a receiver did not take, unless another took its place meanwhile.
+    /// Forgets a token that a receiver refused, unless another took its place meanwhile.
     pub(super) fn forget(&self, workspace: WorkspaceId, client: &OAuth2Client, refused: &Secret) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (workspace, key(client));
@@ -187,8 +187,8 @@ impl Tokens {
     }
 }
 
-/// The token that makes room for one of this workspace: the one that ends soonest of those of the workspace
-/// that has most. A look at all of them, which is little beside the request that brought the new one.
+/// The token to drop for a new token of this workspace: the token that ends soonest in the workspace with the
+/// most. Looks at all tokens, a small cost beside the request for the new token.
 fn surplus(kept: &HashMap<Key, (Secret, Duration)>, workspace: WorkspaceId) -> Option<Key> {
     let mut counts: HashMap<WorkspaceId, usize> = HashMap::from([(workspace, 1)]);
     for (workspace, _) in kept.keys() {

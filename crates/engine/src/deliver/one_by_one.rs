@@ -18,20 +18,20 @@ use super::shortage::Unable;
 use super::step::Step;
 use super::verdict::{Before, Bisection};
 
-/// What is under way to an endpoint, one bundle after another.
+/// The work under way for an endpoint, one bundle after another.
 #[derive(Debug)]
 pub(super) struct OneByOne {
     /// How much of the head is read for a bundle.
     limit: HeadLimit,
     /// Whether the last request hung and failed.
     hung: bool,
-    /// Where the event is that the receiver refuses.
+    /// The search for the event that the receiver refuses.
     bisection: Bisection,
-    /// How many events the bundle has that was sent last, until its outcome is recorded.
+    /// How many events the last bundle sent has, until its outcome is recorded.
     sent: Option<usize>,
-    /// What the store has not said to have recorded yet. Nothing is sent before the store has.
+    /// An outcome that the store has not confirmed yet. Nothing is sent before the confirmation.
     unrecorded: Option<Judged>,
-    /// Until when nothing goes out whatever is queued, as a monotonic reading: the endpoint's rate limit
+    /// Until when nothing goes out, whatever is queued, as a monotonic reading: the endpoint's rate limit
     /// lets nothing through, or this server lacked the means to send.
     throttled_until: Option<Duration>,
     /// How often in a row this server lacked the means.
@@ -64,7 +64,7 @@ impl OneByOne {
     }
 }
 
-/// What may be sent of the head of a queue now.
+/// The part of a queue's head that may be sent now.
 struct Due {
     plan: Arc<Plan>,
     events: Vec<Arc<Event>>,
@@ -74,7 +74,7 @@ struct Due {
 }
 
 impl Deliverer {
-    /// A step of an endpoint that takes one bundle at a time; `None` when it takes more.
+    /// A step of an endpoint that takes one bundle at a time; `None` when the endpoint takes more.
     pub(super) async fn step_one(
         &self,
         common: &mut Common,
@@ -120,11 +120,11 @@ impl Deliverer {
         let mut events: Vec<_> = entries.into_iter().map(|Queued { event, .. }| event).collect();
         events.truncate(own.bisection.most(state.refusals));
         if held > 0 {
-            // Until it is taken, a bundle stays what it was: its id says so.
+            // Until taken, a bundle stays unchanged, because its id depends on its events.
             events.truncate(held);
         }
         if let Some(sent) = own.sent {
-            // What the receiver may have got already stays what it was, too.
+            // A bundle that the receiver may have got already stays unchanged, too.
             events.truncate(sent);
         }
         own.throttled_until = self.throttle(&plan.endpoint, &mut events);
@@ -170,7 +170,7 @@ impl Deliverer {
         self.record(common, own, judged, Recorded::No).await
     }
 
-    /// Lets an endpoint rest whose bundle of `count` events could not be sent.
+    /// Lets an endpoint rest after a bundle of `count` events could not be sent.
     fn rest_one(&self, own: &mut OneByOne, plan: &Plan, count: usize, unable: &Unable) -> Step {
         self.give_units_back(&plan.endpoint, count, 0);
         let due = self.rest(plan.endpoint.id, unable, own.unable);
@@ -179,7 +179,7 @@ impl Deliverer {
         Step::Wait(self.moment(due))
     }
 
-    /// The moment before which nothing of the endpoint may be sent, if that is known and still to come.
+    /// The moment before which nothing of the endpoint may be sent, if known and still to come.
     pub(super) async fn rests_one(
         &self,
         common: &mut Common,
@@ -200,7 +200,7 @@ impl Deliverer {
         }
     }
 
-    /// The moment before which the endpoint must not be tried, if that is still to come.
+    /// The moment before which the endpoint must not be tried, if still to come.
     async fn retry_at(
         &self,
         common: &mut Common,
@@ -212,7 +212,7 @@ impl Deliverer {
         Ok((due > self.clock.monotonic()).then(|| self.moment(due)))
     }
 
-    /// Records the outcome that is kept, if there is one.
+    /// Records the kept outcome, if any.
     pub(super) async fn record_kept(
         &self,
         common: &mut Common,
@@ -222,7 +222,7 @@ impl Deliverer {
         self.record(common, own, judged, Recorded::Maybe).await.map(Some)
     }
 
-    /// Records an outcome and draws its consequences. When the store cannot, the outcome is kept.
+    /// Records an outcome and draws its consequences. When the store fails, the outcome is kept.
     async fn record(
         &self,
         common: &mut Common,
@@ -274,7 +274,7 @@ impl Deliverer {
         Ok((head, plan))
     }
 
-    /// Takes entries that can never be sent off the head of the queue, with a record that says so.
+    /// Takes entries that can never be sent off the head of the queue, and records the reason.
     async fn drop_head(
         &self,
         common: &Common,

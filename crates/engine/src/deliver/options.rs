@@ -1,4 +1,4 @@
-//! What the operator decides about delivering.
+//! The operator's decisions about delivering.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::limits::CONNECTIONS_DEFAULT;
 /// five days, a long weekend and a working day to notice.
 pub const DISABLE_AFTER_DEFAULT: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 
-/// What the operator decides about delivering.
+/// The operator's decisions about delivering.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The API user, and the one workspace it belongs to: endpoints of others never see it.
+    /// The API user, and the only workspace with access: endpoints of others never see the credentials.
     pub api_user: Option<(WorkspaceId, ApiUser)>,
     /// Where all requests to Amazon SQS go instead of the queues' own hosts.
     pub sqs_endpoint_url: Option<Url>,

@@ -1,4 +1,4 @@
-//! A request on its way out, and what comes back, wherever the request goes.
+//! A request on its way out, and its answer, wherever the request goes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,24 +18,24 @@ use crate::net::{explain, is_ours};
 pub struct Outgoing {
     /// Where to.
     pub uri: Uri,
-    /// Its headers, without those of the connection.
+    /// The headers, without those of the connection.
     pub headers: HeaderMap,
-    /// Its body.
+    /// The body of the request.
     pub body: Bytes,
     /// The numbers of the events in the body, in the body's order.
     pub events: Arc<[Seq]>,
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
-    /// The status. A destination that knows no status says what came back in those of HTTP.
+    /// The status. A destination without statuses translates its outcome into those of HTTP.
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
     /// The body, at most its first MiB.
     pub body: Bytes,
-    /// Why the answer broke off after its head, if it did. What is here came before that.
+    /// Why the answer broke off after its head, if so. The other fields hold the part before the break.
     pub broken: Option<String>,
 }
 
@@ -44,8 +44,8 @@ pub struct Answer {
 pub enum Unanswered {
     /// The receiver, or the way to it, is at fault. The text is for the delivery log.
     Failed(String),
-    /// This server lacked the means to send, such as an open file. Nothing was sent, and nothing is
-    /// known of the receiver. The text is for the server's own log.
+    /// This server lacked the means to send, such as an open file. Nothing was sent, and nothing is known of
+    /// the receiver. The text is for the server's own log.
     Unable(String),
 }
 
@@ -58,7 +58,7 @@ impl Unanswered {
         }
     }
 
-    /// What an error of a connection or a request says, by whose fault it is.
+    /// The failure of a connection or a request, sorted by whose fault the error is.
     pub(super) fn because(error: &(dyn std::error::Error + 'static)) -> Self {
         let reason = explain(error);
         if is_ours(error) { Self::Unable(reason) } else { Self::Failed(reason) }
@@ -75,7 +75,7 @@ impl From<String> for Unanswered {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline {
     by: Instant,
-    /// How long that was from the beginning of the exchange.
+    /// The time from the beginning of the exchange to the moment.
     wait: Duration,
 }
 
@@ -90,7 +90,7 @@ impl Deadline {
         self.by
     }
 
-    /// Waits until then for what must be whole.
+    /// Waits at most until the moment, for an outcome that must be whole.
     pub(super) async fn bound<T>(
         self,
         work: impl Future<Output = Result<T, Unanswered>>,
@@ -111,14 +111,14 @@ pub(super) fn after(wait: Duration) -> Instant {
     tokio::time::sleep(wait).deadline()
 }
 
-/// What was read of an answer's body.
+/// The part of an answer's body that was read.
 pub(super) struct Read {
     pub(super) bytes: Bytes,
-    /// Why there was no more, if it should have gone on.
+    /// Why the body ended too early, if so.
     pub(super) broken: Option<String>,
 }
 
-/// A body up to a bound and a moment; what is over the bound is left unread.
+/// A body up to a bound and a moment; the rest over the bound is left unread.
 pub(super) async fn read(mut body: Incoming, bytes_max: usize, by: Instant) -> Read {
     let mut whole = BytesMut::new();
     let mut broken = None;

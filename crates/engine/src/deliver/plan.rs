@@ -1,4 +1,4 @@
-//! What follows from an endpoint's settings.
+//! The consequences of an endpoint's settings.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ use super::destination::Target;
 use super::render::{Bundle, Renderer, Unsendable};
 use crate::work::Share;
 
-/// What follows from an endpoint's settings at one revision.
+/// The consequences of an endpoint's settings at one revision.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) endpoint: Arc<Endpoint>,
@@ -19,13 +19,13 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// How many bundles the endpoint takes at once, where that is more than one.
+    /// How many bundles the endpoint takes at once, if more than one.
     pub(super) fn concurrency(&self) -> Option<&Concurrency> {
         self.endpoint.settings.options.concurrency.as_ref()
     }
 
     fn bundle(&self, events: &[Arc<Event>]) -> Result<Bundle, Unsendable> {
-        // A poisoned lock is taken all the same: a renderer only remembers what it worked out.
+        // A poisoned lock is taken all the same: a renderer only remembers its own results.
         self.renderer.lock().unwrap_or_else(PoisonError::into_inner).bundle(events)
     }
 }
@@ -40,8 +40,7 @@ impl Deliverer {
         Ok(Arc::new(Plan { endpoint, renderer, target }))
     }
 
-    /// Renders with the plan's catalogue or, when that is too old to know a type, with the newest,
-    /// which the plan has then.
+    /// Renders with the plan's catalogue. A catalogue too old to know a type is first replaced by the newest.
     pub(super) async fn render(
         &self,
         plan: &mut Arc<Plan>,

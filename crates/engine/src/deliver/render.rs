@@ -1,9 +1,9 @@
 //! Turning queued events into the body of a request.
 //!
-//! The body is `{"events":[{"<event type>":<object>},...]}` (docs/spec/ultracart.md#bodies).
-//! Objects go through as the text they were published with; what the subscription did not ask for
-//! is cut out. The same events, endpoint and catalogue always render to the same bytes, so the
-//! delivery log keeps no bodies: it renders them again.
+//! The body is `{"events":[{"<event type>":<object>},...]}` (docs/spec/ultracart.md#bodies). Objects go
+//! through as their published text, without the parts that the subscription did not ask for. The same events,
+//! endpoint and catalogue always render to the same bytes, so the delivery log keeps no bodies and renders
+//! them again.
 
 use std::collections::hash_map::{Entry, HashMap};
 use std::io::Write;
@@ -27,17 +27,17 @@ use super::coding::{Coding, coding};
 /// The largest body, in bytes as sent (docs/spec/ultracart.md#choices).
 const SIZE_MAX: usize = 900_000;
 
-/// The most events of one bundle, however many an endpoint would take. The smallest useful events
-/// have about 90 bytes, so no more would fit; it keeps the log's row of an attempt small.
+/// The most events of one bundle, however many an endpoint would take. The smallest useful events have about
+/// 90 bytes, so no more would fit. The bound keeps the log's row of an attempt small.
 const EVENTS_MAX: usize = 10_000;
 
 /// How many bytes of published objects are looked at for one bundle. More than [`SIZE_MAX`], because
 /// expansion and compression make them smaller.
 pub(super) const OBJECT_BYTES_MAX: usize = 2 << 20;
 
-// The largest body is found among what is read for it; that holds for one event, too.
+// The largest body is found among the objects read for a bundle, even for a single event.
 const _: () = assert!(SIZE_MAX < OBJECT_BYTES_MAX);
-// What an endpoint takes unless its owner says otherwise is what is sent.
+// An endpoint's default size is the largest size sent.
 const _: () = assert!(MAXIMUM_SIZE_DEFAULT.unsigned_abs() as usize == SIZE_MAX);
 const _: () = assert!(MAXIMUM_EVENTS_DEFAULT.unsigned_abs() as usize <= EVENTS_MAX);
 
@@ -48,31 +48,31 @@ const FIRST_TRY_RATIO: usize = 8;
 const OPENING: &[u8] = br#"{"events":["#;
 const CLOSING: &[u8] = b"]}";
 
-/// The body of one request, with what the log keeps about it.
+/// The body of one request, with the facts that the log keeps about the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
-    /// The bytes that are sent.
+    /// The bytes to send.
     pub body: Bytes,
-    /// How many of the events given, from the first, are in it. At least one, unless none was given.
+    /// How many of the given events, from the first, are in the bundle. At least one, unless none was given.
     pub events: usize,
-    /// The types of those events, each once.
+    /// The types of the bundle's events, each once.
     pub event_types: Vec<EventTypeId>,
-    /// The order ids of those events, each once.
+    /// The order ids of the bundle's events, each once.
     pub order_ids: Vec<String>,
 }
 
 /// Why the first of the events given can never be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unsendable {
-    /// Alone, and without its expansions, it makes too large a body.
+    /// Even alone, and without its expansions, the event makes too large a body.
     #[error(
         "the event alone makes a body of {bytes} bytes, more than the {SIZE_MAX} that are sent"
     )]
     TooLarge {
-        /// The size of that body.
+        /// The size of the body.
         bytes: usize,
     },
-    /// Its type is not in the catalogue.
+    /// The event's type is not in the catalogue.
     #[error("the event's type is not in the catalogue any more")]
     UnknownType,
     /// The store has other bytes than were published.
@@ -81,16 +81,16 @@ pub enum Unsendable {
          Publish the event again, or restore a backup and deliver the dead letter again"
     )]
     Altered(Seq),
-    /// Its object cannot be read.
+    /// The event's object cannot be read.
     #[error(transparent)]
     Damaged(#[from] Damaged),
 }
 
 /// Renders the longest run of the events, from the first, that the endpoint's limits allow.
 ///
-/// An event that is over the endpoint's `maximum_size` by itself is sent alone. One that is over
-/// 900,000 bytes is sent without what its subscription asked for beyond the base object; if that is
-/// not enough either it cannot be sent.
+/// An event that is over the endpoint's `maximum_size` by itself is sent alone. An event over 900,000 bytes
+/// is sent without the parts that its subscription asked for beyond the base object. If the rest is still too
+/// large, the event cannot be sent.
 pub fn bundle(
     catalogue: &Arc<Catalogue>,
     endpoint: &Arc<Endpoint>,
@@ -128,7 +128,7 @@ fn size_max(settings: &EndpointSettings) -> usize {
 struct TypeRendering {
     /// `{"<event type>":`.
     opening: Vec<u8>,
-    /// What the subscription asked for.
+    /// The subscription's filter.
     asked: Filter,
     /// Nothing beyond the base object.
     base: Filter,
@@ -139,7 +139,7 @@ struct TypeRendering {
 pub(super) struct Renderer {
     catalogue: Arc<Catalogue>,
     endpoint: Arc<Endpoint>,
-    /// What was worked out so far.
+    /// The results so far.
     kinds: HashMap<EventTypeId, TypeRendering>,
 }
 
@@ -170,7 +170,7 @@ impl Joined {
 
     /// The same, compressed.
     fn compressed(&self, count: usize, coding: Coding) -> Vec<u8> {
-        // The quickest level: it is done between two requests on a thread that others wait for.
+        // The quickest level: the compression runs between two requests on a thread that others wait for.
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         let written = gzip
             .write_all(&self.text[..self.end(count)])
@@ -184,8 +184,8 @@ impl Joined {
     /// The longest run of events whose compressed document has at most `size` bytes, or the first
     /// event alone.
     ///
-    /// What is compressed grows with what fits, not with how much there is: else each small bundle of
-    /// a long queue would cost as much as the whole.
+    /// The work of compression grows with the events that fit, not with the length of the queue. Otherwise
+    /// each small bundle of a long queue would cost as much as the whole.
     fn longest_compressed(&self, size: usize, coding: Coding) -> (Vec<u8>, usize) {
         let all = self.ends.len();
         let mut fits = (Vec::new(), 0);
@@ -234,7 +234,7 @@ impl Renderer {
         Ok(Bundle { body: body.into(), events: count, event_types, order_ids })
     }
 
-    /// The longest run that has at most the endpoint's size, or the first event alone.
+    /// The longest run within the endpoint's size, or the first event alone.
     fn longest(&mut self, events: &[Arc<Event>]) -> Result<(Vec<u8>, usize), Unsendable> {
         let size = size_max(&self.endpoint.settings);
         let coding = coding(&self.endpoint.settings);
@@ -268,7 +268,7 @@ impl Renderer {
             let too_much = text.len() + CLOSING.len() > size;
             match rendered {
                 Err(error) if ends.is_empty() => return Err(error),
-                // It will be the first of the next bundle, and reported then.
+                // The event will be the first of the next bundle, and reported then.
                 Err(_) => text.truncate(before),
                 Ok(()) if too_much && !ends.is_empty() => text.truncate(before),
                 Ok(()) => {
@@ -315,12 +315,12 @@ impl Renderer {
     }
 }
 
-/// The longest order id that the log of attempts notes. No shop has longer ones, and a page of the log
-/// has those of two hundred bundles.
+/// The longest order id that the log of attempts notes. No shop has longer ids, and a page of the log has the
+/// ids of two hundred bundles.
 const ORDER_ID_BYTES_MAX: usize = 256;
 
-/// The types and the order ids of events, each once, in the order they come. What is too long for an
-/// order id is none.
+/// The types and the order ids of events, each once, in the order of the events. A text too long for an order
+/// id is left out.
 pub(super) fn contents(events: &[Arc<Event>]) -> (Vec<EventTypeId>, Vec<String>) {
     let mut event_types = Vec::new();
     let mut order_ids = Vec::with_capacity(events.len());

@@ -1,4 +1,4 @@
-//! What a delivery's request looks like, apart from its body (docs/spec/ultracart.md#algorithm,
+//! The form of a delivery's request, apart from its body (docs/spec/ultracart.md#algorithm,
 //! docs/spec/conventions.md#standard-webhooks).
 
 use base64::Engine as _;
@@ -29,11 +29,11 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-ultracart-r
 /// word.
 const BASIC: HeaderName = HeaderName::from_static("x-authorization-basic");
 
-/// What the log shows in place of a credential.
+/// The log's replacement for a credential.
 pub(super) const MASK: &str = "***";
 
-/// The headers of a delivery to an endpoint with these settings as its log shows them, without those
-/// that depend on what is sent. Credentials are masked.
+/// The headers of a delivery to an endpoint with these settings as the endpoint's log shows them, without
+/// headers that depend on the events. Credentials are masked.
 pub fn request_headers(settings: &EndpointSettings, request_id: &RequestId) -> Vec<Header> {
     let mut headers = constant_headers(settings, None).unwrap_or_default();
     insert_request_id(&mut headers, request_id);
@@ -54,13 +54,13 @@ pub(super) fn logged(headers: &HeaderMap) -> Vec<Header> {
     headers.iter().map(shown).collect()
 }
 
-/// What the log shows in place of a token that is fetched when the request is sent.
+/// The log's replacement for a token that is fetched when the request is sent.
 pub(super) fn masked_token() -> Header {
     Header { name: written(&AUTHORIZATION), value: MASK.to_owned() }
 }
 
-/// A header's name as it goes over the wire: each word with a capital. Ours keeps the vendor's
-/// spelling, which is the same to every receiver.
+/// A header's name on the wire: each word with a capital. Our headers keep the vendor's spelling, the same to
+/// every receiver.
 fn written(name: &HeaderName) -> String {
     if *name == REQUEST_ID {
         return "X-UltraCart-Request-Id".to_owned();
@@ -81,7 +81,7 @@ pub(super) fn content_type(settings: &EndpointSettings) -> &'static str {
     }
 }
 
-/// What is different in each request to an endpoint.
+/// The part that differs in each request to an endpoint.
 #[derive(Debug)]
 pub(super) struct Message<'a> {
     /// The attempt.
@@ -90,25 +90,25 @@ pub(super) struct Message<'a> {
     pub(super) id: &'a str,
     /// When the attempt is made.
     pub(super) at: Timestamp,
-    /// The numbers of its events.
+    /// The numbers of the message's events.
     pub(super) events: &'a [Seq],
-    /// The trace that all its events belong to.
+    /// The trace of all the events.
     pub(super) trace: Option<Trace>,
-    /// How many sources its events came through.
+    /// How many sources the events came through.
     pub(super) hops: u8,
     /// The body.
     pub(super) body: Bytes,
 }
 
-/// The id of a bundle. The same events queued at the same moment always make the same one, so that
-/// a receiver knows a repetition; a reflow queues them anew, and so makes another. Bundles that only
-/// begin with the same event differ in the last part.
+/// The id of a bundle. The same events queued at the same moment always make the same id, so that a receiver
+/// knows a repetition. A reflow queues the events anew, and so makes another id. Bundles that only begin with
+/// the same event differ in the last part.
 pub(super) fn message_id(endpoint: EndpointId, events: &[Seq], queued_at: Timestamp) -> String {
     let first = events.first().copied().unwrap_or_default();
     format!("msg_{endpoint}_{first}_{}_{:016x}", queued_at.as_millisecond(), digest(events))
 }
 
-/// FNV-1a of the numbers. It must stay the same over restarts and releases.
+/// FNV-1a of the numbers. The digest must stay the same over restarts and releases.
 fn digest(events: &[Seq]) -> u64 {
     let bytes = events.iter().flat_map(|seq| seq.0.to_le_bytes());
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -116,7 +116,7 @@ fn digest(events: &[Seq]) -> u64 {
     })
 }
 
-/// What all requests of an endpoint have.
+/// The part that all requests of an endpoint share.
 #[derive(Debug)]
 pub(super) struct Template {
     uri: Uri,
@@ -146,7 +146,7 @@ impl Template {
     }
 }
 
-/// Where the URL of the settings leads. Fails when that is nowhere; the text is for the delivery log.
+/// Where the URL of the settings leads. Fails when the URL leads nowhere; the text is for the delivery log.
 pub(super) fn address(settings: &EndpointSettings) -> Result<(Url, Uri), String> {
     let url = Url::parse(&settings.url).map_err(|error| format!("the url: {error}"))?;
     net::check_url(&url)?;
@@ -161,7 +161,7 @@ fn insert_request_id(headers: &mut HeaderMap, request_id: &RequestId) {
     }
 }
 
-/// The client that the endpoint's tokens are fetched with, if it has one.
+/// The client for fetching the endpoint's tokens, if any.
 pub(super) fn oauth2(settings: &EndpointSettings) -> Option<&OAuth2Client> {
     match &settings.options.auth {
         Some(NativeAuth::OAuth2(client)) => Some(client),
@@ -178,7 +178,7 @@ pub(super) fn constant_headers(
     for header in &settings.options.headers {
         insert_custom(&mut headers, header)?;
     }
-    // Ours come last, so that no custom header takes their place whatever was saved.
+    // Our headers come last, so that no custom header takes their place whatever was saved.
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(settings)));
     headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
     if coding(settings) == Coding::Gzip {
@@ -195,7 +195,7 @@ pub(super) fn constant_headers(
             insert_basic(&mut headers, user, password);
         }
         (None, AuthKind::ApiUser) => {
-            // Without credentials the receiver says what it thinks of that.
+            // Without credentials the receiver decides how to answer.
             if let Some(ApiUser { name, password, .. }) = api_user {
                 insert_basic(&mut headers, name, password.expose());
             }

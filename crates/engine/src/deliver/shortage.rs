@@ -1,29 +1,29 @@
-//! Bundles that could not be sent because this server lacked something: open files, local ports, memory,
-//! its own store. That says nothing about the receiver, so nothing is recorded of it and nothing counts
-//! as its failure; the bundle is tried again shortly.
+//! Bundles that could not be sent because this server lacked something: open files, local ports, memory, its
+//! own store. A shortage says nothing about the receiver, so nothing is recorded and nothing counts as the
+//! receiver's failure. The bundle is tried again shortly.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hookyard_core::entropy::{self, Entropy};
 
-/// The wait after the first time. It doubles with each further one.
+/// The wait after the first shortage, doubled with each further shortage.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// How often that wait doubles: up to 16 seconds. Requests end within 30, so files are free again soon.
+/// How often the wait doubles: up to 16 seconds. Requests end within 30, so files are free again soon.
 const DOUBLINGS_MAX: u32 = 4;
 
-/// The share of a wait that is random: all that were short of the same thing must not come back at once.
+/// The share of a wait that is random: bundles short of the same thing must not all come back at once.
 const JITTER: f64 = 0.5;
 
 /// How often the log says so, at most: thousands of endpoints may be short of the same thing.
 const SAY_EVERY: Duration = Duration::from_secs(5);
 
-/// This server lacked the means to send, and nothing was sent: that is no attempt.
+/// This server lacked the means to send. Nothing was sent, so no attempt is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unable(pub(super) String);
 
-/// What was said of shortages so far.
+/// The reports of shortages so far.
 #[derive(Debug, Default)]
 pub(super) struct Shortage(Mutex<Said>);
 
@@ -36,7 +36,7 @@ struct Said {
 }
 
 impl Shortage {
-    /// Counts a bundle that could not be sent. How many there are to speak of, if it is time to speak.
+    /// Counts a bundle that could not be sent. Answers how many to report, if a report is due.
     pub(super) fn count(&self, now: Duration) -> Option<u64> {
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         said.unsaid += 1;
@@ -48,7 +48,7 @@ impl Shortage {
     }
 }
 
-/// How long a bundle rests that could not be sent, after so many times in a row.
+/// How long a bundle rests after so many shortages in a row.
 pub(super) fn wait(in_a_row: u32, entropy: &dyn Entropy) -> Duration {
     let full = WAIT.saturating_mul(1 << in_a_row.min(DOUBLINGS_MAX));
     full.mul_f64(1.0 - JITTER * entropy::fraction(entropy))

@@ -1,10 +1,10 @@
-//! What one step of one endpoint came to.
+//! The result of one step of one endpoint.
 
 use jiff::Timestamp;
 
 use super::verdict::Verdict;
 
-/// What one step did.
+/// The result of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// The queue is empty.
@@ -20,7 +20,7 @@ pub enum Step {
         /// How many are left in the queue.
         pending: u64,
     },
-    /// The receiver did not take the bundle; it is not sent again before this moment.
+    /// The receiver did not take the bundle, which is not sent again before this moment.
     Failed(Timestamp),
     /// Entries that can never be sent left the queue.
     Dropped {
@@ -29,9 +29,9 @@ pub enum Step {
         /// How many are left in the queue.
         pending: u64,
     },
-    /// The receiver did not take a bundle of several events; the next one has fewer.
+    /// The receiver did not take a bundle of several events; the next bundle has fewer.
     Halved,
-    /// The receiver has refused an event alone for the last time: it is a dead letter now.
+    /// The receiver has refused an event alone for the last time: the event is a dead letter now.
     Parked {
         /// How many entries are left in the queue.
         pending: u64,
@@ -43,7 +43,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// What an attempt came to that the queue's state is known after.
+    /// The result of an attempt, given the queue's state after the attempt.
     pub(super) fn after(
         verdict: Verdict,
         events: usize,

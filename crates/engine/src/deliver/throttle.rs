@@ -1,4 +1,4 @@
-//! How fast endpoints are sent to that ask for a limit.
+//! The pace of sending to endpoints that ask for a limit.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,12 +7,12 @@ use std::time::Duration;
 use hookyard_core::id::EndpointId;
 use hookyard_core::model::{Bucket, RateLimit, RateUnit};
 
-/// Full buckets are forgotten when there are twice as many as the last time, and at least this many:
-/// so it costs next to nothing, and memory is bounded by the endpoints that were sent to lately.
+/// Full buckets are forgotten when there are twice as many as the last time, and at least this many. So a
+/// sweep costs next to nothing, and memory is bounded by the endpoints with recent deliveries.
 const SWEEP_AT: usize = 1_024;
 
-/// The buckets of endpoints with a rate limit. They outlive the work on an endpoint: a queue that is
-/// emptied event by event must not start each time with a full bucket. A restart fills them.
+/// The buckets of endpoints with a rate limit. Buckets outlive the work on an endpoint: a queue that is
+/// emptied event by event must not start each time with a full bucket. A restart fills all buckets.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
     buckets: Mutex<Buckets>,
@@ -24,7 +24,7 @@ struct Buckets {
     sweep_at: usize,
 }
 
-/// How many units a bundle takes; one that is not sent takes none.
+/// How many units a bundle takes; an unsent bundle takes none.
 fn units(limit: &RateLimit, events: usize) -> u32 {
     match limit.unit {
         RateUnit::Requests => u32::from(events > 0),
@@ -69,7 +69,7 @@ impl Throttle {
         }
     }
 
-    /// Corrects what a request was counted with.
+    /// Corrects the units counted for a request.
     pub(super) fn give_back(
         &self,
         endpoint: EndpointId,

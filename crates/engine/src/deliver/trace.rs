@@ -1,5 +1,5 @@
-//! Passing on the trace that an event was published in (W3C Trace Context, carried by the CloudEvents
-//! extension for distributed tracing).
+//! Passing on the trace of an event's publication (W3C Trace Context, carried by the CloudEvents extension
+//! for distributed tracing).
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// The longest `tracestate` that is passed on, in bytes: what the standard asks everyone to manage.
+/// The longest `tracestate` that is passed on, in bytes: the length that the standard asks everyone to
+/// manage.
 const STATE_BYTES_MAX: usize = 512;
 
 /// One trace.
@@ -21,7 +22,7 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// The trace that all of the events belong to, if it is one.
+    /// The trace of the events, if all belong to the same trace.
     pub(super) fn of(events: &[Arc<Event>]) -> Option<Self> {
         let (first, others) = events.split_first()?;
         let trace = Self::of_event(first)?;
@@ -54,7 +55,7 @@ impl Trace {
     }
 }
 
-/// Whether a text has the form of version 00, or of a later one that extends it.
+/// Whether a text has the form of version 00, or of a later version that extends 00.
 fn is_traceparent(text: &str) -> bool {
     let hex = |part: &str, length| {
         part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))

@@ -19,15 +19,15 @@ use crate::net::{Client, Guard, Sockets};
 /// From the first look-up to the end of the answer (docs/spec/ultracart.md#algorithm).
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 
-// A token that is kept is good until the request that has it ends.
+// A kept token is good until its request ends.
 const _: () = assert!(oauth::MARGIN.as_secs() >= EXCHANGE_TIMEOUT.as_secs());
 // A receiver that never answers is known to hang.
 const _: () = assert!(HUNG_AFTER.as_secs() < EXCHANGE_TIMEOUT.as_secs());
 
-/// What deliveries leave this server with, one method for each destination outside. Tests script one.
+/// The ways out of this server, one method for each destination outside. Tests script a transport.
 ///
-/// Each method reads the answer in a bounded time. An answer of any status is `Ok`, also when the
-/// answer breaks off after its head: the receiver has said what became of the request.
+/// Each method reads the answer in a bounded time. An answer of any status is `Ok`, also when the answer
+/// breaks off after its head: the receiver has said how the request ended.
 #[async_trait]
 pub trait Transport: fmt::Debug + Send + Sync {
     /// Posts a request.
@@ -71,7 +71,7 @@ pub struct NetTransport {
 }
 
 impl NetTransport {
-    /// A transport that connects to what the guard lets through, with so many connections at once.
+    /// A transport that connects to the addresses that the guard allows, with so many connections at once.
     /// `sqs_endpoint_url` takes the place of all queues' hosts. Fails when TLS cannot be set up.
     pub fn new(
         guard: Arc<Guard>,

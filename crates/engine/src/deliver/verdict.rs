@@ -1,9 +1,9 @@
-//! What an answer means for the bundle and for the endpoint.
+//! The meaning of an answer for the bundle and for the endpoint.
 
 use hookyard_core::model::{DisabledKind, RetryAction, RetryRule};
 
-/// How often an event is refused alone before it is parked, unless a rule says otherwise. By the
-/// schedule that takes three quarters of an hour: time enough to roll back a receiver's release.
+/// How often an event is refused alone before being parked, unless a rule says otherwise. By the schedule so
+/// many refusals take three quarters of an hour: time enough to roll back a receiver's release.
 const PARK_AFTER: u32 = 10;
 
 /// What to do after an attempt.
@@ -13,7 +13,7 @@ pub(super) enum Verdict {
     Taken,
     /// The endpoint is at fault, or nobody knows: the same again later.
     Retry,
-    /// One of the events is at fault: fewer of them, at once.
+    /// One of the events is at fault: send fewer events, at once.
     Halve,
     /// The event, which was sent alone, is at fault: again later.
     Refused,
@@ -25,14 +25,15 @@ pub(super) enum Verdict {
     Disable(DisabledKind),
 }
 
-/// What had failed before an attempt.
+/// The failures before an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Before {
     /// The endpoint's failures in a row.
     pub(super) failures: u32,
-    /// Those of this bundle. They are the same unless the endpoint takes several bundles at once.
+    /// The failures of this bundle, equal to the endpoint's unless the endpoint takes several bundles at
+    /// once.
     pub(super) of_bundle: u32,
-    /// How often the bundle's one event was refused alone.
+    /// How often the bundle's only event was refused alone.
     pub(super) refusals: u32,
 }
 
@@ -63,14 +64,13 @@ pub(super) fn verdict(
     }
 }
 
-/// Whether a status says that the receiver will never take these events, while it may well take
-/// others. A 4xx is about them unless it is about who asks, where, or when: taking one of those for a
-/// verdict on the events would empty the queue into the dead letters while a password is wrong.
+/// Whether a status says that the receiver will never take these events, while other events may well pass. A
+/// 4xx is about the events unless the status is about the caller, the place, or the time. Taking such a
+/// status for a verdict on the events would empty the queue into the dead letters while a password is wrong.
 fn is_about_events(status: u16) -> bool {
     match status {
-        // Who asks: 401, 402, 403, 407, 451. Where: 404, 405, 410, 414, 421. In which manner, which
-        // is the same for every bundle: 406, 411, 412, 415, 416, 417, 426, 428, 431. When: 408, 423,
-        // 425, 429.
+        // The caller: 401, 402, 403, 407, 451. The place: 404, 405, 410, 414, 421. The manner, the same for
+        // every bundle: 406, 411, 412, 415, 416, 417, 426, 428, 431. The time: 408, 423, 425, 429.
         401..=408 | 410..=412 | 414..=417 | 421 | 423 | 425 | 426 | 428 | 429 | 431 | 451 => false,
         status => (400..500).contains(&status),
     }
@@ -84,11 +84,11 @@ fn at_fault(events: usize, before: Before, park_after: u32) -> Verdict {
     }
 }
 
-/// Finds the event at fault among those at the head of a queue. What it knows can be lost at any
-/// moment: then a whole bundle is refused once more.
+/// Finds the event at fault among the events at the head of a queue. The findings can be lost at any moment:
+/// then a whole bundle is refused once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Bisection {
-    /// How many events at the head have one among them that is refused; 0 when nothing is known.
+    /// How many events at the head have a refused event among them; 0 when nothing is known.
     suspects: usize,
 }
 
@@ -102,12 +102,12 @@ impl Bisection {
         }
     }
 
-    /// How many events at the head have one among them that is refused; 0 when nothing is known.
+    /// How many events at the head have a refused event among them; 0 when nothing is known.
     pub(super) fn suspects(self) -> usize {
         self.suspects
     }
 
-    /// Takes in what became of a bundle of `events`.
+    /// Takes in the verdict on a bundle of `events`.
     pub(super) fn learn(&mut self, verdict: Verdict, events: usize) {
         self.suspects = match verdict {
             Verdict::Halve | Verdict::Refused => events,

@@ -1,10 +1,9 @@
-//! When what waits may go on, by a clock that nobody sets.
+//! The ends of waits, by a clock that nobody sets.
 //!
-//! The store keeps the moment of the next try as wall-clock time, which is right for whoever reads it.
-//! Here it is kept as a reading of the monotonic clock, too: a wall clock that is set while something
-//! waits changes nothing. A moment that another process stored, or this one before a restart, is
-//! believed as far as it can have been meant: no wait is longer than what the attempt before it asked
-//! for.
+//! The store keeps the moment of the next try as wall-clock time, for readers. A reading of the monotonic
+//! clock is kept here, too: setting the wall clock during a wait changes nothing. A moment stored by another
+//! process, or by this process before a restart, is believed only within reason: no wait is longer than the
+//! attempt before asked for.
 
 use std::time::Duration;
 
@@ -18,11 +17,12 @@ use jiff::Timestamp;
 use super::deliverer::Deliverer;
 use super::shortage::{self, Unable};
 
-/// Waits that are remembered of an endpoint: twice as many as it can have bundles at a time.
+/// The waits of an endpoint that are remembered: twice as many as the bundles that the endpoint can have at a
+/// time.
 const KNOWN_MAX: usize = 64;
 
-/// Attempts that are looked at for the one that asked for a wait: with several bundles at a time it
-/// need not be the newest.
+/// The attempts that are searched for the request of a wait: with several bundles at a time the newest
+/// attempt need not be the right attempt.
 const ATTEMPTS_MAX: usize = 32;
 
 const _: () = assert!(KNOWN_MAX == 2 * CONCURRENCY_MAX as usize);
@@ -31,7 +31,7 @@ const _: () = assert!(ATTEMPTS_MAX >= CONCURRENCY_MAX as usize);
 /// A wait that this process has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wait {
-    /// Its end as the store has it.
+    /// The end of the wait as the store has it.
     pub(super) until: Timestamp,
     /// The same as a monotonic reading.
     pub(super) due: Duration,
@@ -61,14 +61,14 @@ impl Waits {
 impl Deliverer {
     /// The end of a wait that begins now.
     pub(super) fn wait_for(&self, wait: Duration) -> Wait {
-        // As the stores keep it, and as `Clock::now` has it: both readings mean the same moment.
+        // In the precision of the stores and of `Clock::now`: both readings mean the same moment.
         let wait = Duration::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
         let until = self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
         Wait { until, due: self.clock.monotonic().saturating_add(wait) }
     }
 
-    /// Until when a bundle of the endpoint rests that could not be sent, after so many times in a row, as
-    /// a monotonic reading.
+    /// Until when a bundle of the endpoint rests after so many failures to send in a row, as a monotonic
+    /// reading.
     pub(super) fn rest(&self, endpoint: EndpointId, unable: &Unable, in_a_row: u32) -> Duration {
         let now = self.clock.monotonic();
         if let Some(bundles) = self.shortage.count(now) {
@@ -101,7 +101,7 @@ impl Deliverer {
         Ok(due)
     }
 
-    /// How much is left of a wait that this process did not see begin.
+    /// The rest of a wait that this process did not see begin.
     async fn left(
         &self,
         endpoint: &Endpoint,
@@ -120,14 +120,14 @@ impl Deliverer {
     }
 }
 
-/// How long an attempt asked to wait, if it is the one that asked to wait until then.
+/// How long an attempt asked to wait, if the attempt asked for a wait until then.
 fn meant(attempt: &Attempt, until: Timestamp) -> Option<Duration> {
     let retry_at = attempt.record.retry_at?;
     (retry_at.as_millisecond() == until.as_millisecond()).then(|| planned(attempt))
 }
 
-/// How long an attempt asked to wait after it. No longer than anything asks for: the clock may have been
-/// set while the attempt was under way.
+/// How long a wait an attempt asked for. At most the longest wait that anything asks for: the clock may have
+/// been set while the attempt was under way.
 pub(super) fn planned(attempt: &Attempt) -> Duration {
     let record = &attempt.record;
     let Some(until) = record.retry_at else { return Duration::ZERO };

@@ -1,10 +1,9 @@
-//! Telling other endpoints that one fails, or was disabled.
+//! Telling other endpoints that an endpoint fails, or was disabled.
 //!
-//! There is one event for each run of failures and one for each time an endpoint is disabled, with an
-//! id that says so: one that was published already is not published again, whatever was forgotten
-//! meanwhile. An endpoint gets no such event about itself. As a run of failures that counts here
-//! takes a minute, two endpoints that tell each other of their failures make at most two events a
-//! minute.
+//! There is one event for each run of failures and one for each time an endpoint is disabled. The id of the
+//! event names its occasion, so no event is published twice, whatever was forgotten meanwhile. An endpoint
+//! gets no such event about itself. As a run of failures that counts here takes a minute, two endpoints that
+//! tell each other of their failures make at most two events a minute.
 
 use std::time::Duration;
 
@@ -19,19 +18,19 @@ use super::deliverer::Deliverer;
 /// a restart or a lost packet is over by then.
 const FAILING_AFTER: u32 = 5;
 
-/// How long they must have lasted, whatever the schedule: it bounds how many warnings there can be.
+/// How long the failures must have lasted, whatever the schedule, as a bound on the number of warnings.
 const FAILING_FOR: Duration = Duration::from_secs(60);
 
-/// How long after an endpoint was disabled its event is published if that is still to be done: long
-/// enough for a restart after a crash.
+/// How long after an endpoint was disabled a missing event is still published: long enough for a restart
+/// after a crash.
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(60 * 60);
 
-/// What was already told about an endpoint, as far as its worker remembers.
+/// The announcements about an endpoint, as far as its worker remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Told {
-    /// The start of the run of failures that was warned of.
+    /// The start of the announced run of failures.
     failing_since: Option<Timestamp>,
-    /// The revision at which it was disabled.
+    /// The revision at which the endpoint was disabled.
     disabled_at: Option<u32>,
 }
 

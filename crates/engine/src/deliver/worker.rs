@@ -13,24 +13,24 @@ use super::one_by_one::OneByOne;
 use super::plan::Plan;
 use super::step::Step;
 
-/// The right to work on one endpoint, with what was worked out about the endpoint so far.
+/// The right to work on an endpoint, with the findings about the endpoint so far.
 #[derive(Debug)]
 pub struct Worker {
     pub(super) common: Common,
     mode: Mode,
 }
 
-/// How many bundles the endpoint takes at a time, with what is under way.
+/// How many bundles the endpoint takes at a time, with the work under way.
 #[derive(Debug)]
 enum Mode {
-    /// One.
+    /// A single bundle.
     OneByOne(OneByOne),
     /// Several.
     Lanes(Box<Lanes>),
 }
 
 impl Mode {
-    /// The mode that an endpoint asks for; one by one as long as its settings are not known.
+    /// The mode that an endpoint asks for; one by one as long as the settings are not known.
     fn of(plan: Option<&Arc<Plan>>) -> Self {
         match plan {
             Some(plan) if plan.concurrency().is_some() => Self::Lanes(Box::default()),
@@ -60,22 +60,22 @@ impl Worker {
         }
     }
 
-    /// Whether a bundle that waits holds up all others of the endpoint.
+    /// Whether a waiting bundle holds up all others of the endpoint.
     pub(super) fn is_one_by_one(&self) -> bool {
         matches!(self.mode, Mode::OneByOne(_))
     }
 
-    /// Has the worker hear of what happens to the endpoint.
+    /// Has the worker hear of news for the endpoint.
     pub(super) fn listen(&mut self, wake: &Arc<Notify>) {
         self.common.wake = Arc::clone(wake);
     }
 }
 
 impl Deliverer {
-    /// Does the next thing there is to do for the endpoint. That is at most one request or, when the
-    /// endpoint takes several at once, to start as many as it takes and to wait for the first of them.
-    /// An outcome that the store could not record is kept, and recorded by the next step before anything
-    /// else is sent.
+    /// Does the next thing for the endpoint. A step is at most one request or, when the endpoint takes
+    /// several at once, the start of as many as the endpoint takes and the wait for the first of them. An
+    /// outcome that the store could not record is kept, and recorded by the next step before anything else is
+    /// sent.
     pub async fn step(self: &Arc<Self>, worker: &mut Worker) -> Result<Step, StoreError> {
         loop {
             let Worker { common, mode } = &mut *worker;
@@ -93,9 +93,8 @@ impl Deliverer {
         }
     }
 
-    /// The moment before which nothing of the endpoint may be sent, if that is known and still to come.
-    /// Cheaper than reading the head of a queue that nobody may send, each time an event is added to the
-    /// queue.
+    /// The moment before which nothing of the endpoint may be sent, if known and still to come. Cheaper than
+    /// reading the head of a queue that nobody may send, each time an event is added to the queue.
     pub(super) async fn rests_until(
         &self,
         worker: &mut Worker,
@@ -107,8 +106,8 @@ impl Deliverer {
         }
     }
 
-    /// Ends the work on an endpoint: waits for what is in flight, and has the store record what it has
-    /// not recorded yet, if it can.
+    /// Ends the work on an endpoint: waits for the requests in flight, and has the store record the kept
+    /// outcomes, if possible.
     pub(super) async fn finish(self: &Arc<Self>, worker: &mut Worker) {
         let Worker { common, mode } = worker;
         let recorded = match mode {

@@ -203,7 +203,7 @@ fn compressed_size_is_measured_after_compression() {
     assert_eq!(bundle(&catalogue(), &endpoint, &flat).unwrap().events, 20);
 }
 
-/// The longest run is found from a first try on, whatever that is.
+/// The longest run is found from any first try.
 #[test]
 fn the_longest_compressed_run_is_that_of_trying_all() {
     for (count, length) in [(1, 10), (2, 4_000), (60, 300), (200, 20)] {
@@ -226,7 +226,7 @@ fn the_longest_compressed_run_is_that_of_trying_all() {
     }
 }
 
-/// A queue of events that shrink a lot: the first try is far from all of them, and from what fits.
+/// A queue of events that shrink a lot: the first try is far from all of them, and from the events that fit.
 #[test]
 fn a_small_compressed_bundle_is_cut_out_of_a_long_queue() {
     let mut text = OPENING.to_vec();
