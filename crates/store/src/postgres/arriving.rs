@@ -1,7 +1,7 @@
 //! Taking in all there is in an embedded store.
 //!
-//! A batch of rows and how far the table has come with it are one transaction, so a move that was
-//! killed goes on where it was. Until it is finished, no server may use the database.
+//! A batch of rows and the table's progress are one transaction, so a killed move goes on from the last
+//! batch. Until the move is finished, no server may use the database.
 
 use std::borrow::Cow;
 use std::io;
@@ -25,7 +25,7 @@ use crate::moving::line::Checksum;
 use crate::moving::plan::{New, Planned, Sequence, quoted};
 use crate::vault::Vault;
 
-/// Tables that have partitions, and the columns that decide which.
+/// Tables with partitions, and the columns that decide the partition.
 pub(crate) const PARTITIONED: [(&str, &str); 3] =
     [("journal", "seq"), ("attempts", "started_ms"), ("rows", "id")];
 
@@ -40,14 +40,14 @@ pub(crate) struct Range {
 /// The most entries of a chunk.
 pub(crate) const CHUNK_ENTRIES: usize = journal::CHUNK_SIZE as usize;
 
-/// Held by the process that moves, as long as it is connected: "hkyd" and 4.
+/// Held by the moving process for the time of its connection: "hkyd" and 4.
 const LOCK: &str = "SET lock_timeout = '30s'; SELECT pg_advisory_lock(29818711113986052); \
                     SET lock_timeout = 0";
 
-/// What the connection begins with. Bytes must be written as they are sent.
+/// The connection's first statement. Bytes must be written as sent.
 const SESSION: &str = "SET bytea_output = 'hex'; SET jit = off";
 
-/// A row when there is a move that is not finished. It waits for one that is just beginning.
+/// A row when there is an unfinished move. Waits for a move that is just beginning.
 const UNFINISHED: &str = "SELECT FROM moves WHERE NOT finished FOR SHARE";
 
 /// Whether a server is at work.
@@ -71,7 +71,7 @@ pub(crate) struct Arrived {
     pub(crate) checksum: String,
 }
 
-/// Refuses a database that has a move that is not finished.
+/// Refuses a database with an unfinished move.
 pub(super) async fn refuse_unfinished(conn: &Conn) -> Result<(), StoreError> {
     match conn.opt(UNFINISHED, &[]).await? {
         Some(_) => Err(StoreError::Conflict(
@@ -93,7 +93,7 @@ pub(crate) fn kept_text(text: &str) -> Cow<'_, str> {
     columns::escape(text)
 }
 
-/// A database that takes in what an embedded store has.
+/// A database that takes in the contents of an embedded store.
 pub(crate) struct Arriving {
     db: Database,
     client: Client,
@@ -109,8 +109,8 @@ impl Drop for Arriving {
 }
 
 impl Arriving {
-    /// Connects and brings the database to the newest format. Another process that moves is waited
-    /// for a little: it may have been killed, and the server has still to notice.
+    /// Connects and brings the database to the newest format. Waits a little for another moving process: the
+    /// process may have been killed, and the server has still to notice.
     pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
         let db = Database::new(url)?;
         migrate::migrate(db.get().await?).await?;
@@ -168,8 +168,8 @@ impl Arriving {
         rows.iter().map(read).collect()
     }
 
-    /// Begins the move with this id, or goes on with it. A database that holds anything else is
-    /// refused. `note` is called before the database knows of a new move.
+    /// Begins the move with this id, or goes on with the move. A database with any other contents is refused.
+    /// `note` is called before the database knows of a new move.
     pub(crate) async fn begin(
         &self,
         id: &str,
@@ -213,7 +213,7 @@ impl Arriving {
         }
     }
 
-    /// Decides with which key secrets are sealed, or asks whether it is this one.
+    /// Decides on the key for sealing secrets, or compares this key with the earlier choice.
     pub(crate) async fn prove(
         &self,
         key: &[u8; 32],
@@ -266,7 +266,7 @@ impl Arriving {
         copy.await.map_err(|error| failed(&error))
     }
 
-    /// What a table has, as it is found now.
+    /// The present contents of a table, as a checksum.
     pub(crate) async fn checksum(&self, table: &Planned) -> Result<Checksum, StoreError> {
         let sql = format!("COPY (SELECT {} FROM {}) TO STDOUT", names(table), quoted(&table.name));
         let read = async {
@@ -287,7 +287,7 @@ impl Arriving {
         last_event: i64,
         checksums: &[(String, Checksum)],
     ) -> Result<(), StoreError> {
-        // Plans for tables of which nothing is known would be bad ones.
+        // Plans for unknown tables would be bad.
         self.run("ANALYZE").await?;
         let statements = async {
             self.client.batch_execute("BEGIN").await?;

@@ -24,12 +24,12 @@ const COLUMNS: &str = "endpoint_id, started_ms, duration_ms, queue_delay_ms, sta
                        event_types, order_ids, url, request_headers, response_headers, response, \
                        error, entries, checksum";
 
-/// What an attempt takes beside its row, as retention counts it.
+/// The weight of an attempt beside its row, as retention counts bytes.
 pub(super) const WEIGHT: &str = "8 * cardinality(seqs) + octet_length(url) \
      + octet_length(request_headers) + octet_length(response_headers) \
      + coalesce(octet_length(response), 0)";
 
-/// The bytes of an attempt that is read, without reading them.
+/// The bytes of an attempt to read, without reading the attempt.
 const READ: &str = "octet_length(order_ids) + octet_length(request_headers) \
      + octet_length(response_headers) + coalesce(octet_length(response), 0)";
 
@@ -62,7 +62,7 @@ impl AttemptStore for PostgresStore {
         endpoint: EndpointId,
         request_id: &RequestId,
     ) -> Result<Option<Attempt>, StoreError> {
-        // The id says when the attempt was started, which the index knows, and only one partition has.
+        // The id tells the attempt's start, known to the index and held by one partition only.
         let sql = format!(
             "SELECT {COLUMNS} FROM attempts WHERE endpoint_id = $1 AND started_ms = $2 \
              AND request_id = $3 LIMIT 1"
@@ -75,7 +75,8 @@ impl AttemptStore for PostgresStore {
     }
 }
 
-/// What is read of an attempt: for a brief one nothing of the request's headers and of the answer's text.
+/// The columns to read of an attempt: for a brief attempt nothing of the request's headers and of the
+/// answer's text.
 fn columns(brief: bool) -> Cow<'static, str> {
     let nothing = "'[]'::text AS request_headers, response_headers, \
                    NULL::text AS response,";
@@ -191,8 +192,8 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// The statement that inserts them, with parameters from `$first` on, for the places `n` that are
-    /// in the table `of` with their `endpoint_id`. Its rows have `started_ms` and the `weight`.
+    /// The statement that inserts attempts, with parameters from `$first` on, for the places `n` in the table
+    /// `of` with their `endpoint_id`. The rows have `started_ms` and the `weight`.
     pub(super) fn insert(first: usize, of: &str) -> String {
         let types = [
             "int8", "int8", "int8", "int4", "bool", "int8", "bool", "int4", "int4", "int8", "int4",

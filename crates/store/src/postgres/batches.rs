@@ -1,4 +1,4 @@
-//! Group commit: what many callers want at once goes to the database in one statement.
+//! Group commit: the wishes of many callers go to the database in one statement.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::StoreError;
 /// the database.
 const WAITING_MAX: usize = 8_192;
 
-/// Jobs in one statement: enough that the commit is shared widely, few enough that the first of them
-/// does not wait long for the last.
+/// Jobs in one statement: enough that the commit is shared widely, few enough that the first does not wait
+/// long for the last.
 const JOBS_MAX: usize = 512;
 
 /// Bytes in one statement: bounds the memory of both sides when bodies are large.
@@ -23,7 +23,7 @@ const BYTES_MAX: usize = 8 << 20;
 /// What is done with many jobs at once.
 #[async_trait::async_trait]
 pub(super) trait Work: Send + Sync + 'static {
-    /// What one caller wants.
+    /// The wish of one caller.
     type Job: Send + Sync + 'static;
     /// What the caller is answered.
     type Answer: Send + 'static;
@@ -36,12 +36,12 @@ pub(super) trait Work: Send + Sync + 'static {
         None
     }
 
-    /// When it happened what the job is about, if rows are kept by that.
+    /// When the subject of the job happened, if rows are kept by time.
     fn at(_: &Self::Job) -> Option<Timestamp> {
         None
     }
 
-    /// Does the jobs in one transaction. An answer for each, in their order; an error is of all.
+    /// Does the jobs in one transaction. Answers each job, in order; an error concerns all jobs.
     async fn run(
         &self,
         database: &Database,
@@ -51,7 +51,7 @@ pub(super) trait Work: Send + Sync + 'static {
 
 type Waiting<W> = (<W as Work>::Job, oneshot::Sender<Result<<W as Work>::Answer, StoreError>>);
 
-/// The way to a task that works in batches: while one is under way, the next one gathers.
+/// The way to a task that works in batches: during one batch, the next gathers.
 #[derive(Debug)]
 pub(super) struct Batches<W: Work> {
     jobs: mpsc::Sender<Waiting<W>>,
@@ -95,7 +95,7 @@ impl<W: Work> Task<W> {
             match self.run_once(&jobs).await {
                 Ok(results) => {
                     for (answer, result) in answers.into_iter().zip(results) {
-                        // A caller that went away does not need it.
+                        // A caller that went away does not need the answer.
                         let _ = answer.send(result);
                     }
                 }

@@ -1,8 +1,7 @@
 //! Small conversions between columns and the model.
 //!
-//! PostgreSQL's texts cannot hold the character U+0000, which a receiver's answer or an event's id
-//! may well have. It is written as U+0001 and a `0`, and U+0001 itself as U+0001 and a `1`; no other
-//! text is changed.
+//! PostgreSQL's texts cannot hold the character U+0000, possible in a receiver's answer or an event's id.
+//! U+0000 is written as U+0001 and a `0`, and U+0001 itself as U+0001 and a `1`; no other text is changed.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -36,9 +35,9 @@ pub(super) fn small(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-/// A query whose rows end behind the one that fills a page: no value is read that the page has no
-/// room for, but for one row, which says that there is more. `weight` and `order` are of columns that the
-/// query selects; the rows are in that order, with a column more at their end.
+/// A query whose rows end after a full page and one row more, as the sign of a further page: no other value
+/// beyond the page is read. `weight` and `order` are of columns that the query selects. The rows are in the
+/// given order, with an extra column at their end.
 pub(super) fn paged(sql: &str, weight: &str, order: &str) -> String {
     format!(
         "SELECT * FROM (SELECT *, coalesce(sum({weight}) OVER (ORDER BY {order} ROWS BETWEEN \

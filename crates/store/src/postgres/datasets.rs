@@ -1,8 +1,7 @@
-//! Datasets and their settings, and what is received into them.
+//! Datasets and their settings, and receiving into datasets.
 //!
-//! Deliveries are received in batches. A batch locks the datasets it fills before it gives out row
-//! numbers; so within a dataset the numbers follow the order of commits, whichever nodes they come
-//! through.
+//! Deliveries are received in batches. A batch locks the datasets to fill before giving out row numbers. So
+//! within a dataset the numbers follow the order of commits, whichever nodes the deliveries come through.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -188,7 +187,7 @@ impl PostgresStore {
     }
 }
 
-/// Removes a dataset with all that is its own. `false` when there is none.
+/// Removes a dataset with all its contents. `false` when there is none.
 pub(super) async fn delete(
     tx: &Conn,
     workspace: WorkspaceId,
@@ -355,7 +354,7 @@ pub(super) enum To {
     Dataset(WorkspaceId, DatasetId),
 }
 
-/// Something that comes, with what is to become of it.
+/// A delivery that comes, with its planned treatment.
 #[derive(Debug)]
 pub(super) struct Delivery {
     pub(super) to: To,
@@ -364,13 +363,13 @@ pub(super) struct Delivery {
     pub(super) now: Timestamp,
     /// What is published.
     pub(super) event: Option<NewEvent>,
-    /// What it is known again by.
+    /// The mark for recognizing a repeat.
     pub(super) repeat: Option<[u8; 16]>,
     /// What is kept for inspection.
     pub(super) request: Option<KeptRequest>,
 }
 
-/// What became of it.
+/// The outcome of the delivery.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Took {
     pub(super) dataset: DatasetId,
@@ -516,10 +515,10 @@ async fn place(
     Ok(answers)
 }
 
-/// The datasets of a batch, locked, and which source fills which.
+/// The locked datasets of a batch, and the source that fills each.
 struct Targets {
     open: BTreeMap<DatasetId, Open>,
-    /// A source's dataset, and whether its deliveries replace what is there.
+    /// A source's dataset, and whether its deliveries replace the present rows.
     sources: BTreeMap<SourceId, (DatasetId, bool)>,
     workspaces: BTreeMap<DatasetId, WorkspaceId>,
 }
@@ -556,7 +555,7 @@ async fn targets(tx: &Conn, jobs: &[Delivery]) -> Result<Targets, StoreError> {
         open.insert(dataset, opened);
         workspaces.insert(dataset, WorkspaceId(row.get_as(10)?));
     }
-    // The mode that each source has now that the datasets are locked.
+    // The mode of each source now, after locking the datasets.
     let sql = "SELECT id, dataset_id, mode = 'replace' FROM sources WHERE id = ANY($1)";
     let mut fills = BTreeMap::new();
     for row in tx.query(sql, &[&sources]).await? {

@@ -1,7 +1,7 @@
 //! Which version of a workspace's endpoints and event types is the newest.
 //!
-//! A node asks this before each match, so that whoever was told of a change finds it in effect on
-//! every node. Calls that wait at the same time are answered by one statement.
+//! A node asks for the state before each match, so that a change confirmed to a caller is in effect on every
+//! node. One statement answers all calls that wait at the same time.
 
 use std::collections::HashMap;
 

@@ -1,11 +1,11 @@
 //! The journal.
 //!
-//! Events are appended in batches, and one batch at a time whatever the number of nodes: each takes a
-//! lock of the database first and gives it back with its commit. So numbers are given out in the
-//! order of commits, and whoever sees a number sees every lower one: a transaction is visible before
-//! its locks are free. That also makes the look for duplicates exact without a unique index over all
-//! partitions. The lock costs nothing that a commit to one disk would not cost anyway; what matters
-//! is how much is committed at once.
+//! Events are appended in batches, one batch at a time whatever the number of nodes: each batch takes a lock
+//! of the database first and gives the lock back with its commit. So numbers are given out in the order of
+//! commits, and a reader of a number sees every lower number, because a transaction is visible before its
+//! locks are free. The lock also makes the look for duplicates exact without a unique index over all
+//! partitions. The lock costs nothing that a commit to one disk would not cost anyway; the amount committed
+//! at once matters.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,15 +33,15 @@ pub(super) const COLUMNS: &str = "j.seq, j.workspace_id, j.type_id, j.accepted_m
                                   j.source, j.attributes, j.object, cardinality(j.matched), \
                                   j.checksum";
 
-/// The bytes of an event that is read with [`COLUMNS`], without reading it.
+/// The bytes of an event to read with [`COLUMNS`], without reading the event.
 const WEIGHT: &str = "octet_length(object) + octet_length(attributes)";
 
 /// Takes the right to give out numbers and to add to queues, until the transaction's end.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(29818711113986049)";
 
-/// How many of its newest events a workspace finds repeats among, at least: its share of
-/// [`EVENTS_KNOWN_MAX`], as all nodes work it out now and then of how many events each workspace has. What is
-/// looked into are whole partitions, [`PARTITIONS_KNOWN_MAX`] at most, so it is what is in one of them more.
+/// How many of its newest events a workspace finds repeats among, at least: a share of [`EVENTS_KNOWN_MAX`],
+/// worked out by all nodes now and then from the number of each workspace's events. The look goes into whole
+/// partitions, [`PARTITIONS_KNOWN_MAX`] at most, so the actual number is larger by up to one partition.
 #[derive(Debug)]
 pub(super) struct Share(AtomicI64);
 
@@ -69,12 +69,13 @@ impl Share {
     }
 }
 
-/// In how many partitions a workspace finds repeats, at most: the newest of those that it has events in. Each
-/// has a million numbers or more, so a workspace with a few events in each finds them among the newest eight
-/// million of all, at least. Without this bound its events could make a publish look into every partition.
+/// In how many partitions a workspace finds repeats, at most: the newest partitions with events of the
+/// workspace. Each has a million numbers or more, so a workspace with a few events in each finds them among
+/// the newest eight million of all, at least. Without this bound a workspace's events could make a publish
+/// look into every partition.
 const PARTITIONS_KNOWN_MAX: i64 = 8;
 
-/// Entries in one chunk of a queue. It bounds how far before a queue's head its first chunk begins.
+/// Entries in one chunk of a queue: the bound on how far before a queue's head the first chunk begins.
 pub(super) const CHUNK_ENTRIES: i64 = 512;
 
 /// The same, as places in an array are counted.
@@ -100,9 +101,9 @@ impl JournalStore for PostgresStore {
         query: EventQuery,
     ) -> Result<Page<Arc<Event>>, StoreError> {
         let order = if query.newest_first { "DESC" } else { "ASC" };
-        // The index has them by type, so the first of each type are merged. Compared as a whole, the
-        // columns leave the planner that index only: by the number alone it would look for a rare type
-        // among the events of all.
+        // The index has events by type, so the first of each type are merged. Compared as a whole, the
+        // columns leave the planner only the index: by the number alone the planner would look for a rare
+        // type among the events of all.
         let sql = format!(
             "SELECT {COLUMNS} FROM (SELECT first.seq FROM event_types t CROSS JOIN LATERAL ( \
              SELECT i.seq FROM journal i WHERE i.seq > $3 AND i.seq < $4 \
@@ -154,7 +155,7 @@ impl JournalStore for PostgresStore {
     }
 }
 
-/// Has the transaction be the only one that appends or adds to queues, until its end.
+/// Makes the transaction the only appender to the journal and the queues, until the end.
 pub(super) async fn lock(tx: &Conn) -> Result<(), StoreError> {
     tx.query(LOCK, &[]).await.map(drop)
 }
@@ -216,14 +217,14 @@ impl Work for Appending {
 /// What became of some events.
 pub(super) struct Appended {
     pub(super) receipts: Vec<Receipt>,
-    /// The endpoints that this node is to look at once it is committed.
+    /// The endpoints that this node is to look at after the commit.
     pub(super) touched: Vec<EndpointId>,
 }
 
-/// Inserts the events of all jobs that are new and queues them, and notes for whom they come too late
-/// (`gaps`). A row for each event in their order:
-/// its number, how many endpoints it matched, whether it is a duplicate; the first row has the
-/// endpoints besides that this node is to look at. Endpoints of other nodes are told to their owners.
+/// Inserts and queues the new events of all jobs, and notes endpoints for which the events come too late
+/// (`gaps`). Answers a row for each event in order: the event's number, how many endpoints matched, whether
+/// the event is a duplicate. The first row also has the endpoints that this node is to look at. The owners of
+/// other nodes' endpoints are told.
 const APPEND: &str = "
 WITH input AS MATERIALIZED (
     SELECT n, first, workspace_id, type_id, accepted_ms, id_hash, event_id, source, attributes,
@@ -327,7 +328,7 @@ SELECT coalesce(f.seq, k.seq), coalesce(cardinality(f.matched), k.matched),
 FROM input i LEFT JOIN fresh f ON f.n = i.first LEFT JOIN known k ON k.n = i.first
 ORDER BY i.n";
 
-/// Appends in a transaction of its own, or in the caller's, which has the journal's lock.
+/// Appends in a transaction of its own, or in the caller's transaction with the journal's lock.
 pub(super) async fn append(
     conn: &Conn,
     (node, share): (i64, &Share),
@@ -400,7 +401,7 @@ fn list(endpoints: &[EndpointId]) -> String {
     format!("{{{}}}", numbers.join(","))
 }
 
-/// An event from its [`COLUMNS`], which begin with the column `at`, as it was written or `damaged`.
+/// An event from its [`COLUMNS`], which begin with the column `at`, as written or `damaged`.
 pub(super) fn event(row: &Row, at: usize) -> Result<Event, StoreError> {
     let (seq, workspace) = (row.unsigned(at)?, WorkspaceId(row.get_as(at + 1)?));
     let values = || {
@@ -420,7 +421,7 @@ pub(super) fn event(row: &Row, at: usize) -> Result<Event, StoreError> {
     };
     Ok(match values() {
         Ok((event, checksum)) => checksum::checked_event(event, checksum),
-        // The row is here, so only what is in it can be at fault.
+        // The row is here, so only its contents can be at fault.
         Err(_) => checksum::damaged_event(seq, workspace, EventTypeId(0)),
     })
 }

@@ -1,11 +1,11 @@
 //! Forward-only migrations.
 //!
-//! Each migration has a number and runs once, in its own transaction. What was run is kept with a
-//! checksum. Nodes that start together wait for each other on a lock of the database.
+//! Each migration has a number and runs once, in its own transaction. A checksum of each finished migration
+//! is kept. Nodes that start together wait for each other on a lock of the database.
 //!
-//! An older Hookyard may still be serving while a newer one migrates, so a migration only adds:
-//! tables, columns with a default, indexes. What is to go, goes one release later. That is also why
-//! a newer database is not refused outright: [`OLDEST`] says from which version on it can be used.
+//! An older Hookyard may still be serving while a newer one migrates, so a migration only adds: tables,
+//! columns with a default, indexes. Removals come one release later. So a newer database is not refused
+//! outright: [`OLDEST`] says from which version on the database can be used.
 
 use std::time::Duration;
 
@@ -31,16 +31,16 @@ const OLDEST: i32 = 6;
 /// Held while migrating: "hkyd" and 1.
 const LOCK: i64 = 0x686b_7964_0001;
 
-/// How long one statement of a migration may take, and how long a node waits for another one that
-/// migrates: an index on the largest table takes minutes.
+/// How long one statement of a migration may take, and how long a node waits for another node's migration: an
+/// index on the largest table takes minutes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60 * 60);
 
 /// The newest format of the database, and the oldest whose Hookyard may serve beside it.
 pub(super) const NEWEST: &str =
     "SELECT version, oldest FROM migrations ORDER BY version DESC LIMIT 1";
 
-/// Why this Hookyard must not go on with a database of a format, if it must not: a newer one has
-/// recorded a format that this one would damage.
+/// Why this Hookyard must not go on with a database of a format, if so: a newer Hookyard has recorded a
+/// format that this Hookyard would damage.
 pub(super) fn outgrown(version: i32, oldest: i32) -> Option<String> {
     let known = MIGRATIONS.len();
     let outgrown = usize::try_from(oldest).unwrap_or(usize::MAX) > known;

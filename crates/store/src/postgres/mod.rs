@@ -1,10 +1,10 @@
-//! The backend for many nodes: one PostgreSQL database that all of them share.
+//! The backend for many nodes: one PostgreSQL database, shared by all of them.
 //!
-//! The database is the only truth; a node keeps nothing that it would have to write down. What many
-//! callers want at the same time goes there in one statement ([`batches`]): publishes ([`journal`]),
-//! settlements ([`settle`]) and receives ([`datasets`]), each in one round trip for a whole batch,
-//! whatever its fan-out. An endpoint's new entries are one row for each transaction ([`queue`]), not
-//! one for each event. Who works on which endpoint is in [`nodes`].
+//! The database is the only truth; a node keeps nothing that would have to be written down. The simultaneous
+//! wishes of many callers go there in one statement ([`batches`]): publishes ([`journal`]), settlements
+//! ([`settle`]) and receives ([`datasets`]), each in one round trip for a whole batch, whatever its fan-out.
+//! An endpoint's new entries are one row for each transaction ([`queue`]), not one for each event. The
+//! ownership of endpoints is in [`nodes`].
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -67,23 +67,22 @@ use batches::Batches;
 use columns::Columns;
 use database::{Conn, Database};
 
-/// How long one batch may take. Callers are told to try again after that; a batch takes milliseconds,
-/// so the database is then not well.
+/// How long one batch may take. Afterwards callers are told to try again; a batch takes milliseconds, so the
+/// database is then not well.
 const BATCH_MAX: Duration = Duration::from_secs(10);
 
-/// How long a node owns its endpoints without renewing: a node that is killed is replaced in this
-/// time. Short enough that receivers hardly notice, long enough for a database that restarts.
+/// How long a node owns its endpoints without renewing: the time to replace a killed node. Short enough that
+/// receivers hardly notice, long enough for a database that restarts.
 pub const LEASE_DEFAULT: Duration = Duration::from_secs(10);
 
-/// Rows of a number that a check of whether the database can be written writes: 72 KiB. A publish of some
-/// tens of kilobytes must have room when the answer is yes, and with a check a second at most this is a
-/// trickle.
+/// Rows of a number that a check of the database's health writes: 72 KiB. A publish of some tens of kilobytes
+/// must have room when the answer is yes. With a check a second at most the rows are a trickle.
 const PROBE_ROWS: u32 = 2_048;
 
 /// What is sealed to tell a wrong encryption key.
 const PROOF: &str = "hookyard";
 
-/// What it is sealed to.
+/// The place that the proof is sealed to.
 const PROOF_PLACE: &str = "installation";
 
 /// How to open a store.
@@ -95,7 +94,7 @@ pub struct Options {
     pub key: [u8; 32],
     /// Where nonces come from.
     pub entropy: Arc<dyn Entropy>,
-    /// What the time until the lease's end is measured with; the same that the engine has.
+    /// The clock that measures the time until the lease's end, the same as the engine's.
     pub clock: Arc<dyn Clock>,
     /// How long this node owns its endpoints without renewing.
     pub lease: Duration,
@@ -157,7 +156,7 @@ impl PostgresStore {
         prove(self.db.begin().await?, &self.vault, &*self.entropy).await
     }
 
-    /// The same for a process that delivers nothing: it is no node, and is not told what there is to do.
+    /// The same for a process that delivers nothing and so is no node and hears of no work.
     pub async fn beside(options: Options) -> Result<Self, StoreError> {
         let Options { url, key, entropy, .. } = options;
         let db = Arc::new(Database::new(url.expose())?);
@@ -199,9 +198,9 @@ impl PostgresStore {
 impl Store for PostgresStore {
     async fn health(&self) -> Result<(), StoreError> {
         self.standing.refuse_failed()?;
-        // A new file has to take room from the disk, which a row that is replaced need not: that finds
-        // its own place again on a disk that is full for all else. Nobody else ever sees the table, so
-        // it waits for no lock, such as a backup's.
+        // A new file has to take room from the disk. A replaced row need not, and finds its own place again
+        // on a disk that is full for all else. Nobody else ever sees the table, so the check waits for no
+        // lock, such as a backup's.
         let table = format!(
             "CREATE TABLE probe_{} AS SELECT number FROM generate_series(1, {PROBE_ROWS}) AS number",
             self.node
@@ -228,8 +227,8 @@ impl Store for PostgresStore {
     }
 }
 
-/// Whether the key is the one that the secrets in the database were sealed with. The first node to
-/// come decides which one that is.
+/// Whether the key is the key of the sealed secrets in the database. The first node to come decides on the
+/// key.
 async fn prove(tx: Conn, vault: &Vault, entropy: &dyn Entropy) -> Result<(), StoreError> {
     let row = tx.one("SELECT key_proof FROM installation FOR UPDATE", &[]).await?;
     match row.get_as::<Option<&[u8]>>(0)? {

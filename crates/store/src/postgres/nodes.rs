@@ -1,17 +1,16 @@
-//! Who works on what.
+//! Which node works on which endpoint.
 //!
-//! A node has one row with the moment up to which it lives, by the database's clock, and renews it
-//! long before ([`upkeep`](super::upkeep)). An endpoint has a node as its owner and an epoch that grows
-//! with each owner; what an owner does to its queue asks for both, so one that is late is fenced off,
-//! and a node's leases cost one row's write in a few seconds however many there are. A node that has
-//! let its moment pass has lost all it owned: the next one that looks frees it. Whoever takes something
-//! from a node holds the node's row meanwhile, so that it is not renewed at the same time: a node whose
-//! renewal was answered owns what it owned.
+//! A node has one row with the moment up to which the node lives, by the database's clock, and renews the row
+//! long before ([`upkeep`](super::upkeep)). An endpoint has a node as its owner and an epoch that grows with
+//! each owner. An owner's changes to the queue name both, so a late owner is fenced off. A node's leases cost
+//! one row's write in a few seconds, however many endpoints there are. A node that has let its moment pass
+//! has lost all its endpoints: the next node that looks frees them. Whoever takes an endpoint from a node
+//! holds the node's row meanwhile, against a renewal at the same time: a node whose renewal was answered
+//! still has its endpoints.
 //!
-//! Nodes tell each other what there is to do by notifications: a channel for each node, on which an
-//! endpoint's owner hears of new entries, and one for all, on which endpoints are offered that an
-//! owner gave back with work left. A notification that is lost (its sender died, the connection broke)
-//! is made up for by looking at everything now and then.
+//! Nodes tell each other of work by notifications. Each node has a channel, on which an endpoint's owner
+//! hears of new entries. A common channel offers endpoints that an owner gave back with work left. A look at
+//! everything now and then makes up for a lost notification (the sender died, the connection broke).
 
 use hookyard_core::id::{EndpointId, WorkspaceId};
 
@@ -26,7 +25,7 @@ pub(super) const EVERYBODY: &str = "hookyard";
 pub(super) const RENEW: &str = "INSERT INTO nodes (id, until) VALUES ($1, clock_timestamp() + \
      $2::int8 * interval '1 millisecond') ON CONFLICT (id) DO UPDATE SET until = excluded.until";
 
-/// Takes an endpoint that is nobody's, the node's own, or of a node whose moment has passed.
+/// Takes an endpoint without an owner, of the node itself, or of a node whose moment has passed.
 const CLAIM: &str = "WITH dead AS (SELECT n.id FROM nodes n JOIN queues q ON q.owner = n.id \
      WHERE q.endpoint_id = $1 AND n.id <> $2 AND n.until <= clock_timestamp() \
      FOR UPDATE OF n SKIP LOCKED) \
@@ -41,14 +40,14 @@ pub(super) async fn claim(
     node: i64,
     endpoint: EndpointId,
 ) -> Result<Option<Lease>, StoreError> {
-    // Waits for whoever changes the row just now: that takes no longer than a commit, and to
-    // pass over it would leave the endpoint to the next look at all of them.
+    // Waits for the transaction that changes the row just now: no longer than a commit. Passing over the row
+    // would leave the endpoint to the next look at all of them.
     let Some(row) = conn.opt(CLAIM, &[&endpoint.0, &node]).await? else { return Ok(None) };
     let Some(workspace) = row.get_as(1)? else { return Ok(None) };
     Ok(Some(Lease { endpoint, workspace: WorkspaceId(workspace), epoch: row.unsigned(0)? }))
 }
 
-/// Takes from nodes whose moment has passed what they owned; the endpoints.
+/// Frees the endpoints of nodes whose moment has passed. Answers the endpoints.
 pub(super) async fn free_the_dead(conn: &Conn) -> Result<Vec<EndpointId>, StoreError> {
     let dead = "SELECT id FROM nodes n WHERE until <= clock_timestamp() \
                 AND EXISTS (SELECT FROM queues q WHERE q.owner = n.id)";
@@ -77,9 +76,9 @@ pub(super) async fn forget_the_dead(conn: &Conn) -> Result<(), StoreError> {
     conn.execute(sql, &[]).await.map(drop)
 }
 
-/// Endpoints with entries to deliver; unless `all`, only those that are enabled and nobody's.
+/// Endpoints with entries to deliver; unless `all`, only enabled endpoints without an owner.
 pub(super) async fn waiting(conn: &Conn, all: bool) -> Result<Vec<EndpointId>, StoreError> {
-    // From one endpoint to the next in the index: what a queue's length would cost, it does not.
+    // From one endpoint to the next in the index: the cost does not grow with a queue's length.
     let sql = "WITH RECURSIVE t (id) AS ( \
                (SELECT endpoint_id FROM queue_chunks ORDER BY endpoint_id LIMIT 1) UNION ALL \
                SELECT (SELECT c.endpoint_id FROM queue_chunks c WHERE c.endpoint_id > t.id \
@@ -91,7 +90,7 @@ pub(super) async fn waiting(conn: &Conn, all: bool) -> Result<Vec<EndpointId>, S
     rows.iter().map(|row| row.get_as(0).map(EndpointId)).collect()
 }
 
-/// Gives an endpoint back. With work left, which an owner that stops leaves, it is offered to all.
+/// Gives an endpoint back. With work left, as by an owner that stops, the endpoint is offered to all.
 pub(super) async fn release(conn: &Conn, node: i64, lease: &Lease) -> Result<(), StoreError> {
     let sql = "WITH freed AS (UPDATE queues SET owner = NULL WHERE endpoint_id = $1 AND owner = $2 \
                AND epoch = $3 RETURNING endpoint_id) \
@@ -102,12 +101,12 @@ pub(super) async fn release(conn: &Conn, node: i64, lease: &Lease) -> Result<(),
     conn.query(sql, &[&lease.endpoint.0, &node, &epoch, &EVERYBODY]).await.map(drop)
 }
 
-/// Tells all nodes, once this is committed, that something was taken away from a credential.
+/// Tells all nodes, after the commit, that a credential has lost rights.
 pub(super) async fn tell_of_credentials(tx: &Conn) -> Result<(), StoreError> {
     tx.query("SELECT pg_notify($1, 'c')::text", &[&EVERYBODY]).await.map(drop)
 }
 
-/// Tells the endpoint's owner, if that is another node, that there is something to do.
+/// Tells the endpoint's owner, if another node, that there is something to do.
 pub(super) async fn tell_owner(
     tx: &Conn,
     node: i64,
@@ -118,7 +117,7 @@ pub(super) async fn tell_owner(
     tx.query(sql, &[&endpoint.0, &node, &EVERYBODY]).await.map(drop)
 }
 
-/// Gives everything back that the node owns, and ends its time.
+/// Gives back all endpoints of the node, and ends its time.
 pub(super) async fn leave(conn: &Conn, node: i64) -> Result<(), StoreError> {
     let sql = "WITH freed AS (UPDATE queues SET owner = NULL WHERE owner = $1 \
                RETURNING endpoint_id) SELECT pg_notify($2, 'r' || endpoint_id)::text FROM freed";

@@ -1,17 +1,17 @@
 //! Partitions of what grows with time.
 //!
-//! Each partition has a range of what its table is kept in the order of: the journal and the rows of
-//! their numbers, which queues, cursors and pages name, so that a number alone says where its row is;
-//! the attempts of the moment of their start, which lists are in the order of and every request id
-//! tells. So publishing, queues and the log look only where their rows are. What looks into every
-//! partition (an event by its id, the history of a type) takes one step into an index of each.
+//! Each partition has a range of its table's order. The journal and the rows are in the order of their
+//! numbers; queues, cursors and pages name the numbers, so that a number alone says where its row is.
+//! Attempts are in the order of their start, the order of lists, and every request id tells the start. So
+//! publishing, queues and the log look only where their rows are. A look into every partition (for an event
+//! by its id, or the history of a type) takes one step into an index of each.
 //!
-//! Nodes make partitions before they are needed, one node at a time. A partition that is missing all
-//! the same is no fault: the statement that finds none ([`missing`]) is done once more after [`make`].
-//! That takes the place of a default partition, which would have to be locked against everybody to
-//! make another one beside it, and would be looked into by whatever asks for a range without an end.
+//! Nodes make partitions in advance, one node at a time. A missing partition is no fault: the statement that
+//! finds none ([`missing`]) is done once more after [`make`]. A default partition would have to be locked
+//! against everybody for each new partition beside, and every request for a range without an end would look
+//! into the default partition.
 //!
-//! What is made is attached, which keeps nobody from the table; what is dropped is in `discard`.
+//! New partitions are attached, without keeping anybody from the table; `discard` drops partitions.
 
 use std::collections::BTreeMap;
 
@@ -22,16 +22,16 @@ use super::columns::Columns;
 use super::database::{Conn, NoPartition};
 use crate::StoreError;
 
-/// Partitions that a table is divided into, roughly. A statement costs some microseconds for each
-/// partition, whether it looks into it or not, and each takes a lock: so they are to be few. What is
-/// kept goes partition by partition: so they are to be small. At 32, a month has one for each day.
+/// Partitions that a table is divided into, roughly. A statement costs some microseconds and a lock for each
+/// partition, even for partitions not looked into, so there are to be few. Retention goes partition by
+/// partition, so partitions are to be small. At 32, a month has one for each day.
 ///
-/// They get wider as what is kept grows: a store that keeps everything has 32 of the least width, and
-/// then 32 more for each time that it grows to some 2.7 times as much.
+/// Partitions get wider as the table grows. A store that keeps everything has 32 of the least width, and then
+/// 32 more for each growth to some 2.7 times the size.
 const PARTS: i64 = 32;
 
-/// Partitions that are there before they are needed. A node looks every ten seconds; the narrowest
-/// one lasts as long as that at a hundred thousand events a second.
+/// Partitions that exist before their first use. A node looks every ten seconds; the narrowest partition
+/// lasts as long at a hundred thousand events a second.
 const AHEAD: usize = 2;
 
 /// Among how many rows of `retained` each partition's sum is spread.
@@ -54,14 +54,14 @@ pub(super) struct Kind {
     pub(super) id: i32,
     /// Its name.
     pub(super) table: &'static str,
-    /// The column that it is kept in the order of: the partitions' key.
+    /// The column of the table's order: the partitions' key.
     pub(super) key: &'static str,
-    /// What an index of each partition is in the order of, by which its first row is found.
+    /// The order of an index of each partition, for finding the partition's first row.
     pub(super) order: &'static str,
     /// An expression: the key that was given out last, or now is.
     last: &'static str,
-    /// The least width of a partition. All borders are multiples of it, so a partition of this width
-    /// fits between any two others.
+    /// The least width of a partition. All borders are multiples of the least width, so such a partition fits
+    /// between any two others.
     least: i64,
     /// The greatest width.
     most: i64,
@@ -69,10 +69,9 @@ pub(super) struct Kind {
     dense: bool,
 }
 
-/// A million numbers are a gigabyte of usual events: too small to matter where it is nearly empty. A
-/// partition of 128 million is what a hundred million a day fill in a day and a third: the index of
-/// identities, which is added to at random, then has 3 GB, and still fits the memory of a server that
-/// takes so many.
+/// A million numbers are a gigabyte of usual events: too small to matter when nearly empty. A hundred million
+/// events a day fill a partition of 128 million in a day and a third. The index of identities, with additions
+/// at random, then has 3 GB, and still fits the memory of a server for such a load.
 const LEAST: i64 = 1 << 20;
 const MOST: i64 = 1 << 27;
 
@@ -120,22 +119,22 @@ pub(super) const KINDS: [Kind; 3] = [JOURNAL, ATTEMPTS, ROWS];
 /// A partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Part {
-    /// What it is of.
+    /// The partitioned table.
     pub(super) kind: Kind,
-    /// Its keys are from this one on,
+    /// The lowest key,
     pub(super) first: i64,
-    /// and below this one.
+    /// and the end of the keys, exclusive.
     pub(super) until: i64,
     /// Whether all its keys are given out or past.
     pub(super) closed: bool,
-    /// Bytes of its rows, as retention counts them.
+    /// Bytes of the partition's rows, as retention counts them.
     pub(super) bytes: u64,
-    /// How many rows it has, as retention counts them.
+    /// How many rows the partition has, as retention counts them.
     pub(super) items: u64,
 }
 
 impl Part {
-    /// The name of its table, as it is written in a statement.
+    /// The name of the partition's table, as written in a statement.
     pub(super) fn name(&self) -> String {
         format!("\"{}_{}\"", self.kind.table, self.first)
     }
@@ -174,8 +173,7 @@ pub(super) async fn list(conn: &Conn, kind: Kind) -> Result<Vec<Part>, StoreErro
     conn.query(&sql, &[&kind.id]).await?.iter().map(part).collect()
 }
 
-/// Makes the partitions that will be needed next, and those of attempts that were started at other
-/// moments.
+/// Makes the next partitions, and the partitions for attempts started at other moments.
 pub(super) async fn make(conn: Conn, moments: &[Timestamp]) -> Result<(), StoreError> {
     let mut short = false;
     for kind in KINDS {
@@ -241,8 +239,8 @@ async fn wanted(
     Ok(plan(kind, there, last, &moments))
 }
 
-/// What has to be added to the partitions that are `there`, so that the last key has one, [`AHEAD`]
-/// after it, and the other keys as well.
+/// The ranges to add to the partitions that are `there`, so that the last key has a partition, [`AHEAD`]
+/// follow, and the other keys have partitions as well.
 fn plan(kind: Kind, mut there: BTreeMap<i64, i64>, last: i64, others: &[i64]) -> Vec<(i64, i64)> {
     let lowest = there.first_key_value().map_or(0, |(first, _)| *first);
     let width = width(kind, last.saturating_sub(lowest));
@@ -262,8 +260,8 @@ fn plan(kind: Kind, mut there: BTreeMap<i64, i64>, last: i64, others: &[i64]) ->
     new
 }
 
-/// Has a key be in a partition: the one there is, or a new one of the width or what is free of it; the
-/// partition, and again if it is new.
+/// Has a key be in a partition: the existing one, or a new partition of the width or the free part of the
+/// width. Answers the partition, a second time if new.
 fn add(
     kind: Kind,
     there: &mut BTreeMap<i64, i64>,
@@ -299,7 +297,7 @@ async fn create(tx: &Conn, kind: Kind, first: i64, until: i64) -> Result<(), Sto
     Ok(())
 }
 
-/// The statement that makes a partition's table. It is made apart and attached, so that its own locks
+/// The statement that makes a partition's table. The table is made apart and attached, so that its own locks
 /// are of nobody's concern.
 pub(super) fn table(part: &Part, name: &str) -> String {
     let whole = part.kind.table;
@@ -309,7 +307,7 @@ pub(super) fn table(part: &Part, name: &str) -> String {
     )
 }
 
-/// The statement that attaches it, for which readers and writers of the whole are not waited for.
+/// The statement that attaches a partition, without waiting for readers and writers of the whole.
 pub(super) fn attach(part: &Part) -> String {
     let Part { kind, first, until, .. } = part;
     let (whole, name) = (kind.table, part.name());

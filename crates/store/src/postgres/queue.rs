@@ -1,8 +1,8 @@
 //! Queues.
 //!
-//! Where a queue stands is a row; its entries are in chunks, one for each transaction that queued some.
-//! What an attempt does to it is worked out by [`Backlog`], as in the embedded store, from the row as
-//! the transaction has locked it.
+//! A queue's position is a row; the entries are in chunks, one for each transaction that queued some.
+//! [`Backlog`] works out the effect of an attempt, as in the embedded store, from the row as the transaction
+//! has locked it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -189,9 +189,9 @@ impl PostgresStore {
         Ok(Found { endpoint, backlog, entries, cut })
     }
 
-    /// The endpoint, its queue's position and the entries in one statement, so that all are of one
-    /// moment. No row when the lease is lost. The sum of the objects before an entry decides whether
-    /// the entry still fits, so no more is read than is returned.
+    /// The endpoint, its queue's position and the entries in one statement, so that all are of one moment. No
+    /// row when the lease is lost. The sum of the objects before an entry decides whether the entry still
+    /// fits, so no more is read than is returned.
     async fn entry_rows(
         &self,
         lease: &Lease,
@@ -248,7 +248,7 @@ pub(super) fn backlog(row: &Row, at: usize) -> Result<Backlog, StoreError> {
     Ok(backlog)
 }
 
-/// An endpoint's queue, which nobody changes until the transaction ends; `None` when it is gone.
+/// An endpoint's queue, locked against changes until the transaction ends; `None` when the endpoint is gone.
 pub(super) async fn locked(tx: &Conn, endpoint: EndpointId) -> Result<Option<Backlog>, StoreError> {
     let sql = format!("SELECT {POSITION} FROM queues q WHERE q.endpoint_id = $1 FOR UPDATE");
     tx.opt(&sql, &[&endpoint.0]).await?.map(|row| backlog(&row, 0)).transpose()

@@ -1,4 +1,4 @@
-//! Deliveries to sources, and what is kept of them for inspection.
+//! Deliveries to sources, and the parts kept for inspection.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -244,7 +244,7 @@ impl ReceivingStore for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Adds the rows of events that have not landed yet; how many those are.
+    /// Adds the rows of events that have not landed yet. Answers how many.
     async fn land_once(
         &self,
         (workspace, dataset): (WorkspaceId, DatasetId),
@@ -326,7 +326,7 @@ impl PostgresStore {
     }
 }
 
-/// Forgets what is kept for the doctor and is older than its source says.
+/// Forgets the doctor's requests that are older than their source allows.
 async fn forget_requests(conn: &Conn, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE rejections r SET request = NULL FROM sources s WHERE s.id = r.source_id \
                AND r.request IS NOT NULL AND r.last_ms <= $1::int8 - 1000 * \
@@ -334,8 +334,8 @@ async fn forget_requests(conn: &Conn, now: Timestamp) -> Result<(), StoreError> 
     conn.execute(sql, &[&now.as_millisecond()]).await.map(drop)
 }
 
-/// Deletes some of the names that are too old, or, where there are more than `most`, of the oldest of the
-/// workspaces that have too many.
+/// Deletes some of the names that are too old. In workspaces with more than `most` names, deletes some of the
+/// oldest.
 pub(super) async fn expire_names(
     conn: &Conn,
     now: Timestamp,
@@ -363,7 +363,7 @@ pub(super) async fn expire_names(
     Ok(deleted)
 }
 
-/// Deletes deliveries that are older than their source says, or beyond what is kept of it.
+/// Deletes deliveries that are older than their source allows, or beyond the source's bound.
 async fn expire_deliveries(conn: &Conn, now: Timestamp) -> Result<u64, StoreError> {
     let sources = "SELECT t.source_id, s.options FROM (SELECT DISTINCT source_id \
                    FROM deliveries) t LEFT JOIN sources s ON s.id = t.source_id";
@@ -386,7 +386,7 @@ async fn expire_deliveries(conn: &Conn, now: Timestamp) -> Result<u64, StoreErro
     Ok(deleted)
 }
 
-/// Which of these names are new, each in the share of a workspace; those that are have come now.
+/// Which of these names are new, each in the share of a workspace. New names are noted as having come now.
 pub(super) async fn new_names(
     tx: &Conn,
     names: &BTreeMap<[u8; 16], WorkspaceId>,
@@ -395,7 +395,7 @@ pub(super) async fn new_names(
     if names.is_empty() {
         return Ok(BTreeSet::new());
     }
-    // In one order, so that two nodes that take the same ones do not wait for each other.
+    // In one order, so that two nodes with the same names do not wait for each other.
     let sql = "INSERT INTO delivery_ids (hash, workspace_id, received_ms) \
                SELECT hash, workspace_id, $2 FROM (SELECT hash, workspace_id \
                FROM unnest($1::bytea[], $4::int4[]) n (hash, workspace_id) ORDER BY hash) n \
@@ -413,7 +413,7 @@ pub(super) async fn new_names(
     Ok(fresh)
 }
 
-/// A request that is kept for inspection, with what became of it.
+/// A request kept for inspection, with its outcome.
 pub(super) struct Kept<'a> {
     pub(super) source: SourceId,
     pub(super) request: &'a KeptRequest,

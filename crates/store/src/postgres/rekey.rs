@@ -14,9 +14,9 @@ use crate::vault::Vault;
 const SLICE: i64 = 1_000;
 
 impl PostgresStore {
-    /// Seals everything with a new key, in one transaction; how many values there are. Refused while a
-    /// node lives: it would go on with the old key. What is sealed with the new key already stays
-    /// readable, so that this can be done again when its end was not seen.
+    /// Seals everything with a new key, in one transaction. Answers how many values there are. Refused while
+    /// a node lives, because the node would go on with the old key. Values already sealed with the new key
+    /// stay readable, so a run whose end was not seen can be repeated.
     pub async fn rotate_key(
         url: &Secret,
         old: &[u8; 32],
@@ -26,7 +26,7 @@ impl PostgresStore {
         let database = Database::new(url.expose())?;
         migrate::migrate(database.get().await?).await?;
         let tx = database.get().await?.within(migrate::PATIENCE).begin().await?;
-        // Nodes that come now wait for this, and find that their key is another.
+        // Nodes that come now wait for this transaction, and find that their key is another.
         let proof = tx.one("SELECT key_proof FROM installation FOR UPDATE", &[]).await?;
         let alive = "SELECT EXISTS (SELECT FROM nodes WHERE until > clock_timestamp())";
         if tx.one(alive, &[]).await?.get_as(0)? {

@@ -12,8 +12,8 @@ use crate::{EventFilter, StoreError};
 /// Events that a reflow looks at in one read: some megabytes when their objects are needed.
 const HISTORY_PAGE: usize = 5_000;
 
-/// Queues events behind what is queued now, in the order given; with an origin they count from its
-/// moment. The caller holds the journal's lock, and that of the queue.
+/// Queues events behind the present entries, in the order given; with an origin the events count from its
+/// moment. The caller holds the journal's lock, and the queue's.
 pub(super) async fn queue_again(
     tx: &Conn,
     endpoint: EndpointId,

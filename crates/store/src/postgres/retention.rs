@@ -1,10 +1,9 @@
-//! Deleting what is old: partition by partition where all of one may go, and row by row in what
-//! remains.
+//! Deleting old data: partition by partition where all of a partition may go, and row by row elsewhere.
 //!
-//! Rows go in slices, each a transaction of its own. Whether an event may go is asked and acted upon in
-//! one statement, so there is no moment at which an event that moves from a queue to the dead letters
-//! is in neither. A closed partition that is a small part of what is kept waits until all of it may go
-//! ([`LAZY`]): then its rows are never touched, and its space comes back at once.
+//! Rows go in slices, each a transaction of its own. One statement both asks whether an event may go and
+//! deletes the event. So an event that moves from a queue to the dead letters is never seen in neither. A
+//! closed partition that is a small part of the kept data waits until all of it may go ([`LAZY`]): then its
+//! rows are never touched, and its space comes back at once.
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -16,7 +15,7 @@ use super::partitions::{self, ATTEMPTS, JOURNAL, Kind, Part};
 use super::{PostgresStore, attempts, audit, dead_letters, journal, replays, span};
 use crate::{Expired, Expiry, Keep, Retention, RetentionStore, StoreError, Surplus, SurplusAge};
 
-/// Numbers that one slice looks at, and rows that it deletes: some milliseconds.
+/// Numbers that one slice looks at, and rows that a slice deletes: some milliseconds.
 const SLICE: i64 = 1_000;
 
 /// Bytes that a row takes beyond its texts, with its share of the indexes, roughly.
@@ -26,15 +25,15 @@ pub(super) const ROW_OVERHEAD: u64 = 64;
 /// has the others.
 const CHUNK_SPAN: i64 = 16_384;
 
-/// A partition waits until all of it may go when it is no more than this part of the time or the bytes
-/// that are kept; so no more than that is kept beyond either limit. Partitions are some 32nd.
+/// A partition waits until all of it may go when the partition is no more than this part of the time or the
+/// bytes to keep. So no more than this part is kept beyond either limit. Partitions are some 32nd.
 const LAZY: u8 = 8;
 
 /// What an event takes, as retention counts it.
 pub(super) const JOURNAL_WEIGHT: &str = "octet_length(event_id) + octet_length(source) \
      + octet_length(attributes) + octet_length(object)";
 
-/// Statements that weigh all rows anew, for those that did not come one by one.
+/// Statements that weigh all rows anew, for rows that did not come one by one.
 pub(super) fn weigh_again() -> [String; 3] {
     let [journal, attempts] =
         [(JOURNAL, JOURNAL_WEIGHT), (ATTEMPTS, attempts::WEIGHT)].map(|(kind, weight)| {
@@ -80,7 +79,7 @@ impl RetentionStore for PostgresStore {
         let mut rest = expiry;
         let mut expired = Expired::default();
         if rest.dead_letters != SurplusAge::default() {
-            // First, so that what they pinned goes in the same sweep.
+            // First, so that the events pinned by these rows go in the same sweep.
             let tx = self.db.begin().await?;
             expired.dead_letters =
                 dead_letters::drop_surplus(&tx, &mut rest.dead_letters, SLICE.unsigned_abs())
@@ -174,8 +173,8 @@ async fn surplus(
     Ok(Surplus { from: 0, below, bytes, limit })
 }
 
-/// The lowest key that is not too old, or the border of a partition before it that is soon old enough
-/// to go whole.
+/// The lowest key that is not too old, or an earlier partition's border when that partition is soon old
+/// enough to go whole.
 async fn below(
     conn: &Conn,
     parts: &[Part],
@@ -218,7 +217,7 @@ fn bytes_to_go(parts: &[Part], most: u64) -> u64 {
     bytes
 }
 
-/// Of a table that is kept in the order of time. It is small enough to be added up now and then.
+/// For a table in the order of time, small enough to be added up now and then.
 async fn surplus_age(
     conn: &Conn,
     table: &str,
@@ -236,7 +235,7 @@ async fn surplus_age(
     Ok(SurplusAge { before, bytes })
 }
 
-/// The keys that may go: the lowest one, and the one after the last; `None` when nothing more may go.
+/// The keys that may go: the lowest, and the end, exclusive; `None` when nothing more may go.
 async fn window(
     tx: &Conn,
     kind: Kind,
@@ -255,8 +254,7 @@ async fn window(
     Ok((lowest < end).then_some((lowest, end)))
 }
 
-/// Selects the events of a range, of which $1 is the first and $2 after the last, that a queue or a
-/// dead letter has.
+/// Selects the pinned events of a range, in a queue or a dead letter; $1 is the first and $2 after the last.
 pub(super) fn pinned() -> String {
     format!(
         "SELECT seq FROM dead_letters WHERE seq >= $1 AND seq < $2 UNION ALL \
@@ -280,7 +278,7 @@ async fn delete(
     until: i64,
 ) -> Result<u64, StoreError> {
     let Kind { id, table, key, order, .. } = part.kind;
-    // Of events, those that are pinned are asked for, so the range is bounded, too.
+    // Of events, pinned events are asked for, so the range is bounded, too.
     let (number, weight, owner, pinned, until) = match part.kind == JOURNAL {
         true => (
             "seq",
@@ -294,8 +292,7 @@ async fn delete(
             ("id", attempts::WEIGHT, "NULL::int4", none, until)
         }
     };
-    // A row goes when it is old enough, or while the rows before it that go have less than the bytes
-    // that are to go.
+    // A row goes when old enough, or while the earlier rows to go have less than the bytes to free.
     let sql = format!(
         "WITH pinned AS MATERIALIZED ({pinned}), sized AS MATERIALIZED ( \
            SELECT {key} AS key, {number} AS number, ({weight} + $5::int8) AS weight, \
@@ -335,7 +332,7 @@ async fn delete(
         _ => until.max(0).cast_unsigned(),
     };
     if deleted < sized {
-        // The first that stays and all that follow are young enough, and enough bytes have gone.
+        // The first remaining partition and all that follow are young enough, and enough bytes have gone.
         finish(surplus);
     }
     Ok(deleted)

@@ -255,7 +255,7 @@ fn key_hash(key: &str) -> Vec<u8> {
     Sha256::digest(key.as_bytes()).to_vec()
 }
 
-/// What a source is looked up by beside its key.
+/// The hash of the previous key, by which a source is found beside its present key.
 fn previous_hash(spec: &NewSource) -> Option<Vec<u8>> {
     spec.previous.key.as_ref().map(|it| key_hash(it.value.expose()))
 }
@@ -288,7 +288,7 @@ fn previous(id: SourceId, sealed: Option<&[u8]>, vault: &Vault) -> Result<Previo
     Previous::from_secret(&text).map_err(|error| StoreError::Internal(error.into()))
 }
 
-/// The settings with the secrets that belong to them.
+/// The settings with their secrets.
 fn options(
     id: SourceId,
     json: &str,

@@ -1,9 +1,9 @@
-//! What a node does beside its calls.
+//! A node's work beside its calls.
 //!
-//! Two tasks. One has a connection of its own, on which it renews the node's lease and hears other
-//! nodes: neither waits for a place in the pool, however slow the statements there are, and a connection
-//! that went silent is found out by the next renewal and made anew. The other looks for what nobody
-//! works on and for what is to be cleared away.
+//! Two tasks. The first has a connection of its own, for renewing the node's lease and hearing other nodes:
+//! neither waits for a place in the pool, however slow the statements there are. The next renewal finds out a
+//! connection that went silent, and the connection is made anew. The second task looks for endpoints without
+//! an owner and for data to clear away.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -25,13 +25,13 @@ use super::{migrate, partitions, replays, versions};
 use crate::standing::Standing;
 use crate::{EVENTS_KNOWN_MAX, Ready, StoreError, Tenure};
 
-/// Parts of a lease. The lease is renewed once in each, and in the last of them the node does not
-/// deliver any more: a fifth is far more than it takes to cut requests off, or than two machines'
-/// clocks drift apart in one lease.
+/// Parts of a lease. The lease is renewed once in each, and in the last part the node does not deliver any
+/// more: a fifth is far more than cutting requests off takes, or than two machines' clocks drift apart in one
+/// lease.
 const PARTS: u32 = 5;
 
-/// Parts of a lease that a renewal, or a new connection, may take: of two renewals that fail, the third
-/// is still in time.
+/// Parts of a lease that a renewal, or a new connection, may take: after two failed renewals, the third is
+/// still in time.
 const PARTS_OF_PATIENCE: u32 = 2;
 
 /// Renewals between two looks at everything.
@@ -100,7 +100,7 @@ impl Upkeep {
         i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX)
     }
 
-    /// Counts the lease from the moment at which it was asked for: the database began later.
+    /// Counts the lease from the moment of the request: the database began later.
     fn renewed(&self, asked: Duration) {
         self.tenure.extend(asked + self.part() * (PARTS - 1));
     }
@@ -233,8 +233,8 @@ async fn attend(upkeep: Arc<Upkeep>) {
             let left_ms = upkeep.tenure.left(&*upkeep.clock).unwrap_or_default().as_millis();
             tracing::warn!(%error, left_ms, "the lease was not renewed: delivery stops when it ends");
         }
-        // What is in the pool has most likely gone the same way; whoever needs one makes it anew, and
-        // hears at once when there is none to be had.
+        // The connections in the pool have most likely gone the same way. Whoever needs a connection makes a
+        // new one, and hears at once when there is none to be had.
         upkeep.db.forget_idle();
         tokio::time::sleep(RECONNECT).await;
     }

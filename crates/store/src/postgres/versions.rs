@@ -1,9 +1,9 @@
-//! Versions of datasets, and what a transaction does to them.
+//! Versions of datasets, and a transaction's changes to them.
 //!
-//! A row belongs to a version, and a dataset says which of its versions is seen. So a replacement
-//! begins a version and a restoration changes which one it is, and neither touches a row. A
-//! transaction locks the datasets that it changes, lowest number first, before it looks at them; what
-//! it makes of one is gathered in [`Open`] and written once, before the commit.
+//! A row belongs to a version, and a dataset names the version that is seen. So a replacement begins a
+//! version and a restoration changes the version seen, and neither touches a row. A transaction locks the
+//! datasets to change, lowest number first, before looking at them. The changes to a dataset are gathered in
+//! [`Open`] and written once, before the commit.
 
 use std::collections::BTreeMap;
 
@@ -19,8 +19,8 @@ use super::database::Conn;
 use super::{PostgresStore, audit};
 use crate::{Entity, StoreError, VersionStore};
 
-/// Rows that are deleted within the transaction that drops their version. A source that was always in
-/// replace mode has one; whatever is beyond waits for an idle moment.
+/// Rows deleted within the transaction that drops their version. A version of a source that was always in
+/// replace mode has one row; further rows wait for an idle moment.
 const DELETED_AT_ONCE: i64 = 16;
 
 /// Rows deleted in one transaction at leisure.
@@ -145,7 +145,7 @@ pub(super) async fn open(
     Open::read(&row.ok_or(StoreError::NotFound(Entity::Dataset))?, 0).map(|(_, open)| open)
 }
 
-/// Writes what the transaction did to datasets, just before it is committed.
+/// Writes the transaction's changes to datasets, just before the commit.
 pub(super) async fn write(
     tx: &Conn,
     datasets: impl IntoIterator<Item = (DatasetId, Open)>,
@@ -210,7 +210,7 @@ async fn close(tx: &Conn, dataset: DatasetId, replaced: &Replaced) -> Result<(),
     .map(drop)
 }
 
-/// Drops the versions that are beyond what is kept.
+/// Drops the versions beyond the number to keep.
 async fn trim(tx: &Conn, dataset: DatasetId, keep: VersionsKept) -> Result<(), StoreError> {
     // The newest stays whatever its bytes, unless none is to be kept.
     let sql = "DELETE FROM dataset_versions WHERE id IN (SELECT id FROM ( \
@@ -224,8 +224,7 @@ async fn trim(tx: &Conn, dataset: DatasetId, keep: VersionsKept) -> Result<(), S
     Ok(())
 }
 
-/// Deletes the rows of a version that nobody can see any more, or leaves them to the next idle moment
-/// when they are many.
+/// Deletes the rows of a version that nobody can see any more, or leaves many rows to the next idle moment.
 pub(super) async fn drop_version(tx: &Conn, version: VersionId) -> Result<(), StoreError> {
     if delete_rows(tx, signed(version.0), DELETED_AT_ONCE).await? == DELETED_AT_ONCE.cast_unsigned()
     {
@@ -264,7 +263,7 @@ impl VersionStore for PostgresStore {
         project: ProjectId,
         dataset: DatasetId,
     ) -> Result<Vec<Version>, StoreError> {
-        // One statement, so that both are of one moment.
+        // A single statement, so that both results are of the same moment.
         let sql = "SELECT version_id, began_ms, rows, suspended, bytes, edits, updated_ms, \
                    NULL::int8, NULL::int8 AS position FROM datasets \
                    WHERE id = $1 AND workspace_id = $2 AND project_id = $3 UNION ALL \
