@@ -14,7 +14,7 @@ use hookyard_store::sqlite::{Options, SqliteCredentials, SqliteStore};
 
 use crate::config::{KeySource, read_or_make};
 
-/// The file whose lock says who works on the directory. It stays when nobody does.
+/// The file whose lock shows the process at work on the directory. The file stays when nobody works.
 const LOCK: &str = "lock";
 
 /// The embedded database.
@@ -29,14 +29,14 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// What the rest of the world may do with a file or a directory.
 const OTHERS: u32 = 0o077;
 
-/// The file that says that the data is being moved elsewhere, or was.
+/// The file that marks the data as being moved elsewhere, or moved.
 const MARK: &str = "move";
 
 /// What is in the place of the database.
 enum Found {
     /// There is none.
     Nothing,
-    /// A file without a byte, as SQLite leaves it before it writes anything.
+    /// A file without a byte, as SQLite leaves a new file before the first write.
     Empty,
     /// Something else.
     Foreign,
@@ -55,7 +55,7 @@ pub(crate) struct Lock {
 }
 
 impl DataDir {
-    /// The directory, made for its owner only if it is not there.
+    /// The directory, made for its owner only if missing.
     pub(crate) fn create(path: &Path) -> Result<Self> {
         DirBuilder::new()
             .recursive(true)
@@ -150,7 +150,7 @@ impl DataDir {
         }
     }
 
-    /// Where it is noted that the data is moved.
+    /// The place of the note about a move of the data.
     pub(crate) fn mark(&self) -> PathBuf {
         self.path.join(MARK)
     }

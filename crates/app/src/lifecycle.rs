@@ -8,8 +8,8 @@ use anyhow::{Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-/// A second signal that comes sooner than this after the first one is the same wish: `timeout`, and
-/// whoever signals a process and then its group, send two at once.
+/// A second signal sooner than this after the first repeats the same wish: `timeout`, and whoever signals a
+/// process and then its group, send two at once.
 const SAME_WISH: Duration = Duration::from_secs(2);
 
 /// The signals that ask the process to stop.
@@ -65,7 +65,7 @@ impl Signals {
     }
 }
 
-/// Tells every part of the server to finish what it has and take nothing more.
+/// Tells every part of the server to finish its work and take nothing more.
 #[derive(Debug, Clone)]
 pub(crate) struct Stop(watch::Sender<bool>);
 

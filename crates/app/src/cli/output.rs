@@ -11,7 +11,7 @@ pub(crate) fn line(text: &str) -> std::io::Result<()> {
     }
 }
 
-/// Prints bytes as they are. Whoever reads the output may stop reading; that is no failure.
+/// Prints bytes unchanged. Whoever reads the output may stop reading without a failure.
 pub(crate) fn bytes(bytes: &[u8]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {

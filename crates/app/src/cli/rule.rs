@@ -11,7 +11,7 @@ use hookyard_engine::rules::{self, Explanation, RULE_BYTES_MAX};
 use super::output;
 use crate::config::RuleTest;
 
-/// The largest event that is read; the matcher takes no larger one.
+/// The largest event that is read; the matcher takes none larger.
 const EVENT_BYTES_MAX: usize = 256 << 20;
 
 /// What stands for the standard input.
@@ -49,7 +49,7 @@ fn explain(rule: &Path, event: &Path) -> Result<Explanation> {
     let text = String::from_utf8(text).context("the rule is not UTF-8")?;
     let parsed = rules::parse(&text).map_err(|reason| anyhow!(reason)).context("the rule")?;
     let event = read(event, EVENT_BYTES_MAX).context("the event")?;
-    // Its text has its cause in it.
+    // The error's text includes the cause.
     rules::explain(&parsed, &event).map_err(|error| anyhow!(error.to_string()))
 }
 

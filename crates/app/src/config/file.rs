@@ -10,7 +10,7 @@ use clap::Command;
 use clap::error::{ContextKind, ContextValue};
 use toml::{Spanned, Value};
 
-/// The file that is read when none is named and this one is there.
+/// The file to read when none is named and this file exists.
 pub(crate) const DEFAULT_PATH: &str = "hookyard.toml";
 
 /// The flags that cannot be in the file: the one that names it, what clap adds, those of `rule test`,
@@ -38,8 +38,8 @@ const FLAGS_ONLY: [&str; 20] = [
     "accept-loss",
 ];
 
-/// What the file says. A key is named like its flag, with `_` for `-`, so that a flag needs no
-/// second definition to be in the file.
+/// The contents of the file. A key is named like its flag, with `_` for `-`, so that a flag needs no second
+/// definition to be in the file.
 #[derive(Debug, Default)]
 pub(crate) struct File {
     path: PathBuf,
@@ -53,8 +53,7 @@ struct Entry {
 }
 
 impl File {
-    /// Reads the file that was named, or the default one if there is one. A key that no flag of
-    /// `cli` has is refused.
+    /// Reads the named file, or the default file if present. A key without a flag in `cli` is refused.
     pub(crate) fn load(named: Option<&Path>, cli: &Command) -> Result<Self> {
         let path = named.unwrap_or(Path::new(DEFAULT_PATH));
         match std::fs::read_to_string(path) {
@@ -94,9 +93,8 @@ impl File {
         Ok(Self { path: path.to_owned(), entries })
     }
 
-    /// Parses a command line in which a flag that is given neither in `args` nor in the environment
-    /// has the file's value. The caller has parsed `args` without the file already, so whatever is
-    /// wrong now is the file's.
+    /// Parses a command line in which a flag given neither in `args` nor in the environment has the file's
+    /// value. The caller has parsed `args` without the file already, so any fault now is the file's.
     pub(crate) fn parse_over(&self, cli: Command, args: &[OsString]) -> Result<clap::ArgMatches> {
         self.as_defaults(cli).try_get_matches_from(args).map_err(|error| self.blame(&error))
     }
@@ -125,7 +123,7 @@ impl File {
             Some(entry) => format!("{}, line {}", self.path.display(), entry.line),
             None => self.path.display().to_string(),
         };
-        // What the value's own parser said; without one, the first line of clap's report.
+        // The message of the value's own parser; without one, the first line of clap's report.
         let report = error.to_string();
         let first = report.lines().next().unwrap_or_default().trim_start_matches("error: ");
         let reason =

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use hookyard_core::entropy::{self, Entropy};
 
-/// The variable that may hold the key itself. It has no flag: a command line is for all to see.
+/// The variable that may hold the key itself. The variable has no flag: a command line is for all to see.
 const VARIABLE: &str = "HOOKYARD_ENCRYPTION_KEY";
 
 /// The file in the data directory that holds the key when nothing else does.
@@ -21,9 +21,9 @@ const DIGITS: usize = 64;
 pub(crate) enum KeySource {
     /// The operator gave it.
     Given([u8; 32]),
-    /// The operator keeps it in a file of their own.
+    /// The operator keeps the key in a separate file.
     Named(PathBuf),
-    /// It is in the data directory, where it is made with the data.
+    /// The key is in the data directory, made together with the data.
     Own(PathBuf),
 }
 
@@ -109,7 +109,7 @@ impl KeySource {
 /// What the name of the directory's own key ends with while there is no data.
 const FIRST: &str = "first";
 
-/// What the name of the directory's own key ends with while not everything is sealed with it.
+/// The suffix of the directory's own next key while not everything is sealed with the next key.
 const SUCCESSOR: &str = "new";
 
 impl KeySource {
@@ -139,7 +139,7 @@ impl KeySource {
     }
 }
 
-/// The key in a file, which is made if it is not there.
+/// The key in a file, which is made if missing.
 pub(crate) fn read_or_make(path: &Path, entropy: &dyn Entropy) -> Result<[u8; 32]> {
     make(path, entropy)
         .with_context(|| format!("cannot write the encryption key {}", path.display()))?;
@@ -160,7 +160,7 @@ fn make(path: &Path, entropy: &dyn Entropy) -> std::io::Result<()> {
         .and_then(|()| std::fs::rename(&draft, path))
         .and_then(|()| sync_directory(path));
     if made.is_err() {
-        // It may not be there; that it could not be written is what is said.
+        // The file may be missing; the report is about the failed write.
         let _ = std::fs::remove_file(&draft);
     }
     made

@@ -1,4 +1,4 @@
-//! The commands that manage who may do what.
+//! The commands that manage access.
 
 use anyhow::Result;
 use hookyard_core::id::{CredentialId, ProjectId, WorkspaceId};
@@ -24,10 +24,10 @@ pub(crate) struct Manage {
     pub(crate) what: Managed,
 }
 
-/// Quotas that are to be others; `None` leaves what is there.
+/// Quotas to change; `None` leaves a quota alone.
 pub(crate) type QuotaChange = Quotas<Option<Amount>>;
 
-/// What is to be done. A workspace that is not named is the only one.
+/// The action. A command without a workspace means the only workspace.
 #[derive(Debug)]
 pub(crate) enum Managed {
     CreateCredential { workspace: Option<WorkspaceId>, spec: CredentialSpec },
@@ -173,7 +173,7 @@ fn spec(args: CredentialCreateArgs) -> (TargetArgs, CredentialSpec) {
     (target, spec)
 }
 
-/// Which page of the audit log to list, and of which workspace.
+/// The page of the audit log to list, and the workspace.
 fn audit_query(args: AuditListArgs) -> (TargetArgs, AuditQuery) {
     let AuditListArgs { target, from, until, credential, action, subject, before, limit } = args;
     let query = AuditQuery {

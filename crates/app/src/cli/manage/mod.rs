@@ -1,4 +1,4 @@
-//! The commands that manage who may do what, which work beside a running server.
+//! The commands that manage access, beside a running server.
 
 use anyhow::{Context, Result, bail};
 use hookyard_core::clock::{Clock, SystemClock};
@@ -68,14 +68,14 @@ impl Desk {
         }
     }
 
-    /// The workspace that was asked for, or the only one.
+    /// The named workspace, or the only one.
     async fn workspace(&self, asked: Option<WorkspaceId>) -> Result<WorkspaceId> {
         let there = self.store.workspaces().await.context("cannot read the workspaces")?;
         pick(asked, &there)
     }
 }
 
-/// The workspace that was asked for, or the only one.
+/// The named workspace, or the only one.
 pub(in crate::cli) fn pick(asked: Option<WorkspaceId>, there: &[Workspace]) -> Result<WorkspaceId> {
     let numbers: Vec<_> = there.iter().map(|workspace| workspace.id.to_string()).collect();
     match (asked, there) {
