@@ -1,4 +1,4 @@
-//! The database under measurement: one that is started here, or one that is given.
+//! The database under measurement: started here or given.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -17,12 +17,12 @@ use crate::process;
 /// A database.
 pub(crate) struct Postgres {
     url: String,
-    /// Of a server that was started here: it ends when this process does, and its own number.
+    /// The process and its number, for a server started here: the server ends with the bench.
     own: Option<(Child, u32)>,
 }
 
 impl Postgres {
-    /// A server in a directory of its own, as it comes, that goes away with this process.
+    /// A server in a directory of its own, with default settings, until the end of the bench.
     pub(crate) async fn start() -> Result<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/postgres.sh");
         let port = free_address().await?.port();
@@ -41,7 +41,7 @@ impl Postgres {
         Ok(Self { url, own: Some((child, pid)) })
     }
 
-    /// A database that is there, and empty.
+    /// An existing, empty database.
     pub(crate) fn given(url: &str) -> Self {
         Self { url: url.to_owned(), own: None }
     }
@@ -50,26 +50,24 @@ impl Postgres {
         &self.url
     }
 
-    /// Seconds of processor time that all processes of the server have used; `None` where it was not
-    /// started here.
+    /// Seconds of processor time used by all processes of the server; `None` for servers started elsewhere.
     pub(crate) fn cpu_seconds(&self) -> Result<Option<f64>> {
         self.own.as_ref().map(|(_, pid)| process::cpu_seconds_of_family(*pid)).transpose()
     }
 }
 
-/// Stands between servers and their database and counts how often it is asked.
+/// Stands between servers and the database and counts round trips.
 ///
-/// A round trip begins when a connection's client speaks after the database did: what is sent at once
-/// is waited for once, however many statements it has. That is what a distance to the database is
-/// multiplied with.
+/// A round trip begins when a connection's client speaks after the database did: statements sent together are
+/// a single trip. The distance to the database costs time per trip.
 pub(crate) struct Wire {
-    /// The database's URL by way of this.
+    /// The database's URL by way of the counter.
     pub(crate) url: String,
     trips: Arc<AtomicU64>,
 }
 
 impl Wire {
-    /// Goes before a database whose URL names a host and maybe a port, without TLS.
+    /// Stands before a database with a host and maybe a port in the URL, without TLS.
     pub(crate) async fn start(url: &str) -> Result<Self> {
         let authority = url.split_once("://").context("no URL")?.1;
         let authority = authority.split(['/', '?']).next().unwrap_or_default();

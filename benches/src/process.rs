@@ -1,17 +1,17 @@
-//! What processes have used.
+//! The processor time of processes.
 
 use anyhow::{Context, Result};
 
-/// Kernel ticks a second, fixed at 100 on every Linux that matters.
+/// Kernel ticks a second, fixed at 100 on every relevant Linux.
 const TICKS: f64 = 100.0;
 
-/// Seconds of processor time that a process has used.
+/// Seconds of processor time used by a process.
 pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
     let fields = fields(pid)?;
     Ok((ticks(&fields, 11)? + ticks(&fields, 12)?) / TICKS)
 }
 
-/// The same with all its children, those that have ended among them.
+/// The same with all children, ended children included.
 pub(crate) fn cpu_seconds_of_family(pid: u32) -> Result<f64> {
     let fields = fields(pid)?;
     let ended = (ticks(&fields, 13)? + ticks(&fields, 14)?) / TICKS;
@@ -19,7 +19,7 @@ pub(crate) fn cpu_seconds_of_family(pid: u32) -> Result<f64> {
     for entry in std::fs::read_dir("/proc")? {
         let name = entry?.file_name();
         let Some(child) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        // One that has ended meanwhile counts with its parent the next time.
+        // A child ended meanwhile counts with the parent the next time.
         let Ok(of_child) = self::fields(child) else { continue };
         if of_child.get(1) == Some(&pid.to_string()) {
             sum += cpu_seconds(child).unwrap_or_default();
@@ -28,7 +28,7 @@ pub(crate) fn cpu_seconds_of_family(pid: u32) -> Result<f64> {
     Ok(sum)
 }
 
-/// The fields of a process's state from the third on: the second is its name, which may have blanks.
+/// The fields of a process's state from the third on: the second is the name, with possible blanks.
 fn fields(pid: u32) -> Result<Vec<String>> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let after_name = stat.rsplit_once(") ").context("no process name")?.1;

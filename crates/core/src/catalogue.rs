@@ -26,17 +26,17 @@ struct EventTypeFile {
 }
 
 static INITIAL: LazyLock<Catalogue> = LazyLock::new(|| {
-    // The file is part of the program and a test reads it, so it always parses.
+    // The file is part of the program and a test reads the file, so parsing always succeeds.
     let categories: Vec<CategoryFile> =
         serde_json::from_str(include_str!("catalogue.json")).unwrap_or_default();
     let categories = categories.into_iter().map(category);
     Catalogue { categories: categories.chain([system()]).collect() }
 });
 
-/// The type of the event that says that an endpoint keeps failing.
+/// The type of the event about an endpoint with repeated failures.
 pub const ENDPOINT_FAILING: &str = "hookyard.endpoint.failing";
 
-/// The type of the event that says that Hookyard disabled an endpoint.
+/// The type of the event about an endpoint disabled by Hookyard.
 pub const ENDPOINT_DISABLED: &str = "hookyard.endpoint.disabled";
 
 /// The events about the installation itself. Their numbers follow those of the UltraCart catalogue.

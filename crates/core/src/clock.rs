@@ -7,15 +7,15 @@ use jiff::Timestamp;
 
 /// Where the time comes from. Production uses [`SystemClock`]; tests use the testkit's `SimClock`.
 pub trait Clock: Debug + Send + Sync {
-    /// The wall-clock time, for everything that is stored or shown: in whole milliseconds, as the stores
-    /// keep it, so that a moment is the same before and after a restart.
+    /// The wall-clock time, for everything stored or shown: in whole milliseconds, the stores' precision, so
+    /// a moment is the same before and after a restart.
     fn now(&self) -> Timestamp;
 
-    /// Time since an arbitrary origin that never goes backwards, for measuring how long things took.
+    /// Time since an arbitrary origin, never backwards: for measuring durations.
     fn monotonic(&self) -> Duration;
 }
 
-/// The moment without what is below a millisecond.
+/// The moment cut to whole milliseconds.
 pub fn whole_millis(moment: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(moment.as_millisecond()).unwrap_or(moment)
 }

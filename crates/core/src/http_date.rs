@@ -57,7 +57,7 @@ fn civil(year: i16, month: &str, day: &str, time: &str) -> Option<DateTime> {
     if parts.next().is_some() {
         return None;
     }
-    // A leap second counts as the one before it.
+    // A leap second counts as the second before.
     DateTime::new(year, month, day, hour, minute, if second == 60 { 59 } else { second }, 0).ok()
 }
 

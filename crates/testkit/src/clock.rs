@@ -4,7 +4,7 @@ use std::time::Duration;
 use hookyard_core::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 
-/// A clock that stands still until a test moves it.
+/// A clock at a standstill until a test moves the clock.
 #[derive(Debug)]
 pub struct SimClock {
     times: Mutex<Times>,
@@ -17,7 +17,7 @@ struct Times {
 }
 
 impl SimClock {
-    /// A clock that shows this time.
+    /// A clock set to the given time.
     pub fn at(now: Timestamp) -> Self {
         Self { times: Mutex::new(Times { now, monotonic: Duration::ZERO }) }
     }
@@ -29,13 +29,13 @@ impl SimClock {
         times.monotonic += by;
     }
 
-    /// Moves on to this moment; a moment that has passed changes nothing.
+    /// Moves on to the given moment; a past moment changes nothing.
     pub fn advance_to(&self, moment: Timestamp) {
         let wait = moment.duration_since(self.now());
         self.advance(Duration::try_from(wait).unwrap_or_default());
     }
 
-    /// Sets the wall clock, as an operator would: monotonic time stays as it is.
+    /// Sets the wall clock, as an operator would: monotonic time stays unchanged.
     pub fn set(&self, now: Timestamp) {
         self.times().now = now;
     }
@@ -46,7 +46,7 @@ impl SimClock {
 }
 
 impl Default for SimClock {
-    /// A clock that shows 2026-01-01T00:00:00Z.
+    /// A clock set to 2026-01-01T00:00:00Z.
     fn default() -> Self {
         Self::at(Timestamp::constant(1_767_225_600, 0))
     }

@@ -2,11 +2,10 @@ use std::sync::{Mutex, PoisonError};
 
 use hookyard_core::entropy::Entropy;
 
-/// The seed of a run that names none.
+/// The seed of a run without a named seed.
 const DEFAULT_SEED: u64 = 0x5EED;
 
-/// Bytes that follow from a seed, so that a run can be replayed. A test that panics while it holds
-/// one prints the seed.
+/// Bytes derived from a seed, so a run can be replayed. A panicking test prints the seed of a held source.
 #[derive(Debug)]
 pub struct SeededEntropy {
     seed: u64,
@@ -14,13 +13,12 @@ pub struct SeededEntropy {
 }
 
 impl SeededEntropy {
-    /// A source that starts from this seed.
+    /// A source with the given seed.
     pub fn new(seed: u64) -> Self {
         Self { seed, state: Mutex::new(seed) }
     }
 
-    /// A source that starts from the number in the environment variable `HOOKYARD_TEST_SEED`, or
-    /// from a fixed one.
+    /// A source with the seed from the environment variable `HOOKYARD_TEST_SEED`, or with a fixed seed.
     pub fn from_environment() -> Self {
         let named = std::env::var("HOOKYARD_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
         Self::new(named.unwrap_or(DEFAULT_SEED))

@@ -2,8 +2,8 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-/// A PostgreSQL server in a directory of its own, which goes away with the process that started it,
-/// however that ends.
+/// A PostgreSQL server in a directory of its own. The server goes away with the starting process, however the
+/// process ends.
 #[derive(Debug)]
 pub struct Postgres {
     child: Child,
@@ -12,7 +12,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts a server, with settings such as `fsync=off`. An error says what is missing.
+    /// Starts a server, with settings such as `fsync=off`. An error names the missing part.
     pub fn start(settings: &[&str]) -> io::Result<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/postgres.sh");
         let mut child = Command::new("sh")
@@ -33,7 +33,7 @@ impl Postgres {
         format!("postgres://hookyard@{}/{database}", self.directory.replace('/', "%2F"))
     }
 
-    /// Stops the server, as an operator would; [`Postgres::start_again`] has its data again.
+    /// Stops the server, as an operator would; [`Postgres::start_again`] keeps the data.
     pub fn stop(&mut self) -> io::Result<()> {
         self.tell("stop")?;
         self.expect("stopped").map(drop)

@@ -1,7 +1,7 @@
 //! Reading parts of JSON text without building values from it.
 //!
-//! The text here was validated when it was accepted, so this only finds its way: it never reads past
-//! the end, but it does not notice every mistake.
+//! The text was validated at acceptance, so the code here only navigates: reads never pass the end, but not
+//! every mistake is noticed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +13,7 @@ mod repeats;
 pub(crate) use repeats::repeats;
 pub use repeats::without_repeats;
 
-/// The text is not the JSON that it should be.
+/// The text is not valid JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the stored object is not valid json")]
 pub struct Damaged;
@@ -21,7 +21,7 @@ pub struct Damaged;
 /// The offset of the first bracket that opens a level beyond `levels`; `None` when no part of the
 /// text is nested so deep.
 pub fn too_deep_at(json: &[u8], levels: usize) -> Option<usize> {
-    // Most texts have fewer brackets than that anywhere, which is found out at once.
+    // Most texts have fewer brackets in total. The count is fast.
     memchr::memchr2_iter(b'[', b'{', json).nth(levels)?;
     let mut depth = 0_usize;
     let mut in_string = false;
@@ -69,19 +69,19 @@ impl<'a> Scanner<'a> {
         self.text.get(self.at).copied()
     }
 
-    /// Skips blanks and then this byte, if it is the next one.
+    /// Skips blanks and then the given byte, if next.
     pub(crate) fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
         found
     }
 
-    /// Skips blanks and then this byte.
+    /// Skips blanks and then the given byte.
     pub(crate) fn expect(&mut self, byte: u8) -> Result<(), Damaged> {
         if self.take(byte) { Ok(()) } else { Err(Damaged) }
     }
 
-    /// Skips a string; what stood between the quotes, escapes and all.
+    /// Skips a string; returns the raw text between the quotes, with escapes.
     pub(crate) fn string(&mut self) -> Result<&'a [u8], Damaged> {
         self.expect(b'"')?;
         let start = self.at;
@@ -109,7 +109,7 @@ impl<'a> Scanner<'a> {
         self.at = self.at.max(at);
     }
 
-    /// Skips a string; its text.
+    /// Skips a string; returns the text.
     pub(crate) fn text(&mut self) -> Result<Cow<'a, str>, Damaged> {
         unescape(self.string()?)
     }
@@ -123,7 +123,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Skips a value of any kind; its text.
+    /// Skips a value of any kind; returns the text.
     pub(crate) fn value(&mut self) -> Result<&'a [u8], Damaged> {
         self.peek();
         let start = self.at;

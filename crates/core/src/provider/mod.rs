@@ -5,8 +5,7 @@
 //! be, and one [`Verifier`] carries all of them out. The default for sources without such a setting is
 //! [`crate::signature`], which goes by the headers that it finds.
 //!
-//! Nothing here fetches a key: what is verified with a public key has that key in the source's
-//! settings.
+//! Nothing here fetches a key: a public key for verification is in the source's settings.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -44,23 +43,24 @@ pub use verifier::{HANDSHAKE_BYTES_MAX, Judged, Verifier};
 /// A provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preset {
-    /// Its name in settings: lower-case words with hyphens.
+    /// The name in settings: lower-case words with hyphens.
     pub name: String,
-    /// Its name for people.
+    /// The name for people.
     pub title: String,
-    /// What to enter as the secret, and where it is found.
+    /// The value to enter as the secret, and the place to find the value.
     pub secret: String,
-    /// What else its user must know.
+    /// Other facts for the user.
     pub note: Option<String>,
     /// Where the entry is from.
     pub evidence: Evidence,
-    /// How it proves its requests.
+    /// The scheme of the provider's proof.
     pub scheme: Scheme,
-    /// Where the delivery's own id may be, the same when it is sent again; nowhere when it has none.
+    /// Possible places of the delivery's own id, the same in a repeated delivery; empty for providers without
+    /// ids.
     pub delivery_id_at: Vec<Place>,
-    /// How it asks for a URL.
+    /// The requests to confirm a URL.
     pub handshakes: Vec<Handshake>,
-    /// What an accepted delivery must be answered, where the usual does not do.
+    /// The required answer to an accepted delivery, if not the usual answer.
     pub answer: Option<Reply>,
 }
 
@@ -68,11 +68,11 @@ pub struct Preset {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub enum Evidence {
-    /// The vendor's documentation, at this address.
+    /// The vendor's documentation, at the given address.
     Vendor(String),
-    /// Public code or writing that is not the vendor's.
+    /// Public code or writing by others than the vendor.
     PublicSource,
-    /// Nowhere: the scheme is nobody's in particular, and its headers are the owner's choice.
+    /// No source: the scheme belongs to no vendor, and the headers are the owner's choice.
     NoVendor,
     /// General knowledge: to be confirmed.
     General,
@@ -90,7 +90,7 @@ impl From<String> for Evidence {
 }
 
 impl Preset {
-    /// The delivery's own id, the same when the provider sends it again.
+    /// The delivery's own id, the same when the provider repeats the delivery.
     pub fn delivery_id<'a>(&self, request: &'a Request<'a>) -> Option<Cow<'a, str>> {
         let sight = request::Sight::whole(request);
         self.delivery_id_at.iter().find_map(|place| sight.value(place))
@@ -114,7 +114,7 @@ impl Preset {
         })
     }
 
-    /// What an accepted delivery must be answered; `None` for the usual.
+    /// The required answer to an accepted delivery; `None` for the usual answer.
     pub fn accepted(&self) -> Option<Answer> {
         let reply = self.answer.as_ref()?;
         let nothing = http::HeaderMap::new();
@@ -132,7 +132,7 @@ impl Preset {
     }
 }
 
-/// The preset with this name.
+/// The preset with the given name.
 pub fn preset(name: &str) -> Option<&'static Preset> {
     presets().iter().find(|preset| preset.name == name)
 }
@@ -142,7 +142,7 @@ pub fn presets() -> &'static [Preset] {
     &PRESETS
 }
 
-/// The entries; a test sees to it that they can be read.
+/// The entries; a test checks the syntax.
 static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| read(ENTRIES).unwrap_or_default());
 
 const ENTRIES: &str = include_str!("presets.toml");
@@ -153,7 +153,7 @@ struct Entries {
     provider: Vec<Entry>,
 }
 
-/// An entry as it is written.
+/// An entry as written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -162,7 +162,7 @@ struct Entry {
     secret: String,
     evidence: Evidence,
     note: Option<String>,
-    /// The entry above whose scheme, delivery id, handshakes and answer this one shares.
+    /// An earlier entry with the same scheme, delivery id, handshakes and answer.
     same_as: Option<String>,
     scheme: Option<Scheme>,
     #[serde(default, deserialize_with = "spec::one_or_more")]
@@ -172,7 +172,7 @@ struct Entry {
     answer: Option<Reply>,
 }
 
-/// Reads the entries; the error says which is wrong.
+/// Reads the entries; the error names the wrong entry.
 fn read(entries: &str) -> Result<Vec<Preset>, String> {
     let entries: Entries = toml::from_str(entries).map_err(|error| error.to_string())?;
     let mut presets: Vec<Preset> = Vec::new();

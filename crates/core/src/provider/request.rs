@@ -1,4 +1,4 @@
-//! A request as a verifier sees it.
+//! A request as seen by a verifier.
 
 use std::borrow::Cow;
 
@@ -13,21 +13,21 @@ use crate::form::FIELDS_MAX;
 use crate::form::multipart::{self, Part};
 use crate::signature::text_of as text;
 
-/// The most values of one place that are looked at: a sender that rotates keys sends two or three.
+/// The most values looked at in a place: a sender with rotating keys sends two or three.
 pub(super) const VALUES_MAX: usize = 20;
 
-/// A request as a verifier sees it.
+/// A request as seen by a verifier.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// The method.
     pub method: &'a Method,
     /// The headers.
     pub headers: &'a HeaderMap,
-    /// The whole URL as the sender called it, where it is known.
+    /// The whole URL as called by the sender, if known.
     pub url: Option<&'a str>,
-    /// The query as it came, without the question mark.
+    /// The query as received, without the question mark.
     pub query: &'a str,
-    /// The body as it came over the wire.
+    /// The body as received over the wire.
     pub body: &'a [u8],
 }
 
@@ -36,7 +36,7 @@ impl Request<'_> {
         self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// Whether the body says that it is an urlencoded form.
+    /// Whether the body is declared as an urlencoded form.
     pub(super) fn is_form(&self) -> bool {
         body::essence(self.content_type()) == "application/x-www-form-urlencoded"
     }
@@ -61,13 +61,13 @@ impl Request<'_> {
     }
 }
 
-/// A request, or one item of it, with what was proved about it so far.
+/// A request, or a single item of the body, with the facts proved so far.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sight<'a> {
     pub(super) request: &'a Request<'a>,
     /// The item, where each is signed by itself.
     pub(super) item: Option<&'a str>,
-    /// The claims of the token, once its signature is right.
+    /// The token's claims, after the check of the signature.
     pub(super) claims: Option<&'a [u8]>,
 }
 
