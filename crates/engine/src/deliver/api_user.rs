@@ -5,7 +5,7 @@ use std::str::FromStr;
 use hookyard_core::model::Secret;
 use url::{Host, Url};
 
-/// The API user whose credentials [`AuthKind::ApiUser`](hookyard_core::model::AuthKind) sends.
+/// The API user with the credentials for [`AuthKind::ApiUser`](hookyard_core::model::AuthKind).
 #[derive(Debug, Clone)]
 pub struct ApiUser {
     /// The user.

@@ -1,4 +1,4 @@
-//! Which kind of destination an endpoint has, and in which coding its bundles go there.
+//! The kind of an endpoint's destination, and the coding of its bundles on the way there.
 
 use hookyard_core::id::DatasetId;
 use hookyard_core::model::{AuthKind, ContentEncoding, EndpointSettings};
@@ -30,7 +30,7 @@ impl DestinationKind {
 /// How a document becomes a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coding {
-    /// It is the body.
+    /// The document itself is the body.
     Plain,
     /// Base64 of gzip, as text (docs/spec/ultracart.md#compressed-bodies).
     GzipText,

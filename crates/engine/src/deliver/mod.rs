@@ -1,10 +1,10 @@
 //! Delivering: claim, render, send, settle.
 //!
-//! [`Dispatcher`] finds the endpoints that have something to do and works on each in its own task.
-//! The work is [`Deliverer::step`], again and again: read the head of the queue, render a bundle,
-//! send it, record the attempt. An endpoint takes its bundles [one by one](one_by_one) or in several
-//! [`lanes`] at a time; each bundle goes to the endpoint's [`destination`]. Everything that is true about a queue is in the store; what is kept
-//! here can be lost at any moment, and then at most the bundles in flight are sent twice.
+//! [`Dispatcher`] finds the endpoints that have something to do and works on each in a separate task. The
+//! work is [`Deliverer::step`], again and again: read the head of the queue, render a bundle, send the
+//! bundle, record the attempt. An endpoint takes its bundles [one by one](one_by_one) or in several [`lanes`]
+//! at a time; each bundle goes to the endpoint's [`destination`]. The store holds all truth about a queue.
+//! The state kept here can be lost at any moment, and then at most the bundles in flight are sent twice.
 
 use std::sync::Arc;
 
