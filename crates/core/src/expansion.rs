@@ -1,7 +1,7 @@
-//! Expansions: the parts of an object that a subscription gets only when it asks.
+//! Expansions: the optional parts of an object, sent to a subscription only on request.
 //!
-//! A category lists the paths that can be expanded; a subscription lists those it wants
-//! (docs/spec/ultracart.md#bodies). Whatever is at none of the category's paths is always sent.
+//! A category lists the expandable paths; a subscription lists the wanted paths
+//! (docs/spec/ultracart.md#bodies). Everything outside the category's paths is always sent.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use crate::json::{Damaged, Scanner};
 /// How deep arrays may be nested along an expandable path. As deep as serde_json reads.
 const DEPTH_MAX: usize = 128;
 
-/// The paths of a subscription's expansion, as they were written: a comma list of dotted paths, each
-/// of which may end in brackets with functions in them, such as
-/// `pricing,content.thumbnails[filter(100,100,"png", true)]`. Functions are not part of the path.
+/// The paths of a subscription's expansion, as written: a comma list of dotted paths. A path may end in
+/// brackets with functions, such as `pricing,content.thumbnails[filter(100,100,"png", true)]`. Functions are
+/// not part of the path.
 pub fn paths(list: &str) -> impl Iterator<Item = &str> {
     let mut rest = list;
     std::iter::from_fn(move || {
@@ -28,7 +28,7 @@ pub fn paths(list: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The length of the first item: up to a comma that is outside of brackets.
+/// The length of the first item: up to a comma outside of brackets.
 fn item_length(list: &str) -> usize {
     let mut open = 0_usize;
     let mut quote = None;
@@ -48,7 +48,7 @@ fn item_length(list: &str) -> usize {
     list.len()
 }
 
-/// What a subscription does not get: a tree of the paths to leave out.
+/// The parts left out for a subscription: a tree of paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
     root: Fields,
@@ -65,10 +65,9 @@ enum Branch {
 }
 
 impl Filter {
-    /// The filter of a subscription: `expandable` are its category's paths, `list` what it asked
-    /// for. Asking for `a.b` gets `a` and `a.b`, but nothing else that is expandable in `a`; asking
-    /// for `a` gets `a` without what is expandable in it. Paths that the category does not have are
-    /// passed over.
+    /// The filter of a subscription: `expandable` are the category's paths, `list` the subscription's
+    /// request. A request for `a.b` gives `a` and `a.b`, but no other expandable part of `a`. A request for
+    /// `a` gives `a` without the expandable parts. Paths unknown to the category are skipped.
     pub fn new(expandable: &[String], list: &str) -> Self {
         let wanted: Vec<&str> =
             paths(list).filter(|path| expandable.iter().any(|known| known == path)).collect();
@@ -81,15 +80,14 @@ impl Filter {
         Self { root }
     }
 
-    /// Whether objects stay as they are.
+    /// Whether objects stay unchanged.
     pub fn keeps_all(&self) -> bool {
         self.root.is_empty()
     }
 
-    /// Appends what the subscription gets of an object to `out`. The text that is kept stays as it
-    /// is, byte for byte. Arrays are looked into as if each of their elements stood in their place.
-    /// Fails, with `out` as it was, when the object is not JSON or has arrays nested more than 128
-    /// deep at an expandable path.
+    /// Appends the subscription's part of an object to `out`. Kept text stays unchanged, byte for byte. An
+    /// array's elements are each treated as if in the array's place. Fails, with `out` unchanged, when the
+    /// object is not JSON or has arrays nested more than 128 deep at an expandable path.
     pub fn apply(&self, object: &[u8], out: &mut Vec<u8>) -> Result<(), Damaged> {
         if self.keeps_all() {
             out.extend_from_slice(object);
@@ -106,7 +104,7 @@ impl Filter {
     }
 }
 
-/// Whether `wanted` is `path` or something inside it.
+/// Whether `wanted` is `path` or inside `path`.
 fn leads_to(path: &str, wanted: &str) -> bool {
     wanted.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

@@ -1,8 +1,8 @@
-//! Names that an object has twice.
+//! Repeated names in an object.
 //!
-//! JSON leaves open which value counts (RFC 8259 section 4). Here the last one does, as for nearly all
-//! readers of JSON: rules, filters, columns, exports and keys take a text without the members that a
-//! later one of the same name takes the place of. What is stored and sent stays as it came.
+//! JSON leaves open the value that counts (RFC 8259 section 4). Here the last value counts, as in nearly all
+//! readers of JSON: rules, filters, columns, exports and keys take a text without members replaced by a later
+//! member of the same name. Stored and sent text stays unchanged.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -10,11 +10,11 @@ use std::ops::Range;
 
 use super::{Damaged, Scanner, exact};
 
-/// Up to so many members each is compared with each; above that they are sorted.
+/// Up to so many members each is compared with each; above the limit members are sorted.
 const COMPARED_MAX: usize = 16;
 
-/// The text without the members whose name comes again in the same object. Text that is no JSON is
-/// left as it is from where it is damaged.
+/// The text without members repeated later in the same object. Damaged text is left unchanged from the damage
+/// on.
 pub fn without_repeats(json: &[u8]) -> Cow<'_, [u8]> {
     let repeats = repeats(json);
     if repeats.is_empty() {
@@ -92,7 +92,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Ends an object whose names come after so many others.
+    /// Ends an object, given the number of names before the object's own.
     fn close(&mut self, before: usize) {
         let names = &self.names[before..];
         let mut note = |at: usize| {
@@ -123,7 +123,7 @@ impl Search<'_> {
     }
 }
 
-/// Compares the names that begin at two places.
+/// Compares the names at two places.
 fn compare(json: &[u8], one: u32, other: u32) -> Ordering {
     let name = |at: u32| {
         let string = Scanner::new(&json[at as usize..]).string();

@@ -1,7 +1,7 @@
-//! Why a request was refused, found by trying what usually goes wrong.
+//! Why a request was refused, found by trying usual mistakes.
 //!
-//! A signature that is right for a changed secret, body or URL cannot be right by chance, so a change
-//! that makes it right is the reason. Only one thing is changed at a time.
+//! A signature cannot be right for a changed secret, body or URL by chance, so a change with a right
+//! signature is the reason. Only a single thing is changed at a time.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,27 +21,27 @@ use crate::signature::signer::SYMMETRIC_PREFIX;
 mod bodies;
 mod urls;
 
-/// The most bytes that are hashed for one kind of change: six of the largest bodies that are usual,
-/// and well under a second of work.
+/// The most bytes hashed for a kind of change: six of the largest usual bodies, and well under a second of
+/// work.
 const WORK_BYTES_MAX: usize = 64 << 20;
 
-/// The most foreign providers that are named.
+/// The most foreign providers named.
 const NAMED_MAX: usize = 5;
 
-/// The presets of the schemes that a source without a verification setting goes by.
+/// The presets of the schemes for sources without a verification setting.
 const DEFAULTS: [&str; 6] =
     ["github", "generic-hmac", "shopify", "stripe", "slack", "standard-webhooks"];
 
-/// What the doctor says.
+/// The doctor's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// Why the request is refused; `None` when it is proved.
+    /// Why the request is refused; `None` for a proved request.
     pub cause: Option<Cause>,
-    /// Whether the reason is proved, and not only what is left.
+    /// Whether the reason is proved, and not only the remaining possibility.
     pub certain: bool,
-    /// What was found and what to do about it.
+    /// The finding and the remedy.
     pub explanation: String,
-    /// How many seconds the timestamp is after the moment of the request, where it is too far off.
+    /// The timestamp's seconds after the moment of the request, if too far off.
     pub skew_seconds: Option<i64>,
 }
 
