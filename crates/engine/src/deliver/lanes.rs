@@ -213,7 +213,7 @@ impl Deliverer {
         Ok(filling.next(|due| self.moment(due)))
     }
 
-    /// Makes the roster from the store. Answers a step to take instead, if any.
+    /// Makes the roster from the store. Answers the next action to take instead, if any.
     async fn make_roster(
         &self,
         common: &mut Common,

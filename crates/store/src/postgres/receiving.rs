@@ -334,8 +334,8 @@ async fn forget_requests(conn: &Conn, now: Timestamp) -> Result<(), StoreError> 
     conn.execute(sql, &[&now.as_millisecond()]).await.map(drop)
 }
 
-/// Deletes some of the names that are too old. In workspaces with more than `most` names, deletes some of the
-/// oldest.
+/// Deletes some of the names that are too old. Where all workspaces together have more than `most`, also
+/// deletes some of the oldest names of each workspace above its share.
 pub(super) async fn expire_names(
     conn: &Conn,
     now: Timestamp,
