@@ -1,13 +1,13 @@
-//! What a look at everything that a store holds finds.
+//! The result of checking everything that a store holds.
 
 use serde::Serialize;
 
 use crate::{Loss, StoreError};
 
-/// Problems that are kept: whoever has more restores a backup, and reads no list.
+/// The most problems listed. With more problems, the operator restores a backup and reads no list.
 pub const FINDINGS_MAX: usize = 200;
 
-/// What was looked at, and what is wrong with it.
+/// The records checked and the problems found.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Report {
     /// The events.
@@ -18,38 +18,38 @@ pub struct Report {
     pub rows: Checked,
     /// Secrets that open with the key.
     pub secrets: u64,
-    /// What the store lacks of what was acknowledged.
+    /// The acknowledged records missing from the store.
     pub loss: Option<Loss>,
     /// The first problems.
     pub findings: Vec<Finding>,
-    /// How many more there are.
+    /// The number of problems beyond the listed first ones.
     pub more_findings: u64,
 }
 
-/// How many records of a kind there are.
+/// Counts of one kind of record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Checked {
     /// All.
     pub records: u64,
-    /// Those that were written before there were checksums.
+    /// Records written before checksums existed.
     pub without_checksum: u64,
-    /// Those that are not what was written.
+    /// Records that differ from the written ones.
     pub damaged: u64,
 }
 
 /// A problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What it is with: a file, a table.
+    /// The part of the store with the problem: a file, a table.
     pub part: String,
     /// The number of the record.
     pub number: Option<u64>,
-    /// What it is, for people.
+    /// A description for people.
     pub problem: String,
 }
 
 impl Report {
-    /// Whether everything is as it should be.
+    /// Whether the store is free of problems and losses.
     pub fn is_whole(&self) -> bool {
         self.loss.is_none() && self.findings.is_empty() && self.more_findings == 0
     }
@@ -64,5 +64,5 @@ impl Report {
     }
 }
 
-/// Hears what is being looked at. What it answers an error to ends the check.
+/// Hears the part being checked. An error in answer ends the check.
 pub type Looking<'a> = &'a mut (dyn FnMut(&'static str, u64) -> Result<(), StoreError> + Send);

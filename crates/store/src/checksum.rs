@@ -1,10 +1,11 @@
-//! Whether what is read is what was written.
+//! Whether the values read are the values written.
 //!
-//! A disk, a cable or another program may change a stored byte, and no database says so: SQLite has no
-//! checksums of its own, and PostgreSQL's, where they are on, are of pages. So each event, row and attempt
-//! carries a CRC-32 of its values, which is compared whenever they are read. It is of the values and not
-//! of their form in a backend, so a move takes it along. The record's number is mixed in: a record that
-//! answers to another number is found, too. Records of before have no checksum and are believed.
+//! A disk, a cable or another program may change a stored byte, and no database reports the change: SQLite
+//! has no checksums of its own, and PostgreSQL's checksums, where switched on, cover pages. So each event,
+//! row and attempt carries a CRC-32 of its values, compared at every read. The checksum covers the values and
+//! not their form in a backend, so a move takes the checksum along. The record's number is mixed in, so a
+//! record under another number is found, too. Records written before checksums existed have none and are
+//! believed.
 
 use bytes::Bytes;
 use crc32fast::Hasher;
@@ -12,15 +13,15 @@ use hookyard_core::id::{EndpointId, EventTypeId, RequestId, WorkspaceId};
 use hookyard_core::model::{Attempt, Event, Header, NewAttempt, NewEvent, Outcome, Row};
 use jiff::Timestamp;
 
-/// The part of a number that is mixed in: PostgreSQL does it too, with a signed 32-bit integer.
+/// The bits of a number that are mixed in: PostgreSQL mixes with a signed 32-bit integer, too.
 const NUMBER_BITS: u64 = 0x7fff_ffff;
 
-/// A checksum of values that have no number yet.
+/// A checksum of values without a number yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sum(u32);
 
 impl Sum {
-    /// Of an event that is accepted now.
+    /// Of an event being accepted.
     pub(crate) fn of_new_event(workspace: WorkspaceId, event: &NewEvent, now: Timestamp) -> Self {
         let NewEvent { event_type, id, source, attributes, object, matched, matched_at: _ } = event;
         let matched = u32::try_from(matched.len()).unwrap_or(u32::MAX);
@@ -43,30 +44,29 @@ impl Sum {
             .sum()
     }
 
-    /// Of a row that is received now. Whether it is suspended and which version it belongs to is not
-    /// part of it.
+    /// Of a row being received. The row's suspension and version are not covered.
     pub(crate) fn of_row(received_ms: i64, cell: &[u8]) -> Self {
         Self::of_packed_row(received_ms, crc32fast::hash(cell))
     }
 
-    /// The same, where the checksum of the cell's text is known.
+    /// The checksum of a row from the known checksum of the cell's text.
     pub(crate) fn of_packed_row(received_ms: i64, cell: u32) -> Self {
         Values::default().numbers([received_ms, i64::from(cell)]).sum()
     }
 
-    /// What is written with the record of this number.
+    /// The stored checksum of the record of this number.
     pub(crate) fn at(self, number: u64) -> i32 {
         let number = u32::try_from(number & NUMBER_BITS).unwrap_or_default();
         (self.0 ^ number).cast_signed()
     }
 
-    /// What is written where the database mixes the number in.
+    /// The stored checksum where the database mixes the number in.
     pub(crate) fn unnumbered(self) -> i32 {
         self.0.cast_signed()
     }
 }
 
-/// Of an attempt, whose request id is its number.
+/// Of an attempt; the request id is the attempt's number.
 pub(crate) fn of_attempt(endpoint: EndpointId, attempt: &NewAttempt) -> i32 {
     let NewAttempt { request_id, revision, started_at, duration, queue_delay, events, .. } =
         attempt;
@@ -90,7 +90,8 @@ pub(crate) fn of_attempt(endpoint: EndpointId, attempt: &NewAttempt) -> i32 {
     values.sum().unnumbered()
 }
 
-/// Values on their way into a checksum; each says how long it is, so none runs into the next.
+/// Values on their way into a checksum; each text and list begins with its length, so none runs into the
+/// next.
 #[derive(Default)]
 struct Values(Hasher);
 
@@ -138,7 +139,7 @@ impl Values {
     }
 }
 
-/// An event as it was read; where it is not what was written, it is `damaged` and has no content.
+/// The event read, or a `damaged` event without content when the checksum differs.
 pub(crate) fn checked_event(event: Event, checksum: Option<i32>) -> Event {
     match checksum {
         Some(written) if Sum::of_event(&event).at(event.seq.0) != written => {
@@ -148,7 +149,7 @@ pub(crate) fn checked_event(event: Event, checksum: Option<i32>) -> Event {
     }
 }
 
-/// An event whose values cannot be known.
+/// An event of unknown values.
 pub(crate) fn damaged_event(seq: u64, workspace: WorkspaceId, event_type: EventTypeId) -> Event {
     tracing::error!(seq, "an event is damaged in the store");
     Event {
@@ -165,7 +166,7 @@ pub(crate) fn damaged_event(seq: u64, workspace: WorkspaceId, event_type: EventT
     }
 }
 
-/// A row as it was read; where it is not what was written, it is `damaged`.
+/// The row read, or a `damaged` row when the checksum differs.
 pub(crate) fn checked_row(row: Row, checksum: Option<i32>) -> Row {
     let sum = || Sum::of_row(row.received_at.as_millisecond(), &row.cell).at(row.batch.0);
     match checksum {
@@ -174,7 +175,7 @@ pub(crate) fn checked_row(row: Row, checksum: Option<i32>) -> Row {
     }
 }
 
-/// A row whose values cannot be known. Its cell says so, for readers that show cells as they are.
+/// A row of unknown values. The cell reports the damage to readers of the plain cells.
 pub(crate) fn damaged_row(number: u64) -> Row {
     tracing::error!(row = number, "a row is damaged in the store");
     let cell = format!(r#"{{"hookyard_error":"row {number} is damaged in the store"}}"#);
@@ -186,11 +187,11 @@ pub(crate) fn damaged_row(number: u64) -> Row {
     }
 }
 
-/// What an attempt says whose record is damaged.
+/// The error text of an attempt with a damaged record.
 const DAMAGED_ATTEMPT: &str = "the record of this attempt is damaged in the store: whether and how the \
                                receiver answered is not known";
 
-/// An attempt as it was read; where it is not what was written, it says so and has no content.
+/// The attempt read, or an attempt without content that reports the damage when the checksum differs.
 pub(crate) fn checked_attempt(attempt: Attempt, checksum: Option<i32>) -> Attempt {
     match checksum {
         Some(written) if of_attempt(attempt.endpoint, &attempt.record) != written => {
@@ -200,12 +201,12 @@ pub(crate) fn checked_attempt(attempt: Attempt, checksum: Option<i32>) -> Attemp
     }
 }
 
-/// Whether an attempt is one of which nothing is known.
+/// Whether the attempt's record is damaged.
 pub(crate) fn is_damaged(attempt: &Attempt) -> bool {
     attempt.record.outcome.error.as_deref() == Some(DAMAGED_ATTEMPT)
 }
 
-/// An attempt of which nothing but its id is known.
+/// An attempt with nothing known but its id.
 pub(crate) fn damaged_attempt(endpoint: EndpointId, request_id: RequestId) -> Attempt {
     tracing::error!(%endpoint, %request_id, "an attempt is damaged in the store");
     let error = Some(DAMAGED_ATTEMPT.to_owned());

@@ -7,26 +7,26 @@ use jiff::Timestamp;
 
 use crate::{Entity, StoreError};
 
-/// The most folders of a project: they are listed whole, to find which are within which.
+/// The most folders of a project: finding a folder's place lists all folders.
 pub const FOLDERS_MAX: usize = 1_000;
 
-/// How deep folders can be within each other.
+/// The deepest nesting of folders.
 pub const FOLDER_DEPTH_MAX: usize = 16;
 
 /// A folder on its way into the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewFolder {
-    /// The workspace that owns it.
+    /// The owning workspace.
     pub workspace: WorkspaceId,
-    /// The project that it is in.
+    /// The folder's project.
     pub project: ProjectId,
     /// Its name.
     pub name: String,
-    /// The folder that it is in; `None` at the top of the project.
+    /// The parent folder; `None` at the top of the project.
     pub parent: Option<FolderId>,
 }
 
-/// A change of a folder; `None` leaves what is there.
+/// A change of a folder; `None` leaves a value unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FolderChange {
     /// The new name.
@@ -35,21 +35,22 @@ pub struct FolderChange {
     pub parent: Option<Option<FolderId>>,
 }
 
-/// What becomes of what is in a folder that is removed.
+/// The fate of a removed folder's contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FolderContents {
-    /// It moves to where the folder was.
+    /// The contents move to the removed folder's parent.
     Move,
-    /// It goes too: folders, and datasets with their rows and sources. What is in the trash stays there.
+    /// The contents go too: folders, and datasets with their rows and sources. Datasets in the trash stay in
+    /// the trash.
     Delete,
 }
 
-/// Folders: where people look for datasets. They change nothing of what is in them.
+/// Folders: where people look for datasets. Folders change nothing of their contents.
 #[async_trait]
 pub trait FolderStore: Send + Sync {
-    /// Makes a folder. [`StoreError::NotFound`] when there is no such project, or no such folder to
-    /// put it in; [`StoreError::Conflict`] when the project has [`FOLDERS_MAX`] folders, or it would
-    /// be deeper than [`FOLDER_DEPTH_MAX`].
+    /// Makes a folder. [`StoreError::NotFound`] when the project or the parent folder is absent;
+    /// [`StoreError::Conflict`] when the project has [`FOLDERS_MAX`] folders, or the folder would be deeper
+    /// than [`FOLDER_DEPTH_MAX`].
     async fn create_folder(&self, new: NewFolder, now: Timestamp) -> Result<Folder, StoreError>;
 
     /// A project's folders, numbers ascending.
@@ -59,15 +60,15 @@ pub trait FolderStore: Send + Sync {
         project: ProjectId,
     ) -> Result<Vec<Folder>, StoreError>;
 
-    /// A folder of whichever project; `None` when the workspace has no such one.
+    /// A folder of any project; `None` when the workspace has no such folder.
     async fn find_folder(
         &self,
         workspace: WorkspaceId,
         id: FolderId,
     ) -> Result<Option<Folder>, StoreError>;
 
-    /// Renames or moves a folder. [`StoreError::NotFound`] when it or its new place is not there;
-    /// [`StoreError::Conflict`] when it would be within itself, or too deep.
+    /// Renames or moves a folder. [`StoreError::NotFound`] when the folder or its new place is absent;
+    /// [`StoreError::Conflict`] when the folder would be within itself, or too deep.
     async fn update_folder(
         &self,
         workspace: WorkspaceId,
@@ -87,7 +88,7 @@ pub trait FolderStore: Send + Sync {
     ) -> Result<bool, StoreError>;
 }
 
-/// Which folders of a project are within which.
+/// The nesting of a project's folders.
 pub(crate) struct Tree<'a> {
     folders: HashMap<FolderId, &'a Folder>,
 }
@@ -97,25 +98,25 @@ impl<'a> Tree<'a> {
         Self { folders: folders.iter().map(|folder| (folder.id, folder)).collect() }
     }
 
-    /// A folder and those that it is in, from the inside.
+    /// A folder and its ancestors, from the inside.
     fn chain(&self, id: FolderId) -> impl Iterator<Item = FolderId> {
         let up = |id: &FolderId| self.folders.get(id)?.parent;
         std::iter::successors(Some(id), up).take(FOLDER_DEPTH_MAX + 1)
     }
 
-    /// Whether a folder is the other one or within it.
+    /// Whether a folder is the other folder or within the other.
     pub(crate) fn within(&self, id: FolderId, other: FolderId) -> bool {
         self.chain(id).any(|step| step == other)
     }
 
-    /// How many levels a folder takes with all that is within it.
+    /// The number of levels of a folder with its descendants.
     pub(crate) fn height(&self, id: FolderId) -> usize {
         let own = self.chain(id).count();
         let deepest = self.folders.keys().filter(|other| self.within(**other, id));
         deepest.map(|other| self.chain(*other).count() + 1 - own).max().unwrap_or(1)
     }
 
-    /// The names of a folder and those that it is in, from the outside.
+    /// The names of a folder and its ancestors, from the outside.
     pub(crate) fn names(&self, id: Option<FolderId>) -> Vec<String> {
         let chain = id.into_iter().flat_map(|id| self.chain(id));
         let folders = chain.filter_map(|id| self.folders.get(&id));
@@ -124,8 +125,8 @@ impl<'a> Tree<'a> {
         names
     }
 
-    /// Where names lead from the top of the project: the last folder that there is, and the names
-    /// that lead on from it. Of several folders of one name the oldest is taken.
+    /// Follows names from the top of the project: the last existing folder, and the remaining names. Among
+    /// several folders of the same name the oldest is taken.
     pub(crate) fn follow<'n>(&self, names: &'n [String]) -> (Option<FolderId>, &'n [String]) {
         let mut at = None;
         for (place, name) in names.iter().enumerate() {
@@ -139,7 +140,7 @@ impl<'a> Tree<'a> {
         (at, &[])
     }
 
-    /// Refuses a place that is not there, or too deep for so many levels.
+    /// Refuses an absent parent, and a parent too deep for so many levels.
     pub(crate) fn place(&self, parent: Option<FolderId>, levels: usize) -> Result<(), StoreError> {
         let Some(parent) = parent else { return Ok(()) };
         if !self.folders.contains_key(&parent) {

@@ -5,26 +5,26 @@ use jiff::Timestamp;
 
 use crate::StoreError;
 
-/// The newest jobs of a workspace that are kept. A client asks within moments, if at all.
+/// The jobs kept for a workspace, the newest first. A client asks within moments, if at all.
 pub const JOBS_KEPT: usize = 1_000;
 
 /// A job on its way into the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewJob {
-    /// What was done, a short name.
+    /// The short name of the operation.
     pub operation: String,
     /// The path of the request.
     pub path: String,
-    /// What came of it, a JSON object.
+    /// The result, a JSON object.
     pub response: String,
-    /// The project that it was done in.
+    /// The project of the operation.
     pub project: ProjectId,
 }
 
-/// Records of what was done, for clients that ask after it.
+/// Records of operations, for clients that ask afterwards.
 #[async_trait]
 pub trait JobStore: Send + Sync {
-    /// Records a job. Beyond [`JOBS_KEPT`] the workspace's oldest one goes.
+    /// Records a job. Beyond [`JOBS_KEPT`] the workspace's oldest job goes.
     async fn add_job(
         &self,
         workspace: WorkspaceId,
@@ -32,6 +32,6 @@ pub trait JobStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Job, StoreError>;
 
-    /// A job; `None` when the workspace has no such one, or no longer.
+    /// A job; `None` when the workspace never had the job or has dropped the job.
     async fn job(&self, workspace: WorkspaceId, id: JobId) -> Result<Option<Job>, StoreError>;
 }

@@ -3,54 +3,54 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::StoreError;
 
-/// How long and how much of something is kept; what breaks either limit goes, oldest first.
+/// Limits of age and size. Records beyond either limit go, oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Keep {
-    /// For this long; `None` is for ever.
+    /// The longest age; `None` is for ever.
     pub age: Option<SignedDuration>,
-    /// This many bytes, of texts and what a row takes beside them; `None` is no limit.
+    /// The most bytes, of texts and of a row's other values; `None` is no limit.
     pub bytes: Option<u64>,
 }
 
-/// What is kept.
+/// The limits of each kind of record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Retention {
     /// Of the journal.
     pub journal: Keep,
     /// Of the delivery log.
     pub attempts: Keep,
-    /// Of the dead letters of all endpoints together. A letter has the bytes of its event, which it
-    /// keeps in the journal. Their number is bounded in any case.
+    /// Of the dead letters of all endpoints together. A letter counts the bytes of its event, held in the
+    /// journal by the letter. The number of letters is bounded in any case.
     pub dead_letters: Keep,
     /// Of the audit log.
     pub audit: Keep,
 }
 
-/// What of one kind may go.
+/// The records of one kind that may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Surplus {
-    /// Numbers below this one were looked at.
+    /// Numbers below `from` were looked at.
     pub from: u64,
     /// Everything below this number may go.
     pub below: u64,
-    /// This many bytes may go beyond that, the lowest numbers first.
+    /// The bytes that may go from `below` on, the lowest numbers first.
     pub bytes: u64,
-    /// This number and higher ones must stay: the next start, or a replay, needs them.
+    /// This number and higher numbers must stay: the next start, or a replay, needs the records.
     pub limit: u64,
 }
 
-/// What may go of something that is kept in the order of time: what is of before a moment, and beyond
-/// that some bytes of the oldest.
+/// The records that may go from a log in the order of time: records before a moment, and beyond the moment
+/// some bytes of the oldest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SurplusAge {
-    /// What is of before this moment; `None`: nothing.
+    /// Records before this moment may go; `None`: none by age.
     pub before: Option<Timestamp>,
-    /// This many bytes may go in all, the oldest first.
+    /// The bytes that may go in all, the oldest first.
     pub bytes: u64,
 }
 
 impl SurplusAge {
-    /// Whether the oldest one that is left may go; then its bytes have gone.
+    /// Whether the oldest remaining record may go; a yes takes the record's bytes off the rest.
     pub(crate) fn takes(&mut self, at: Timestamp, bytes: u64) -> bool {
         if self.before.is_none_or(|before| at >= before) && self.bytes == 0 {
             return false;
@@ -60,7 +60,7 @@ impl SurplusAge {
     }
 }
 
-/// What may go, and how far its deletion is.
+/// The records that may go, and the progress of the deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Expiry {
     /// Of the journal.
@@ -73,32 +73,33 @@ pub struct Expiry {
     pub audit: SurplusAge,
 }
 
-/// What one slice did.
+/// The work of one slice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Expired {
-    /// Events that were deleted.
+    /// Events deleted.
     pub events: u64,
-    /// Attempts that were deleted.
+    /// Attempts deleted.
     pub attempts: u64,
-    /// Dead letters that were dropped.
+    /// Dead letters dropped.
     pub dead_letters: u64,
-    /// Entries of the audit log that were deleted.
+    /// Entries of the audit log deleted.
     pub audit: u64,
-    /// Pages that were given back to the file system.
+    /// Pages given back to the file system.
     pub pages: u64,
-    /// What is left to do; `None` when nothing is.
+    /// The rest of the work; `None` when nothing is left.
     pub rest: Option<Expiry>,
 }
 
-/// Deleting what is old.
+/// Deletes old records.
 ///
-/// An event stays while any endpoint has it in its queue or among its dead letters, and while a
-/// running replay has still to look at it. What is deleted is forgotten whole: an event with the same id and source is a new one.
+/// An event stays while any endpoint has the event in its queue or among its dead letters, and while a
+/// running replay has yet to look at the event. Deletion forgets an event wholly: an event with the same id
+/// and source is a new one.
 #[async_trait]
 pub trait RetentionStore: Send + Sync {
-    /// What may go now.
+    /// The records that may go now.
     async fn expiry(&self, keep: Retention, now: Timestamp) -> Result<Expiry, StoreError>;
 
-    /// Deletes a slice of it, so small that publishers hardly wait for it.
+    /// Deletes a slice of the records, so small that publishers hardly wait.
     async fn expire(&self, expiry: Expiry) -> Result<Expired, StoreError>;
 }

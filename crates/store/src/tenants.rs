@@ -7,19 +7,19 @@ use crate::{NewWorkspace, StoreError};
 /// The most projects of a workspace. People make them one by one to tell sources and datasets apart.
 pub const PROJECTS_MAX: usize = 1_000;
 
-/// Why a project stays that a credential is limited to.
+/// Why a project with a credential of its own cannot be deleted.
 pub(crate) const PROJECT_IS_OPENED: &str =
     "there are credentials for this project alone: revoke them first";
 
-/// The number of a new project beside these, which are by number: the next one or, where that is used
-/// up, the lowest that is free.
+/// The number of a new project beside the projects `there`, ordered by number: the next number or, after the
+/// highest possible number, the lowest free one.
 pub(crate) fn free_number(there: &[Project]) -> Option<ProjectId> {
     let highest = there.last().map_or(0, |project| project.id.0);
     let taken = |number: &i32| there.iter().any(|project| project.id.0 == *number);
     highest.checked_add(1).or_else(|| (1..highest).find(|number| !taken(number))).map(ProjectId)
 }
 
-/// What [`TenantStore::usage`] counts, of the workspace `$1`; also as SQLite reads it.
+/// The counts of [`TenantStore::usage`] for the workspace `$1`; SQLite reads the same text.
 pub(crate) const USAGE: &str = "SELECT (SELECT count(*) FROM endpoints WHERE workspace_id = $1), \
      (SELECT count(*) FROM event_types WHERE workspace_id = $1), \
      (SELECT count(*) FROM sources WHERE workspace_id = $1), \
@@ -29,46 +29,46 @@ pub(crate) const USAGE: &str = "SELECT (SELECT count(*) FROM endpoints WHERE wor
      ON d.id = v.dataset_id WHERE d.workspace_id = $1) AS bigint), \
      CAST((SELECT coalesce(sum(bytes), 0) FROM journal_shares WHERE workspace_id = $1) AS bigint)";
 
-/// Workspaces and their projects. All of it may be called by another process than the one that
-/// serves, which sees what was made at once.
+/// Workspaces and their projects. A process beside the serving one may call all methods; the serving process
+/// sees the changes at once.
 #[async_trait]
 pub trait TenantStore: Send + Sync {
-    /// Makes a workspace with all that it starts with. [`StoreError::Conflict`] when its number or
-    /// merchant code is taken.
+    /// Makes a workspace with its first contents. [`StoreError::Conflict`] when its number or merchant code
+    /// is taken.
     async fn create_workspace(&self, new: NewWorkspace) -> Result<(), StoreError>;
 
     /// All workspaces, numbers ascending.
     async fn workspaces(&self) -> Result<Vec<Workspace>, StoreError>;
 
-    /// A workspace; `None` when there is none.
+    /// A workspace; `None` when absent.
     async fn workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError>;
 
-    /// Gives a workspace another name; what it is then. [`StoreError::NotFound`] when there is none.
+    /// Renames a workspace and returns the changed workspace. [`StoreError::NotFound`] when there is none.
     async fn rename_workspace(
         &self,
         id: WorkspaceId,
         name: String,
     ) -> Result<Workspace, StoreError>;
 
-    /// How much a workspace may have and take. [`StoreError::NotFound`] when there is none.
+    /// A workspace's quotas. [`StoreError::NotFound`] when there is no such workspace.
     async fn quotas(&self, workspace: WorkspaceId) -> Result<QuotaSettings, StoreError>;
 
-    /// Sets how much a workspace may have and take; what it has already stays.
-    /// [`StoreError::NotFound`] when there is none.
+    /// Sets a workspace's quotas; existing contents stay. [`StoreError::NotFound`] when there is no such
+    /// workspace.
     async fn set_quotas(
         &self,
         workspace: WorkspaceId,
         quotas: QuotaSettings,
     ) -> Result<(), StoreError>;
 
-    /// How much a workspace has. It is counted when it is asked for, but for the bytes of its events: those
-    /// are counted as they come and go, and a process beside the serving one may see them a checkpoint late.
+    /// A workspace's usage, counted at the call. The bytes of events alone are counted as events come and go,
+    /// and a process beside the serving one may see the bytes a checkpoint late.
     async fn usage(&self, workspace: WorkspaceId) -> Result<WorkspaceUsage, StoreError>;
 
     /// A workspace's projects, numbers ascending.
     async fn projects(&self, workspace: WorkspaceId) -> Result<Vec<Project>, StoreError>;
 
-    /// Adds a project, with a free number when none is asked for. [`StoreError::NotFound`] when there
+    /// Adds a project, with a free number when the call names no number. [`StoreError::NotFound`] when there
     /// is no such workspace, [`StoreError::Conflict`] when the number is taken or the workspace has
     /// [`PROJECTS_MAX`].
     async fn create_project(
@@ -78,7 +78,7 @@ pub trait TenantStore: Send + Sync {
         name: String,
     ) -> Result<Project, StoreError>;
 
-    /// Gives a project another name; what it is then. [`StoreError::NotFound`] when there is none.
+    /// Renames a project and returns the changed project. [`StoreError::NotFound`] when there is none.
     async fn rename_project(
         &self,
         workspace: WorkspaceId,
@@ -86,10 +86,10 @@ pub trait TenantStore: Send + Sync {
         name: String,
     ) -> Result<Project, StoreError>;
 
-    /// Removes a project that is empty, not the only one, and the only one of no credential but revoked
-    /// ones, else [`StoreError::Conflict`]: whoever makes another with its number would open it to them.
-    /// [`StoreError::NotFound`] when there is none. Where a server is running, it must be the one that
-    /// does this.
+    /// Removes an empty project. [`StoreError::Conflict`] when the project has contents, is the workspace's
+    /// only project, or is the only project of a credential that is not revoked: a later project with the
+    /// same number would be open to the credential. [`StoreError::NotFound`] when there is no such project.
+    /// While a server runs, the server must remove projects.
     async fn delete_project(&self, workspace: WorkspaceId, id: ProjectId)
     -> Result<(), StoreError>;
 }

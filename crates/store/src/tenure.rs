@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use hookyard_core::clock::Clock;
 
-/// Until when this node may deliver.
+/// The end of this node's right to deliver.
 ///
-/// A node's leases end together, by the database's clock. The node cannot read that clock when it is cut
-/// off, so it counts by its own from the moment at which it asked for more time; that moment is before
-/// the one at which the database counted it, so what is counted here ends first.
+/// A node's leases end together, by the database's clock. A node that is cut off cannot read the database's
+/// clock, so the node counts by its own clock from the moment of its request for more time. The request comes
+/// before the database's count, so the tenure counted here ends first.
 #[derive(Debug, Clone)]
 pub struct Tenure(Option<Arc<AtomicU64>>);
 
@@ -18,12 +18,12 @@ impl Tenure {
         Self(None)
     }
 
-    /// One that is over until it is extended.
+    /// A tenure that is over until extended.
     pub fn over() -> Self {
         Self(Some(Arc::default()))
     }
 
-    /// Lets it last until this reading of the node's monotonic clock. It never gets shorter.
+    /// Extends the tenure to a reading of the node's monotonic clock. A tenure never gets shorter.
     pub fn extend(&self, until: Duration) {
         if let Some(end) = &self.0 {
             let nanos = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
@@ -31,19 +31,19 @@ impl Tenure {
         }
     }
 
-    /// How much is left of it; `None` when it is over, and [`Duration::MAX`] when it has no end.
+    /// The time left; `None` when the tenure is over, and [`Duration::MAX`] when the tenure has no end.
     pub fn left(&self, clock: &dyn Clock) -> Option<Duration> {
         let Some(end) = &self.0 else { return Some(Duration::MAX) };
         let end = Duration::from_nanos(end.load(Ordering::Relaxed));
         end.checked_sub(clock.monotonic()).filter(|left| !left.is_zero())
     }
 
-    /// Waits until it is over.
+    /// Waits for the end of the tenure.
     pub async fn ended(&self, clock: &dyn Clock) {
         if self.0.is_none() {
             std::future::pending::<()>().await;
         }
-        // It may have been extended meanwhile.
+        // The tenure may have been extended meanwhile.
         while let Some(left) = self.left(clock) {
             tokio::time::sleep(left).await;
         }
