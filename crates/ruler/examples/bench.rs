@@ -1,11 +1,11 @@
 //! Measures events per second and memory against the figures of the original:
 //! `cargo run --release -p hookyard-ruler --example bench -- DIR`.
 //!
-//! DIR holds what the generators make: `citylots.gz`, `events_1000.jsonl`, `events_10000.jsonl`
-//! and `events_100000.jsonl`, and beside them `ruler_rules.json`. Each figure is the median of
-//! three runs after one to warm up, on one thread, from JSON text to counts of matching rules,
-//! which are checked. The ratio is by the clock; beside it stands the ratio by the time that the
-//! thread was on a processor, which is the one to look at when the machine is busy.
+//! DIR holds the generators' output: `citylots.gz`, `events_1000.jsonl`, `events_10000.jsonl` and
+//! `events_100000.jsonl`, and also `ruler_rules.json`. Each figure is the median of three runs
+//! after one to warm up, on one thread, from JSON text to counts of matching rules, which the bench
+//! checks. The first ratio is by the clock. The second ratio is by the thread's processor time, the
+//! better measure on a busy machine.
 #![expect(clippy::print_stdout, reason = "a command that prints a table")]
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
 
@@ -38,7 +38,7 @@ const SETS: [(&str, f64); 16] = [
     ("COMBO", 27_910.0),
 ];
 
-/// One row of the second table.
+/// A row of the second table.
 struct Exact {
     rules: usize,
     shared_first: bool,
@@ -75,7 +75,7 @@ fn main() -> Result<(), Failure> {
         "exact rules", "original/s", "orig. MiB", "ours MiB", "share"
     );
     for row in 0..EXACT.len() {
-        // Each in a process of its own: memory that another row gave back would be used again.
+        // Each row runs in a separate process: memory freed by another row would be used again.
         let mut command = Command::new(std::env::current_exe()?);
         let status = command.arg(directory).arg(row.to_string()).status()?;
         if !status.success() {
@@ -147,7 +147,7 @@ fn measure_exact(directory: &Path, row: &Exact) -> Result<(), Failure> {
 
 const RUNS: usize = 3;
 
-/// The heads of what [`Rates::against`] prints.
+/// The heads of the columns of [`Rates::against`].
 const RATES: &str = "     ours/s  ratio  by CPU";
 
 /// Events per second.
@@ -196,7 +196,7 @@ fn processor_seconds() -> Result<f64, Failure> {
     Ok(nanoseconds.parse::<f64>()? / 1e9)
 }
 
-/// The memory of the process that is in use, in bytes (Linux).
+/// The process's memory in use, in bytes (Linux).
 fn resident_bytes() -> Result<f64, Failure> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find(|line| line.starts_with("RssAnon")).ok_or("no RssAnon")?;

@@ -15,14 +15,14 @@ const MAX_VALUES: usize = 5;
 /// As many alternatives of a rule as an explanation lists.
 const MAX_ALTERNATIVES: usize = 5;
 
-/// As many failed fields as an explanation lists over all sub-rules, before it lists only the first
-/// of each further sub-rule. A rule may have 65,536, at up to a kilobyte each.
+/// The most failed fields that an explanation lists over all sub-rules; each further sub-rule lists
+/// the first failed field only. A rule may have 65,536, at up to a kilobyte each.
 const MAX_FAILURES: usize = 1_000;
 
-/// Characters of a value that an explanation shows.
+/// Characters of a value shown in an explanation.
 const MAX_VALUE_CHARS: usize = 80;
 
-/// Why a rule does or does not match an event: for each sub-rule, the fields that failed.
+/// Why a rule does or does not match an event: for each sub-rule, the failed fields.
 ///
 /// ```
 /// use hookyard_ruler::{Rule, explain};
@@ -41,15 +41,15 @@ pub struct Explanation {
     sub_rules: Vec<SubRuleExplanation>,
 }
 
-/// The outcome of one sub-rule: one combination of `$or` branches. Where a rule has very many, it
-/// lists only the first of the fields that failed.
+/// The outcome of a sub-rule: a combination of `$or` branches. Where a rule has very many, the
+/// outcome lists only the first failed field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubRuleExplanation {
     matched: bool,
     failures: Vec<Failure>,
 }
 
-/// One field that failed.
+/// A failed field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     path: String,
@@ -62,14 +62,14 @@ pub struct Failure {
 pub enum Reason {
     /// The event has no value at the path.
     Missing {
-        /// What the rule asks for.
+        /// The values that the rule asks for.
         expected: Vec<String>,
     },
-    /// The event has values there, and none of them is wanted.
+    /// The event has values there, all unwanted.
     Unwanted {
         /// The values, as JSON; the first few.
         found: Vec<String>,
-        /// What the rule asks for; the first few.
+        /// The values that the rule asks for; the first few.
         expected: Vec<String>,
     },
     /// Each field of the sub-rule is satisfied somewhere, but not all in the same array elements.
@@ -94,7 +94,7 @@ impl SubRuleExplanation {
         self.matched
     }
 
-    /// The fields that failed; none when the sub-rule matches.
+    /// The failed fields; none when the sub-rule matches.
     pub fn failures(&self) -> &[Failure] {
         &self.failures
     }
@@ -106,13 +106,13 @@ impl Failure {
         &self.path
     }
 
-    /// Why it failed.
+    /// Why the field failed.
     pub fn reason(&self) -> &Reason {
         &self.reason
     }
 }
 
-/// Says for one rule and one event which fields failed, and why.
+/// Says for a rule and an event which fields failed, and why.
 ///
 /// # Errors
 ///
@@ -133,7 +133,7 @@ pub fn explain(rule: &Rule, event: &[u8]) -> Result<Explanation, event::Error> {
     Ok(Explanation { sub_rules })
 }
 
-/// Explains one sub-rule with as many failures as there is room for, and at least one.
+/// Explains a sub-rule with as many failures as there is room for, at least with the first failure.
 fn explain_one(
     core: &Core,
     event: &[u8],
@@ -178,7 +178,7 @@ fn failures(
     Ok(sub_rule.fields.iter().filter(in_arrays).map(failure).take(most).collect())
 }
 
-/// Why a field fails on its own; `None` when it does not.
+/// Why a field fails on its own; `None` when the field matches.
 fn reason(
     core: &Core,
     event: &[u8],

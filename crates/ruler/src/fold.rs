@@ -1,10 +1,10 @@
 //! Text without regard to case.
 //!
-//! The language folds the pattern, not the event: each character of a pattern stands for its
-//! lower-case and its upper-case form (the full mappings, which may be several characters), and
-//! for nothing else. So `ß` matches `ß` and `SS` but not `ss`.
+//! The language folds the pattern, not the event: each character of a pattern stands for the
+//! lower-case and the upper-case form of the character (the full mappings, sometimes several
+//! characters), and for nothing else. So `ß` matches `ß` and `SS` but not `ss`.
 
-/// A pattern that ignores case.
+/// A case-insensitive pattern.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum IgnoreCase {
     /// An ASCII pattern, in lower case.
@@ -13,7 +13,7 @@ pub(crate) enum IgnoreCase {
     Forms(Box<[Form]>, Box<str>),
 }
 
-/// What one character of a pattern stands for.
+/// A form of a pattern's character.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Form {
     lower: Box<str>,
@@ -35,8 +35,8 @@ impl IgnoreCase {
         }
         let mut forms = Vec::with_capacity(pattern.len());
         for c in pattern.chars() {
-            // The original folds UTF-16 units: half a character has no case, and is a question
-            // mark once it is text again.
+            // The original folds UTF-16 units: half a character has no case, and becomes a question
+            // mark in the text.
             match c.len_utf16() {
                 1 => forms.push(Form::of(c)),
                 _ => forms.extend([Form::of('?'), Form::of('?')]),
@@ -87,8 +87,8 @@ impl IgnoreCase {
         }
     }
 
-    /// Neither form of a character starts or ends with the other (a test says so), so the
-    /// first that fits is the only one that can.
+    /// Neither form of a character starts or ends with the other (a test says so), so at most one
+    /// form fits.
     fn strip_prefix<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
         match self {
             IgnoreCase::Ascii(lower) => {
@@ -102,8 +102,8 @@ impl IgnoreCase {
         }
     }
 
-    /// A key that every text this pattern equals has too, under [`fold`]; `None` when the forms
-    /// of some character fold apart, so that no one key will do.
+    /// The key under [`fold`] of every text equal to the pattern; `None` when the forms of a
+    /// character fold apart, so no single key exists.
     pub(crate) fn key(&self) -> Option<Vec<u8>> {
         let mut key = Vec::new();
         match self {
@@ -124,8 +124,8 @@ impl IgnoreCase {
     }
 }
 
-/// Appends the text with its case folded, character by character: the fold of a text is the
-/// folds of its parts.
+/// Appends the case-folded text, character by character: the fold of a text is the folds of its
+/// parts.
 pub(crate) fn fold(text: &[u8], out: &mut Vec<u8>) {
     if text.is_ascii() {
         out.extend(text.iter().map(u8::to_ascii_lowercase));
@@ -134,7 +134,8 @@ pub(crate) fn fold(text: &[u8], out: &mut Vec<u8>) {
     let mut push = |c: char| out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
     for chunk in text.utf8_chunks() {
         for c in chunk.valid().chars() {
-            // Twice, because once does not settle the capital sharp s: it becomes ß, and ß ss.
+            // Twice, because once does not settle the capital sharp s, which becomes ß; ß then
+            // becomes ss.
             once(c).flat_map(once).for_each(&mut push);
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// An address; an IPv4-mapped IPv6 literal is the IPv4 address it maps.
+/// An address; an IPv4-mapped IPv6 literal is the mapped IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Address {
     V4(u32),
@@ -65,7 +65,7 @@ fn parse_v6(text: &[u8]) -> Option<Address> {
     })
 }
 
-/// A block of addresses: all those that share the first `bits` bits.
+/// A block of addresses: all addresses with the same first `bits` bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Cidr {
     /// The lowest address of the block.
@@ -73,7 +73,7 @@ pub(crate) struct Cidr {
     pub(crate) bits: u32,
 }
 
-/// Why a block is not one.
+/// Why a text is not a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CidrError {
     Slash,
@@ -83,8 +83,8 @@ pub(crate) enum CidrError {
 }
 
 impl Cidr {
-    /// Reads `address/bits`. As the original does, takes leading zeros and a plus sign in the
-    /// bits, and slashes after them.
+    /// Reads `address/bits`. As the original does, takes leading zeros and a plus sign in the bits,
+    /// and slashes after the bits.
     pub(crate) fn parse(text: &str) -> Result<Cidr, CidrError> {
         let text = text.trim_end_matches('/');
         let (address, bits) = text.split_once('/').ok_or(CidrError::Slash)?;
@@ -100,7 +100,7 @@ impl Cidr {
         Ok(Cidr::around(address, bits))
     }
 
-    /// The block of that size that holds the address.
+    /// The block of `bits` bits around the address.
     pub(crate) fn around(address: Address, bits: u32) -> Cidr {
         let base = match address {
             Address::V4(value) => {

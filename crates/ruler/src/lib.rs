@@ -1,7 +1,7 @@
 //! The AWS Event Ruler rule language: parse, compile, match.
 //!
-//! A rule says which JSON events it wants. Its shape follows the event's: objects lead to fields,
-//! and each field has a list of alternatives. All fields must match, each by one alternative.
+//! A rule selects JSON events. The shape of a rule follows the event's: objects lead to fields, and
+//! each field has a list of alternatives. All fields must match, each by an alternative.
 //!
 //! ```
 //! use hookyard_ruler::{Machine, Rule, explain};
@@ -46,66 +46,66 @@
 //! | `{"exists": true}` | any value; with `false`, none |
 //! | `{"anything-but": ["x", "y"]}` | any value but these; also numbers, and `prefix`, `suffix`, `equals-ignore-case` and `wildcard` inside |
 //!
-//! `"$or": [{..}, {..}]` at any level is one branch or another. Paths are keys joined with dots,
-//! and every spelling of a path by nesting and dots is the same. Where the fields of a rule are in
-//! arrays of objects, they must match within the same element of each array.
+//! `"$or": [{..}, {..}]` at any level means either branch. Paths are keys joined with dots, and
+//! every spelling of a path by nesting and dots is the same. Where the fields of a rule are in
+//! arrays of objects, the fields must match within the same element of each array.
 //!
 //! # How it works
 //!
-//! A rule becomes one *sub-rule* for each combination of its `$or` branches: a list of conditions,
-//! each a path with alternatives. Conditions that rules have in common are kept once.
+//! A rule becomes one *sub-rule* for each combination of `$or` branches: a list of conditions, each
+//! a path with alternatives. Conditions common to several rules are kept once.
 //!
-//! An event is read once, without a tree. Keys are followed in a trie of the paths that some rule
-//! names; everything else is checked for syntax and skipped eight bytes at a step. What is left are
-//! the leaves at known paths.
+//! An event is read once, without a tree. Keys are followed in a trie of the paths named by rules.
+//! The rest is checked for syntax and skipped eight bytes at a step. The leaves at known paths
+//! remain.
 //!
-//! Each sub-rule is indexed under one field, the one that tells it apart best: values by hash,
-//! prefixes and suffixes in order, ranges in an interval tree, blocks of addresses by size. What a
-//! leaf hits is a candidate, and only candidates are tested in full. Where one value leads to many
-//! sub-rules, they are indexed again under a second field, and so on. The work for an event
-//! therefore does not grow with the rules that it does not come close to. What cannot be looked up
-//! (`anything-but`, `exists: true`, a wildcard with a `*` at both ends) is evaluated for every value
-//! of its field, once for all rules that state it alike.
+//! Each sub-rule is indexed under its most selective field: values by hash, prefixes and suffixes
+//! in order, ranges in an interval tree, blocks of addresses by size. A sub-rule hit by a leaf is a
+//! candidate, and only candidates are tested in full. Where a value leads to many sub-rules, the
+//! sub-rules are indexed again under a second field, and so on. The work for an event therefore
+//! does not grow with the rules far from matching. Conditions without a look-up (`anything-but`,
+//! `exists: true`, a wildcard with a `*` at both ends) are evaluated for every value of their
+//! field, once for all rules with the same condition.
 //!
 //! # What it costs
 //!
 //! Matching is bounded by a number of steps for an event, over all rules and all combinations of
-//! their `$or` branches: [`limits::MAX_EVENT_STEPS`], or as many as the caller allows
-//! ([`Machine::matches_within`]). An event that takes more is an error, never a guess. What has
-//! failed for one combination is not tried again for another that ends alike.
+//! `$or` branches: [`limits::MAX_EVENT_STEPS`], or as many as the caller allows
+//! ([`Machine::matches_within`]). An event with more steps is an error, never a guess. A failed
+//! ending of a combination is not tried again for another combination with the same ending.
 //!
 //! # Differences from the original
 //!
-//! The reference is version 2.0.1 of the Java library. Its answers are kept, with these
-//! exceptions:
+//! The reference is version 2.0.1 of the Java library. This library gives the same answers, with a
+//! few exceptions:
 //!
-//! - `cidr-lenient-mask`: a block size may have leading zeros, a plus sign and slashes after it,
-//!   but its digits are ASCII; the original takes the decimal digits of any script. A rule with
-//!   such digits is a slip or a disguise, and is refused.
-//! - Where the original contradicts itself (its answer depends on the other rules of the machine,
+//! - `cidr-lenient-mask`: a block size may have leading zeros, a plus sign and slashes after the
+//!   digits, but the digits are ASCII; the original takes the decimal digits of any script. A rule
+//!   with such digits is a slip or a disguise, and is refused.
+//! - Where the original contradicts itself (the answer depends on the other rules of the machine,
 //!   on the order of adding, or on the run), the answer is that of the rule alone, as documented:
-//!   patterns that ignore case do not float, blocks match their own address family only, numbers
-//!   are compared in their shortest form, numbers and strings stay apart, overlapping sub-rules are
-//!   all kept, and a removed rule is gone.
-//! - An error about a rule with `$or` is that of the first reading, in which `$or` is an operator.
-//! - What has no limit there has one here: see [`limits`].
+//!   case-insensitive patterns do not float, blocks match only addresses of the block's family,
+//!   numbers are compared in shortest form, numbers and strings stay apart, overlapping sub-rules
+//!   are all kept, and a removed rule is gone.
+//! - An error about a rule with `$or` is the error of the first reading, with `$or` as an operator.
+//! - Everything unlimited in the original has a limit here: see [`limits`].
 //!
-//! Oddities that are kept, so that a rule means here what it means there:
+//! Oddities kept, so that a rule has the same meaning as in the original:
 //!
 //! - `empty-key`: a leading empty key of a rule vanishes; an empty key of an event counts only when
 //!   some rule of the machine has an empty step in a path.
-//! - `eic-asymmetric-fold`: a character of a pattern that ignores case stands for its lower-case
-//!   and upper-case forms only, so a title-case letter does not match itself.
+//! - `eic-asymmetric-fold`: a character of a case-insensitive pattern stands for the lower-case and
+//!   upper-case forms only, so a title-case letter does not match the same letter.
 //! - `eic-supplementary-plane`: in such a pattern, a character above U+FFFF stands for `??`.
 //! - `lone-surrogate`: half of a surrogate pair is a `?`.
-//! - `trailing-content`: what follows the first object of a rule or an event is ignored.
+//! - `trailing-content`: text after the first object of a rule or an event is ignored.
 //! - `ipv4-leading-zeros`, `ipv4-mapped-ipv6`: `010.0.0.1` is `10.0.0.1`, and so is `::ffff:a00:1`.
-//! - `key-order-utf16`: fields are tried in the order of their UTF-16 units, which shows where
+//! - `key-order-utf16`: fields are tried in the order of UTF-16 units; the order shows where
 //!   `exists: false` meets arrays.
 //! - `depth-over-128`, `json-limit`: nesting to 1,000 levels, numbers of 1,000 characters, keys of
 //!   50,000 and strings of 20,000,000.
 //!
-//! The `library-crash` rules, which crash the original, are refused with an error.
+//! The `library-crash` rules crash the original; this library refuses such rules with an error.
 #![forbid(unsafe_code)]
 
 pub mod event;

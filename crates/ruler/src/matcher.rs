@@ -1,4 +1,4 @@
-//! One alternative of a field's list, and whether a value satisfies it.
+//! An alternative of a field's list, and the test of values.
 
 use crate::fold::IgnoreCase;
 use crate::ip::{Address, Cidr};
@@ -11,7 +11,7 @@ use crate::wildcard::Wildcard;
 pub(crate) enum Value<'a> {
     /// A decoded string.
     Text(&'a [u8]),
-    /// A number: as written, and its value when it is comparable.
+    /// A number: as written, and the value of a comparable number.
     Number(&'a [u8], Option<Number>),
     True,
     False,
@@ -27,9 +27,9 @@ pub(crate) enum Matcher {
     Text(Box<str>),
     /// A comparable number.
     Number(Number),
-    /// A bare string that is an IP literal: any literal of the same address.
+    /// A bare string with an IP literal: any literal of the same address.
     Ip(Address),
-    /// A number that is not comparable: the same spelling only.
+    /// A number without an order: the same spelling only.
     NumberText(Box<str>),
     True,
     False,
@@ -55,7 +55,7 @@ pub(crate) struct Range {
     pub(crate) high: Option<Bound>,
 }
 
-/// One end of a range.
+/// An end of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Bound {
     pub(crate) at: Number,
@@ -63,7 +63,7 @@ pub(crate) struct Bound {
 }
 
 impl Range {
-    /// The range as inclusive keys. An open end is the closed one at the neighbouring double.
+    /// The range as inclusive keys. An open end is the closed end at the neighbouring double.
     pub(crate) fn keys(self) -> (u64, u64) {
         let low = self.low.map_or(Number::LOWEST.key(), |low| {
             low.at.key().saturating_add(u64::from(!low.inclusive))
@@ -80,7 +80,7 @@ impl Range {
     }
 }
 
-/// What an `anything-but` excludes.
+/// The values excluded by an `anything-but`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Excluded {
     /// Sorted.
@@ -123,7 +123,7 @@ fn holds(texts: &[Box<str>], text: &[u8]) -> bool {
 }
 
 impl Excluded {
-    /// How many tests a value takes, and how many of them may read a text to its end.
+    /// How many tests a value takes, and how many tests may read a text to the end.
     fn cost(&self) -> (u64, u64) {
         match self {
             Excluded::Texts(_) | Excluded::Numbers(_) => (1, 0),
@@ -135,7 +135,7 @@ impl Excluded {
 }
 
 impl Matcher {
-    /// How many tests a value takes, and how many of them may read a text to its end.
+    /// How many tests a value takes, and how many tests may read a text to the end.
     fn cost(&self) -> (u64, u64) {
         match self {
             Matcher::Wildcard(_) => (1, 1),
@@ -198,15 +198,15 @@ impl Matcher {
     }
 }
 
-/// Lists shorter than this are faster to walk than to search.
+/// Shorter lists are faster to walk than to search.
 const BISECT_FROM: usize = 8;
 
-/// What it costs to test one value against a list of alternatives with [`satisfied`].
+/// The cost of testing a value against a list of alternatives with [`satisfied`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cost {
     /// Steps for any value.
     each: u64,
-    /// How many times a text may be read to its end.
+    /// How many times a text may be read to the end.
     readings: u64,
 }
 
@@ -236,7 +236,7 @@ impl Cost {
     }
 }
 
-/// Whether the value satisfies any of the alternatives, which are sorted.
+/// Whether the value satisfies any of the sorted alternatives.
 pub(crate) fn satisfied(alternatives: &[Matcher], value: Value<'_>) -> bool {
     if alternatives.len() < BISECT_FROM {
         return alternatives.iter().any(|one| one.matches(value));

@@ -1,20 +1,20 @@
-//! Numbers: which of them can be compared, and an order-preserving key for those that can.
+//! Numbers: a test for comparable numbers, and the order-preserving key of a comparable number.
 
 use std::fmt::{self, Write as _};
 
-/// No shortest decimal form of a double has more significant digits than this.
+/// No shortest decimal form of a double has more significant digits.
 const MAX_SIGNIFICANT: u32 = 17;
 
-/// Every decimal with this many digits or fewer survives the way to a (normal) double and back.
+/// Every decimal with at most 15 digits survives the way to a (normal) double and back.
 const ALWAYS_EXACT: u32 = 15;
 
-/// Powers of ten that a double holds exactly.
+/// Powers of ten exact as a double.
 const POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
 
-/// A comparable number, as bits whose unsigned order is the numbers' order.
+/// A comparable number, as bits with the unsigned order of the numbers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Number(u64);
 
@@ -23,7 +23,7 @@ impl Number {
     pub(crate) const HIGHEST: Number = Number::from_finite(f64::MAX);
 
     const fn from_finite(value: f64) -> Self {
-        // Minus zero is zero: adding zero turns the one into the other.
+        // Minus zero is zero: adding zero turns minus zero into zero.
         let bits = (value + 0.0).to_bits();
         Number(if bits >> 63 == 1 { !bits } else { bits | 1 << 63 })
     }
@@ -37,8 +37,8 @@ impl Number {
         self.0
     }
 
-    /// Reads a JSON number; `None` when its exact decimal value is not the shortest decimal of
-    /// any finite double, so that it cannot be compared.
+    /// Reads a JSON number; `None` for a number without a comparison: the exact decimal value is
+    /// not the shortest decimal of any finite double.
     pub(crate) fn parse(text: &[u8]) -> Option<Number> {
         let decimal = Decimal::read(text)?;
         if decimal.digits == 0 {
@@ -134,7 +134,7 @@ impl Decimal {
         comparable.then_some(value)
     }
 
-    /// One correctly rounded operation on two exact operands.
+    /// A single, correctly rounded operation on two exact operands.
     #[expect(clippy::cast_precision_loss, reason = "15 digits fit a double exactly")]
     fn exact(&self, power: f64) -> f64 {
         let digits = self.digits as f64;
@@ -152,7 +152,7 @@ impl Decimal {
     }
 }
 
-/// Exponents saturate: past a few hundred they all mean infinity or nothing.
+/// Exponents saturate: past a few hundred, all exponents mean infinity or nothing.
 fn read_exponent(text: &[u8]) -> i64 {
     const HUGE: i64 = 1 << 40;
     let negative = text.first() == Some(&b'-');

@@ -1,15 +1,15 @@
-//! The budget of one event.
+//! The budget of an event.
 
 use crate::event;
 
-/// Bytes of a text that are compared or searched in one step.
+/// Bytes of a text compared or searched in a step.
 const BYTES_PER_STEP: usize = 64;
 
 /// More steps than were allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OutOfSteps;
 
-/// The steps that an event may still take, over all rules and all combinations of their branches.
+/// The remaining steps of an event, over all rules and all combinations of branches.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Steps {
     allowed: u64,
@@ -25,7 +25,7 @@ impl Steps {
         self.spent
     }
 
-    /// Spends some steps; an error once they are more than allowed, and from then on.
+    /// Spends some steps; an error once the budget is exceeded, and from then on.
     #[inline]
     pub(crate) fn spend(&mut self, steps: u64) -> Result<(), OutOfSteps> {
         self.spent = self.spent.saturating_add(steps);

@@ -1,21 +1,21 @@
 //! Wildcard patterns: `*` is any run of characters, `\*` and `\\` are the characters themselves.
 //!
-//! A pattern is matched on its own, by finding its pieces from left to right. The first place
-//! where a piece fits is always right, so there is no backtracking, and rules that share the text
-//! before a `*` cost nothing extra to build.
+//! A pattern is matched on its own, by finding the pieces from left to right. The first place where
+//! a piece fits is always right, so there is no backtracking, and rules with the same text before a
+//! `*` cost nothing extra to build.
 
 use std::fmt;
 
 use memchr::memmem;
 
-/// A pattern, cut at its `*`s.
+/// A pattern, cut at each `*`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Wildcard {
-    /// One piece more than there are `*`s.
+    /// The pieces: the number of `*`s plus 1.
     pieces: Box<[Box<[u8]>]>,
 }
 
-/// Why a pattern is not one; the position is in bytes of the pattern.
+/// Why a text is not a pattern; the position is in bytes of the pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WildcardError {
     Consecutive(usize),

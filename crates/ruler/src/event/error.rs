@@ -9,12 +9,12 @@ use crate::limits::MAX_EVENT_BYTES;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// It is not a JSON object, or exceeds one of the limits on JSON.
+    /// The event is not a JSON object, or exceeds one of the limits on JSON.
     Json(JsonError),
-    /// It is larger than [`MAX_EVENT_BYTES`].
+    /// The event is larger than [`MAX_EVENT_BYTES`].
     TooLarge,
-    /// The rules take more steps to match it than are allowed: its arrays are too ambiguous, or too
-    /// many of its values meet too many patterns. Whether it matches is not known.
+    /// The rules take more steps to match the event than are allowed: the arrays are too ambiguous,
+    /// or too many values meet too many patterns. Whether the event matches is not known.
     TooCostly {
         /// How many steps were allowed, such as [`MAX_EVENT_STEPS`](crate::limits::MAX_EVENT_STEPS).
         steps: u64,

@@ -1,4 +1,5 @@
-//! One pass over an event: its syntax is checked throughout, and the leaves at known paths kept.
+//! One pass over an event: the syntax is checked throughout, and the leaves at known paths are
+//! kept.
 
 use super::error::Error;
 use super::leaves::{Leaves, OUTSIDE};
@@ -7,7 +8,7 @@ use crate::json::{JsonError, Scanner, Span, decode};
 use crate::limits::{MAX_DEPTH, MAX_EVENT_BYTES, MAX_STRING_CHARS};
 use crate::number::Number;
 
-/// Buffers that live from event to event.
+/// Buffers kept from event to event.
 #[derive(Default)]
 pub(crate) struct Buffers {
     open: Vec<Open>,
@@ -18,16 +19,16 @@ pub(crate) struct Buffers {
 #[derive(Clone, Copy)]
 struct Open {
     node: NodeId,
-    /// The array element around its leaves, or [`OUTSIDE`].
+    /// The array element around the container's leaves, or [`OUTSIDE`].
     context: u32,
-    /// The container is itself an array element, and `context` its own.
+    /// The container is an array element, and `context` is the element's context.
     is_element: bool,
     /// The number of an array; `None` for an object.
     array: Option<u32>,
 }
 
-/// Reads the object at the start of `event` into `leaves`; like the original, what follows it is
-/// not looked at.
+/// Reads the object at the start of `event` into `leaves`; like the original, ignores the text
+/// after the object.
 pub(crate) fn flatten(
     paths: &Paths,
     event: &[u8],
@@ -82,7 +83,7 @@ impl Pass<'_, '_> {
         Ok(())
     }
 
-    /// Opens a container and stops at its first member or element; false when it has none.
+    /// Opens a container and stops at the first member or element; false for an empty container.
     fn open(&mut self, open: Open, end: u8) -> Result<bool, JsonError> {
         self.scanner.pos += 1;
         if self.buffers.open.len() >= MAX_DEPTH {
@@ -106,7 +107,7 @@ impl Pass<'_, '_> {
         }
     }
 
-    /// Reads to the next member or element, closing what ends before it.
+    /// Reads to the next member or element, closing the containers that end before.
     #[inline]
     fn after_value(&mut self) -> Result<(), JsonError> {
         while let Some(open) = self.buffers.open.last().copied() {
@@ -125,7 +126,7 @@ impl Pass<'_, '_> {
         Ok(())
     }
 
-    /// Reads a member; true when its value is a container that has been opened.
+    /// Reads a member; true when the value is an opened container.
     #[inline]
     fn member(&mut self, open: Open) -> Result<bool, JsonError> {
         let key = self.scanner.key()?;
@@ -143,7 +144,7 @@ impl Pass<'_, '_> {
         }
     }
 
-    /// Reads an element of an array; true when it is a container that has been opened.
+    /// Reads an element of an array; true when the element is an opened container.
     #[inline]
     fn element(&mut self, open: Open, array: u32) -> Result<bool, JsonError> {
         match self.scanner.next_token() {
@@ -161,7 +162,7 @@ impl Pass<'_, '_> {
         Ok(false)
     }
 
-    /// Reads a value at a known node; true when it is a container that has been opened.
+    /// Reads a value at a known node; true when the value is an opened container.
     #[inline]
     fn value(&mut self, node: NodeId, context: u32, is_element: bool) -> Result<bool, JsonError> {
         match self.scanner.next_token() {
@@ -221,7 +222,7 @@ impl Pass<'_, '_> {
         let raw = self.scanner.bytes.get(span.start..span.end).unwrap_or_default();
         let mut text = Vec::new();
         decode(raw, &mut text);
-        // Characters are what does not continue another.
+        // Every byte that is not a continuation byte starts a character.
         let chars = text.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
         if chars > MAX_STRING_CHARS {
             return Err(JsonError::new(span.start, "string longer than 20,000,000 characters"));

@@ -6,16 +6,16 @@ use crate::number::Number;
 
 use super::paths::FieldId;
 
-/// The context of a leaf that is in no array element.
+/// The context of a leaf outside array elements.
 pub(crate) const OUTSIDE: u32 = 0;
 
 const NONE: u32 = u32::MAX;
 
-/// A scalar of an event, at a path that some rule names.
+/// A scalar of an event, at a path named by a rule.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Leaf {
     kind: Kind,
-    /// The innermost array element around it, or [`OUTSIDE`].
+    /// The innermost array element around the leaf, or [`OUTSIDE`].
     pub(crate) context: u32,
     start: u32,
     end: u32,
@@ -36,19 +36,19 @@ enum Kind {
     Null,
 }
 
-/// An element of an array that is itself an object or an array.
+/// An array element that is an object or an array.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context {
     /// The element around the array.
     pub(crate) parent: u32,
     pub(crate) array: u32,
-    /// The leaves inside are those numbered from here ...
+    /// The number of the first leaf inside ...
     pub(crate) first_leaf: u32,
     /// ... to before here.
     pub(crate) end_leaf: u32,
 }
 
-/// Where the leaves of a field start and end, valid in the round that set it.
+/// Where the leaves of a field start and end, valid in the round that wrote the slot.
 #[derive(Clone, Copy, Default)]
 struct Slot {
     round: u32,
@@ -58,13 +58,13 @@ struct Slot {
     in_arrays: bool,
 }
 
-/// The leaves of one event. Numbered in document order, so that those inside one array, or one
-/// element of it, are a run.
+/// The leaves of an event, numbered in document order, so the leaves inside an array or an array
+/// element are a run.
 #[derive(Default)]
 pub(crate) struct Leaves {
     leaves: Vec<Leaf>,
     contexts: Vec<Context>,
-    /// For each array, the number of the leaf after its last.
+    /// For each array, the number of the leaf after the array's last leaf.
     array_ends: Vec<u32>,
     decoded: Vec<u8>,
     slots: Vec<Slot>,
@@ -72,17 +72,17 @@ pub(crate) struct Leaves {
     present: Vec<FieldId>,
 }
 
-/// The leaves of one field.
+/// The leaves of a field.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LeafList {
     head: u32,
     pub(crate) count: u32,
-    /// Some of them are in array elements.
+    /// Some of the leaves are in array elements.
     pub(crate) in_arrays: bool,
 }
 
 impl Leaves {
-    /// Starts a new event for a machine of that many fields.
+    /// Starts a new event for a machine of `field_count` fields.
     pub(crate) fn reset(&mut self, field_count: usize) {
         self.leaves.clear();
         self.contexts.clear();
@@ -102,7 +102,7 @@ impl Leaves {
         self.array_ends.push(NONE);
     }
 
-    /// The fields that have leaves.
+    /// The fields with leaves.
     pub(crate) fn present(&self) -> &[FieldId] {
         &self.present
     }
@@ -113,7 +113,7 @@ impl Leaves {
         Some(LeafList { head: slot.head, count: slot.count, in_arrays: slot.in_arrays })
     }
 
-    /// The leaves of a list with their numbers, ascending.
+    /// The leaves of a list with the leaves' numbers, ascending.
     #[inline]
     pub(crate) fn iter(&self, list: LeafList) -> impl Iterator<Item = (u32, &Leaf)> {
         let mut at = list.head;

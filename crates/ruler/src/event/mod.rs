@@ -1,4 +1,4 @@
-//! Events: the leaves that a machine knows, taken from the text in one pass.
+//! Events: the leaves at known paths, taken from the text in one pass.
 
 mod error;
 mod flatten;

@@ -1,4 +1,4 @@
-//! The paths that a machine knows, as a trie of their dot-separated steps.
+//! The paths known to a machine, as a trie of dot-separated steps.
 //!
 //! An event may spell a path in any mix of nesting and dots; walking the trie step by step makes
 //! all spellings arrive at the same node.
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use crate::limits::narrow;
 
-/// The number of a path that some rule names.
+/// The number of a path named by a rule.
 pub(crate) type FieldId = u32;
 
 /// A node of the trie.
@@ -15,7 +15,7 @@ pub(crate) type NodeId = u32;
 
 const NONE: u32 = u32::MAX;
 
-/// Nodes with more children than this look them up by hash.
+/// Nodes with more children look children up by hash.
 const MANY_CHILDREN: usize = 8;
 
 pub(crate) struct Paths {
@@ -23,8 +23,8 @@ pub(crate) struct Paths {
     free_nodes: Vec<NodeId>,
     field_count: u32,
     free_fields: Vec<FieldId>,
-    /// How many paths have a step that is empty ([`has_empty_step`]). Only when some do, the
-    /// empty keys of events count, as in the original.
+    /// How many paths have an empty step ([`has_empty_step`]). Only when some do, the empty keys of
+    /// events count, as in the original.
     empty_steps: usize,
 }
 
@@ -84,7 +84,7 @@ impl Children {
         }
     }
 
-    /// Whether a key with a dot in it could lead on: some child is the text before a dot of it.
+    /// Whether a key with a dot could lead on: a child is the text before a dot of the key.
     #[inline]
     fn may_lead_on(&self, key: &[u8]) -> bool {
         match self {
@@ -130,7 +130,7 @@ impl Paths {
         self.node(node).is_some_and(|node| !node.children.is_empty())
     }
 
-    /// The node that a key of an event leads to.
+    /// The node behind a key of an event.
     #[inline]
     pub(crate) fn follow(&self, from: NodeId, key: &[u8]) -> Option<NodeId> {
         let children = &self.node(from)?.children;
@@ -183,7 +183,7 @@ impl Paths {
         id
     }
 
-    /// Forgets a path that no rule names any more, and the steps that led only to it.
+    /// Forgets a path that no rule names any more, and the steps that led only to the path.
     pub(crate) fn remove(&mut self, path: &str) {
         let steps: Vec<&[u8]> = path.as_bytes().split(|byte| *byte == b'.').collect();
         let mut trail = vec![Self::ROOT];
@@ -211,7 +211,7 @@ impl Paths {
     }
 }
 
-/// Whether a path has an empty step, other than those at its end.
+/// Whether a path has an empty step, other than empty steps at the end.
 fn has_empty_step(path: &str) -> bool {
     let kept = path.trim_end_matches('.');
     path.is_empty() || !kept.is_empty() && kept.split('.').any(str::is_empty)

@@ -28,7 +28,7 @@ impl JsonError {
         self.offset
     }
 
-    /// What is wrong there.
+    /// The problem at the offset.
     pub fn problem(&self) -> &'static str {
         self.problem
     }

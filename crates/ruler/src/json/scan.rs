@@ -1,6 +1,6 @@
 //! The scanner: checks the syntax of JSON tokens and skips values, eight bytes at a step.
 //!
-//! Most of an event is fields that no rule names. They must still be checked (a syntax error
+//! Most of an event is fields that no rule names. Such fields must still be checked (a syntax error
 //! anywhere refuses the event), so the speed of skipping is the speed of the library.
 
 use super::JsonError;
@@ -12,14 +12,14 @@ use crate::limits::{MAX_DEPTH, MAX_KEY_CHARS, MAX_NUMBER_CHARS};
 pub(crate) struct Span {
     pub(crate) start: usize,
     pub(crate) end: usize,
-    /// Whether it holds backslash escapes and so must be decoded before use.
+    /// Whether the string holds backslash escapes and so must be decoded before use.
     pub(crate) escaped: bool,
 }
 
 /// A position in a JSON text.
 ///
-/// What is off the hot path is a function of the bytes and the position, by value: a method that
-/// is not inlined would force the position out of its register.
+/// Code off the hot path is a function of the bytes and the position, by value: a method without
+/// inlining would force the position out of the register.
 pub(crate) struct Scanner<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) pos: usize,
@@ -41,7 +41,7 @@ impl<'a> Scanner<'a> {
         Err(failure(self.bytes, self.pos, problem))
     }
 
-    /// Skips white space and returns the byte after it.
+    /// Skips white space and returns the next byte.
     #[inline(always)]
     pub(crate) fn next_token(&mut self) -> u8 {
         let byte = self.peek();
@@ -88,7 +88,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads the key of a member and the colon after it; `self` stands at the key.
+    /// Reads the key of a member and the next colon; `self` stands at the key.
     #[inline(always)]
     pub(crate) fn key(&mut self) -> Result<Span, JsonError> {
         if self.next_token() != b'"' {
@@ -106,7 +106,7 @@ impl<'a> Scanner<'a> {
         Ok(key)
     }
 
-    /// Reads a number; `self` stands at its first byte. The text is `bytes[start..pos]`.
+    /// Reads a number; `self` stands at the first byte. The text is `bytes[start..pos]`.
     #[inline(always)]
     pub(crate) fn number(&mut self) -> Result<(), JsonError> {
         let start = self.pos;
@@ -140,7 +140,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// One digit or more.
+    /// At least a digit.
     #[inline(always)]
     fn digits(&mut self) -> Result<(), JsonError> {
         let start = self.pos;
@@ -193,7 +193,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Closes containers until a comma; true when the outermost one is closed.
+    /// Closes containers until a comma; true when the outermost container is closed.
     #[inline(always)]
     fn after_value(&mut self, open: &mut Containers) -> Result<bool, JsonError> {
         loop {
@@ -216,7 +216,8 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Checks the object or array at `pos`, below `depth` open ones, and returns the position after it.
+/// Checks the object or array at `pos`, below `depth` open ones, and returns the position after the
+/// container.
 fn after_container(bytes: &[u8], pos: usize, depth: usize) -> Result<usize, JsonError> {
     let mut scanner = Scanner { bytes, pos };
     let mut open = Containers::new(depth);

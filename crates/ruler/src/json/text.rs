@@ -2,8 +2,8 @@
 
 /// Appends the decoded text of a string token to `out`.
 ///
-/// The token has been checked by the scanner; a malformed escape, which therefore cannot occur,
-/// would be dropped. A surrogate without its partner becomes `?`, as in the original.
+/// The scanner has checked the token, so a malformed escape cannot occur, and would be dropped. A
+/// lone surrogate becomes `?`, as in the original.
 pub(crate) fn decode(raw: &[u8], out: &mut Vec<u8>) {
     let mut rest = raw;
     while let Some(at) = memchr::memchr(b'\\', rest) {
@@ -14,7 +14,7 @@ pub(crate) fn decode(raw: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// Decodes the escape that `text` starts with and returns what follows it.
+/// Decodes the escape at the start of `text` and returns the rest.
 fn decode_escape<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     let byte = match text.get(1) {
         Some(b'u') => return decode_unicode(text, out),
@@ -48,7 +48,7 @@ fn decode_unicode<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     }
 }
 
-/// The code unit of the `\uXXXX` that `text` starts with.
+/// The code unit of the `\uXXXX` at the start of `text`.
 fn unit(text: &[u8]) -> Option<u32> {
     let digits = std::str::from_utf8(text.get(2..6)?).ok()?;
     u32::from_str_radix(digits, 16).ok()

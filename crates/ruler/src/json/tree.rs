@@ -21,7 +21,7 @@ enum Open {
     Object(Vec<(Box<str>, Json)>, Box<str>),
 }
 
-/// Reads the object at the start of `text`; like the original, what follows it is not looked at.
+/// Reads the object at the start of `text`; like the original, ignores the text after the object.
 pub(crate) fn parse_object(text: &str) -> Result<Json, JsonError> {
     let mut scanner = Scanner::new(text.as_bytes());
     if scanner.next_token() != b'{' {
@@ -51,7 +51,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Reads a scalar or an empty container, or opens a container that holds something.
+    /// Reads a scalar or an empty container, or opens a container with content.
     fn begin(&mut self) -> Result<Option<Json>, JsonError> {
         match self.scanner.next_token() {
             open @ (b'{' | b'[') => {
@@ -99,12 +99,13 @@ impl Builder<'_> {
         Ok(None)
     }
 
-    /// Puts a finished value into the innermost container and reads the comma or the end after it.
+    /// Puts a finished value into the innermost container and reads the comma or the end after the
+    /// value.
     fn end(&mut self, value: Json) -> Result<End, JsonError> {
         let next = self.scanner.next_token();
         self.scanner.pos += 1;
         match (self.open.pop(), next) {
-            // Only an empty top-level object gets here: there is nothing to put it into.
+            // Only an empty top-level object gets here: no container is open.
             (None, _) => Ok(End::Closed(value)),
             (Some(Open::Array(mut values)), b',' | b']') => {
                 values.push(value);

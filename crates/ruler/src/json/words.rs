@@ -3,7 +3,7 @@
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
-/// Marks the quotes, backslashes and control characters of eight bytes with their high bit.
+/// Marks the quotes, backslashes and control characters of eight bytes with the bytes' high bit.
 /// Marks above the lowest may be wrong (borrows carry upwards); the lowest is exact.
 #[inline(always)]
 pub(super) fn string_specials(word: u64) -> u64 {

@@ -1,4 +1,4 @@
-//! Conditions: a field and its alternatives, shared by all sub-rules that state the same.
+//! Conditions: a field with alternatives, shared by all sub-rules with the same condition.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
@@ -11,18 +11,18 @@ use crate::matcher::{Cost, Matcher};
 /// The number of a condition.
 pub(super) type ConditionId = u32;
 
-/// One field's test.
+/// A field's test.
 pub(super) struct Condition {
     pub(super) field: FieldId,
     uses: u32,
-    /// The absence of the field is one of the alternatives.
+    /// The absence of the field is an alternative.
     pub(super) absent: bool,
     pub(super) alternatives: Arc<[Matcher]>,
-    /// What it costs to test one value.
+    /// The cost of testing a value.
     pub(super) cost: Cost,
 }
 
-/// A hasher for keys that are hashes already.
+/// A hasher for already hashed keys.
 #[derive(Default)]
 pub(super) struct Hashed(u64);
 
@@ -42,7 +42,7 @@ impl Hasher for Hashed {
     }
 }
 
-/// A map whose keys are hashes already.
+/// A map with already hashed keys.
 pub(super) type HashedMap<T> = HashMap<u64, T, BuildHasherDefault<Hashed>>;
 
 /// All conditions of a machine.
@@ -56,7 +56,7 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    /// One more than the highest number in use.
+    /// The highest number in use plus 1.
     pub(super) fn bound(&self) -> usize {
         self.list.len()
     }
@@ -86,7 +86,7 @@ impl Conditions {
         }
     }
 
-    /// The condition, made if need be; true when it was. Counts one more use.
+    /// The condition, made if need be; true when newly made. Counts a further use.
     pub(super) fn intern(
         &mut self,
         field: FieldId,
@@ -124,7 +124,7 @@ impl Conditions {
         (id, true)
     }
 
-    /// Counts one use less; gives the field back when it was the last.
+    /// Counts a use less; gives the field back after the last use.
     pub(super) fn release(&mut self, id: ConditionId) -> Option<FieldId> {
         let condition = self.list.get_mut(id as usize)?;
         condition.uses = condition.uses.saturating_sub(1);

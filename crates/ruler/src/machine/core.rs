@@ -1,4 +1,4 @@
-//! The part of a machine that does not depend on the type of its ids.
+//! The part of a machine independent of the type of ids.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use crate::steps::OutOfSteps;
 
 pub(crate) struct Core {
     pub(super) paths: Paths,
-    /// By field: its path, and how many conditions are about it.
+    /// By field: the path, and the number of conditions about the field.
     fields: Vec<(Arc<str>, u32)>,
     pub(super) conditions: Conditions,
     pub(super) sub_rules: SubRules,
     pub(super) index: Index,
-    /// One more than the highest number of a rule.
+    /// The highest number of a rule plus 1.
     pub(super) owner_bound: usize,
 }
 
@@ -83,7 +83,7 @@ impl Core {
         }
     }
 
-    /// The one of some sub-rules that is equal to this.
+    /// The sub-rule among `ids` equal to `sub_rule`.
     pub(super) fn position(&self, ids: &[u32], sub_rule: &SubRule) -> Option<u32> {
         if ids.is_empty() {
             return None;
@@ -97,7 +97,7 @@ impl Core {
     }
 
     /// What remains of a stored sub-rule without the combinations of values in `removed`; `None`
-    /// when they have none in common, or name other fields.
+    /// when the two have no combination in common, or name other fields.
     pub(super) fn without(&self, id: u32, removed: &SubRule) -> Option<Vec<SubRule>> {
         let stored = self.stored(id)?;
         if stored.fields.len() != removed.fields.len() {
@@ -112,7 +112,7 @@ impl Core {
             common.push(both);
         }
         // Disjoint parts: the n-th keeps only removed values in the fields before n, only values
-        // that are not removed in field n, and any after it.
+        // not removed in field n, and any values after field n.
         let mut rest = Vec::new();
         for (nth, ours) in stored.fields.iter().enumerate() {
             let both = common.get(nth).map(|field| Arc::clone(&field.alternatives))?;
@@ -140,7 +140,7 @@ impl Core {
         Some(SubRule { fields })
     }
 
-    /// Reads an event, for [`Core::test`], with that many steps to spend on it.
+    /// Reads an event, for [`Core::test`], with a budget of steps.
     pub(crate) fn read(
         &self,
         event: &[u8],
@@ -150,7 +150,7 @@ impl Core {
         run::prepare(self, event, scratch, steps)
     }
 
-    /// Tests one sub-rule on the event that was read, whether or not the index leads to it.
+    /// Tests a sub-rule on the event read before, whether or not the index leads to the sub-rule.
     pub(crate) fn test(
         &self,
         event: &[u8],
@@ -160,13 +160,13 @@ impl Core {
         run::matches(self, event, scratch, sub_rule)
     }
 
-    /// The field of a path, for looking at the leaves of an event that was tested.
+    /// The field of a path, for looking at the leaves of a tested event.
     pub(crate) fn field(&self, path: &str) -> Option<FieldId> {
         self.paths.find(path)
     }
 }
 
-/// The field with some of its alternatives; `None` when none are left.
+/// The field with some of the alternatives; `None` when none are left.
 fn filtered(field: &Field, keep: impl Fn(&Matcher) -> bool) -> Option<Field> {
     let alternatives: Arc<[Matcher]> =
         field.alternatives.iter().filter(|one| keep(one)).cloned().collect();

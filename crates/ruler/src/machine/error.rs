@@ -8,7 +8,7 @@ use crate::limits::MAX_MACHINE_SUB_RULES;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// It would hold more than [`MAX_MACHINE_SUB_RULES`].
+    /// The machine would hold more than [`MAX_MACHINE_SUB_RULES`].
     Full,
 }
 

@@ -1,4 +1,4 @@
-//! The index of one field: from a value to the sub-rules that may want it.
+//! The index of a field: from a value to the sub-rules that may want the value.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -13,21 +13,21 @@ use crate::matcher::Value;
 use crate::number::Number;
 use crate::steps::reading;
 
-/// What turning a text around or folding its case costs, in readings of it: both go byte by byte.
+/// The cost of reversing or case-folding a text, in readings of the text: both go byte by byte.
 const FOLDING: u64 = 8;
 
 /// Steps for finding a key in order.
 const LOOKUP: u64 = 4;
 
-/// From values of one field to postings.
+/// From values of a field to postings.
 #[derive(Default)]
 pub(super) struct FieldIndex {
     exact: HashedMap<Posting>,
-    /// The [`Kind`]s that `exact` holds or held.
+    /// The [`Kind`]s held by `exact` now or before.
     kinds: u8,
     /// Conditions to evaluate for every value, sorted.
     scans: Vec<(ConditionId, Posting)>,
-    /// What most fields do without.
+    /// Patterns, which most fields do without.
     patterns: Option<Box<Patterns>>,
 }
 
@@ -38,7 +38,7 @@ struct Patterns {
     folded_prefixes: Affixes,
     folded_suffixes: Affixes,
     ranges: Ranges,
-    /// The sizes of the blocks in use, bit n for n bits. Their postings are in `exact`.
+    /// The sizes of the blocks in use, bit n for n bits. The blocks' postings are in `exact`.
     v4_bits: u32,
     v6_bits: u128,
 }
@@ -64,7 +64,7 @@ impl FieldIndex {
             && self.patterns.as_ref().is_none_or(|patterns| patterns.is_empty())
     }
 
-    /// The posting at a place of this field.
+    /// The posting at a place of the field.
     pub(super) fn get(&self, place: &Place) -> Option<&Posting> {
         let patterns = self.patterns.as_deref();
         match place {
@@ -82,8 +82,8 @@ impl FieldIndex {
         }
     }
 
-    /// The posting at a place of this field, made if need be; `None` for [`Place::Absent`], which
-    /// is not a place of a field.
+    /// The posting at a place of the field, made if need be; `None` for [`Place::Absent`], not a
+    /// place of a field.
     pub(super) fn get_or_insert(&mut self, place: &Place) -> Option<&mut Posting> {
         let patterns = &mut self.patterns;
         Some(match place {
@@ -146,8 +146,8 @@ impl FieldIndex {
         self.kinds & kind as u8 != 0
     }
 
-    /// Visits the postings that a value leads to, other than those to scan; the answer is how many
-    /// steps that took, beside those of what was found.
+    /// Visits the postings for a value, other than postings to scan. Returns the steps taken,
+    /// without the steps for the found postings.
     #[inline]
     pub(super) fn visit<'a>(
         &'a self,
@@ -281,7 +281,7 @@ impl Patterns {
     }
 }
 
-/// Texts, found by any text that starts with them.
+/// Texts, found by any text with the same start.
 #[derive(Default)]
 struct Affixes(BTreeMap<Box<[u8]>, Posting>);
 
@@ -299,18 +299,17 @@ impl Affixes {
         Some((key, posting))
     }
 
-    /// Visits the keys that `text` starts with, the longest first; the answer is how many steps
-    /// that took.
+    /// Visits the keys at the start of `text`, the longest first. Returns the steps taken.
     ///
-    /// All of them sort at or before `text`. The last key at or before it either is one of them,
-    /// or shows by its common start with `text` how long the next can be at most. Each step
-    /// shortens that length, and most texts take one or two.
+    /// All such keys sort at or before `text`. The last key at or before `text` either is such a
+    /// key, or its common start with `text` bounds the length of the next. Each step shortens the
+    /// length, and most texts take one or two steps.
     fn visit<'a>(&'a self, text: &[u8], mut found: impl FnMut(&'a Posting)) -> u64 {
         let mut bound = text;
         let mut steps = 0;
         while let Some((key, posting)) = self.last_up_to(bound) {
             let common = common_prefix(key, bound);
-            // A key is found by a few comparisons, each of which may read as much.
+            // A key is found by a few comparisons, each with up to as much reading.
             steps += LOOKUP + FOLDING * reading(common);
             let is_prefix = common == key.len();
             if is_prefix {

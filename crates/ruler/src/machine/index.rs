@@ -1,9 +1,9 @@
-//! From the leaves of an event to the sub-rules that may match it.
+//! From the leaves of an event to the candidate sub-rules.
 //!
-//! A sub-rule stands under one of its fields only, the one that tells it apart best when it is
-//! added; its other fields are tested when that one is hit. Where one value of a field leads to
-//! many sub-rules (`account = acme`, in every rule), they are told apart again by a second field,
-//! and so on. So an event reaches few sub-rules that do not match it, whatever fields they share.
+//! A sub-rule stands under a single field, the most selective when the sub-rule is added; the other
+//! fields are tested when the first is hit. Where a value of a field leads to many sub-rules
+//! (`account = acme`, in every rule), a second field tells the sub-rules apart again, and so on. So
+//! an event reaches few sub-rules without a match, whatever fields the sub-rules share.
 
 use super::conditions::{Condition, Conditions};
 use super::field_index::FieldIndex;
@@ -15,22 +15,22 @@ use crate::event::{FieldId, Leaves};
 use crate::limits::narrow;
 use crate::steps::{OutOfSteps, Steps};
 
-/// A list of sub-rules this long is replaced by a node that tells them apart. Below it, testing
-/// them one by one is as fast, and a node costs memory.
+/// A list with this many sub-rules is replaced by a node that tells the sub-rules apart. For a
+/// shorter list, testing the sub-rules in turn is as fast, and a node costs memory.
 const SPLIT_AT: usize = 32;
 
 /// Longer lists of values are not used to tell the sub-rules of a node apart: each value is an
 /// entry, again in every node the sub-rule is in.
 const MAX_SPLIT_VALUES: usize = 8;
 
-/// The index of a machine: nodes, of which the first is the root.
+/// The index of a machine: nodes, the first being the root.
 pub(super) struct Index {
     nodes: Vec<Node>,
     free: Vec<u32>,
     pub(super) keys: Keys,
 }
 
-/// Sub-rules, told apart by one field each.
+/// Sub-rules, told apart by a field each.
 #[derive(Default)]
 struct Node {
     /// Sorted by field.
@@ -39,11 +39,11 @@ struct Node {
     absent: Vec<(FieldId, Posting)>,
     /// Candidates always.
     direct: Vec<u32>,
-    /// The fields by whose values the sub-rules came here.
+    /// The fields that led the sub-rules here by value.
     used: Vec<FieldId>,
 }
 
-/// What the index needs to know of the machine.
+/// The parts of the machine needed by the index.
 #[derive(Clone, Copy)]
 pub(super) struct Tables<'a> {
     pub(super) conditions: &'a Conditions,
@@ -114,7 +114,7 @@ impl Index {
         }
     }
 
-    /// Removes a sub-rule, which the tables must still hold.
+    /// Removes a sub-rule; the tables must still hold the sub-rule.
     pub(super) fn remove(&mut self, tables: Tables<'_>, sub_rule: u32) {
         self.remove_from(tables, 0, sub_rule);
     }
@@ -142,7 +142,7 @@ impl Index {
         sub_rule: u32,
     ) {
         let Some(node) = self.nodes.get_mut(node_id as usize) else { return };
-        // A field that was used above this node is in no index here.
+        // A field used above this node is in no index here.
         if node.get(field, place).is_none() {
             return;
         }
@@ -167,7 +167,7 @@ impl Index {
         }
     }
 
-    /// Collects the sub-rules that the leaves lead to.
+    /// Collects the sub-rules for the leaves.
     pub(super) fn candidates(
         &self,
         conditions: &Conditions,
@@ -263,8 +263,8 @@ impl Node {
         }
     }
 
-    /// The field under which a sub-rule is best put, with its places there; `None` to keep it
-    /// with those that are always candidates, which the root does not do.
+    /// The best field for a sub-rule, with the sub-rule's places there; `None` to keep the sub-rule
+    /// among the constant candidates, never in the root.
     fn anchor(
         &self,
         keys: &Keys,

@@ -28,10 +28,10 @@ use crate::limits::{MAX_EVENT_STEPS, narrow};
 use crate::rule::{Rule, SubRule};
 use posting::List;
 
-/// A set of rules, each under an id, that events are matched against.
+/// A set of rules, each under an id, to match events against.
 ///
-/// Matching takes `&self`, so one machine can serve many threads. The work for an event depends
-/// on the event and on the rules that match it or come close, not on how many rules there are.
+/// Matching takes `&self`, so a machine can serve many threads. The work for an event depends on
+/// the event and on the rules with a match or a near match, not on the number of rules.
 ///
 /// ```
 /// use hookyard_ruler::{Machine, Rule};
@@ -54,20 +54,21 @@ pub struct Machine<Id> {
     pool: Mutex<Vec<Scratch>>,
 }
 
-/// What was added under one id.
+/// The rules added under an id.
 struct Owner<Id> {
     id: Id,
     sub_rules: List,
 }
 
-/// Scratches kept for calls that bring none; more threads than this at once allocate their own.
+/// Scratches kept for calls without a scratch; further threads at the same time allocate new
+/// scratches.
 const MAX_POOLED: usize = 16;
 
-/// A scratch that has seen a larger event than this is not kept, as it has grown with it.
+/// A scratch that has seen a larger event is not kept, as the scratch has grown with the event.
 const MAX_POOLED_EVENT: usize = 1 << 20;
 
 impl<Id: Clone + Eq + Hash> Machine<Id> {
-    /// A machine without rules; it matches nothing.
+    /// A machine without rules, matching nothing.
     pub fn new() -> Self {
         Machine {
             core: Core::new(),
@@ -78,12 +79,12 @@ impl<Id: Clone + Eq + Hash> Machine<Id> {
         }
     }
 
-    /// Adds a rule under an id. Several rules under one id match when any of them does; adding
-    /// the same again changes nothing.
+    /// Adds a rule under an id. Several rules under an id match when any rule matches; adding an
+    /// equal rule again changes nothing.
     ///
     /// # Errors
     ///
-    /// The machine is full; it is then unchanged.
+    /// The machine is full, and remains unchanged.
     pub fn add(&mut self, id: Id, rule: &Rule) -> Result<(), Error> {
         self.core.check_room(rule.sub_rules.len())?;
         let owner = self.owner(id);
@@ -132,13 +133,13 @@ impl<Id: Clone + Eq + Hash> Machine<Id> {
         true
     }
 
-    /// Removes one rule from an id, or a part of one: what the id matched by the values listed in
-    /// `rule`, for exactly the fields it names, is matched no longer. Removing
-    /// `{"a": [1]}` from `{"a": [1, 2]}` leaves `{"a": [2]}`. False when nothing changed.
+    /// Removes a rule or a part of a rule from an id: the values listed in `rule`, for exactly the
+    /// fields named, match no longer. Removing `{"a": [1]}` from `{"a": [1, 2]}` leaves
+    /// `{"a": [2]}`. False when nothing changed.
     ///
     /// # Errors
     ///
-    /// The machine is full: what remains of a rule with several fields may be several sub-rules.
+    /// The machine is full: the remainder of a rule with several fields may be several sub-rules.
     /// Nothing is removed then.
     pub fn remove_rule(&mut self, id: &Id, rule: &Rule) -> Result<bool, Error> {
         let Some(owner) = self.by_id.get(id).copied() else { return Ok(false) };
@@ -172,7 +173,7 @@ impl<Id: Clone + Eq + Hash> Machine<Id> {
         Ok(!stored.is_empty())
     }
 
-    /// The ids of the rules that match an event, each once, in no particular order.
+    /// The ids of the rules matching an event, each once, in no particular order.
     ///
     /// # Errors
     ///
@@ -189,8 +190,8 @@ impl<Id: Clone + Eq + Hash> Machine<Id> {
         outcome.map(|()| ids)
     }
 
-    /// Calls `found` with the id of each rule that matches an event, once, in no particular
-    /// order. With a scratch that has seen such events before, this allocates nothing.
+    /// Calls `found` once with the id of each rule matching an event, in no particular order. A
+    /// scratch that has seen such events before makes the call free of allocations.
     ///
     /// ```
     /// # use hookyard_ruler::{Machine, Rule, Scratch};
@@ -222,8 +223,8 @@ impl<Id: Clone + Eq + Hash> Machine<Id> {
     /// [`MAX_EVENT_STEPS`](crate::limits::MAX_EVENT_STEPS) for all rules together. The answer is how
     /// many steps were taken.
     ///
-    /// Within the budget the outcome does not depend on it. Reading the event takes no steps: that is
-    /// linear in its bytes.
+    /// The budget never changes the outcome of a match within the budget. Reading the event takes
+    /// no steps: the reading is linear in the event's bytes.
     ///
     /// ```
     /// # use hookyard_ruler::{Machine, Rule, Scratch, event};
@@ -240,8 +241,8 @@ impl<Id: Clone + Eq + Hash> Machine<Id> {
     ///
     /// # Errors
     ///
-    /// As for [`Machine::matches_with`]. Which rule was being tested when the budget ended says
-    /// [`Machine::costly`].
+    /// As for [`Machine::matches_with`]. [`Machine::costly`] names the rule under test at the end
+    /// of the budget.
     pub fn matches_within(
         &self,
         event: &[u8],
@@ -257,14 +258,14 @@ impl<Id: Clone + Eq + Hash> Machine<Id> {
         Ok(scratch.steps.spent())
     }
 
-    /// After [`event::Error::TooCostly`] with this scratch: the rule that was being tested when the
-    /// budget ended; `None` when it ended before any was, on the way to the rules.
+    /// After [`event::Error::TooCostly`] with this scratch: the rule under test when the budget
+    /// ended; `None` when the budget ended before the first test, on the way to the rules.
     pub fn costly(&self, scratch: &Scratch) -> Option<&Id> {
         let owner = self.owners.get(scratch.owner? as usize)?.as_ref()?;
         Some(&owner.id)
     }
 
-    /// The number of ids that have rules.
+    /// The number of ids with rules.
     pub fn len(&self) -> usize {
         self.by_id.len()
     }
@@ -274,7 +275,7 @@ impl<Id: Clone + Eq + Hash> Machine<Id> {
         self.by_id.is_empty()
     }
 
-    /// The number of sub-rules: what the rules were expanded to at their `$or`s.
+    /// The number of sub-rules, from expanding the rules at each `$or`.
     pub fn sub_rule_count(&self) -> usize {
         self.core.sub_rules.len()
     }

@@ -10,8 +10,8 @@ use crate::matcher::Matcher;
 use crate::number::Number;
 use crate::wildcard::Wildcard;
 
-/// A place in a field's index. Every value that satisfies an alternative leads to its place; a
-/// value that leads there need not satisfy it, as candidates are verified.
+/// A place in a field's index. Every value that satisfies an alternative leads to the alternative's
+/// place. The reverse need not hold, as candidates are verified.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Place {
     /// The hash of a value as a whole.
@@ -26,7 +26,7 @@ pub(super) enum Place {
     FoldedPrefix(Box<[u8]>),
     /// The end of a folded text, back to front.
     FoldedSuffix(Box<[u8]>),
-    /// A range of number keys whose ends differ.
+    /// A range of number keys with two different ends.
     Range(u64, u64, End),
     /// The field has no leaf, or none in the chosen array elements.
     Absent,
@@ -34,8 +34,8 @@ pub(super) enum Place {
     Scan(ConditionId),
 }
 
-/// The kinds of exact keys. Each hashes apart from the others, and a field's index notes which
-/// are in use.
+/// The kinds of exact keys. Each hashes apart from the others, and a field's index notes the kinds
+/// in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     Text = 1,
@@ -48,7 +48,7 @@ pub(super) enum Kind {
     Null = 128,
 }
 
-/// Hashes of keys, seeded for each machine so that events cannot be built to collide.
+/// Hashes of keys, seeded for each machine so nobody can build colliding events.
 #[derive(Clone, Default)]
 pub(super) struct Keys(foldhash::fast::RandomState);
 
@@ -75,8 +75,8 @@ impl Keys {
     }
 }
 
-/// The places of a condition. One alternative that cannot be looked up makes the whole condition
-/// one to scan.
+/// The places of a condition. A single alternative without a look-up makes the whole condition a
+/// scanned condition.
 pub(super) fn places(keys: &Keys, id: ConditionId, condition: &Condition) -> Vec<Place> {
     let mut places = Vec::with_capacity(condition.alternatives.len());
     for alternative in condition.alternatives.iter() {
@@ -92,7 +92,7 @@ pub(super) fn places(keys: &Keys, id: ConditionId, condition: &Condition) -> Vec
     places
 }
 
-/// Adds the place of one alternative; `None` when it has to be scanned for.
+/// Adds the place of an alternative; `None` when the alternative needs a scan.
 fn add_place(keys: &Keys, alternative: &Matcher, places: &mut Vec<Place>) -> Option<()> {
     let text = |kind, text: &str| Place::Exact(keys.bytes(kind, text.as_bytes()), kind);
     let literal = |kind| Place::Exact(keys.literal(kind), kind);
@@ -134,7 +134,7 @@ fn folded(keys: &Keys, pattern: &IgnoreCase) -> Option<u64> {
     Some(keys.bytes(Kind::Folded, &pattern.key()?))
 }
 
-/// A wildcard is found by the longer of its two literal ends.
+/// A wildcard is found by the longer of the two literal ends.
 fn wildcard(keys: &Keys, pattern: &Wildcard) -> Option<Place> {
     let (head, tail) = (pattern.head(), pattern.tail());
     if pattern.stars() == 0 {

@@ -1,6 +1,6 @@
-//! The sub-rules behind one key of an index.
+//! The sub-rules behind a key of an index.
 
-/// A list of sub-rules, most often one.
+/// A list of sub-rules, most often a single sub-rule.
 #[derive(Clone, Default)]
 pub(super) enum List {
     #[default]
@@ -43,10 +43,10 @@ impl List {
     }
 }
 
-/// What a key leads to.
+/// The entry behind a key.
 pub(super) enum Posting {
     List(List),
-    /// So many sub-rules that they are told apart by a second field.
+    /// Many sub-rules, told apart by a second field.
     Node(u32),
 }
 

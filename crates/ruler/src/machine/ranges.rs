@@ -1,9 +1,9 @@
-//! Ranges of numbers, found by a number inside them in time that grows with the hits alone.
+//! Ranges of numbers, found by a number inside, in time proportional to the hits alone.
 //!
-//! An interval tree over the 64-bit keys, whose shape is fixed: a range lives at the longest bit
-//! prefix that its two ends share, and thus spans the middle of the keys below that prefix. A
-//! number below the middle is inside when it is not below the low end; else when it is not above
-//! the high end. A lookup visits one place for each prefix length in use, at most 64.
+//! An interval tree over the 64-bit keys, of fixed shape: a range lives at the longest common bit
+//! prefix of its two ends, and thus spans the middle of the keys below the prefix. A number below
+//! the middle is inside unless below the low end; any other number is inside unless above the high
+//! end. A lookup visits a place for each prefix length in use, at most 64.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -22,7 +22,7 @@ struct Place {
     by_high: BTreeMap<u64, Posting>,
 }
 
-/// Which of the two entries of a range.
+/// The low or the high entry of a range.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum End {
     Low,
@@ -74,7 +74,7 @@ impl Ranges {
         self.places.is_empty()
     }
 
-    /// Visits the ranges that hold the number; the answer is how many places that took a look at.
+    /// Visits the ranges around the number. Returns the number of places looked at.
     pub(super) fn visit<'a>(&'a self, number: u64, mut found: impl FnMut(&'a Posting)) -> u64 {
         let mut lengths = self.lengths;
         let steps = u64::from(lengths.count_ones());

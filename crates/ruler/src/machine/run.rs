@@ -1,4 +1,4 @@
-//! Matching one event: collect the candidates, then test each.
+//! Matching an event: collect the candidates, then test each.
 
 use super::Core;
 use super::conditions::{Condition, ConditionId};
@@ -8,19 +8,19 @@ use crate::event::{self, FieldId, LeafList, OUTSIDE, flatten};
 use crate::matcher::satisfied;
 use crate::steps::{OutOfSteps, Steps};
 
-/// Fields with more leaves than this have the leaves that satisfy a condition listed once, for
-/// all sub-rules that state it.
+/// For fields with more leaves, the leaves that satisfy a condition are listed once, for all
+/// sub-rules with the condition.
 const LIST_FROM: u32 = 8;
 
-/// The outcome of one condition on its own.
+/// The outcome of a condition on its own.
 enum Alone {
     Holds,
     Fails,
-    /// It depends on the array elements that the other conditions choose.
+    /// The outcome depends on the array elements chosen for the other conditions.
     Depends,
 }
 
-/// Calls `found` with the number of each rule that matches, once.
+/// Calls `found` once with the number of each matching rule.
 pub(super) fn run(
     core: &Core,
     event: &[u8],
@@ -49,7 +49,7 @@ pub(super) fn run(
     outcome.map_err(|OutOfSteps| scratch.steps.error())
 }
 
-/// Reads the event into the scratch, with that many steps to spend on it.
+/// Reads the event into the scratch, with a budget of steps.
 pub(super) fn prepare(
     core: &Core,
     event: &[u8],
@@ -83,7 +83,7 @@ pub(super) fn matches(
             Alone::Depends => scratch.open.push(*id),
         }
     }
-    // The rest is about leaves in arrays. One condition alone constrains nothing.
+    // The rest is about leaves in arrays. A single condition constrains nothing.
     match scratch.open[..] {
         [] => Ok(true),
         [id] => {
@@ -95,7 +95,7 @@ pub(super) fn matches(
     }
 }
 
-/// Tests one condition as far as it can be on its own: fields outside arrays.
+/// Tests a condition as far as possible on its own: fields outside arrays.
 fn alone(
     condition: &Condition,
     id: ConditionId,
@@ -135,7 +135,7 @@ fn any(
     Ok(false)
 }
 
-/// The leaves that satisfy the condition.
+/// The leaves satisfying the condition.
 fn listed(
     condition: &Condition,
     id: ConditionId,
@@ -180,7 +180,7 @@ fn all_of(
     Ok(range)
 }
 
-/// Looks for leaves, one for each open condition, that agree on their array elements.
+/// Looks for leaves that agree on the array elements, a leaf for each open condition.
 fn together(core: &Core, event: &[u8], scratch: &mut Scratch) -> Result<bool, OutOfSteps> {
     let open = std::mem::take(&mut scratch.open);
     let mut positions = scratch.search.take_positions();
@@ -197,8 +197,8 @@ fn together(core: &Core, event: &[u8], scratch: &mut Scratch) -> Result<bool, Ou
     outcome
 }
 
-/// What to choose for each open condition that constrains the others; false when one of them cannot
-/// be satisfied at all.
+/// The choices for each open condition that constrains the others; false when a condition cannot be
+/// satisfied at all.
 fn positions_of(
     core: &Core,
     event: &[u8],
@@ -215,8 +215,8 @@ fn positions_of(
         if !condition.absent && range.0 == range.1 {
             return Ok(false);
         }
-        // A leaf outside arrays agrees with every other choice, so it is always a good one,
-        // unless a choice could help by ruling out the leaves of an absent field.
+        // A leaf outside arrays agrees with every other choice, so such a leaf is always a good
+        // choice, unless a choice could help by ruling out the leaves of an absent field.
         if !any_absent && any_outside {
             continue;
         }

@@ -1,4 +1,4 @@
-//! What matching one event needs for a while, kept to be used again.
+//! Working memory for matching an event, kept for the next event.
 
 use std::collections::HashMap;
 
@@ -9,35 +9,35 @@ use crate::event::{Buffers, FieldId, Leaves};
 use crate::matcher::satisfied;
 use crate::steps::{OutOfSteps, Steps, count};
 
-/// The working memory of a match. Matching with the same one again allocates nothing once it has
-/// grown to the size of the events. Any machine can use it.
+/// The working memory of a match. Matching with the same scratch again allocates nothing once the
+/// scratch has grown to the size of the events. Any machine can use any scratch.
 #[derive(Default)]
 pub struct Scratch {
     pub(crate) leaves: Leaves,
     pub(super) buffers: Buffers,
     pub(super) sink: Sink,
-    /// The rules that have matched.
+    /// The matching rules so far.
     pub(super) owners: Marks,
-    /// For conditions over many leaves: the leaves that satisfy them, as a range of `arena`.
+    /// For conditions over many leaves: the satisfying leaves, as a range of `arena`.
     pub(super) satisfying: HashMap<ConditionId, Satisfying, foldhash::fast::RandomState>,
-    /// For fields whose absence may be wanted: all their leaves, as a range of `arena`.
+    /// For fields with `exists: false`: all leaves, as a range of `arena`.
     pub(super) all: HashMap<FieldId, (usize, usize), foldhash::fast::RandomState>,
     pub(super) arena: Vec<u32>,
     pub(super) search: Search,
-    /// The conditions of the sub-rule at hand that are about leaves in arrays.
+    /// The present sub-rule's conditions about leaves in arrays.
     pub(super) open: Vec<ConditionId>,
-    /// What the event may still cost.
+    /// The event's remaining budget.
     pub(crate) steps: Steps,
     /// The rule at hand.
     pub(super) owner: Option<u32>,
 }
 
-/// The leaves that satisfy a condition.
+/// The leaves satisfying a condition.
 #[derive(Clone, Copy)]
 pub(super) struct Satisfying {
     /// As a range of the arena.
     pub(super) range: (usize, usize),
-    /// One of them is in no array element.
+    /// A leaf is outside array elements.
     pub(super) any_outside: bool,
 }
 
@@ -54,7 +54,7 @@ impl std::fmt::Debug for Scratch {
     }
 }
 
-/// A set of small numbers that is emptied at no cost.
+/// A set of small numbers, emptied at no cost.
 #[derive(Default)]
 pub(super) struct Marks {
     round: u32,
@@ -74,7 +74,7 @@ impl Marks {
         }
     }
 
-    /// Adds a number; true when it was not there.
+    /// Adds a number; true when the number is new.
     #[inline]
     pub(super) fn add(&mut self, number: u32) -> bool {
         match self.marks.get_mut(number as usize) {
@@ -99,9 +99,9 @@ pub(super) struct Sink {
     pub(super) nodes: Vec<u32>,
     seen_sub_rules: Marks,
     seen_nodes: Marks,
-    /// Scanned conditions that a leaf has satisfied.
+    /// Scanned conditions satisfied by a leaf.
     scanned: Marks,
-    /// For texts that are folded or reversed.
+    /// For folded or reversed texts.
     pub(super) buffer: Vec<u8>,
 }
 
@@ -114,7 +114,7 @@ impl Sink {
         self.scanned.reset(conditions);
     }
 
-    /// Takes what is behind a posting; the answer is how many steps that took.
+    /// Takes the sub-rules behind a posting. Returns the steps taken.
     #[inline]
     pub(super) fn take(&mut self, posting: &Posting) -> u64 {
         match posting {
@@ -138,7 +138,7 @@ impl Sink {
         count(sub_rules.len())
     }
 
-    /// Evaluates conditions that cannot be looked up.
+    /// Evaluates conditions without a look-up.
     #[inline]
     pub(super) fn scan(
         &mut self,

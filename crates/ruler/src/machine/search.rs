@@ -1,14 +1,15 @@
-//! Array consistency: choosing one leaf for each condition, so that no two are in different
-//! elements of the same array.
+//! Array consistency: choosing a leaf for each condition, with no two leaves in different elements
+//! of the same array.
 //!
-//! The search is exhaustive, but never repeats itself. What the choices so far mean for the
-//! conditions still to come is only the elements they are in, and only of arrays that a later
-//! condition has leaves in; where that has failed once, it is not tried again. Sibling arrays
-//! therefore add up instead of multiplying. The leaves that agree with the choices so far are
-//! reached by jumping over the array elements that do not, not by looking at each.
+//! The search is exhaustive, but never repeats a failed state. For the conditions still to come,
+//! the choices so far matter only by the chosen elements, and only in arrays where a later
+//! condition has leaves. A failed state is not tried again. Sibling arrays therefore add up instead
+//! of multiplying. The search reaches the leaves in agreement with the choices so far by jumping
+//! over conflicting array elements, not by looking at each leaf.
 //!
-//! What has failed is known by the conditions still to come and not by the sub-rule, and holds for
-//! the whole event. So sub-rules that end alike, as combinations of `$or` branches do, share it.
+//! The key of a failed state is the conditions still to come, not the sub-rule, and a failure holds
+//! for the whole event. So sub-rules with the same ending, such as combinations of `$or` branches,
+//! share failed states.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,51 +17,54 @@ use crate::event::{Leaves, OUTSIDE};
 use crate::limits::{MAX_REMEMBERED, narrow};
 use crate::steps::{OutOfSteps, Steps, count};
 
-/// What a state counts for: it may have to be remembered, so this bounds memory as well.
+/// The steps of a state. A state may have to be remembered, so the number bounds memory as well.
 const STATE_STEPS: u64 = 4;
 
-/// More states than this are not worth keeping room for until the next event.
+/// Room for further states is not worth keeping until the next event.
 const MAX_KEPT_STATES: usize = 1 << 16;
 
-/// What remembering a state takes beside its numbers, in numbers.
+/// The overhead of a remembered state beside its numbers, in numbers.
 const STATE_OVERHEAD: usize = 12;
 
-/// One condition.
+/// A condition.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Position {
-    /// The leaves that satisfy it, ascending, as a range of the arena.
+    /// The satisfying leaves, ascending, as a range of the arena.
     pub(super) satisfying: (usize, usize),
-    /// All leaves of its field, also in the arena, when their absence satisfies it too.
+    /// All leaves of the condition's field, also in the arena, when absence satisfies the condition
+    /// too.
     pub(super) absent: Option<(usize, usize)>,
 }
 
-/// Memory for the searches of one event.
+/// Memory for the searches of an event.
 #[derive(Default)]
 pub(super) struct Search {
     positions: Vec<Position>,
-    /// For each position, what it is together with those after it; equal ones have equal numbers.
+    /// For each position, the number of the ending: the position with all later positions. Equal
+    /// endings have equal numbers.
     endings: Vec<u32>,
-    /// From a position and the number of what comes after it to the number of both.
+    /// From a position and the number of the ending after the position to the number of both.
     known_endings: HashMap<(Position, u32), u32, foldhash::fast::RandomState>,
-    /// For each position met in the event, the arrays that it has leaves in, a range of `arrays`.
+    /// For each position met in the event, the arrays with leaves of the position, a range of
+    /// `arrays`.
     uses: HashMap<Position, (usize, usize), foldhash::fast::RandomState>,
     arrays: Vec<u32>,
-    /// For each array: the last position of `uses` that was seen to have leaves in it.
+    /// For each array: the last position of `uses` with leaves in the array.
     seen: Vec<u32>,
-    /// For each array: the last position, from 1, that has leaves in it; 0 for none.
+    /// For each array: the last position, from 1, with leaves in the array; 0 for none.
     last_use: Vec<u32>,
     /// For each array: the chosen element, or [`OUTSIDE`].
     chosen: Vec<u32>,
     /// The chosen elements, in order of choice.
     trail: Vec<u32>,
-    /// States known to fail: the number of the ending, then the elements that matter.
+    /// States known to fail: the number of the ending, then the elements still relevant.
     failed: HashSet<Box<[u32]>, foldhash::fast::RandomState>,
     /// How much room `failed` takes, in numbers.
     remembered: usize,
 }
 
 impl Search {
-    /// Starts a new event with that many arrays.
+    /// Starts a new event of `arrays` arrays.
     pub(super) fn reset(&mut self, arrays: usize) {
         if self.failed.capacity() > MAX_KEPT_STATES {
             self.failed = HashSet::default();
@@ -103,7 +107,7 @@ impl Search {
     }
 }
 
-/// One search.
+/// A search.
 struct Attempt<'a> {
     leaves: &'a Leaves,
     arena: &'a [u32],
@@ -125,7 +129,7 @@ impl<'a> Attempt<'a> {
         self.leaves.leaf(leaf).map_or(OUTSIDE, |leaf| leaf.context)
     }
 
-    /// Notes for each array the last position that has leaves in it.
+    /// Notes for each array the last position with leaves there.
     fn note_uses(&mut self) -> Result<(), OutOfSteps> {
         for (position, number) in self.positions.iter().zip(1..) {
             let (start, end) = self.uses_of(position)?;
@@ -140,7 +144,7 @@ impl<'a> Attempt<'a> {
         Ok(())
     }
 
-    /// The arrays that a position has leaves in.
+    /// The arrays with leaves of a position.
     fn uses_of(&mut self, position: &Position) -> Result<(usize, usize), OutOfSteps> {
         if let Some(known) = self.search.uses.get(position) {
             return Ok(*known);
@@ -172,7 +176,7 @@ impl<'a> Attempt<'a> {
         Ok(())
     }
 
-    /// Numbers what each position is together with those after it.
+    /// Numbers the ending of each position: the position with all later positions.
     fn number_endings(&mut self) {
         let Search { endings, known_endings, .. } = &mut *self.search;
         endings.clear();
@@ -207,7 +211,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Whether the positions from this one on can be satisfied, given the choices so far.
+    /// Whether the positions from `at` on can be satisfied, given the choices so far.
     fn choose(&mut self, at: usize) -> Result<bool, OutOfSteps> {
         let Some(position) = self.positions.get(at) else { return Ok(true) };
         let state = self.state(at)?;
@@ -236,7 +240,7 @@ impl<'a> Attempt<'a> {
         Ok(false)
     }
 
-    /// What is still to come, and the chosen elements that matter to it.
+    /// The ending still to come, and the chosen elements relevant for the ending.
     fn state(&mut self, at: usize) -> Result<Box<[u32]>, OutOfSteps> {
         let number = u32::try_from(at + 1).unwrap_or(u32::MAX);
         let ending = self.search.endings.get(at).copied().unwrap_or_default();
@@ -256,7 +260,7 @@ impl<'a> Attempt<'a> {
         Ok(state.into())
     }
 
-    /// The index of the next leaf of a list that agrees with the choices so far.
+    /// The index of a list's next leaf in agreement with the choices so far.
     fn next_agreeing(
         &mut self,
         list: &[u32],
@@ -270,7 +274,7 @@ impl<'a> Attempt<'a> {
         Ok(None)
     }
 
-    /// When the leaf is in another element than the chosen one: the number of the leaf at which
+    /// When the leaf is in another element than the chosen element: the number of the leaf at which
     /// to look next.
     fn conflict(&mut self, leaf: u32) -> Result<Option<u32>, OutOfSteps> {
         let mut context = self.context_of(leaf);

@@ -13,14 +13,14 @@ pub(super) struct SubRules {
 }
 
 struct SubRule {
-    /// The rule it belongs to.
+    /// The rule of the sub-rule.
     owner: u32,
-    /// In the order in which they are tried.
+    /// The conditions in the order of testing.
     conditions: Box<[ConditionId]>,
 }
 
 impl SubRules {
-    /// One more than the highest number in use.
+    /// The highest number in use plus 1.
     pub(super) fn bound(&self) -> usize {
         self.list.len()
     }

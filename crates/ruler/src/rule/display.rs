@@ -127,7 +127,7 @@ pub(super) fn excerpt(value: &Json) -> String {
     text.text
 }
 
-/// Refuses to grow past its room, which ends the printing of however large a value.
+/// Refuses to grow past `room`, which ends the printing of however large a value.
 struct Excerpt {
     text: String,
     room: usize,

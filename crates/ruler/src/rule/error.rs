@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why a rule was refused: where, what stands there, what is wrong with it, and what to write.
+/// Why a rule was refused: the place, the value there, the problem and the fix.
 ///
 /// ```
 /// use hookyard_ruler::Rule;
@@ -36,17 +36,17 @@ impl Error {
         &self.path
     }
 
-    /// The JSON text at fault, shortened when long; empty when it is not one value.
+    /// The JSON text at fault, shortened when long; empty unless the fault is a single value.
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// What is wrong.
+    /// The problem.
     pub fn problem(&self) -> &str {
         &self.problem
     }
 
-    /// What to write instead.
+    /// The fix: the text to write instead.
     pub fn fix(&self) -> &str {
         self.fix
     }

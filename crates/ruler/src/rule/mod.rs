@@ -27,17 +27,18 @@ use crate::matcher::Matcher;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// One for each combination of `$or` branches; the rule matches when any of them does.
+    /// A sub-rule for each combination of `$or` branches; the rule matches when any sub-rule
+    /// matches.
     pub(crate) sub_rules: Vec<SubRule>,
 }
 
-/// Fields that must all match, in the order in which they are tried ([`path_order`]).
+/// Fields in the order of testing ([`path_order`]); all must match.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SubRule {
     pub(crate) fields: Vec<Field>,
 }
 
-/// The alternatives for one path.
+/// The alternatives for a path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Field {
     /// The keys, joined with dots.
@@ -52,7 +53,7 @@ impl Rule {
     /// # Errors
     ///
     /// The text is not JSON, is not a rule, or exceeds one of the [`limits`](crate::limits). The
-    /// error names the path, the offending value and how to repair it.
+    /// error names the path, the offending value and the repair.
     pub fn parse(text: &str) -> Result<Rule, Error> {
         parse::rule(text)
     }
@@ -65,7 +66,7 @@ impl Rule {
     /// The event is not a JSON object or exceeds a limit.
     pub fn matches(&self, event: &[u8]) -> Result<bool, event::Error> {
         let mut machine = Machine::new();
-        // A rule is far smaller than what a machine can hold, so adding it cannot fail.
+        // A rule is far smaller than a machine's capacity, so adding a rule cannot fail.
         let _ = machine.add((), self);
         machine.matches(event).map(|ids| !ids.is_empty())
     }
@@ -84,8 +85,8 @@ impl std::str::FromStr for Rule {
     }
 }
 
-/// The order in which fields are tried: by UTF-16 code units, as in the original. It shows only
-/// where `exists: false` meets arrays.
+/// The order in which fields are tried: by UTF-16 code units, as in the original. The order shows
+/// only where `exists: false` meets arrays.
 pub(crate) fn path_order(one: &str, other: &str) -> Ordering {
     if one.is_ascii() && other.is_ascii() {
         return one.cmp(other);

@@ -12,7 +12,7 @@ use crate::limits::{
 
 const OR: &str = "$or";
 
-/// Keys that no branch of an `$or` may use, so that a list of matchers is not taken for one.
+/// Keys that no branch of an `$or` may use, so that a list of matchers is not taken for an `$or`.
 const RESERVED: [&str; 24] = [
     "exactly",
     "equals-ignore-case",
@@ -40,8 +40,8 @@ const RESERVED: [&str; 24] = [
     "ip-address-not-in-range",
 ];
 
-/// Parses a rule. When it does not parse with `$or` as an operator, it is read again with `$or`
-/// as an ordinary key, as the original does; the error reported is that of the first reading.
+/// Parses a rule. A rule that does not parse with `$or` as an operator is read again with `$or` as
+/// an ordinary key, as in the original; the reported error comes from the first reading.
 pub(super) fn rule(text: &str) -> Result<Rule, Error> {
     if text.len() > MAX_RULE_BYTES {
         let problem = format!("the rule is longer than {MAX_RULE_BYTES} bytes");
@@ -70,12 +70,12 @@ fn uses_or(tree: &Json) -> bool {
     }
 }
 
-/// Comparisons of paths that one rule may cost, each of up to [`PATH_BYTES_COMPARED`]: a tenth of a
-/// second. A rule at every other limit stays below it; one that repeats its keys thousands of times
+/// The most comparisons of paths for a rule, each of up to [`PATH_BYTES_COMPARED`]: a tenth of a
+/// second. A rule at every other limit stays below; a rule with keys repeated thousands of times
 /// over a large `$or` does not.
 const MAX_PATH_COMPARISONS: usize = 20_000_000;
 
-/// Bytes of two paths that count as one comparison.
+/// Bytes of two paths in a single comparison.
 const PATH_BYTES_COMPARED: usize = 256;
 
 /// One way to read a rule.
@@ -201,7 +201,8 @@ impl Reading {
         Ok(product)
     }
 
-    /// Sets the field in every sub-rule; a later definition of a path replaces an earlier one.
+    /// Sets the field in every sub-rule; a later definition of a path replaces the earlier
+    /// definition.
     fn with_field(&mut self, mut partial: Partial, field: &Field) -> Result<Partial, Error> {
         for fields in &mut partial {
             self.path_comparisons += fields.len() * (1 + field.path.len() / PATH_BYTES_COMPARED);
