@@ -1,4 +1,4 @@
-//! Many batches changed at once, by what they are and not by their numbers.
+//! Many batches changed at once, by a filter and not by number.
 
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::{BatchState, Dataset};
@@ -7,38 +7,38 @@ use jiff::Timestamp;
 
 use crate::{Engine, Error};
 
-/// The most batches that one call changes: a second or two of work, in transactions of
-/// [`BATCHES_CHANGED_MAX`] between which others get their turn.
+/// The most batches changed by a call: a second or two of work, in transactions of
+/// [`BATCHES_CHANGED_MAX`], with room for other work in between.
 pub const BULK_MAX: usize = 10_000;
 
-/// Pages that one call reads over again because somebody else removed a batch of them meanwhile.
+/// Pages that a call reads again because somebody else removed a batch of the page meanwhile.
 const TRIES_MAX: usize = 10;
 
-/// Which batches of the version that is seen to change; all conditions must hold.
+/// Which batches of the visible version to change; all conditions must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BatchFilter {
-    /// Those in this state.
+    /// Batches in the state.
     pub state: Option<BatchState>,
-    /// Those that were accepted at or after this moment.
+    /// Batches accepted at or after the moment.
     pub from: Option<Timestamp>,
-    /// Those that were accepted before this moment.
+    /// Batches accepted before the moment.
     pub until: Option<Timestamp>,
 }
 
-/// What a change by a filter did.
+/// The outcome of a change by a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Changed {
-    /// How many batches it changed.
+    /// The number of changed batches.
     pub count: usize,
-    /// Whether there are more; the same call again goes on with them.
+    /// Whether more batches follow; the same call again goes on with the next batches.
     pub more: bool,
 }
 
 impl Engine {
-    /// Suspends, restores or deletes the batches that a filter selects, the oldest first, up to
-    /// [`BULK_MAX`]. Those that are as wanted already are passed over, so the same call goes on where
-    /// this one ended, also after a crash: each transaction is whole. [`Error::NotFound`] when there is
-    /// no such dataset.
+    /// Suspends, restores or deletes the batches selected by a filter, the oldest first, up to
+    /// [`BULK_MAX`]. Batches already in the wanted state are passed over, so the same call again
+    /// goes on after the last changed batch, also after a crash: each transaction is whole.
+    /// [`Error::NotFound`] when there is no such dataset.
     pub async fn change_matching(
         &self,
         workspace: WorkspaceId,
@@ -54,7 +54,7 @@ impl Engine {
         let mut changed = Changed { count: 0, more: false };
         let mut tries = 0;
         loop {
-            // What was changed is not selected any more, so each page is the first one.
+            // A changed batch is not selected any more, so each page is the first page.
             let limit = BATCHES_CHANGED_MAX.min(BULK_MAX - changed.count);
             let query = BatchQuery {
                 state,
@@ -85,7 +85,7 @@ impl Engine {
     }
 }
 
-/// The state of the batches that a change is about; `None` when it is about none.
+/// The state of the batches to change; `None` when the change applies to no batch.
 fn state_to_change(asked: Option<BatchState>, change: BatchChange) -> Option<Option<BatchState>> {
     let wanted = match change {
         BatchChange::Suspend => BatchState::Active,

@@ -18,35 +18,35 @@ pub use bulk::{BULK_MAX, BatchFilter, Changed};
 pub use search::{FOUND_BYTES_MAX, Found, Search};
 pub use trash::{TRASH_DAYS, purged_at};
 
-/// What a caller asks a new dataset to be.
+/// A caller's settings for a new dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatasetDraft {
-    /// The project that it shall be in.
+    /// The project of the dataset.
     pub project: ProjectId,
-    /// Its name.
+    /// The name of the dataset.
     pub name: String,
-    /// The folder that it shall be in.
+    /// The folder of the dataset.
     pub folder: Option<FolderId>,
-    /// Which earlier versions stay.
+    /// The earlier versions to keep.
     pub keep: VersionsKept,
 }
 
-/// A change of a dataset's settings; `None` leaves what is there.
+/// A change of a dataset's settings; `None` leaves the present value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DatasetPatch {
-    /// The revision that is to be changed; `None` for any.
+    /// The revision to change; `None` for any.
     pub if_revision: Option<u32>,
-    /// The new name, which its source gets too.
+    /// The new name, also for the dataset's source.
     pub name: Option<String>,
     /// The new folder; `Some(None)` for the top of the project.
     pub folder: Option<Option<FolderId>>,
-    /// Which earlier versions stay from now on.
+    /// The earlier versions to keep from now on.
     pub keep: Option<VersionsKept>,
-    /// How its columns are shown from now on.
+    /// How the columns are shown from now on.
     pub columns: Option<Columns>,
 }
 
-/// Checks and tidies a name that must say something.
+/// Checks and tidies a name that must not be empty.
 pub fn check_given_name(name: &str) -> Result<String, String> {
     if name.trim().is_empty() {
         return Err("must not be blank".to_owned());
@@ -67,7 +67,7 @@ fn check_keep(keep: &VersionsKept) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is wrong when a folder that a caller named is not there.
+/// The error for a named folder that is not there.
 fn folder_at_fault(error: Error, field: &str) -> Error {
     match error {
         Error::NotFound(Entity::Folder) => {
@@ -93,14 +93,14 @@ impl Engine {
         made.map_err(|error| folder_at_fault(error.into(), "folder"))
     }
 
-    /// A dataset of whichever project. [`Error::NotFound`] when the workspace has no such one.
+    /// A dataset of any project. [`Error::NotFound`] when the workspace has no such dataset.
     pub async fn dataset(&self, workspace: WorkspaceId, id: DatasetId) -> Result<Dataset, Error> {
         let found = self.store().find_dataset(workspace, id).await?;
         found.ok_or(Error::NotFound(Entity::Dataset))
     }
 
-    /// Changes a dataset's settings, wholly or not at all. [`Error::Invalid`] names the member of the
-    /// patch at fault; [`Error::Stale`] is for another revision than the wanted one.
+    /// Changes a dataset's settings, wholly or not at all. [`Error::Invalid`] names the member of
+    /// the patch at fault; [`Error::Stale`] is for another revision than wanted.
     pub async fn update_dataset(
         &self,
         workspace: WorkspaceId,
@@ -136,7 +136,7 @@ impl Engine {
         Ok(self.store().change_batches(workspace, project, dataset, changes, now).await?)
     }
 
-    /// Shows an earlier version again. [`Error::NotFound`] when it is not kept any more.
+    /// Shows an earlier version again. [`Error::NotFound`] for a version that is not kept any more.
     pub async fn restore_version(
         &self,
         workspace: WorkspaceId,
@@ -149,8 +149,8 @@ impl Engine {
         self.dataset(workspace, dataset).await
     }
 
-    /// Removes an earlier version with its rows. [`Error::NotFound`] when it is not kept any more;
-    /// [`Error::Conflict`] for the version that is seen.
+    /// Removes an earlier version with its rows. [`Error::NotFound`] for a version that is not kept
+    /// any more; [`Error::Conflict`] for the visible version.
     pub async fn delete_version(
         &self,
         workspace: WorkspaceId,
@@ -170,7 +170,7 @@ impl Engine {
         made.map_err(|error| folder_at_fault(error.into(), "parent"))
     }
 
-    /// A folder of whichever project. [`Error::NotFound`] when the workspace has no such one.
+    /// A folder of any project. [`Error::NotFound`] when the workspace has no such folder.
     pub async fn folder(&self, workspace: WorkspaceId, id: FolderId) -> Result<Folder, Error> {
         let found = self.store().find_folder(workspace, id).await?;
         found.ok_or(Error::NotFound(Entity::Folder))

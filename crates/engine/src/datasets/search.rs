@@ -6,37 +6,38 @@ use hookyard_store::{PAGE_BYTES_MAX, RowLimit, RowQuery};
 use crate::work::Share;
 use crate::{Engine, Error};
 
-/// The most bytes of the cells that one search returns, unless it is a single row: an answer is in
+/// The most bytes of the cells returned by a search, but for a single larger row: an answer is in
 /// memory whole.
 pub const FOUND_BYTES_MAX: u64 = PAGE_BYTES_MAX as u64;
 
-/// Rows that one search looks at: a second or so, if they are large.
+/// The most rows a search looks at: a second or so of work for large rows.
 const SEARCHED_ROWS_MAX: usize = 20_000;
 
-/// Bytes of the cells that one search looks at.
+/// The most bytes of the cells a search looks at.
 const SEARCHED_BYTES_MAX: u64 = 64 << 20;
 
-/// Pages that one search reads, for where most rows are suspended or out of the range of time.
+/// The most pages a search reads, for datasets with most rows suspended or out of the range of
+/// time.
 const PAGES_MAX: usize = 100;
 
-/// How much is read at a time, so that a search holds little and others get their turn.
+/// The size of a read, so that a search holds little memory and others get a turn.
 const PAGE: RowLimit = RowLimit { rows: 1_000, bytes: 4 << 20 };
 
 /// Which rows of a dataset to return.
 #[derive(Debug, Clone)]
 pub struct Search {
-    /// Which rows to look at, and from where on.
+    /// Which rows to look at, and the row to start at.
     pub query: RowQuery,
-    /// What the cells must meet.
+    /// The filter for the cells.
     pub filter: Option<Filter>,
     /// The most rows to return, at least 1.
     pub limit: usize,
 }
 
-/// What a search found.
+/// The result of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// The version that the rows are of.
+    /// The version of the rows.
     pub version: VersionId,
     /// The rows.
     pub rows: Vec<Row>,
@@ -45,9 +46,9 @@ pub struct Found {
 }
 
 impl Engine {
-    /// Searches rows of a dataset, in the order of their batches. One search does a bounded amount of
-    /// work: it may return few rows, or none, and say where to search on. [`Error::NotFound`] when the
-    /// version that it asks for is not kept any more.
+    /// Searches rows of a dataset, in the order of their batches. A search does a bounded amount of
+    /// work: the result may have few rows, or none, and a place to search on from.
+    /// [`Error::NotFound`] when the wanted version is not kept any more.
     pub async fn search_rows(&self, dataset: &Dataset, search: &Search) -> Result<Found, Error> {
         let Dataset { id, workspace, project, .. } = *dataset;
         let mut query = search.query;
@@ -90,7 +91,7 @@ struct Hits {
 /// How far a page was looked at.
 enum Taken {
     All,
-    /// Up to this batch.
+    /// Up to a batch.
     UpTo(BatchId),
 }
 
@@ -108,7 +109,7 @@ impl Hits {
             let (batch, bytes) = (row.batch, row.cell.len() as u64);
             self.searched += 1;
             self.searched_bytes += bytes;
-            // A damaged row may be what is searched for.
+            // A damaged row may match the search.
             let matches = |filter: &Filter| row.damaged || filter.matches(&row.cell);
             if search.filter.as_ref().is_none_or(matches) {
                 if let Some(last) = last.or_else(|| self.rows.last().map(|row| row.batch))

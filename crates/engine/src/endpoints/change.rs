@@ -9,11 +9,11 @@ use super::patch::{FieldNames, Patch};
 use super::subscriptions::{RequestedSubscription, resolve};
 use crate::Error;
 
-/// The longest name, in characters. Newer clients refuse to read a longer one
+/// The longest name, in characters. Newer clients refuse to read longer text
 /// (docs/spec/ultracart.md#webhook).
 const NAME_CHARS_MAX: usize = 80;
 
-/// The longest note, in characters. Newer clients refuse to read a longer one
+/// The longest note, in characters. Newer clients refuse to read longer text
 /// (docs/spec/ultracart.md#webhook).
 const COMMENTS_CHARS_MAX: usize = 2_000;
 
@@ -23,11 +23,11 @@ const USERNAME_DIGITS: usize = 16;
 /// Hexadecimal digits of a generated password: 128 bits (docs/spec/ultracart.md#choices).
 const PASSWORD_DIGITS: usize = 32;
 
-/// What a caller asks of a new or a present endpoint; `None` and [`Patch::Keep`] leave what is
-/// there, or the default.
+/// A caller's settings for a new or a present endpoint; `None` and [`Patch::Keep`] leave the
+/// present value, or the default.
 #[derive(Debug, Clone)]
 pub struct EndpointChange {
-    /// What the caller calls these values.
+    /// The caller's names of the values.
     pub names: &'static FieldNames,
     /// The target.
     pub url: Option<String>,
@@ -35,12 +35,12 @@ pub struct EndpointChange {
     pub name: Patch<String>,
     /// The note for people.
     pub comments: Patch<String>,
-    /// How deliveries prove who sent them.
+    /// How deliveries prove the sender.
     pub auth: Option<AuthKind>,
-    /// The user of basic authentication. Empty: one is made when it is needed, unless
+    /// The user of basic authentication. Empty: a user is made when needed, unless
     /// `basic_as_given`.
     pub basic_username: Option<String>,
-    /// The password of basic authentication. Empty: one is made when it is needed, unless
+    /// The password of basic authentication. Empty: a password is made when needed, unless
     /// `basic_as_given`.
     pub basic_password: Option<Secret>,
     /// Whether an empty user or password is meant: many receivers take a key as the user and look at
@@ -62,14 +62,14 @@ pub struct EndpointChange {
     pub disabled: Option<bool>,
     /// The complete new set of subscriptions.
     pub subscriptions: Option<Vec<RequestedSubscription>>,
-    /// Change only this revision; `None` changes whichever is the newest.
+    /// The only revision to change; `None` changes the newest.
     pub if_revision: Option<u32>,
-    /// What only the native API can say.
+    /// Options of the native API alone.
     pub options: OptionsChange,
 }
 
 impl EndpointChange {
-    /// The bytes of all rules that it sets.
+    /// The bytes of all rules in the change.
     pub(super) fn rule_bytes(&self) -> usize {
         let bytes = |subscription: &RequestedSubscription| match &subscription.rule {
             Patch::Set(rule) => rule.len(),
@@ -111,7 +111,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Whether every event that is wanted is of the one category that carries no customer data
+    /// Whether every subscribed event type is of the only category without customer data
     /// (docs/spec/ultracart.md#choices).
     pub(super) fn is_items_only(&self, catalogue: &Catalogue) -> bool {
         self.subscriptions.iter().filter(|subscription| subscription.active).all(|subscription| {
@@ -186,8 +186,8 @@ impl Draft {
     }
 }
 
-/// A part of basic authentication after a change; an empty one is absent unless it is meant. One that
-/// is there and was meant to be empty stays.
+/// A part of basic authentication after a change; an empty part is absent unless meant. A present
+/// part that was meant to be empty stays.
 fn after<T>(
     change: Option<T>,
     old: Option<T>,
@@ -200,7 +200,7 @@ fn after<T>(
     }
 }
 
-/// Empty credentials of the other kinds are absent ones.
+/// Treats empty credentials of the other kinds as absent.
 fn drop_empty(settings: &mut EndpointSettings) {
     settings.iam_access_key.take_if(|text| text.is_empty());
     settings.iam_secret_key.take_if(|secret| secret.expose().is_empty());

@@ -7,7 +7,7 @@ use crate::quotas::Counted;
 use crate::{Engine, Error};
 
 impl Engine {
-    /// Registers an endpoint. [`Error::Invalid`] names the value that cannot be used.
+    /// Registers an endpoint. [`Error::Invalid`] names the unusable value.
     pub async fn create_endpoint(
         &self,
         workspace: WorkspaceId,

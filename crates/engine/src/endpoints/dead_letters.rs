@@ -6,14 +6,14 @@ use hookyard_store::{DeadLetter, DeadLetterQuery, DeadLetters, Entity};
 
 use crate::{Engine, Error};
 
-/// A dead letter with the attempt that was its last.
+/// A dead letter with its last attempt.
 #[derive(Debug, Clone)]
 pub struct DeadLetterDetail {
     /// The dead letter.
     pub letter: DeadLetter,
-    /// Its event; `None` when the journal does not have it any more.
+    /// The dead letter's event; `None` once the journal has removed the event.
     pub event: Option<Arc<Event>>,
-    /// The attempt; `None` when the log does not have it any more.
+    /// The last attempt; `None` once the log has removed the attempt.
     pub last_attempt: Option<Attempt>,
 }
 
@@ -29,7 +29,7 @@ impl Engine {
         Ok(self.store.dead_letters(workspace, endpoint, query).await?)
     }
 
-    /// The dead letter of one event. [`Error::NotFound`] when there is none, or no such endpoint.
+    /// The dead letter of an event. [`Error::NotFound`] when there is none, or no such endpoint.
     pub async fn dead_letter(
         &self,
         workspace: WorkspaceId,
@@ -46,8 +46,8 @@ impl Engine {
         Ok(DeadLetterDetail { letter, event, last_attempt })
     }
 
-    /// Queues dead letters again, behind everything else that is queued; how many. One that is named
-    /// and not there is [`Error::NotFound`].
+    /// Queues dead letters again, behind the rest of the queue. Returns the number of dead letters;
+    /// [`Error::NotFound`] for a named dead letter that is not there.
     pub async fn redeliver_dead_letters(
         &self,
         workspace: WorkspaceId,
@@ -58,7 +58,8 @@ impl Engine {
         found(which, count)
     }
 
-    /// Forgets dead letters; how many. One that is named and not there is [`Error::NotFound`].
+    /// Forgets dead letters. Returns their number; [`Error::NotFound`] for a named dead letter that
+    /// is not there.
     pub async fn drop_dead_letters(
         &self,
         workspace: WorkspaceId,

@@ -6,8 +6,8 @@ use super::patch::TRIES_MAX;
 use crate::{Engine, Error};
 
 impl Engine {
-    /// Removes an endpoint with its queue; the answer is what it was. [`Error::NotFound`] when there
-    /// is none, [`Error::Stale`] when it is not the revision that the caller named.
+    /// Removes an endpoint with its queue; returns the removed endpoint. [`Error::NotFound`] when
+    /// there is no such endpoint, [`Error::Stale`] for another revision than the caller named.
     pub async fn delete_endpoint(
         &self,
         workspace: WorkspaceId,
@@ -27,8 +27,8 @@ impl Engine {
         Ok(EndpointView { endpoint, state })
     }
 
-    /// Removes the endpoint with exactly this target; of several, the one with the lowest number
-    /// (docs/spec/ultracart.md#choices). [`Error::NotFound`] when there is none.
+    /// Removes the endpoint with exactly the target `url`; of several, the endpoint with the lowest
+    /// number (docs/spec/ultracart.md#choices). [`Error::NotFound`] without such an endpoint.
     pub async fn delete_endpoint_by_url(
         &self,
         workspace: WorkspaceId,
@@ -39,7 +39,7 @@ impl Engine {
             let endpoints = self.store.endpoints(workspace).await?;
             let found = endpoints.iter().find(|endpoint| endpoint.settings.url == url);
             let found = found.ok_or(Error::NotFound(Entity::Endpoint))?;
-            // If it changed meanwhile, it may have another target now.
+            // An endpoint changed meanwhile may have another target now.
             match self.delete_endpoint(workspace, found.id, Some(found.revision)).await {
                 Err(Error::Stale { .. }) if tries < TRIES_MAX => tries += 1,
                 result => return result,

@@ -6,8 +6,9 @@ use hookyard_store::Actor;
 use crate::{Engine, Error};
 
 impl Engine {
-    /// Disables an endpoint for a reason of Hookyard's own; what it is then. `None` when it changed
-    /// meanwhile, is gone or is disabled already: then the reason is not about what it is now.
+    /// Disables an endpoint for a reason of Hookyard's own. Returns the disabled endpoint. `None`
+    /// when the endpoint changed meanwhile, is gone or is disabled already: then the reason is not
+    /// about the endpoint as it is now.
     pub(crate) async fn disable_endpoint(
         &self,
         endpoint: &Endpoint,

@@ -7,19 +7,19 @@ use hookyard_core::model::{Endpoint, QueueState};
 use super::EndpointView;
 use crate::{Engine, Error};
 
-/// What endpoints are sorted by.
+/// A value to sort endpoints by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SortField {
-    /// The target, by its characters.
+    /// The target, by characters.
     Url,
     /// Enabled before disabled.
     Disabled,
 }
 
-/// One part of an order.
+/// A part of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SortKey {
-    /// What is compared.
+    /// The value to compare.
     pub field: SortField,
     /// Whether the highest come first.
     pub descending: bool,
@@ -44,9 +44,9 @@ impl SortKey {
 /// Which endpoints to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListQuery {
-    /// The order; endpoints that are equal in it come by number.
+    /// The order; equal endpoints come by number.
     pub sort: Vec<SortKey>,
-    /// Leave out this many.
+    /// The number of endpoints to skip.
     pub offset: usize,
     /// The most endpoints to return.
     pub limit: usize,
@@ -82,7 +82,7 @@ impl Engine {
         Ok(EndpointPage { endpoints, total })
     }
 
-    /// An endpoint with where its queue stands now.
+    /// An endpoint with the present state of its queue.
     pub(super) async fn view(
         &self,
         workspace: WorkspaceId,

@@ -9,8 +9,8 @@ use super::request::{contains, cut};
 use crate::work::{DEFLATE_RATIO_MAX, Share};
 use crate::{Engine, Error};
 
-/// The most attempts whose requests one search makes again, unless the caller says less. Each may be
-/// 900,000 bytes, so this is already seconds of work in the worst case.
+/// The most attempts whose requests a search makes again, unless the caller sets a lower limit. A
+/// request has up to 900,000 bytes, so the worst case already takes seconds.
 pub const ATTEMPTS_SEARCHED_MAX: usize = 2_000;
 
 /// How many attempts a search reads at a time.
@@ -19,17 +19,18 @@ const SEARCH_PAGE: usize = 100;
 /// Which attempts to list. All conditions must hold.
 #[derive(Debug, Clone)]
 pub struct LogQuery {
-    /// What the store can judge, with the page wanted. Its `event_type` is set from `event`.
+    /// The conditions for the store, with the page wanted. The search sets `event_type` from
+    /// `event`.
     pub attempts: AttemptQuery,
-    /// With exactly this request id.
+    /// The exact request id.
     pub request_id: Option<String>,
-    /// Carried an event of the type with this name.
+    /// The name of the type of an event in the request.
     pub event: Option<String>,
-    /// This text is in the request's body.
+    /// A text in the request's body.
     pub request: Option<String>,
-    /// What the caller calls `request`, for the error that asks for a narrower range.
+    /// The caller's name of `request`, for the error that asks for a narrower range.
     pub request_field: &'static str,
-    /// The most attempts whose requests are searched.
+    /// The most requests to search.
     pub searched_max: usize,
 }
 
@@ -38,28 +39,28 @@ pub struct LogQuery {
 pub struct LogPage {
     /// The attempts.
     pub attempts: Vec<Attempt>,
-    /// Whether older ones match too.
+    /// Whether older attempts match too.
     pub more: bool,
 }
 
-/// One attempt with the request that it made.
+/// An attempt with its request.
 #[derive(Debug, Clone)]
 pub struct AttemptDetail {
     /// The attempt.
     pub attempt: Attempt,
-    /// The request's body; `None` when some of what it was made of is gone.
+    /// The request's body; `None` when a part of its origin is gone.
     pub request: Option<SentRequest>,
 }
 
-/// The body of a request as the log shows it.
+/// The body of a request as shown in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentRequest {
-    /// The body before its content encoding, its first
-    /// [`REQUEST_CHARS_MAX`](super::REQUEST_CHARS_MAX) characters.
+    /// The body before content encoding, the first [`REQUEST_CHARS_MAX`](super::REQUEST_CHARS_MAX)
+    /// characters.
     pub text: String,
-    /// Its content encoding.
+    /// The content encoding.
     pub encoding: ContentEncoding,
-    /// Its size as it went out, in bytes.
+    /// The size as sent, in bytes.
     pub bytes: usize,
 }
 
@@ -94,8 +95,8 @@ impl Engine {
         self.listed(workspace, id, query.attempts).await
     }
 
-    /// A page of the log as it is, however many pages of the store that takes: callers who count
-    /// what they leave out need all of it.
+    /// A page of the log, from as many pages of the store as needed: a caller who counts skipped
+    /// attempts needs the whole page.
     async fn listed(
         &self,
         workspace: WorkspaceId,
@@ -116,7 +117,7 @@ impl Engine {
         }
     }
 
-    /// One attempt with its request; `None` when the endpoint has none with this id.
+    /// An attempt with its request; `None` when the endpoint has no attempt with the id.
     /// [`Error::NotFound`] when there is no such endpoint.
     pub async fn attempt_detail(
         &self,
@@ -149,7 +150,7 @@ impl Engine {
     }
 }
 
-/// Whether an attempt that was found by its id meets the other conditions.
+/// Whether an attempt found by id meets the other conditions.
 fn satisfies(attempt: &Attempt, query: &AttemptQuery) -> bool {
     let AttemptQuery {
         from,
@@ -193,12 +194,12 @@ impl<'a> Search<'a> {
         Self { engine, endpoint, catalogue, text, senders: HashMap::new() }
     }
 
-    /// The page that a query asks for, of the attempts whose request has the text.
+    /// The query's page of the attempts with the text in the request.
     async fn page(&mut self, query: LogQuery) -> Result<LogPage, Error> {
         let AttemptQuery { mut offset, limit, .. } = query.attempts;
         let mut read =
             AttemptQuery { offset: 0, limit: SEARCH_PAGE, brief: true, ..query.attempts };
-        // What is logged during the search would shift its pages.
+        // Attempts logged during the search would shift the pages.
         let now = self.engine.clock.now();
         read.until = Some(read.until.map_or(now, |until| until.min(now)));
         let mut page = LogPage::default();

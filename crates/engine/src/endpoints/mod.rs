@@ -1,6 +1,6 @@
 //! Managing endpoints: validate, store, put the new matcher in place.
 //!
-//! Each file is one operation, as a method of [`Engine`](crate::Engine); `patch`, `change`,
+//! Each file is an operation, as a method of [`Engine`](crate::Engine); `patch`, `change`,
 //! `subscriptions` and `target` hold the rules that creating and updating share
 //! (docs/spec/ultracart.md#writing, docs/spec/ultracart.md#choices).
 
@@ -41,16 +41,16 @@ use std::sync::Arc;
 
 use hookyard_core::model::{Endpoint, QueueState};
 
-/// An endpoint and where its queue stands.
+/// An endpoint and the state of its queue.
 #[derive(Debug, Clone)]
 pub struct EndpointView {
     /// The endpoint.
     pub endpoint: Arc<Endpoint>,
-    /// Where its queue stands.
+    /// The state of the endpoint's queue.
     pub state: QueueState,
 }
 
-/// What the tests of the operations share.
+/// Shared parts of the operations' tests.
 #[cfg(test)]
 mod test_names {
     use super::{FieldNames, Patch, RequestedSubscription};

@@ -1,5 +1,6 @@
-//! Secrets stay with the origin that they were given for: an endpoint whose URL gets another one
-//! forgets them, or whoever may change endpoints could have them sent anywhere.
+//! Secrets stay with the origin of the URL at the time. An endpoint whose URL gets another origin
+//! forgets its secrets; otherwise anybody with the right to change endpoints could have the secrets
+//! sent anywhere.
 
 use hookyard_core::model::{AuthKind, DATASET_SCHEME, EndpointSettings, Secret};
 use url::Url;
@@ -7,11 +8,11 @@ use url::Url;
 use super::EndpointChange;
 use crate::Error;
 
-/// What is said of a secret that was forgotten and not given anew.
+/// The error text for a forgotten secret that the change does not give anew.
 const ANEW: &str = "must be given anew in the same request: the URL has another origin (scheme, host \
                     or port), and a secret stays with the origin that it was given for";
 
-/// What was forgotten, where something was.
+/// The forgotten secrets, if any.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Forgotten {
     moved: bool,
@@ -20,8 +21,8 @@ pub(super) struct Forgotten {
 }
 
 impl Forgotten {
-    /// Takes out of the settings what a change must not carry to another origin. The keys that
-    /// deliveries are signed with are never sent, and stay.
+    /// Removes from the settings the secrets that a change must not carry to another origin.
+    /// Signing keys are never sent, and stay.
     pub(super) fn forget(settings: &mut EndpointSettings, change: &EndpointChange) -> Self {
         let url = change.url.as_deref();
         if url.is_none_or(|url| is_same_origin(&settings.url, url)) {
@@ -40,8 +41,8 @@ impl Forgotten {
         }
     }
 
-    /// Asks for what was forgotten, where the endpoint needs it and the change does not bring it. A
-    /// password that an answer can show is made anew instead.
+    /// Asks for the forgotten secrets needed by the endpoint and missing in the change. A password
+    /// that an answer can show is made anew instead.
     pub(super) fn ask(self, before: AuthKind, change: &EndpointChange) -> Result<(), Error> {
         let kind = change.auth.unwrap_or(before);
         let lacks = |secret: &Option<Secret>| {
@@ -59,7 +60,7 @@ impl Forgotten {
         Ok(())
     }
 
-    /// Says why a secret is missing that the caller saw no reason to give.
+    /// Explains a missing secret that the caller saw no reason to give.
     pub(super) fn explain(self, error: Error) -> Error {
         match error {
             Error::Invalid { field, message } if self.moved && message == "is required" => {
@@ -70,8 +71,8 @@ impl Forgotten {
     }
 }
 
-/// Whether two targets are of one origin: scheme, host and port (RFC 6454). What cannot be read is of
-/// none, and all datasets are of one: nothing is sent to them.
+/// Whether two targets are of one origin: scheme, host and port (RFC 6454). An unreadable target
+/// has no origin. All datasets have the same origin: nothing is sent to a dataset.
 fn is_same_origin(left: &str, right: &str) -> bool {
     let is_dataset = |url: &str| url.starts_with(DATASET_SCHEME);
     if left == right || is_dataset(left) && is_dataset(right) {

@@ -1,4 +1,4 @@
-//! What an endpoint's owner decides through the native API alone.
+//! Options of an endpoint that only the native API can set.
 
 use hookyard_core::entropy::Entropy;
 use hookyard_core::model::{
@@ -13,17 +13,17 @@ use super::patch::Patch;
 use super::signing::OVERLAP_DEFAULT;
 use crate::Error;
 
-/// The most custom headers of an endpoint, and their bytes together: with ours they must fit the
-/// 8 KiB that common servers read.
+/// The most custom headers of an endpoint, and the most bytes of all together: with Hookyard's
+/// headers, all must fit the 8 KiB read by common servers.
 const HEADERS_MAX: usize = 20;
 const HEADERS_BYTES_MAX: usize = 4 << 10;
 
 /// The longest token, client id, client secret and scope, in bytes: tokens go into a header, and
-/// servers commonly read 8 KiB of those.
+/// servers commonly read 8 KiB of headers.
 const CREDENTIAL_BYTES_MAX: usize = 4 << 10;
 
-/// Header names that no endpoint may set: those of the connection and the message (RFC 9110, 9112),
-/// ours, and those with credentials, which have settings of their own.
+/// Header names that no endpoint may set: headers of the connection and the message (RFC 9110,
+/// 9112), Hookyard's headers, and headers with credentials, which have separate settings.
 const RESERVED: [&str; 26] = [
     "accept-encoding",
     "authorization",
@@ -53,24 +53,24 @@ const RESERVED: [&str; 26] = [
     "x-ultracart-request-id",
 ];
 
-/// Starts of header names that are reserved.
+/// Reserved starts of header names.
 const RESERVED_STARTS: [&str; 5] = ["proxy-", "sec-", "webhook-", "svix-", "x-hookyard-"];
 
-/// What a caller asks of the options; `None` and [`Patch::Keep`] leave what is there.
+/// A caller's change of the options; `None` and [`Patch::Keep`] leave the present value.
 #[derive(Debug, Clone, Default)]
 pub struct OptionsChange {
-    /// The secret to sign with. A present one goes on signing for a day. Without one, a new endpoint
-    /// gets one that is made for it.
+    /// The secret to sign with. A present secret goes on signing for a day. A new endpoint without
+    /// a given secret gets a generated secret.
     pub signing_secret: Option<Secret>,
-    /// What the names of the signature's headers start with.
+    /// The start of the names of the signature's headers.
     pub signing_prefix: Option<String>,
-    /// The complete new set of custom headers. A header whose value is `None` keeps the value it
-    /// has.
+    /// The complete new set of custom headers. A header whose value is `None` keeps the present
+    /// value.
     pub headers: Option<Vec<CustomHeader>>,
     /// The `Content-Encoding` of deliveries.
     pub encoding: Option<ContentEncoding>,
-    /// Authentication that the UltraCart API does not know. A secret that is `None` stays what it
-    /// is.
+    /// Authentication that the UltraCart API does not know. A secret of `None` keeps the present
+    /// secret.
     pub auth: Patch<NativeAuth>,
     /// Whether any certificate is taken for the receiver's.
     pub danger_accept_invalid_certs: Option<bool>,
@@ -80,7 +80,7 @@ pub struct OptionsChange {
     pub rate_limit: Patch<RateLimit>,
     /// How many bundles may be in flight at once.
     pub concurrency: Option<u32>,
-    /// Where in an event's object its key is.
+    /// The place of the ordering key in an event's object.
     pub order_key: Patch<String>,
 }
 
@@ -160,8 +160,9 @@ fn with_kept_values(mut headers: Vec<CustomHeader>, before: &[CustomHeader]) -> 
     headers
 }
 
-/// A secret stays only with the kind it belongs to, and a client's only at its token endpoint: else
-/// whoever may change an endpoint could have it sent to themselves.
+/// A secret stays only with its kind of authentication, and a client secret only with the same
+/// token endpoint. Otherwise anybody with the right to change endpoints could have the secret sent
+/// to another server.
 fn changed_auth(patch: Patch<NativeAuth>, before: Option<NativeAuth>) -> Option<NativeAuth> {
     let mut after = patch.apply(before.clone())?;
     match (&mut after, before) {

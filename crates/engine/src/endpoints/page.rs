@@ -10,11 +10,11 @@ use crate::{Engine, Error};
 /// Which endpoints to list, by number. All conditions must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PageQuery {
-    /// Whose target contains this text.
+    /// A text in the target.
     pub url: Option<String>,
-    /// Whose name contains this text.
+    /// A text in the name.
     pub name: Option<String>,
-    /// That are disabled, or are not.
+    /// Disabled endpoints only, or enabled endpoints only.
     pub disabled: Option<bool>,
     /// With a higher number.
     pub after: Option<EndpointId>,
@@ -34,7 +34,8 @@ impl PageQuery {
     }
 }
 
-/// What an endpoint has in a page beyond its texts: names of members, numbers and moments.
+/// The bytes of an endpoint in a page beyond the endpoint's texts: names of members, numbers and
+/// moments.
 const ENDPOINT_BYTES: usize = 1_024;
 
 /// The same of a subscription.
@@ -69,8 +70,8 @@ pub(super) fn subscription_bytes(subscription: &Subscription) -> usize {
 }
 
 impl Engine {
-    /// The workspace's endpoints that a query selects, numbers ascending, and whether more follow. A page
-    /// ends at its limit or at [`PAGE_BYTES_MAX`], and always has its first endpoint.
+    /// The workspace's endpoints selected by a query, numbers ascending, and whether more follow. A
+    /// page ends at its limit or at [`PAGE_BYTES_MAX`], and always has a first endpoint.
     pub async fn endpoints_page(
         &self,
         workspace: WorkspaceId,
@@ -87,7 +88,7 @@ impl Engine {
         Ok((views.map(|(endpoint, state)| EndpointView { endpoint, state }).collect(), more))
     }
 
-    /// One endpoint with where its queue stands. [`Error::NotFound`] when there is none.
+    /// An endpoint with the state of its queue. [`Error::NotFound`] when there is no such endpoint.
     pub async fn endpoint_view(
         &self,
         workspace: WorkspaceId,
@@ -97,7 +98,7 @@ impl Engine {
         self.view(workspace, endpoint).await
     }
 
-    /// An endpoint that must be there.
+    /// An endpoint, or [`Error::NotFound`].
     pub(super) async fn existing(
         &self,
         workspace: WorkspaceId,

@@ -11,36 +11,36 @@ use crate::rules::Single;
 use crate::work::Share;
 use crate::{Engine, Error};
 
-/// The most events of the sample that a reflow shows: a bundle of the default size.
+/// The most events of a reflow's sample: a bundle of the default size.
 const SAMPLE_EVENTS_MAX: usize = 100;
 
-/// No more than this many events are looked at for a sample when a rule wants few of them.
+/// The most events looked at for a sample, for a rule that matches few events.
 const SAMPLE_SEARCHED_MAX: usize = 1_000;
 
 /// How many events a sample reads at a time.
 const SAMPLE_PAGE: usize = 10;
 
-/// No more is read for a sample once this many bytes of objects are there: more than any request
-/// holds.
+/// The bytes of objects after which a sample reads no further: more than any request holds.
 const SAMPLE_BYTES_MAX: usize = 1 << 20;
 
-/// What a reflow did.
+/// The outcome of a reflow.
 #[derive(Debug, Clone)]
 pub struct Reflowed {
     /// The endpoint.
     pub endpoint: Arc<Endpoint>,
     /// The event type.
     pub event_type: EventTypeId,
-    /// Whether the history is queued, by this reflow or by an earlier one that is still under way.
+    /// Whether the history is queued, by this reflow or by an earlier reflow still under way.
     /// `false`: the endpoint is disabled.
     pub queued: bool,
 }
 
 impl Engine {
     /// Queues the history of an event type for an endpoint again: the events that match the
-    /// subscription's rule as it is now. `field` is what the caller calls the name of the event type.
-    /// [`Error::Invalid`] when there is no such type, it has no reflow, the endpoint does not
-    /// subscribe to it (docs/spec/ultracart.md#choices), or its rule cannot be read.
+    /// subscription's present rule. `field` is the caller's name for the name of the event type.
+    /// [`Error::Invalid`] when there is no such type, the type has no reflow, the endpoint does not
+    /// subscribe to the type (docs/spec/ultracart.md#choices), or the subscription's rule cannot be
+    /// read.
     pub async fn reflow_endpoint(
         &self,
         workspace: WorkspaceId,
@@ -62,8 +62,8 @@ impl Engine {
         Ok(Reflowed { endpoint, event_type, queued })
     }
 
-    /// An event that cannot be searched is left out, and counted in the log: publishing would refuse
-    /// it under this rule, and it stays in the journal.
+    /// An event that cannot be searched is left out, and counted in the log: publishing would
+    /// refuse the event under the rule. The event stays in the journal.
     async fn reflow_history(
         &self,
         endpoint: &Endpoint,
@@ -96,9 +96,9 @@ impl Engine {
         Ok(())
     }
 
-    /// The body of the first request that a reflow makes: the oldest events of the type that match
-    /// the subscription's rule, as many as the endpoint takes at once; an empty bundle when there are
-    /// none that can be sent. It is shown before its content encoding, at most
+    /// The body of a reflow's first request: the oldest events of the type that match the
+    /// subscription's rule, as many as the endpoint takes at once; an empty bundle without events
+    /// to send. The body is shown before content encoding, at most
     /// [`REQUEST_CHARS_MAX`](super::REQUEST_CHARS_MAX) characters.
     pub async fn reflow_sample(&self, reflowed: &Reflowed) -> Result<String, Error> {
         let Reflowed { endpoint, event_type, queued: _ } = reflowed;

@@ -1,4 +1,4 @@
-//! Showing again what an attempt sent. Bodies are not kept: the journal and the endpoint's revision
+//! Showing an attempt's request again. Bodies are not kept: the journal and the endpoint's revision
 //! make the same bytes.
 
 use std::io::Read;
@@ -17,13 +17,13 @@ use crate::{Engine, Error};
 /// The most characters of a logged request or response (docs/spec/ultracart.md#delivery-log).
 pub const REQUEST_CHARS_MAX: usize = LOGGED_CHARACTERS_MAX;
 
-/// The most bytes of a compressed request that are searched, unpacked: a bundle's objects are at
-/// most a few times the 900,000 bytes of the largest body.
+/// The most unpacked bytes searched in a compressed request: a bundle's objects are at most a few
+/// times the 900,000 bytes of the largest body.
 const UNPACKED_BYTES_MAX: u64 = 16 << 20;
 
 impl Engine {
-    /// The body of an attempt's request. `None` when some of what it was made of is gone: part of a
-    /// body would pass for the whole.
+    /// The body of an attempt's request. `None` when a part of its origin is gone: a partial body
+    /// would pass for the whole.
     pub(super) async fn sent_body(
         &self,
         catalogue: &Arc<Catalogue>,
@@ -36,7 +36,7 @@ impl Engine {
             return Ok(None);
         }
         let render = || {
-            // What cannot be rendered was not sent either.
+            // A bundle that cannot be rendered was not sent either.
             let bundle = render::bundle(catalogue, endpoint, &events).ok();
             let whole = bundle.filter(|bundle| bundle.events == events.len());
             whole.and_then(|bundle| shown(&bundle.body))
@@ -45,7 +45,7 @@ impl Engine {
         self.work().run(Share::Calls(endpoint.workspace), bytes, render).await
     }
 
-    /// The endpoint as an attempt found it; `None` when that revision is gone.
+    /// The endpoint at the attempt's revision; `None` when the revision is gone.
     pub(super) async fn sender(
         &self,
         endpoint: &Endpoint,
@@ -63,7 +63,7 @@ pub(super) fn cut(mut text: String) -> String {
     text
 }
 
-/// Whether a body that was sent contains a text; a compressed body is unpacked first.
+/// Whether a sent body contains a text; a compressed body is unpacked first.
 pub(super) fn contains(body: &str, compressed: bool, text: &str) -> bool {
     if compressed && let Some(unpacked) = unpack(body) {
         return unpacked.contains(text);
@@ -71,8 +71,8 @@ pub(super) fn contains(body: &str, compressed: bool, text: &str) -> bool {
     body.contains(text)
 }
 
-/// A rendered body as text. One that starts like gzip is sent with that content encoding: JSON and
-/// base64 start otherwise.
+/// A rendered body as text. A body with the start of gzip was sent with the content encoding gzip:
+/// JSON and base64 start otherwise.
 pub(super) fn shown(body: &[u8]) -> Option<SentRequest> {
     let (text, encoding) = match body.starts_with(&[0x1f, 0x8b]) {
         true => (gunzip(body)?, ContentEncoding::Gzip),

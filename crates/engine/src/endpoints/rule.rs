@@ -5,8 +5,8 @@ use crate::rules::{self, Single};
 use crate::work::Share;
 use crate::{Engine, Error};
 
-/// Checks the text of a subscription's rule; the error says what is wrong with it and how to mend
-/// it. Empty text is no rule.
+/// Checks the text of a subscription's rule; the error names the problem and the fix. Empty text is
+/// no rule.
 pub fn check_rule(text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Ok(());
@@ -15,8 +15,8 @@ pub fn check_rule(text: &str) -> Result<(), String> {
 }
 
 impl Engine {
-    /// The rule of an endpoint's subscription, compiled; `None` when it has none. A stored rule that
-    /// cannot be read (a newer version wrote it) is an error in words.
+    /// The rule of an endpoint's subscription, compiled; `None` without a rule. An unreadable
+    /// stored rule (written by a newer version) is an error in words.
     pub(super) async fn rule_of(
         &self,
         endpoint: &Endpoint,

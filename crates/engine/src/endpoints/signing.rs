@@ -1,4 +1,4 @@
-//! The secrets that an endpoint's deliveries are signed with.
+//! The secrets that sign an endpoint's deliveries.
 
 use hookyard_core::id::{EndpointId, WorkspaceId};
 use hookyard_core::model::{Secret, Signing};
@@ -9,36 +9,36 @@ use jiff::SignedDuration;
 use super::patch::TRIES_MAX;
 use crate::{Engine, Error};
 
-/// How long a replaced secret goes on signing when the caller does not say: a day, for a receiver
-/// whose owner is asleep.
+/// How long a replaced secret goes on signing without a given overlap: a day, for a receiver whose
+/// owner is asleep.
 pub const OVERLAP_DEFAULT: SignedDuration = SignedDuration::from_hours(24);
 
-/// The longest a replaced secret goes on signing: one that must be replaced should not live on for
-/// longer than it takes to plan a change.
+/// The longest a replaced secret goes on signing: a secret due for replacement should not live on
+/// longer than a planned change takes.
 pub const OVERLAP_MAX: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// What to sign with from now on.
+/// The secret to sign with from now on.
 #[derive(Debug, Clone)]
 pub enum NewSecret {
     /// A new `whsec_` secret.
     Symmetric,
     /// A new `whsk_` secret.
     Ed25519,
-    /// This one.
+    /// A given secret.
     Given(Secret),
 }
 
 impl Engine {
-    /// What an endpoint's deliveries are signed with.
+    /// The secrets that sign an endpoint's deliveries.
     pub async fn signing(&self, workspace: WorkspaceId, id: EndpointId) -> Result<Signing, Error> {
         let endpoint = self.store.endpoint(workspace, id).await?;
         let endpoint = endpoint.ok_or(StoreError::NotFound(Entity::Endpoint))?;
         Ok(endpoint.settings.options.signing.clone())
     }
 
-    /// Signs with a new secret from now on, and for `overlap` with the present one too, so that the
-    /// receiver can change over without a delivery it refuses. [`Error::Invalid`] names `secret` or
-    /// `overlap`.
+    /// Signs with a new secret from now on, and for `overlap` with the present secret too, so that
+    /// the receiver can change over without refusing a delivery. [`Error::Invalid`] names `secret`
+    /// or `overlap`.
     pub async fn rotate_signing_secret(
         &self,
         workspace: WorkspaceId,

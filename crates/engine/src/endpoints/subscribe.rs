@@ -7,17 +7,17 @@ use super::patch::TRIES_MAX;
 use super::{EndpointChange, EndpointView, FieldNames, RequestedSubscription};
 use crate::{Engine, Error};
 
-/// Changes one subscription and leaves the others, at the revision that was read.
+/// A change of a single subscription at the revision read before; the other subscriptions stay.
 struct OneChange<'a> {
     names: &'static FieldNames,
     event_type: &'a str,
-    /// The subscription as it shall be; `None` cancels it.
+    /// The wanted subscription; `None` cancels the subscription.
     wanted: Option<RequestedSubscription>,
 }
 
 impl Engine {
-    /// Subscribes an endpoint to one event type, or replaces that subscription: what `wanted` leaves
-    /// unsaid stays. Says too whether the subscription is new. Errors are those of
+    /// Subscribes an endpoint to an event type, or replaces the subscription; values missing in
+    /// `wanted` stay. Also returns whether the subscription is new. Errors are the errors of
     /// [`Engine::update_endpoint`].
     pub async fn put_subscription(
         &self,
@@ -32,8 +32,8 @@ impl Engine {
         self.change_subscription(workspace, id, change, if_revision).await
     }
 
-    /// Cancels one subscription of an endpoint. [`Error::NotFound`] when it has none to this event
-    /// type.
+    /// Cancels a subscription of an endpoint. [`Error::NotFound`] without a subscription to the
+    /// event type.
     pub async fn delete_subscription(
         &self,
         workspace: WorkspaceId,
@@ -61,7 +61,7 @@ impl Engine {
             let read_at = if_revision.unwrap_or(endpoint.revision);
             let whole = EndpointChange { if_revision: Some(read_at), ..whole };
             match self.update_endpoint(workspace, id, whole).await {
-                // Another caller was quicker; only a caller who named a revision minds.
+                // Another caller was quicker. Only a caller with a named revision minds.
                 Err(Error::Stale { .. }) if if_revision.is_none() && tries < TRIES_MAX => {
                     tries += 1;
                 }
@@ -72,7 +72,8 @@ impl Engine {
 }
 
 impl OneChange<'_> {
-    /// The complete set of subscriptions after the change, and whether it adds one.
+    /// The complete set of subscriptions after the change, and whether the change adds a
+    /// subscription.
     fn whole(
         &self,
         endpoint: &Endpoint,
@@ -95,7 +96,7 @@ impl OneChange<'_> {
     }
 }
 
-/// A subscription that stays as it is.
+/// An unchanged subscription.
 fn kept(event_type: &str) -> RequestedSubscription {
     RequestedSubscription {
         path: String::new(),

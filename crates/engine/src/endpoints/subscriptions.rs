@@ -7,37 +7,38 @@ use super::patch::{FieldNames, Patch};
 use super::rule::check_rule;
 use crate::Error;
 
-/// One subscription of a change.
+/// A subscription of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestedSubscription {
-    /// Where the caller wrote it; empty when it is all that the caller wrote.
+    /// The place of the subscription in the caller's input; empty when the input is a single
+    /// subscription.
     pub path: String,
     /// The name of the event type.
     pub event_type: String,
-    /// Whether it is wanted, or named only to say that it is not.
+    /// Whether the subscription is wanted; `false` names an unwanted subscription.
     pub active: bool,
-    /// What to send beyond the base object.
+    /// The parts to send beyond the base object.
     pub expansion: Patch<String>,
     /// A note for people.
     pub comments: Patch<String>,
-    /// The rule that an event must match.
+    /// The rule for events.
     pub rule: Patch<String>,
 }
 
-/// The longest expansion, in bytes. All that UltraCart publishes for an event are under two kilobytes;
-/// with arguments for each there is still room.
+/// The longest expansion, in bytes. All of UltraCart's published expansions of an event together
+/// are under two kilobytes; with arguments for each there is still room.
 const EXPANSION_BYTES_MAX: usize = 16 << 10;
 
 /// The longest note of a subscription, in characters: as long as an endpoint's.
 const COMMENTS_CHARS_MAX: usize = 2_000;
 
-/// The most bytes of all of an endpoint's subscriptions: what one request of the UltraCart API can send, and
-/// what one endpoint can add to a list or to what is matched. An endpoint that has more already may have
-/// less, or keep what it has.
+/// The most bytes of all of an endpoint's subscriptions: the bytes that a request of the UltraCart
+/// API can send, and that an endpoint can add to a list or to the matcher. An endpoint with more
+/// bytes may go down, or keep its subscriptions.
 const SUBSCRIPTIONS_BYTES_MAX: usize = 1 << 20;
 
-/// The subscriptions that a caller's complete set asks for. What an entry leaves unsaid about a
-/// subscription that is active stays as it is; of two entries for one event type the later counts.
+/// The subscriptions from a caller's complete set. Values missing in an entry for an active
+/// subscription stay unchanged; of two entries for the same event type the later counts.
 pub(super) fn resolve(
     names: &FieldNames,
     requested: Vec<RequestedSubscription>,

@@ -12,8 +12,8 @@ use crate::{Engine, Error};
 const URL_CHARS_MAX: usize = 4_096;
 
 impl Engine {
-    /// Judges the target of a draft, unless it was good enough for the endpoint as it is now: an
-    /// owner must be able to switch off an endpoint whose host went bad.
+    /// Judges the target of a draft, unless the present endpoint already has the target: an owner
+    /// must be able to switch off an endpoint whose host went bad.
     pub(super) async fn check_target(
         &self,
         workspace: WorkspaceId,
@@ -33,8 +33,9 @@ impl Engine {
         if same_url.is_some_and(|current| !needs_allowance(draft) || needs_allowance(current)) {
             return Ok(());
         }
-        // A url is judged with what goes there, and not when that is said later: what is subscribed to
-        // by and by would be refused then, and nobody would know why the url was good before.
+        // A URL is judged for the subscriptions given with the URL, not again for later
+        // subscriptions. Later subscriptions would be refused otherwise, and nobody would know why
+        // the URL was good before.
         let is_for_nothing = plain && same_url.is_none() && !draft.is_subscribed();
         match self.guard.judge(&url).await {
             Verdict::Refused(reason) => Err(Error::invalid(names.url, reason)),
@@ -56,7 +57,7 @@ impl Engine {
 }
 
 impl Engine {
-    /// Judges a target that is a dataset: it must be one of the workspace's.
+    /// Judges a dataset as a target: the dataset must belong to the workspace.
     async fn check_dataset(
         &self,
         workspace: WorkspaceId,
@@ -72,8 +73,8 @@ impl Engine {
         Err(Error::invalid(names.url, message))
     }
 
-    /// Judges where a draft fetches its tokens, unless the endpoint does so now. The client's secret
-    /// goes there, so it must be https but for what the operator allowed.
+    /// Judges a draft's token URL, unless the endpoint has the URL already. The client secret goes
+    /// there, so the URL must be https, except for hosts allowed by the operator.
     async fn check_token_url(&self, draft: &Draft, current: Option<&Draft>) -> Result<(), Error> {
         let Some(text) = token_url(draft) else { return Ok(()) };
         if current.and_then(token_url) == Some(text) {
@@ -104,7 +105,8 @@ fn parse(text: &str) -> Result<Url, String> {
     if length > URL_CHARS_MAX {
         return Err(format!("must have at most {URL_CHARS_MAX} characters, not {length}"));
     }
-    // The parser would drop these silently, and then deliver to another URL than the one shown.
+    // The parser would drop white space and control characters silently, and then deliver to
+    // another URL than shown.
     if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err("must not contain blanks or control characters".to_owned());
     }

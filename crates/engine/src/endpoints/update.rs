@@ -11,9 +11,9 @@ use crate::work::Share;
 use crate::{Engine, Error, rules};
 
 impl Engine {
-    /// Changes an endpoint, wholly or not at all. [`Error::Invalid`] names the value that cannot be
-    /// used, [`Error::NotFound`] says that there is no such endpoint, [`Error::Conflict`] that
-    /// others kept changing it, [`Error::Stale`] that it is not the revision the caller named.
+    /// Changes an endpoint, wholly or not at all. [`Error::Invalid`] names the unusable value.
+    /// [`Error::NotFound`]: there is no such endpoint. [`Error::Conflict`]: others kept changing
+    /// the endpoint. [`Error::Stale`]: the endpoint has another revision than the caller named.
     pub async fn update_endpoint(
         &self,
         workspace: WorkspaceId,

@@ -1,4 +1,4 @@
-//! What a replay wants, as a test of single events.
+//! The events of a replay, as a test of single events.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use hookyard_store::EventFilter;
 
 use crate::rules::{self, Single};
 
-/// Compiles a rule; the error says what is wrong with it.
+/// Compiles a rule; the error names the problem.
 pub(super) fn compile(rule: &str) -> Result<Single, String> {
     Single::new(&rules::parse(rule)?)
 }
@@ -19,8 +19,8 @@ pub(super) fn weight(endpoint: &Endpoint, scope: &ReplayScope) -> usize {
     rules::weight(rules.chain(&scope.rule).map(String::len).sum())
 }
 
-/// The test for the events of a scope; `None` when all are wanted. An event that cannot be searched
-/// is not wanted: publishing would refuse it under this rule.
+/// The test for the events of a scope; `None` when all events pass. An event that cannot be
+/// searched fails the test: publishing would refuse the event under the rule.
 pub(super) fn filter(
     endpoint: &Endpoint,
     scope: &ReplayScope,

@@ -5,7 +5,7 @@ use hookyard_store::{Entity, ReplayChange};
 use crate::{Engine, Error};
 
 impl Engine {
-    /// An endpoint's replays, newest first: those that are not done, and the last ones that are.
+    /// An endpoint's replays, newest first: all unfinished replays, and the last finished replays.
     pub async fn list_replays(
         &self,
         workspace: WorkspaceId,
@@ -14,7 +14,7 @@ impl Engine {
         Ok(self.store.replays(workspace, endpoint).await?)
     }
 
-    /// One replay. [`Error::NotFound`] when the endpoint has none with this number.
+    /// A replay. [`Error::NotFound`] when the endpoint has no replay with the number.
     pub async fn replay(
         &self,
         workspace: WorkspaceId,
@@ -25,8 +25,8 @@ impl Engine {
         all.into_iter().find(|replay| replay.id == id).ok_or(Error::NotFound(Entity::Replay))
     }
 
-    /// Queues nothing more of a replay until it is resumed; what is queued is delivered, at most a
-    /// slice. [`Error::Conflict`] when it was cancelled or all its events are queued.
+    /// Queues nothing more of a replay until the replay is resumed; queued events are delivered, at
+    /// most a slice. [`Error::Conflict`] for a cancelled replay, or when all events are queued.
     pub async fn pause_replay(
         &self,
         workspace: WorkspaceId,
@@ -36,7 +36,8 @@ impl Engine {
         Ok(self.store.change_replay(workspace, endpoint, id, ReplayChange::Pause).await?)
     }
 
-    /// Goes on with a replay. [`Error::Conflict`] when it was cancelled or all its events are queued.
+    /// Goes on with a replay. [`Error::Conflict`] for a cancelled replay, or when all events are
+    /// queued.
     pub async fn resume_replay(
         &self,
         workspace: WorkspaceId,
@@ -46,8 +47,8 @@ impl Engine {
         Ok(self.store.change_replay(workspace, endpoint, id, ReplayChange::Resume).await?)
     }
 
-    /// Queues nothing more of a replay, ever; what is queued is delivered, at most a slice.
-    /// [`Error::Conflict`] when all its events are queued.
+    /// Queues nothing more of a replay, ever; queued events are delivered, at most a slice.
+    /// [`Error::Conflict`] when all events are queued.
     pub async fn cancel_replay(
         &self,
         workspace: WorkspaceId,

@@ -1,9 +1,9 @@
-//! Sending history again: a range of the journal, to one endpoint, in the journal's order.
+//! Sending history again: a range of the journal, to an endpoint, in the journal's order.
 //!
-//! A replay is queued in slices of [`SLICE_EVENTS`], each once the one before has been delivered, so
-//! live events never wait for more than a slice. The operations are methods of
-//! [`Engine`](crate::Engine); [`Replayer`] is what queues the slices. How far a replay is is kept in
-//! the same transaction that queues a slice, so after a crash it goes on where it was.
+//! A replay is queued in slices of [`SLICE_EVENTS`], each once the slice before has been delivered,
+//! so live events never wait for more than a slice. The operations are methods of
+//! [`Engine`](crate::Engine); [`Replayer`] queues the slices. The transaction for a slice also
+//! keeps the replay's position, so after a crash the replay goes on from there.
 
 mod filter;
 mod manage;

@@ -9,28 +9,28 @@ use crate::{Engine, Error};
 /// How many events a dry run names.
 pub const SAMPLE_EVENTS: usize = 10;
 
-/// The most events that a dry run looks at for a rule: some seconds of reading.
+/// The most events examined by a dry run for a rule: some seconds of reading.
 pub const EXAMINED_MAX: u64 = 200_000;
 
-/// Events that a dry run looks at in one read, so that no read holds a connection for long.
+/// Events in a single read of a dry run, so that no read holds a connection for long.
 const PAGE: usize = 2_000;
 
-/// What a replay would do.
+/// The effect of a replay, without the replay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Preview {
-    /// Events of its types and times.
+    /// Events of the replay's types and times.
     pub total: u64,
-    /// How many of them were looked at: all, unless there is a rule and they are more than
+    /// The number of examined events: all, unless there is a rule and `total` is above
     /// [`EXAMINED_MAX`].
     pub examined: u64,
-    /// How many of those would be sent.
+    /// The number of examined events to send.
     pub matched: u64,
-    /// The ids of the first of those, as their publishers gave them.
+    /// The ids of the first events to send, as given by the publishers.
     pub sample: Vec<String>,
 }
 
 impl Engine {
-    /// What [`start_replay`](Self::start_replay) would do; nothing is changed.
+    /// The effect of [`start_replay`](Self::start_replay); nothing is changed.
     pub async fn preview_replay(
         &self,
         workspace: WorkspaceId,
@@ -55,7 +55,7 @@ impl Engine {
             preview.matched += wanted.len() as u64;
             first.extend(wanted.into_iter().take(SAMPLE_EVENTS - first.len()));
             if only.is_none() && first.len() == SAMPLE_EVENTS {
-                // Without a rule, what was counted is what would be sent.
+                // Without a rule, all counted events would be sent.
                 (preview.examined, preview.matched) = (span.total, span.total);
                 break;
             }

@@ -9,12 +9,12 @@ use super::filter;
 use crate::Engine;
 use crate::work::Share;
 
-/// Events that one slice queues: ten bundles of the usual size, so that a live event waits for ten
-/// requests at most, and that a slice's transaction is shared by many deliveries.
+/// Events in a slice: ten bundles of the usual size. A live event waits for ten requests at most,
+/// and many deliveries share a slice's transaction.
 pub const SLICE_EVENTS: usize = 1_000;
 
-/// Events that are looked at for one slice, so that a replay of which a rule wants little keeps its
-/// place often and leaves room to the replays of other endpoints.
+/// Events examined for a slice, so that a replay with few matches of the rule keeps its place often
+/// and leaves room to the replays of other endpoints.
 const EXAMINED_MAX: usize = 5_000;
 
 // A replay that wants everything fills its slices.
@@ -34,14 +34,15 @@ impl Replayer {
         Self { engine }
     }
 
-    /// Queues slices for as long as it is polled. Dropping it at any moment loses nothing.
+    /// Queues slices for as long as the future is polled. Dropping the future at any moment loses
+    /// nothing.
     pub async fn run(self) {
         let due = self.store().replays_due();
         loop {
             for endpoint in due.next().await {
                 if let Err(error) = self.step(endpoint).await {
                     tracing::warn!(%endpoint, %error, "a slice of a replay was not queued");
-                    // What is due stays so: this endpoint and those taken with it come again.
+                    // Due replays stay due: all endpoints of the round come again.
                     tokio::time::sleep(STORE_WAIT).await;
                     due.mark([endpoint]);
                 }
@@ -49,14 +50,14 @@ impl Replayer {
         }
     }
 
-    /// Queues the next slice of the endpoint's replay if one is due; whether it was.
+    /// Queues the next slice of the endpoint's replay if due; returns whether a slice was due.
     pub async fn step(&self, endpoint: EndpointId) -> Result<bool, StoreError> {
         let Some((workspace, replay)) = self.store().due_replay(endpoint).await? else {
             return Ok(false);
         };
         match self.queue_slice(workspace, &replay).await {
             Ok(()) => Ok(true),
-            // Changed or deleted meanwhile: the change marked it due if it still is.
+            // Changed or deleted meanwhile: the change has marked a replay still due.
             Err(StoreError::Conflict(_) | StoreError::NotFound(_)) => Ok(false),
             Err(error) => Err(error),
         }

@@ -9,25 +9,25 @@ use super::filter;
 use crate::work::Share;
 use crate::{Engine, Error, rules};
 
-/// What a caller wants to have sent again.
+/// The events that a caller wants again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReplaySpec {
-    /// Events that were accepted at or after this moment, to the millisecond.
+    /// The moment of acceptance of the first events, to the millisecond.
     pub from: Option<Timestamp>,
-    /// Events that were accepted before this moment, to the millisecond.
+    /// The moment before which events were accepted, to the millisecond.
     pub until: Option<Timestamp>,
-    /// Events of the types with these names, which the endpoint must subscribe to. None named: of all
-    /// types that it subscribes to.
+    /// The names of the event types, which the endpoint must subscribe to. Empty: all subscribed
+    /// types.
     pub event_types: Vec<String>,
-    /// Events that match this rule. Without one, each event must match the rule of its subscription
-    /// as it is when the replay comes to the event.
+    /// The rule for the events. `None`: each event must match the rule of its subscription when the
+    /// replay comes to the event.
     pub rule: Option<String>,
 }
 
 impl Engine {
-    /// Starts a replay of what is in the journal now. [`Error::Invalid`] names the value that cannot
-    /// be used: `from`, `event_types[n]` or `rule`. [`Error::Conflict`] when the endpoint is disabled
-    /// or has too many replays that are not done.
+    /// Starts a replay of the present journal. [`Error::Invalid`] names the unusable value: `from`,
+    /// `event_types[n]` or `rule`. [`Error::Conflict`] when the endpoint is disabled or has too
+    /// many unfinished replays.
     pub async fn start_replay(
         &self,
         workspace: WorkspaceId,
@@ -39,9 +39,9 @@ impl Engine {
         Ok(self.store.start_replay(workspace, id, scope, self.clock.now()).await?)
     }
 
-    /// Starts replays of what was published while the endpoint was disabled, one for each time that
-    /// it was since the last call, with its subscriptions and their rules as they are now; none when
-    /// nothing was missed. [`Error::Conflict`] when the endpoint is disabled now.
+    /// Starts replays of the events published while the endpoint was disabled: a replay for each
+    /// disabled time since the last call, with the present subscriptions and rules; none when no
+    /// event was missed. [`Error::Conflict`] when the endpoint is disabled now.
     pub async fn recover(
         &self,
         workspace: WorkspaceId,
@@ -58,7 +58,7 @@ impl Engine {
         Ok(self.store.recover(workspace, id, event_types, self.clock.now()).await?)
     }
 
-    /// What a caller wants in the store's words, checked.
+    /// The caller's specification as a scope of the store, checked.
     pub(super) async fn replay_scope(
         &self,
         workspace: WorkspaceId,
@@ -94,13 +94,13 @@ fn refuse_disabled(endpoint: &Endpoint) -> Result<(), Error> {
     Ok(())
 }
 
-/// The types that an endpoint subscribes to, ascending.
+/// The subscribed types of an endpoint, ascending.
 fn subscribed(endpoint: &Endpoint) -> Vec<EventTypeId> {
     let active = endpoint.subscriptions.iter().filter(|subscription| subscription.active);
     active.map(|subscription| subscription.event_type).collect()
 }
 
-/// The types with these names, ascending; all that are subscribed to when none is named.
+/// The types with the names, ascending; all subscribed types without names.
 fn resolve(
     catalogue: &Catalogue,
     endpoint: &Endpoint,

@@ -1,11 +1,11 @@
 use super::EVENT_STEPS_MAX;
 use crate::work::INLINE_STEPS_MAX;
 
-/// The most steps of matching that the events of one request may take together: five of the worst
-/// events, or 10,000 steps for each event of the largest batch, which is a hundred times the usual.
+/// The most steps of matching for all events of a request together: five of the worst events, or
+/// 10,000 steps for each event of the largest batch, a hundred times the usual.
 pub(crate) const REQUEST_STEPS_MAX: u64 = 5 * EVENT_STEPS_MAX;
 
-/// The steps of matching that a request may still take.
+/// The remaining matching steps of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Meter {
     left: u64,
@@ -13,17 +13,17 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// For work that is done at once.
+    /// For work done at once.
     pub(crate) fn inline() -> Self {
         Self { left: INLINE_STEPS_MAX, each: INLINE_STEPS_MAX }
     }
 
-    /// For all that a request may take.
+    /// For the full budget of a request.
     pub(crate) fn whole() -> Self {
         Self { left: REQUEST_STEPS_MAX, each: EVENT_STEPS_MAX }
     }
 
-    /// For one event that may take so many.
+    /// For an event with a budget of `steps`.
     pub(crate) fn of(steps: u64) -> Self {
         Self { left: steps, each: steps }
     }

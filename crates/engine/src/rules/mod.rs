@@ -1,5 +1,5 @@
-//! Rules in the AWS Event Ruler language: what a subscription may say, matched against the published
-//! object as it was published, without expansion.
+//! Rules in the AWS Event Ruler language: an optional part of a subscription, matched against the
+//! object as published, without expansion.
 
 mod meter;
 mod single;
@@ -17,15 +17,16 @@ use std::hash::Hash;
 use hookyard_core::json::without_repeats;
 use hookyard_ruler::{Machine, Scratch, event};
 
-/// The longest rule, in bytes. The AWS services that speak the language take 2 KiB to 128 KiB.
+/// The longest rule, in bytes. The AWS services with the language take 2 KiB to 128 KiB.
 pub const RULE_BYTES_MAX: usize = 128 << 10;
 
-/// The most combinations of `$or` branches of one rule. Each is matched like a rule of its own, so
-/// this keeps one subscription from weighing as much as thousands; a person's rule has a handful.
+/// The most combinations of `$or` branches of a rule. Each combination is matched like a separate
+/// rule, so the limit keeps a subscription from weighing as much as thousands; a person's rule has
+/// a handful.
 pub const RULE_BRANCHES_MAX: usize = 256;
 
-/// Rules of more bytes than this are parsed and compiled where large work is done: the combinations
-/// of their branches may take many milliseconds.
+/// Rules with more bytes are parsed and compiled on the threads for large work: the combinations of
+/// branches may take many milliseconds.
 const RULE_INLINE_BYTES_MAX: usize = 1 << 10;
 
 /// How large the work on rules of so many bytes is, for [`Work::run`](crate::work::Work::run).
@@ -33,19 +34,19 @@ pub(crate) fn weight(bytes: usize) -> usize {
     if bytes > RULE_INLINE_BYTES_MAX { usize::MAX } else { bytes }
 }
 
-/// The most steps that matching one event may take, over all rules and combinations of branches.
+/// The most steps for matching an event, over all rules and combinations of branches.
 pub use hookyard_ruler::limits::MAX_EVENT_STEPS as EVENT_STEPS_MAX;
 
-/// A scratch that has seen a larger event than this is not kept, as it has grown with it. It is the
-/// size of the largest event unless the operator allows more.
+/// A scratch that has seen a larger event is not kept, as the scratch has grown with the event. The
+/// limit equals the size of the largest event unless the operator allows more.
 const SCRATCH_EVENT_BYTES_MAX: usize = 1 << 20;
 
 thread_local! {
-    /// The working memory of the matches on this thread, so that an event allocates none.
+    /// The working memory of matches on the current thread, so that an event allocates none.
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// Parses the text of a rule. The error names the path, the value at fault and how to mend it.
+/// Parses the text of a rule. The error names the path, the value at fault and the fix.
 pub fn parse(text: &str) -> Result<Rule, String> {
     if text.len() > RULE_BYTES_MAX {
         let bytes = text.len();
@@ -62,25 +63,25 @@ pub fn parse(text: &str) -> Result<Rule, String> {
     Ok(rule)
 }
 
-/// What a rule says of an object, branch by branch.
+/// The explanation of a rule for an object, branch by branch.
 pub fn explain(rule: &Rule, object: &[u8]) -> Result<Explanation, event::Error> {
     hookyard_ruler::explain(rule, &without_repeats(object))
 }
 
-/// Why it is not known which rules an object matches.
+/// Why the matching rules of an object are not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Undecided<Id> {
-    /// The rule that was being tested, where that tells something.
+    /// The rule under test, where the rule tells something.
     pub(crate) rule: Option<Id>,
-    /// What is in the way.
+    /// The reason.
     pub(crate) reason: event::Error,
 }
 
-/// Calls `found` with the id of each rule that the object matches, once, in no particular order. Of
-/// members of one name the last counts, as in all of the product; the language by itself takes each.
-/// The steps are taken from the meter.
+/// Calls `found` once with the id of each rule matching the object, in no particular order. Of
+/// members with the same name the last counts, as in all of the product; the language by itself
+/// takes each member. The steps are taken from the meter.
 ///
-/// On an error nothing is known: what was found before it may be incomplete.
+/// On an error nothing is known: the ids found before may be incomplete.
 pub(crate) fn run<Id: Clone + Eq + Hash>(
     machine: &Machine<Id>,
     object: &[u8],

@@ -5,20 +5,20 @@ use hookyard_ruler::{Machine, Rule, event};
 use super::{EVENT_STEPS_MAX, Meter};
 use crate::work::INLINE_STEPS_MAX;
 
-/// Steps that one search of the journal may take for events that take more than most: twenty of the
-/// worst. Beyond that such events count as not to be decided.
+/// Steps of a search of the journal for events with more steps than most: twenty of the worst
+/// events. Beyond the budget, such events count as undecidable.
 const COSTLY_STEPS_MAX: u64 = 20 * EVENT_STEPS_MAX;
 
-/// One rule, compiled, for one search of the journal.
+/// A compiled rule, for a search of the journal.
 #[derive(Debug)]
 pub(crate) struct Single {
     machine: Machine<()>,
-    /// What is left of [`COSTLY_STEPS_MAX`].
+    /// The rest of [`COSTLY_STEPS_MAX`].
     costly: Mutex<u64>,
 }
 
 impl Single {
-    /// Compiles a rule; it fails only where a rule is larger than a machine, with words for it.
+    /// Compiles a rule; fails only for a rule larger than a machine, with an explanation.
     pub(crate) fn new(rule: &Rule) -> Result<Self, String> {
         let mut machine = Machine::new();
         machine.add((), rule).map_err(|error| error.to_string())?;

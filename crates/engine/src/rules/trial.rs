@@ -9,28 +9,28 @@ use super::Single;
 use crate::work::Share;
 use crate::{Engine, Error};
 
-/// The most events that one trial looks at: at the usual kilobyte, 10 MB are read.
+/// The most events examined by a trial: at the usual kilobyte, 10 MB are read.
 pub const TRIAL_EVENTS_MAX: usize = 10_000;
 
 /// How many matching events a trial shows.
 const SAMPLES_MAX: usize = 10;
 
-/// Events that a trial reads at once; the largest are 1 MiB each.
+/// Events per read of a trial; the largest events have 1 MiB.
 const PAGE: usize = 100;
 
-/// A trial ends early once this many events could not be searched.
+/// The number of events without a possible search after which a trial ends early.
 const REFUSED_MAX: usize = 5;
 
-/// What a rule would have done with the last events of a type.
+/// The effect that a rule would have had on the last events of a type.
 #[derive(Debug, Clone, Default)]
 pub struct Trial {
     /// How many events were looked at.
     pub tested: usize,
-    /// How many of them match.
+    /// The number of matching events.
     pub matched: usize,
     /// How many could not be searched; publishing refuses such an event while the rule is in use.
     pub refused: usize,
-    /// The newest events that match, newest first.
+    /// The newest matching events, newest first.
     pub samples: Vec<Arc<Event>>,
 }
 
