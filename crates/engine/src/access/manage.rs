@@ -14,35 +14,35 @@ use crate::{Engine, Error};
 /// The most ranges of addresses of a credential: every office and every server of somebody large.
 pub const ALLOWED_IPS_MAX: usize = 100;
 
-/// How long the old secret is good after a rotation that does not say.
+/// How long the old secret is good after a rotation without a given overlap.
 pub const OVERLAP_DEFAULT: SignedDuration = SignedDuration::from_hours(24);
 
-/// The longest that the old secret can be good after a rotation.
+/// The longest time that the old secret can be good after a rotation.
 pub const OVERLAP_MAX: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// The shortest that the old secret stays good when it rotated itself: whoever did that still has to
-/// hand out the new one.
+/// The shortest time that the old secret stays good when a credential rotates itself: the caller
+/// still has to hand out the new secret.
 pub const OVERLAP_OF_ITSELF_MIN: SignedDuration = SignedDuration::from_hours(1);
 
-/// What a new credential is to be.
+/// The settings of a new credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialSpec {
-    /// How it is presented.
+    /// How callers present the credential.
     pub kind: CredentialKind,
-    /// What it may do.
+    /// The operations allowed to the credential.
     pub scopes: Scopes,
-    /// What people know it by; may be empty.
+    /// The name for people; may be empty.
     pub name: String,
-    /// When it ends by itself.
+    /// When the credential expires.
     pub expires_at: Option<Timestamp>,
-    /// The addresses that it may be used from; any when there is none.
+    /// The addresses allowed to use the credential; empty allows any.
     pub allowed_ips: Vec<IpNet>,
-    /// The only project that it opens; `None` for the whole workspace.
+    /// The only project open to the credential; `None` for the whole workspace.
     pub project: Option<ProjectId>,
 }
 
-/// Makes a credential; its number, and the only sight of its secrets. [`Error::Invalid`] names what
-/// cannot be.
+/// Makes a credential; returns the number and, this only time, the secrets. [`Error::Invalid`]
+/// names the unusable value.
 pub async fn create<S: CredentialStore + ?Sized>(
     store: &S,
     entropy: &dyn Entropy,
@@ -68,8 +68,8 @@ pub async fn create<S: CredentialStore + ?Sized>(
     Ok((made?, secrets))
 }
 
-/// Makes the successor of a credential, with the only sight of its secrets. The old one is good for
-/// as long as `overlap` says.
+/// Makes the successor of a credential, and returns the secrets this only time. The old credential
+/// is good for `overlap`.
 pub async fn rotate<S: CredentialStore + ?Sized>(
     store: &S,
     entropy: &dyn Entropy,
@@ -89,7 +89,7 @@ pub async fn rotate<S: CredentialStore + ?Sized>(
     Ok((store.rotate_credential(workspace, id, rotation).await?, secrets))
 }
 
-/// A range of addresses, or one address.
+/// A range of addresses, or a single address.
 pub fn parse_net(text: &str) -> Option<IpNet> {
     let text = text.trim();
     let one = || text.parse().map(|address: std::net::IpAddr| IpNet::from(address));
@@ -122,13 +122,13 @@ fn check_ips(nets: &[IpNet]) -> Result<(), Error> {
     Err(Error::invalid("allowed_ips", format!("must have at most {ALLOWED_IPS_MAX} ranges")))
 }
 
-/// Whether a credential is the one that is asking.
+/// Whether a credential is the caller's.
 fn is_asking(id: CredentialId) -> bool {
     let actor = Actor::current();
     actor.is_some_and(|actor| actor.credential().is_some_and(|(own, _)| own == id))
 }
 
-/// A credential that took away its own means to ask would be beyond mending by the same caller.
+/// A caller could not mend a credential that had removed its own rights.
 fn not_itself(id: CredentialId, what: &str) -> Result<(), Error> {
     if is_asking(id) {
         return Err(Error::Conflict(format!("a credential cannot {what} itself: use another one")));
@@ -137,7 +137,7 @@ fn not_itself(id: CredentialId, what: &str) -> Result<(), Error> {
 }
 
 impl Engine {
-    /// Makes a credential, with the only sight of its secrets.
+    /// Makes a credential, and returns the secrets this only time.
     pub async fn create_credential(
         &self,
         workspace: WorkspaceId,
@@ -148,7 +148,7 @@ impl Engine {
         Ok((self.credential(workspace, id).await?, secrets))
     }
 
-    /// A credential. [`Error::NotFound`] when the workspace has no such one.
+    /// A credential. [`Error::NotFound`] when the workspace has no such credential.
     pub async fn credential(
         &self,
         workspace: WorkspaceId,
@@ -158,8 +158,8 @@ impl Engine {
         found.ok_or(Error::NotFound(Entity::Credential))
     }
 
-    /// Changes a credential, in effect at once. [`Error::Conflict`] when it was revoked, or when it is
-    /// the one that asks and more than its name would change.
+    /// Changes a credential, in effect at once. [`Error::Conflict`] for a revoked credential, or
+    /// when the caller's own credential would change in more than the name.
     pub async fn change_credential(
         &self,
         workspace: WorkspaceId,
@@ -181,8 +181,8 @@ impl Engine {
         Ok(changed?)
     }
 
-    /// Ends a credential for good, in effect at once. [`Error::Conflict`] when it is the one that
-    /// asks.
+    /// Ends a credential for good, in effect at once. [`Error::Conflict`] for the caller's own
+    /// credential.
     pub async fn revoke_credential(
         &self,
         workspace: WorkspaceId,
@@ -194,7 +194,7 @@ impl Engine {
         Ok(revoked?)
     }
 
-    /// Makes the successor of a credential, with the only sight of its secrets.
+    /// Makes the successor of a credential, and returns the secrets this only time.
     pub async fn rotate_credential(
         &self,
         workspace: WorkspaceId,

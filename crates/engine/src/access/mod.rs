@@ -1,7 +1,7 @@
-//! Who may come in: credentials, and how they are checked.
+//! Authentication: credentials, and checks of credentials.
 //!
-//! Only hashes are compared and kept. A credential that was found is believed for some seconds; what
-//! this process changes is believed at once.
+//! Only hashes are compared and kept. A found credential is cached for some seconds; changes by
+//! this process take effect at once.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -33,28 +33,28 @@ pub use manage::{
 pub use secrets::Secrets;
 pub use upkeep::Upkeep;
 
-/// How long a credential that was found is believed without asking the store again. Short, since
-/// another process may take it away.
+/// How long a found credential is trusted without asking the store again. Short, since another
+/// process may revoke the credential.
 const CACHE_FOR: Duration = Duration::from_secs(5);
 
-/// The most credentials kept: far more than an installation has, and about two megabytes. They have no
-/// shares: only credentials that are good are kept, each for seconds, and whose were dropped costs its
-/// caller one read by an index.
+/// The most credentials kept: far more than an installation has, and about two megabytes.
+/// Workspaces have no shares: only good credentials are kept, each for seconds, and a dropped
+/// credential costs the caller a single read by an index.
 const CACHE_ENTRIES_MAX: usize = 10_000;
 
-/// How exactly it is known when a credential was last used. A use after a shorter time than this is
-/// not noted, so that a busy credential costs one write in this time.
+/// The precision of a credential's last use. A use after a shorter time is not noted, so that a
+/// busy credential costs a write a minute.
 const USE_NOTED_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
-/// Credentials that are none which may come from one address at once. Generous: the keys have 190 bits
-/// and more, so nobody guesses one, and many programs may share an address. What the bound keeps small
-/// is the work and the log that somebody causes who tries all the same.
+/// The most wrong credentials from an address at once. Generous: keys have 190 bits and more, so
+/// nobody guesses a key, and many programs may share an address. The bound limits the work and the
+/// log lines that a guesser can cause.
 const FAILURES_MAX: u32 = 300;
 
-/// How long it takes until one of them is forgotten: one a second may go on for ever.
+/// The time until a failure is forgotten: a failure a second may go on for ever.
 const FAILURE_FORGOTTEN_AFTER: Duration = Duration::from_secs(1);
 
-/// What a caller presents.
+/// The credential presented by a caller.
 #[derive(Debug, Clone, Copy)]
 pub enum Presented<'a> {
     /// A simple key.
@@ -73,22 +73,23 @@ pub enum Presented<'a> {
 /// Why a caller may not come in. The texts are for the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// There is no such credential, its secret is wrong, or it was revoked.
+    /// There is no such credential, the secret is wrong, or the credential was revoked.
     #[error("the credential is not valid")]
     Unknown,
-    /// It has expired.
+    /// The credential has expired.
     #[error("the credential expired at {0}")]
     Expired(Timestamp),
-    /// It may not be used from the caller's address.
+    /// The credential may not be used from the caller's address.
     #[error("the credential may not be used from {0}")]
     Address(String),
-    /// It, or the application that it belongs to, is disabled.
+    /// The credential or the credential's application is disabled.
     #[error("the credential is disabled, or the application that it belongs to")]
     Disabled,
-    /// It came more often than it may.
+    /// The credential came more often than allowed.
     #[error(transparent)]
     TooMany(#[from] Exceeded),
-    /// It is not valid, and too many that came from the same address were not; the seconds to wait.
+    /// The credential is not valid, after too many invalid credentials from the same address; the
+    /// seconds to wait.
     #[error(
         "the credential is not valid, and too many others from this address were not: try again in \
          {0} seconds"
@@ -101,7 +102,7 @@ pub enum Refusal {
 
 type CacheKey = (&'static str, [u8; 32]);
 
-/// Finds and checks the credentials that callers present.
+/// Finds and checks callers' credentials.
 pub struct Access {
     store: SharedStore,
     clock: Arc<dyn Clock>,
@@ -109,21 +110,21 @@ pub struct Access {
     known: Mutex<Known>,
     failures: Failures,
     seen: Mutex<HashMap<(CredentialId, Seen), Duration>>,
-    /// Uses that are still to be noted in the store.
+    /// Uses still to be noted in the store.
     used: Mutex<HashMap<CredentialId, Timestamp>>,
 }
 
 #[derive(Default)]
 struct Known {
     credentials: HashMap<CacheKey, (StoredCredential, Duration)>,
-    /// Counts what was forgotten: what was read before is not remembered after it.
+    /// The number of times the cache forgot entries: a read begun before is not cached afterwards.
     forgotten: u64,
-    /// What the store last said of changes by others.
+    /// The store's last count of changes by others.
     changed: u64,
 }
 
 impl Known {
-    /// Forgets everything when others changed something since it was last asked.
+    /// Forgets everything when others changed something since the last question.
     fn follow(&mut self, changed: u64) {
         if self.changed != changed {
             self.changed = changed;
@@ -146,22 +147,22 @@ impl Access {
         }
     }
 
-    /// The credential of a caller who may come in, from the address of the [`Actor`] at work. The
-    /// request counts against the credential's limits.
+    /// The credential of an admitted caller, from the address of the [`Actor`] at work. The request
+    /// counts against the credential's limits.
     pub async fn admit(&self, presented: Presented<'_>) -> Result<Credential, Refusal> {
         let credential = self.recognise(presented).await?;
         self.limiter.count_credential(&credential).await?;
         Ok(credential)
     }
 
-    /// The same for a request that has limits of its own.
+    /// Like [`Access::admit`], for a request with separate limits.
     pub async fn recognise(&self, presented: Presented<'_>) -> Result<Credential, Refusal> {
         self.examine(presented).await.map_err(|refusal| self.refused(refusal))
     }
 
-    /// Says in the log that a credential was refused, and to whom. One that is none counts against its
-    /// address, whose others that are none are told to wait when there are too many. The credential
-    /// that is good is let in all the same: many callers share an address.
+    /// Logs a refused credential and the caller. A wrong credential counts against the address;
+    /// after too many, further wrong credentials from the address are told to wait. A good
+    /// credential is admitted all the same: many callers share an address.
     fn refused(&self, refusal: Refusal) -> Refusal {
         if matches!(refusal, Refusal::TooMany(_) | Refusal::Failed(_)) {
             return refusal;
@@ -197,12 +198,13 @@ impl Access {
         }
         let mut credential = found.credential;
         if credential.project.is_some() {
-            // Whatever it was given: what is not a project's is closed to it.
+            // Whatever scopes were given: everything outside a project is closed to a project's
+            // credential.
             credential.scopes = credential.scopes.within(Scopes::of_a_project());
         }
         let (actor, now) = (Actor::current(), self.clock.now());
         if let Some(actor) = &actor {
-            // Also where it is refused: what is logged of the request says whose it was.
+            // Also for a refused credential: log lines of the request name the owner.
             actor.identify(&credential);
         }
         check(&credential, actor.as_ref().and_then(|actor| actor.address), now)?;
@@ -210,12 +212,12 @@ impl Access {
         Ok(credential)
     }
 
-    /// Believes nothing of a credential any more: it was changed.
+    /// Drops a changed credential from the cache.
     pub fn forget(&self, id: CredentialId) {
         self.forget_where(|credential| credential.id == id);
     }
 
-    /// Believes nothing of an application's credentials any more: it was changed.
+    /// Drops the credentials of a changed application from the cache.
     pub fn forget_application(&self, id: ApplicationId) {
         self.forget_where(|credential| credential.application == Some(id));
     }
@@ -266,7 +268,7 @@ impl Access {
             return;
         }
         let mut used = lock(&self.used);
-        // With more than are known at once, what is left out is the time of one use.
+        // Beyond the most credentials, only the time of a use is lost.
         if used.len() < CACHE_ENTRIES_MAX || used.contains_key(&credential.id) {
             used.insert(credential.id, now);
         }
@@ -295,7 +297,7 @@ fn hash(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// A poisoned lock is taken all the same: what it guards is changed by single assignments.
+/// A poisoned lock is taken all the same: the guarded data changes by single assignments.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! New credentials: what the caller gets, and the hashes that are kept.
+//! New credentials: the secrets for the caller, and the stored hashes.
 
 use hookyard_core::entropy::{self, Entropy};
 use hookyard_core::model::{CredentialKind, Scopes};
@@ -10,16 +10,17 @@ use super::hash;
 /// Hexadecimal digits of a simple key, as UltraCart's (docs/spec/ultracart.md#answers): 256 bits.
 const SIMPLE_KEY_DIGITS: usize = 64;
 
-/// Characters of a pair's key, which is no secret but must not be guessed twice: 190 bits.
+/// Characters of a pair's key: 190 bits. The key is no secret, but must not be generated twice.
 const API_KEY_CHARS: usize = 32;
 
 /// Characters of a pair's secret: 285 bits.
 const API_SECRET_CHARS: usize = 48;
 
-/// The start of every token, by which Mammoth's clients know one (docs/spec/mammoth.md#clients).
+/// The start of every token, the mark of a token for Mammoth's clients
+/// (docs/spec/mammoth.md#clients).
 const TOKEN_PREFIX: &str = "mm_";
 
-/// Characters of a token behind its prefix: 256 bits.
+/// Characters of a token behind the prefix: 256 bits.
 const TOKEN_CHARS: usize = 43;
 
 /// A credential in clear.
@@ -47,24 +48,24 @@ impl Secrets {
         Self { kind, key, secret }
     }
 
-    /// How it is presented.
+    /// How callers present the credential.
     pub fn kind(&self) -> CredentialKind {
         self.kind
     }
 
-    /// What the store keeps.
+    /// The stored part of the credential.
     pub fn hashed(&self, scopes: Scopes, now: Timestamp) -> NewCredential {
         let secret = self.secret.as_deref().map(hash);
         NewCredential::new(self.kind, scopes, hash(&self.key), secret, now)
     }
 
-    /// What the store keeps of a credential's successor.
+    /// The stored part of a credential's successor.
     pub fn rotation(&self, old_until: Timestamp, now: Timestamp) -> Rotation {
         let secret = self.secret.as_deref().map(hash);
         Rotation { lookup: hash(&self.key), secret, old_until, now }
     }
 
-    /// The parts with their names in the output.
+    /// The parts, named as in the output.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let name = match self.kind {
             CredentialKind::Simple => "simple_key",

@@ -1,4 +1,4 @@
-//! Traces of what was read: secrets, and much at once.
+//! Audit entries for reads: secrets, and much data at once.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use hookyard_store::{Actor, Seen};
 use super::{CACHE_ENTRIES_MAX, lock};
 use crate::{Engine, Error};
 
-/// How often a credential is noted to list the same secrets, or to read the same rows or events page by
-/// page: programs do so again and again, and once an hour says enough of that.
+/// How often the audit log notes that a credential lists the same secrets, or reads the same rows
+/// or events page by page: programs do so again and again, and an entry an hour is enough.
 const LISTED_EVERY: Duration = Duration::from_secs(3_600);
 
 impl Engine {
-    /// Notes in the audit log that the caller sees a secret or an export. What cannot be noted is not
-    /// to be shown.
+    /// Notes in the audit log that the caller sees a secret or an export. On an error, the caller
+    /// must not show the secret or export.
     pub async fn note_seen(&self, workspace: WorkspaceId, seen: Seen) -> Result<(), Error> {
         Ok(self.store.note_seen(workspace, seen).await?)
     }
 
-    /// The same for lists that have secrets in them and for pages of what can be exported, once an hour
-    /// for each credential and thing. A list is shown even when it cannot be noted: programs live by it,
-    /// and the log says so then.
+    /// Notes lists with secrets and pages of exportable data, once an hour for each credential and
+    /// thing. A list is shown even without a note, as programs depend on lists; the failure is
+    /// logged.
     pub async fn note_listed(&self, workspace: WorkspaceId, seen: Seen) {
         let credential = Actor::current().and_then(|actor| Some(actor.credential()?.0));
         let Some(credential) = credential else { return };
@@ -36,7 +36,7 @@ impl Engine {
                 listed.retain(|_, at| now.saturating_sub(*at) < LISTED_EVERY);
             }
             if listed.len() >= CACHE_ENTRIES_MAX {
-                // It is noted more often then.
+                // Reads are noted more often then.
                 listed.clear();
             }
             listed.insert(key, now);

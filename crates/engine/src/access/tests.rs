@@ -42,7 +42,7 @@ impl Yard {
         self.clock.now()
     }
 
-    /// Makes a pair whose key is `key` and whose secret is `secret`.
+    /// Makes a pair with the key `key` and the secret `secret`.
     async fn make(&self, change: impl FnOnce(&mut NewCredential)) -> CredentialId {
         let (kind, secret) = (CredentialKind::Pair, Some(hash("secret")));
         let mut new = NewCredential::new(kind, Scopes::all(), hash("key"), secret, self.now());

@@ -6,21 +6,21 @@ use jiff::SignedDuration;
 use super::{Access, lock};
 use crate::{Engine, Error};
 
-/// The time between two notes of what was used.
+/// The time between two writes of uses.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// How long a credential that has ended is still listed. Long enough to see in a quarter's review
-/// what was revoked.
+/// How long an ended credential is still listed. Long enough to see revoked credentials in a
+/// quarter's review.
 const ENDED_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-/// The most credentials that are forgotten at a time; more wait for the next minute.
+/// The most credentials forgotten at a time; more wait for the next minute.
 const FORGOTTEN_MAX: usize = 1_000;
 
-/// The most buckets of limits that are forgotten at a time: as many as a flood of callers leaves in a
-/// minute, and deleted in well under a second.
+/// The most buckets of limits forgotten at a time: as many as a flood of callers leaves in a
+/// minute, deleted in well under a second.
 const BUCKETS_FORGOTTEN_MAX: usize = 50_000;
 
-/// Notes when credentials were used, and forgets those that ended long ago.
+/// Notes when credentials were used, and forgets credentials that ended long ago.
 pub struct Upkeep(Arc<Engine>);
 
 impl Upkeep {
@@ -29,7 +29,7 @@ impl Upkeep {
         Self(engine)
     }
 
-    /// Works for as long as it is polled.
+    /// Works for as long as the future is polled.
     pub async fn run(self) {
         loop {
             tokio::time::sleep(INTERVAL).await;
@@ -39,7 +39,7 @@ impl Upkeep {
         }
     }
 
-    /// Does what is to be done now.
+    /// Does a single round of upkeep.
     pub async fn once(&self) -> Result<(), Error> {
         let engine = &self.0;
         engine.access().note_uses().await?;
@@ -53,7 +53,7 @@ impl Upkeep {
 }
 
 impl Access {
-    /// Writes the uses that are not in the store yet, in one transaction.
+    /// Writes the uses missing in the store, in a single transaction.
     async fn note_uses(&self) -> Result<(), Error> {
         let used = std::mem::take(&mut *lock(&self.used));
         if used.is_empty() {

@@ -1,8 +1,9 @@
-//! A node's share of one quota.
+//! A node's share of a quota.
 //!
-//! A twentieth of the quota is divided among the nodes: each has its part in a small leaky bucket of
-//! its own. The rest is in the bucket that all share, in the store. From there a node takes turns when
-//! it needs one, and as many ahead as its own part has, so that it asks once for many requests.
+//! A twentieth of the quota is divided among the nodes: each node has a small leaky bucket for its
+//! part. The rest is in a bucket in the store, shared by all nodes. A node takes turns from the
+//! shared bucket when needed, and as many ahead as the node's own part has, so that a single
+//! question serves many requests.
 
 use std::time::Duration;
 
@@ -11,29 +12,30 @@ use hookyard_store::Taken;
 
 use super::{Standing, Subject};
 
-/// The part of a quota that is divided among the nodes, and the part that they may have taken ahead
-/// and not used: one in so many.
+/// The divisor for the part of a quota divided among the nodes, and for the part that nodes may
+/// have taken ahead and not used.
 const APART: u32 = 20;
 
 /// The least time between two questions for the same bucket, in microseconds, when the first was
-/// answered with less than was asked for. What leaks out meanwhile is not lost, it is granted with the
-/// next; a quota of a thousand a second would be asked for a thousand times a second without this.
+/// answered with less than was asked for. Turns that leak out meanwhile are not lost: the next
+/// answer grants them. Without the limit, a quota of a thousand a second would cause a thousand
+/// questions a second.
 const ASK_EVERY_US: i64 = 50_000;
 
 /// A quota, divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Parts {
-    /// What this node has for itself.
+    /// The part of this node alone.
     own: Quota,
-    /// What all share.
+    /// The part shared by all nodes.
     pub(super) shared: Quota,
     /// How many turns are taken ahead.
     pub(super) ahead: u32,
 }
 
 impl Parts {
-    /// Among so many nodes. Nothing is divided while nobody knows how many there are (0), and nothing
-    /// of a quota with fewer turns than that has parts.
+    /// The parts of a quota among `nodes` nodes. Nothing is divided while the number of nodes is
+    /// unknown (0), nor of a quota with fewer turns than parts.
     pub(super) fn of(quota: Quota, nodes: u32) -> Self {
         let own = (quota.turns / APART).checked_div(nodes).unwrap_or(0);
         let shared = quota.turns - own * nodes;
@@ -50,7 +52,7 @@ impl Parts {
 pub(super) enum Draw {
     /// The node's own part.
     Own,
-    /// What the node has in hand of the shared part.
+    /// The node's turns in hand from the shared part.
     Hand,
     /// The store must be asked.
     Ask,
@@ -58,23 +60,23 @@ pub(super) enum Draw {
     None,
 }
 
-/// What a node knows of one quota of one caller.
+/// A node's knowledge of a quota of a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Bucket {
     /// Of the node's own part.
     own: Level,
-    /// Of the shared part, as it was when the store was asked last.
+    /// The level of the shared part at the last answer of the store.
     shared: Level,
-    /// Turns of the shared part that were taken and not used.
+    /// Turns taken from the shared part and not used yet.
     hand: u32,
-    /// Turns that were given while the store could not be asked.
+    /// Turns given while the store was away.
     owed: u32,
     /// Before this moment, in microseconds of Unix time, asking would be in vain.
     ask_at: i64,
 }
 
 impl Bucket {
-    /// Takes a turn, if there is one here.
+    /// Takes a turn, if the node has a turn.
     pub(super) fn draw(&mut self, quota: Quota, nodes: u32, now: i64) -> Draw {
         let parts = Parts::of(quota, nodes);
         if parts.own.room(self.own, now) > 0 {
@@ -82,7 +84,7 @@ impl Bucket {
             return Draw::Own;
         }
         if self.shared.0 <= now {
-            // What is in hand has leaked out of the bucket since: it can be taken anew.
+            // The turns in hand have leaked out of the bucket since, and can be taken anew.
             self.hand = 0;
         }
         if self.hand > 0 {
@@ -94,7 +96,7 @@ impl Bucket {
         if in_vain { Draw::None } else { Draw::Ask }
     }
 
-    /// Gives back a turn that was not used.
+    /// Gives back an unused turn.
     pub(super) fn give_back(&mut self, quota: Quota, nodes: u32, draw: Draw) {
         match draw {
             Draw::Own => self.own = Parts::of(quota, nodes).own.give_back(self.own, 1),
@@ -103,13 +105,13 @@ impl Bucket {
         }
     }
 
-    /// What the store is to count, too.
+    /// The turns that the store still has to count.
     pub(super) fn owed(&self) -> u32 {
         self.owed
     }
 
-    /// Notes what the store answered to a question for `wanted` turns that named `owed`. How many of
-    /// `waiting` requests go through; what is left over is in hand.
+    /// Notes the store's answer to a question for `wanted` turns that named `owed`. Returns how
+    /// many of `waiting` requests go through; the turns left over are in hand.
     pub(super) fn settle(
         &mut self,
         shared: Quota,
@@ -128,7 +130,7 @@ impl Bucket {
         through
     }
 
-    /// Decides without the store: the node's part of what it last knew to be left.
+    /// Decides without the store: the node's part of the turns last known to be left.
     pub(super) fn settle_alone(
         &mut self,
         shared: Quota,
@@ -136,7 +138,8 @@ impl Bucket {
         waiting: u32,
         now: i64,
     ) -> u32 {
-        // Each its part, and one at least: few nodes let a little more through than a small quota has.
+        // Each node's part, at least a turn: a few nodes together let slightly more through than a
+        // small quota has.
         let turns = (shared.turns / nodes.max(1)).max(1).min(shared.turns);
         let part = Quota { turns, ..shared };
         let (through, level) = part.grant(self.shared, 0, waiting, now);
@@ -162,7 +165,8 @@ impl Bucket {
         if parts.own.turns > 0 { shared.min(parts.own.wait(self.own, now)) } else { shared }
     }
 
-    /// How things stand, as far as this node knows: what others took since it asked last is missing.
+    /// The standing as far as this node knows: turns taken by others since the last answer are
+    /// missing.
     pub(super) fn standing(
         &self,
         subject: Subject,
@@ -177,11 +181,11 @@ impl Bucket {
         Standing { subject, quota, remaining, reset }
     }
 
-    /// How much there is to remember: nothing when all that was taken has leaked out, and more, the
-    /// nearer the caller is to its limit.
+    /// How much there is to remember: nothing when all taken turns have leaked out, and more, the
+    /// nearer the caller is to the limit.
     pub(super) fn weight(&self, now: i64) -> u64 {
         let left = |level: Level| u64::try_from(level.0.saturating_sub(now)).unwrap_or(0);
-        // What was taken of the shared part is many times what the same time of the own part is.
+        // The same time counts many times more turns in the shared part than in the own part.
         left(self.own).saturating_add(left(self.shared).saturating_mul(APART.into()))
     }
 }

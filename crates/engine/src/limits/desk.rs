@@ -1,4 +1,5 @@
-//! Where requests wait while the store is asked for turns: one question at a time, for all of them.
+//! Where requests wait while the store is asked for turns: a single question at a time, for all
+//! requests.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
@@ -14,16 +15,16 @@ use tokio::time::timeout;
 use super::bucket::Parts;
 use super::{Caller, Callers};
 
-/// How long the store may take. A round trip is a few milliseconds; requests that have waited for
-/// this are decided here.
+/// How long the store may take. A round trip is a few milliseconds; requests are decided here after
+/// a longer wait.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
 
-/// How long nobody asks after the store gave no answer, in microseconds: so that a store that is away
+/// How long nobody asks after the store gave no answer, in microseconds: so that an absent store
 /// does not make every request wait.
 const AWAY_US: i64 = 1_000_000;
 
-/// How old the number of nodes may be, in microseconds. While it is wrong, parts of quotas are missing
-/// or there twice.
+/// How old the number of nodes may be, in microseconds. While the number is wrong, parts of quotas
+/// are missing or counted twice.
 const NODES_FOR_US: i64 = 10_000_000;
 
 /// Asks the store.
@@ -32,9 +33,9 @@ pub(super) struct Desk {
     clock: Arc<dyn Clock>,
     callers: Arc<Callers>,
     waiting: Mutex<Waiting>,
-    /// How many nodes there are; 0 while that is not known.
+    /// The number of nodes; 0 while unknown.
     nodes: AtomicU32,
-    /// When that was heard, as a monotonic reading in microseconds.
+    /// When the store told the number, as a monotonic reading in microseconds.
     heard_at: AtomicI64,
     /// Until when the store is taken to be away, likewise.
     away_until: AtomicI64,
@@ -45,11 +46,11 @@ type BucketKey = (Caller, QuotaWindow);
 #[derive(Debug, Default)]
 struct Waiting {
     requests: BTreeMap<BucketKey, (Quota, Vec<oneshot::Sender<bool>>)>,
-    /// Whether a task is at it.
+    /// Whether a task is asking the store.
     asking: bool,
 }
 
-/// Requests that one bucket is asked for.
+/// Requests waiting for a bucket.
 struct Question {
     caller: Caller,
     quota: Quota,
@@ -74,7 +75,7 @@ impl Desk {
         }
     }
 
-    /// How many nodes there are; when that was heard long ago, the store is asked beside.
+    /// The number of nodes; when the number is old, the store is asked in the background.
     pub(super) fn nodes(self: &Arc<Self>) -> u32 {
         let now = self.reading();
         let heard_at = self.heard_at.load(Ordering::Relaxed);
@@ -86,7 +87,7 @@ impl Desk {
         self.nodes.load(Ordering::Relaxed)
     }
 
-    /// Waits for a turn of a bucket that has none in hand; whether there is one.
+    /// Waits for a turn of a bucket without turns in hand; returns whether there is a turn.
     pub(super) async fn ask(self: &Arc<Self>, caller: Caller, quota: Quota) -> bool {
         let (answer, answered) = oneshot::channel();
         {
@@ -99,7 +100,8 @@ impl Desk {
         answered.await.unwrap_or(false)
     }
 
-    /// Sees to it that a task is at it. It is one of its own, since a request may be given up.
+    /// Starts the asking task unless running. The task is separate, since a request may be given
+    /// up.
     fn begin(self: &Arc<Self>, waiting: &mut Waiting) {
         if !waiting.asking {
             waiting.asking = true;
@@ -146,7 +148,7 @@ impl Desk {
         }
     }
 
-    /// What is asked next.
+    /// The next questions.
     fn gather(&self) -> Vec<Question> {
         let nodes = self.nodes.load(Ordering::Relaxed);
         let mut requests = BTreeMap::new();
@@ -193,7 +195,7 @@ impl Desk {
         }
     }
 
-    /// Microseconds on the monotonic clock: the other one may be set.
+    /// Microseconds on the monotonic clock: the wall clock may be set.
     fn reading(&self) -> i64 {
         i64::try_from(self.clock.monotonic().as_micros()).unwrap_or(i64::MAX)
     }
@@ -207,7 +209,7 @@ fn count(requests: &[oneshot::Sender<bool>]) -> u32 {
     u32::try_from(requests.len()).unwrap_or(u32::MAX)
 }
 
-/// Lets the first `through` go. The turn of a request that was given up is lost with it.
+/// Lets the first `through` requests go. The turn of a request given up is lost with the request.
 fn tell(requests: Vec<oneshot::Sender<bool>>, through: u32) {
     for (place, request) in (0_u32..).zip(requests) {
         let _ = request.send(place < through);

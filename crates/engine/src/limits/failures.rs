@@ -1,5 +1,5 @@
-//! A bound on guessing: how often an address may bring a credential, code or token that is none. Only
-//! failures count, so whoever shares an address with a guesser is not kept out by it.
+//! A bound on guessing: how often an address may bring a wrong credential, code or token. Only
+//! failures count, so a guesser does not keep out other callers at the same address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,16 +10,16 @@ use hookyard_store::Actor;
 
 use super::network;
 
-/// The most addresses kept, about a megabyte. When there are more, the ones with the fewest failures
-/// are forgotten first.
+/// The most addresses kept, about a megabyte. Beyond, the addresses with the fewest failures are
+/// forgotten first.
 const ADDRESSES_MAX: usize = 10_000;
 
-/// Failures by address, in leaky buckets. Those whose address is not known share one.
+/// Failures by address, in leaky buckets. Callers without a known address share a single bucket.
 #[derive(Debug)]
 pub struct Failures {
     /// Failures that an address may have at once.
     max: u32,
-    /// How long it takes until one of them is forgotten.
+    /// The time until a failure is forgotten.
     forgotten_after: Duration,
     counts: Mutex<HashMap<Option<IpAddr>, Count>>,
 }
@@ -38,14 +38,14 @@ impl Count {
 }
 
 impl Failures {
-    /// No failures so far; how many an address may have at once, and how long it takes until one of
-    /// them is forgotten.
+    /// No failures so far. `max` is the most failures of an address at once, `forgotten_after` the
+    /// time until a failure is forgotten.
     pub fn new(max: u32, forgotten_after: Duration) -> Self {
         Self { max, forgotten_after, counts: Mutex::default() }
     }
 
-    /// Whether the caller, whose request is the [`Actor`] at work, may try at this moment of the
-    /// monotonic clock; else how many seconds to wait.
+    /// Whether the caller of the [`Actor`] at work may try at this moment of the monotonic clock;
+    /// else how many seconds to wait.
     pub fn check(&self, now: Duration) -> Result<(), u64> {
         self.check_at(address(), now)
     }

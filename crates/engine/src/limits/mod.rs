@@ -1,11 +1,11 @@
-//! How many requests callers may make: leaky buckets for each credential and each address, by the hour
-//! and by the day, that all nodes share.
+//! How many requests callers may make: leaky buckets for each credential and each address, by the
+//! hour and by the day, shared by all nodes.
 //!
-//! Each node has a small part of every quota for itself, and takes turns of the rest from the store a
-//! few at a time ([`bucket`]). So most requests cost a look into memory, a caller far from its limit
-//! never costs a round trip, and what holds for all nodes together is exact: in any stretch of time at
-//! most 105 % and at least 90 % of what a single bucket would let through, and exactly as many where
-//! the quota is too small to be divided. docs/reference/limits.md shows why.
+//! Each node has a small part of every quota alone, and takes turns of the rest from the store a
+//! few at a time ([`bucket`]). So most requests cost a look into memory, and a caller far from the
+//! limit never costs a round trip. The bound for all nodes together is exact: in any stretch of
+//! time at most 105 % and at least 90 % of the requests that a single bucket would let through, and
+//! exactly as many where the quota is too small to be divided. docs/reference/limits.md shows why.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -30,11 +30,11 @@ use desk::Desk;
 pub use failures::Failures;
 pub use report::{Reports, Standing};
 
-/// Callers are spread over so many maps, each with a lock of its own: with two dozen threads, two
-/// rarely meet.
+/// The number of maps for callers, each with a separate lock: with two dozen threads, two rarely
+/// meet.
 const SHARDS: usize = 16;
 
-/// The most callers that one map remembers, which makes 65,536 in all and some ten megabytes.
+/// The most callers in a map: 65,536 in all, some ten megabytes.
 const CALLERS_PER_SHARD_MAX: usize = 4_096;
 
 /// How many requests a caller may make in each window; `None` is any number.
@@ -58,22 +58,22 @@ impl Rates {
     }
 }
 
-/// What an operator lets callers do.
+/// The limits set by the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
-    /// Each credential; those of one application together.
+    /// Each credential; all credentials of an application together.
     pub credential: Rates,
-    /// Each address, whatever credentials come from it.
+    /// Each address, whatever its credentials.
     pub address: Rates,
 }
 
-/// Whose requests are counted together.
+/// A caller whose requests are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Caller {
     Credential(CredentialId),
-    /// However often it gets a new token.
+    /// An application, however often its token changes.
     Application(ApplicationId),
-    /// One that nobody can tell counts as one.
+    /// Callers without a known address share a single bucket.
     Address(Option<IpAddr>),
 }
 
@@ -85,7 +85,7 @@ impl Caller {
         }
     }
 
-    /// The name of its bucket in the store.
+    /// The name of the caller's bucket in the store.
     fn key(self, window: QuotaWindow) -> String {
         let window = window.as_str();
         match self {
@@ -97,7 +97,7 @@ impl Caller {
     }
 }
 
-/// What a limit is on.
+/// The subject of the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// A credential, or all of an application's.
@@ -107,7 +107,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// A word for it.
+    /// A word for the subject.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Credential => "credential",
@@ -116,7 +116,7 @@ impl Subject {
     }
 }
 
-/// A caller came more often than its quota says. The text is UltraCart's own for it.
+/// A caller came more often than the quota allows. The text is UltraCart's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("rate of {quota} exceeded.")]
 pub struct Exceeded {
@@ -129,14 +129,14 @@ pub struct Exceeded {
 }
 
 impl Exceeded {
-    /// Whole seconds until the caller may come again, at least one.
+    /// Whole seconds until the caller may come again, at least 1.
     pub fn wait_seconds(&self) -> u64 {
         (self.wait.as_secs() + u64::from(self.wait.subsec_nanos() > 0)).max(1)
     }
 }
 
-/// The network of an address that counts as one caller. Of IPv6 the first half, which is what one
-/// customer has.
+/// The network that counts as a single caller. For IPv6 the first half of the address, the usual
+/// network of a customer.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
@@ -157,7 +157,7 @@ struct Callers {
 }
 
 impl Callers {
-    /// The buckets of a caller, which are made when there are none. The lock is for a few lines.
+    /// The buckets of a caller, made when missing. The lock is held for a few lines.
     fn with<T>(
         &self,
         caller: Caller,
@@ -174,13 +174,13 @@ impl Callers {
     #[expect(clippy::cast_possible_truncation, reason = "the remainder is below 16")]
     fn shard(&self, caller: Caller) -> MutexGuard<'_, Buckets> {
         let place = self.spread.hash_one(caller) % SHARDS as u64;
-        // What a panic left behind is a bucket with a turn more or less.
+        // A panic leaves at worst a bucket with a turn more or less.
         self.shards[place as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Forgets callers of whom nothing is left to remember; where that is not enough, the half that is
-/// farthest from its limits.
+/// Forgets callers without anything left to remember; if still too many, also the half of the
+/// callers farthest from their limits.
 fn make_room(callers: &mut Buckets, now: i64) {
     let weight = |buckets: &[Bucket; 2]| buckets.iter().map(|bucket| bucket.weight(now)).max();
     callers.retain(|_, buckets| weight(buckets) > Some(0));
@@ -194,7 +194,7 @@ fn make_room(callers: &mut Buckets, now: i64) {
     callers.retain(|_, buckets| weight(buckets) > median);
 }
 
-/// Counts requests against the quotas of those who make them.
+/// Counts requests against the callers' quotas.
 pub struct Limiter {
     limits: Limits,
     clock: Arc<dyn Clock>,
@@ -203,7 +203,7 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    /// A limiter of one node; the others share the store.
+    /// A limiter of a node; the other nodes share the store.
     pub fn new(limits: Limits, store: Arc<dyn LimitStore>, clock: Arc<dyn Clock>) -> Self {
         let callers = Callers { shards: Default::default(), spread: RandomState::new() };
         let callers = Arc::new(callers);
@@ -226,7 +226,7 @@ impl Limiter {
         self.count(caller, self.limits.credential).await
     }
 
-    /// Counts a request from an address; `None` is one that nobody can tell.
+    /// Counts a request from an address; `None` is an unknown address.
     pub async fn count_address(&self, address: Option<IpAddr>) -> Result<(), Exceeded> {
         self.count(Caller::Address(address.map(network)), self.limits.address).await
     }
@@ -261,7 +261,7 @@ impl Limiter {
         self.conclude(caller, &outcome)
     }
 
-    /// Gives back what was drawn when a quota gave none, and says how things stand.
+    /// Gives back the drawn turns when a quota gave none, and reports the standing.
     fn conclude(&self, caller: Caller, outcome: &[(Quota, Draw)]) -> Result<(), Exceeded> {
         let now = self.clock.now().as_microsecond();
         let (nodes, subject) = (self.desk.nodes(), caller.subject());

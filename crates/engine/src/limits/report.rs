@@ -1,4 +1,4 @@
-//! How the limits of a request's caller stand, for the headers of its answer.
+//! The standing of a caller's limits, for the headers of the answer.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,31 +12,31 @@ tokio::task_local! {
     static REPORTS: Reports;
 }
 
-/// What is left of a quota.
+/// The rest of a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// What the limit is on.
+    /// The subject of the limit.
     pub subject: Subject,
     /// The whole quota.
     pub quota: Quota,
-    /// Requests that may follow now. With more than one node it is an estimate: others may have let
-    /// some through since this one asked.
+    /// Requests that may follow now. With several nodes the number is an estimate: other nodes may
+    /// have let requests through since the last answer of the store.
     pub remaining: u32,
     /// How long until all of the quota is there again if no request follows.
     pub reset: Duration,
 }
 
-/// The limits that a request was counted against.
+/// The limits counted for a request.
 #[derive(Debug, Clone, Default)]
 pub struct Reports(Arc<Mutex<Vec<Standing>>>);
 
 impl Reports {
-    /// Does work whose counting is noted here.
+    /// Does work, with the counting noted here.
     pub fn scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
         REPORTS.scope(self.clone(), work)
     }
 
-    /// What was noted.
+    /// The noted standings.
     pub fn take(&self) -> Vec<Standing> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

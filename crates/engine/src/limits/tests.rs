@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What nodes share. The arithmetic is that of the contract.
+/// The store shared by nodes, with the contract's arithmetic.
 #[derive(Default)]
 struct Shared {
     levels: Mutex<HashMap<String, Level>>,
@@ -50,7 +50,7 @@ impl LimitStore for Shared {
     }
 }
 
-/// Some nodes with one limit on each credential.
+/// Some nodes with a limit on each credential.
 struct Nodes {
     shared: Arc<Shared>,
     clock: Arc<SimClock>,
@@ -68,7 +68,7 @@ impl Nodes {
         Self { nodes: (0..count).map(node).collect(), shared, clock }
     }
 
-    /// A request at a node; whether it goes through.
+    /// A request at a node; returns whether the request goes through.
     async fn request(&self, node: usize) -> bool {
         self.nodes[node].count_credential(&credential(1)).await.is_ok()
     }
@@ -136,7 +136,7 @@ async fn what_idle_nodes_hold_is_below_a_tenth() {
         let nodes = Nodes::new(4, limit, None);
         let mut through = 0;
         for node in 1..4 {
-            // Until it has asked the store and holds what it took ahead.
+            // Until the node has asked the store and holds the turns taken ahead.
             nodes.asked();
             while nodes.asked() == 0 || through == 0 {
                 if !nodes.request(node).await {
@@ -257,7 +257,7 @@ async fn without_the_store_each_node_lets_its_part_through() {
     let through = nodes.burst(1_000).await;
     assert!((540..=625).contains(&through), "{through}");
     assert!(nodes.asked() <= 2, "nobody asks for a second");
-    // What was let through is counted when the store is back.
+    // Requests let through are counted when the store is back.
     nodes.shared.away.store(false, Ordering::Relaxed);
     nodes.clock.advance(Duration::from_secs(36));
     let through = nodes.burst(1_000).await;
@@ -271,7 +271,7 @@ async fn a_store_that_is_silent_keeps_nobody_waiting_for_long() {
     let nodes = Nodes::new(2, 1_000, None);
     nodes.shared.silent.store(true, Ordering::Relaxed);
     let burst = tokio::time::timeout(Duration::from_secs(5), nodes.burst(1_000)).await;
-    // How many nodes there are was never heard: each takes itself for the only one.
+    // The number of nodes is unknown: each node counts as the only node.
     assert!((1_000..=2_000).contains(&burst.unwrap()));
     assert_eq!(nodes.asked(), 2);
 }
@@ -340,7 +340,7 @@ async fn nothing_is_counted_when_nothing_is_limited() {
     assert_eq!((reports.take(), nodes.asked()), (Vec::new(), 0));
 }
 
-/// Requests at moments and nodes of chance, and those that go through.
+/// Requests at moments and nodes of chance, and the requests that go through.
 async fn run(count: usize, limit: u32, steps: &[(u64, usize)]) -> Vec<(u64, bool)> {
     let nodes = Nodes::new(count, limit, None);
     let (mut at, mut all) = (0, Vec::new());
@@ -355,8 +355,8 @@ async fn run(count: usize, limit: u32, steps: &[(u64, usize)]) -> Vec<(u64, bool
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// In any stretch of time at most 105 % of what one bucket could let through, and altogether at
-    /// least 90 % of what it would.
+    /// In any stretch of time at most 105 % of the requests that a single bucket could let through,
+    /// and altogether at least 90 %.
     #[test]
     fn whatever_comes_where_the_limit_holds(
         count in 1_usize..6,

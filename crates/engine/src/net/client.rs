@@ -18,13 +18,13 @@ use super::shortage::is_ours;
 use super::sockets::Sockets;
 use super::tls;
 
-/// How many unused connections to one host are kept. An endpoint uses one at a time, so this many
-/// busy endpoints at one host need no new connections. A workspace that has endpoints at many hosts keeps
-/// more, for seconds each; all of them count among those of [`Sockets`].
+/// The most unused connections kept to a host. An endpoint uses a single connection at a time, so
+/// 256 busy endpoints at a host need no new connections. A workspace with endpoints at many hosts
+/// keeps more connections, for seconds each; all count among the connections of [`Sockets`].
 const IDLE_PER_HOST_MAX: usize = 256;
 
-/// The most headers of an answer that are read. A page of a large site has some 50; one with more than
-/// this is no answer.
+/// The most headers read of an answer. A page of a large site has some 50 headers; beyond the limit
+/// the answer counts as none.
 const ANSWER_HEADERS_MAX: usize = 1_000;
 
 /// Sends requests to judged addresses only. HTTP/1.1, no redirects; cheap to clone.
@@ -39,8 +39,8 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Why a request had no answer. The text is for the delivery log: it names what the guard refused or
-/// what the system said.
+/// Why a request had no answer. The text is for the delivery log: the text names the guard's
+/// refusal or the system's error.
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}")]
 pub struct SendError {
@@ -57,12 +57,12 @@ impl SendError {
 }
 
 impl Client {
-    /// A client that trusts the system's root certificates. Fails when TLS cannot be set up.
+    /// A client with the system's root certificates. Fails when TLS cannot be set up.
     pub fn new(guard: Arc<Guard>, sockets: &Sockets) -> Result<Self, rustls::Error> {
         Ok(Self::with_tls(guard, tls::system_config()?, sockets))
     }
 
-    /// A client that takes any certificate for a server's, for receivers under test.
+    /// A client that accepts any certificate, for receivers under test.
     pub fn danger_accepting_invalid_certs(
         guard: Arc<Guard>,
         sockets: &Sockets,
@@ -76,8 +76,9 @@ impl Client {
             .pool_idle_timeout(sockets.idle())
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .http1_title_case_headers(true)
-            // What a user agent must take (RFC 9112 section 5.2), and what the usual ones do take: the
-            // status says what became of the delivery, whatever the other headers look like.
+            // A user agent must accept folded headers (RFC 9112 section 5.2), and usual clients
+            // accept further deviations: the status tells the outcome of the delivery, whatever the
+            // other headers look like.
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_ignore_invalid_headers_in_responses(true)
@@ -98,7 +99,7 @@ impl Client {
     }
 }
 
-/// What went wrong, from the innermost cause that says something.
+/// The text of the innermost cause with a text.
 pub(crate) fn explain(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     loop {

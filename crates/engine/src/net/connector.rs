@@ -28,14 +28,14 @@ use super::sockets::Sockets;
 /// From the name to the end of the TLS handshake (docs/spec/ultracart.md#algorithm).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most addresses of a name that are tried. With more, the share of the time that each gets
-/// would be too short for a far receiver to answer.
+/// The most addresses tried of a name. With more, each address's share of the time would be too
+/// short for a far receiver to answer.
 const ADDRESSES_MAX: usize = 4;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The guard refuses every address of the host; this is why it refuses the first.
+    /// The guard refuses every address of the host; the reason for refusing the first.
     #[error("{0}")]
     Refused(Refusal),
     /// The URI cannot be connected to at all.
@@ -44,22 +44,22 @@ pub enum ConnectError {
     /// The name has no address.
     #[error("the name did not resolve: {0}")]
     Unresolved(String),
-    /// The last address that was tried did not take the connection.
+    /// The last tried address did not take the connection.
     #[error("connecting to {address} failed: {source}")]
     Tcp {
         /// The address with the port.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// There was a connection, but no TLS session.
     #[error("the tls handshake failed: {0}")]
     Tls(io::Error),
-    /// It took longer than 10 seconds.
+    /// Connecting took longer than 10 seconds.
     #[error("connecting took longer than {} s", CONNECT_TIMEOUT.as_secs())]
     TimedOut,
-    /// This server lacked the means to connect, such as an open file or a local port. That says
-    /// nothing about the receiver.
+    /// This server lacked the means to connect, such as an open file or a local port. The error
+    /// says nothing about the receiver.
     #[error("this server could not connect: {0}")]
     Unable(String),
 }
@@ -90,7 +90,7 @@ impl Connector {
         self.guard.check_port(target.port).map_err(ConnectError::Unusable)?;
         let addresses = self.guard.addresses(&target.host).await?;
         let tcp = connect_any(&alternate(addresses), target.port).await?;
-        // A request is written whole; waiting for more to send would only delay it.
+        // A request is written whole; waiting for more to send would only delay the request.
         tcp.set_nodelay(true).map_err(ConnectError::Tls)?;
         if !target.tls {
             return Ok(TokioIo::new(Box::new(tcp)));
@@ -132,8 +132,8 @@ impl Target {
     }
 }
 
-/// The addresses to try, in their order but with the families taking turns, so that one dead family
-/// does not use up the tries.
+/// The addresses to try, in order but with the families taking turns, so that a dead family does
+/// not use up the tries.
 fn alternate(addresses: Vec<Judged>) -> Vec<IpAddr> {
     let first_is_v4 = addresses.first().is_some_and(|judged| judged.address.is_ipv4());
     let (first, second): (Vec<_>, Vec<_>) = addresses
@@ -151,7 +151,8 @@ fn alternate(addresses: Vec<Judged>) -> Vec<IpAddr> {
     order
 }
 
-/// Connects to the first address that takes the connection. Each gets an equal share of the time.
+/// Connects to the first address that accepts the connection. Each address gets an equal share of
+/// the time.
 async fn connect_any(addresses: &[IpAddr], port: u16) -> Result<TcpStream, ConnectError> {
     let share = CONNECT_TIMEOUT / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     let mut last = ConnectError::TimedOut;

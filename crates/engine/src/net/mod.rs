@@ -1,10 +1,10 @@
-//! Outbound connections: judge every address, then connect to a judged one.
+//! Outbound connections: judge every address, then connect to a judged address.
 //!
-//! Whatever Hookyard connects to on a customer's behalf goes through [`Client`], whose connector
-//! resolves the name itself, judges each answer with the [`Guard`] and connects to an address that
-//! passed, never to a name. What was judged when an endpoint was saved is therefore judged again,
-//! with the answers of that moment, whenever a connection is made. Redirects are not followed, so
-//! there is no way around the guard. A receiver may listen on any port, unless the operator named some.
+//! All connections on a customer's behalf go through [`Client`]. The client's connector resolves
+//! the name, judges each answer with the [`Guard`] and connects to an address that passed, never to
+//! a name. A host judged when an endpoint was saved is therefore judged again, with fresh answers,
+//! for every connection. Redirects are not followed, so there is no way around the guard. A
+//! receiver may listen on any port, unless the operator named ports.
 
 mod client;
 mod connector;

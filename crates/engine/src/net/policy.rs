@@ -1,4 +1,4 @@
-//! What may be connected to.
+//! The policy for outbound connections.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -13,11 +13,11 @@ use super::connector::ConnectError;
 use super::ranges;
 use super::resolver::{Resolve, ResolveError, SystemResolver};
 
-/// How long [`Guard::judge`] waits for a name: it answers someone who is saving an endpoint.
+/// How long [`Guard::judge`] waits for a name: a person saving an endpoint waits for the answer.
 const JUDGE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Names under which clouds serve credentials to whoever asks. Whatever address they resolve to,
-/// only one that the operator allowed is connected to.
+/// Names under which clouds serve credentials to any caller. Whatever the resolved address, only an
+/// address allowed by the operator is connected to.
 const METADATA_NAMES: [&str; 7] = [
     "metadata",
     "metadata.google.internal",
@@ -28,8 +28,8 @@ const METADATA_NAMES: [&str; 7] = [
     "instance-data.ec2.internal",
 ];
 
-/// What may be connected to: public addresses, and what the operator allowed; on any port, or on those
-/// that the operator named.
+/// The guard of outbound connections. Allowed are public addresses, and addresses allowed by the
+/// operator; on any port, or on the ports named by the operator.
 #[derive(Debug)]
 pub struct Guard {
     allowed: Vec<IpNet>,
@@ -38,16 +38,16 @@ pub struct Guard {
     resolver: Arc<dyn Resolve>,
 }
 
-/// What the guard says of a URL's host before anything connects to it.
+/// The guard's verdict on a URL's host before any connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The host can be connected to, over public addresses only or among others.
     Public,
-    /// Every address of the host that can be connected to is in a range that the operator allowed.
+    /// Every usable address of the host is in a range allowed by the operator.
     Allowed,
-    /// The host can not be connected to; the text says which address is refused and why.
+    /// The host can not be connected to; the text names the refused address and the reason.
     Refused(String),
-    /// The host has no address now. A connection will judge what it has then.
+    /// The host has no address now. A connection will judge the addresses at that time.
     Unresolved,
 }
 
@@ -69,7 +69,7 @@ impl fmt::Display for Refusal {
 pub(super) struct Judged {
     /// The address to connect to.
     pub(super) address: IpAddr,
-    /// Whether the operator allowed it by name.
+    /// Whether the operator allowed the address by name.
     pub(super) allowed: bool,
 }
 
@@ -80,25 +80,25 @@ impl Default for Guard {
 }
 
 impl Guard {
-    /// A guard that, beyond public addresses, lets through what the operator allowed. Names are
-    /// resolved with the system's configuration.
+    /// A guard that, beyond public addresses, lets through addresses allowed by the operator. Names
+    /// are resolved with the system's configuration.
     pub fn new(allowed: Vec<IpNet>) -> Self {
         Self::with_resolver(allowed, Arc::new(SystemResolver::default()))
     }
 
-    /// A guard with its own source of addresses.
+    /// A guard with another source of addresses.
     pub fn with_resolver(allowed: Vec<IpNet>, resolver: Arc<dyn Resolve>) -> Self {
         let allowed = allowed.into_iter().map(ranges::canonical_net).collect();
         Self { allowed, ports: Vec::new(), resolver }
     }
 
-    /// The guard, with connections to these ports only; to any when there is none.
+    /// The guard, with connections to `ports` only; an empty list allows any port.
     #[must_use]
     pub fn on_ports(self, ports: Vec<RangeInclusive<u16>>) -> Self {
         Self { ports, ..self }
     }
 
-    /// Refuses a port that the operator did not name; the text says so.
+    /// Refuses a port not named by the operator, with a text.
     pub(super) fn check_port(&self, port: u16) -> Result<(), String> {
         if self.ports.is_empty() || self.ports.iter().any(|range| range.contains(&port)) {
             return Ok(());
@@ -107,7 +107,7 @@ impl Guard {
     }
 
     /// Judges the host of a URL, in at most 2 seconds. A URL that is not http or https, has no host
-    /// or carries a user or password is refused whatever its host.
+    /// or carries a user or password is refused whatever the host.
     pub async fn judge(&self, url: &Url) -> Verdict {
         let host = match check_url(url) {
             Ok(host) => host.to_owned(),
@@ -124,7 +124,7 @@ impl Guard {
         }
     }
 
-    /// The addresses of a host that may be connected to, at least one.
+    /// The allowed addresses of a host, at least one.
     pub(super) async fn addresses(&self, host: &Host) -> Result<Vec<Judged>, ConnectError> {
         let (found, named_only) = match host {
             Host::Ipv4(address) => (vec![IpAddr::V4(*address)], false),
@@ -165,9 +165,9 @@ impl Guard {
         })
     }
 
-    /// Judges one address. An allowed range wins over the table of refused ones, but only the address
-    /// itself over that of metadata services; an IPv4 address inside an IPv6 one has to pass as well,
-    /// because that is where the packets would end up.
+    /// Judges an address. An allowed range wins over the table of refused ranges. Over the table of
+    /// metadata services, only an allowed single address wins. An IPv4 address inside an IPv6
+    /// address has to pass as well, because the packets would end up there.
     fn judge_address(&self, address: IpAddr) -> Result<Judged, Refusal> {
         let canonical = ranges::canonical(address);
         let allowed = self.allowed.iter().any(|net| net.contains(&canonical));
@@ -196,7 +196,7 @@ fn is_metadata_name(name: &str) -> bool {
     METADATA_NAMES.iter().any(|metadata| metadata.eq_ignore_ascii_case(bare))
 }
 
-/// The host of a URL that may be a target at all.
+/// The host of a URL, if the URL can be a target at all.
 pub(crate) fn check_url(url: &Url) -> Result<Host<&str>, String> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("the scheme {} is not http or https", url.scheme()));

@@ -1,15 +1,15 @@
-//! The ranges of addresses that are not public, and the IPv4 addresses inside IPv6 ones.
+//! The ranges of non-public addresses, and the IPv4 addresses inside IPv6 addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// A range that is refused unless the operator allows it.
+/// A range refused unless allowed by the operator.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Range {
-    /// Its addresses.
+    /// The addresses of the range.
     pub(super) net: IpNet,
-    /// What they are for.
+    /// The purpose of the addresses.
     pub(super) purpose: &'static str,
 }
 
@@ -22,9 +22,8 @@ const fn v6(a: u16, b: u16, c: u16, prefix: u8, purpose: &'static str) -> Range 
     Range { net: IpNet::V6(Ipv6Net::new_assert(address, prefix)), purpose }
 }
 
-/// The IANA special-purpose registries, completed as in
-/// docs/spec/conventions.md#guarded-requests. Narrower ranges
-/// stand before wider ones, so that a refusal names the one that says most.
+/// The IANA special-purpose registries, completed as in docs/spec/conventions.md#guarded-requests.
+/// Narrower ranges stand before wider ranges, so that a refusal names the most specific range.
 static REFUSED: [Range; 32] = [
     v4(0, 0, 0, 8, "this network"),
     v4(10, 0, 0, 8, "private"),
@@ -61,9 +60,9 @@ static REFUSED: [Range; 32] = [
     v6(0x8000, 0, 0, 1, "not handed out"),
 ];
 
-/// Where clouds give out credentials and keys of the machine to whoever asks from it. Some are within
-/// ranges that an operator may well allow, and Azure's is in none that is refused, so each is refused
-/// unless it is allowed by itself.
+/// Addresses where clouds give out the machine's credentials and keys to any caller on the machine.
+/// Some addresses are within ranges that an operator may well allow, and Azure's address is in no
+/// refused range. So each address is refused unless allowed by itself.
 static METADATA: [(IpAddr, &str); 13] = [
     (v4_one(169, 254, 169, 254), "AWS, Azure, Google, DigitalOcean, Oracle, OpenStack and others"),
     (v4_one(169, 254, 170, 2), "AWS ECS"),
@@ -89,7 +88,7 @@ const fn v6_one(segments: [u16; 8]) -> IpAddr {
     IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h))
 }
 
-/// Whose metadata service is at the address.
+/// The owner of the metadata service at the address.
 pub(super) fn metadata(address: IpAddr) -> Option<&'static str> {
     METADATA.iter().find(|(known, _)| *known == address).map(|(_, cloud)| *cloud)
 }
@@ -99,17 +98,17 @@ pub(super) fn is_only(net: &IpNet, address: IpAddr) -> bool {
     net.prefix_len() == net.max_prefix_len() && net.addr() == address
 }
 
-/// The refused range that holds the address.
+/// The refused range around the address.
 pub(super) fn refused(address: IpAddr) -> Option<&'static Range> {
     REFUSED.iter().find(|range| range.net.contains(&address))
 }
 
-/// The address that a connection would really use: an IPv4-mapped one is IPv4.
+/// The address really used by a connection: an IPv4-mapped address becomes IPv4.
 pub(super) fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
-/// The same of a range: one of IPv4-mapped addresses is a range of IPv4 ones.
+/// The range really used: a range of IPv4-mapped addresses becomes a range of IPv4 addresses.
 pub(super) fn canonical_net(net: IpNet) -> IpNet {
     if let IpNet::V6(v6) = net
         && let Some(v4) = v6.addr().to_ipv4_mapped()
@@ -121,7 +120,7 @@ pub(super) fn canonical_net(net: IpNet) -> IpNet {
     net
 }
 
-/// The IPv4 address that a translator or tunnel would send to for this IPv6 address.
+/// The IPv4 destination of a translator or tunnel for the IPv6 address.
 pub(super) fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let octets = address.octets();
     let at = |index: usize| {

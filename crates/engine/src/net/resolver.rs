@@ -22,24 +22,23 @@ pub enum ResolveError {
     Unable(String),
 }
 
-/// Answers of name servers that are kept, of all workspaces, each for as long as it says. They have no
-/// shares: names are only asked for when a connection is made or a URL is saved, both of which are
-/// bounded, and whose answer was pushed out costs the next connection one more question.
+/// The most cached answers of name servers, of all workspaces, each for the answer's lifetime.
+/// Workspaces have no shares: names are only asked for when a connection is made or a URL is saved,
+/// both bounded, and an evicted answer costs the next connection a further question.
 const ANSWERS_KEPT: u64 = 8_192;
 
-/// What turns names into addresses. Tests script one.
+/// A source of addresses for names. Tests use a scripted source.
 #[async_trait]
 pub trait Resolve: fmt::Debug + Send + Sync {
-    /// The addresses of a name, the preferred ones first. What it answers is judged by the caller.
+    /// The addresses of a name, the preferred addresses first. The caller judges the answer.
     async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError>;
 }
 
-/// The system's own configuration: its name servers and its hosts file, read on first use.
+/// The system's configuration: name servers and hosts file, read on first use.
 ///
-/// Asking the name servers directly, not the C library, keeps answers for as long as they may be
-/// kept and blocks no thread. On a system without a usable configuration no name resolves.
-/// A configuration that could not be read is read again by the next look-up: what was in the way may be
-/// gone.
+/// Asking the name servers directly, not the C library, keeps answers for the allowed time and
+/// blocks no thread. On a system without a usable configuration no name resolves. An unreadable
+/// configuration is read again by the next look-up: the obstacle may be gone.
 #[derive(Default)]
 pub struct SystemResolver {
     resolver: OnceLock<TokioResolver>,
@@ -63,7 +62,7 @@ fn read_system_configuration() -> Result<TokioResolver, ResolveError> {
     })
 }
 
-/// The error with its text, by whose fault it is.
+/// The error with a text, sorted by fault: the machine's or the name's.
 fn told(error: &NetError, text: String) -> ResolveError {
     match error {
         NetError::Io(io) if is_shortage(io) => ResolveError::Unable(text),

@@ -1,4 +1,4 @@
-//! What this machine lacks, told apart from what receivers do.
+//! Shortages of this machine, told apart from faults of receivers.
 
 use std::error::Error;
 use std::io;
@@ -17,16 +17,16 @@ pub(super) fn is_shortage(error: &io::Error) -> bool {
     shortages.iter().any(|shortage| code == Some(shortage.raw_os_error()))
 }
 
-/// Whether no connection to the address could be begun for want of something of ours. `EADDRNOTAVAIL`
-/// says that no local port is left, but also that the machine has no address of that family at all:
-/// then the receiver is out of reach, and waiting does not help.
+/// Whether this machine lacked the means to begin a connection to the address. `EADDRNOTAVAIL`
+/// means that no local port is left, or that the machine has no address of the family at all. In
+/// the second case the receiver is out of reach, and waiting does not help.
 pub(super) fn is_shortage_at(error: &io::Error, address: SocketAddr) -> bool {
     let no_port = error.raw_os_error() == Some(Errno::ADDRNOTAVAIL.raw_os_error());
     is_shortage(error) || (no_port && has_source_for(address))
 }
 
-/// Whether this machine has an address to reach this one from. Nothing is sent: a datagram socket only
-/// looks up its route, and its ports are others than those of connections.
+/// Whether this machine has a source address for the destination. Nothing is sent: a datagram
+/// socket only looks up the route, and uses other ports than connections.
 fn has_source_for(address: SocketAddr) -> bool {
     let any: IpAddr = match address {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -35,7 +35,7 @@ fn has_source_for(address: SocketAddr) -> bool {
     UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(address)).is_ok()
 }
 
-/// Whether this server lacked the means to send, by what any of an error's causes says.
+/// Whether this server lacked the means to send, by any cause of the error.
 pub(crate) fn is_ours(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {

@@ -7,26 +7,28 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connector::ConnectError;
 
-/// How long a new connection waits for the end of another one. All that are in use or kept end sooner, but
-/// for those that a receiver holds up.
+/// How long a new connection waits for the end of another connection. All used or kept connections
+/// end sooner, except connections held up by a receiver.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// With fewer connections than this, those that are not in use are kept for a shorter time.
+/// With fewer connections, unused connections are kept for a shorter time.
 const ENOUGH: usize = 4_096;
 
-/// How long an unused connection is kept where there are enough. Node.js and Apache close theirs after 5
-/// seconds; a request that meets such a close on its way fails, so it is better that we close first.
+/// How long an unused connection is kept where there are enough. Node.js and Apache close unused
+/// connections after 5 seconds. A request that meets such a close on its way fails, so Hookyard
+/// closes first.
 const IDLE: Duration = Duration::from_secs(4);
 
-/// How long where there are not. It is closed within twice this time.
+/// How long an unused connection is kept with few connections. The connection is closed within
+/// twice the time.
 const IDLE_OF_FEW: Duration = Duration::from_secs(1);
 
-/// Connections that clients share. Clones are the same ones.
+/// Connections shared by clients. Clones share the same connections.
 ///
-/// They have no shares of their own: who may make one is a request that holds a place, of which each
-/// workspace has a share (`deliver/limits`), and there are fewer places than connections. What is left is
-/// for those that are kept for the next request, for [`IDLE`] at most; who finds none waits for one of them
-/// to end, in the order of coming.
+/// Workspaces have no shares of connections. Only a request with a place may connect; each
+/// workspace has a share of the places (`deliver/limits`), and there are fewer places than
+/// connections. The other connections are kept for the next request, for [`IDLE`] at most. A
+/// request without a free connection waits for a kept connection to end, first come, first served.
 #[derive(Debug, Clone)]
 pub struct Sockets {
     most: usize,
@@ -45,7 +47,7 @@ impl Sockets {
         if self.most < ENOUGH { IDLE_OF_FEW } else { IDLE }
     }
 
-    /// Waits for room for one more connection, which has ended when the answer is dropped.
+    /// Waits for room for a further connection. Dropping the permit marks the connection's end.
     pub(super) async fn take(&self) -> Result<OwnedSemaphorePermit, ConnectError> {
         let room = tokio::time::timeout(WAIT_MAX, Arc::clone(&self.free).acquire_owned()).await;
         room.ok().and_then(Result::ok).ok_or_else(|| {

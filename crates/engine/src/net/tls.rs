@@ -7,8 +7,8 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_t
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-/// A client configuration that trusts the system's roots or, on a system that has none (a scratch
-/// container), those of the browsers.
+/// A client configuration that trusts the system's roots or, on a system without roots (a scratch
+/// container), the browsers' roots.
 pub(super) fn system_config() -> Result<Arc<ClientConfig>, rustls::Error> {
     let mut roots = RootCertStore::empty();
     let (added, _ignored) = roots.add_parsable_certificates(native_roots());
@@ -19,7 +19,7 @@ pub(super) fn system_config() -> Result<Arc<ClientConfig>, rustls::Error> {
     config(roots)
 }
 
-/// A client configuration that trusts these roots.
+/// A client configuration that trusts `roots`.
 pub(super) fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -30,8 +30,8 @@ pub(super) fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::
     Ok(Arc::new(config))
 }
 
-/// A client configuration that takes any certificate for the server's: the connection can be read
-/// and changed by whoever sits between. What the server signs must still fit its certificate.
+/// A client configuration that accepts any certificate: anybody between can read and change the
+/// connection. The server's signatures must still fit the certificate.
 pub(super) fn danger_any_certificate_config() -> Result<Arc<ClientConfig>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let schemes = provider.signature_verification_algorithms;

@@ -13,8 +13,8 @@ use url::Url;
 use super::CLIENT_ID_DIGITS;
 use crate::{Engine, Error};
 
-/// The longest name of an application or of its maker, in characters: it stands in a sentence that
-/// people decide by.
+/// The longest name of an application or of its maker, in characters: people decide by a sentence
+/// with the name.
 pub const NAME_CHARS_MAX: usize = 100;
 
 /// The longest description, in characters: a sentence or two.
@@ -23,7 +23,7 @@ pub const DESCRIPTION_CHARS_MAX: usize = 500;
 /// The longest address, in characters.
 pub const URL_CHARS_MAX: usize = 2_000;
 
-/// The most redirect URIs: one for each place that a program runs at, and some for its makers.
+/// The most redirect URIs: a URI for each place where a program runs, and some for the makers.
 pub const REDIRECT_URIS_MAX: usize = 20;
 
 impl Engine {
@@ -60,7 +60,7 @@ impl Engine {
         changed
     }
 
-    /// Removes an application; its tokens open nothing any more.
+    /// Removes an application; the tokens open nothing any more.
     pub async fn delete_application(
         &self,
         workspace: WorkspaceId,
@@ -98,8 +98,8 @@ pub async fn change_application<S: ApplicationStore + ?Sized>(
     Ok(store.update_application(workspace, id, change).await?)
 }
 
-/// An application that can be registered, with a client id of its own. [`Error::Invalid`] names the
-/// member at fault.
+/// An application for registration, with a new client id. [`Error::Invalid`] names the member at
+/// fault.
 pub fn new_application(
     entropy: &dyn Entropy,
     scopes: Scopes,
@@ -113,7 +113,7 @@ pub fn new_application(
     Ok(NewApplication { client_id, scopes, settings })
 }
 
-/// Checks what an owner says about an application. [`Error::Invalid`] names the member at fault.
+/// Checks an owner's settings of an application. [`Error::Invalid`] names the member at fault.
 fn check_settings(settings: &ApplicationSettings) -> Result<(), Error> {
     let ApplicationSettings {
         name,
@@ -164,7 +164,7 @@ fn check_text(field: &str, text: Option<&str>, chars_max: usize) -> Result<(), E
     Ok(())
 }
 
-/// Shown to people who decide about the application, so it must be what it looks like.
+/// Shown to people who decide about the application, so the URL must not mislead.
 fn check_url(field: &str, text: Option<&str>) -> Result<(), Error> {
     let Some(text) = text else { return Ok(()) };
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"'<>\\^`{|};,".contains(&byte);

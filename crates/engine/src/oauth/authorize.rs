@@ -7,34 +7,35 @@ use hookyard_store::Code;
 use super::{CODE_LIFE, hash, narrowed, secret};
 use crate::{Engine, Error};
 
-/// The longest state, in characters. It comes back in a URL, which should stay below 8,000.
+/// The longest state, in characters. The state comes back in a URL, and URLs should stay below
+/// 8,000.
 pub const STATE_CHARS_MAX: usize = 2_000;
 
-/// What an authorization request says, as it came.
+/// An authorization request, as received.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Request {
-    /// Which application asks.
+    /// The asking application.
     pub client_id: Option<String>,
     /// Must be `code`.
     pub response_type: Option<String>,
     /// Where to send the person back to.
     pub redirect_uri: Option<String>,
-    /// What the application recognises its own request by.
+    /// The application's mark on its own request.
     pub state: Option<String>,
-    /// What it wants to do; what it was registered with when absent.
+    /// The wanted scopes; absent: the registered scopes.
     pub scope: Option<String>,
     /// The PKCE challenge.
     pub code_challenge: Option<String>,
-    /// How that was made.
+    /// The method of the challenge.
     pub code_challenge_method: Option<String>,
 }
 
-/// A request that a person can decide.
+/// A request ready for a person's decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// Who asks.
+    /// The asking application.
     pub application: Application,
-    /// What for.
+    /// The wanted scopes.
     pub scopes: Scopes,
     /// Where the answer goes.
     pub redirect_uri: String,
@@ -45,7 +46,7 @@ pub struct Asked {
 /// Why there is nothing to decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stop {
-    /// The person must be told, for there is nobody trustworthy to send them to.
+    /// The person must be told, for there is no trustworthy URL to send the person to.
     Here(&'static str),
     /// The same; the application is disabled.
     Disabled,
@@ -58,9 +59,9 @@ pub enum Stop {
 pub enum Unproven {
     /// The credential opens nothing in the application's workspace.
     Unknown,
-    /// It is an application's own, and applications do not let each other in.
+    /// The credential belongs to an application, and applications cannot approve each other.
     Application,
-    /// It lacks `admin`, or some of what it would give away.
+    /// The credential lacks `admin`, or some of the scopes to give away.
     Lacks(Scopes),
 }
 
@@ -76,7 +77,8 @@ impl Engine {
         })
     }
 
-    /// Says yes for a person who has proved who they are; the URL to send them to.
+    /// Approves a request for a person with a proven identity; returns the URL to send the person
+    /// to.
     pub async fn approve(&self, asked: &Asked, person: &Credential) -> Result<String, Error> {
         let code = secret(self.entropy.as_ref(), "");
         let now = self.clock.now();
@@ -92,22 +94,22 @@ impl Engine {
         Ok(redirect_uri::with_parameters(&asked.redirect_uri, &parameters))
     }
 
-    /// Notes in the audit log that a person said no. Nobody has to prove who they are to say it, so the
-    /// caller bounds how often it is noted.
+    /// Notes in the audit log that a person denied a request. A denial needs no proof of identity,
+    /// so the caller bounds the number of notes.
     pub async fn note_denial(&self, asked: &Asked) -> Result<(), Error> {
         Ok(self.store.note_denial(asked.application.id, asked.scopes).await?)
     }
 }
 
 impl Asked {
-    /// The URL to send a person to who says no.
+    /// The URL to send a person to after a denial.
     pub fn denied(&self) -> String {
         back(&self.redirect_uri, "access_denied", "the person said no", &self.state)
     }
 }
 
-/// Whether a credential proves that its owner may let `application` do `scopes`: it must be able to
-/// manage the workspace, and nobody gives what they do not have.
+/// Whether a credential's owner may grant `scopes` to `application`: the credential must be able to
+/// manage the workspace, and must have every granted scope.
 pub fn prove(
     credential: Option<Credential>,
     application: &Application,
@@ -134,8 +136,8 @@ fn judge(application: Application, request: Request) -> Result<Asked, Stop> {
         let reason = "redirect_uri is not one that the application is registered with";
         return Err(Stop::Here(reason));
     };
-    // Without a state the application cannot tell its own requests from those that others make its
-    // users' browsers send.
+    // Without a state the application cannot tell its own requests from requests forged in the
+    // users' browsers.
     let Some(state) = state.clone().filter(|state| state.chars().count() <= STATE_CHARS_MAX) else {
         let description = "state is needed, with at most 2000 characters";
         return Err(Stop::Back(back(&redirect_uri, "invalid_request", description, "")));

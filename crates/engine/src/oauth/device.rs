@@ -1,4 +1,4 @@
-//! Devices that cannot show a browser (RFC 8628).
+//! Devices without a browser (RFC 8628).
 
 use hookyard_core::id::CredentialId;
 use hookyard_core::model::{Application, Scopes};
@@ -18,16 +18,16 @@ pub const POLL_SECONDS: i32 = 5;
 /// The start of device codes.
 const DEVICE_PREFIX: &str = "hyd_";
 
-/// How many user codes are tried before it is the store's fault that all are taken: with the most
-/// codes that can wait, two in a row are one in a hundred million.
+/// How many user codes are tried before the store counts as faulty: with the most waiting codes,
+/// the chance for two taken codes in a row is 1 in a hundred million.
 const TRIES_MAX: usize = 4;
 
-/// What a device begins with.
+/// The start of a device's authorization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// What the device asks with, seen this once.
+    /// The device's secret code, shown only here.
     pub device_code: String,
-    /// What its person types.
+    /// The code that the person types.
     pub user_code: String,
 }
 
@@ -61,8 +61,8 @@ impl Engine {
         Err(Error::Unavailable(full).into())
     }
 
-    /// The application behind what a person typed, and what it wants to do; `None` when no device
-    /// waits with that code. A disabled application's device does not.
+    /// The application behind a typed code, and the wanted scopes; `None` when no device waits with
+    /// the code. A disabled application's device does not wait.
     pub async fn waiting_device(
         &self,
         typed: &str,
@@ -73,7 +73,8 @@ impl Engine {
         Ok(found.map(|(application, scopes)| (application, scopes, shown)))
     }
 
-    /// Says yes for the owner of a credential, or no for `None`. `false` when it is too late.
+    /// Approves for the owner of a credential, or denies for `None`. `false` when the decision
+    /// comes too late.
     pub async fn decide_device(
         &self,
         shown: &str,

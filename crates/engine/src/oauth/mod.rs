@@ -1,10 +1,10 @@
 //! Letting applications in: OAuth2 as a server (docs/spec/ultracart.md#oauth2; RFC 6749, 7009, 7636
 //! and 8628).
 //!
-//! An application has a client id and no secret: no UltraCart SDK can send one, so all are public
-//! clients. What binds a code or token to whom it was given to is that it goes to a registered
-//! redirect URI only, is good once, and ends everything that came of it when it comes again; and PKCE,
-//! where the application can.
+//! An application has a client id and no secret: no UltraCart SDK can send a secret, so all
+//! applications are public clients. Three rules bind a code or token to the receiver: it goes to a
+//! registered redirect URI only, is good once, and a second use ends all tokens that came from it.
+//! PKCE adds a fourth, for applications with PKCE.
 
 mod applications;
 mod authorize;
@@ -30,7 +30,7 @@ use sha2::{Digest, Sha256};
 pub struct Lifetimes {
     /// An access token.
     pub access: SignedDuration,
-    /// A refresh token; `None` until it is used or revoked.
+    /// A refresh token; `None`: until used or revoked.
     pub refresh: Option<SignedDuration>,
 }
 
@@ -42,7 +42,7 @@ impl Default for Lifetimes {
     }
 }
 
-/// How long a code can be redeemed: the longest that RFC 6749 recommends.
+/// How long a code can be redeemed: the longest time recommended by RFC 6749.
 const CODE_LIFE: SignedDuration = SignedDuration::from_mins(10);
 
 /// Digits of a client id, as UltraCart's (docs/spec/ultracart.md#answers).
@@ -51,10 +51,11 @@ const CLIENT_ID_DIGITS: usize = 32;
 /// Random characters of a code or token: 256 bits.
 const SECRET_CHARS: usize = 43;
 
-/// The start of access tokens, by which Mammoth's clients know one (docs/spec/mammoth.md#clients).
+/// The start of access tokens, the mark of a token for Mammoth's clients
+/// (docs/spec/mammoth.md#clients).
 const ACCESS_PREFIX: &str = "mm_";
 
-/// The start of refresh tokens, so that people and scanners of leaked secrets know one.
+/// The start of refresh tokens, so that people and scanners of leaked secrets recognise a token.
 const REFRESH_PREFIX: &str = "hyr_";
 
 fn secret(entropy: &dyn Entropy, prefix: &str) -> String {
@@ -65,9 +66,9 @@ fn hash(secret: &str) -> SecretHash {
     Sha256::digest(secret.as_bytes()).into()
 }
 
-/// What of the wanted scopes the application was registered with; all of it when none are named.
-/// UltraCart's own scopes that mean nothing here are passed over, as RFC 6749 (section 3.3) lets a
-/// server do that says what it granted. `None` when nothing is left.
+/// The wanted scopes within the application's registration; the whole registration when no scopes
+/// are named. UltraCart's own scopes without a meaning here are passed over, as RFC 6749 (section
+/// 3.3) allows when the server names the granted scopes. `None` when nothing is left.
 fn narrowed(registered: Scopes, wanted: Option<&str>) -> Option<Scopes> {
     let Some(wanted) = wanted.filter(|wanted| !wanted.trim().is_empty()) else {
         return Some(registered);

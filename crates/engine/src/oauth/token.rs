@@ -1,4 +1,5 @@
-//! Exchanging codes and refresh tokens for tokens (RFC 6749, section 5), and ending them (RFC 7009).
+//! Exchanging codes and refresh tokens for tokens (RFC 6749, section 5), and revoking tokens (RFC
+//! 7009).
 
 use hookyard_core::model::{Application, Grant};
 use hookyard_core::oauth::pkce;
@@ -7,16 +8,16 @@ use hookyard_store::{Issue, NewTokens, Poll};
 use super::{ACCESS_PREFIX, Lifetimes, REFRESH_PREFIX, hash, secret};
 use crate::{Engine, Error};
 
-/// What an application brings.
+/// The grant that an application exchanges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exchange {
-    /// A code that a browser brought back.
+    /// A code brought back by a browser.
     Code {
         /// The code.
         code: String,
         /// Where the browser was sent back to.
         redirect_uri: String,
-        /// What the PKCE challenge was made of.
+        /// The origin of the PKCE challenge.
         verifier: Option<String>,
     },
     /// A refresh token.
@@ -25,16 +26,16 @@ pub enum Exchange {
     Device(String),
 }
 
-/// New tokens, seen this once.
+/// New tokens, shown only here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
     /// The access token.
     pub access: String,
     /// The refresh token.
     pub refresh: String,
-    /// Seconds that the access token is good for.
+    /// Lifetime of the access token, in seconds.
     pub expires_in: i64,
-    /// What they open.
+    /// The grant of the tokens.
     pub grant: Grant,
 }
 
@@ -47,10 +48,10 @@ pub enum ExchangeError {
     /// The application is disabled.
     #[error("the application is disabled")]
     Disabled,
-    /// The application is not one for devices.
+    /// The application is not for devices.
     #[error("the application does not take the device flow: set its device_flow")]
     NotForDevices,
-    /// What was brought is good for nothing.
+    /// The code or token is unusable.
     #[error("{0}")]
     Useless(&'static str),
     /// Nothing of the wanted scopes is the application's to ask for.
@@ -59,7 +60,7 @@ pub enum ExchangeError {
     /// Nobody has decided yet.
     #[error("nobody has decided yet: ask again")]
     Pending,
-    /// The same, and it was asked too early.
+    /// The device asked again too early.
     #[error("wait 5 seconds longer between questions")]
     TooSoon,
     /// A person said no.
@@ -68,20 +69,20 @@ pub enum ExchangeError {
     /// The device code is too old.
     #[error("the code has expired: begin again")]
     Expired,
-    /// It could not be found out.
+    /// The engine failed to find out.
     #[error(transparent)]
     Engine(#[from] Error),
 }
 
 impl Engine {
-    /// The application with this client id, which must be enabled.
+    /// The enabled application with the client id.
     pub async fn client(&self, client_id: &str) -> Result<Application, ExchangeError> {
         let found = self.store.application_of_client(client_id).await.map_err(Error::from)?;
         let application = found.ok_or(ExchangeError::UnknownClient)?;
         if application.disabled { Err(ExchangeError::Disabled) } else { Ok(application) }
     }
 
-    /// Exchanges what an application brings for tokens.
+    /// Exchanges an application's code or refresh token for tokens.
     pub async fn exchange(
         &self,
         application: &Application,
@@ -112,12 +113,12 @@ impl Engine {
                 }
             }
         };
-        // Whichever it is, it may have ended tokens.
+        // Either outcome may have ended tokens.
         self.access.forget_application(id);
         fresh.issued(application, issue, lifetimes)
     }
 
-    /// Checks what does not change about a code; whether it was used is the store's to say.
+    /// Checks the constant facts of a code; the store knows whether the code was used.
     async fn check_code(
         &self,
         application: &Application,
@@ -139,7 +140,7 @@ impl Engine {
             (Some(_), None) => Err(ExchangeError::Useless(
                 "the code was asked for with a code_challenge: send its code_verifier",
             )),
-            // A verifier says that there was a challenge; somebody took it out of the request.
+            // A verifier implies a challenge; somebody removed the challenge from the request.
             (None, Some(_)) => {
                 Err(ExchangeError::Useless("the code was asked for without a code_challenge"))
             }
@@ -147,8 +148,8 @@ impl Engine {
         }
     }
 
-    /// Ends the grant that a token belongs to. That there is no such token is no error: it opens
-    /// nothing, which is what was asked for (RFC 7009, section 2.2).
+    /// Ends the grant of a token. An unknown token is no error: the token opens nothing, as wanted
+    /// (RFC 7009, section 2.2).
     pub async fn revoke_token(&self, application: &Application, token: &str) -> Result<(), Error> {
         let ended = self.store.revoke_token(application.id, hash(token)).await?;
         if ended {
@@ -174,7 +175,7 @@ impl Engine {
     }
 }
 
-/// Tokens that may become somebody's.
+/// Fresh tokens without an owner yet.
 struct Fresh {
     access: String,
     refresh: String,

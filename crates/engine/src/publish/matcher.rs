@@ -10,39 +10,39 @@ use tokio::sync::Mutex;
 use crate::rules::{self, Meter, Undecided};
 use crate::work::{Share, Work};
 
-/// Who wants which event type in one workspace, at one moment.
+/// The endpoints for each event type of a workspace, at a moment.
 #[derive(Debug, Default)]
 pub(crate) struct Matcher {
-    /// The version of the workspace that it was made of, or an older one.
+    /// The workspace's version behind the matcher, or an older version.
     pub(crate) version: u64,
-    /// The event types that may be published, by name.
+    /// The event types open for publishing, by name.
     pub(crate) names: HashMap<String, EventTypeId>,
     wanted: HashMap<EventTypeId, Wanted>,
 }
 
-/// Who wants the events of one type.
+/// The endpoints for the events of a type.
 #[derive(Debug, Default)]
 struct Wanted {
-    /// The endpoints that want all of them, ascending.
+    /// The endpoints that want all events, ascending.
     all: Vec<EndpointId>,
-    /// The endpoints that have a rule; `None` when there are none, so that nothing is matched.
+    /// The endpoints with a rule; `None` without such endpoints, so that nothing is matched.
     some: Option<Arc<Ruled>>,
 }
 
-/// The endpoints that want some events of one type.
+/// The endpoints that want some events of a type.
 #[derive(Debug)]
 struct Ruled {
-    /// What the machine was made of, endpoints ascending.
+    /// The rules in the machine, endpoints ascending.
     rules: Vec<OwnRule>,
     machine: Machine<EndpointId>,
 }
 
-/// An endpoint with a rule for the event type at hand. It holds the endpoint and not a copy of the
-/// rule, which may be long.
+/// An endpoint with a rule for the event type at hand. The struct holds the endpoint and not a copy
+/// of the rule: a rule may be long.
 #[derive(Debug)]
 struct OwnRule {
     endpoint: Arc<Endpoint>,
-    /// Which of its subscriptions.
+    /// The index of the endpoint's subscription.
     index: usize,
 }
 
@@ -59,7 +59,7 @@ impl OwnRule {
 }
 
 impl Matcher {
-    /// The machines of event types for which no rule has changed are those of `old`.
+    /// Reuses the machines of `old` for event types without a changed rule.
     fn new(
         version: u64,
         catalogue: &Catalogue,
@@ -99,9 +99,8 @@ impl Matcher {
         self.wanted.get(&event_type).is_some_and(|wanted| wanted.some.is_some())
     }
 
-    /// The endpoints that want an event of this type with this object, ascending. An error means
-    /// that the object cannot be searched for what the rules ask for, or not within what is left on
-    /// the meter.
+    /// The endpoints that want an event of the type with the object, ascending. An error means that
+    /// the rules cannot be decided for the object, or not within the meter's remaining steps.
     pub(crate) fn matches(
         &self,
         event_type: EventTypeId,
@@ -123,10 +122,10 @@ impl Matcher {
 }
 
 impl Ruled {
-    /// A rule that cannot be read matches nothing: a newer version wrote it, or checked it less
-    /// strictly. The other endpoints must not suffer for it, and to send its endpoint everything
-    /// would send what its owner wanted held back, which cannot be undone. What the endpoint misses
-    /// is in the journal, and a reflow sends it once the rule is mended.
+    /// An unreadable rule matches nothing: a newer version wrote the rule, or checked the rule less
+    /// strictly. The other endpoints must not suffer. Sending everything to the endpoint would
+    /// include events that the owner wanted held back, and cannot be undone. The missed events are
+    /// in the journal, and a reflow sends the events once the rule is mended.
     fn new(event_type: EventTypeId, rules: Vec<OwnRule>) -> Self {
         let mut machine = Machine::new();
         for rule in &rules {
@@ -156,13 +155,14 @@ impl Ruled {
 /// The current matcher of every workspace that was asked for: one each, as large as the rules of its
 /// subscriptions, which are bounded for each endpoint.
 ///
-/// A matcher is never changed: a new one takes its place once a change of the subscriptions is
-/// committed and before the change is answered, so whoever was told of it sees it in effect.
+/// A matcher is never changed: a new matcher replaces the old once a change of the subscriptions is
+/// committed and before the change is answered, so a caller with an answer sees the change in
+/// effect.
 #[derive(Debug, Default)]
 pub(crate) struct Matchers {
     current: RwLock<HashMap<WorkspaceId, Arc<Matcher>>>,
-    /// For each workspace: held while reading the store and swapping, so that an older reading never
-    /// replaces a newer. No workspace waits for another one's rules.
+    /// For each workspace: held while reading the store and swapping, so that an older reading
+    /// never replaces a newer. No workspace waits for another workspace's rules.
     rebuild: RwLock<HashMap<WorkspaceId, Arc<Mutex<()>>>>,
     /// Where rules are compiled.
     work: Arc<Work>,
@@ -173,13 +173,13 @@ impl Matchers {
         Self { work, ..Self::default() }
     }
 
-    /// The workspace's matcher, built when it is asked for first.
+    /// The workspace's matcher, built on first use.
     pub(crate) async fn get(
         &self,
         store: &SharedStore,
         workspace: WorkspaceId,
     ) -> Result<Arc<Matcher>, StoreError> {
-        // Another node may have changed what this one has cached.
+        // Another node may have changed the subscriptions cached here.
         let version = store.version(workspace).await?;
         if let Some(matcher) = self.cached(workspace)
             && matcher.version >= version
@@ -189,9 +189,9 @@ impl Matchers {
         self.rebuild(store, workspace).await
     }
 
-    /// Builds the workspace's matcher anew, all of it but the machines of event types whose rules are
-    /// as they were. In a workspace of 10,000 endpoints an unoptimised build takes 15 ms for that,
-    /// and 125 ms to make one machine of 10,000 rules again; so nothing finer is kept.
+    /// Builds the workspace's matcher anew, except the machines of event types with unchanged
+    /// rules. In a workspace of 10,000 endpoints an unoptimised build takes 15 ms for the matcher,
+    /// and 125 ms for a machine of 10,000 rules; so nothing finer is kept.
     pub(crate) async fn rebuild(
         &self,
         store: &SharedStore,
@@ -199,7 +199,7 @@ impl Matchers {
     ) -> Result<Arc<Matcher>, StoreError> {
         let turn = self.turn(workspace);
         let _turn = turn.lock().await;
-        // First: what is read after it is of this version, or newer.
+        // First: all later reads are of this version, or newer.
         let version = store.version(workspace).await?;
         let old = self.cached(workspace);
         let catalogue = store.catalogue(workspace).await?;

@@ -14,8 +14,8 @@ use crate::rules::{Meter, REQUEST_STEPS_MAX, Undecided};
 use crate::work::{INLINE_BYTES_MAX, Share};
 pub(crate) use matcher::{Matcher, Matchers};
 
-/// The most events of one call. They are one transaction, which others wait for: this many take a few
-/// tens of milliseconds.
+/// The most events of a call. A call is a single transaction, and others wait for the end: 10,000
+/// events take a few tens of milliseconds.
 pub const BATCH_EVENTS_MAX: usize = 10_000;
 
 /// Why nothing was published.
@@ -24,27 +24,28 @@ pub enum Error {
     /// An event's type is not in the workspace's catalogue.
     #[error("the workspace has no event type `{name}`")]
     UnknownType {
-        /// Which event, from 0.
+        /// The index of the event, from 0.
         index: usize,
         /// The type's name.
         name: String,
     },
 
-    /// A rule of the workspace cannot be decided for an event: matching it takes more steps than one
-    /// event may take, or a number, a key or the whole is too large to be searched.
+    /// A rule of the workspace cannot be decided for an event: matching takes more steps than
+    /// allowed for an event, or a number, a key or the whole is too large to be searched.
     ///
-    /// Such an event is refused, not accepted with a guess. Counted as matching, it would reach
-    /// endpoints whose rules may hold it back; counted as not matching, it would be missed by
-    /// endpoints that were promised it, and nobody told. Refused, nothing is lost, and the one who
-    /// can mend it hears of it. Only an event built for it comes this far (one path spelled in
-    /// several ways, with large arrays below each), and only where an endpoint has a rule for its type.
+    /// Such an event is refused, not accepted with a guess. Counted as matching, the event would
+    /// reach endpoints whose rules may hold the event back. Counted as not matching, the event
+    /// would be missing at endpoints that want the event, and nobody would know. With a refusal
+    /// nothing is lost, and the publisher, who can mend the event, hears of the problem. Only a
+    /// hostile event comes this far (a path spelled in several ways, with large arrays below each),
+    /// and only where an endpoint has a rule for the type.
     #[error("the rules for this event type cannot be matched: {}{reason}", of_endpoint(*.endpoint))]
     Unmatchable {
-        /// Which event, from 0.
+        /// The index of the event, from 0.
         index: usize,
-        /// The endpoint whose rule was being tested, where that tells something.
+        /// The endpoint of the rule under test, where the endpoint tells something.
         endpoint: Option<EndpointId>,
-        /// What is in the way.
+        /// The reason.
         reason: hookyard_ruler::event::Error,
     },
 
@@ -54,7 +55,7 @@ pub enum Error {
          index {index}: publish fewer at once"
     )]
     TooCostly {
-        /// At which event, from 0.
+        /// The index of the event, from 0.
         index: usize,
     },
 
@@ -62,15 +63,15 @@ pub enum Error {
     #[error("the batch has {0} events, at most {BATCH_EVENTS_MAX} are accepted")]
     TooMany(usize),
 
-    /// Something that has nothing to do with the events.
+    /// An error independent of the events.
     #[error(transparent)]
     Other(#[from] crate::Error),
 }
 
 impl Engine {
-    /// Publishes events, all or none. When this returns they are in the journal, on disk, and queued
-    /// for the endpoints they match. Receipts are in the order of the events; one that was published
-    /// before (same id and source) is not stored again.
+    /// Publishes events, all or none. When the call returns, the events are in the journal, on
+    /// disk, and queued for the matching endpoints. Receipts are in the order of the events; an
+    /// event published before (same id and source) is not stored again.
     pub async fn publish(
         &self,
         workspace: WorkspaceId,
@@ -115,7 +116,7 @@ pub(crate) enum Unmatched {
     UnknownType,
     /// As [`Error::Unmatchable`].
     Undecided(Undecided<EndpointId>),
-    /// Something that has nothing to do with the object.
+    /// An error independent of the object.
     Other(crate::Error),
 }
 
@@ -144,8 +145,8 @@ impl Engine {
         matched.await.map_err(Unmatched::Other)?.map_err(Unmatched::Undecided)
     }
 
-    /// The type of each event and the endpoints that want it. What is small is matched at once; where
-    /// that turns out to take many steps, it is begun again where large work is done.
+    /// The type of each event and the matching endpoints. Small events are matched at once; a match
+    /// with many steps is begun again among the large work.
     async fn match_events(
         &self,
         workspace: WorkspaceId,
@@ -169,7 +170,7 @@ impl Engine {
     }
 }
 
-/// The type of an event and the endpoints that want it, ascending.
+/// The type of an event and the matching endpoints, ascending.
 type TypeAndMatches = (EventTypeId, Vec<EndpointId>);
 
 fn match_all(
@@ -204,7 +205,7 @@ fn new_event(
     NewEvent { event_type, id, source, attributes, object, matched, matched_at }
 }
 
-/// The words for whose rule it is.
+/// The words for the rule's endpoint.
 fn of_endpoint(endpoint: Option<EndpointId>) -> String {
     endpoint.map(|id| format!("at the rule of endpoint {id}, ")).unwrap_or_default()
 }

@@ -8,8 +8,8 @@ use crate::{Engine, Error};
 const SOURCE: &str = "hookyard";
 
 impl Engine {
-    /// Publishes an event of Hookyard's own about an endpoint, to whoever subscribes to its type
-    /// except that endpoint. One with the same id that was published before is not published again.
+    /// Publishes an event of Hookyard's own about an endpoint, to all subscribers of the type
+    /// except the endpoint. A notice published before with the same id is not published again.
     pub(crate) async fn publish_notice(
         &self,
         about: &Endpoint,
