@@ -1,4 +1,4 @@
-//! How old things are, for whoever deletes them.
+//! The age of stored things, for deletions.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use hookyard_core::clock::Clock;
 use jiff::Timestamp;
 
-/// The time, for deciding what is old. A wall clock that is set ahead while the server runs is believed
-/// only as fast as twice the time that really passes: what it would make old at once is there long
-/// enough for the clock to be set right again. After a start the clock is believed.
+/// The time, for judging ages. A wall clock set ahead while the server runs is believed only at
+/// twice the speed of the really passing time. Data that would age at once is thus kept long enough
+/// for the clock to be set right again. After a start the clock is believed.
 #[derive(Debug, Default)]
 pub(crate) struct Ageing {
-    /// What it was the last time, and the monotonic reading of that moment.
+    /// The time at the last call, and the monotonic reading of the moment.
     last: Mutex<Option<(Timestamp, Duration)>>,
 }
 
@@ -19,7 +19,7 @@ impl Ageing {
     /// The time now.
     pub(crate) fn now(&self, clock: &dyn Clock) -> Timestamp {
         let (shown, reading) = (clock.now(), clock.monotonic());
-        // A poisoned lock is taken all the same: it is changed by one assignment.
+        // A poisoned lock is taken all the same: the value changes by a single assignment.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let believed = last.and_then(|(at, then)| {
             at.checked_add(reading.saturating_sub(then).saturating_mul(2)).ok()

@@ -2,46 +2,46 @@ use std::time::Duration;
 
 use hookyard_store::{Entity, StoreError};
 
-/// Why an operation did not happen. Each API maps it to its own form at its edge.
+/// Why an operation did not happen. Each API maps the error to its own form at the edge.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The caller sent something that cannot be used. `field` is the path of the value at fault as
-    /// the caller wrote it, `message` says what is wrong with it and what would be right.
+    /// The caller sent an unusable value. `field` is the path of the value at fault in the caller's
+    /// spelling; `message` names the problem and the fix.
     #[error("{field}: {message}")]
     Invalid {
         /// The path of the value at fault, such as `event_categories[0].events[2].event_name`.
         field: String,
-        /// What is wrong and how to mend it.
+        /// The problem and the fix.
         message: String,
     },
 
-    /// It was about something that is not there.
+    /// The entity is not there.
     #[error("no such {0}")]
     NotFound(Entity),
 
-    /// It changed while the caller worked on it; reading it again and repeating helps.
+    /// The entity changed while the caller worked; reading again and repeating helps.
     #[error("{0}")]
     Conflict(String),
 
-    /// The caller wanted to change a revision that is no longer the newest.
+    /// The caller wanted to change an outdated revision.
     #[error("it is at revision {revision} now")]
     Stale {
         /// The newest revision.
         revision: u32,
     },
 
-    /// The workspace has, or takes, more than it may.
+    /// The workspace has, or takes, more than allowed.
     #[error("{message}")]
     Quota {
         /// The quota's name.
         field: &'static str,
-        /// What is used up and how to mend that.
+        /// The exhausted quota and the fix.
         message: String,
-        /// After which time there is room again; `None` when none comes back by itself.
+        /// The time until there is room again; `None` when no room comes back by itself.
         wait: Option<Duration>,
     },
 
-    /// It cannot be done now; trying again later helps.
+    /// The operation is not possible now; trying again later helps.
     #[error("{0}")]
     Unavailable(String),
 

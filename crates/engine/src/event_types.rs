@@ -8,30 +8,30 @@ use hookyard_core::readable::{UNREADABLE, is_readable};
 use crate::quotas::Counted;
 use crate::{Engine, Error};
 
-/// The longest name of an event type or a category, in characters: it is part of URLs and of log
+/// The longest name of an event type or a category, in characters: names are part of URLs and log
 /// lines.
 pub const NAME_CHARS_MAX: usize = 100;
 
 /// The longest description, in characters: a sentence or two.
 pub const DESCRIPTION_CHARS_MAX: usize = 500;
 
-/// The most expansions of a category: the largest of the initial catalogue has 31, and each costs a
-/// look at every object that is sent.
+/// The most expansions of a category: the largest of the initial catalogue has 31, and each
+/// expansion costs a look at every sent object.
 pub const EXPANSIONS_MAX: usize = 100;
 
 /// The longest path of an expansion, in characters.
 pub const EXPANSION_CHARS_MAX: usize = 200;
 
-/// The most event types of a workspace. All of them are in memory and in every listing.
+/// The most event types of a workspace. All event types are in memory and in every listing.
 const EVENT_TYPES_MAX: usize = 5_000;
 
-/// The category of Hookyard's own event types, and what their names begin with.
+/// The category of Hookyard's own event types, and the start of the types' names.
 const RESERVED: &str = "hookyard";
 
 impl Engine {
-    /// Adds an event type to the workspace's catalogue, and its category when there is none so
-    /// called. [`Error::Invalid`] names the value that cannot be used; [`Error::Conflict`] says that
-    /// the name is taken or that the category has other expansions.
+    /// Adds an event type to the workspace's catalogue, and the type's category if missing.
+    /// [`Error::Invalid`] names the unusable value; [`Error::Conflict`] means a taken name or a
+    /// category with other expansions.
     pub async fn add_event_type(
         &self,
         workspace: WorkspaceId,
@@ -76,7 +76,7 @@ fn check(new: &NewEventType) -> Result<(), Error> {
     Ok(())
 }
 
-/// A name goes into URLs, rules and comma lists as it is.
+/// A name goes into URLs, rules and comma lists unchanged.
 fn check_name(field: &str, name: &str) -> Result<(), Error> {
     let usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
@@ -94,7 +94,7 @@ fn check_name(field: &str, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// One dotted path that a subscription's comma list can name.
+/// A dotted path for a subscription's comma list.
 fn check_path(path: &str) -> Result<(), String> {
     let usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let named = path.split('.').all(|part| !part.is_empty());

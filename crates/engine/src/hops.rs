@@ -1,9 +1,9 @@
 //! How often a fact came around.
 //!
-//! A source can publish what it receives, and an endpoint can deliver to a source: of this server, of
-//! another one, or through something in between. So an event that came from a delivery says how many
-//! sources it came through, deliveries say so in a header, and a source that finds the number too high
-//! publishes nothing more.
+//! A source can publish received deliveries, and an endpoint can deliver to a source: of this
+//! server, of another server, or through a relay. So an event from a delivery has the number of
+//! sources on its way, deliveries carry the number in a header, and a source publishes nothing more
+//! when the number is too high.
 
 use std::sync::Arc;
 
@@ -17,11 +17,12 @@ pub const HEADER: HeaderName = HeaderName::from_static("hookyard-hops");
 /// The CloudEvents attribute of events.
 pub(crate) const ATTRIBUTE: &str = "hookyardhops";
 
-/// The most sources that a fact goes through: more than any chain that is meant, and few enough that a
-/// loop that multiplies what goes round stops soon.
+/// The most sources on the way of a fact: more than any intended chain, and few enough to stop a
+/// multiplying loop soon.
 pub const HOPS_MAX: u8 = 8;
 
-/// How many sources a delivery's fact came through before. What is no number counts as none.
+/// The number of sources already on the way of a delivery's fact. A value without a number counts
+/// as 0.
 pub(crate) fn of_request(headers: &HeaderMap) -> u8 {
     let text = headers.get(HEADER).and_then(|value| value.to_str().ok());
     text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
@@ -41,7 +42,7 @@ fn of_event(event: &Event) -> u8 {
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// Says it in a delivery, if there is anything to say.
+/// Writes the number into a delivery's headers, unless 0.
 pub(crate) fn insert(headers: &mut HeaderMap, hops: u8) {
     if hops > 0 {
         headers.insert(HEADER, HeaderValue::from(u16::from(hops)));

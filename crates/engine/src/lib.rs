@@ -1,7 +1,7 @@
 //! Publishing, delivering and receiving.
 //!
-//! The engine knows what must happen and in which order; it knows nothing of HTTP servers (the
-//! `server` crate), of databases (the `store` crate) or of time and chance (parameters).
+//! The engine knows the necessary steps and their order, but nothing of HTTP servers (the `server`
+//! crate), of databases (the `store` crate) or of time and chance (parameters).
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
@@ -40,7 +40,7 @@ use publish::Matchers;
 use receive::Receiving;
 use work::Work;
 
-/// What every operation works with.
+/// The shared parts behind every operation.
 #[derive(Clone)]
 pub struct Engine {
     store: SharedStore,
@@ -84,7 +84,7 @@ impl Engine {
         }
     }
 
-    /// The engine with limits on callers, before it is used.
+    /// The engine with limits on callers, before first use.
     #[must_use]
     pub fn limited(self, limits: Limits) -> Self {
         let Self { store, clock, .. } = &self;
@@ -94,7 +94,7 @@ impl Engine {
         Self { limiter, access: Arc::new(access), ..self }
     }
 
-    /// The store, for reads that need no more than it gives.
+    /// The store, for plain reads.
     pub fn store(&self) -> &SharedStore {
         &self.store
     }
@@ -114,7 +114,7 @@ impl Engine {
         &self.access
     }
 
-    /// What counts callers' requests.
+    /// The limiter of callers' requests.
     pub fn limiter(&self) -> &Limiter {
         &self.limiter
     }

@@ -20,10 +20,10 @@ use crate::{Engine, Error};
 /// sets quotas from another process.
 const KNOWN_FOR: Duration = Duration::from_secs(5);
 
-/// The window of what is counted by the hour, in microseconds.
+/// The window of hourly quotas, in microseconds.
 const HOUR_US: u128 = 3_600_000_000;
 
-/// What is counted when one more is to be made.
+/// An object counted before a further object is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Counted {
     Endpoints,
@@ -52,20 +52,20 @@ impl Counted {
     }
 }
 
-/// What a workspace may have and take, and what it has taken.
+/// The quotas of a workspace, and the use of the quotas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Standing {
-    /// What it may.
+    /// The workspace's quotas.
     pub quotas: WorkspaceQuotas,
-    /// What it has.
+    /// The workspace's objects and bytes.
     pub usage: WorkspaceUsage,
-    /// Events in the last hour, of this server; nobody counts while there is no quota.
+    /// Events in the last hour, of this server; `None` without a quota, as nothing is counted then.
     pub events_hour: Option<u64>,
     /// Bytes in the last hour, of this server.
     pub bytes_hour: Option<u64>,
 }
 
-/// What this server knows of the workspaces. There are no more than the installation has.
+/// This server's knowledge of the workspaces. The map is bounded by the installation's workspaces.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger(Mutex<HashMap<WorkspaceId, Known>>);
 
@@ -77,13 +77,13 @@ struct Known {
     journal_bytes: u64,
     /// How many servers there are.
     nodes: u32,
-    /// By the clock that is never set; `None` before the first time.
+    /// By the monotonic clock; `None` before the first time.
     read_at: Option<Duration>,
     events: Bucket,
     bytes: Bucket,
 }
 
-/// A leaky bucket, as the moment at which it is empty.
+/// A leaky bucket, as the moment of being empty.
 #[derive(Debug, Clone, Copy, Default)]
 struct Bucket {
     empty_us: u128,
@@ -94,8 +94,8 @@ impl Bucket {
         self.empty_us.saturating_sub(now_us)
     }
 
-    /// What it is after so much more; how long to wait when that is too much. What is larger than the
-    /// quota itself goes in when it is empty.
+    /// The bucket after adding `amount`; the time to wait when the amount is too much. An amount
+    /// above the quota goes into an empty bucket.
     fn with(self, amount: u64, quota: u64, now_us: u128) -> Result<Self, Duration> {
         let level = self.level(now_us);
         let after = level + u128::from(amount) * HOUR_US / u128::from(quota.max(1));
@@ -114,11 +114,12 @@ impl Bucket {
 
 impl Ledger {
     fn lock(&self) -> MutexGuard<'_, HashMap<WorkspaceId, Known>> {
-        // What a panic left behind is a count that is a little off.
+        // A panic leaves at worst a slightly wrong count.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether what is known is old. Whoever is told so reads; the next ones go on with the old.
+    /// Whether the knowledge is old. The caller with the answer `true` reads again; the next
+    /// callers go on with the old knowledge.
     fn is_old(&self, workspace: WorkspaceId, now: Duration) -> bool {
         let mut all = self.lock();
         let Some(known) = all.get_mut(&workspace) else { return true };
@@ -222,7 +223,7 @@ impl Engine {
         Ok(own.zip(self.default_quotas, QuotaSetting::or))
     }
 
-    /// What a workspace may have and take, and what it has taken.
+    /// The quotas of a workspace, and the use of the quotas.
     pub async fn quota_standing(&self, workspace: WorkspaceId) -> Result<Standing, Error> {
         let quotas = self.quotas(workspace).await?;
         let usage = self.store.usage(workspace).await?;
@@ -240,8 +241,8 @@ impl Engine {
         })
     }
 
-    /// Whether the workspace may have one more. Of several that are made at the same moment, each may
-    /// find room for itself.
+    /// Whether the workspace may have a further object. Several objects made at the same moment may
+    /// each find room.
     pub(crate) async fn may_add(
         &self,
         workspace: WorkspaceId,

@@ -9,15 +9,16 @@ use jiff::Timestamp;
 use crate::Engine;
 use crate::ageing::Ageing;
 
-/// The time between two looks at what is old. What is kept is over its limits by what is published in
-/// this time.
+/// The time between two searches for old data. The kept data exceeds the limits by the events
+/// published in the time.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// The rest between two slices. A slice takes the writer some milliseconds, so publishers keep nine
-/// tenths of it; 1,000 events in each rest are 20,000 a second, more than arrive.
+/// The rest between two slices. A slice takes some milliseconds of the writer, so publishers keep
+/// nine tenths of the writer's time; 1,000 events in each rest are 20,000 a second, more than
+/// arrive.
 const REST: Duration = Duration::from_millis(50);
 
-/// What one pass deleted.
+/// The deletions of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Swept {
     /// Events.
@@ -30,11 +31,11 @@ pub struct Swept {
     pub audit: u64,
     /// Datasets whose time in the trash was over.
     pub datasets: u64,
-    /// Pages that were given back to the file system.
+    /// Pages returned to the file system.
     pub pages: u64,
 }
 
-/// Deletes what is old.
+/// Deletes old data.
 pub struct Sweeper {
     engine: Arc<Engine>,
     keep: Retention,
@@ -47,7 +48,8 @@ impl Sweeper {
         Self { engine, keep, ageing: Ageing::default() }
     }
 
-    /// Sweeps for as long as it is polled. Dropping it at any moment leaves what it did not come to.
+    /// Sweeps for as long as the future is polled. Dropping the future at any moment leaves the
+    /// rest of the old data.
     pub async fn run(self) {
         loop {
             match self.sweep().await {
@@ -69,7 +71,7 @@ impl Sweeper {
         }
     }
 
-    /// Deletes what is old now, slice by slice.
+    /// Deletes data old by now, slice by slice.
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
         let store = self.engine.store();
         let mut swept = Swept::default();

@@ -1,4 +1,4 @@
-//! Workspaces and their projects.
+//! Workspaces and projects.
 
 use hookyard_core::id::{ProjectId, WorkspaceId};
 use hookyard_core::model::{Project, Workspace};
@@ -10,7 +10,7 @@ use crate::{Engine, Error};
 /// The longest name of a credential, a workspace or a project, in characters.
 pub const NAME_CHARS_MAX: usize = 100;
 
-/// Checks a name that people read: one short line.
+/// Checks a name for people: a single short line.
 pub fn check_name(field: &str, name: &str) -> Result<(), Error> {
     if name.chars().count() > NAME_CHARS_MAX {
         let message = format!("must have at most {NAME_CHARS_MAX} characters");
@@ -22,7 +22,7 @@ pub fn check_name(field: &str, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks the name of a workspace or a project, which must have one.
+/// Checks the name of a workspace or a project; the name must not be empty.
 pub fn check_full_name(field: &str, name: &str) -> Result<(), Error> {
     if name.trim().is_empty() {
         return Err(Error::invalid(field, "must not be empty"));
@@ -46,14 +46,14 @@ impl Engine {
         Ok(self.store.rename_workspace(id, name).await?)
     }
 
-    /// A project. [`Error::NotFound`] when the workspace has no such one.
+    /// A project. [`Error::NotFound`] when the workspace has no such project.
     pub async fn project(&self, workspace: WorkspaceId, id: ProjectId) -> Result<Project, Error> {
         let projects = self.store.projects(workspace).await?;
         let found = projects.into_iter().find(|project| project.id == id);
         found.ok_or(Error::NotFound(Entity::Project))
     }
 
-    /// Adds a project, with a free number unless one is asked for.
+    /// Adds a project, with the wanted number, else a free number.
     pub async fn create_project(
         &self,
         workspace: WorkspaceId,
@@ -75,7 +75,7 @@ impl Engine {
         Ok(self.store.rename_project(workspace, id, name).await?)
     }
 
-    /// Removes a project that is empty and not the only one.
+    /// Removes an empty project, but never the only project.
     pub async fn delete_project(&self, workspace: WorkspaceId, id: ProjectId) -> Result<(), Error> {
         Ok(self.store.delete_project(workspace, id).await?)
     }

@@ -1,18 +1,19 @@
-//! What the changes of an endpoint have in common.
+//! Common parts of the changes of an endpoint.
 
-/// How often a change is tried when others change the same endpoint meanwhile. Each failed try means
-/// that another caller's change went through, so more than this is a loop among the callers.
+/// How often a change is tried when others change the same endpoint meanwhile. Each failed try
+/// means that another caller's change went through, so more tries indicate a loop among the
+/// callers.
 pub(super) const TRIES_MAX: usize = 5;
 
-/// What a change does to a value that may be absent.
+/// A change of an optional value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Patch<T> {
-    /// Leaves it.
+    /// Leaves the value.
     #[default]
     Keep,
-    /// Takes it away.
+    /// Removes the value.
     Clear,
-    /// Replaces it.
+    /// Replaces the value.
     Set(T),
 }
 
@@ -37,7 +38,7 @@ impl Patch<String> {
     }
 }
 
-/// What the caller's API calls the values of an endpoint, for errors that name them.
+/// The names of an endpoint's values in the caller's API, for errors about the values.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldNames {
     /// The target.
@@ -48,8 +49,8 @@ pub struct FieldNames {
     pub comments: &'static str,
     /// The user of basic authentication.
     pub basic_username: &'static str,
-    /// The password of basic authentication, where no answer shows one. Where answers do, one is made
-    /// when it is missing.
+    /// The password of basic authentication, in an API whose answers hide passwords. Where answers
+    /// show passwords, a missing password is made.
     pub hidden_password: Option<&'static str>,
     /// The secret for Amazon SQS.
     pub iam_secret_key: &'static str,

@@ -11,16 +11,16 @@ use http::header::CONTENT_ENCODING;
 use super::Refusal;
 use crate::work::{DEFLATE_RATIO_MAX, INLINE_BYTES_MAX};
 
-/// The most members of one gzip body. Each costs some microseconds, whatever it holds, and 20 bytes: a
-/// body of 10 MB could have half a million. Files that are compressed in blocks have one for each
-/// 64 KiB, and a log that is joined of parts has one for each.
+/// The most members of a gzip body. Each member costs some microseconds, whatever the content, and
+/// 20 bytes: a body of 10 MB could have half a million. Files compressed in blocks have a member
+/// for each 64 KiB, and a log joined from parts has a member for each part.
 const MEMBERS_MAX: usize = 10_000;
 
-/// The most members that a body has which is decoded at once.
+/// The most members of a body decoded at once.
 const INLINE_MEMBERS_MAX: usize = 100;
 
-/// How large the work on a body is, in bytes: what it decodes to. A coded one is decoded for that, as
-/// long as it may be small.
+/// The size of the work on a body, in bytes: the decoded size. A coded body is decoded to find out,
+/// as long as the result may be small.
 pub(super) fn weight(headers: &HeaderMap, body: &[u8]) -> usize {
     let coding = headers.get(CONTENT_ENCODING).map_or(&b""[..], |value| value.as_bytes());
     if coding.is_empty() || coding.eq_ignore_ascii_case(b"identity") {
@@ -37,7 +37,7 @@ pub(super) fn weight(headers: &HeaderMap, body: &[u8]) -> usize {
     };
     match copied {
         Ok(bytes) => body.len().max(usize::try_from(bytes).unwrap_or(usize::MAX)),
-        // What is broken early is found out as soon again.
+        // A fault early in the body is found again just as soon.
         Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => usize::MAX,
         Err(_) => body.len(),
     }
@@ -59,7 +59,7 @@ impl io::Write for Bounded {
     }
 }
 
-/// The members of a gzip body, one after the other, up to a number.
+/// The members of a gzip body, in order, up to a number.
 struct Members<'a> {
     member: GzDecoder<&'a [u8]>,
     more: usize,
@@ -116,8 +116,8 @@ pub(super) fn decode(
     }
 }
 
-/// Whether a body begins as zlib does (RFC 1950). That is what `deflate` means, but some senders leave
-/// the frame out.
+/// Whether a body begins with a zlib header (RFC 1950). The coding `deflate` means zlib, but some
+/// senders leave the frame out.
 fn is_zlib(body: &[u8]) -> bool {
     match body {
         [method, flags, ..] => {
@@ -127,21 +127,22 @@ fn is_zlib(body: &[u8]) -> bool {
     }
 }
 
-/// What a gzip body says that it decodes to (RFC 1952, ISIZE), so that a large one is not copied as it
-/// grows. It may lie, or have several parts; so it is taken for no more than what deflate can do.
+/// The decoded size stated in a gzip body (RFC 1952, ISIZE), so that a large result is not copied
+/// as the buffer grows. The number may be false, or the body may have several parts; so the number
+/// is capped by deflate's highest ratio.
 fn gzip_size(body: &[u8]) -> usize {
     let said = body.last_chunk().map_or(0, |size| u32::from_le_bytes(*size));
     usize::try_from(said).unwrap_or(usize::MAX).min(body.len().saturating_mul(DEFLATE_RATIO_MAX))
 }
 
-/// Decodes up to the cap into a buffer that has `room` to begin with.
+/// Decodes up to the cap into a buffer with `room` to begin with.
 fn inflate(
     decoder: impl Read,
     coding: &str,
     bytes_max: usize,
     room: usize,
 ) -> Result<Bytes, Refusal> {
-    // One byte past the cap tells a body that is too large from one that just fits.
+    // One byte past the cap tells a too large body from a body of exactly the most bytes.
     let cap = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     let mut decoded = Vec::with_capacity(room);
     decoder.take(cap).read_to_end(&mut decoded).map_err(|error| match error.kind() {

@@ -1,4 +1,4 @@
-//! Why a request was refused: what a source's owner is told and its sender never.
+//! Why a request was refused: facts for the source's owner, never for the sender.
 
 use bytes::Bytes;
 use hookyard_core::id::{RejectionId, SourceId, WorkspaceId};
@@ -10,23 +10,23 @@ use jiff::Timestamp;
 use super::{Head, Standing, coding, inspect, standing};
 use crate::{Engine, Error};
 
-/// A request that the doctor looks at.
+/// A request for the doctor.
 #[derive(Debug, Clone)]
 pub struct Examined {
-    /// Its method.
+    /// The method.
     pub method: Method,
-    /// Its whole URL as the sender called it, where it is known.
+    /// The whole URL as called by the sender, where known.
     pub url: Option<String>,
-    /// Its headers.
+    /// The headers.
     pub headers: HeaderMap,
-    /// Its body as it came.
+    /// The body as received.
     pub body: Bytes,
-    /// When it came.
+    /// The moment of arrival.
     pub received_at: Timestamp,
 }
 
-/// Finds out why a source refuses a request, by its present settings. The body is decoded up to
-/// `bytes_max`, where it came compressed.
+/// Finds out why a source refuses a request, by the present settings. A compressed body is decoded
+/// up to `bytes_max`.
 pub fn examine(source: &Source, request: &Examined, bytes_max: usize) -> Diagnosis {
     let Examined { method, url, headers, body, received_at } = request;
     let url = url.as_deref();
@@ -54,8 +54,8 @@ fn certain(cause: Option<Cause>, explanation: &str) -> Diagnosis {
     Diagnosis { cause, certain: true, explanation: explanation.to_owned(), skew_seconds: None }
 }
 
-/// Finds out why a request was refused that was kept with a line of the source's log. `public_url` is
-/// what the server is called by.
+/// Finds out why a request kept with a line of the source's log was refused. `public_url` is the
+/// server's URL for callers.
 pub fn examine_kept(
     source: &Source,
     line: &Rejection,
@@ -97,7 +97,7 @@ pub fn examine_kept(
     found
 }
 
-/// Whether a cause may be another one with the body.
+/// Whether the cause may change once the body is known.
 fn needs_body(cause: Cause) -> bool {
     matches!(
         cause,
@@ -111,8 +111,8 @@ fn needs_body(cause: Cause) -> bool {
 }
 
 impl Engine {
-    /// A line of a source's log with its request, while that is kept. [`Error::NotFound`] when the
-    /// workspace has no such source; `None` when its log has no such line.
+    /// A line of a source's log, with the request while kept. [`Error::NotFound`] when the
+    /// workspace has no such source; `None` when the log has no such line.
     pub async fn rejection(
         &self,
         workspace: WorkspaceId,

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// The fields of a delivery as one JSON object: names in the order in which they first came, a
-/// repeated name with the array of its values.
+/// The fields of a delivery as one JSON object: names in the order of first appearance, a repeated
+/// name with the array of the values.
 #[derive(Debug)]
 pub(super) struct Fields<V> {
     members: Vec<(String, Vec<V>)>,

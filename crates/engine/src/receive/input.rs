@@ -1,4 +1,4 @@
-//! The table of what a delivery becomes (docs/spec/mammoth.md#data).
+//! The table from deliveries to cells (docs/spec/mammoth.md#data).
 
 use bytes::Bytes;
 use hookyard_core::body;
@@ -15,8 +15,8 @@ const NOT_TEXT: &str = "the body is not UTF-8";
 const FOREIGN_CHARSET: &str = "the body is in the charset that its content type names: send UTF-8";
 const MULTIPART: &str = "multipart/form-data";
 
-/// The cell of a delivery: the text of one JSON value, or nothing to store. `secure` says that the
-/// query parameter `secret` belongs to the proof and not to the data.
+/// The cell of a delivery: the text of a JSON value, or nothing to store. With `secure`, the query
+/// parameter `secret` belongs to the proof and not to the data.
 pub(super) fn cell(
     head: Head<'_>,
     body: &Bytes,
@@ -42,8 +42,8 @@ pub(super) fn cell(
     read_body(content_type, &body)
 }
 
-/// A body as all readers of this module take it: without a byte order mark, and in no charset but
-/// UTF-8. The parts of a multipart form are judged one by one.
+/// A body in the form for all readers of the module: without a byte order mark, and in no charset
+/// but UTF-8. The parts of a multipart form are judged separately.
 pub(super) fn cleaned(content_type: &str, body: &Bytes) -> Result<Bytes, Refusal> {
     let is_multipart = body::essence(content_type) == MULTIPART;
     if !is_multipart && body::foreign_charset(content_type, body).is_some() {
@@ -101,7 +101,7 @@ fn read_text(body: &Bytes) -> Result<Option<Bytes>, Refusal> {
         return Ok(Some(body.slice(range)));
     }
     let text = std::str::from_utf8(body).map_err(|_| Refusal::Unsupported(NOT_TEXT))?;
-    // Room for a few escapes, so that a large text is not copied as it grows.
+    // Room for a few escapes, so that the buffer of a large text is not copied to grow.
     let cell = Vec::with_capacity(text.len() + text.len() / 16 + 2);
     write_to(cell, text).map(Some)
 }

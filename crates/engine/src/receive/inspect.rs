@@ -1,4 +1,4 @@
-//! What is kept of a request for inspection.
+//! Requests kept for inspection.
 
 use std::borrow::Cow;
 
@@ -10,19 +10,19 @@ use http::HeaderMap;
 
 use super::{Head, Incoming};
 
-/// The largest body that is kept by itself. A larger one is kept only where the row has it, to the
-/// byte; else a source whose deliveries are forms of 10 MiB would take twice their space.
+/// The largest body kept by itself. A larger body is kept only where the row has the same bytes;
+/// otherwise a source of 10 MiB forms would take twice the space.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// The largest body of a refused request that is kept. What is signed is mostly a few kilobytes, and
-/// whoever is refused may be anyone.
+/// The largest kept body of a refused request. Signed bodies mostly have a few kilobytes, and
+/// anybody may send a refused request.
 pub(super) const REFUSED_BODY_BYTES_MAX: usize = 256 << 10;
 
-/// What is shown in place of a secret.
+/// The text in place of a secret.
 const MASK: &str = "***";
 
-/// Parts of the names of headers and parameters whose values are secrets. Signatures are none: they
-/// prove that the sender knows one and do not tell it.
+/// Parts of the names of headers and parameters with secret values. Signatures are no secrets: a
+/// signature proves the sender's knowledge of a secret without telling the secret.
 const SECRET_NAMES: [&str; 10] = [
     "authorization",
     "cookie",
@@ -36,7 +36,7 @@ const SECRET_NAMES: [&str; 10] = [
     "simple-key",
 ];
 
-/// Headers that most deliveries have and that are no secrets: those are not looked through.
+/// Headers of most deliveries, without secrets: such headers are not looked through.
 fn is_usual(name: &str) -> bool {
     matches!(
         name,
@@ -55,7 +55,7 @@ fn is_usual(name: &str) -> bool {
     )
 }
 
-/// The request as it is kept; `None` when the source keeps none.
+/// The request in its kept form; `None` when the source keeps no requests.
 pub(super) fn kept(source: &Source, incoming: &Incoming<'_>) -> Option<KeptRequest> {
     if source.spec.options.inspection_seconds == 0 {
         return None;
@@ -63,7 +63,7 @@ pub(super) fn kept(source: &Source, incoming: &Incoming<'_>) -> Option<KeptReque
     let Incoming { head, address, body, cell } = incoming;
     let is_cell = cell.as_ref().is_some_and(|cell| is_same(cell, body));
     let body_kept = match (is_cell, source.spec.mode) {
-        // A row that is replaced would take the body with it.
+        // A replaced row would take the body along.
         (true, Mode::Combine) => KeptBody::Cell,
         _ if body.len() <= BODY_BYTES_MAX => KeptBody::Own((*body).clone()),
         _ => KeptBody::None,
@@ -78,9 +78,10 @@ pub(super) fn kept(source: &Source, incoming: &Incoming<'_>) -> Option<KeptReque
     })
 }
 
-/// A refused request as it is kept for the doctor; `None` when the source keeps none. `target` is its
-/// path and query, `body` what was read of it. Secrets are masked but those that may prove it: a token
-/// is compared with the source's, and a URL that is signed counts to the letter.
+/// A refused request in its kept form for the doctor; `None` when the source keeps no requests.
+/// `target` is the path and query, `body` the bytes read of the body. Secrets are masked, except
+/// secrets that may prove the request: a token is compared with the source's token, and a signed
+/// URL counts to the letter.
 pub fn refused(
     source: &Source,
     headers: &HeaderMap,
@@ -109,7 +110,7 @@ pub fn refused(
         target,
         headers: headers.collect(),
         bytes: body.map(|body| body.len() as u64),
-        // A copy: it waits for longer than the buffer that it came in.
+        // A copy: the kept body lives longer than the receive buffer.
         body: body
             .filter(|body| body.len() <= REFUSED_BODY_BYTES_MAX)
             .map(|body| Bytes::copy_from_slice(body)),
@@ -156,16 +157,16 @@ impl Proofs {
     }
 }
 
-/// A refused request as people see it: all secrets are masked.
+/// A refused request as shown to people: all secrets are masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MaskedRequest {
-    /// Its path and query.
+    /// The path and query.
     pub target: String,
-    /// Its headers in order.
+    /// The headers in order.
     pub headers: Vec<Header>,
 }
 
-/// A refused request without its secrets.
+/// A refused request without secrets.
 pub fn masked(source: &Source, request: &RefusedRequest) -> MaskedRequest {
     let secrets = known_secrets(source);
     let headers = request.headers.iter().map(|Header { name, value }| {
@@ -184,7 +185,7 @@ pub fn masked(source: &Source, request: &RefusedRequest) -> MaskedRequest {
     MaskedRequest { target, headers: headers.collect() }
 }
 
-/// All secrets by which a source may be proved to, outgoing ones too.
+/// All secrets that prove a delivery to a source, outgoing secrets too.
 fn known_secrets(source: &Source) -> Vec<&[u8]> {
     let own = source.spec.secret.iter();
     let outgoing = source.spec.previous.secret.iter().map(|it| &it.value);
@@ -192,12 +193,12 @@ fn known_secrets(source: &Source) -> Vec<&[u8]> {
     own.chain(outgoing).chain(proofs).map(|secret: &Secret| secret.expose().as_bytes()).collect()
 }
 
-/// Whether the cell is the body, to the byte: then it is a slice of the whole of it.
+/// Whether the cell equals the body: then the cell is a slice of the whole body.
 fn is_same(cell: &Bytes, body: &Bytes) -> bool {
     !body.is_empty() && cell.len() == body.len() && cell.as_ptr() == body.as_ptr()
 }
 
-/// Whether a name, in any case, says that its value is a secret.
+/// Whether a name, in any case, marks a secret value.
 fn is_secret(name: &str) -> bool {
     // Names are short: comparing is quicker than getting ready to search.
     let has = |part: &str| {
@@ -230,7 +231,7 @@ fn masked_query(source: &Source, head: &Head<'_>) -> String {
     mask_query(head.query, |name| is_secret(name) || proofs.contains(&name))
 }
 
-/// The query with the values masked of the parameters whose decoded names are secrets'.
+/// The query, with the values masked of all parameters whose decoded names mark secrets.
 fn mask_query(query: &str, is_secret: impl Fn(&str) -> bool) -> String {
     let masked = query.split('&').map(|pair| match pair.split_once('=') {
         Some((name, _)) if is_secret(&decoded(name)) => Cow::Owned(format!("{name}={MASK}")),
@@ -239,7 +240,7 @@ fn mask_query(query: &str, is_secret: impl Fn(&str) -> bool) -> String {
     masked.collect::<Vec<_>>().join("&")
 }
 
-/// A name may be written so that it does not look like what it is.
+/// A name may be encoded beyond recognition.
 fn decoded(name: &str) -> Cow<'_, str> {
     percent_encoding::percent_decode_str(name).decode_utf8_lossy()
 }

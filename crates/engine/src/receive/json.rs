@@ -1,4 +1,4 @@
-//! JSON that is kept as it came.
+//! JSON kept as received.
 
 use std::ops::Range;
 
@@ -6,12 +6,12 @@ use hookyard_core::body;
 use hookyard_core::json::too_deep_at;
 use serde::de::IgnoredAny;
 
-/// The deepest nesting of arrays and objects that is taken. Readers of the rows recurse: Python's
-/// and serde's stop somewhere above this.
+/// The deepest accepted nesting of arrays and objects. Readers of the rows recurse: Python's and
+/// serde's limits are somewhat higher.
 const NESTING_MAX: usize = 128;
 
-/// The part of `bytes` that is one JSON value, without byte order mark and outer whitespace. Else
-/// the words for why it is none.
+/// The part of `bytes` with the JSON value, without byte order mark and outer whitespace. Otherwise
+/// a text with the reason.
 pub(super) fn locate(bytes: &[u8]) -> Result<Range<usize>, String> {
     let malformed =
         |reason: &str, byte: usize| format!("JSON is malformed: {reason} (byte {byte})");

@@ -1,4 +1,4 @@
-//! What goes on beside receiving.
+//! Background work beside receiving.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,16 +6,16 @@ use std::time::Duration;
 use crate::Engine;
 use crate::ageing::Ageing;
 
-/// The time between two writes of the logs of rejections: what a crash may lose of them.
+/// The time between two writes of the logs of rejections: a crash may lose the lines of this time.
 const LOG_EVERY: Duration = Duration::from_secs(5);
 
-/// Writes of the logs between two looks at what is kept for too long.
+/// Writes of the logs between two searches for requests kept too long.
 const LOGS_PER_SWEEP: u32 = 12;
 
-/// The rest between two deletions, so that deliveries hardly notice them.
+/// The rest between two deletions, so that deliveries hardly notice the deletions.
 const REST: Duration = Duration::from_millis(50);
 
-/// Writes the logs of rejections, and deletes what is kept for inspection for too long.
+/// Writes the logs of rejections, and deletes requests kept for inspection too long.
 pub struct Keeper {
     engine: Arc<Engine>,
     ageing: Ageing,
@@ -27,7 +27,7 @@ impl Keeper {
         Self { engine, ageing: Ageing::default() }
     }
 
-    /// Keeps for as long as it is polled.
+    /// Works for as long as the future is polled.
     pub async fn run(self) {
         loop {
             if let Err(error) = self.sweep().await {
@@ -42,7 +42,7 @@ impl Keeper {
         }
     }
 
-    /// Deletes what is too old now, some at a time.
+    /// Deletes requests too old by now, some at a time.
     pub async fn sweep(&self) -> Result<(), crate::Error> {
         let (store, clock) = (self.engine.store(), self.engine.clock());
         while store.expire_inspection(self.ageing.now(&**clock)).await? > 0 {

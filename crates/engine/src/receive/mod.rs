@@ -1,9 +1,9 @@
 //! Receiving: find the source, judge the caller, read the data, store a row
 //! (docs/spec/mammoth.md#data).
 //!
-//! The steps are apart because the body comes between them, and nobody who may not deliver shall
-//! make the server read one: [`Engine::source_by_key`], then [`judge_origin`], then [`standing`],
-//! then (the caller reads the body) [`read`], then [`Engine::receive`].
+//! The steps are apart because the body comes between them, and the server must not read a body
+//! from a sender without the right to deliver: [`Engine::source_by_key`], then [`judge_origin`],
+//! then [`standing`], then (the caller reads the body) [`read`], then [`Engine::receive`].
 
 use bytes::Bytes;
 use hookyard_core::form::urlencoded;
@@ -39,52 +39,53 @@ pub use inspect::{MaskedRequest, masked, refused};
 pub use keeper::Keeper;
 pub use rows::{ROWS_MAX, RowsForm, rows};
 
-/// What is known of all sources beyond the store.
+/// Knowledge of all sources beyond the store.
 #[derive(Debug, Default)]
 pub(crate) struct Receiving {
     pace: pace::Pace,
     rejections: rejections::Rejections,
 }
 
-/// All of a delivery but its body.
+/// A delivery without the body.
 #[derive(Debug, Clone, Copy)]
 pub struct Head<'a> {
     /// GET, HEAD or POST. Only a POST has a body; a HEAD stores nothing.
     pub method: &'a Method,
     /// The headers.
     pub headers: &'a HeaderMap,
-    /// The query as it came, without the question mark.
+    /// The query as received, without the question mark.
     pub query: &'a str,
 }
 
 /// Why a delivery is refused. Nothing was stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// It cannot be read as what it says it is.
+    /// The body cannot be read as its stated content type.
     #[error("{0}")]
     Malformed(String),
-    /// It has no proof, or a wrong one.
+    /// The delivery has no proof, or a wrong proof.
     #[error("the proof of the source's secret is missing or wrong")]
     Unproven,
-    /// It is larger than the server takes, as it came, decoded or as the cell it would become.
+    /// The delivery is larger than the server takes, as received, decoded or as a cell.
     #[error("the delivery is larger than the limit")]
     TooLarge,
-    /// It is not text.
+    /// The body is not text.
     #[error("{0}")]
     Unsupported(&'static str),
-    /// It is in a content coding that is not known.
+    /// The body is in an unknown content coding.
     #[error("{0}")]
     Coding(&'static str),
-    /// It should become an event of a type that is not known, and the source refuses those.
+    /// The delivery should become an event of an unknown type, and the source refuses unknown
+    /// types.
     #[error("{0}")]
     EventType(String),
-    /// It comes faster than the source's limit.
+    /// The delivery comes faster than the source's limit.
     #[error("the source takes no more deliveries for {} seconds", .0.as_secs_f64().ceil())]
     TooFast(Duration),
 }
 
 impl Refusal {
-    /// What the source's log calls it.
+    /// The refusal's name in the source's log.
     pub fn cause(&self) -> Cause {
         match self {
             Self::Malformed(_) => Cause::Malformed,
@@ -101,47 +102,47 @@ impl Refusal {
 /// Why a delivery was not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiveError {
-    /// For what it is.
+    /// The delivery itself is refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// For something that has nothing to do with it.
+    /// An error independent of the delivery.
     #[error(transparent)]
     Other(#[from] Error),
 }
 
-/// A delivery that may be stored.
+/// A delivery ready for storage.
 #[derive(Debug)]
 pub struct Incoming<'a> {
-    /// All but its body.
+    /// The delivery without the body.
     pub head: Head<'a>,
-    /// Who sent it; `None` when nobody can tell.
+    /// The sender's address; `None` when unknown.
     pub address: Option<IpAddr>,
-    /// Its body as it came.
+    /// The body as received.
     pub body: &'a Bytes,
-    /// What [`read`] made of it.
+    /// The result of [`read`].
     pub cell: Option<Bytes>,
 }
 
-/// What a caller has proved before the body is there.
+/// The caller's proof before the body is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// The source asks for nothing, or the caller knows its secret.
     Proven,
-    /// The caller sent a signature of the body, which [`read`] judges.
+    /// The caller sent a signature of the body, for [`read`] to judge.
     Signed,
     /// The caller has proved nothing.
     Unproven,
 }
 
-/// Judges the `Origin` header; `None` when there is none, as only browsers send it.
+/// Judges the `Origin` header; `None` without the header, as only browsers send an `Origin`.
 pub fn judge_origin(source: &Source, headers: &HeaderMap) -> Option<Verdict> {
     let origin = headers.get(ORIGIN)?.to_str().unwrap_or_default();
     Some(origins::judge(&source.spec.origins, origin))
 }
 
-/// What the caller has proved by its headers and query.
+/// The caller's proof by headers and query.
 ///
-/// A source with a verification of its own is judged by that: here nothing is proved to it.
+/// A source with a separate verification is judged by the verification: here nothing is proved.
 pub fn standing(source: &Source, head: Head<'_>, now: Timestamp) -> Standing {
     if source.spec.options.verification.is_some() {
         return Standing::Unproven;
@@ -158,14 +159,14 @@ pub fn standing(source: &Source, head: Head<'_>, now: Timestamp) -> Standing {
     if source.secrets(now).any(shows) {
         return Standing::Proven;
     }
-    // Without a body a signature proves nothing: it says nothing of the query.
+    // Without a body a signature proves nothing: signatures do not cover the query.
     let signed = head.method == Method::POST && signature::is_present(head.headers);
     if signed { Standing::Signed } else { Standing::Unproven }
 }
 
-/// Judges what is still to be proved and turns the delivery into a cell, the text of one JSON
-/// value; `None` when there is nothing to store. `body` is as it came over the wire. Neither it,
-/// nor what it decodes to, nor the cell may be larger than `bytes_max`.
+/// Judges the remaining proof and turns the delivery into a cell, the text of a JSON value; `None`
+/// when there is nothing to store. `body` is the body as received. Neither the body, nor the
+/// decoded body, nor the cell may be larger than `bytes_max`.
 pub fn read(
     source: &Source,
     standing: Standing,
@@ -190,24 +191,24 @@ pub fn read(
     Ok(cell)
 }
 
-/// How large the work on a body is, in bytes, for [`Work::run`](crate::work::Work::run): what it
-/// decodes to, where it came in a content coding.
+/// The size of the work on a body, in bytes, for [`Work::run`](crate::work::Work::run): the decoded
+/// size, for a body in a content coding.
 pub fn weight(headers: &HeaderMap, body: &[u8]) -> usize {
     coding::weight(headers, body)
 }
 
 impl Engine {
-    /// The source with this key, whichever workspace owns it; `None` when there is none.
+    /// The source with the key, in any workspace; `None` without such a source.
     pub async fn source_by_key(&self, key: &str) -> Result<Option<Arc<Source>>, Error> {
         let found = self.store().source_by_key(key).await?;
-        // A key that was rotated is found for longer than it counts.
+        // A rotated key is found for longer than the key counts.
         let now = self.clock().now();
         Ok(found.filter(|source| source.opens_with(key, now)))
     }
 
-    /// Stores a delivery: its row and its event are on disk and visible when this returns. The answer
-    /// is how many rows were stored; none of one that came before. [`Error::NotFound`] when the source
-    /// is gone.
+    /// Stores a delivery: the row and the event are on disk and visible when the call returns.
+    /// Returns the number of stored rows; 0 for a repeated delivery. [`Error::NotFound`] when the
+    /// source is gone.
     pub async fn receive(
         &self,
         source: &Source,
@@ -222,7 +223,7 @@ impl Engine {
             becomes_events: becomes_rows && source.spec.options.republish.is_some(),
         };
         match self.take_in(source.spec.workspace, intake).await {
-            // In the source's log as what comes faster than the source's own limit.
+            // The source's log shows the delivery as faster than the source's own limit.
             Err(Error::Quota { wait: Some(wait), .. }) => return Err(Refusal::TooFast(wait).into()),
             taken => taken?,
         }
@@ -233,7 +234,7 @@ impl Engine {
             return Ok(0);
         }
         let rows = u32::from(cell.is_some());
-        // What stores nothing does no harm when it comes again.
+        // A repeated delivery without a row does no harm.
         let counts = source.spec.options.keep_repeats || cell.is_none();
         let named = || {
             let own = repeat::of_provider(source, head, body);

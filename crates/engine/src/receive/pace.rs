@@ -10,12 +10,12 @@ use hookyard_core::model::{Bucket, Source};
 
 use crate::Engine;
 
-/// Full buckets are forgotten when there are twice as many as the last time, and at least this many: so
-/// the look at all of them costs a delivery next to nothing.
+/// Full buckets are forgotten when the buckets have doubled since the last time, and number at
+/// least 10,000: so the look at all buckets costs a delivery next to nothing.
 const SWEEP_AT: usize = 10_000;
 
-/// The buckets of the sources that have a limit. There are no more than sources, which are bounded by
-/// whoever makes them; each is for its own source, so none needs a share.
+/// The buckets of the sources with a limit. The number is bounded by the sources, which their
+/// makers bound; each bucket serves its source alone, so no shares are needed.
 #[derive(Debug, Default)]
 pub(crate) struct Pace(Mutex<Buckets>);
 
@@ -26,14 +26,14 @@ struct Buckets {
 }
 
 impl Pace {
-    /// A poisoned lock is taken all the same: a bucket is changed by one assignment.
+    /// A poisoned lock is taken all the same: a bucket changes by a single assignment.
     fn lock(&self) -> MutexGuard<'_, Buckets> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Buckets {
-    /// The bucket of a source, a new one where there is none.
+    /// The bucket of a source, made if missing.
     fn of(&mut self, source: SourceId, now: Duration) -> &mut Bucket {
         if self.of.len() >= self.sweep_at.max(SWEEP_AT) {
             self.of.retain(|_, bucket| !bucket.is_full(now));
@@ -44,7 +44,7 @@ impl Buckets {
 }
 
 impl Engine {
-    /// Whether a source takes requests from this address. One that nobody can tell is none of a list.
+    /// Whether a source takes requests from the address. An unknown address is in no list.
     pub fn is_allowed(source: &Source, address: Option<IpAddr>) -> bool {
         let allowed = &source.spec.options.allowed_ips;
         allowed.is_empty()
@@ -59,8 +59,8 @@ impl Engine {
         Some(bucket.wait(&limit, 1, now)).filter(|wait| !wait.is_zero())
     }
 
-    /// Counts a delivery against the source's limit; how long it would have to wait if that lets
-    /// none through.
+    /// Counts a delivery against the source's limit; the time to wait when the limit lets nothing
+    /// through.
     pub(super) fn take_turn(&self, source: &Source) -> Result<(), Duration> {
         let Some(rate) = source.spec.options.rate_limit else { return Ok(()) };
         let (limit, now) = (rate.limit(), self.clock().monotonic());

@@ -1,9 +1,10 @@
-//! The logs of requests that sources did not take.
+//! The logs of requests not taken by sources.
 //!
-//! Such a request costs no transaction, or whoever knows a URL could make the disk work: lines wait
-//! in memory and are written together, every few seconds and before a log is read. The first few of a
-//! cause have lines of their own; further ones are counted in the last of these, so what waits does
-//! not grow with how many come. A crash loses what waited: this is a help, not a record.
+//! Such a request costs no transaction, or anybody with a URL could make the disk work: lines wait
+//! in memory and are written together, every few seconds and before a log is read. The first few
+//! requests of a cause have separate lines; further requests are counted in the last such line, so
+//! the waiting lines do not grow with the number of requests. A crash loses the waiting lines: the
+//! log is a help, not a record.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,38 +19,38 @@ use http::Method;
 
 use crate::{Engine, Error};
 
-/// Lines of their own that the requests of one source and cause get between two writes. Enough to see
-/// whether they are alike.
+/// The most separate lines between two writes for the requests of a source and cause. Enough to see
+/// whether the requests are alike.
 const LINES_EACH: usize = 10;
 
-/// The most lines that wait, of all workspaces together: about 3 MB. A workspace gets more for as long as
-/// it has no more than is still free, so the flood of one leaves room for every other. Beyond, causes
-/// that have none yet go unlogged.
+/// The most waiting lines, of all workspaces together: about 3 MB. A workspace gets more lines as
+/// long as its lines are no more than the free lines, so a flood in a workspace leaves room for
+/// every other. Beyond, causes without a line go unlogged.
 const LINES_MAX: usize = 10_000;
 
-/// Requests of one source and cause that are kept for the doctor between two writes, the first ones:
-/// a sender who is refused is usually refused for one reason.
+/// Requests of a source and cause kept for the doctor between two writes, the first to come: a
+/// refused sender is usually refused for a single reason.
 const REQUESTS_EACH: usize = 3;
 
-/// The most bytes of kept requests that wait, of all workspaces together, which share them as they do
-/// the lines. Beyond, lines have none.
+/// The most bytes of waiting kept requests, of all workspaces together, with the same shares as for
+/// lines. Beyond, lines have no request.
 const REQUESTS_BYTES_MAX: usize = 16 << 20;
 
 /// The longest detail, in bytes.
 const DETAIL_BYTES_MAX: usize = 500;
 
-/// Lines that wait to be written.
+/// Lines waiting to be written.
 #[derive(Debug, Default)]
 pub(crate) struct Rejections(Mutex<Waiting>);
 
 #[derive(Debug, Default)]
 struct Waiting {
     lines: Vec<LoggedRejection>,
-    /// What the requests among them have, roughly.
+    /// The approximate bytes of the lines' requests.
     request_bytes: usize,
     /// For each source and cause, how many lines there are and where the last is.
     last: HashMap<(SourceId, Cause), (usize, usize)>,
-    /// What each workspace has of it.
+    /// Each workspace's share.
     shares: HashMap<WorkspaceId, Share>,
 }
 
@@ -102,8 +103,8 @@ fn weight(request: &RefusedRequest) -> usize {
 }
 
 impl Engine {
-    /// Notes in a source's log that it did not do with a request what the sender wanted. `request` is
-    /// asked for what is kept for the doctor, of the first few.
+    /// Notes in a source's log that the source did not do the sender's bidding. `request` makes the
+    /// request kept for the doctor, called for the first few.
     pub fn note_rejection(
         &self,
         source: &Source,
@@ -128,7 +129,7 @@ impl Engine {
         self.receiving.rejections.add(source.spec.workspace, line, request);
     }
 
-    /// Writes the lines that wait.
+    /// Writes the waiting lines.
     pub async fn write_rejections(&self) -> Result<(), Error> {
         let lines = self.receiving.rejections.take();
         if lines.is_empty() {

@@ -1,4 +1,4 @@
-//! What a repeated delivery is known by: the id that its sender gives it.
+//! The mark of a repeated delivery: the sender's id.
 
 use hookyard_core::id::{DatasetId, SourceId};
 use hookyard_core::model::Source;
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Head;
 
-/// The headers that name a delivery, the same each time it is tried. The first that is there counts.
+/// The headers with a delivery's name, constant over all tries. The first present header counts.
 const HEADERS: [&str; 17] = [
     "idempotency-key",
     "webhook-id",
@@ -29,11 +29,11 @@ const HEADERS: [&str; 17] = [
     "ce-id",
 ];
 
-/// The longest name that is looked at, in bytes. Real ones are UUIDs.
+/// The longest name used, in bytes. Real ones are UUIDs.
 const NAME_BYTES_MAX: usize = 1_000;
 
-/// A hash of the source and of the id that its provider gives the delivery, in the place where this
-/// provider has it; `None` when the source has no such provider or the delivery no id.
+/// A hash of the source and of the provider's id of the delivery, from the provider's usual place;
+/// `None` when the source has no such provider or the delivery no id.
 pub(super) fn of_provider(source: &Source, head: Head<'_>, body: &[u8]) -> Option<[u8; 16]> {
     let preset = source.spec.options.verification.as_ref()?.preset()?;
     let Head { method, headers, query } = head;
@@ -52,7 +52,7 @@ pub(super) fn of_provider(source: &Source, head: Head<'_>, body: &[u8]) -> Optio
     Some(name)
 }
 
-/// A hash of the source and of the delivery's name; `None` when it has none.
+/// A hash of the source and of the delivery's name; `None` without a name.
 pub(super) fn name(source: SourceId, headers: &HeaderMap) -> Option<[u8; 16]> {
     // A delivery has fewer headers than there are names to look for.
     let named = headers.iter().filter_map(|(name, value)| {
@@ -67,7 +67,7 @@ pub(super) fn name(source: SourceId, headers: &HeaderMap) -> Option<[u8; 16]> {
     let mut hash = Sha256::new();
     hash.update(source.0.to_le_bytes());
     hash.update(header.as_bytes());
-    // An id of a CloudEvent is unique in its source only.
+    // The id of a CloudEvent is unique in the event's source only.
     if header == "ce-id"
         && let Some(origin) = headers.get("ce-source")
     {
@@ -81,10 +81,10 @@ pub(super) fn name(source: SourceId, headers: &HeaderMap) -> Option<[u8; 16]> {
     Some(name)
 }
 
-/// A hash of a dataset and of the name that rows for it were given.
+/// A hash of a dataset and of the given name of rows.
 pub(super) fn of_dataset(dataset: DatasetId, name: &str) -> [u8; 16] {
     let mut hash = Sha256::new();
-    // No source's number is followed by this.
+    // No hash for a source has the same bytes here.
     hash.update(dataset.0.to_le_bytes());
     hash.update(b"\ndataset\n");
     hash.update(name.as_bytes());

@@ -1,4 +1,4 @@
-//! Publishing what a source receives.
+//! Publishing received deliveries.
 
 use std::borrow::Cow;
 
@@ -13,16 +13,16 @@ use crate::rules::Undecided;
 use crate::work::Share;
 use crate::{Engine, hops};
 
-/// The largest cell that is published: the largest event that publishers may send unless an operator
-/// says otherwise, and more than fits any delivery.
+/// The largest published cell: the default size of the largest event, and more than fits any
+/// delivery.
 const OBJECT_BYTES_MAX: usize = 1 << 20;
 
 /// Random digits of an event's id: 96 bits.
 const ID_DIGITS: usize = 24;
 
 impl Engine {
-    /// The event that a delivery becomes, matched; `None` when it becomes none. What was stored and
-    /// should have been published too is noted in the source's log.
+    /// The event from a delivery, matched; `None` when the delivery becomes no event. The source's
+    /// log notes a stored delivery whose event should have been published but was not.
     pub(super) async fn event(
         &self,
         source: &Source,
@@ -83,7 +83,7 @@ impl Engine {
     }
 }
 
-/// What the delivery says its type is, or else what the setting says.
+/// The type stated in the delivery, or else in the setting.
 fn type_name<'a>(republish: &'a Republish, head: Head<'a>, cell: &'a [u8]) -> Option<Cow<'a, str>> {
     let Republish { type_header, type_pointer, event_type, unknown_type: _ } = republish;
     let in_header = || {
@@ -94,8 +94,8 @@ fn type_name<'a>(republish: &'a Republish, head: Head<'a>, cell: &'a [u8]) -> Op
     in_header().or_else(in_cell).or_else(|| event_type.as_deref().map(Cow::Borrowed))
 }
 
-/// An event's object: the cell when it is one, else an object with the cell as its `value`. It is a
-/// copy: a cell is a part of its body, and events are kept for longer.
+/// An event's object: a cell with an object, else an object with the cell as `value`. The object is
+/// a copy: a cell is a part of the body, and events are kept for longer.
 fn object(cell: &[u8]) -> Bytes {
     match cell.first() {
         Some(b'{') => Bytes::copy_from_slice(cell),

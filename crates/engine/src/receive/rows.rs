@@ -1,4 +1,4 @@
-//! Rows that are appended to a dataset by its owner.
+//! Rows appended to a dataset by the owner.
 
 use bytes::Bytes;
 use hookyard_core::id::{BatchId, DatasetId, WorkspaceId};
@@ -10,19 +10,19 @@ use super::{Refusal, coding, input, json, repeat};
 use crate::quotas::Intake;
 use crate::{Engine, Error};
 
-/// The most rows that are added at once: a few milliseconds of the writing thread.
+/// The most rows added at once: a few milliseconds of the writing thread.
 pub const ROWS_MAX: usize = 1_000;
 
 /// How rows are written in a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowsForm {
-    /// One JSON value: an array of rows, or anything else as the only one.
+    /// A JSON value: an array of rows, or any other value as the only row.
     Json,
-    /// A JSON value in each line that is not blank.
+    /// A JSON value in each line; blank lines are skipped.
     Lines,
 }
 
-/// Reads the rows of a body, each to the byte. Neither the body nor what it decodes to may be larger
+/// Reads the rows of a body, each to the byte. Neither the body nor the decoded body may be larger
 /// than `bytes_max`; JSON is taken as from a source.
 pub fn rows(
     headers: &HeaderMap,
@@ -70,9 +70,9 @@ fn of_lines(body: &Bytes) -> Result<Vec<Bytes>, Refusal> {
 }
 
 impl Engine {
-    /// Adds rows to a dataset, each a batch of its own, all or none: they are on disk when this
-    /// returns. `None` when rows with the same `name` came to the dataset within a day: then nothing
-    /// is added. [`Error::NotFound`] when there is no such dataset.
+    /// Adds rows to a dataset, each as a separate batch, all or none: the rows are on disk when the
+    /// call returns. `None` when rows with the same `name` came to the dataset within a day: then
+    /// nothing is added. [`Error::NotFound`] when there is no such dataset.
     pub async fn append_rows(
         &self,
         workspace: WorkspaceId,

@@ -27,7 +27,7 @@ pub(super) fn source(secret: Option<&str>) -> Source {
     }
 }
 
-/// Judges and reads one delivery as the server does.
+/// Judges and reads a delivery like the server.
 fn deliver(
     source: &Source,
     method: &Method,
@@ -180,7 +180,7 @@ fn signatures_cover_the_body_and_nothing_else() {
     assert_eq!(deliver(&secure, &Method::POST, "", &signed, body), stored("\"Hello, World!\""));
     let tampered = deliver(&secure, &Method::POST, "", &signed, b"Hello, World! ");
     assert_eq!(tampered, Err(Refusal::Unproven));
-    // HMAC of the empty body with this secret: right, and still no proof of a query.
+    // The HMAC of the empty body with the secret: right, and still no proof of a query.
     let empty = "sha256=66a0c074deaa0f489ead6537e0d32f9a344b90bbeda705b6ed45ecd3b413fb40";
     let signed = [("x-hub-signature-256", empty)];
     assert_eq!(deliver(&secure, &Method::POST, "", &signed, b""), Ok(None));

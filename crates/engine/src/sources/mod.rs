@@ -1,5 +1,5 @@
-//! Managing sources and datasets (docs/spec/mammoth.md#webhooks), and what the native
-//! API adds ([`settings`]).
+//! Managing sources and datasets (docs/spec/mammoth.md#webhooks), and the native API's additions
+//! ([`settings`]).
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ mod verification;
 
 pub use settings::{OVERLAP_MAX, SECRET_BYTES_MAX, SecretChange, SourcePatch};
 
-/// Characters of a key: 143 bits, the length that existing clients and their examples show.
+/// Characters of a key: 143 bits, the length in existing clients and the clients' examples.
 pub const KEY_LENGTH: usize = 24;
 /// Characters of a generated secret: 190 bits.
 pub const SECRET_LENGTH: usize = 32;
@@ -27,7 +27,7 @@ pub const SECRET_LENGTH: usize = 32;
 pub const NAME_LENGTH_MAX: usize = 255;
 /// The longest list of origins, in characters.
 pub const ORIGINS_LENGTH_MAX: usize = 2048;
-/// What a source is called when nobody names it.
+/// The name of an unnamed source.
 pub const NAME_DEFAULT: &str = "Generic Webhook";
 /// The origins of a source when nobody lists any: all.
 pub const ORIGINS_DEFAULT: &str = "*";
@@ -35,22 +35,22 @@ pub const ORIGINS_DEFAULT: &str = "*";
 /// The most digits of a folder's number.
 const FOLDER_DIGITS_MAX: usize = 9;
 
-/// What a caller asks a new source to be.
+/// A caller's settings for a new source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
-    /// Its name; blank for [`NAME_DEFAULT`].
+    /// The name; blank for [`NAME_DEFAULT`].
     pub name: String,
-    /// What its deliveries do.
+    /// The effect of the source's deliveries.
     pub mode: Mode,
-    /// The browser origins that may deliver.
+    /// The browser origins with the right to deliver.
     pub origins: String,
     /// Whether deliveries must prove to know a secret.
     pub is_secure: bool,
-    /// The secret, where one shall not be made.
+    /// The given secret, in place of a generated secret.
     pub secret: Option<Secret>,
-    /// The folder it is shown in, `label_` and a number; only a reference.
+    /// The folder to show the source in, `label_` and a number; only a reference.
     pub folder: Option<String>,
-    /// What only the native API can say.
+    /// Options of the native API alone.
     pub options: SourceOptions,
 }
 
@@ -68,15 +68,15 @@ impl Default for Draft {
     }
 }
 
-/// One change of a source.
+/// A change of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// What its deliveries do.
+    /// The effect of the source's deliveries.
     Mode(Mode),
-    /// The browser origins that may deliver.
+    /// The browser origins with the right to deliver.
     Origins(String),
-    /// Whether deliveries must prove to know a secret. Turning it off forgets the secret; turning
-    /// it on makes one unless there is one.
+    /// Whether deliveries must prove to know a secret. Turning the proof off forgets the secret;
+    /// turning the proof on makes a secret unless there is one.
     IsSecure(bool),
 }
 
@@ -92,7 +92,7 @@ pub fn check_name(name: &str) -> Result<String, String> {
     Ok(if name.is_empty() { NAME_DEFAULT } else { name }.to_owned())
 }
 
-/// Checks a list of origins. Entries that name no origin are kept: they allow nobody.
+/// Checks a list of origins. Entries without an origin are kept, and allow nobody.
 pub fn check_origins(origins: &str) -> Result<(), String> {
     check_text(origins, ORIGINS_LENGTH_MAX)
 }
@@ -121,7 +121,7 @@ fn check_text(text: &str, length_max: usize) -> Result<(), String> {
 
 impl Engine {
     /// Makes a source and its dataset. [`Error::Invalid`] names the member of the draft at fault by
-    /// its name on the wire.
+    /// the name on the wire.
     pub async fn create_source(
         &self,
         workspace: WorkspaceId,
@@ -151,7 +151,7 @@ impl Engine {
         Ok(self.store().create_source(new, self.clock().now()).await?)
     }
 
-    /// Applies changes in order, all or none. [`Error::Invalid`] names the change at fault by its
+    /// Applies changes in order, all or none. [`Error::Invalid`] names the change at fault by
     /// place: `patch[0].value`.
     pub async fn update_source(
         &self,
@@ -187,7 +187,8 @@ impl Engine {
         Ok(self.store().update_source(workspace, project, id, change).await?)
     }
 
-    /// Removes a source; its dataset and rows stay. [`Error::NotFound`] when there is none.
+    /// Removes a source; its dataset and rows stay. [`Error::NotFound`] when there is nothing to
+    /// remove.
     pub async fn delete_source(
         &self,
         workspace: WorkspaceId,
@@ -198,7 +199,8 @@ impl Engine {
         if there { Ok(()) } else { Err(Error::NotFound(Entity::Source)) }
     }
 
-    /// Removes a dataset with its rows and its source. [`Error::NotFound`] when there is none.
+    /// Removes a dataset with its rows and its source. [`Error::NotFound`] when there is nothing to
+    /// remove.
     pub async fn delete_dataset(
         &self,
         workspace: WorkspaceId,

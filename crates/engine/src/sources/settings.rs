@@ -1,4 +1,4 @@
-//! What the native API can change of a source.
+//! Settings of a source that only the native API can change.
 
 use std::sync::Arc;
 
@@ -12,40 +12,41 @@ use jiff::{SignedDuration, Timestamp};
 use super::{check_name, check_origins};
 use crate::{Engine, Error};
 
-/// The longest that a secret or a key counts after it was rotated: long enough to change a sender that
-/// others run, and no way to have two for good.
+/// The longest time that a secret or a key counts after a rotation: long enough to change a sender
+/// run by others, and too short for having two for good.
 pub const OVERLAP_MAX: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// The longest secret that an owner may choose, in bytes. Those of providers have at most a hundred.
+/// The longest secret chosen by an owner, in bytes. Secrets of providers have at most a hundred
+/// bytes.
 pub const SECRET_BYTES_MAX: usize = 1_000;
 
-/// A change of a source; `None` leaves what is there.
+/// A change of a source; `None` leaves the present value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SourcePatch {
-    /// The new name; the dataset keeps its own.
+    /// The new name; the dataset keeps its name.
     pub name: Option<String>,
     /// The new mode.
     pub mode: Option<Mode>,
     /// The new origins.
     pub origins: Option<String>,
-    /// What becomes of the secret.
+    /// The change of the secret.
     pub secret: Option<SecretChange>,
-    /// What changes of the other settings.
+    /// The changes of the other settings.
     pub options: SourceOptionsChange,
 }
 
-/// What becomes of a source's secret.
+/// A change of a source's secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretChange {
-    /// It is forgotten: the source is open.
+    /// Forgets the secret: the source is open.
     Open,
-    /// One is made, unless there is one.
+    /// Makes a secret, unless there is one.
     Secure,
-    /// This is it.
+    /// Sets the given secret.
     Set(Secret),
 }
 
-/// Checks a secret that an owner chose.
+/// Checks a secret chosen by an owner.
 pub(super) fn check_secret(secret: &Secret) -> Result<(), String> {
     let text = secret.expose();
     if !(1..=SECRET_BYTES_MAX).contains(&text.len()) {
@@ -67,7 +68,7 @@ pub(super) fn check_options(options: &SourceOptions) -> Result<(), Error> {
 }
 
 impl Engine {
-    /// A source of whichever project. [`Error::NotFound`] when the workspace has no such one.
+    /// A source of any project. [`Error::NotFound`] when the workspace has no such source.
     pub async fn source(&self, workspace: WorkspaceId, id: SourceId) -> Result<Arc<Source>, Error> {
         let found = self.store().workspace_source(workspace, id).await?;
         found.ok_or(Error::NotFound(Entity::Source))
@@ -104,8 +105,9 @@ impl Engine {
         self.change(&current, change).await
     }
 
-    /// Gives a source another key: the present URL is answered 404 once the overlap is over, and that
-    /// of an earlier rotation at once. [`Error::Invalid`] for an overlap beyond [`OVERLAP_MAX`].
+    /// Gives a source another key: the present URL is answered 404 once the overlap is over, and
+    /// the URL of an earlier rotation at once. [`Error::Invalid`] for an overlap beyond
+    /// [`OVERLAP_MAX`].
     pub async fn rotate_source_key(
         &self,
         workspace: WorkspaceId,
@@ -123,7 +125,7 @@ impl Engine {
         self.change(&current, change).await
     }
 
-    /// When what is rotated now ends; `None` for at once.
+    /// The end of a key or secret rotated now; `None` for at once.
     fn end_of(&self, overlap: SignedDuration) -> Result<Option<Timestamp>, Error> {
         if overlap.is_negative() || overlap > OVERLAP_MAX {
             let message = format!("must be 0 to {}", OVERLAP_MAX.as_secs());
@@ -132,7 +134,7 @@ impl Engine {
         Ok((!overlap.is_zero()).then(|| self.clock().now() + overlap))
     }
 
-    /// Ends a key that was rotated, whatever is left of its overlap.
+    /// Ends a rotated key, whatever is left of the overlap.
     pub async fn end_previous_key(
         &self,
         workspace: WorkspaceId,
@@ -143,7 +145,7 @@ impl Engine {
         self.change(&current, change).await
     }
 
-    /// Ends a secret that was rotated, whatever is left of its overlap.
+    /// Ends a rotated secret, whatever is left of the overlap.
     pub async fn end_previous_secret(
         &self,
         workspace: WorkspaceId,
@@ -154,9 +156,10 @@ impl Engine {
         self.change(&current, change).await
     }
 
-    /// Gives a source another secret, the given or a new one. The present one proves until the overlap
-    /// is over, and that of an earlier rotation no more. A source that was open asks for it from then
-    /// on. [`Error::Invalid`] for an overlap beyond [`OVERLAP_MAX`].
+    /// Gives a source another secret, the given or a generated secret. The present secret proves
+    /// until the overlap is over; the secret of an earlier rotation proves no more. A formerly open
+    /// source asks for the secret from then on. [`Error::Invalid`] for an overlap beyond
+    /// [`OVERLAP_MAX`].
     pub async fn rotate_source_secret(
         &self,
         workspace: WorkspaceId,

@@ -1,4 +1,4 @@
-//! How a source's deliveries are proved: setting it, and the secrets that belong to it.
+//! The verification of a source's deliveries: settings and secrets.
 
 use std::sync::Arc;
 
@@ -10,8 +10,9 @@ use super::settings::check_options;
 use crate::{Engine, Error};
 
 impl Engine {
-    /// Sets how a source's deliveries are proved; `None` goes back to the usual. Secrets that are not
-    /// given stay, as long as it is the same provider. [`Error::Invalid`] names the member at fault.
+    /// Sets how a source's deliveries are proved; `None` goes back to the usual proof. Secrets not
+    /// given stay, as long as the provider is the same. [`Error::Invalid`] names the member at
+    /// fault.
     pub async fn set_verification(
         &self,
         workspace: WorkspaceId,
@@ -28,8 +29,9 @@ impl Engine {
             .await
     }
 
-    /// Puts a secret before those that are there, of which the newest `keep` stay: until the provider
-    /// signs with the new one, both count. [`Error::Invalid`] when the source has no verification.
+    /// Puts a secret before the present secrets, and keeps the newest `keep` of the present
+    /// secrets: until the provider signs with the new secret, both count. [`Error::Invalid`] when
+    /// the source has no verification.
     pub async fn add_verification_secret(
         &self,
         workspace: WorkspaceId,
@@ -52,8 +54,8 @@ impl Engine {
             .await
     }
 
-    /// Keeps the secret that a handshake brought, if the source has none yet. The answer is whether it
-    /// is the source's now.
+    /// Keeps the secret from a handshake, if the source has no secret yet. Returns whether the
+    /// source has the secret now.
     pub async fn learn_secret(&self, source: &Source, secret: Secret) -> Result<bool, Error> {
         let learnt = Some(secret.clone());
         let change = SourceOptionsChange { learnt, ..Default::default() };

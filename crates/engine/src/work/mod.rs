@@ -1,11 +1,11 @@
 //! Where large work is done: beside the requests, a bounded amount at a time, and everybody in turn.
 //!
-//! Work that may take milliseconds and does not wait for anything (undoing a content coding, matching
-//! large events, compiling rules, rendering, looking for why a signature is wrong) would stop all
-//! requests of the thread that it runs on. Such work has a **place** here, and the runtime goes on with
+//! Work that may take milliseconds and does not wait for anything (undoing a content coding,
+//! matching large events, compiling rules, rendering, looking for why a signature is wrong) would
+//! stop all requests of its thread. Such work has a **place** here, and the runtime goes on with
 //! another thread meanwhile. There are as many places as processors, and each [`Share`] waits in a
-//! queue of its own; the queues take turns, and no share takes the last place while another may come.
-//! What is small is done at once where it is: see [`INLINE_BYTES_MAX`].
+//! separate queue; the queues take turns, and no share takes the last place while another may come.
+//! Small work is done at once on the current thread: see [`INLINE_BYTES_MAX`].
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,39 +17,39 @@ use tokio::sync::oneshot;
 
 use crate::Error;
 
-/// Work on fewer bytes than this is done at once. What is linear in its bytes here takes less than a
-/// millisecond for as many: hashing and JSON go at some 300 MB/s or more.
+/// Work on fewer bytes is done at once. Linear work takes less than a millisecond for 64 KiB:
+/// hashing and JSON go at some 300 MB/s or more.
 pub const INLINE_BYTES_MAX: usize = 64 << 10;
 
-/// Bytes that one byte of deflate or gzip decodes to at most: 258 for two bits.
+/// The most decoded bytes for a byte of deflate or gzip: 258 for two bits.
 pub const DEFLATE_RATIO_MAX: usize = 1_032;
 
-/// Steps of matching that are spent before the work is taken to be large: a millisecond or two. Most
-/// events take less than a hundred.
+/// Steps of matching before the work counts as large: a millisecond or two. Most events take less
+/// than a hundred.
 pub(crate) const INLINE_STEPS_MAX: u64 = 100_000;
 
 /// Places, unless the system says how many processors there are.
 const PLACES_DEFAULT: usize = 2;
 
-/// Callers of one share that may wait: a burst of deliveries of a few megabytes, of which each takes
-/// some 30 ms.
+/// The most waiting callers of a share: a burst of deliveries of a few megabytes, each taking some
+/// 30 ms.
 const WAITING_PER_SHARE_MAX: usize = 256;
 
-/// Callers that may wait in all. What they hold are their bodies, which others bound.
+/// The most waiting callers in all. The callers hold bodies, bounded elsewhere.
 const WAITING_MAX: usize = 4_096;
 
-/// How long a caller waits for a place before it is told to come again.
+/// How long a caller waits for a place before the answer to come again.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// For whom work is done: each takes turns with the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Share {
-    /// What callers with a credential ask for.
+    /// Requests of callers with a credential.
     Calls(WorkspaceId),
-    /// What comes to the sources, which may be from anybody: no such delivery holds up what the
-    /// workspace itself asks for.
+    /// Deliveries to the sources, possibly from anybody: no such delivery holds up the workspace's
+    /// own requests.
     Deliveries(WorkspaceId),
-    /// What is sent to the endpoints.
+    /// Deliveries to the endpoints.
     Sending(WorkspaceId),
 }
 
@@ -67,19 +67,19 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// How many places each share has; none that has none.
+    /// The number of places of each share; a share without places has no entry.
     running: HashMap<Share, usize>,
     /// How many places are taken.
     taken: usize,
-    /// Who waits, by share; none that is empty.
+    /// The waiting callers, by share; no queue is empty.
     waiting: HashMap<Share, VecDeque<oneshot::Sender<WorkPlace>>>,
-    /// The shares that wait, next first.
+    /// The waiting shares, next first.
     turns: VecDeque<Share>,
     /// How many wait.
     waiters: usize,
 }
 
-/// A place, given back when it is dropped.
+/// A place, given back when dropped.
 #[derive(Debug)]
 struct WorkPlace {
     share: Share,
@@ -108,7 +108,7 @@ impl Work {
         Self { shared: Arc::new(Shared { places, state: Mutex::default() }) }
     }
 
-    /// Does something with `bytes` bytes: at once where they are few, else in a place of the share.
+    /// Does something with `bytes` bytes: at once for few bytes, else in a place of the share.
     ///
     /// # Errors
     ///
@@ -138,8 +138,7 @@ impl Work {
         Ok(aside(place, job))
     }
 
-    /// Does something with `bytes` bytes that is bounded already by who may ask for it, and waits for
-    /// a place as long as that takes.
+    /// Does work on `bytes` bytes that is bounded elsewhere, and waits for a place without a limit.
     pub(crate) async fn run_patiently<T>(
         &self,
         share: Share,
@@ -157,8 +156,8 @@ impl Work {
     }
 }
 
-/// Runs the work while other threads do what this one would have done. Where there are no others, as
-/// in tests on simulated time, everything waits for it.
+/// Runs the work while other threads take over this thread's tasks. Without other threads, as in
+/// tests on simulated time, everything waits for the work.
 fn aside<T>(place: WorkPlace, job: impl FnOnce() -> T) -> T {
     let several = Handle::try_current()
         .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
@@ -173,12 +172,13 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many places one share may have: one is left for the others, where there are several.
+    /// The most places of a share: with several places, a place is left for the other shares.
     fn most(&self) -> usize {
         self.places.saturating_sub(1).max(1)
     }
 
-    /// A place once it is the share's turn. The bounds on who waits hold where `bounded` says so.
+    /// A place once the share's turn comes. The bounds on waiting callers hold when `bounded` is
+    /// set.
     fn enter(
         self: &Arc<Self>,
         share: Share,
@@ -201,19 +201,19 @@ impl Shared {
         self.hand_out();
     }
 
-    /// Gives free places to those whose turn it is.
+    /// Gives free places to the waiting callers, in turn.
     fn hand_out(self: &Arc<Self>) {
         loop {
             let next = self.state().next(self.places, self.most());
             let Some((share, give)) = next else { return };
-            // A place whose taker has just gone is dropped here, which hands it out again.
+            // A place whose taker has just gone is dropped here, and so handed out again.
             let _ = give.send(WorkPlace { share, shared: Arc::clone(self) });
         }
     }
 }
 
 impl State {
-    /// Whether one more of the share may wait. Those that do not wait any more do not count.
+    /// Whether a further caller of the share may wait. Callers that gave up do not count.
     fn has_room(&mut self, share: Share) -> bool {
         if let Some(own) =
             self.waiting.get_mut(&share).filter(|own| own.len() >= WAITING_PER_SHARE_MAX)
@@ -247,8 +247,8 @@ impl State {
         }
     }
 
-    /// Takes a place for the next that waits, of the shares that may have one more. Whoever does
-    /// not wait any more is passed over.
+    /// Takes a place for the next waiting caller, of the shares below their most places. Callers
+    /// that gave up are passed over.
     fn next(&mut self, places: usize, most: usize) -> Option<(Share, oneshot::Sender<WorkPlace>)> {
         if self.taken >= places {
             return None;
@@ -264,7 +264,7 @@ impl State {
         }
     }
 
-    /// The first of a share that still waits. The share has another turn if more do.
+    /// The first still waiting caller of a share. The share has another turn if more callers wait.
     fn first_of(&mut self, share: Share) -> Option<oneshot::Sender<WorkPlace>> {
         let own = self.waiting.get_mut(&share)?;
         let before = own.len();

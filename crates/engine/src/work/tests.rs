@@ -7,7 +7,7 @@ fn shared(places: usize) -> Arc<Shared> {
     Work::with_places(places).shared
 }
 
-/// Who has a place of those that wait.
+/// The places of the waiting callers, `None` for callers still waiting.
 fn served(waiting: &mut [oneshot::Receiver<WorkPlace>]) -> Vec<Option<WorkPlace>> {
     waiting.iter_mut().map(|one| one.try_recv().ok()).collect()
 }
@@ -90,7 +90,7 @@ async fn who_waits_too_long_is_told_to_come_again() {
     assert!(matches!(refused, Err(Error::Unavailable(_))));
 }
 
-/// With as many jobs as there are threads, nothing else would run if they stayed on them.
+/// With as many jobs as threads, nothing else would run if the jobs kept the threads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_runtime_goes_on_meanwhile() {
     let work = Arc::new(Work::with_places(1));
