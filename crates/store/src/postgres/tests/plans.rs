@@ -380,3 +380,23 @@ async fn plans_that_are_kept_look_into_few_partitions() {
 async fn plans_for_one_use_look_into_few_partitions() {
     observe("force_custom_plan").await;
 }
+
+/// Before the database has statistics of a partition, all its indexes look alike. A publish that searched
+/// by another index than the one of ids read all earlier events for each event.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn repeats_are_found_by_their_hash_before_there_are_statistics() {
+    let (mut observed, database) = (Observed::start(), "unknown");
+    observed.sql("postgres", &format!("CREATE DATABASE {database}")).await;
+    let url = Secret::new(observed.server.url(database));
+    let store = PostgresStore::open(Options { url, ..options(database) }).await.unwrap();
+    let store: SharedStore = Arc::new(store);
+    store.create_workspace(contract::new_workspace(WS, "DEMO")).await.unwrap();
+    let count = IN_EACH.unsigned_abs();
+    for from in [0, count] {
+        observed.plans(database).await;
+        let events = (from..from + count).map(|number| event(number, &[])).collect();
+        store.append(WS, events, at(0)).await.unwrap();
+    }
+    assert_plans(&mut observed, database, "a large publish", 8).await;
+    assert!(observed.faults.is_empty(), "{}", observed.faults.join("\n\n"));
+}
