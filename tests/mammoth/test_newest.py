@@ -20,7 +20,6 @@ def client(server, request):
                                credentials["workspace_id"], **options)
     else:
         client = MammothClient(api_token=token(server), **options)
-    assert client.test_connection()
     client.set_project_id(credentials["project_id"])
     return client
 

@@ -208,8 +208,13 @@ async fn every_change_is_noted() {
     own(&server, "POST", "/v1/endpoints", Some(endpoint)).await;
     let mut noted = Vec::new();
     let mut operations = walk::operations();
-    // What is removed is removed last.
-    operations.sort_by_key(|operation| operation.method == "DELETE");
+    // A thing is put in the trash before it is restored, and removed last.
+    operations.sort_by_key(|operation| match operation.path.rsplit('/').next() {
+        _ if operation.method == "DELETE" => 3,
+        Some("restore") => 2,
+        Some("trash") => 1,
+        _ => 0,
+    });
     for operation in operations.into_iter().filter(|operation| operation.method != "GET") {
         if NOT_NOTED.iter().any(|path| operation.path.ends_with(path)) {
             continue;
