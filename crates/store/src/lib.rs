@@ -6,7 +6,7 @@
 //! there.
 //!
 //! To add a method: put it on the trait of its role with what must hold, write a case in
-//! [`contract`], then implement it in every backend. The suite in `contract` is what a backend is.
+//! `contract`, then implement it in every backend. The suite in `contract` is what a backend is.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Resources: the folders and datasets of a project in one list, which clients from 0.7 on browse,
 //! search and move by (docs/spec/mammoth-clients.md).
 //!
-//! Datasets and folders share one sequence of resource ids: a folder's is its own id, a dataset's is
-//! [`shape::dataset_resource`].
+//! Datasets and folders share one space of resource ids ([`Resource`]): the resource id of a folder is the
+//! folder's id, and the resource ids of datasets lie above all of those.
 
 use std::cmp::Ordering;
 
