@@ -16,8 +16,9 @@ use crate::{mammoth, ultracart};
 
 /// What changes nothing that an owner decides: publishing and receiving have records of their own,
 /// questions and trials keep nothing, and a device's wish is noted when a person decides it.
-const NOT_NOTED: [&str; 7] = [
+const NOT_NOTED: [&str; 8] = [
     "POST /v1/events",
+    "POST /v1/event-batches",
     "POST /v1/datasets/{id}/rows",
     "POST /v1/sql",
     "POST /workspaces/{workspace_id}/projects/{project_id}/resources/bulk",

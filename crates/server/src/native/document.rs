@@ -7,6 +7,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::server::ServerBuilder;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -28,11 +29,14 @@ const ABOUT: &str = "What the compatible APIs cannot say: publishing events and 
     Errors are problem details (RFC 9457) with a `code` of a closed list. Bodies with members \
     that are not described, and queries with parameters that are not, are refused.";
 
-/// The description as it is served.
-static TEXT: LazyLock<String> = LazyLock::new(|| {
-    let mut text = serde_json::to_string_pretty(&whole()).unwrap_or_default();
-    text.push('\n');
-    text
+/// Stands for the URL of the server until a description is served.
+const SERVER: &str = "https://server.invalid";
+
+/// The description before and after the URL of the server, the only part that depends on the settings.
+static TEXT: LazyLock<(String, String)> = LazyLock::new(|| {
+    let text = serde_json::to_string_pretty(&whole()).unwrap_or_default();
+    let (before, after) = text.split_once(&json!(SERVER).to_string()).unwrap_or((&text, ""));
+    (before.to_owned(), format!("{after}\n"))
 });
 
 /// Get this description
@@ -42,8 +46,12 @@ static TEXT: LazyLock<String> = LazyLock::new(|| {
     tag = "installation",
     responses((status = 200, description = "The description of this API", body = Object)),
 )]
-pub(super) async fn get_openapi(_call: Call<Anyone>) -> Result<Response, Problem> {
-    Ok(([(header::CONTENT_TYPE, input::JSON)], TEXT.as_str()).into_response())
+pub(super) async fn get_openapi(call: Call<Anyone>) -> Result<Response, Problem> {
+    // Without a public URL, clients resolve the paths against the URL of the description.
+    let server = call.app.settings.public_url.as_deref().unwrap_or("/");
+    let (before, after) = &*TEXT;
+    let text = format!("{before}{}{after}", json!(server));
+    Ok(([(header::CONTENT_TYPE, input::JSON)], text).into_response())
 }
 
 /// The part of the description that no route knows.
@@ -74,7 +82,9 @@ pub(super) fn base() -> OpenApi {
     ];
     let tags =
         tags.map(|(name, text)| TagBuilder::new().name(name).description(Some(text)).build());
-    OpenApiBuilder::new().info(info).tags(Some(tags)).components(Some(components())).build()
+    let server = ServerBuilder::new().url(SERVER).description(Some("This installation")).build();
+    let base = OpenApiBuilder::new().info(info).servers(Some([server])).tags(Some(tags));
+    base.components(Some(components())).build()
 }
 
 fn components() -> Components {
@@ -99,14 +109,34 @@ fn components() -> Components {
 pub(super) fn whole() -> Value {
     let described = super::described().into_openapi();
     let mut document = serde_json::to_value(described).unwrap_or_default();
+    let mut statuses = BTreeSet::new();
     for operation in operations(&mut document) {
-        finish(operation);
+        statuses.extend(finish(operation));
     }
-    document["components"]["responses"] = Value::Object(problem_responses());
+    document["components"]["responses"] = Value::Object(problem_responses(&statuses));
+    open_objects(&mut document);
     for (name, sample) in samples() {
         document["components"]["schemas"][name]["examples"] = json!([sample]);
     }
     document
+}
+
+/// Says of each schema of an object without described members that any member may be there. Generators
+/// take the silence of such a schema for "no members".
+fn open_objects(part: &mut Value) {
+    match part {
+        Value::Object(members) => {
+            let described = ["properties", "additionalProperties", "allOf", "oneOf", "anyOf"];
+            if members.get("type") == Some(&json!("object"))
+                && !described.iter().any(|name| members.contains_key(*name))
+            {
+                members.insert("additionalProperties".to_owned(), Value::Bool(true));
+            }
+            members.values_mut().for_each(open_objects);
+        }
+        Value::Array(parts) => parts.iter_mut().for_each(open_objects),
+        _ => {}
+    }
 }
 
 /// Examples of schemas, by name.
@@ -134,8 +164,8 @@ fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
     items.filter(|(method, _)| METHODS.contains(&method.as_str())).map(|(_, operation)| operation)
 }
 
-/// Adds what follows from what an operation is: the ways to authenticate, and the problems.
-fn finish(operation: &mut Value) {
+/// Adds the ways to authenticate and the problems of an operation. Returns the statuses of the problems.
+fn finish(operation: &mut Value) -> BTreeSet<u16> {
     let scope = operation["security"][0]["simple_key"][0].as_str().map(str::to_owned);
     // The listener's own come first: a head that is slow, or longer than may be.
     let mut problems: BTreeSet<u16> = BTreeSet::from([400, 408, 414, 431]);
@@ -149,6 +179,8 @@ fn finish(operation: &mut Value) {
         let about = format!("{about}\n\nScope: `{scope}`.");
         operation["description"] = Value::from(about.trim_start());
         problems.extend([401, 403, 410, 429, 500, 503]);
+    } else {
+        operation["security"] = json!([]);
     }
     if operation.get("requestBody").is_some() {
         problems.extend([413, 415]);
@@ -157,16 +189,17 @@ fn finish(operation: &mut Value) {
     if operation["parameters"].as_array().is_some_and(|all| all.iter().any(in_path)) {
         problems.insert(404);
     }
-    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    let Some(responses) = operation["responses"].as_object_mut() else { return problems };
     let declared = responses.keys().filter_map(|status| status.parse::<u16>().ok());
     problems.extend(declared.filter(|status| *status >= 400).collect::<Vec<_>>());
-    for status in problems {
+    for &status in &problems {
         let mut response = json!({"$ref": format!("#/components/responses/{}", name(status))});
         if let Some(text) = responses.get(&status.to_string()).map(|said| &said["description"]) {
             response["description"] = text.clone();
         }
         responses.insert(status.to_string(), response);
     }
+    problems
 }
 
 /// The name of the response with the problems of a status.
@@ -174,11 +207,14 @@ fn name(status: u16) -> String {
     format!("Problem{status}")
 }
 
-/// For each status its problems, with real ones as examples.
-fn problem_responses() -> Map<String, Value> {
+/// The problems of each of these statuses, with real problems as examples.
+fn problem_responses(statuses: &BTreeSet<u16>) -> Map<String, Value> {
     let mut responses = Map::new();
     for code in Code::ALL {
         let status = code.status();
+        if !statuses.contains(&status.as_u16()) {
+            continue;
+        }
         let response = responses.entry(name(status.as_u16())).or_insert_with(|| {
             let schema = json!({"$ref": "#/components/schemas/Problem"});
             json!({

@@ -44,7 +44,8 @@ pub use audit::audit_line;
 /// All routes of the native API and the probes, with what describes them.
 fn described() -> OpenApiRouter<App> {
     let own = operations![
-        publish::publish_events,
+        publish::publish_event,
+        publish::publish_batch,
         events::list_events,
         event::get_event,
         rules_test::test_rule,

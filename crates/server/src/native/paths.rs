@@ -56,6 +56,7 @@ impl<const PARTS: usize> From<Path<PARTS>> for String {
 
 // Events of the journal.
 pub(crate) const EVENTS: Path<0> = Path::new("/v1/events");
+pub(crate) const EVENT_BATCHES: Path<0> = Path::new("/v1/event-batches");
 pub(crate) const EVENT: Path<1> = Path::new("/v1/events/{id}");
 
 // Endpoints, with what they subscribe to and are signed with.

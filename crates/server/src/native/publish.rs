@@ -1,7 +1,7 @@
-//! `POST /v1/events`: publish one CloudEvent or a batch.
+//! `POST /v1/events` and `POST /v1/event-batches`: publish CloudEvents.
 
-use super::input::Nothing;
-use super::sent::UnreadBody;
+use std::collections::HashMap;
+
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hookyard_core::cloudevents;
@@ -9,13 +9,16 @@ use hookyard_core::cloudevents::{CloudEvent, ErrorKind};
 use hookyard_core::model::Receipt;
 use hookyard_engine::publish::Error;
 use hookyard_engine::work::Share;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::call::{Call, Events, Write};
+use super::input::{self, Nothing};
+use super::paths;
+use super::sent::UnreadBody;
 use super::trace::TraceContext;
-use super::{input, paths};
 use crate::problem::{Code, Problem};
 
 /// What became of one event.
@@ -32,18 +35,9 @@ struct ReceiptBody<'a> {
     duplicate: bool,
 }
 
-/// One receipt for one event, a list of them for a batch.
+/// A CloudEvent (1.0). Extension attributes are further members, named in lower-case letters and digits.
 #[derive(ToSchema)]
-#[schema(as = Receipts)]
-#[expect(dead_code, reason = "describes what `answer` writes by hand")]
-#[serde(untagged)]
-enum ReceiptsBody<'a> {
-    One(ReceiptBody<'a>),
-    Batch(Vec<ReceiptBody<'a>>),
-}
-
-/// A CloudEvent (1.0). Further attributes are members like these, in lower case.
-#[derive(ToSchema)]
+#[schema(as = CloudEvent)]
 #[expect(dead_code, reason = "describes what the core crate reads, which knows no API")]
 struct CloudEventBody {
     /// Always `1.0`.
@@ -57,28 +51,65 @@ struct CloudEventBody {
     source: String,
     /// The name of an event type of the workspace.
     r#type: String,
+    /// The thing that the event is about, for people and for filters.
+    subject: Option<String>,
+    /// When the event happened.
+    time: Option<Timestamp>,
     /// What happened.
     #[schema(value_type = Object)]
     data: (),
+    /// Extension attributes.
+    #[serde(flatten)]
+    extensions: HashMap<String, Value>,
 }
 
-/// Publish events
+/// Publish an event
 ///
-/// One CloudEvent 1.0 or a batch, all or none. Answered once they are on disk. One event can come in
-/// binary mode too: the object as the body, as `application/json`, and the attributes in `ce-`
-/// headers.
+/// The answer comes once the event is on disk. In binary mode the body is the object, as
+/// `application/json`, and the attributes are `ce-` headers. A batch
+/// (`application/cloudevents-batch+json`) is accepted here, too, as the HTTP binding of CloudEvents
+/// demands; see `POST /v1/event-batches`.
 #[utoipa::path(
     post,
     path = paths::EVENTS,
     tag = "events",
-    request_body(content(
-        (CloudEventBody = "application/cloudevents+json"),
-        (Vec<CloudEventBody> = "application/cloudevents-batch+json"),
-    )),
-    responses((status = 202, description = "The receipts", body = ReceiptsBody)),
+    request_body(content((CloudEventBody = "application/cloudevents+json"))),
+    responses((status = 202, description = "The receipt", body = ReceiptBody)),
 )]
-pub(super) async fn publish_events(
+pub(super) async fn publish_event(
     call: Call<Write<Events>, (), Nothing, UnreadBody>,
+) -> Result<Response, Problem> {
+    let is_batch = call
+        .headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(BATCH.as_bytes()));
+    publish(call, is_batch).await
+}
+
+/// Publish a batch of events
+///
+/// All events of the batch are accepted, or none. The answer comes once the events are on disk: one
+/// receipt for each event, in the order of the batch.
+#[utoipa::path(
+    post,
+    path = paths::EVENT_BATCHES,
+    tag = "events",
+    request_body(content((Vec<CloudEventBody> = "application/cloudevents-batch+json"))),
+    responses((status = 202, description = "The receipts", body = Vec<ReceiptBody>)),
+)]
+pub(super) async fn publish_batch(
+    call: Call<Write<Events>, (), Nothing, UnreadBody>,
+) -> Result<Response, Problem> {
+    input::check_kind(&call.headers, &[BATCH])?;
+    publish(call, true).await
+}
+
+/// The media type of a batch in structured mode.
+const BATCH: &str = "application/cloudevents-batch+json";
+
+async fn publish(
+    call: Call<Write<Events>, (), Nothing, UnreadBody>,
+    is_batch: bool,
 ) -> Result<Response, Problem> {
     let Call { app, caller: workspace, headers, body: UnreadBody(body), .. } = call;
     let body = input::whole(body, app.settings.batch_bytes_max).await?;
@@ -92,9 +123,6 @@ pub(super) async fn publish_events(
     for event in &mut events {
         trace.add_to(event);
     }
-    let is_batch = headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/cloudevents-batch"));
     let ids: Vec<_> = events.iter().map(|event: &CloudEvent| event.id.clone()).collect();
     let receipts = app.engine.publish(workspace, events).await;
     let receipts = receipts.map_err(|error| refused(error, is_batch))?;
@@ -159,5 +187,5 @@ pub(super) fn samples() -> Vec<(&'static str, Value)> {
         "data": {"order_id": "DEMO-1001", "summary": {"total": {"value": 5.0}}},
     });
     let receipt = ReceiptBody { id: "order-1001-created", seq: 17, matched: 2, duplicate: false };
-    vec![("CloudEventBody", event), ("Receipt", json!(receipt))]
+    vec![("CloudEvent", event), ("Receipt", json!(receipt))]
 }

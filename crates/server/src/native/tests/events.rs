@@ -45,6 +45,28 @@ async fn get(server: &TestServer, path: &str) -> (StatusCode, Value, String) {
 }
 
 #[tokio::test]
+async fn batches_have_a_path_of_their_own() {
+    let server = TestServer::start().await;
+    let send = async |path, kind, body: String| {
+        let request = Request::post(path).header("x-ultracart-simple-key", SIMPLE_KEY);
+        let request = request.header(header::CONTENT_TYPE, kind).body(Body::from(body));
+        let (status, json, _) = call(&server, request.unwrap()).await;
+        (status, json)
+    };
+    for path in ["/v1/event-batches", "/v1/events"] {
+        let (status, receipts) = send(path, BATCH, format!("[{EVENT}]")).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{path}: {receipts}");
+        assert_eq!(receipts[0]["seq"], 1, "{path}");
+    }
+    let (status, problem) = send("/v1/event-batches", STRUCTURED, EVENT.to_owned()).await;
+    assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert_eq!(
+        (&problem["field"], &problem["detail"]),
+        (&json!("content-type"), &json!("send the body as application/cloudevents-batch+json"),)
+    );
+}
+
+#[tokio::test]
 async fn one_event_gets_one_receipt_and_reads_back() {
     let server = TestServer::start().await;
     let (status, receipt) = publish(&server, STRUCTURED, EVENT).await;
