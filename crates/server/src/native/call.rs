@@ -21,7 +21,7 @@ use super::target::{Target, Texts};
 use crate::App;
 use crate::problem::Problem;
 
-/// A request whose caller has the access `A`, whose path names `T`, with the query `Q` and the body `B`.
+/// A request whose caller has the access `A`, with `T` named by the path, the query `Q` and the body `B`.
 /// The checks run in this order, and the first refusal is the answer.
 pub(super) struct Call<A: Access, T = (), Q = Nothing, B = ()> {
     pub(super) app: App,
@@ -60,7 +60,7 @@ pub(super) trait Subject: Send + 'static {
     const WRITE: Scope;
 }
 
-/// Endpoints, their subscriptions, queues and logs.
+/// Endpoints with their subscriptions, queues and logs.
 pub(super) struct Webhooks;
 
 impl Subject for Webhooks {
@@ -129,7 +129,7 @@ impl<S: Scoped> Access for Within<S> {
     }
 }
 
-/// A person who manages the whole workspace: no application, whatever scopes an application has.
+/// A person who manages the whole workspace. No application has this access, whatever its scopes.
 pub(super) struct Person;
 
 impl Access for Person {

@@ -8,7 +8,7 @@ use hookyard_engine::access::Presented;
 use crate::App;
 use crate::problem::{Code, Problem};
 
-/// The part of a workspace that a caller reaches.
+/// The part of a workspace within a caller's reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reach {
     pub(crate) workspace: WorkspaceId,

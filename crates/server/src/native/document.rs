@@ -1,4 +1,4 @@
-//! The OpenAPI description: what the code of each route says, and what all operations share.
+//! The OpenAPI description: the statements of each route's code, and the parts common to all operations.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -19,10 +19,10 @@ use super::{
 };
 use crate::problem::{Code, Problem, ProblemBody};
 
-/// The methods of a path that are operations.
+/// The methods of operations in a path.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-/// What the API is, for its readers.
+/// The purpose of the API, for readers of the description.
 const ABOUT: &str = "What the compatible APIs cannot say: publishing events and reading the \
     journal, endpoints, sources and datasets with everything they can do, and the event types of the workspace.\n\nAll \
     of it belongs to the workspace of the credential; what belongs to another one is not found. \
@@ -167,7 +167,7 @@ fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
 /// Adds the ways to authenticate and the problems of an operation. Returns the statuses of the problems.
 fn finish(operation: &mut Value) -> BTreeSet<u16> {
     let scope = operation["security"][0]["simple_key"][0].as_str().map(str::to_owned);
-    // The listener's own come first: a head that is slow, or longer than may be.
+    // First the listener's own statuses: a slow head, or a head longer than the bound.
     let mut problems: BTreeSet<u16> = BTreeSet::from([400, 408, 414, 431]);
     if let Some(scope) = &scope {
         operation["security"] = json!([
@@ -207,7 +207,7 @@ fn name(status: u16) -> String {
     format!("Problem{status}")
 }
 
-/// The problems of each of these statuses, with real problems as examples.
+/// The problems of each status, with real problems as examples.
 fn problem_responses(statuses: &BTreeSet<u16>) -> Map<String, Value> {
     let mut responses = Map::new();
     for code in Code::ALL {

@@ -1,4 +1,4 @@
-//! `GET /v1/events/{id}`: one event of the journal. And how events are shown.
+//! `GET /v1/events/{id}`: one event of the journal, and the form of shown events.
 
 use super::target::EventName;
 use axum::http::header;
@@ -16,7 +16,7 @@ use crate::problem::{Code, Problem};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
-    /// The event's source; its newest one when absent.
+    /// The event's source. Without a source, the newest event with the id is found.
     #[param(nullable = false)]
     source: Option<String>,
 }
@@ -26,23 +26,23 @@ pub(super) struct Params {
 #[cfg_attr(test, derive(Deserialize), serde(deny_unknown_fields))]
 #[cfg_attr(not(test), expect(dead_code, reason = "describes what `show` writes by hand"))]
 pub(super) struct JournalEvent {
-    /// Its number in the journal.
+    /// The event's number in the journal.
     pub(super) seq: u64,
-    /// When it was accepted; absent for a damaged event.
+    /// When the event was accepted; absent for a damaged event.
     #[schema(nullable = false)]
     pub(super) accepted_at: Option<Timestamp>,
-    /// For how many endpoints it was queued; absent for a damaged event.
+    /// The number of endpoints that the event was queued for; absent for a damaged event.
     #[schema(nullable = false)]
     pub(super) matched: Option<u32>,
     /// The event; absent for a damaged event.
     #[schema(nullable = false)]
     pub(super) event: Option<PublishedEvent>,
-    /// Why nothing but the number is known: the stored bytes are not what was published.
+    /// Why nothing but the number is known: the stored bytes differ from the published bytes.
     #[schema(nullable = false)]
     pub(super) damaged: Option<String>,
 }
 
-/// A CloudEvent as it was published. Further attributes are members like these.
+/// A CloudEvent as published. Extension attributes are further members of the object.
 #[derive(ToSchema)]
 #[cfg_attr(test, derive(Deserialize))]
 #[cfg_attr(not(test), expect(dead_code, reason = "describes what `show` writes by hand"))]
@@ -51,18 +51,18 @@ pub(super) struct PublishedEvent {
     pub(super) specversion: String,
     /// The publisher's id.
     pub(super) id: String,
-    /// Who published it.
+    /// The publisher of the event.
     pub(super) source: String,
-    /// The name of its event type.
+    /// The name of the event type.
     pub(super) r#type: String,
-    /// What happened, to the byte as it was published.
+    /// The event's data, byte for byte as published.
     #[schema(value_type = Object)]
     pub(super) data: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Get an event
 ///
-/// The newest event with this id, of the named source if one is named.
+/// The newest event with this id, of the named source if the query names a source.
 #[utoipa::path(
     get,
     path = paths::EVENT,
@@ -85,8 +85,7 @@ pub(super) async fn get_event(
     Ok(([(header::CONTENT_TYPE, input::JSON)], show(&catalogue, &event)))
 }
 
-/// An event as JSON: what the journal knows of it, and the CloudEvent as it was published, its data
-/// to the byte.
+/// An event as JSON: the journal's facts, and the CloudEvent as published with the data byte for byte.
 pub(super) fn show(catalogue: &Catalogue, event: &Event) -> String {
     if event.damaged {
         return format!(r#"{{"seq":{},"damaged":"{}"}}"#, event.seq, damage(event));
@@ -107,7 +106,7 @@ pub(super) fn show(catalogue: &Catalogue, event: &Event) -> String {
     )
 }
 
-/// What is said of an event whose stored bytes are not what was published.
+/// The explanation of an event whose stored bytes differ from the published bytes.
 fn damage(event: &Event) -> String {
     format!(
         "event {} is damaged in the store: publish the event again, or restore a backup",

@@ -14,27 +14,27 @@ use super::page::{Limit, Page, PageSize};
 use super::{input, paths};
 use crate::problem::{Code, Problem};
 
-/// How many events of a page. It is bounded in bytes, too: see [`hookyard_store::PAGE_BYTES_MAX`].
+/// The number of events in a page. A page is bounded in bytes, too: see [`hookyard_store::PAGE_BYTES_MAX`].
 const PAGE: PageSize = PageSize { default: 100, max: 1_000 };
 
-/// The largest journal number that a database holds.
+/// The largest journal number of a database.
 const SEQ_MAX: u64 = i64::MAX.unsigned_abs();
 
-/// Which events to list; all conditions must hold.
+/// Conditions on the listed events; all conditions must hold.
 #[derive(Deserialize, Serialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
-    /// Of this event type.
+    /// Events of this event type only.
     #[param(nullable = false)]
     r#type: Option<String>,
     /// Oldest or newest first; `desc` unless said.
     #[param(inline, nullable = false)]
     order: Option<Order>,
-    /// With a higher journal number than this.
+    /// Events with a higher journal number only.
     #[param(nullable = false, minimum = 0, maximum = 9223372036854775807_i64)]
     after: Option<u64>,
-    /// With a lower journal number than this.
+    /// Events with a lower journal number only.
     #[param(nullable = false, minimum = 0, maximum = 9223372036854775807_i64)]
     before: Option<u64>,
     /// The most events of the page; 100 unless said. A page of large events has fewer, and a `next`.

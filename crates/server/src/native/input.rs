@@ -1,5 +1,5 @@
-//! Reading what callers send: every value is known by its name and within its bounds, or the answer
-//! says which one is not.
+//! Reading requests: every value has a known name and lies within bounds, or the answer names the faulty
+//! value.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -33,7 +33,7 @@ pub(super) const JSON: &str = "application/json";
 /// The media type of a merge patch (RFC 7396).
 pub(super) const MERGE_PATCH: &str = "application/merge-patch+json";
 
-/// The query parameters of an operation that has none.
+/// The query parameters of an operation without parameters.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
@@ -44,7 +44,7 @@ impl IntoParams for Nothing {
     }
 }
 
-/// Reads a query string; parameters that `T` does not know and repeated ones are refused.
+/// Reads a query string. Parameters unknown to `T` and repeated parameters are refused.
 pub(super) fn query<T: DeserializeOwned>(raw: Option<&str>) -> Result<T, Problem> {
     let pairs = form_urlencoded::parse(raw.unwrap_or_default().as_bytes());
     let mut seen = HashSet::new();
@@ -57,7 +57,7 @@ pub(super) fn query<T: DeserializeOwned>(raw: Option<&str>) -> Result<T, Problem
     serde_path_to_error::deserialize(pairs).map_err(|error| refused(&error))
 }
 
-/// Reads a JSON body of one of the media types.
+/// Reads a JSON body of an accepted media type.
 pub(super) async fn json<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
@@ -67,7 +67,7 @@ pub(super) async fn json<T: DeserializeOwned>(
     parse(&whole(body, BODY_BYTES_MAX).await?)
 }
 
-/// Checks that the body is of one of the media types.
+/// Checks that the body has an accepted media type.
 pub(super) fn check_kind(headers: &HeaderMap, kinds: &[&str]) -> Result<(), Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.map_or("", |kind| kind.split(';').next().unwrap_or_default().trim());
@@ -78,10 +78,10 @@ pub(super) fn check_kind(headers: &HeaderMap, kinds: &[&str]) -> Result<(), Prob
     Ok(())
 }
 
-/// Reads JSON; members that `T` does not know are refused.
+/// Reads JSON. Members unknown to `T` are refused.
 pub(super) fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Problem> {
     let bytes = without_mark(bytes);
-    // First whether it is JSON at all, so that what is wrong with it as such is told apart.
+    // Bad JSON is told apart first from good JSON with faulty values.
     serde_json::from_slice::<IgnoredAny>(bytes)
         .map_err(|error| Problem::new(Code::MalformedBody, format!("not JSON: {error}")))?;
     let mut reader = serde_json::Deserializer::from_slice(bytes);
@@ -90,7 +90,7 @@ pub(super) fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Pro
     Ok(value)
 }
 
-/// A body to its end.
+/// Reads a body to the end.
 pub(super) async fn whole(body: Body, max: usize) -> Result<Bytes, Problem> {
     body::read(body, max).await.map_err(|unread| match unread {
         Unread::TooLarge => {
@@ -107,20 +107,20 @@ pub(super) async fn whole(body: Body, max: usize) -> Result<Bytes, Problem> {
 
 fn refused<E: Display>(error: &serde_path_to_error::Error<E>) -> Problem {
     let (field, detail) = (error.path().to_string(), error.inner().to_string());
-    // A value of the wrong type that is all there is has no name.
+    // A body that is a single value of the wrong type has no field name.
     match field.as_str() {
         "." => Problem::new(Code::InvalidValue, detail),
         field => Problem::of_field(Code::InvalidValue, field, detail),
     }
 }
 
-/// The number that a path names; `None` when it is none of its kind.
+/// The number in a path; `None` for a text that is no number of the kind.
 pub(super) fn number<N: FromStr>(text: &str) -> Option<N> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// The revision in `if-match`; `None` when there is no such header, or it takes any.
+/// The revision in `if-match`; `None` without the header, or when the header accepts any revision.
 pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
     let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
@@ -135,7 +135,8 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
     })
 }
 
-/// Reads a moment; for `deserialize_with`. One that is later than the server can keep is the last one.
+/// Reads a moment; for `deserialize_with`. A moment beyond the server's range becomes the last moment in
+/// range.
 pub(super) fn moment<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<Timestamp>, D::Error> {
     let text = Option::<Cow<'de, str>>::deserialize(reader)?;
     text.map(|text| {
@@ -219,7 +220,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
 }
 
 impl<T> Field<T> {
-    /// The change of a value that is always there.
+    /// The change of a value that is never absent.
     pub(super) fn or_default(self, default: T) -> Option<T> {
         match self {
             Self::Absent => None,
@@ -237,7 +238,7 @@ impl<T> Field<T> {
         }
     }
 
-    /// The change of a value that cannot be taken away.
+    /// The change of a value that cannot be removed.
     pub(super) fn required(self, field: &str) -> Result<Option<T>, Problem> {
         match self {
             Self::Absent => Ok(None),

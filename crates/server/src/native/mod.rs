@@ -1,9 +1,9 @@
-//! The native API under `/v1`: what the compatible APIs cannot say.
+//! The native API under `/v1`: everything beyond the reach of the compatible APIs.
 //!
-//! An operation is a function of one `call::Call` under `#[utoipa::path]`. The types of the call say
-//! what is checked before the function runs: the credential and its scope, the path, the query and the
-//! body. `operation` describes the operation from the same types, so the document at
-//! `/v1/openapi.json` follows from the code; `document` adds what all operations share.
+//! An operation is a function of one `call::Call` under `#[utoipa::path]`. The types of the call name the
+//! checks before the function runs: the credential and its scope, the path, the query and the body.
+//! `operation` describes the operation from the same types, so the document at `/v1/openapi.json` follows
+//! from the code; `document` adds the parts common to all operations.
 
 use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
@@ -41,7 +41,7 @@ mod trace;
 
 pub use audit::audit_line;
 
-/// All routes of the native API and the probes, with what describes them.
+/// All routes of the native API and the probes, with their descriptions.
 fn described() -> OpenApiRouter<App> {
     let own = operations![
         publish::publish_event,

@@ -25,8 +25,8 @@ macro_rules! operations {
 
 pub(super) use operations;
 
-/// The route of a handler, described by what the types of its call check: the scope, the parts of the
-/// path, the query and the body. What the attribute says of headers stays.
+/// The route of a handler, described by the types of its call: the scope, the parts of the path, the query
+/// and the body. Headers described by the attribute stay.
 pub(super) fn described<H, F, A, T, Q, B>(
     (mut schemas, mut paths, route): UtoipaMethodRouter<App>,
     _handler: &H,

@@ -8,7 +8,7 @@ use crate::problem::{Code, Problem};
 /// The pages of one list.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PageSize {
-    /// Entries of a page whose request does not say.
+    /// Entries of a page when the request sets no limit.
     pub(super) default: usize,
     /// The most entries of a page.
     pub(super) max: usize,
@@ -19,7 +19,7 @@ pub(super) struct PageSize {
 pub(super) struct Limit(usize);
 
 impl PageSize {
-    /// The limit that a request asks for.
+    /// The limit of a request.
     pub(super) fn limit(self, asked: Option<usize>) -> Result<Limit, Problem> {
         let Self { default, max } = self;
         let limit = asked.unwrap_or(default);
@@ -32,7 +32,7 @@ impl PageSize {
 }
 
 impl Limit {
-    /// The number, as a query has it.
+    /// The number, as written in a query.
     pub(super) fn get(self) -> usize {
         self.0
     }
@@ -52,7 +52,7 @@ pub(super) struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// The first `limit` of the entries that were found when [`Limit::and_one`] were looked for.
+    /// The first `limit` entries of a search for [`Limit::and_one`] entries.
     pub(super) fn cut(mut found: Vec<T>, limit: Limit) -> Self {
         let more = found.len() > limit.get();
         found.truncate(limit.get());
@@ -77,7 +77,7 @@ impl<T> From<StorePage<T>> for Page<T> {
     }
 }
 
-/// Entries, and whether the list goes on behind them.
+/// Entries, and whether more entries follow.
 impl<T> From<(Vec<T>, bool)> for Page<T> {
     fn from((entries, more): (Vec<T>, bool)) -> Self {
         Self { entries, more }

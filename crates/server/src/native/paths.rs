@@ -3,12 +3,12 @@
 use std::fmt::Display;
 use std::ops::Deref;
 
-/// A path with this many parts that vary, each written as a name in braces.
+/// A path with this many variable parts, each written as a name in braces.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Path<const PARTS: usize>(&'static str);
 
 impl<const PARTS: usize> Path<PARTS> {
-    /// The path of a pattern, which must have as many names in braces: otherwise it does not compile.
+    /// The path of a pattern. A pattern with another number of names in braces does not compile.
     const fn new(pattern: &'static str) -> Self {
         let (text, mut at, mut names) = (pattern.as_bytes(), 0, 0);
         while at < text.len() {
@@ -21,7 +21,7 @@ impl<const PARTS: usize> Path<PARTS> {
         Self(pattern)
     }
 
-    /// The path of something: its numbers, in the order of the names.
+    /// The path of a thing, made from the thing's numbers in the order of the names.
     pub(crate) fn of(self, parts: [&dyn Display; PARTS]) -> String {
         let mut path = String::with_capacity(self.0.len());
         let mut parts = parts.into_iter();
@@ -59,7 +59,7 @@ pub(crate) const EVENTS: Path<0> = Path::new("/v1/events");
 pub(crate) const EVENT_BATCHES: Path<0> = Path::new("/v1/event-batches");
 pub(crate) const EVENT: Path<1> = Path::new("/v1/events/{id}");
 
-// Endpoints, with what they subscribe to and are signed with.
+// Endpoints with their subscriptions and signing secrets.
 pub(crate) const ENDPOINTS: Path<0> = Path::new("/v1/endpoints");
 pub(crate) const ENDPOINT: Path<1> = Path::new("/v1/endpoints/{id}");
 pub(crate) const SUBSCRIPTIONS: Path<1> = Path::new("/v1/endpoints/{id}/subscriptions");
@@ -81,11 +81,11 @@ pub(crate) const REPLAY_RESUME: Path<2> = Path::new("/v1/endpoints/{id}/replays/
 pub(crate) const REPLAY_CANCEL: Path<2> = Path::new("/v1/endpoints/{id}/replays/{replay}/cancel");
 pub(crate) const RECOVER: Path<1> = Path::new("/v1/endpoints/{id}/recover");
 
-// What can be published, and rules over it.
+// Event types for publishing, and rules over event types.
 pub(crate) const EVENT_TYPES: Path<0> = Path::new("/v1/event-types");
 pub(crate) const RULES_TEST: Path<0> = Path::new("/v1/rules/test");
 
-// Sources, and what came to them.
+// Sources, and the arrivals at sources.
 pub(crate) const SOURCES: Path<0> = Path::new("/v1/sources");
 pub(crate) const SOURCE: Path<1> = Path::new("/v1/sources/{id}");
 pub(crate) const SOURCE_KEY_ROTATE: Path<1> = Path::new("/v1/sources/{id}/key/rotate");
@@ -104,7 +104,7 @@ pub(crate) const DOCTOR: Path<1> = Path::new("/v1/sources/{id}/doctor");
 pub(crate) const PROVIDERS: Path<0> = Path::new("/v1/providers");
 pub(crate) const PROVIDER: Path<1> = Path::new("/v1/providers/{name}");
 
-// Datasets, their rows and versions, and the folders that they are in.
+// Datasets with rows and versions, and the folders of datasets.
 pub(crate) const DATASETS: Path<0> = Path::new("/v1/datasets");
 pub(crate) const DATASET: Path<1> = Path::new("/v1/datasets/{id}");
 pub(crate) const DATASET_TRASH: Path<1> = Path::new("/v1/datasets/{id}/trash");
@@ -127,7 +127,7 @@ pub(crate) const FOLDERS: Path<0> = Path::new("/v1/folders");
 pub(crate) const FOLDER: Path<1> = Path::new("/v1/folders/{id}");
 pub(crate) const FOLDER_TRASH: Path<1> = Path::new("/v1/folders/{id}/trash");
 
-// Who comes in.
+// Callers: credentials and applications.
 pub(crate) const APPLICATIONS: Path<0> = Path::new("/v1/applications");
 pub(crate) const APPLICATION: Path<1> = Path::new("/v1/applications/{id}");
 pub(crate) const GRANTS: Path<1> = Path::new("/v1/applications/{id}/grants");

@@ -1,4 +1,4 @@
-//! The project that something new shall be in.
+//! The project of a new thing.
 
 use hookyard_core::id::ProjectId;
 use hookyard_engine::Error;
@@ -8,8 +8,8 @@ use super::caller::Reach;
 use crate::App;
 use crate::problem::{Code, Problem};
 
-/// The project that a request names, which must be there and within reach; when it names none, the only
-/// one within reach, or the workspace's first.
+/// The project named by a request, which must exist within reach. Without a name: the only project within
+/// reach, or the workspace's first project.
 pub(super) async fn project(
     app: &App,
     reach: Reach,

@@ -21,17 +21,18 @@ use super::sent::UnreadBody;
 use super::trace::TraceContext;
 use crate::problem::{Code, Problem};
 
-/// What became of one event.
+/// The outcome of publishing one event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Receipt)]
 struct ReceiptBody<'a> {
     /// The publisher's id.
     id: &'a str,
-    /// Its number in the journal.
+    /// The event's number in the journal.
     seq: u64,
-    /// For how many endpoints it was queued.
+    /// The number of endpoints that the event was queued for.
     matched: u32,
-    /// Whether it was published before; the rest is then what the first one was told.
+    /// Whether the event was published before. The other members then repeat the answer to the first
+    /// publish.
     duplicate: bool,
 }
 
@@ -43,19 +44,19 @@ struct CloudEventBody {
     /// Always `1.0`.
     #[schema(pattern = "^1\\.0$")]
     specversion: String,
-    /// The publisher's id, which makes the event unique together with the source.
+    /// The publisher's id. The id and the source together make the event unique.
     #[schema(min_length = 1)]
     id: String,
-    /// Who publishes it.
+    /// The publisher of the event.
     #[schema(min_length = 1)]
     source: String,
     /// The name of an event type of the workspace.
     r#type: String,
-    /// The thing that the event is about, for people and for filters.
+    /// The subject of the event, for people and for filters.
     subject: Option<String>,
     /// When the event happened.
     time: Option<Timestamp>,
-    /// What happened.
+    /// The event's data.
     #[schema(value_type = Object)]
     data: (),
     /// Extension attributes.
@@ -117,7 +118,7 @@ async fn publish(
     let read = || cloudevents::read(&headers, &body, event_bytes_max);
     let share = Share::Calls(workspace);
     let mut events = app.engine.work().run(share, body.len(), read).await??;
-    // The events have copies of what they need.
+    // The events hold copies of the parts they need.
     drop(body);
     let trace = TraceContext::of(&headers);
     for event in &mut events {

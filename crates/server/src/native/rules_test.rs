@@ -1,5 +1,4 @@
-//! `POST /v1/rules/test`: what a rule says of one event, or would have done with the last events of
-//! a type.
+//! `POST /v1/rules/test`: the verdict of a rule on one event, or on the last events of a type.
 
 use super::input::Nothing;
 use super::sent::LargeBody;
@@ -19,23 +18,22 @@ use super::call::{Call, Events, Read};
 use super::{input, paths};
 use crate::problem::{Code, Problem};
 
-/// Events of a trial that does not say.
+/// Events of a trial when the request sets no number.
 const LAST_DEFAULT: usize = 1_000;
 
-/// Bytes of a body beyond its event: the rule, which takes more room as a string with escapes, and
-/// the names.
+/// Bytes of a body beyond its event: the names, and the rule, whose escapes take more room inside a string.
 const BODY_EXTRA_BYTES: usize = 4 * RULE_BYTES_MAX;
 
-/// A rule with what to try it on: `event`, or `event_type` and, if need be, `last`.
+/// A rule, with either `event`, or `event_type` and optionally `last`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = RuleQuestion)]
 pub(super) struct Question<'a> {
-    /// The rule: an object, or a text that holds one.
+    /// The rule: an object, or a text that holds an object.
     #[serde(borrow)]
     #[schema(value_type = Object)]
     rule: &'a RawValue,
-    /// The object of an event as it would be published.
+    /// The event as an object, in the form of a publish.
     #[serde(borrow, default)]
     #[schema(value_type = Option<Object>)]
     event: Option<&'a RawValue>,
@@ -48,7 +46,7 @@ pub(super) struct Question<'a> {
     last: Option<usize>,
 }
 
-/// What a rule says of one event, or what it would have done with the last events of a type.
+/// The verdict of a rule on one event, or on the last events of a type.
 #[derive(ToSchema)]
 #[schema(as = RuleAnswer)]
 #[serde(untagged)]
@@ -58,7 +56,7 @@ enum Answer<'a> {
     Journal(TrialBody<'a>),
 }
 
-/// What a rule says of one event.
+/// The verdict of a rule on one event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RuleVerdict)]
 struct Verdict {
@@ -67,7 +65,7 @@ struct Verdict {
     branches: Vec<Branch>,
 }
 
-/// One combination of `$or` branches; a rule without any has one.
+/// One combination of `$or` branches. A rule without `$or` has a single branch.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RuleBranch)]
 struct Branch {
@@ -83,7 +81,7 @@ struct Failure {
     reason: String,
 }
 
-/// What a rule would have done.
+/// The verdict of a rule on the last events of a type.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RuleTrial)]
 struct TrialBody<'a> {
@@ -105,8 +103,7 @@ struct Sample<'a> {
 
 /// Test a rule
 ///
-/// What a rule says of one event, or would have done with the last events of a type. Nothing is
-/// stored.
+/// Answers the verdict of a rule on one event, or on the last events of a type. Nothing is stored.
 #[utoipa::path(
     post,
     path = paths::RULES_TEST,
@@ -140,7 +137,7 @@ pub(super) async fn test_rule(
     Ok(([(header::CONTENT_TYPE, input::JSON)], answer))
 }
 
-/// The rule, which may be an object, or a string that holds one as `event_ruler` does.
+/// The rule: an object, or a string that holds an object, as `event_ruler` accepts.
 fn rule(value: &RawValue) -> Result<Rule, Problem> {
     let refused = |reason: String| Problem::of_field(Code::InvalidValue, "rule", reason);
     let parsed = match serde_json::from_str::<String>(value.get()) {
@@ -206,7 +203,7 @@ impl<'a> From<&'a Event> for Sample<'a> {
     }
 }
 
-/// These are structures of texts and numbers, which always have a text.
+/// The answers are structures of texts and numbers, which always have a JSON text.
 fn text(answer: &impl Serialize) -> String {
     serde_json::to_string(answer).unwrap_or_default()
 }

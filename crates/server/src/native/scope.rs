@@ -4,7 +4,7 @@ use hookyard_core::model::{Scope, Scopes};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// One thing that a credential may do.
+/// The right to one kind of operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Scope)]

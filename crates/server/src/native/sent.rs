@@ -1,4 +1,4 @@
-//! The bodies of requests: how each is read, and how it is described.
+//! The bodies of requests: how each body is read and described.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -15,25 +15,25 @@ use utoipa::openapi::{ContentBuilder, RefOr, Required};
 use super::input;
 use crate::problem::Problem;
 
-/// A body that an operation takes.
+/// A body of an operation.
 pub(super) trait Sent: Sized + Send {
     /// The body of a request.
     fn take(headers: &HeaderMap, body: Body) -> impl Future<Output = Result<Self, Problem>> + Send;
 
-    /// What the OpenAPI document says of the body; `None` where the operation describes its body, or
-    /// takes none.
+    /// The OpenAPI description of the body; `None` where the operation describes the body, or takes no
+    /// body.
     fn described() -> Option<DescribedBody>;
 }
 
 /// A body in the OpenAPI document.
 pub(super) struct DescribedBody {
     pub(super) body: RequestBody,
-    /// The schemas that the body refers to, by name.
+    /// The schemas named by the body, by name.
     pub(super) schemas: Vec<(String, RefOr<Schema>)>,
 }
 
 impl DescribedBody {
-    /// One structure, in any of these media types.
+    /// One structure, in any of the given media types.
     fn of<T: ToSchema>(kinds: &[&str]) -> Self {
         let mut schemas = Vec::new();
         T::schemas(&mut schemas);
@@ -46,7 +46,7 @@ impl DescribedBody {
     }
 }
 
-/// No body: one that is sent all the same is not read.
+/// No body: a body sent all the same is not read.
 impl Sent for () {
     async fn take(_headers: &HeaderMap, _body: Body) -> Result<Self, Problem> {
         Ok(())
@@ -70,7 +70,7 @@ impl<T: DeserializeOwned + ToSchema + Send> Sent for JsonBody<T> {
     }
 }
 
-/// The media types of a change: a merge patch, which may call itself plain JSON.
+/// The media types of a change: a merge patch, also accepted as plain JSON.
 const CHANGES: [&str; 2] = [input::MERGE_PATCH, input::JSON];
 
 /// A JSON merge patch (RFC 7396).
@@ -86,15 +86,15 @@ impl<T: DeserializeOwned + ToSchema + Send> Sent for PatchBody<T> {
     }
 }
 
-/// A JSON object that is larger than most: the operation reads the bytes within its own bound, and
-/// parses them where that does not hold up others.
+/// A JSON object larger than most: the operation reads the bytes within its own bound, and parses the bytes
+/// where parsing does not hold up other requests.
 pub(super) struct LargeBody<T> {
     body: Body,
     form: PhantomData<fn() -> T>,
 }
 
 impl<T> LargeBody<T> {
-    /// The bytes, which are at most `bytes_max`.
+    /// The bytes; at most `bytes_max`.
     pub(super) async fn bytes(self, bytes_max: usize) -> Result<Bytes, Problem> {
         input::whole(self.body, bytes_max).await
     }
@@ -111,7 +111,7 @@ impl<T: ToSchema + 'static> Sent for LargeBody<T> {
     }
 }
 
-/// A body whose form is the operation's own affair: the operation reads and describes it.
+/// A body in the operation's own form: the operation reads and describes the body.
 pub(super) struct UnreadBody(pub(super) Body);
 
 impl Sent for UnreadBody {

@@ -1,4 +1,4 @@
-//! What paths name: the numbers and names in them, and the things that these stand for.
+//! The targets of paths: the numbers and names in paths, and the things named.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -24,12 +24,12 @@ use super::input::number;
 use crate::App;
 use crate::problem::{Code, Problem};
 
-/// What a path names, for a caller of the kind `C`.
+/// The target of a path, for a caller of the kind `C`.
 pub(super) trait Target<C>: Sized + Send {
-    /// The parts of the path that vary.
+    /// The variable parts of the path.
     fn parts() -> Vec<Part>;
 
-    /// What the path of a request names. A path that names nothing the caller reaches is not found.
+    /// The target of a request's path. A target outside the caller's reach is not found.
     fn find(
         app: &App,
         caller: &C,
@@ -37,7 +37,7 @@ pub(super) trait Target<C>: Sized + Send {
     ) -> impl Future<Output = Result<Self, Problem>> + Send;
 }
 
-/// A part of a path that varies, as the OpenAPI document has it.
+/// A variable part of a path, as in the OpenAPI document.
 pub(super) struct Part {
     name: &'static str,
     schema: RefOr<Schema>,
@@ -61,11 +61,11 @@ impl Part {
     }
 }
 
-/// The parts of a request's path that vary, decoded.
+/// The variable parts of a request's path, decoded.
 pub(super) struct Texts(RawPathParams);
 
 impl Texts {
-    /// Those of a request. A path that is not UTF-8 leads nowhere.
+    /// The variable parts of a request. A path that is not UTF-8 leads nowhere.
     pub(super) async fn of(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let texts = RawPathParams::from_request_parts(parts, app).await;
         texts.map(Self).map_err(|_| Problem::new(Code::NotFound, "there is nothing at this path"))
@@ -76,7 +76,7 @@ impl Texts {
     }
 }
 
-/// Nothing beyond what all paths of the operation name.
+/// No target beyond the parts common to all paths of the operation.
 impl<C: Sync> Target<C> for () {
     fn parts() -> Vec<Part> {
         Vec::new()
@@ -87,7 +87,7 @@ impl<C: Sync> Target<C> for () {
     }
 }
 
-/// Something, and something of it.
+/// A thing, and a part of the thing.
 impl<C: Sync, A: Target<C>, B: Target<C>> Target<C> for (A, B) {
     fn parts() -> Vec<Part> {
         A::parts().into_iter().chain(B::parts()).collect()
@@ -98,8 +98,8 @@ impl<C: Sync, A: Target<C>, B: Target<C>> Target<C> for (A, B) {
     }
 }
 
-/// Numbers and names that are taken as they are: each with its name in paths, its type there, and what
-/// is said where the text is none.
+/// Numbers and names taken as written. Each has a name in paths, a type in paths, and a message for a text
+/// of another form.
 macro_rules! plain {
     ($($kind:ty: $name:literal as $schema:ty, $about:literal, $missing:literal, $read:expr;)*) => {$(
         impl<C: Sync> Target<C> for $kind {
@@ -159,7 +159,7 @@ fn seq(text: &str) -> Option<DeadLetterSeq> {
     seq.map(|seq| DeadLetterSeq(Seq(seq)))
 }
 
-/// The request id of an attempt, as the path has it.
+/// The request id of an attempt, as written in the path.
 pub(super) struct AttemptName(pub(super) String);
 
 /// The name of an event type, which the catalogue may lack.
@@ -168,10 +168,10 @@ pub(super) struct EventTypeName(pub(super) String);
 /// The publisher's id of an event.
 pub(super) struct EventName(pub(super) String);
 
-/// The name of a provider, which may be unknown.
+/// The name of a provider, possibly unknown.
 pub(super) struct ProviderName(pub(super) String);
 
-/// An event type that the catalogue has, with the catalogue.
+/// An event type of the catalogue, with the catalogue.
 pub(super) struct Cataloged {
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) kind: EventType,
@@ -191,8 +191,7 @@ impl Target<WorkspaceId> for Cataloged {
     }
 }
 
-/// Things that are there, each by its number: a path that names none is refused before the body is
-/// read.
+/// Existing things by number. A path to a missing thing is refused before the body is read.
 macro_rules! found {
     ($($thing:ty, by $id:ty: $find:ident;)*) => {$(
         impl Target<WorkspaceId> for $thing {
@@ -219,7 +218,7 @@ found! {
     Project, by ProjectId: project;
 }
 
-/// Things of a project: a caller who reaches another project alone does not find them.
+/// Things of a project. A caller with the reach of another project does not find them.
 macro_rules! reached {
     ($($thing:ty, by $id:ty: $find:ident, in $project:expr, $entity:ident;)*) => {$(
         impl Target<Reach> for $thing {

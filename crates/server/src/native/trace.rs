@@ -1,14 +1,14 @@
-//! The trace that a publish belongs to (W3C Trace Context).
+//! The trace of a publish (W3C Trace Context).
 
 use axum::http::HeaderMap;
 use hookyard_core::cloudevents::CloudEvent;
 use hookyard_core::json::string_member;
 
-/// The longest header that is kept, in bytes: what the standard asks everyone to manage of a
-/// `tracestate`.
+/// The longest header kept, in bytes: the least length of a `tracestate` that the standard asks every
+/// implementation to propagate.
 const VALUE_BYTES_MAX: usize = 512;
 
-/// What the headers of a publish say of its trace, as members of a JSON object.
+/// The trace in the headers of a publish, as members of a JSON object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TraceContext(Option<String>);
 
@@ -25,7 +25,7 @@ impl TraceContext {
         Self(members)
     }
 
-    /// Adds the trace to the attributes of an event that does not bring its own.
+    /// Adds the trace to the attributes of an event without a trace of its own.
     pub(super) fn add_to(&self, event: &mut CloudEvent) {
         let Some(members) = &self.0 else { return };
         let attributes = &event.attributes;
