@@ -27,13 +27,13 @@ pub(super) struct NewApplication {
     /// The application's purpose.
     #[schema(nullable = true, max_length = 500)]
     description: Option<String>,
-    /// Where people may be sent back to: https, http to the machine itself, or a private scheme with a
-    /// dot in it. At least one URI, unless `device_flow` is on.
+    /// The redirect URIs: https, http to the machine itself, or a private scheme with a dot in its name. At
+    /// least one URI, unless `device_flow` is on.
     #[serde(default)]
     #[schema(max_items = 20)]
     redirect_uris: Vec<String>,
-    /// The most that the application's tokens may do. The scopes cannot be changed later: people consent
-    /// to them.
+    /// The widest scopes of the application's tokens. The scopes cannot be changed later, because people
+    /// consent to the scopes.
     #[schema(min_items = 1)]
     scopes: Vec<ScopeName>,
     /// Whether every authorization must come with a PKCE challenge; false unless said, since no
@@ -67,7 +67,7 @@ pub(super) struct ApplicationPatch {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 500)]
     description: Field<String>,
-    /// Where people may be sent back to, all of them.
+    /// All redirect URIs; the list is replaced as a whole.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>, max_items = 20)]
     redirect_uris: Field<Vec<String>>,
@@ -79,7 +79,7 @@ pub(super) struct ApplicationPatch {
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
     device_flow: Field<bool>,
-    /// Whether the application may do nothing: requests with its tokens are answered 410 then.
+    /// Whether the application is disabled: requests with its tokens are then answered 410.
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
     disabled: Field<bool>,

@@ -15,12 +15,12 @@ use crate::problem::Problem;
 /// How many entries of a page. With the longest settings an application has some fifty kilobytes.
 const PAGE: PageSize = PageSize { default: 100, max: 200 };
 
-/// Which entries to list.
+/// A page of applications.
 #[derive(Deserialize, Serialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
-    /// With a higher number than this.
+    /// Applications with a higher number only.
     #[param(nullable = false, minimum = 0, maximum = 2147483647)]
     after: Option<u32>,
     /// The most entries of the page; 100 unless said.

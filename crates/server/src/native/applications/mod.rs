@@ -1,4 +1,4 @@
-//! `/v1/applications`: programs that people let in by OAuth2, and the grants.
+//! `/v1/applications`: OAuth2 clients of the workspace, and the grants by people.
 
 mod change;
 mod create;

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::native::scope::{self, ScopeName};
 
-/// A program that people let into the workspace by OAuth2.
+/// An OAuth2 client of the workspace, let in by people.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Application<'a> {
     /// The application's number.
@@ -34,9 +34,9 @@ pub(super) struct Application<'a> {
     /// The application's purpose.
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
-    /// Where people may be sent back to; a request names one of them to the character.
+    /// The redirect URIs; a request names a redirect URI exactly, to the character.
     redirect_uris: &'a [String],
-    /// The most that the application's tokens may do.
+    /// The widest scopes of the application's tokens.
     scopes: Vec<ScopeName>,
     /// Whether every authorization must come with a PKCE challenge.
     require_pkce: bool,

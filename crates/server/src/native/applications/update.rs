@@ -14,9 +14,9 @@ use crate::problem::Problem;
 
 /// Change an application
 ///
-/// A JSON merge patch (RFC 7396): what is absent stays, null takes it away, a list is replaced as a
-/// whole. A disabled application's tokens are answered 410 until it is enabled again; people who come
-/// to let it in are told.
+/// A JSON merge patch (RFC 7396): absent members stay, null removes a value, a list is replaced as a whole.
+/// A disabled application's tokens are answered 410 until the application is enabled again, and its consent
+/// pages say so.
 #[utoipa::path(
     patch,
     path = paths::APPLICATION,

@@ -22,27 +22,27 @@ use crate::turned::Turned;
 /// Media types of a JSON value in each line.
 const LINES: [&str; 3] = ["application/x-ndjson", "application/jsonl", "application/ndjson"];
 
-/// The header that names what must not be added twice.
+/// The header with the name of an append, which is not added twice.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// The longest name, in bytes. Real ones are UUIDs.
+/// The longest name, in bytes. Usual names are UUIDs.
 const NAME_BYTES_MAX: usize = 255;
 
-/// Rows: an array of them, or a single one.
+/// Rows: an array of rows, or a single row.
 #[derive(ToSchema)]
 #[schema(value_type = Value)]
 #[expect(dead_code, reason = "describes what is kept to the byte and never parsed into a value")]
 pub(super) struct NewRows(Value);
 
-/// What became of rows.
+/// The outcome of an append.
 #[derive(Serialize, ToSchema)]
 struct RowsAdded {
-    /// How many were added; 0 when they came before.
+    /// The number of added rows; 0 for a repeated append.
     rows: usize,
-    /// The number of the first one's batch.
+    /// The number of the first row's batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     first_batch: Option<u64>,
-    /// The number of the last one's batch.
+    /// The number of the last row's batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_batch: Option<u64>,
     /// Whether rows with the same `idempotency-key` came before.
@@ -83,7 +83,7 @@ pub(super) async fn append_rows(
     let rows = app.engine.work().run(share, weight(&headers, &body), read).await?;
     let rows = rows.map_err(|refusal| refused(&refusal))?;
     if headers.contains_key(header::CONTENT_ENCODING) {
-        // What was decoded is beside the body.
+        // The decoded rows are held beside the body.
         let decoded = rows.iter().map(Bytes::len).sum();
         Account::take_now(decoded).map_err(|Full| Problem::from(&Turned::Full))?;
     }

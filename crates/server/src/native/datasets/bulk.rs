@@ -18,8 +18,8 @@ use crate::native::sent::JsonBody;
 use crate::native::{input, paths};
 use crate::problem::{Code, Problem};
 
-/// What is to become of batches: `suspend` hides their rows, `restore` shows them again, `delete`
-/// removes them with their rows.
+/// The change of the batches: `suspend` hides the rows, `restore` shows the rows again, `delete` removes
+/// batches and rows.
 #[derive(Deserialize, ToSchema, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = BatchChange)]
@@ -39,47 +39,48 @@ impl From<ChangeBody> for BatchChange {
     }
 }
 
-/// Which batches to change, and how. Either `ids` or `where`.
+/// The batches to change, and the change. Either `ids` or `where`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BatchesChange {
     change: ChangeBody,
-    /// Their numbers, at most 1,000. All are changed or, when one is not there, none.
+    /// The numbers of the batches, at most 1,000. Either all batches change or, when a batch is missing,
+    /// none.
     #[schema(max_items = 1000)]
     ids: Option<Vec<u64>>,
-    /// What they are; `{}` for all.
+    /// Conditions on the batches; `{}` selects all.
     #[serde(rename = "where")]
     filter: Option<BatchesFilter>,
 }
 
-/// What batches are; all conditions must hold.
+/// Conditions on batches; all conditions must hold.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct BatchesFilter {
-    /// In this state.
+    /// Batches in this state only.
     state: Option<State>,
-    /// Accepted at or after this moment.
+    /// Batches accepted at or after this moment only.
     #[serde(default, deserialize_with = "input::moment")]
     from: Option<Timestamp>,
-    /// Accepted before this moment.
+    /// Batches accepted before this moment only.
     #[serde(default, deserialize_with = "input::moment")]
     until: Option<Timestamp>,
 }
 
-/// What was changed.
+/// The outcome of a change.
 #[derive(Serialize, ToSchema)]
 struct BatchesChanged {
-    /// How many batches. With `ids` those count, too, that were as wanted already.
+    /// The number of changed batches. With `ids`, batches already in the wanted state count, too.
     changed: usize,
-    /// Whether `where` selects more: send the same again until it is false.
+    /// Whether `where` selects more batches: repeat the request until `more` is false.
     more: bool,
 }
 
 /// Change many batches
 ///
-/// By their numbers, or by what they are: then the oldest 10,000 that are not as wanted already, and
-/// the same request again goes on with the next, also after a failure. Only the version that is seen
-/// is changed.
+/// Selects batches by `ids` or by `where`. A request with `where` changes the oldest 10,000 batches that
+/// are not yet in the wanted state. The same request again goes on with the next batches, also after a
+/// failure. Only batches of the visible version change.
 #[utoipa::path(
     post,
     path = paths::BATCHES_CHANGE,

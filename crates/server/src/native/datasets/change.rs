@@ -1,4 +1,4 @@
-//! From a body to what the engine is asked for.
+//! From a body to a request to the engine.
 
 use hookyard_core::id::{FolderId, ProjectId};
 use hookyard_core::model::VersionsKept;
@@ -10,44 +10,44 @@ use utoipa::ToSchema;
 use crate::native::input::{Field, Object};
 use crate::problem::Problem;
 
-/// A new dataset without a source. What is absent or null has its default.
+/// A new dataset without a source. Absent members and nulls take the default.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewDataset {
     /// A name for people.
     #[schema(min_length = 1, max_length = 255)]
     name: String,
-    /// The project that it shall be in; the workspace's first unless said.
+    /// The dataset's project; the workspace's first project by default.
     #[schema(nullable = true, minimum = 1, maximum = 2147483647)]
     pub(super) project: Option<i32>,
-    /// The number of the folder that it shall be in; at the top of the project unless said.
+    /// The number of the dataset's folder; the top of the project by default.
     #[schema(nullable = true, minimum = 1, maximum = 2147483647)]
     folder: Option<i32>,
-    /// Which earlier versions stay.
+    /// The earlier versions to keep.
     #[serde(default)]
     #[schema(value_type = Option<VersionsChange>)]
     versions: Field<Object<VersionsChange>>,
 }
 
-/// A change of a dataset: what is absent stays, null goes back to the default.
+/// A change of a dataset: absent members stay, null restores the default.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DatasetPatch {
-    /// A name for people; the dataset's source gets it too.
+    /// A name for people; the dataset's source gets the name, too.
     #[serde(default)]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 255)]
     name: Field<String>,
-    /// The number of the folder that it shall be in; null for the top of the project.
+    /// The number of the dataset's new folder; null for the top of the project.
     #[serde(default)]
     #[schema(value_type = Option<i32>, minimum = 1, maximum = 2147483647)]
     folder: Field<i32>,
-    /// Which earlier versions stay. Those that no longer do go at once.
+    /// The earlier versions to keep. Versions beyond the new bounds are removed at once.
     #[serde(default)]
     #[schema(value_type = Option<VersionsChange>)]
     versions: Field<Object<VersionsChange>>,
 }
 
-/// Which earlier versions stay.
+/// The earlier versions to keep.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct VersionsChange {
@@ -55,7 +55,7 @@ struct VersionsChange {
     #[serde(default)]
     #[schema(value_type = Option<u32>, maximum = 100)]
     count: Field<u32>,
-    /// The most bytes of their cells together; 268435456 unless said.
+    /// The most bytes of the versions' cells together; 268435456 by default.
     #[serde(default)]
     #[schema(value_type = Option<u64>, maximum = 9223372036854775807_i64)]
     bytes: Field<u64>,
@@ -72,7 +72,7 @@ impl NewDataset {
 }
 
 impl DatasetPatch {
-    /// The change for the engine, of a dataset that keeps these versions.
+    /// The change for the engine, for a dataset with the given bounds on versions.
     pub(super) fn change(
         self,
         if_revision: Option<u32>,

@@ -14,8 +14,8 @@ use crate::problem::Problem;
 
 /// Make a dataset
 ///
-/// One without a source: what is appended to it comes from elsewhere, such as a subscription that
-/// lands events in it.
+/// The dataset has no source. Rows come from appends, such as a subscription that lands events in the
+/// dataset.
 #[utoipa::path(
     post,
     path = paths::DATASETS,

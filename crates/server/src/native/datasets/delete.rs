@@ -10,7 +10,7 @@ use crate::problem::Problem;
 
 /// Remove a dataset
 ///
-/// Its rows, its versions and its source go with it.
+/// The dataset's rows, versions and source are removed, too.
 #[utoipa::path(
     delete,
     path = paths::DATASET,
@@ -23,7 +23,7 @@ pub(super) async fn delete_dataset(
     let Call { app, target: dataset, .. } = call;
     let deleted = app.engine.delete_dataset(dataset.workspace, dataset.project, dataset.id).await;
     match deleted {
-        // Somebody else was faster: it is gone all the same.
+        // Another caller was faster: the dataset is gone all the same.
         Ok(()) | Err(Error::NotFound(_)) => Ok(StatusCode::NO_CONTENT),
         Err(error) => Err(error.into()),
     }

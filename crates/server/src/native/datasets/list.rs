@@ -16,24 +16,24 @@ use crate::problem::Problem;
 /// How many datasets of a page: a quarter of a megabyte.
 const PAGE: PageSize = PageSize { default: 100, max: 500 };
 
-/// Which datasets to list; all conditions must hold.
+/// Conditions on the listed datasets; all conditions must hold.
 #[derive(Deserialize, Serialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
-    /// Of this project only; of all unless said.
+    /// Datasets of this project only; of all projects by default.
     #[param(nullable = false, minimum = 0, maximum = 2147483647)]
     project: Option<u32>,
-    /// In the folder with this number itself; 0 for those at the top of their project.
+    /// Datasets directly in the folder with this number; 0 for datasets at the top of a project.
     #[param(nullable = false, minimum = 0, maximum = 2147483647)]
     folder: Option<u32>,
-    /// Whose name contains this text, in any case of ASCII letters.
+    /// Datasets with this text in the name, in any case of ASCII letters.
     #[param(nullable = false)]
     name: Option<String>,
-    /// In the trash; without this, or with false, datasets outside of the trash.
+    /// Datasets in the trash; without this, or with false, datasets outside of the trash.
     #[param(nullable = false)]
     trashed: Option<bool>,
-    /// With a higher number than this.
+    /// Datasets with a higher number only.
     #[param(nullable = false, minimum = 0, maximum = 2147483647)]
     after: Option<u32>,
     /// The most datasets of the page; 100 unless said.

@@ -1,4 +1,4 @@
-//! `/v1/datasets`: what was received, with its batches and earlier versions.
+//! `/v1/datasets`: received rows, with batches and earlier versions.
 
 mod append;
 mod batches;

@@ -14,26 +14,26 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-/// Rows, in the order in which they were accepted, and what is said of them.
+/// Rows in the order of acceptance, with the settings of the dataset.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Dataset<'a> {
-    /// Its number.
+    /// The dataset's number.
     id: i32,
-    /// The number of its project.
+    /// The number of the dataset's project.
     project: i32,
     name: &'a str,
-    /// The number of its folder; absent at the top of the project.
+    /// The number of the dataset's folder; absent at the top of the project.
     #[serde(skip_serializing_if = "Option::is_none")]
     folder: Option<i32>,
-    /// The number of the source that fills it; absent when there is none.
+    /// The number of the source that fills the dataset; absent without a source.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<i32>,
     created_at: Timestamp,
-    /// When its rows last changed.
+    /// When the dataset's rows last changed.
     updated_at: Timestamp,
-    /// Counts the changes of its settings, from 1.
+    /// Counts the changes of the dataset's settings, from 1.
     revision: u32,
-    /// The number of the version that readers see.
+    /// The number of the version visible to readers.
     version: u64,
     #[serde(flatten)]
     stats: Stats,
@@ -56,35 +56,35 @@ struct InTrash {
 /// The counters of a dataset or a version.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Stats {
-    /// Rows, without those of suspended batches.
+    /// Rows, without the rows of suspended batches.
     rows: u64,
-    /// Bytes of their cells.
+    /// Bytes of the rows' cells.
     bytes: u64,
-    /// Batches whose row is hidden until they are restored.
+    /// Batches whose row is hidden until the batch is restored.
     suspended: u64,
 }
 
-/// Which earlier versions stay when rows are replaced: the newest ones, up to both bounds, but the
-/// newest one of all whatever its size, unless `count` is 0.
+/// The earlier versions to keep when rows are replaced: the newest versions, up to both bounds. The newest
+/// earlier version is kept whatever its size, unless `count` is 0.
 #[derive(Serialize, ToSchema)]
 #[schema(as = VersionsKept)]
 struct Kept {
     /// The most earlier versions.
     #[schema(maximum = 100)]
     count: u32,
-    /// The most bytes of their cells together.
+    /// The most bytes of the versions' cells together.
     bytes: u64,
 }
 
-/// One accepted delivery, which is one row.
+/// One accepted delivery: one row.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Batch {
-    /// Its number. Later ones have higher numbers.
+    /// The batch's number. Later batches have higher numbers.
     id: u64,
-    /// When it was accepted.
+    /// When the batch was accepted.
     received_at: Timestamp,
     state: State,
-    /// Bytes of its cell.
+    /// Bytes of the batch's cell.
     bytes: u64,
 }
 
@@ -93,22 +93,22 @@ pub(super) struct Batch {
 #[serde(rename_all = "lowercase")]
 #[schema(as = BatchState)]
 pub(super) enum State {
-    /// Its row is seen.
+    /// The batch's row is visible.
     Active,
-    /// Its row is hidden until it is restored.
+    /// The batch's row is hidden until the batch is restored.
     Suspended,
 }
 
-/// What a dataset held from one replacement to the next.
+/// The rows of a dataset between one replacement and the next.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Version {
-    /// Its number.
+    /// The version's number.
     id: u64,
-    /// When its first row was accepted, or the dataset was made.
+    /// When the version's first row was accepted, or the dataset was made.
     began_at: Timestamp,
-    /// When its rows last changed, or it was restored.
+    /// When the version's rows last changed, or the version was restored.
     updated_at: Timestamp,
-    /// When another took its place; absent for the one that readers see.
+    /// When another version took the version's place; absent for the visible version.
     #[serde(skip_serializing_if = "Option::is_none")]
     replaced_at: Option<Timestamp>,
     #[serde(flatten)]
@@ -189,7 +189,7 @@ impl From<&CoreVersion> for Version {
     }
 }
 
-/// The answer with one dataset, its revision as a validator.
+/// The answer with one dataset, and the revision as a validator.
 pub(super) fn answer(status: StatusCode, dataset: &CoreDataset) -> Response {
     let etag = [(header::ETAG, format!("\"{}\"", dataset.revision))];
     (status, etag, Json(Dataset::new(dataset))).into_response()

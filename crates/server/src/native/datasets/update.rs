@@ -15,8 +15,8 @@ use crate::problem::Problem;
 
 /// Change a dataset
 ///
-/// A JSON merge patch (RFC 7396): what is absent stays, null goes back to the default. With `if-match`
-/// only the named revision is changed. Its rows stay as they are.
+/// A JSON merge patch (RFC 7396): absent members stay, null restores the default. With `if-match` only the
+/// named revision is changed. The dataset's rows stay.
 #[utoipa::path(
     patch,
     path = paths::DATASET,

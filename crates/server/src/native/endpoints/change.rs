@@ -1,4 +1,4 @@
-//! From a body to what the engine is asked for.
+//! From a body to a request to the engine.
 
 use hookyard_core::model::{
     AuthKind, ContentEncoding, EndpointSettings, MAXIMUM_EVENTS_DEFAULT, MAXIMUM_SIZE_DEFAULT,
@@ -16,7 +16,7 @@ use super::options::{
 use crate::native::input::{Field, Object};
 use crate::problem::{Code, Problem};
 
-/// What the wire calls the values of an endpoint.
+/// The names of an endpoint's settings on the wire.
 pub(super) static NAMES: FieldNames = FieldNames {
     url: "url",
     name: "name",
@@ -30,7 +30,7 @@ pub(super) static NAMES: FieldNames = FieldNames {
     rule: "rule",
 };
 
-/// A change of an endpoint: what is absent stays, null goes back to the default.
+/// A change of an endpoint: absent members stay, null restores the default.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EndpointPatch {
@@ -48,15 +48,15 @@ pub(super) struct EndpointPatch {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 2000)]
     comments: Field<String>,
-    /// How deliveries prove who sent them; null for not at all.
+    /// The proof of the sender in deliveries; null for no proof.
     #[serde(default)]
     #[schema(value_type = Option<AuthPatch>)]
     auth: Field<Object<AuthPatch>>,
-    /// The most events of one bundle; 100 unless said.
+    /// The most events of one bundle; 100 by default.
     #[serde(default)]
     #[schema(value_type = Option<i32>, minimum = 0, maximum = 2147483647)]
     maximum_events: Field<i32>,
-    /// The most bytes of one bundle; 900,000 unless said, and never more at delivery.
+    /// The most bytes of one bundle; 900,000 by default, and never more at delivery.
     #[serde(default)]
     #[schema(value_type = Option<i32>, minimum = 0, maximum = 2147483647)]
     maximum_size: Field<i32>,
@@ -76,7 +76,7 @@ pub(super) struct EndpointPatch {
     #[serde(default)]
     #[schema(value_type = Option<SigningPatch>)]
     signing: Field<Object<SigningPatch>>,
-    /// The complete list of headers that deliveries carry beyond ours; null for none.
+    /// The complete list of own headers in deliveries; null for an empty list.
     #[serde(default)]
     #[schema(value_type = Option<Vec<HeaderEntry>>, max_items = 20)]
     headers: Field<Vec<Object<HeaderEntry>>>,
@@ -101,8 +101,8 @@ pub(super) struct EndpointPatch {
     #[serde(default)]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 32)]
     concurrency: Field<u32>,
-    /// The dotted path of what events keep their order by, such as `customer.id`. Null, and only
-    /// then, with a `concurrency` of 1, where the whole queue keeps its order.
+    /// The dotted path of the ordering key in events, such as `customer.id`. Null with a `concurrency` of
+    /// 1, where the whole queue keeps its order; required otherwise.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 200)]
     order_key: Field<String>,
@@ -114,7 +114,7 @@ pub(super) struct EndpointPatch {
 struct SubscriptionEntry {
     /// The name of the event type.
     event_type: String,
-    /// What to send beyond the base object: a comma list of dotted paths.
+    /// The parts to send beyond the base object: a comma list of dotted paths.
     expansion: Option<String>,
     /// A note for people.
     comments: Option<String>,
@@ -122,11 +122,11 @@ struct SubscriptionEntry {
     rule: Option<String>,
 }
 
-/// One subscription but for its event type, which the path names.
+/// One subscription without the event type, which the path names.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SubscriptionBody {
-    /// What to send beyond the base object: a comma list of dotted paths.
+    /// The parts to send beyond the base object: a comma list of dotted paths.
     expansion: Option<String>,
     /// A note for people.
     comments: Option<String>,
@@ -134,7 +134,7 @@ pub(super) struct SubscriptionBody {
     rule: Option<String>,
 }
 
-/// A new endpoint: a change of one that has the defaults, whose target must be said.
+/// A new endpoint: a change of the defaults, with a required target.
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub(super) struct NewEndpoint(pub(super) EndpointPatch);
@@ -158,7 +158,7 @@ impl PartialSchema for NewEndpoint {
 }
 
 impl EndpointPatch {
-    /// The change for the engine. `current` is the endpoint as it is, if there is one.
+    /// The change for the engine. `current` is the existing endpoint, if any.
     pub(super) fn change(
         self,
         current: Option<&EndpointSettings>,
@@ -211,7 +211,7 @@ impl EndpointPatch {
     }
 }
 
-/// A password that was made for the owner could never be read here, so it must be given.
+/// A password made for the owner could never be read here, so the caller must supply the password.
 fn check_password(
     change: &EndpointChange,
     current: Option<&EndpointSettings>,

@@ -9,8 +9,8 @@ use crate::problem::Problem;
 
 /// Remove an endpoint
 ///
-/// Its queue and its dead letters go with it; the events stay in the journal. With `if-match` only
-/// the named revision is removed.
+/// The endpoint's queue and dead letters are removed, too; the events stay in the journal. With `if-match`
+/// only the named revision is removed.
 #[utoipa::path(
     delete,
     path = paths::ENDPOINT,

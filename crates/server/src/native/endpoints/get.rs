@@ -12,7 +12,7 @@ use crate::problem::Problem;
 
 /// Get an endpoint
 ///
-/// The endpoint with its subscriptions and where its queue stands.
+/// The endpoint with its subscriptions and the standing of its queue.
 #[utoipa::path(
     get,
     path = paths::ENDPOINT,

@@ -16,21 +16,21 @@ use crate::problem::Problem;
 /// How many endpoints of a page. With all event types subscribed each has some ten kilobytes.
 const PAGE: PageSize = PageSize { default: 100, max: 200 };
 
-/// Which endpoints to list; all conditions must hold.
+/// Conditions on the listed endpoints; all conditions must hold.
 #[derive(Deserialize, Serialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
-    /// Whose target contains this text.
+    /// Endpoints with this text in the target.
     #[param(value_type = Option<String>, nullable = false)]
     url: Option<String>,
-    /// Whose name contains this text.
+    /// Endpoints with this text in the name.
     #[param(value_type = Option<String>, nullable = false)]
     name: Option<String>,
-    /// That are disabled, or are not.
+    /// With true, disabled endpoints only; with false, enabled endpoints only.
     #[param(nullable = false)]
     disabled: Option<bool>,
-    /// With a higher number than this.
+    /// Endpoints with a higher number only.
     #[param(nullable = false, minimum = 0, maximum = 2147483647)]
     after: Option<u32>,
     /// The most endpoints of the page; 100 unless said.

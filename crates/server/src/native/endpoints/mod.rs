@@ -1,4 +1,4 @@
-//! `/v1/endpoints`: outbound targets, their subscriptions and their attempts.
+//! `/v1/endpoints`: outbound targets with subscriptions and attempts.
 
 mod attempts;
 mod change;

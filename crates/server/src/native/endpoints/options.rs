@@ -1,4 +1,4 @@
-//! The settings of an endpoint that only this API has, on the wire.
+//! The settings of an endpoint beyond the UltraCart API, on the wire.
 
 use hookyard_core::model::{
     AuthKind, ContentEncoding, CustomHeader, EndpointSettings, NativeAuth, OAuth2Client, RateLimit,
@@ -12,17 +12,17 @@ use super::shape::Kind;
 use crate::native::input::{Field, Object};
 use crate::problem::{Code, Problem};
 
-/// How deliveries shall prove who sent them: the members of the kind, and what is absent stays.
-/// Secrets are written here and never shown.
+/// The proof of the sender in deliveries: the members of the kind; absent members stay. Secrets are written
+/// here and never shown.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuthPatch {
     #[serde(default)]
     #[schema(value_type = Kind, required = false)]
     kind: Field<Kind>,
-    /// The user of `basic`, without a colon; it may be empty.
+    /// The user of `basic`, without a colon; may be empty.
     username: Option<String>,
-    /// The password of `basic`; it may be empty.
+    /// The password of `basic`; may be empty.
     #[schema(value_type = Option<String>, write_only)]
     password: Option<Secret>,
     /// The key of `aws_iam`.
@@ -33,14 +33,14 @@ pub(super) struct AuthPatch {
     /// The token of `bearer`.
     #[schema(value_type = Option<String>, write_only)]
     token: Option<Secret>,
-    /// Where `oauth2` fetches its tokens.
+    /// The token endpoint of `oauth2`.
     token_url: Option<String>,
     /// The client of `oauth2`.
     client_id: Option<String>,
-    /// The client's secret. It must be given again with another `token_url`.
+    /// The client's secret. A change of `token_url` requires the secret again.
     #[schema(value_type = Option<String>, write_only)]
     client_secret: Option<Secret>,
-    /// What `oauth2` asks for, words separated by spaces.
+    /// The scopes that `oauth2` requests, separated by spaces.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     scope: Field<String>,
@@ -52,12 +52,12 @@ pub(super) struct AuthPatch {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SigningPatch {
-    /// What the names of the three headers start with; `webhook-` unless said.
+    /// The prefix of the three header names; `webhook-` by default.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     prefix: Field<String>,
-    /// The secret, `whsec_` or `whsk_`; one is made unless said. A present one goes on signing for a
-    /// day.
+    /// The secret, `whsec_` or `whsk_`; made by the server by default. The present secret goes on signing
+    /// for a day.
     #[schema(value_type = Option<String>, write_only)]
     secret: Option<Secret>,
 }
@@ -66,21 +66,21 @@ pub(super) struct SigningPatch {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HeaderEntry {
-    /// Its name.
+    /// The header's name.
     name: String,
-    /// Its value, which is never shown; what it was when absent.
+    /// The header's value, never shown; the old value stays when absent.
     #[schema(value_type = Option<String>, write_only)]
     value: Option<Secret>,
 }
 
-/// A status and what to do about it; of an endpoint's rules the first that names the status counts.
+/// A status and the action for the status. The first of an endpoint's rules with the status counts.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RetryRule)]
 pub(super) struct RetryRuleBody {
     /// A status from 300 to 599, or a range such as `500-599`.
     status: String,
     action: RetryActionBody,
-    /// How many failures it takes.
+    /// The number of failures before the action.
     #[schema(minimum = 1, maximum = 100)]
     after: Option<u32>,
 }
@@ -113,7 +113,7 @@ pub(super) struct RateLimitBody {
     burst: Option<u32>,
 }
 
-/// What a rate limit counts.
+/// The unit of a rate limit.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RateUnit)]
 #[serde(rename_all = "snake_case")]
@@ -133,7 +133,7 @@ pub(super) enum EncodingBody {
     Gzip,
 }
 
-/// What a patch says of the options beside `auth`.
+/// The options of a patch beside `auth`.
 pub(super) struct OptionFields {
     pub(super) signing: Field<Object<SigningPatch>>,
     pub(super) headers: Field<Vec<Object<HeaderEntry>>>,
@@ -176,7 +176,7 @@ impl OptionFields {
     }
 }
 
-/// What `auth` says, as a part of a change.
+/// The `auth` of a patch, as a part of a change.
 pub(super) fn apply_auth(
     auth: Field<Object<AuthPatch>>,
     change: EndpointChange,

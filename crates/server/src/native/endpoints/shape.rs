@@ -23,11 +23,11 @@ use crate::problem::Problem;
 /// An outbound target.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Endpoint<'a> {
-    /// Its number.
+    /// The endpoint's number.
     id: i32,
-    /// Counts the changes of its settings and subscriptions, from 1. It is the `etag` too.
+    /// Counts the changes of settings and subscriptions, from 1; also the `etag`.
     revision: u32,
-    /// When it was registered.
+    /// When the endpoint was registered.
     created_at: Timestamp,
     /// Where deliveries go.
     url: &'a str,
@@ -37,7 +37,7 @@ pub(super) struct Endpoint<'a> {
     /// A note for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     comments: Option<&'a str>,
-    /// How deliveries prove who sent them.
+    /// The proof of the sender in deliveries.
     auth: Auth<'a>,
     /// The most events of one bundle.
     maximum_events: i32,
@@ -47,20 +47,20 @@ pub(super) struct Endpoint<'a> {
     compress_events: bool,
     /// Whether nothing is queued or sent.
     disabled: bool,
-    /// Why Hookyard, and not its owner, disabled it.
+    /// The reason, when Hookyard and not the owner disabled the endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<DisabledReasonBody>)]
     disabled_reason: Option<&'a DisabledReason>,
-    /// How deliveries are signed. The secret has a path of its own.
+    /// The signing of deliveries. The secret has a path of its own.
     signing: SigningBody<'a>,
-    /// The headers that deliveries carry beyond ours. Values are never shown.
+    /// The endpoint's own headers in deliveries. Values are never shown.
     headers: Vec<HeaderName<'a>>,
     /// The `Content-Encoding` of deliveries.
     #[schema(value_type = EncodingBody)]
     encoding: ContentEncoding,
     /// Whether any certificate is taken for the receiver's.
     danger_accept_invalid_certs: bool,
-    /// What to do about answers that are no success.
+    /// The actions for answers that are no success.
     #[schema(value_type = Vec<RetryRuleBody>)]
     retry: &'a [RetryRule],
     /// How fast the receiver takes deliveries.
@@ -69,19 +69,19 @@ pub(super) struct Endpoint<'a> {
     rate_limit: Option<RateLimit>,
     /// How many bundles may be in flight at once.
     concurrency: u32,
-    /// The dotted path of what events keep their order by, when that is more than one.
+    /// The dotted path of the ordering key in events; absent with a `concurrency` of 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     order_key: Option<&'a str>,
-    /// Whether it is tried: `closed` when all is well, `open` until the next try, `half_open` when
-    /// that decides.
+    /// The circuit breaker: `closed` in normal delivery, `open` until the next attempt, `half_open` during
+    /// the attempt that decides.
     circuit: CircuitBody,
-    /// Where its queue stands.
+    /// The standing of the endpoint's queue.
     queue: Queue,
-    /// What it subscribes to, event types in the order of the catalogue's numbers.
+    /// The endpoint's subscriptions, event types in the order of the catalogue's numbers.
     subscriptions: Vec<Subscription<'a>>,
 }
 
-/// How deliveries prove who sent them. Secrets are never shown.
+/// The proof of the sender in deliveries. Secrets are never shown.
 #[derive(Serialize, ToSchema)]
 struct Auth<'a> {
     kind: Kind,
@@ -99,13 +99,13 @@ struct Auth<'a> {
 /// The client of `oauth2`.
 #[derive(Serialize, ToSchema, Default)]
 struct Client<'a> {
-    /// Where `oauth2` fetches its tokens.
+    /// The token endpoint of `oauth2`.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_url: Option<&'a str>,
     /// The client of `oauth2`.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<&'a str>,
-    /// What `oauth2` asks for.
+    /// The scopes that `oauth2` requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<&'a str>,
     /// Whether client and secret go into the form.
@@ -113,7 +113,7 @@ struct Client<'a> {
     credentials_in_body: Option<bool>,
 }
 
-/// A way to prove who sent a delivery.
+/// A way to prove the sender of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = AuthKind)]
@@ -126,9 +126,9 @@ pub(super) enum Kind {
     ApiUser,
     /// Amazon SQS with the endpoint's IAM keys.
     AwsIam,
-    /// A bearer token that stays the same.
+    /// A static bearer token.
     Bearer,
-    /// A bearer token that is fetched by OAuth2 client credentials (RFC 6749 section 4.4).
+    /// A bearer token from OAuth2 client credentials (RFC 6749 section 4.4).
     Oauth2,
 }
 
@@ -142,7 +142,7 @@ struct DisabledReasonBody {
     at: Timestamp,
     /// The status of the last answer.
     status: Option<u16>,
-    /// What the log says about the last attempt.
+    /// The log's remark on the last attempt.
     error: Option<String>,
 }
 
@@ -150,7 +150,7 @@ struct DisabledReasonBody {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Signing)]
 struct SigningBody<'a> {
-    /// What the names of the three headers start with.
+    /// The prefix of the three header names.
     prefix: &'a str,
 }
 
@@ -192,7 +192,7 @@ struct Queue {
 pub(super) struct Subscription<'a> {
     /// The name of the event type.
     event_type: &'a str,
-    /// What is sent beyond the base object: a comma list of dotted paths.
+    /// The parts sent beyond the base object: a comma list of dotted paths.
     #[serde(skip_serializing_if = "Option::is_none")]
     expansion: Option<&'a str>,
     /// A note for people.
@@ -219,7 +219,7 @@ impl Kind {
         }
     }
 
-    /// What the settings that the UltraCart API shares say of it.
+    /// The kind in the settings shared with the UltraCart API.
     pub(super) fn core(self) -> AuthKind {
         match self {
             Self::None | Self::Bearer | Self::Oauth2 => AuthKind::None,
@@ -316,7 +316,7 @@ impl Queue {
     }
 }
 
-/// The subscriptions that are active.
+/// The active subscriptions.
 pub(super) fn subscriptions<'a>(
     catalogue: &'a Catalogue,
     all: &'a [CoreSubscription],
@@ -325,7 +325,7 @@ pub(super) fn subscriptions<'a>(
     active.filter_map(|subscription| subscription_of(catalogue, subscription)).collect()
 }
 
-/// A subscription; `None` when the catalogue lacks its event type, which it never does.
+/// A subscription; `None` when the catalogue lacks the event type, which never happens.
 pub(super) fn subscription_of<'a>(
     catalogue: &'a Catalogue,
     subscription: &'a CoreSubscription,
@@ -339,7 +339,7 @@ pub(super) fn subscription_of<'a>(
     })
 }
 
-/// The answer that is one endpoint, with its revision as `etag`.
+/// The answer with one endpoint, and the revision as `etag`.
 pub(super) async fn answer(
     app: &App,
     status: StatusCode,
@@ -355,7 +355,7 @@ pub(super) fn etag(revision: u32) -> String {
     format!("\"{revision}\"")
 }
 
-/// An endpoint as it may be, for the description of the API.
+/// A plausible endpoint, for the description of the API.
 fn sample() -> EndpointView {
     let mut settings = EndpointSettings::to_url("https://shop.example.com/hooks/orders");
     settings.name = Some("Warehouse".to_owned());

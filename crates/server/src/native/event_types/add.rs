@@ -14,27 +14,27 @@ use crate::native::paths;
 use crate::native::sent::JsonBody;
 use crate::problem::Problem;
 
-/// The category of an event type that names none.
+/// The category of an event type without a named category.
 const CATEGORY_DEFAULT: &str = "custom";
 
 /// An event type to add.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewEventType {
-    /// Its name, new in the workspace.
+    /// The event type's name, new in the workspace.
     #[schema(max_length = 100, pattern = "^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     name: String,
-    /// What happened, for people.
+    /// The occurrence that the event type stands for, for people.
     #[serde(default)]
     #[schema(max_length = 500)]
     description: String,
-    /// Its category, which is made when there is none so called; `custom` unless said.
+    /// The event type's category, made if missing; `custom` by default.
     #[schema(nullable = true, max_length = 100, pattern = "^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     category: Option<String>,
-    /// The expansions of a category that is made: dotted paths, each once.
+    /// The expansions of a new category: dotted paths, each once.
     #[schema(nullable = true, max_items = 100)]
     expansions: Option<Vec<String>>,
-    /// Whether its history can be queued again; true unless said.
+    /// Whether the event type's history can be queued again; true by default.
     supports_reflow: Option<bool>,
 }
 

@@ -10,22 +10,22 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 pub(super) struct Category<'a> {
     name: &'a str,
-    /// The parts of the object that a subscription gets only when it asks: dotted paths.
+    /// The parts of the object that a subscription gets only on request: dotted paths.
     expansions: &'a [String],
-    /// Its event types, names ascending.
+    /// The category's event types, names ascending.
     event_types: Vec<EventType<'a>>,
 }
 
-/// A kind of event that can be published and subscribed to.
+/// A kind of event, for publishing and subscribing.
 #[derive(Serialize, ToSchema)]
 pub(super) struct EventType<'a> {
-    /// Its name, which events carry as `type`.
+    /// The event type's name, which events carry as `type`.
     name: &'a str,
-    /// The name of its category.
+    /// The name of the event type's category.
     category: &'a str,
-    /// What happened, for people.
+    /// The occurrence that the event type stands for, for people.
     description: &'a str,
-    /// Whether its history can be queued again.
+    /// Whether the event type's history can be queued again.
     supports_reflow: bool,
     /// Still served, but better not used any more.
     deprecated: bool,

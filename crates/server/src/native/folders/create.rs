@@ -22,10 +22,10 @@ pub(super) struct NewFolder {
     /// A name for people.
     #[schema(min_length = 1, max_length = 255)]
     name: String,
-    /// The project that it shall be in; the workspace's first unless said.
+    /// The folder's project; the workspace's first project by default.
     #[schema(nullable = true, minimum = 1, maximum = 2147483647)]
     project: Option<i32>,
-    /// The number of the folder that it shall be in; at the top of the project unless said.
+    /// The number of the parent folder; the top of the project by default.
     #[schema(nullable = true, minimum = 1, maximum = 2147483647)]
     parent: Option<i32>,
 }

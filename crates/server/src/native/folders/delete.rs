@@ -10,7 +10,7 @@ use crate::problem::Problem;
 
 /// Remove a folder
 ///
-/// What is in it moves to where the folder was.
+/// The contents move to the folder's former place.
 #[utoipa::path(
     delete,
     path = paths::FOLDER,

@@ -16,12 +16,12 @@ struct FolderList<'a> {
     folders: Vec<Folder<'a>>,
 }
 
-/// Which folders to list.
+/// The choice of folders to list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
-    /// Of this project; of the workspace's first unless said.
+    /// Folders of this project; of the workspace's first project by default.
     #[param(nullable = false, minimum = 0, maximum = 2147483647)]
     project: Option<i32>,
 }

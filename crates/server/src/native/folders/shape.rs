@@ -10,16 +10,16 @@ use utoipa::ToSchema;
 /// A part of a project that groups datasets and other folders.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Folder<'a> {
-    /// Its number.
+    /// The folder's number.
     id: i32,
-    /// The number of its project.
+    /// The number of the folder's project.
     project: i32,
     name: &'a str,
-    /// The number of the folder that it is in; absent at the top of the project.
+    /// The number of the parent folder; absent at the top of the project.
     #[serde(skip_serializing_if = "Option::is_none")]
     parent: Option<i32>,
     created_at: Timestamp,
-    /// When its name or place last changed.
+    /// When the folder's name or place last changed.
     updated_at: Timestamp,
 }
 

@@ -1,4 +1,4 @@
-//! `POST /v1/folders/{id}/trash`: put what is in a folder in the trash.
+//! `POST /v1/folders/{id}/trash`: put the contents of a folder in the trash.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -10,7 +10,7 @@ use crate::native::call::{Call, Data, Within, Write};
 use crate::native::paths;
 use crate::problem::Problem;
 
-/// What became of a folder's datasets.
+/// The outcome for a folder's datasets.
 #[derive(Serialize, ToSchema)]
 struct FolderTrashed {
     /// How many datasets went to the trash.

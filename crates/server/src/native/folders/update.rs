@@ -15,7 +15,7 @@ use crate::native::paths;
 use crate::native::sent::PatchBody;
 use crate::problem::Problem;
 
-/// A change of a folder: what is absent stays.
+/// A change of a folder: absent members stay.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FolderPatch {
@@ -23,7 +23,7 @@ pub(super) struct FolderPatch {
     #[serde(default)]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 255)]
     name: Field<String>,
-    /// The number of the folder that it shall be in; null for the top of the project.
+    /// The number of the new parent folder; null for the top of the project.
     #[serde(default)]
     #[schema(value_type = Option<i32>, minimum = 1, maximum = 2147483647)]
     parent: Field<i32>,
@@ -31,7 +31,7 @@ pub(super) struct FolderPatch {
 
 /// Change a folder
 ///
-/// A JSON merge patch (RFC 7396): what is absent stays. What is in the folder moves with it.
+/// A JSON merge patch (RFC 7396): absent members stay. The contents move with the folder.
 #[utoipa::path(
     patch,
     path = paths::FOLDER,

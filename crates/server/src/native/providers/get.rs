@@ -16,7 +16,7 @@ use crate::problem::{Code, Problem};
 pub(super) struct ProviderDetail<'a> {
     #[serde(flatten)]
     provider: Provider<'a>,
-    /// How its requests are proved; docs/reference/providers.md describes the members.
+    /// The scheme that proves the provider's requests; docs/reference/providers.md describes the members.
     #[schema(value_type = Object)]
     scheme: &'a Scheme,
 }

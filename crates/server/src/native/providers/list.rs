@@ -10,10 +10,10 @@ use crate::native::call::{Call, Data, Read, Within};
 use crate::native::paths;
 use crate::problem::Problem;
 
-/// Whose schemes sources can go by.
+/// Providers with a scheme for sources.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ProviderList<'a> {
-    /// All of them, names ascending.
+    /// All providers, names ascending.
     providers: Vec<Provider<'a>>,
 }
 

@@ -1,4 +1,4 @@
-//! `/v1/providers`: whose schemes sources can go by.
+//! `/v1/providers`: providers with a scheme for sources.
 
 mod get;
 mod list;

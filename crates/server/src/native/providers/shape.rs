@@ -1,4 +1,4 @@
-//! `/v1/providers`: whose schemes sources can go by.
+//! `/v1/providers`: providers with a scheme for sources.
 
 use hookyard_core::provider::{Evidence, Preset};
 use serde::Serialize;
@@ -7,18 +7,18 @@ use utoipa::ToSchema;
 /// A provider of webhooks.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Provider<'a> {
-    /// Its name in settings.
+    /// The provider's name in settings.
     name: &'a str,
-    /// Its name for people.
+    /// The provider's name for people.
     title: &'a str,
-    /// What to enter as the secret, and where it is found.
+    /// The secret to enter, and the place to find the secret.
     secret: &'a str,
-    /// What else its user must know.
+    /// Further advice to users of the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'a str>,
-    /// What is done with the key: `token`, `hmac-sha256` and so on.
+    /// The use of the key: `token`, `hmac-sha256` and so on.
     algorithm: &'a str,
-    /// The handshakes that are answered, by the provider's names for them.
+    /// The handshakes answered by sources, under the provider's names.
     handshakes: Vec<&'a str>,
     /// Whether a handshake must show a secret of its own.
     handshake_secret: bool,
@@ -26,13 +26,13 @@ pub(super) struct Provider<'a> {
     learns: bool,
     /// Whether the server must know its public URL.
     signs_url: bool,
-    /// Settings that must be given.
+    /// Required settings.
     settings: Vec<&'a str>,
     /// Whether repeats are recognised by an id of the provider's.
     delivery_id: bool,
     /// Whether the vendor's documentation was seen to say the same.
     confirmed: bool,
-    /// Where that is.
+    /// Address of the provider's documentation.
     #[serde(skip_serializing_if = "Option::is_none")]
     documentation: Option<&'a str>,
 }

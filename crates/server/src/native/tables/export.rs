@@ -17,13 +17,13 @@ use crate::native::call::{Call, Data, Read};
 use crate::native::{input, paths};
 use crate::problem::Problem;
 
-/// What a file's name in a header is without (RFC 8187).
+/// Characters percent-encoded in the file name of a header (RFC 8187).
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Characters of a file's name; file systems end at 255 bytes.
 const NAME_CHARS_MAX: usize = 60;
 
-/// What to export.
+/// The form and the rows of an export.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -31,20 +31,20 @@ pub(super) struct Params {
     /// The form of the file.
     #[param(inline)]
     format: FormatName,
-    /// Whether cells become columns or stay whole. Unless it is said, they become columns in CSV and
-    /// Parquet, and in NDJSON each line is a cell as it was received.
+    /// Whether cells become columns or stay whole. By default, cells become columns in CSV and Parquet, and
+    /// stay whole in NDJSON, one received cell a line.
     #[param(nullable = false)]
     flatten: Option<bool>,
-    /// Only rows that were accepted at or after this moment.
+    /// Only rows accepted at or after this moment.
     #[param(nullable = false)]
     #[serde(default, deserialize_with = "input::moment")]
     from: Option<Timestamp>,
-    /// Only rows that were accepted before this moment.
+    /// Only rows accepted before this moment.
     #[param(nullable = false)]
     #[serde(default, deserialize_with = "input::moment")]
     until: Option<Timestamp>,
-    /// What CSV does to texts that a spreadsheet would take for formulas: `keep` them, or `escape`
-    /// them with an apostrophe. They are kept unless it is said.
+    /// The treatment of CSV texts that a spreadsheet would take for formulas: `keep` (the default), or
+    /// `escape` with an apostrophe.
     #[param(inline, nullable = false)]
     formulas: Option<FormulasName>,
 }
@@ -66,9 +66,8 @@ enum FormulasName {
 
 /// Export a dataset
 ///
-/// The rows that the dataset has when the export begins, oldest first, streamed. An export that
-/// cannot be finished breaks the connection off before its end: a file whose transfer ended well is
-/// whole.
+/// Streams the dataset's rows as of the start of the export, oldest first. A failed export breaks the
+/// connection off early, so a file whose transfer ended well is whole.
 #[utoipa::path(
     get,
     path = paths::DATASET_EXPORT,

@@ -1,4 +1,4 @@
-//! Datasets as tables: their columns, exports and SQL.
+//! Datasets as tables: columns, exports and SQL.
 
 mod export;
 mod schema;

@@ -1,4 +1,4 @@
-//! `GET /v1/datasets/{id}/schema`: the columns that a dataset's rows have.
+//! `GET /v1/datasets/{id}/schema`: the columns of a dataset's rows.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -14,17 +14,17 @@ use crate::native::call::{Call, Data, Read};
 use crate::native::paths;
 use crate::problem::Problem;
 
-/// The columns that a dataset's rows have when they are flattened.
+/// The columns of a dataset's flattened rows.
 #[derive(Serialize, ToSchema)]
 #[schema(as = DatasetSchema)]
 struct Body<'a> {
     /// The dataset's number.
     dataset: i32,
-    /// Its name.
+    /// The dataset's name.
     name: &'a str,
-    /// Rows that the columns come from: all that readers see.
+    /// Rows behind the columns: all rows visible to readers.
     rows: u64,
-    /// Rows with something beyond the 500 columns, which is in the column `_rest`.
+    /// Rows with values beyond the 500 columns; the column `_rest` holds these values.
     rest_rows: u64,
     /// The first row; absent when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,7 +34,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     last: Option<Place>,
-    /// In the order in which they were first seen.
+    /// The columns, by first appearance.
     columns: Vec<Column<'a>>,
 }
 
@@ -45,19 +45,19 @@ struct Column<'a> {
     /// The path of keys to the value, joined by dots; a dot or backslash in a key has a backslash
     /// before it.
     name: &'a str,
-    /// What holds the values of all rows.
+    /// The narrowest type for the values of all rows.
     r#type: ColumnType,
-    /// Rows that have it, with a value.
+    /// Rows with a value in the column.
     rows: u64,
-    /// Rows that have it as null.
+    /// Rows with null in the column.
     nulls: u64,
-    /// Rows that do not have it.
+    /// Rows without the column.
     absent: u64,
-    /// The first row that has it.
+    /// The first row with the column.
     first: Place,
-    /// The last row that has it.
+    /// The last row with the column.
     last: Place,
-    /// Where its type became a wider one.
+    /// Rows where the column's type became wider.
     changes: Vec<Change>,
 }
 
@@ -65,28 +65,28 @@ struct Column<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = RowPlace)]
 struct Place {
-    /// The batch that it came with.
+    /// The row's batch.
     batch: u64,
-    /// When that was accepted.
+    /// When the batch was accepted.
     received_at: Timestamp,
 }
 
-/// A row from which on a column was of a wider type.
+/// A row that made a column's type wider.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ColumnChange)]
 struct Change {
     /// The batch of the row.
     batch: u64,
-    /// When that was accepted.
+    /// When the row's batch was accepted.
     received_at: Timestamp,
-    /// What all rows before it were.
+    /// The column's type in all earlier rows.
     from: ColumnType,
-    /// What they are together with it.
+    /// The column's type with this row.
     to: ColumnType,
 }
 
-/// The type of a column: `decimal` are numbers with more digits than a double keeps, `json` arrays,
-/// empty or deep objects, and what is of several types some of which are those.
+/// The type of a column. `decimal` stands for numbers with more digits than a double keeps; `json` for
+/// arrays, empty or deep objects, and mixtures with such values.
 #[derive(Serialize, ToSchema, Clone, Copy)]
 #[serde(rename_all = "lowercase")]
 enum ColumnType {

@@ -15,7 +15,7 @@ use crate::native::sent::JsonBody;
 use crate::native::{input, paths};
 use crate::problem::{Code, Problem};
 
-/// Whether there would be more rows than asked for; for forms that have no room to say it.
+/// Tells of rows beyond the limit, in forms of answers without room for the fact.
 const TRUNCATED: HeaderName = HeaderName::from_static("hookyard-truncated");
 
 /// A query.
@@ -23,19 +23,19 @@ const TRUNCATED: HeaderName = HeaderName::from_static("hookyard-truncated");
 #[serde(deny_unknown_fields)]
 #[schema(as = SqlQuery)]
 pub(super) struct Question {
-    /// One statement that asks: `SELECT`, `WITH`, `VALUES`, `EXPLAIN`, `DESCRIBE`, `SHOW TABLES` or
+    /// One reading statement: `SELECT`, `WITH`, `VALUES`, `EXPLAIN`, `DESCRIBE`, `SHOW TABLES` or
     /// `SHOW COLUMNS`.
     #[schema(max_length = 65536)]
     query: String,
-    /// What stands for `$1`, `$2` and so on: texts, numbers, booleans and nulls.
+    /// The values for `$1`, `$2` and so on: texts, numbers, booleans and nulls.
     #[serde(default)]
     #[schema(max_items = 100, value_type = Vec<SqlParameter>)]
     parameters: Vec<Value>,
-    /// Only the datasets of the project with this number are there.
+    /// The number of a project; only datasets of this project are then tables.
     #[serde(default)]
     #[schema(nullable = false)]
     project: Option<i32>,
-    /// The most rows; 1,000 unless said. The server has a limit of its own, usually 10,000.
+    /// The most rows; 1,000 by default. The server has a limit of its own, usually 10,000.
     #[serde(default)]
     #[schema(nullable = false, minimum = 1)]
     limit: Option<usize>,
@@ -77,11 +77,11 @@ struct ColumnBody {
 
 /// Query datasets with SQL
 ///
-/// Each dataset of the workspace is a table, by its name and as `dataset_` with its number. Its
-/// columns are those of its schema, with `_batch`, `_received_at` and `_cell`, the whole text.
-/// `accept` chooses the form of the answer: `application/json`, `text/csv` or
-/// `application/x-ndjson`; the header `hookyard-truncated` says whether there would be more rows.
-/// A build without the feature `analytics` answers 404 `not_built`.
+/// Each dataset of the workspace is a table, by the dataset's name and as `dataset_` with the number. The
+/// table's columns are the columns of the schema, with `_batch`, `_received_at` and `_cell`, the whole
+/// text. `accept` chooses the form of the answer: `application/json`, `text/csv` or `application/x-ndjson`;
+/// the header `hookyard-truncated` tells of rows beyond the limit. A build without the feature `analytics`
+/// answers 404 `not_built`.
 #[utoipa::path(
     post,
     path = paths::SQL,
@@ -118,7 +118,7 @@ pub(super) async fn run_sql(
 
 impl Question {
     fn query(self, form: Form) -> Result<sql::Query, Problem> {
-        // What the engine refuses, too; here without its being there.
+        // The engine refuses such queries, too; this check also works in builds without the engine.
         if self.query.len() > QUERY_BYTES_MAX || self.query.trim().is_empty() {
             let detail = format!("must be one statement of at most {QUERY_BYTES_MAX} bytes");
             return Err(Problem::of_field(Code::InvalidValue, "query", detail));
@@ -162,7 +162,7 @@ fn no_parameter(at: usize) -> Problem {
     Problem::of_field(Code::InvalidValue, &field, "must be a text, a number, a boolean or null")
 }
 
-/// The first form that the caller takes; JSON unless it names one of the others.
+/// The first acceptable form of the caller; JSON unless the caller names another form.
 fn form(headers: &HeaderMap) -> Form {
     let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let kinds = accept.flat_map(|value| value.split(','));

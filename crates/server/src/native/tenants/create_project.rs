@@ -19,10 +19,10 @@ use crate::problem::Problem;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewProject {
-    /// Its number, which stands in the paths of the Mammoth API; the next one unless said.
+    /// The project's number, used in the paths of the Mammoth API; the next free number by default.
     #[schema(minimum = 1, maximum = 2147483647)]
     id: Option<i32>,
-    /// Its name for people.
+    /// The project's name for people.
     #[schema(min_length = 1, max_length = 100)]
     name: String,
 }

@@ -9,7 +9,8 @@ use crate::problem::Problem;
 
 /// Remove a project
 ///
-/// Only one that is empty and not the workspace's only one: nothing is deleted with it.
+/// Only an empty project can be removed, and never the workspace's last project. Nothing is deleted along
+/// with the project.
 #[utoipa::path(
     delete,
     path = paths::PROJECT,

@@ -14,15 +14,15 @@ use crate::problem::Problem;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Quota)]
 struct QuotaBody {
-    /// How much it may have or, by the hour, take; absent for any amount.
+    /// The most that the workspace may hold or, for hourly quotas, take in an hour; absent without a limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<u64>,
-    /// How much it has; by the hour what came lately to this server, absent while there is no limit.
+    /// The amount held. For hourly quotas: the recent arrivals at this server, absent without a limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     used: Option<u64>,
 }
 
-/// What the workspace may have and take. Whoever runs the installation sets it.
+/// The limits of the workspace, set by the operator of the installation.
 #[derive(Serialize, ToSchema)]
 struct Quotas {
     /// Endpoints.
@@ -31,15 +31,15 @@ struct Quotas {
     event_types: QuotaBody,
     /// Sources.
     sources: QuotaBody,
-    /// Datasets, those of sources among them.
+    /// Datasets, including the datasets of sources.
     datasets: QuotaBody,
-    /// Events that are published, deliveries that are received and rows that are added, in an hour.
+    /// Published events, received deliveries and added rows, in an hour.
     events_hour: QuotaBody,
-    /// Bytes of their bodies, in an hour.
+    /// Bytes of the bodies of events, deliveries and rows, in an hour.
     bytes_hour: QuotaBody,
-    /// Bytes of the rows of its datasets, earlier versions included.
+    /// Bytes of the rows of the workspace's datasets, earlier versions included.
     stored_bytes: QuotaBody,
-    /// Bytes of its events that the journal keeps.
+    /// Bytes of the workspace's events in the journal.
     journal_bytes: QuotaBody,
 }
 
@@ -62,7 +62,7 @@ impl From<Standing> for Quotas {
 
 /// Get the workspace's quotas
 ///
-/// What it may have and take, and how much of that is used.
+/// Answers the limits of the workspace and the amounts used.
 #[utoipa::path(
     get,
     path = paths::QUOTAS,

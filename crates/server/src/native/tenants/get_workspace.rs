@@ -10,7 +10,7 @@ use crate::problem::Problem;
 
 /// Get the workspace
 ///
-/// The one that the credential opens.
+/// Answers the credential's own workspace.
 #[utoipa::path(
     get,
     path = paths::WORKSPACE,

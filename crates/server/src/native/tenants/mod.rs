@@ -1,4 +1,4 @@
-//! `/v1/workspace` and `/v1/projects`: the tenant, and its parts.
+//! `/v1/workspace` and `/v1/projects`: the tenant and the tenant's parts.
 
 mod create_project;
 mod delete_project;

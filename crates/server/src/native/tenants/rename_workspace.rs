@@ -12,7 +12,7 @@ use crate::problem::Problem;
 
 /// Rename the workspace
 ///
-/// Its number and its merchant code stay.
+/// The workspace's number and merchant code stay.
 #[utoipa::path(
     patch,
     path = paths::WORKSPACE,

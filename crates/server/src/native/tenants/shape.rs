@@ -1,4 +1,4 @@
-//! `/v1/workspace` and `/v1/projects`: the tenant, and its parts.
+//! `/v1/workspace` and `/v1/projects`: the tenant and the tenant's parts.
 
 use hookyard_core::model::{Project as CoreProject, Workspace as CoreWorkspace};
 use serde::{Deserialize, Serialize};
@@ -8,20 +8,20 @@ use utoipa::ToSchema;
 /// The tenant.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Workspace {
-    /// Its number, Mammoth's workspace id.
+    /// The workspace's number, Mammoth's workspace id.
     id: i32,
-    /// Its merchant code, UltraCart's merchant id.
+    /// The workspace's merchant code, UltraCart's merchant id.
     merchant: String,
-    /// Its name for people.
+    /// The workspace's name for people.
     name: String,
 }
 
 /// A part of the workspace that groups sources and datasets.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Project {
-    /// Its number within the workspace.
+    /// The project's number within the workspace.
     id: i32,
-    /// Its name for people.
+    /// The project's name for people.
     name: String,
 }
 

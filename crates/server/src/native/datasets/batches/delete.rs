@@ -11,7 +11,7 @@ use crate::problem::Problem;
 
 /// Remove a batch
 ///
-/// Its row goes with it.
+/// The batch's row is removed, too.
 #[utoipa::path(
     delete,
     path = paths::BATCH,

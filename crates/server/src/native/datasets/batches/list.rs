@@ -18,15 +18,15 @@ use crate::problem::Problem;
 /// How many batches of a page.
 const PAGE: PageSize = PageSize { default: 100, max: 1_000 };
 
-/// Which batches to list; all conditions must hold.
+/// Conditions on the listed batches; all conditions must hold.
 #[derive(Deserialize, Serialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
-    /// In this state.
+    /// Batches in this state only.
     #[param(nullable = false, inline)]
     state: Option<State>,
-    /// Beyond this batch, in the order of the page.
+    /// Batches beyond this batch only, in the order of the page.
     #[param(nullable = false, minimum = 0, maximum = 9223372036854775807_i64)]
     after: Option<u64>,
     /// Oldest first, or newest first; `asc` unless said.
@@ -48,7 +48,7 @@ struct BatchPage {
 
 /// List batches
 ///
-/// A page of the batches of the version that is seen, suspended ones too.
+/// A page of the batches of the visible version, suspended batches included.
 #[utoipa::path(
     get,
     path = paths::BATCHES,

@@ -13,7 +13,7 @@ use crate::problem::Problem;
 
 /// Restore a batch
 ///
-/// Its row is seen again, at its place. Nothing changes if it is seen already.
+/// The batch's row is visible again, at its old place. Nothing changes if the row is visible already.
 #[utoipa::path(
     post,
     path = paths::BATCH_RESTORE,

@@ -13,7 +13,7 @@ use crate::problem::Problem;
 
 /// Suspend a batch
 ///
-/// Its row is hidden until the batch is restored. Nothing changes if it is hidden already.
+/// The batch's row is hidden until the batch is restored. Nothing changes if the row is hidden already.
 #[utoipa::path(
     post,
     path = paths::BATCH_SUSPEND,

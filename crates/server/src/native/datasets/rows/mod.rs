@@ -1,4 +1,4 @@
-//! `GET /v1/datasets/{id}/rows`: rows by cursor, time and conditions on their JSON.
+//! `GET /v1/datasets/{id}/rows`: rows by cursor, time and conditions on JSON.
 
 mod list;
 mod of_version;

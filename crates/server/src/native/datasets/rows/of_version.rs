@@ -11,7 +11,7 @@ use crate::problem::Problem;
 
 /// List rows of a version
 ///
-/// A page of the rows of the version that is seen, or of an earlier one.
+/// A page of the rows of the visible version, or of an earlier version.
 #[utoipa::path(
     get,
     path = paths::VERSION_ROWS,

@@ -1,4 +1,4 @@
-//! `GET /v1/datasets/{id}/rows`: rows by cursor, time and conditions on their JSON.
+//! `GET /v1/datasets/{id}/rows`: rows by cursor, time and conditions on JSON.
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -16,13 +16,13 @@ use crate::native::input;
 use crate::native::page::{PageSize, next_page};
 use crate::problem::{Code, Problem};
 
-/// How many rows of a page. It is bounded in bytes too.
+/// The number of rows in a page. A page is bounded in bytes, too.
 const PAGE: PageSize = PageSize { default: 100, max: 1_000 };
 
-/// The numbers of batches and versions that there can be.
+/// The highest number of a batch or a version.
 pub(super) const NUMBER_MAX: u64 = i64::MAX.unsigned_abs();
 
-/// Parameters that select rows, with what else there is.
+/// Parameters that select rows, with further parameters.
 macro_rules! row_params {
     ($(#[$about:meta])* $name:ident { $($own:tt)* }) => {
         $(#[$about])*
@@ -31,17 +31,17 @@ macro_rules! row_params {
         #[into_params(parameter_in = Query)]
         pub(super) struct $name {
             $($own)*
-            /// Beyond this batch, in the order of the page.
+            /// Rows beyond this batch only, in the order of the page.
             #[param(nullable = false, minimum = 0, maximum = 9223372036854775807_i64)]
             after: Option<u64>,
             /// Oldest first, or newest first; `asc` unless said.
             #[param(nullable = false, inline)]
             order: Option<Order>,
-            /// Accepted at or after this moment.
+            /// Rows accepted at or after this moment only.
             #[param(nullable = false)]
             #[serde(default, deserialize_with = "input::moment")]
             from: Option<Timestamp>,
-            /// Accepted before this moment.
+            /// Rows accepted before this moment only.
             #[param(nullable = false)]
             #[serde(default, deserialize_with = "input::moment")]
             until: Option<Timestamp>,
@@ -55,7 +55,7 @@ macro_rules! row_params {
         }
 
         impl $name {
-            /// What all lists of rows go by.
+            /// The conditions common to all lists of rows.
             pub(super) fn select(&self) -> Select {
                 let Self { after, order, from, until, filter, limit, .. } = self;
                 let (order, filter) = (*order, filter.clone());
@@ -66,24 +66,24 @@ macro_rules! row_params {
 }
 
 row_params! {
-    /// Which rows to list; all conditions must hold.
+    /// Conditions on the listed rows; all conditions must hold.
     Params {
-        /// Of this version; of the one that is seen now unless said. `next` says with which one the
-        /// page began, so that a replacement between two pages does not mix them.
+        /// Rows of this version; of the visible version by default. `next` names the version of the first
+        /// page, so that a replacement between two pages does not mix versions.
         #[param(nullable = false, minimum = 0, maximum = 9223372036854775807_i64)]
         pub(super) version: Option<u64>,
     }
 }
 
 row_params! {
-    /// Which rows of a version to list; all conditions must hold.
+    /// Conditions on the listed rows of a version; all conditions must hold.
     VersionParams {}
 }
 
-/// What all lists of rows go by; written, the query of a page.
+/// The conditions common to all lists of rows; serialized, the query of a page.
 #[derive(Serialize)]
 pub(super) struct Select {
-    /// The version, where the path does not name it.
+    /// The version, where the path does not name the version.
     version: Option<u64>,
     after: Option<u64>,
     order: Option<Order>,
@@ -106,7 +106,7 @@ pub(in crate::native::datasets) enum Order {
 #[cfg_attr(test, derive(Deserialize), serde(deny_unknown_fields))]
 #[cfg_attr(not(test), expect(dead_code, reason = "describes what is written by hand"))]
 pub(super) struct RowPage {
-    /// The version that they are of.
+    /// The version of the rows.
     version: u64,
     rows: Vec<Row>,
     /// The path and query of the next page; absent on the last one. A page may have few rows, or
@@ -120,11 +120,11 @@ pub(super) struct RowPage {
 #[cfg_attr(test, derive(Deserialize), serde(deny_unknown_fields))]
 #[cfg_attr(not(test), expect(dead_code, reason = "describes what is written by hand"))]
 pub(super) struct Row {
-    /// The number of its batch.
+    /// The number of the row's batch.
     batch: u64,
-    /// When it was accepted.
+    /// When the row was accepted.
     received_at: Timestamp,
-    /// The delivery as JSON, to the byte as it is stored.
+    /// The delivery as JSON, byte for byte as stored.
     cell: serde_json::Value,
 }
 
@@ -153,7 +153,7 @@ pub(super) async fn search(
 }
 
 impl Select {
-    /// What the page behind a row goes by.
+    /// The conditions of the page behind a row.
     fn behind(self, version: Option<VersionId>, last: BatchId) -> Self {
         Self {
             version: version.map(|version| version.0),

@@ -10,7 +10,7 @@ use crate::problem::Problem;
 
 /// Remove an earlier version
 ///
-/// Its rows go with it. The version that is seen stays: it can only be replaced.
+/// The version's rows are removed, too. The visible version cannot be removed, only replaced.
 #[utoipa::path(
     delete,
     path = paths::VERSION,

@@ -12,7 +12,7 @@ use crate::native::datasets::shape::Version;
 use crate::native::paths;
 use crate::problem::Problem;
 
-/// A dataset's versions: the one that is seen, then the earlier ones, the last replaced first.
+/// A dataset's versions: the visible version, then the earlier versions, the last replaced first.
 #[derive(Serialize, ToSchema)]
 struct VersionList {
     versions: Vec<Version>,
@@ -20,7 +20,7 @@ struct VersionList {
 
 /// List versions
 ///
-/// The version that is seen, then the earlier ones that are kept, the last replaced first.
+/// The visible version, then the kept earlier versions, the last replaced first.
 #[utoipa::path(
     get,
     path = paths::VERSIONS,

@@ -1,4 +1,4 @@
-//! `/v1/datasets/{id}/versions`: what the dataset held before it was replaced.
+//! `/v1/datasets/{id}/versions`: a dataset's rows before replacements.
 
 mod delete;
 mod get;

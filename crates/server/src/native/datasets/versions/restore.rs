@@ -13,9 +13,9 @@ use crate::problem::Problem;
 
 /// Restore a version
 ///
-/// Readers see it again, and deliveries of a source in mode `combine` add to it. What they saw becomes
-/// an earlier version. It happens at once, however many rows there are; nothing changes if the
-/// version is seen already.
+/// Makes the version visible again; deliveries of a source in mode `combine` then add to the version. The
+/// replaced rows become an earlier version. The change takes effect at once, whatever the number of rows.
+/// Nothing changes if the version is visible already.
 #[utoipa::path(
     post,
     path = paths::VERSION_RESTORE,

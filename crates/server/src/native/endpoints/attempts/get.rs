@@ -17,7 +17,7 @@ use crate::native::endpoints::options::EncodingBody;
 use crate::native::paths;
 use crate::problem::Problem;
 
-/// One attempt with what was sent and answered.
+/// One attempt with the request and the answer.
 #[derive(Serialize, ToSchema)]
 struct AttemptDetail<'a> {
     #[serde(flatten)]
@@ -25,21 +25,21 @@ struct AttemptDetail<'a> {
     /// The request's headers, credentials masked.
     #[schema(value_type = Vec<HttpHeader>)]
     request_headers: &'a [Header],
-    /// The request's body before its content encoding, its first 100,000 characters; absent, as the
-    /// two below, when some of what it was made of is gone.
+    /// The request's body before content encoding, the first 100,000 characters. The body and the two
+    /// members below are absent when a part of the bundle is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<&'a str>,
-    /// The content encoding that the body was sent with.
+    /// The content encoding of the sent body.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = EncodingBody)]
     request_encoding: Option<ContentEncoding>,
-    /// The size of the body as it was sent, in bytes.
+    /// The size of the sent body, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_bytes: Option<usize>,
     /// The answer's headers.
     #[schema(value_type = Vec<HttpHeader>)]
     response_headers: &'a [Header],
-    /// The answer's body, its first 100,000 characters.
+    /// The answer's body, the first 100,000 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     response: Option<&'a str>,
 }
@@ -53,7 +53,7 @@ struct HttpHeader {
 
 /// Get an attempt
 ///
-/// One attempt with the request that was sent and the answer to it.
+/// One attempt with the sent request and the answer.
 #[utoipa::path(
     get,
     path = paths::ATTEMPT,

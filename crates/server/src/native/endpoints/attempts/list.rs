@@ -26,35 +26,35 @@ const PAGE: PageSize = PageSize { default: 100, max: 200 };
 /// a page ends. Requests of an endpoint follow each other, or are bounded to a few at once.
 const SAME_MOMENT_MAX: usize = 1_000;
 
-/// Which attempts to list; all conditions must hold.
+/// Conditions on the listed attempts; all conditions must hold.
 #[derive(Deserialize, Serialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
-    /// Started at or after this moment.
+    /// Attempts started at or after this moment only.
     #[param(nullable = false)]
     #[serde(default, deserialize_with = "input::moment")]
     from: Option<Timestamp>,
-    /// Started at or before this moment.
+    /// Attempts started at or before this moment only.
     #[param(nullable = false)]
     #[serde(default, deserialize_with = "input::moment")]
     until: Option<Timestamp>,
     /// A success, or not.
     #[param(nullable = false)]
     success: Option<bool>,
-    /// Answered with this HTTP status.
+    /// Attempts answered with this HTTP status only.
     #[param(nullable = false, minimum = 100, maximum = 999)]
     status: Option<u16>,
-    /// Carried an event of this type.
+    /// Attempts with an event of this type only.
     #[param(nullable = false)]
     event_type: Option<String>,
-    /// Carried an event with this order id.
+    /// Attempts with an event of this order id only.
     #[param(nullable = false)]
     order_id: Option<String>,
-    /// Took at least this many milliseconds.
+    /// Attempts of at least this many milliseconds only.
     #[param(nullable = false, minimum = 0, maximum = 4294967295_i64)]
     duration_ms_min: Option<u32>,
-    /// Older than the attempt with this request id.
+    /// Attempts older than the attempt with this request id only.
     #[param(nullable = false, pattern = "^[0-9A-F]{26}80011$")]
     before: Option<String>,
     /// The most attempts of the page; 100 unless said.
@@ -124,8 +124,8 @@ fn conditions(catalogue: &Catalogue, params: &Params) -> Result<AttemptQuery, Pr
     })
 }
 
-/// The query of what is behind the attempt that `before` names. An id carries the millisecond of its
-/// attempt, so only the attempts of that millisecond are looked through.
+/// The query of the attempts behind the attempt named by `before`. An id carries the millisecond of the
+/// attempt, so only the attempts of a single millisecond are searched.
 async fn behind(
     app: &App,
     workspace: WorkspaceId,

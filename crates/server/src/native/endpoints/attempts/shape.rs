@@ -11,9 +11,9 @@ use utoipa::ToSchema;
 /// One try to deliver a bundle.
 #[derive(Serialize, ToSchema)]
 pub(in crate::native::endpoints) struct Attempt<'a> {
-    /// The id that the receiver saw in `x-ultracart-request-id`.
+    /// The attempt's id, sent to the receiver as `x-ultracart-request-id`.
     request_id: &'a str,
-    /// The endpoint's revision that the bundle was made with.
+    /// The endpoint's revision at the making of the bundle.
     revision: u32,
     /// When the request was started.
     started_at: Timestamp,
@@ -26,7 +26,7 @@ pub(in crate::native::endpoints) struct Attempt<'a> {
     /// The answer's status; absent when there was no answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
-    /// Why there was no answer, or why it is no success.
+    /// The reason for a missing answer, or for a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
     /// The target.
@@ -34,11 +34,11 @@ pub(in crate::native::endpoints) struct Attempt<'a> {
     /// The journal numbers of the events.
     #[schema(value_type = Vec<u64>)]
     events: &'a [Seq],
-    /// Their types, each once.
+    /// The types of the bundle's events, each once.
     event_types: Vec<&'a str>,
-    /// Their order ids, each once.
+    /// The order ids of the bundle's events, each once.
     order_ids: &'a [String],
-    /// The failures in a row, this one counted; 0 for a success.
+    /// The failures in a row, this attempt counted; 0 for a success.
     failures: u32,
     /// When the next try was due.
     #[serde(skip_serializing_if = "Option::is_none")]

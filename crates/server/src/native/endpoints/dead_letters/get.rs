@@ -16,23 +16,23 @@ use crate::native::paths;
 use crate::native::target::DeadLetterSeq;
 use crate::problem::Problem;
 
-/// A dead letter with its event and the attempt that was its last.
+/// A dead letter with its event and the last attempt.
 #[derive(Serialize, ToSchema)]
 struct DeadLetterDetail<'a> {
     #[serde(flatten)]
     letter: DeadLetter<'a>,
-    /// The event; absent when the journal does not have it any more.
+    /// The event; absent when gone from the journal.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<JournalEvent>)]
     event: Option<Box<RawValue>>,
-    /// The attempt; absent when the log does not have it any more.
+    /// The attempt; absent when gone from the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_attempt: Option<Attempt<'a>>,
 }
 
 /// Get a dead letter
 ///
-/// The event with the attempt that was its last.
+/// The event with the last attempt.
 #[utoipa::path(
     get,
     path = paths::DEAD_LETTER,

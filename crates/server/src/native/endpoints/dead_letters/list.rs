@@ -16,12 +16,12 @@ use crate::problem::Problem;
 /// How many dead letters of a page.
 const PAGE: PageSize = PageSize { default: 100, max: 100 };
 
-/// Which dead letters to list.
+/// The choice of dead letters to list.
 #[derive(Deserialize, Serialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
-    /// With a higher journal number than this.
+    /// Dead letters with a higher journal number only.
     #[param(nullable = false, minimum = 0, maximum = 9223372036854775807_i64)]
     after: Option<u64>,
     /// The most dead letters of the page; 100 unless said.

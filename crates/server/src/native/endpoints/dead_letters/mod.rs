@@ -1,4 +1,4 @@
-//! `/v1/endpoints/{id}/dead-letters`: events that a receiver refused for good.
+//! `/v1/endpoints/{id}/dead-letters`: events refused by a receiver for good.
 
 mod drop;
 mod drop_all;

@@ -13,7 +13,7 @@ use crate::problem::Problem;
 
 /// Redeliver a dead letter
 ///
-/// It is queued again behind everything else.
+/// The event is queued again, behind all other events of the queue.
 #[utoipa::path(
     post,
     path = paths::DEAD_LETTER_REDELIVER,

@@ -1,4 +1,4 @@
-//! `/v1/endpoints/{id}/dead-letters`: events that a receiver refused for good.
+//! `/v1/endpoints/{id}/dead-letters`: events refused by a receiver for good.
 
 use hookyard_core::model::Catalogue;
 use hookyard_store::DeadLetter as CoreDeadLetter;
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// An event that was given up on.
+/// An event without further attempts.
 #[derive(Serialize, ToSchema)]
 pub(super) struct DeadLetter<'a> {
     /// The event's number in the journal.
@@ -16,13 +16,13 @@ pub(super) struct DeadLetter<'a> {
     /// The publisher's id; absent when the journal does not have the event any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<&'a str>,
-    /// When it was parked.
+    /// When the event was parked.
     parked_at: Timestamp,
-    /// The request id of the attempt that was the last.
+    /// The request id of the last attempt.
     request_id: &'a str,
 }
 
-/// How many dead letters it was about.
+/// The number of dead letters redelivered or removed.
 #[derive(Serialize, ToSchema)]
 pub(super) struct DeadLetterCount {
     pub(super) count: u64,

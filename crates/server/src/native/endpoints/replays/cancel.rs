@@ -11,7 +11,7 @@ use crate::problem::Problem;
 
 /// Cancel a replay
 ///
-/// Nothing more of it is queued; what is queued is delivered.
+/// No further events are queued; events already in the queue are delivered.
 #[utoipa::path(
     post,
     path = paths::REPLAY_CANCEL,

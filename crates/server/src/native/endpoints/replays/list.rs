@@ -10,7 +10,7 @@ use crate::problem::Problem;
 
 /// List an endpoint's replays
 ///
-/// Those that are not done, and the last ones that are, newest first.
+/// Unfinished replays, and the last finished replays, newest first.
 #[utoipa::path(
     get,
     path = paths::REPLAYS,

@@ -11,7 +11,7 @@ use crate::problem::Problem;
 
 /// Pause a replay
 ///
-/// Nothing more of it is queued until it is resumed; what is queued is delivered.
+/// No further events are queued until the replay is resumed; events already in the queue are delivered.
 #[utoipa::path(
     post,
     path = paths::REPLAY_PAUSE,

@@ -1,4 +1,4 @@
-//! `POST /v1/endpoints/{id}/recover`: recover what an endpoint missed.
+//! `POST /v1/endpoints/{id}/recover`: recover an endpoint's missed events.
 
 use axum::response::Response;
 use hookyard_core::id::EndpointId;
@@ -8,10 +8,10 @@ use crate::native::call::{Call, Webhooks, Write};
 use crate::native::paths;
 use crate::problem::Problem;
 
-/// Recover what an endpoint missed
+/// Recover missed events
 ///
-/// Starts a replay for each time that it was disabled since the last call, of what was published
-/// meanwhile; none when nothing was missed.
+/// Starts a replay for each time the endpoint was disabled since the last call, over the events published
+/// meanwhile. No replay starts if no event was missed.
 #[utoipa::path(
     post,
     path = paths::RECOVER,

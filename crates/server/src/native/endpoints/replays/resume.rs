@@ -11,7 +11,7 @@ use crate::problem::Problem;
 
 /// Resume a replay
 ///
-/// It goes on where it was paused.
+/// The replay goes on from the pause.
 #[utoipa::path(
     post,
     path = paths::REPLAY_RESUME,

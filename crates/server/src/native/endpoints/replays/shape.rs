@@ -16,12 +16,12 @@ use crate::problem::Problem;
 /// A range of the journal that is sent to one endpoint again.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Replay<'a> {
-    /// Its number.
+    /// The replay's number.
     id: i32,
-    /// When it was started.
+    /// When the replay was started.
     created_at: Timestamp,
     state: State,
-    /// Whether it makes good what was missed while the endpoint was disabled.
+    /// Whether the replay recovers events missed while the endpoint was disabled.
     recovers: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<Timestamp>,
@@ -33,7 +33,7 @@ pub(super) struct Replay<'a> {
     progress: Progress,
 }
 
-/// What a replay does now.
+/// The state of a replay.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ReplayState)]
 #[serde(rename_all = "snake_case")]
@@ -48,13 +48,13 @@ pub(super) enum State {
 #[derive(Serialize, ToSchema)]
 #[schema(as = ReplayProgress)]
 pub(super) struct Progress {
-    /// Events of its types and times that were in the journal when it was started.
+    /// Events of the replay's types and times in the journal at the start of the replay.
     total: u64,
-    /// How many of them were looked at.
+    /// The number of examined events.
     examined: u64,
-    /// How many of those a rule let through, and were queued.
+    /// The number of examined events that matched the rule and were queued.
     queued: u64,
-    /// How many of those have left the queue again.
+    /// The number of queued events that have left the queue again.
     delivered: u64,
 }
 

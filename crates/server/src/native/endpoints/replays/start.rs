@@ -16,35 +16,36 @@ use crate::native::sent::JsonBody;
 use crate::native::{input, paths};
 use crate::problem::Problem;
 
-/// What to send again: events that meet all conditions, in the order of the journal.
+/// The events to send again: all conditions must hold, and events keep the order of the journal.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReplayRequest {
-    /// Accepted at or after this moment.
+    /// Events accepted at or after this moment only.
     #[serde(default, deserialize_with = "input::moment")]
     from: Option<Timestamp>,
-    /// Accepted before this moment.
+    /// Events accepted before this moment only.
     #[serde(default, deserialize_with = "input::moment")]
     until: Option<Timestamp>,
-    /// Of these event types, which the endpoint must subscribe to; of all of those when absent.
+    /// Events of these types only. The endpoint must subscribe to each type; absent stands for all
+    /// subscribed types.
     #[schema(max_items = 5000)]
     event_types: Option<Vec<String>>,
-    /// Matching this rule; when absent, the rule of their subscription.
+    /// Events that match this rule only; when absent, the rule of the subscription counts.
     rule: Option<String>,
-    /// Whether only to say what would be sent.
+    /// Whether only to preview the replay.
     dry_run: Option<bool>,
 }
 
-/// What a replay would send.
+/// The preview of a replay.
 #[derive(Serialize, ToSchema)]
 struct ReplayPreview {
-    /// Events of its types and times.
+    /// Events of the replay's types and times.
     total: u64,
-    /// How many of them were looked at.
+    /// The number of examined events.
     examined: u64,
-    /// How many of those would be sent.
+    /// The number of examined events that would be sent.
     matched: u64,
-    /// The publishers' ids of the first of those.
+    /// The publishers' ids of the first events that would be sent.
     sample: Vec<String>,
 }
 

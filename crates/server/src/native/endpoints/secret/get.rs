@@ -20,7 +20,8 @@ pub(super) async fn get_secret(
     call: Call<Write<Webhooks>, EndpointId>,
 ) -> Result<Response, Problem> {
     let Call { app, caller: workspace, target: id, .. } = call;
-    // Whoever knows it can pass for the sender, so reading it is not for readers.
+    // A holder of the secret can pass for the sender, so credentials with reading scopes alone do not get
+    // the secret.
     let signing = app.engine.signing(workspace, id).await?;
     app.engine.note_seen(workspace, Seen::EndpointSecret(id)).await?;
     Ok(answer(&signing))

@@ -1,4 +1,4 @@
-//! `/v1/endpoints/{id}/secret`: what deliveries are signed with.
+//! `/v1/endpoints/{id}/secret`: the signing secrets of deliveries.
 
 mod get;
 mod rotate;

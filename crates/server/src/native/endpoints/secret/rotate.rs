@@ -14,13 +14,13 @@ use crate::native::sent::JsonBody;
 use crate::native::{input, paths};
 use crate::problem::{Code, Problem};
 
-/// What to sign with from now on.
+/// The next signing secret.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SecretRotation {
-    /// What kind of secret to make; `symmetric` unless said. Not together with `secret`.
+    /// The kind of a secret made by the server; `symmetric` by default. Not together with `secret`.
     kind: Option<SecretKind>,
-    /// The secret, instead of one that is made.
+    /// The secret, instead of a secret made by the server.
     #[schema(value_type = Option<String>, write_only)]
     secret: Option<Secret>,
     /// How many seconds the present secret goes on signing; a day unless said.

@@ -1,4 +1,4 @@
-//! `/v1/endpoints/{id}/secret`: what deliveries are signed with.
+//! `/v1/endpoints/{id}/secret`: the signing secrets of deliveries.
 
 use axum::Json;
 use axum::http::header;
@@ -10,24 +10,24 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-/// What deliveries are signed with (Standard Webhooks).
+/// The signing secrets of deliveries (Standard Webhooks).
 #[derive(Serialize, ToSchema)]
 pub(super) struct SigningSecrets<'a> {
-    /// What the names of the three headers start with.
+    /// The prefix of the three header names.
     prefix: &'a str,
-    /// The newest first. All of them sign until they expire.
+    /// The signing secrets, newest first. All secrets sign until they expire.
     keys: Vec<SigningSecret<'a>>,
 }
 
-/// One secret that deliveries are signed with.
+/// One signing secret of deliveries.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SigningSecret<'a> {
     /// `whsec_` for HMAC-SHA256 or `whsk_` for ed25519, then the key in base64.
     secret: &'a str,
-    /// What verifies the signatures of an ed25519 key.
+    /// The public key that verifies signatures of an ed25519 key.
     #[serde(skip_serializing_if = "Option::is_none")]
     public_key: Option<String>,
-    /// From then on nothing is signed with it any more; absent for the present one.
+    /// The end of signing with the secret; absent for the present secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
 }

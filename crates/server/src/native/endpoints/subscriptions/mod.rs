@@ -1,4 +1,4 @@
-//! `/v1/endpoints/{id}/subscriptions`: what an endpoint wants, one event type at a time.
+//! `/v1/endpoints/{id}/subscriptions`: an endpoint's subscriptions, one event type at a time.
 
 mod delete;
 mod list;

@@ -17,8 +17,8 @@ use crate::problem::Problem;
 
 /// Subscribe to an event type
 ///
-/// Makes the subscription, or replaces the one that is there as a whole. With `if-match` only the
-/// named revision of the endpoint is changed.
+/// Makes the subscription, or replaces an existing subscription as a whole. With `if-match` only the named
+/// revision of the endpoint is changed.
 #[utoipa::path(
     put,
     path = paths::SUBSCRIPTION,
