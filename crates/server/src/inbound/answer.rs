@@ -1,4 +1,4 @@
-//! What a delivery is answered.
+//! Answers to deliveries.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -11,17 +11,17 @@ use serde::Serialize;
 use super::proof;
 use crate::mammoth::error::ApiError;
 
-/// Any JSON object pleases every client, and these names none of them takes for a job.
+/// Every client accepts any JSON object, and no client takes an object with these names for a job.
 #[derive(Debug, Serialize)]
 struct Accepted {
     status: &'static str,
     rows: u32,
 }
 
-/// The media type of an owner's answer that names none.
+/// The media type of an owner's answer without a media type.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// The answer to a delivery that became `rows` rows: the source's own, or the usual.
+/// The answer to a delivery that became `rows` rows: the source's own answer, or the usual answer.
 pub(super) fn accepted(source: &Source, head: &Parts, rows: u32) -> Response {
     let created = head.method == Method::POST && !takes_200_only(&head.headers);
     let usual = if created { StatusCode::CREATED } else { StatusCode::OK };
@@ -51,7 +51,7 @@ fn takes_200_only(headers: &HeaderMap) -> bool {
         && headers.contains_key("x-api-secret")
 }
 
-/// The answer to a delivery that is refused.
+/// The answer to a refused delivery.
 pub(super) fn refused(refusal: Refusal) -> ApiError {
     match refusal {
         Refusal::Malformed(reason) | Refusal::EventType(reason) => {

@@ -1,4 +1,4 @@
-//! What browsers are told (docs/spec/mammoth.md#origins).
+//! Answers to browsers (docs/spec/mammoth.md#origins).
 
 use axum::response::{IntoResponse, Response};
 use hookyard_core::model::Source;
@@ -13,13 +13,13 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::METHODS;
 
-/// What a page may send.
+/// The methods open to pages.
 const PAGE_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, OPTIONS");
 
 /// Seconds that a browser may rely on a preflight: a changed list of origins holds after this.
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("600");
 
-/// The verdict on a request's origin, with what to tell the browser.
+/// The verdict on a request's origin, with the answer to the browser.
 pub(super) struct Cors {
     verdict: Option<Verdict>,
     origin: Option<HeaderValue>,

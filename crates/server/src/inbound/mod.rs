@@ -33,11 +33,11 @@ mod tests;
 use cors::Cors;
 use proof::{Proof, Refused};
 
-/// What the paths of sources take; the `Allow` header of all others.
+/// The methods of sources' paths; the `Allow` header for all other methods.
 const METHODS: &str = "GET, POST, OPTIONS, HEAD";
 
-/// Clients put the documented path, its plural, or a whole path after another, so all of these are
-/// one: the last segment is the key.
+/// Clients put the documented path, its plural, or a whole path after another. All such paths are equal:
+/// the last segment is the key.
 const PREFIXES: [&str; 3] = ["", "/api/v2", "/api/v1"];
 const WORDS: [&str; 2] = ["webhook", "webhooks"];
 
@@ -51,7 +51,7 @@ pub(crate) fn router() -> Router<App> {
             router = router.route(&format!("{prefix}/{word}{DELIVERY}"), any(deliver));
         }
     }
-    // Whatever else is below these is refused in this API's form too.
+    // Any other path below these prefixes is refused in this API's form, too.
     ["/webhook", "/webhooks", "/api/v1"].into_iter().fold(router, |router, prefix| {
         router
             .nest(prefix, Router::new().fallback(not_found))
@@ -64,7 +64,7 @@ pub(crate) fn is_delivery(route: &str) -> bool {
     route.ends_with(DELIVERY)
 }
 
-/// Whether a path is below those of sources.
+/// Whether a path is below the prefixes of sources.
 pub(crate) fn is_below(path: &str) -> bool {
     ["/webhook", "/webhooks", "/api/v1"].into_iter().any(|prefix| {
         let rest = path.strip_prefix(prefix);
@@ -96,7 +96,7 @@ async fn deliver(State(app): State<App>, request: Request<Body>) -> Result<Respo
     } else {
         call.accept(body).await
     };
-    // Also on refusals, so that a page can read why.
+    // Refusals get the headers, too, so that a page can read the reason.
     let mut response = answer.into_response();
     cors.apply(response.headers_mut());
     sandbox::disarm(&parts.headers, response.headers_mut());
@@ -107,7 +107,7 @@ fn shown(value: &HeaderValue) -> Cow<'_, str> {
     String::from_utf8_lossy(value.as_bytes())
 }
 
-/// The last segment that is not empty.
+/// The last non-empty segment.
 fn key(path: &str) -> Option<&str> {
     path.rsplit('/').find(|segment| !segment.is_empty())
 }
@@ -121,8 +121,8 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Notes in the source's log that the request is refused, and how it is answered. `body` is what
-    /// was read of it.
+    /// Notes the refused request in the source's log, with the answer. `body` is the part of the body that
+    /// was read.
     fn refuse(
         &self,
         cause: Cause,
@@ -155,7 +155,7 @@ impl Call<'_> {
                 None,
             ));
         }
-        // Only what is accepted counts against the limit; but what comes too fast is not read.
+        // Only accepted deliveries count against the limit. Deliveries above the limit are not read.
         if let Some(wait) = app.engine.delivery_wait(source) {
             return Err(self.refused(Refusal::TooFast(wait), None));
         }
@@ -181,7 +181,7 @@ impl Call<'_> {
         if parts.method == Method::HEAD {
             return Ok(StatusCode::OK.into_response());
         }
-        // What was decoded is beside the body. The gate answers where there is no room for it.
+        // The decoded body is held beside the body. The gate answers where there is no room for both.
         let is_body =
             cell.as_ref().is_some_and(|cell| body.as_ptr_range().contains(&cell.as_ptr()));
         let decoded = cell.as_ref().filter(|_| !is_body).map_or(0, Bytes::len);
@@ -196,7 +196,7 @@ impl Call<'_> {
         }
     }
 
-    /// What is proved by the headers that the request comes with, and its body.
+    /// The proof by the request's headers, and the request's body.
     async fn usual(&self, query: &str, body: Body) -> Result<(Standing, Bytes), ApiError> {
         let Self { app, source, parts, .. } = *self;
         let head = Head { method: &parts.method, headers: &parts.headers, query };
@@ -211,7 +211,7 @@ impl Call<'_> {
         Ok((standing, read.map_err(|error| self.unread(error))?))
     }
 
-    /// What the source's verification says of the request.
+    /// The verdict of the source's verification on the request.
     async fn judged(&self, verification: &Verification, body: Body) -> Result<Proof<'_>, ApiError> {
         let judged = proof::judge(self.app, self.source, verification, self.parts, body).await;
         judged.map_err(|refused| match refused {
@@ -224,20 +224,20 @@ impl Call<'_> {
         })
     }
 
-    /// Notes that a body was not read to its end.
+    /// Notes that a body was not read to the end.
     fn unread(&self, error: ApiError) -> ApiError {
         match error.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
                 self.refuse(Cause::TooLarge, &Refusal::TooLarge.to_string(), error, None)
             }
-            // That is nothing the sender did.
+            // The sender is not at fault.
             StatusCode::SERVICE_UNAVAILABLE => error,
             _ => self.refuse(Cause::Malformed, "the body did not arrive whole", error, None),
         }
     }
 }
 
-/// What the caller has proved, by the source's secret or by a credential that may write data in the
+/// The caller's proof, by the source's secret or by a credential with the right to write data in the
 /// source's workspace: unmodified clients can send nothing else.
 async fn standing(app: &App, source: &Source, head: Head<'_>) -> Result<Standing, ApiError> {
     let standing = receive::standing(source, head, app.engine.clock().now());
@@ -249,7 +249,7 @@ async fn standing(app: &App, source: &Source, head: Head<'_>) -> Result<Standing
     let credential = match app.engine.access().recognise(presented).await {
         Ok(credential) => Some(credential),
         Err(access::Refusal::Failed(error)) => return Err(error.into()),
-        // A source that takes anyone takes this caller, too.
+        // An open source accepts this caller, too.
         Err(refusal @ (access::Refusal::Disabled | access::Refusal::Address(_)))
             if standing == Standing::Unproven =>
         {

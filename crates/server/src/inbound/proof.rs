@@ -1,5 +1,5 @@
-//! Requests on sources whose deliveries are proved by a provider's scheme: handshakes are answered,
-//! deliveries are let through with what was read of them.
+//! Requests to sources with a provider's verification: handshakes are answered, and proved deliveries pass
+//! with the body already read.
 
 use std::borrow::Cow;
 
@@ -19,22 +19,22 @@ use crate::App;
 use crate::mammoth::error::ApiError;
 use crate::mammoth::read_body;
 
-/// What came of a request.
+/// The outcome of a request.
 pub(super) enum Proof<'p> {
-    /// It was a handshake, and this is the answer to it.
+    /// The request was a handshake, and has this answer.
     Answered(Response),
-    /// It is a delivery that is proved: its body, and its query without secrets.
+    /// A proved delivery: the body, and the query without secrets.
     Delivery(Bytes, Cow<'p, str>),
 }
 
 /// Why a request is not taken.
 pub(super) enum Refused {
-    /// It is not proved. The reason is for the source's owner, never for the sender; so is the body, as
-    /// far as it was read.
+    /// The request is not proved. The reason and the part of the body already read are for the source's
+    /// owner, never for the sender.
     Unproven(Refusal, Option<Bytes>),
-    /// Its body was not read to its end.
+    /// The body was not read to the end.
     Unread(ApiError),
-    /// Something that has nothing to do with it.
+    /// A failure unrelated to the request.
     Failed(ApiError),
 }
 
@@ -44,8 +44,8 @@ impl From<Refusal> for Refused {
     }
 }
 
-/// Judges a request of any method but OPTIONS. A body is read only as far as it can matter: all of a
-/// delivery that carries a signature, a handshake's worth, or nothing.
+/// Judges a request of any method but OPTIONS. A body is read only as far as necessary: all of a delivery
+/// with a signature, at most a handshake's size, or nothing.
 pub(super) async fn judge<'p>(
     app: &App,
     source: &Source,
@@ -81,7 +81,7 @@ pub(super) async fn judge<'p>(
     }
 }
 
-/// The answer to an OPTIONS by which a provider asks for consent; `None` when it is no such one.
+/// The answer to an OPTIONS by which a provider asks for consent; `None` for any other OPTIONS.
 pub(super) fn consent(app: &App, source: &Source, parts: &Parts) -> Option<Response> {
     let verifier = source.spec.options.verification.as_ref()?.verifier()?;
     let url = public_url(app, parts);
@@ -91,8 +91,8 @@ pub(super) fn consent(app: &App, source: &Source, parts: &Parts) -> Option<Respo
     }
 }
 
-/// The consent to a sender of CloudEvents that asks for it (CloudEvents HTTP webhook, section 4), which
-/// sources give whatever their proof: the URL is known to those alone who may send.
+/// The consent to a sender of CloudEvents on request (CloudEvents HTTP webhook, section 4). Sources give
+/// consent whatever their proof, because only permitted senders know the URL.
 pub(super) fn usual_consent(headers: &HeaderMap) -> Option<Response> {
     let sender = headers.get("webhook-request-origin")?.clone();
     let mut given = HeaderMap::new();
@@ -102,13 +102,13 @@ pub(super) fn usual_consent(headers: &HeaderMap) -> Option<Response> {
     Some((StatusCode::OK, given).into_response())
 }
 
-/// What an accepted delivery must be answered by its provider's rule.
+/// The answer to an accepted delivery by the provider's rule.
 pub(super) fn accepted(source: &Source) -> Option<Response> {
     source.spec.options.verification.as_ref()?.preset()?.accepted().map(respond)
 }
 
 fn verifier(verification: &Verification) -> Result<Verifier<'_>, Refusal> {
-    // A provider that this version does not know proves nothing.
+    // A provider unknown to this version proves nothing.
     verification.verifier().ok_or_else(|| Refusal {
         cause: Cause::NoSecret,
         detail: "the provider is not known to this version".to_owned(),
@@ -124,7 +124,7 @@ fn unsigned() -> Refusal {
     }
 }
 
-/// The URL as the sender called it: the server's public one with the path and query as they came.
+/// The URL as called by the sender: the server's public URL with the received path and query.
 fn public_url(app: &App, parts: &Parts) -> Option<String> {
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     Some(format!("{}{target}", app.settings.public_url.as_ref()?))
@@ -160,7 +160,7 @@ fn respond(answer: Answer) -> Response {
     (status, all, body).into_response()
 }
 
-/// The query without the parameters that carry a secret, which are no data.
+/// The query without the parameters that carry a secret, because secrets are no data.
 fn without_secrets<'p>(verifier: &Verifier<'_>, parts: &'p Parts) -> Cow<'p, str> {
     let query = parts.uri.query().unwrap_or_default();
     let names: Vec<_> = verifier.secret_parameters().collect();

@@ -1,4 +1,4 @@
-//! Bodies that tell the connection how far they are.
+//! Bodies that report their progress to the connection.
 
 use std::io;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use super::connection::Connection;
 use super::pace::Pace;
 
-/// A request's body, for as long as it arrives at a tolerable pace.
+/// A request's body, which must arrive at a tolerable pace.
 pub(super) struct Arriving {
     body: Incoming,
     pace: Pace,
@@ -70,7 +70,7 @@ impl Drop for Arriving {
     }
 }
 
-/// An answer's body. When it is dropped, the connection waits for its next request.
+/// An answer's body. When the body is dropped, the connection waits for the next request.
 pub(super) struct Answering {
     body: Body,
     connection: Arc<Connection>,

@@ -11,12 +11,12 @@ const HEAD: u8 = 1;
 /// A request is being answered.
 const BUSY: u8 = 2;
 
-/// Gives each wait for a caller its place in the order of all of them.
+/// Numbers each wait for a caller in the order of all waits.
 static WAITS: AtomicU64 = AtomicU64::new(0);
 
-/// Where a connection is between its requests. The wire, the body that arrives and the answer each know
-/// a part of it. They are polled by one task at a time, and whoever looks at others' connections takes
-/// what is found for a hint; so nothing here needs an order.
+/// A connection's state between requests. The wire, the arriving body and the answer each know a part of
+/// the state. One task at a time polls the connection, and readers of other connections take the state for
+/// a hint; so no memory order is needed.
 #[derive(Debug)]
 pub(crate) struct Connection {
     phase: AtomicU8,
@@ -48,7 +48,7 @@ fn next_wait() -> u64 {
 }
 
 impl Connection {
-    /// Bytes have come; whether they are the first of a head.
+    /// Notes arrived bytes; true for the first bytes of a head.
     pub(super) fn received(&self) -> bool {
         let first =
             self.phase.compare_exchange(IDLE, HEAD, Ordering::Relaxed, Ordering::Relaxed).is_ok();
@@ -86,7 +86,7 @@ impl Connection {
         waits.then(|| self.since.load(Ordering::Relaxed))
     }
 
-    /// Asks the connection to end if it still waits for its caller.
+    /// Asks the connection to end if the connection still waits for its caller.
     pub(super) fn ask_to_leave(&self) {
         #[cfg(test)]
         self.asked.store(true, Ordering::Relaxed);
@@ -113,12 +113,12 @@ impl Connection {
         self.stalled.load(Ordering::Relaxed)
     }
 
-    /// A body was left before its end, which the caller may be still sending.
+    /// A body was left before the end, and the caller may still be sending.
     pub(super) fn leave_unread(&self) {
         self.unread.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a body was left before its end.
+    /// Whether a body was left before the end.
     pub(super) fn has_unread(&self) -> bool {
         self.unread.load(Ordering::Relaxed)
     }

@@ -1,19 +1,19 @@
-//! Requests whose limits two readers may see differently, so that behind a proxy one of them can be
-//! smuggled within another (RFC 9112, section 11.2).
+//! Protection against request smuggling (RFC 9112, section 11.2): behind a proxy, two readers may see
+//! different ends of a request, and so take a part of a request for another request.
 //!
-//! The HTTP library takes a bare line feed for the end of a line, and of two statements of a body's
-//! length one. Both are allowed, and a proxy may do otherwise. So what arrives is followed here, from
-//! head to head: a byte that ends what must not be is replaced by one that no head can have, and the
-//! library answers 400 and closes the connection. Bodies are passed over by their lengths, which is all
-//! that is read of them.
+//! The HTTP library accepts a bare line feed as the end of a line, and uses one of two statements of a
+//! body's length. The standard allows both, and a proxy may decide otherwise. [`Heads`] therefore follows
+//! the arriving bytes from head to head. A byte at a forbidden end is replaced by a byte that no head can
+//! have, so the library answers 400 and closes the connection. Bodies are passed over by length, and are
+//! not read otherwise.
 
-/// The longest line of which the length of a body is read. Longer ones say something else, or are refused.
+/// The longest line read for the length of a body. Longer lines say something else, or are refused.
 const LINE_MAX: usize = 64;
 
-/// What no head may have.
+/// A byte forbidden in heads.
 const NUL: u8 = 0;
 
-/// Where the bytes that arrive are.
+/// The place of the arriving bytes in the stream of requests.
 #[derive(Debug)]
 pub(super) enum Heads {
     /// In a head.
@@ -22,7 +22,7 @@ pub(super) enum Heads {
     Body(u64),
     /// In a body of chunks.
     Chunks(Chunks),
-    /// Behind what ends the connection.
+    /// Behind a fault that ends the connection.
     Over,
 }
 
@@ -61,21 +61,21 @@ impl Heads {
     }
 }
 
-/// Passes over bytes of which so many are to come; how many.
+/// Passes over bytes of a part with `left` bytes to come; answers the number of bytes passed.
 fn skip(left: &mut u64, there: usize) -> usize {
     let skipped = usize::try_from(*left).unwrap_or(usize::MAX).min(there);
     *left -= skipped as u64;
     skipped
 }
 
-/// A head as far as it has come.
+/// A head as far as arrived.
 #[derive(Debug)]
 pub(super) struct Head {
     line: [u8; LINE_MAX],
-    /// Bytes of the present line, with its carriage return.
+    /// Bytes of the present line, with the carriage return.
     length: usize,
     previous: u8,
-    /// Whether the request line is there. Empty lines before it are passed over.
+    /// Whether the request line has begun. Empty lines before the request line are passed over.
     began: bool,
     body: Option<u64>,
     chunked: bool,
@@ -95,7 +95,7 @@ impl Default for Head {
 }
 
 impl Head {
-    /// What comes next, when that is something else.
+    /// The state behind the byte; `None` while the head goes on.
     fn take(&mut self, byte: u8) -> Option<Heads> {
         if byte != b'\n' {
             if let Some(place) = self.line.get_mut(self.length) {
@@ -119,7 +119,8 @@ impl Head {
         }
     }
 
-    /// Notes what a line says of the body; `false` when it contradicts an earlier one or is no length.
+    /// Notes a line's statement of the body's length; `false` for a contradiction to an earlier line and
+    /// for a value that is no length.
     fn note(&mut self, length: usize) -> bool {
         let line = &self.line[..length.min(LINE_MAX)];
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { return true };
@@ -136,7 +137,7 @@ impl Head {
         true
     }
 
-    /// The body behind the head. Two statements of its length are one too many.
+    /// The body behind the head. Two statements of a length are refused.
     fn end(&self) -> Heads {
         match (self.chunked, self.body) {
             (true, Some(_)) => Heads::Over,
@@ -147,7 +148,7 @@ impl Head {
     }
 }
 
-/// A body of chunks as far as it has come.
+/// A chunked body as far as arrived.
 #[derive(Debug)]
 pub(super) enum Chunks {
     Line(ChunkLine),
@@ -178,11 +179,11 @@ pub(super) struct ChunkLine {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ChunkPart {
-    /// What says how long a chunk is.
+    /// The length of a chunk.
     Size,
-    /// The end of its data.
+    /// The end of a chunk's data.
     DataEnd,
-    /// What follows the last.
+    /// The part behind the last chunk.
     Trailer,
 }
 

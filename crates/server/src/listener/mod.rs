@@ -1,4 +1,4 @@
-//! Taking connections and answering requests on them, without waiting for callers that do not move.
+//! Accepting connections and answering requests, without waiting for callers that do not move.
 
 use std::convert::Infallible;
 use std::future::{Future, ready};
@@ -37,34 +37,35 @@ pub(crate) use connection::Connection;
 use places::Places;
 use wire::Wire;
 
-/// What a head may have beyond the limits on its parts and still be answered in the form of the API
-/// that it is for: above this, the answer is a bare 431.
+/// Bytes of a head above the limits on its parts within which the answer still has the form of the path's
+/// API. A head above this bound gets a bare 431.
 const HEAD_BYTES_SPARE: usize = 16 << 10;
 
-/// The most headers of a request that are parsed; more than [`crate::turned::HEADERS_MAX`] are refused.
+/// The most parsed headers of a request; more than [`crate::turned::HEADERS_MAX`] headers are refused.
 const HEADERS_PARSED_MAX: usize = 256;
 
 /// How long to wait after the system refused a connection for want of descriptors or memory, so that
 /// the loop does not spin until some are free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How often it is looked for a connection to close while all places are taken.
+/// The pause between searches for a connection to close while all places are taken.
 const SCARCE_PAUSE: Duration = Duration::from_millis(50);
 
 /// How many connections are told at once why they are refused; more are closed without a word.
 const REFUSALS_MAX: usize = 64;
 
-/// How long it may take to tell one.
+/// The longest time for telling a caller of a refusal.
 const REFUSAL_MAX: Duration = Duration::from_secs(5);
 
-/// How much callers may take of a server, and how slow they may be.
+/// Bounds on callers' use of the server, and on slowness.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
-    /// Connections at once. Each costs some 20 KiB. When nearly all are taken, those that wait for their
-    /// callers are closed; while none does, further callers wait in the system's backlog.
+    /// Connections at once. Each connection costs some 20 KiB. When nearly all places are taken,
+    /// connections that wait for their callers are closed. While no connection waits, further callers wait
+    /// in the system's backlog.
     pub connections_max: usize,
-    /// Connections at once from one address (of IPv6, one /64); `None` is any number. Trusted proxies
-    /// are not counted.
+    /// Connections at once from one address (of IPv6, one /64); `None` for no bound. Trusted proxies are
+    /// not counted.
     pub connections_per_address_max: Option<usize>,
     /// The longest path and query of a request, in bytes.
     pub uri_bytes_max: usize,
@@ -75,9 +76,9 @@ pub struct Bounds {
     pub body_bytes_total: usize,
     /// How long a connection may be idle between requests.
     pub idle: Duration,
-    /// How long a request's head may take from its first byte to its last.
+    /// The longest time of a request's head, from first byte to last.
     pub head: Duration,
-    /// In this time [`pace::BYTES_MIN`] of a body must arrive, and as many of an answer be read.
+    /// In this time [`pace::BYTES_MIN`] of a body must arrive, or as much of an answer be read.
     pub stall: Duration,
 }
 
@@ -96,12 +97,12 @@ impl Default for Bounds {
     }
 }
 
-/// The answer to a request for a path that is turned away, in the form of the API that the path is of.
+/// The answer to a request for a path that is turned away, in the form of the path's API.
 pub(crate) type Refuse = fn(path: &str, turned: &Turned) -> Response<Body>;
 
-/// Serves `router` on `listener` until `stop` resolves, then takes no more connections, closes the
-/// idle ones and returns when the requests in flight are answered. Dropping the future gives up on
-/// waiting for them. Callers that get no place are told so by `refuse`.
+/// Serves `router` on `listener` until `stop` resolves. Then takes no more connections, closes idle
+/// connections and returns when the requests in flight are answered. Dropping the future gives up on the
+/// requests in flight. `refuse` answers callers without a place.
 pub(crate) async fn serve(
     listener: TcpListener,
     (router, refuse): (Router, Refuse),
@@ -125,7 +126,7 @@ pub(crate) async fn serve(
     graceful.shutdown().await;
 }
 
-/// What all connections share.
+/// The state common to all connections.
 struct Server {
     http: http1::Builder,
     bounds: Arc<Bounds>,
@@ -155,7 +156,7 @@ impl Server {
         }
     }
 
-    /// Room for one more connection. While there is none, those that become idle are closed.
+    /// Room for one more connection. Without room, connections that become idle are closed.
     async fn room(&self) -> Option<OwnedSemaphorePermit> {
         loop {
             let room = Arc::clone(&self.connections).acquire_owned();
@@ -199,7 +200,7 @@ impl Server {
         });
     }
 
-    /// Tells a caller that has too many connections so, in the answer to its first request.
+    /// Answers the first request of a caller with too many connections with the refusal.
     fn refuse(&self, stream: TcpStream, address: IpAddr) {
         let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() else { return };
         tracing::debug!(%address, "too many connections from one address");
@@ -233,8 +234,8 @@ impl Server {
         S: Clone + Send + 'static,
         S::Future: Send,
     {
-        // An answer is written whole, so waiting for more to send only delays it. It is no harm when
-        // the system refuses.
+        // An answer is written whole, so waiting for more to send only delays the answer. A refusal by the
+        // system does no harm.
         let _ = stream.set_nodelay(true);
         let wire = Wire::new(stream, Arc::clone(&connection), Arc::clone(&self.bounds));
         let stall = self.bounds.stall;
@@ -258,11 +259,12 @@ impl Server {
 fn protocol(bounds: &Bounds) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        // It counts the wait for the first byte, too. Once that is there, the wire has a shorter one.
+        // The timeout includes the wait for the first byte. From the first byte on, the wire has a shorter
+        // timeout.
         .header_read_timeout(bounds.idle.max(bounds.head))
         .max_headers(HEADERS_PARSED_MAX)
         .max_buf_size(bounds.uri_bytes_max + bounds.header_bytes_max + HEAD_BYTES_SPARE)
-        // UltraCart's PHP client looks up `Retry-After` in just this spelling
+        // UltraCart's PHP client looks up `Retry-After` in exactly this spelling
         // (docs/spec/ultracart.md#trap-12).
         .title_case_headers(true);
     http
@@ -272,7 +274,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, address)) => return (stream, address.ip()),
-            // The caller gave up before it was its turn.
+            // The caller gave up before its turn.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");

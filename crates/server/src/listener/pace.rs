@@ -9,16 +9,16 @@ use tokio::time::Sleep;
 /// modem, and yet a body of 1 MiB cannot be drawn out for longer than two hours.
 pub(super) const BYTES_MIN: usize = 4 << 10;
 
-/// Watches over another side that is waited for: it may be silent for a while, and slow for as long,
-/// but it must get on. Time in which nobody waits for it does not count.
+/// Watches another side that must move on: short silence and short slowness are fine. Time without a wait
+/// for the other side does not count.
 #[derive(Debug)]
 pub(super) struct Pace {
     window: Duration,
     /// The end of the present stretch; none while there is nothing to wait for.
     timer: Option<Pin<Box<Sleep>>>,
-    /// What moved in it.
+    /// Bytes moved in the present span.
     bytes: usize,
-    /// Whether it was waited for when it was looked at last.
+    /// Whether somebody waited for the other side at the last look.
     waiting: bool,
 }
 
@@ -37,7 +37,7 @@ impl Pace {
         }
     }
 
-    /// Waits for the other side; ready when it has been too slow.
+    /// Waits for the other side; ready when the other side is too slow.
     pub(super) fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             let window = self.window;
@@ -47,7 +47,7 @@ impl Pace {
             if was_waiting {
                 return Poll::Ready(());
             }
-            // It ran out while there was nothing to wait for.
+            // The time ran out during a span without a wait.
             self.bytes = 0;
             self.timer = None;
         }

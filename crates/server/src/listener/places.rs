@@ -1,8 +1,9 @@
-//! Places for connections, and who has to leave when there are few.
+//! Places for connections, and the choice of connections to close when places are few.
 //!
-//! An address has as many as its bound says, and no more than twice what is still free: so one that takes
-//! many has fewer the more are taken, and a newcomer finds a place. When nearly all are taken, the
-//! connection that has waited longest for its caller, of the address that has most, is closed.
+//! An address has as many places as its bound says, and no more than twice the free places. An address with
+//! many connections so gets fewer as places fill, and a newcomer finds a place. When nearly all places are
+//! taken, the address with the most connections loses the connection that has waited longest for its
+//! caller.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,11 +14,11 @@ use ipnet::IpNet;
 
 use super::connection::Connection;
 
-/// One in so many places is kept free for newcomers where connections that wait can be closed for it.
+/// One place in this many is kept free for newcomers, where waiting connections can be closed.
 const SPARE_PART: usize = 64;
 
-/// An address may have so many times what is free. At 2, one alone has two thirds at most, and a dozen
-/// leave a twenty-fifth.
+/// The share of an address, in multiples of the free places. At 2, a single address gets at most two thirds
+/// of all places, and a dozen addresses leave a twenty-fifth.
 const FREE_TIMES: usize = 2;
 
 /// All places of a listener.
@@ -31,7 +32,7 @@ pub(super) struct Places {
 
 #[derive(Debug, Default)]
 struct Taken {
-    /// Who has a place, by the order in which they came.
+    /// The holders of places, in order of arrival.
     guests: HashMap<u64, Guest>,
     next: u64,
     /// How many each address has. Trusted proxies are not in here.
@@ -48,7 +49,7 @@ struct Guest {
     leaves: bool,
 }
 
-/// A connection's place, which it gives back when it ends.
+/// A connection's place, given back when the connection ends.
 #[derive(Debug)]
 pub(super) struct Place {
     number: u64,
@@ -61,7 +62,7 @@ impl Places {
         Self { all, each, trusted_proxies, taken: Arc::default() }
     }
 
-    /// A place for a connection from this address; `None` when the address has all it may.
+    /// A place for a connection from the given address; `None` when the address has its share.
     pub(super) fn take(&self, address: IpAddr, connection: &Arc<Connection>) -> Option<Place> {
         let address = address.to_canonical();
         let address = (!self.is_proxy(address)).then(|| network(address));
@@ -86,7 +87,7 @@ impl Places {
         Some(Place { number, taken: Arc::clone(&self.taken) })
     }
 
-    /// When few places are free, tells a connection to leave that only waits for its caller.
+    /// When few places are free, asks a waiting connection to leave.
     pub(super) fn make_room(&self) {
         let mut taken = self.lock();
         let spare = (self.all / SPARE_PART).max(1);
@@ -97,7 +98,7 @@ impl Places {
         let Taken { guests, counts, leaving, .. } = &mut *taken;
         let rank = |guest: &Guest| {
             let since = guest.connection.waits_since().filter(|_| !guest.leaves)?;
-            // Those of proxies come last: many callers share them.
+            // Connections of proxies come last: many callers share a proxy.
             let count = guest.address.and_then(|address| counts.get(&address)).copied();
             Some((guest.connection.is_idle(), count.unwrap_or(0), std::cmp::Reverse(since)))
         };
@@ -119,7 +120,7 @@ impl Places {
 }
 
 impl Place {
-    /// The connection did not leave when it was asked to: it had a request by then.
+    /// The connection did not leave on request: a request had arrived by then.
     pub(super) fn stays(&self) {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let Taken { guests, leaving, .. } = &mut *taken;

@@ -16,12 +16,12 @@ use super::connection::Connection;
 use super::heads::Heads;
 use super::pace::Pace;
 
-/// How long what a caller goes on sending is taken in after the answer to a body that was left before
-/// its end. Were the connection closed at once, the system would tell the caller of a reset, and many
-/// would throw the answer away.
+/// After the answer to an unfinished body, further bytes of the caller are taken in for this long. A close
+/// at once would make the system report a reset to the caller, and many callers would throw the answer
+/// away.
 const LINGER_MAX: Duration = Duration::from_secs(2);
 
-/// Bytes that are thrown away at a time.
+/// Bytes thrown away at a time.
 const LINGER_BYTES: usize = 16 << 10;
 
 /// The connection. Silence between requests is hyper's to end, and silence within a body is for the
@@ -31,7 +31,7 @@ pub(super) struct Wire {
     connection: Arc<Connection>,
     bounds: Arc<Bounds>,
     heads: Heads,
-    /// The end of the time for a head of which a part has come.
+    /// The deadline for a partly arrived head.
     head: Option<Pin<Box<Sleep>>>,
     writing: Pace,
     lingering: Option<Pin<Box<Sleep>>>,

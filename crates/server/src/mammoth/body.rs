@@ -9,11 +9,11 @@ use super::call::Call;
 use super::error::ApiError;
 use crate::body::{self, Unread};
 
-/// The largest body of a management call. The largest that makes sense, a patch of a hundred
-/// operations with the longest origins, is well within it.
+/// The largest body of a management call, in bytes. The largest sensible body, a patch of a hundred
+/// operations with the longest origins, is well within the bound.
 const BYTES_MAX: usize = 1 << 20;
 
-/// Reads a body of at most `bytes_max` bytes. One that says it has more is not waited for.
+/// Reads a body of at most `bytes_max` bytes. A body with a larger declared length is not waited for.
 pub(crate) async fn read(
     headers: &HeaderMap,
     body: Body,
@@ -33,7 +33,7 @@ pub(crate) async fn read(
     })
 }
 
-/// Reads a body that must be a JSON object, whatever its type says.
+/// Reads a body that must be a JSON object, whatever the media type.
 pub(super) async fn object(call: &Call, body: Body) -> Result<Map<String, Value>, ApiError> {
     let bytes = read(call.headers(), body, BYTES_MAX).await?;
     if bytes.is_empty() {
@@ -69,8 +69,9 @@ pub(super) fn expected(wanted: &str, found: &Value) -> String {
     format!("Expected `{wanted}`, got `{found}`")
 }
 
-/// Undoes a quirk of the published schema: its examples for plain values are objects such as
-/// `{"value": "test"}`, and code generated from it sends them (docs/spec/mammoth.md#create).
+/// Undoes a quirk of the published schema: the schema's examples for plain values are objects such as
+/// `{"value": "test"}`, and code generated from the schema sends such objects
+/// (docs/spec/mammoth.md#create).
 pub(super) fn unwrap_example(value: Value) -> Value {
     match value {
         Value::Object(mut object) if object.len() == 1 => match object.remove("value") {
@@ -81,8 +82,7 @@ pub(super) fn unwrap_example(value: Value) -> Value {
     }
 }
 
-/// The same when the object came as a string that holds its JSON, as in the sample code of one
-/// client (rule b).
+/// The same when the object is a string of JSON, as in the sample code of one client (rule b).
 pub(super) fn unwrap_origins(origins: String) -> String {
     match serde_json::from_str(&origins).map(unwrap_example) {
         Ok(Value::String(inner)) if origins.trim_start().starts_with('{') => inner,

@@ -19,13 +19,13 @@ use super::query::{Page, Query};
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 100;
 
-/// The most entries below all entries of one answer. Longer lists are for `resources`, which has pages.
+/// The most entries below all entries of one answer. Longer lists need `resources`, which has pages.
 const CHILDREN_MAX: usize = 1_000;
 
-/// The most ids that one call may ask for.
+/// The most ids in one call.
 const IDS_MAX: usize = 100;
 
-/// Levels that an answer can have: the entries, and what is in them.
+/// Levels of an answer: the entries, and the contents of the entries.
 const LEVELS_MAX: u64 = 2;
 
 const WORKSPACE: &str = "workspace";
@@ -56,7 +56,7 @@ impl Node {
     }
 }
 
-/// What a caller asks to see.
+/// The caller's choice of entries.
 struct Select {
     kinds: Option<Vec<String>>,
     ids: Option<HashSet<i64>>,
@@ -85,7 +85,7 @@ impl Select {
             && self.name.as_ref().is_none_or(|name| node.name == *name)
     }
 
-    /// The page of these that was asked for, and where the next page begins.
+    /// The requested page of the entries, and the start of the next page.
     fn page(&self, mut nodes: Vec<Node>) -> (Vec<Node>, Option<u64>) {
         nodes.retain(|node| self.wants(node));
         self.page.cut(nodes)
@@ -124,7 +124,7 @@ pub(super) async fn workspaces(call: Call) -> Result<Json<Value>, ApiError> {
     Ok(select.answer(&call, page))
 }
 
-/// The projects of a workspace that the caller's credential opens, and what is at the top of each.
+/// The projects of a workspace within the credential's reach, and the top level of each project.
 pub(super) async fn projects(call: Call) -> Result<Json<Value>, ApiError> {
     let credential = call.of_workspace(Scope::DataRead).await?;
     let select = select(&call)?;
@@ -141,7 +141,7 @@ pub(super) async fn projects(call: Call) -> Result<Json<Value>, ApiError> {
     Ok(select.answer(&call, (shown, next)))
 }
 
-/// What is at the top of a project.
+/// The top level of a project.
 pub(super) async fn project(call: Call) -> Result<Json<Value>, ApiError> {
     let place = call.place(Scope::DataRead).await?;
     let select = select(&call)?;
@@ -155,7 +155,7 @@ pub(super) async fn project(call: Call) -> Result<Json<Value>, ApiError> {
     Ok(select.answer(&call, (shown, next)))
 }
 
-/// A folder, and what is in it: clients look for that below the one entry.
+/// A folder and its contents: clients look for the contents below the single entry.
 pub(super) async fn folder(call: Call) -> Result<Json<Value>, ApiError> {
     let place = call.place(Scope::DataRead).await?;
     let select = select(&call)?;
@@ -195,8 +195,7 @@ impl Inside {
         Ok(Self { folders, datasets: store.datasets(workspace, project).await? })
     }
 
-    /// The folders, then the datasets, that are in a folder or at the top of the project; at most
-    /// `most` of them.
+    /// The folders, then the datasets, in a folder or at the top of the project; at most `most` entries.
     fn below(&self, parent: Option<FolderId>, most: usize) -> Vec<Node> {
         let folders = self.folders.iter().filter(|folder| folder.parent == parent);
         let folders =

@@ -1,4 +1,4 @@
-//! What every operation asks of a request: its path, who sends it, what it may do.
+//! The parts of a request for every operation: the path, the caller and the caller's rights.
 
 use std::convert::Infallible;
 
@@ -14,7 +14,7 @@ use super::error::{ApiError, Problem};
 use super::query::Query;
 use crate::App;
 
-/// A request without its body, its path ids read.
+/// A request without the body, with the path's ids read.
 pub(crate) struct Call {
     pub(crate) app: App,
     method: Method,
@@ -24,15 +24,15 @@ pub(crate) struct Call {
     word: Option<String>,
 }
 
-/// The one part of a path that is no id.
+/// The only part of a path that is no id.
 const WORD: &str = "resource_type";
 
-/// Where an operation happens; the caller may do it there.
+/// The place of an operation, open to the caller.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
     pub(crate) workspace: WorkspaceId,
     pub(crate) project: ProjectId,
-    /// Whether the caller may change data there, and so may see what senders prove themselves with.
+    /// Whether the caller may change data in the place, and so may see the senders' secrets.
     pub(crate) shows_secrets: bool,
 }
 
@@ -76,7 +76,7 @@ impl Call {
         Ok(self.app.engine.access().admit(presented).await?)
     }
 
-    /// The caller's credential, if it is of the path's workspace and has the scope.
+    /// The caller's credential, if of the path's workspace and with the scope.
     pub(crate) async fn of_workspace(&self, scope: Scope) -> Result<Credential, ApiError> {
         let credential = self.credential().await?;
         let workspace = WorkspaceId(self.id("workspace_id", 1)?);
@@ -95,8 +95,8 @@ impl Call {
         Ok(credential)
     }
 
-    /// The same for an operation that manages the workspace as a whole: a credential of one project is
-    /// refused, and so is an application's token, as by the native API.
+    /// The same for an operation on the workspace as a whole. A credential of one project and an
+    /// application's token are refused, as by the native API.
     pub(crate) async fn whole_workspace(&self, scope: Scope) -> Result<Credential, ApiError> {
         let credential = self.of_workspace(scope).await?;
         match (credential.project, credential.application) {
@@ -122,7 +122,7 @@ impl Call {
         Ok(Place { workspace, project, shows_secrets })
     }
 
-    /// An id of the path that is an `i32`.
+    /// An `i32` id of the path.
     pub(crate) fn id(&self, name: &'static str, least: i64) -> Result<i32, ApiError> {
         i32::try_from(self.long_id(name, least)?).map_err(|_| ApiError::not_found())
     }
@@ -132,7 +132,7 @@ impl Call {
         self.id("dataset_id", 0).map(DatasetId)
     }
 
-    /// The part of the path that is a word.
+    /// The word in the path.
     pub(crate) fn word(&self) -> Result<&str, ApiError> {
         self.word.as_deref().ok_or_else(ApiError::not_found)
     }
@@ -176,7 +176,7 @@ impl Call {
         Query::parse(self.uri.query().unwrap_or_default())
     }
 
-    /// The answer when the query has values that cannot be used.
+    /// The answer when the query has unusable values.
     pub(crate) fn checked(&self, query: Query) -> Result<(), ApiError> {
         let problems = query.into_problems();
         if problems.is_empty() { Ok(()) } else { Err(self.invalid(problems)) }
@@ -218,7 +218,7 @@ impl Call {
     }
 }
 
-/// The credential that the headers carry: a key pair, or else a bearer token.
+/// The credential in the headers: a key pair, or else a bearer token.
 pub(crate) fn presented(headers: &HeaderMap) -> Option<Presented<'_>> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match (text("x-api-key"), text("x-api-secret")) {

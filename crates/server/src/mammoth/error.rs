@@ -1,4 +1,4 @@
-//! Refusals in the form that the API's clients read (docs/spec/mammoth.md#errors).
+//! Refusals in the form known to the API's clients (docs/spec/mammoth.md#errors).
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, StatusCode};
 use serde::Serialize;
 
-/// One value that cannot be used.
+/// One unusable value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Problem {
-    /// What would be right.
+    /// A description of a right value.
     pub(crate) message: String,
     /// Where the value is, such as `limit` or `patch[0].path`.
     pub(crate) key: String,
@@ -41,12 +41,12 @@ struct Wire<'a> {
 }
 
 impl ApiError {
-    /// A refusal with these words.
+    /// A refusal with the given words.
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), extra: None, header: None }
     }
 
-    /// Values of the request that cannot be used. `request` is its method, path and query.
+    /// Unusable values of the request. `request` is the method, path and query.
     pub(crate) fn validation(request: &str, problems: Vec<Problem>) -> Self {
         let detail = format!("Validation failed for {request}");
         Self { extra: Some(problems), ..Self::new(StatusCode::BAD_REQUEST, detail) }
@@ -63,7 +63,7 @@ impl ApiError {
         Self { header: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, "Unauthorized") }
     }
 
-    /// The caller is known and may not do this.
+    /// The caller is known and lacks the right.
     pub(crate) fn forbidden() -> Self {
         Self::new(StatusCode::FORBIDDEN, "Forbidden")
     }
@@ -79,14 +79,14 @@ impl ApiError {
         Self { header: Some(allow), ..Self::method_not_allowed() }
     }
 
-    /// The body is over the limit. What is left of it is not read, so the connection ends here.
+    /// The body is over the limit. The rest of the body is not read, so the connection ends here.
     pub(crate) fn too_large() -> Self {
         let close = (CONNECTION, Cow::Borrowed("close"));
         let status = StatusCode::PAYLOAD_TOO_LARGE;
         Self { header: Some(close), ..Self::new(status, "Request Entity Too Large") }
     }
 
-    /// The caller is too fast, and may come again after this time.
+    /// The caller is too fast, and may come again after the given time.
     pub(crate) fn too_many(wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         let header = (RETRY_AFTER, Cow::Owned(seconds.to_string()));
@@ -94,7 +94,7 @@ impl ApiError {
         Self { header: Some(header), ..Self::new(status, "Too Many Requests") }
     }
 
-    /// Its status.
+    /// The refusal's status.
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
@@ -118,7 +118,7 @@ impl From<Error> for ApiError {
             Error::Quota { message, .. } => Self::new(StatusCode::CONFLICT, message),
             Error::Unavailable(reason) => {
                 tracing::warn!(%reason, "a request could not be served now");
-                // One second: what makes the store unavailable (a full queue, a restart) is short.
+                // One second: the causes of an unavailable store (a full queue, a restart) are short.
                 let wait = (RETRY_AFTER, Cow::Borrowed("1"));
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 Self { header: Some(wait), ..Self::new(status, "Service Unavailable") }

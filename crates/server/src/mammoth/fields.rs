@@ -1,4 +1,4 @@
-//! Which members of a thing to show.
+//! The choice of shown members.
 
 use serde_json::{Map, Value};
 
@@ -19,7 +19,7 @@ impl Fields {
         Self(Some(kept.collect()))
     }
 
-    /// Leaves only what is to be shown.
+    /// Leaves only the chosen members.
     pub(super) fn keep(&self, mut members: Map<String, Value>) -> Value {
         if let Self(Some(kept)) = self {
             members.retain(|name, _| kept.contains(name));

@@ -1,4 +1,4 @@
-//! Liveness, which Mammoth's clients ask for before they have a credential.
+//! Liveness, checked by Mammoth's clients before they have a credential.
 
 use axum::Json;
 use axum::extract::State;

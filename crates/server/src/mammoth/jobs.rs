@@ -1,6 +1,6 @@
-//! Jobs: what a 202 promises, and where clients ask what came of it (docs/spec/mammoth.md#jobs).
+//! Jobs: the promise of a 202, and the path where clients ask for the outcome (docs/spec/mammoth.md#jobs).
 //!
-//! Everything is done when it is answered, so a job is a record and its status is always a success.
+//! All work is done by the time of the answer, so a job is a record, always with the status of a success.
 
 use axum::Json;
 use hookyard_core::id::JobId;
@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use super::call::{Call, Place, require};
 use super::error::ApiError;
 
-/// The most jobs that can be asked for at once.
+/// The most jobs in one call.
 const IDS_MAX: usize = 100;
 
-/// Records what was done, and answers 202 with the number of the job.
+/// Records the finished work, and answers 202 with the number of the job.
 pub(super) async fn accepted(
     call: &Call,
     place: Place,
@@ -63,7 +63,7 @@ pub(super) async fn job(call: Call) -> Result<Json<Value>, ApiError> {
     Ok(Json(json!({"job": shape(&found.ok_or_else(ApiError::not_found)?)})))
 }
 
-/// Reads the jobs of a list; those that are not there are left out.
+/// Reads the jobs of a list; missing jobs are left out.
 pub(super) async fn jobs(call: Call) -> Result<Json<Value>, ApiError> {
     let credential = credential(&call).await?;
     let mut query = call.query();
@@ -79,7 +79,7 @@ pub(super) async fn jobs(call: Call) -> Result<Json<Value>, ApiError> {
     Ok(Json(json!({"jobs": found.iter().map(shape).collect::<Vec<_>>()})))
 }
 
-/// A job that the credential may see; one for a project sees those that were done in it.
+/// A job visible to the credential; a project's credential sees the jobs of the project.
 async fn find(call: &Call, credential: &Credential, id: JobId) -> Result<Option<Job>, ApiError> {
     let found = call.app.engine.store().job(credential.workspace, id).await?;
     let seen = |job: &Job| match job.project {
@@ -89,7 +89,7 @@ async fn find(call: &Call, credential: &Credential, id: JobId) -> Result<Option<
     Ok(found.filter(seen))
 }
 
-/// The caller's credential. These paths have no workspace, so clients send it as a header.
+/// The caller's credential. These paths have no workspace, so clients send the workspace as a header.
 async fn credential(call: &Call) -> Result<Credential, ApiError> {
     let credential = call.credential().await?;
     let named =

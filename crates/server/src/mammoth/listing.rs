@@ -1,4 +1,4 @@
-//! What the lists of datasets and folders go by. Both take the same parameters.
+//! The parameters of the lists of datasets and folders, equal for both.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -10,13 +10,13 @@ use super::call::Call;
 use super::fields::Fields;
 use super::query::{Page, Query, Range, SortKey, compare};
 
-/// What a list holds when the caller names no limit, and at most.
+/// The default length of a list and, below, the most.
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 100;
 
 const SORT_FIELDS: [&str; 5] = ["id", "name", "created_at", "updated_at", "status"];
 
-/// What is listed.
+/// The entries of a list.
 pub(super) trait Listed {
     fn id(&self) -> i32;
     fn name(&self) -> &str;
@@ -88,8 +88,8 @@ impl Listing {
         }
     }
 
-    /// The page's part of a whole list, in the order that the caller asks for, and the path and query of
-    /// the next page; no text on the last one.
+    /// The page's part of a whole list in the requested order, and the path and query of the next page;
+    /// empty on the last page.
     pub(super) fn cut<T: Listed>(&self, call: &Call, mut all: Vec<T>) -> (Vec<T>, String) {
         all.retain(|one| self.admits(one));
         all.sort_by(|left, right| self.order(left, right));
@@ -97,12 +97,12 @@ impl Listing {
         (shown, next.map(|offset| call.page_at(offset)).unwrap_or_default())
     }
 
-    /// Whether all conditions hold, each by any value of its list.
+    /// Whether all conditions hold, each by any value of the condition's list.
     fn admits(&self, one: &impl Listed) -> bool {
         let Self { ids, names, statuses, makers, created, updated, .. } = self;
         ids.as_ref().is_none_or(|ids| ids.contains(&one.id().into()))
             && names.as_ref().is_none_or(|names| names.iter().any(|name| name == one.name()))
-            // Nothing has another status: rows are there as soon as they are accepted.
+            // No other status occurs: rows are readable as soon as accepted.
             && statuses.as_ref().is_none_or(|statuses| statuses.iter().any(|word| word == "ready"))
             // The makers of datasets and folders are not kept.
             && makers.is_none()

@@ -57,7 +57,7 @@ pub(crate) fn is_below(path: &str) -> bool {
     })
 }
 
-/// Every route, in its bare form.
+/// Every route, in the bare form.
 #[cfg(test)]
 pub(crate) fn routes() -> Vec<String> {
     let below = |(path, _): (String, _)| format!("{WORKSPACES}{}", path.trim_end_matches('/'));
@@ -65,10 +65,10 @@ pub(crate) fn routes() -> Vec<String> {
     below_workspaces().into_iter().map(below).chain(jobs).collect()
 }
 
-/// Paths with what they take.
+/// Paths with methods and handlers.
 type Routes = Vec<(String, MethodRouter<App>)>;
 
-/// Adds a path with and without a slash at its end.
+/// Adds a path with and without a final slash.
 fn spelled(router: Router<App>, (path, methods): (String, MethodRouter<App>)) -> Router<App> {
     let methods = only(methods);
     let router = router.route(&path, methods.clone());
@@ -145,7 +145,7 @@ fn below_workspaces() -> Routes {
     places.into_iter().chain(of_a_project).collect()
 }
 
-/// The routes of jobs, of health and of the tree's top, which are below no workspace.
+/// The routes of jobs, of health and of the tree's top, all outside workspaces.
 fn outside_workspaces() -> Routes {
     vec![
         ("/browse".to_owned(), get(browse::workspaces)),
@@ -155,7 +155,7 @@ fn outside_workspaces() -> Routes {
     ]
 }
 
-/// The methods with the answer to all others; axum adds the `Allow` header to it.
+/// The methods, with an answer to all other methods; axum adds the `Allow` header.
 fn only(methods: MethodRouter<App>) -> MethodRouter<App> {
     methods.fallback(method_not_allowed)
 }
@@ -164,8 +164,8 @@ async fn method_not_allowed() -> ApiError {
     ApiError::method_not_allowed()
 }
 
-/// Answers for whatever has no route. A nested router's fallback does not see the bare prefix with a
-/// slash, so that is a route of its own.
+/// Answers paths without a route. A nested router's fallback does not see the bare prefix with a slash, so
+/// the bare prefix has a route of its own.
 pub(crate) async fn not_found() -> ApiError {
     ApiError::not_found()
 }

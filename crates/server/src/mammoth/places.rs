@@ -14,7 +14,7 @@ use super::call::{Call, require};
 use super::error::ApiError;
 use super::query::Page;
 
-/// What these lists hold when the caller names no limit, and at most (docs/spec/mammoth.md#places).
+/// The default length of these lists and, below, the most (docs/spec/mammoth.md#places).
 const LIMIT_DEFAULT: usize = 10;
 const LIMIT_MAX: usize = 100;
 
@@ -44,7 +44,7 @@ pub(super) struct Projects {
     next: String,
 }
 
-/// The workspaces that the caller's credential opens: its own.
+/// The workspace of the caller's credential, as a list.
 pub(super) async fn workspaces(call: Call) -> Result<Json<Workspaces>, ApiError> {
     let credential = call.credential().await?;
     require(&credential, Scope::DataRead)?;
@@ -55,7 +55,7 @@ pub(super) async fn workspaces(call: Call) -> Result<Json<Workspaces>, ApiError>
     Ok(Json(Workspaces { workspaces, limit: page.limit, offset: page.offset, next }))
 }
 
-/// A workspace's projects, as far as the caller's credential opens them.
+/// A workspace's projects within the credential's reach.
 pub(super) async fn projects(call: Call) -> Result<Json<Projects>, ApiError> {
     let credential = call.of_workspace(Scope::DataRead).await?;
     let page = page(&call)?;
@@ -69,7 +69,7 @@ pub(super) async fn projects(call: Call) -> Result<Json<Projects>, ApiError> {
     Ok(Json(Projects { projects, limit: page.limit, offset: page.offset, next }))
 }
 
-/// The workspace that the caller's credential opens, and how far.
+/// The workspace of the caller's credential, and the credential's reach.
 pub(super) async fn current(call: Call) -> Result<Json<Value>, ApiError> {
     let credential = call.credential().await?;
     require(&credential, Scope::DataRead)?;
@@ -82,8 +82,8 @@ pub(super) async fn current(call: Call) -> Result<Json<Value>, ApiError> {
     })))
 }
 
-/// Reads the caller's workspace. Clients differ in where they look for its members, so the answer
-/// has them by themselves and in a list of one.
+/// Reads the caller's workspace. Some clients look for the members at the top and others in a list, so the
+/// answer has the members in both places.
 pub(super) async fn workspace(call: Call) -> Result<Json<Value>, ApiError> {
     let credential = call.of_workspace(Scope::DataRead).await?;
     let own = call.app.engine.workspace(credential.workspace).await?;
@@ -96,7 +96,8 @@ pub(super) async fn workspace(call: Call) -> Result<Json<Value>, ApiError> {
     Ok(Json(answer))
 }
 
-/// Makes a project. Its colour and who may open it mean nothing here: credentials say that.
+/// Makes a project. Members about the colour and about access mean nothing here: credentials decide about
+/// access.
 pub(super) async fn create_project(
     call: Call,
     body: Body,

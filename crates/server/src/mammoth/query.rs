@@ -1,4 +1,4 @@
-//! Query parameters: read, checked, and what is wrong with them collected.
+//! Query parameters, read and checked; faults are collected.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -12,14 +12,14 @@ use super::error::Problem;
 /// The most digits of a number in a list of ids; more than any id has.
 const ID_DIGITS_MAX: usize = 15;
 
-/// The parameters of a request. An empty value counts as absent, except where a number is asked
-/// for; parameters that nobody asks for are ignored, but one without a name is a mistake.
+/// The parameters of a request. An empty value counts as absent, except for numbers. Unknown parameters are
+/// ignored, but a parameter without a name is a mistake.
 pub(crate) struct Query {
     values: HashMap<String, Vec<String>>,
     problems: Vec<Problem>,
 }
 
-/// Which part of a list to show.
+/// The part of a list to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Page {
     pub(crate) limit: usize,
@@ -33,7 +33,7 @@ impl Page {
         let skipped = usize::try_from(self.offset).unwrap_or(usize::MAX);
         let shown: Vec<T> = items.into_iter().skip(skipped).take(self.limit).collect();
         let end = self.offset.saturating_add(self.limit as u64);
-        // A page of nothing has no next one: it would have nothing for ever.
+        // An empty page has no next page: every next page would be empty, too.
         let next = (self.limit > 0 && end < total).then_some(end);
         (shown, next)
     }
@@ -46,8 +46,8 @@ pub(crate) struct SortKey {
     pub(crate) descending: bool,
 }
 
-/// The order of two things by several keys, each compared by its field. What is equal by all keys is in
-/// the order of the field `id`.
+/// The order of two things by several keys, each compared by its field. Things equal by all keys are in the
+/// order of the field `id`.
 pub(crate) fn compare(keys: &[SortKey], by: impl Fn(&str) -> Ordering) -> Ordering {
     let by_key = |key: &SortKey| {
         let order = by(&key.field);
@@ -80,7 +80,7 @@ impl Query {
         self.problems.push(Problem { message, key: name.to_owned(), source: "query" });
     }
 
-    /// The one value of a parameter, also when it is empty.
+    /// The single value of a parameter, also when empty.
     fn raw(&mut self, name: &str) -> Option<String> {
         match self.values.get(name).map(Vec::as_slice) {
             None => None,
@@ -92,7 +92,7 @@ impl Query {
         }
     }
 
-    /// A parameter's value, if it is there and not empty.
+    /// A parameter's value, if present and not empty.
     pub(crate) fn text(&mut self, name: &str) -> Option<String> {
         self.raw(name).filter(|value| !value.is_empty())
     }
@@ -123,14 +123,14 @@ impl Query {
         Some(self.text(name)?.split(',').map(str::to_owned).collect())
     }
 
-    /// All values of a parameter that may come several times; `None` when there is none.
+    /// All values of a repeatable parameter; `None` without the parameter.
     pub(crate) fn all(&mut self, name: &str) -> Option<Vec<String>> {
         let values = self.values.get(name)?.iter().filter(|value| !value.is_empty());
         let values: Vec<_> = values.cloned().collect();
         (!values.is_empty()).then_some(values)
     }
 
-    /// One of these words; the first when it is not there.
+    /// One of the given words; the first word by default.
     pub(crate) fn choice(&mut self, name: &str, words: &[&'static str]) -> &'static str {
         let first = words.first().copied().unwrap_or_default();
         let Some(text) = self.text(name) else { return first };
@@ -174,7 +174,7 @@ impl Query {
         })
     }
 
-    /// A comma list of at most `most` ids, in the order that they are in; `None` when there is none.
+    /// A comma list of at most `most` ids, in the given order; `None` without the parameter.
     pub(crate) fn id_list(&mut self, name: &str, most: usize) -> Option<Vec<i64>> {
         let words = self.words(name)?;
         if words.len() > most {
@@ -188,14 +188,14 @@ impl Query {
         ids
     }
 
-    /// Says that a parameter must be there, unless something else is wrong with it.
+    /// Notes a missing parameter, unless another fault of the parameter is noted.
     pub(crate) fn missing(&mut self, name: &str) {
         if self.problems.iter().all(|problem| problem.key != name) {
             self.problem(name, "Expected a comma-separated list of `int`, got nothing");
         }
     }
 
-    /// A truth value, in the spellings of all clients; false when it is not there.
+    /// A truth value, in the spellings of all clients; false by default.
     pub(crate) fn flag(&mut self, name: &str) -> bool {
         let Some(text) = self.text(name) else { return false };
         match text.to_ascii_lowercase().as_str() {
@@ -220,9 +220,9 @@ impl Query {
 /// A range of moments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Range {
-    /// At or after this one.
+    /// At or after this moment.
     pub(crate) from: Option<Timestamp>,
-    /// Before this one.
+    /// Before this moment.
     pub(crate) until: Option<Timestamp>,
 }
 

@@ -1,8 +1,8 @@
-//! Resources: the folders and datasets of a project in one list, which clients from 0.7 on browse,
-//! search and move by (docs/spec/mammoth-clients.md).
+//! Resources: the folders and datasets of a project in one list. Clients from 0.7 on browse, search and
+//! move by resources (docs/spec/mammoth-clients.md).
 //!
 //! Datasets and folders share one space of resource ids ([`Resource`]): the resource id of a folder is the
-//! folder's id, and the resource ids of datasets lie above all of those.
+//! folder's id, and the resource ids of datasets lie above the folders' ids.
 
 use std::cmp::Ordering;
 
@@ -24,7 +24,7 @@ use super::query::{Query, SortKey, compare};
 const LIMIT_DEFAULT: u64 = 50;
 const LIMIT_MAX: u64 = 100;
 
-/// The most resources that one call may ask for by their ids, as Mammoth has it.
+/// The most ids in one call, as in Mammoth.
 const IDS_MAX: usize = 100;
 
 /// The longest text to search names for, in bytes: as long as a name can be.
@@ -32,7 +32,7 @@ const SEARCH_BYTES_MAX: usize = 400;
 
 const SORT_FIELDS: [&str; 5] = ["id", "name", "created_at", "last_updated_at", "resource_type"];
 
-/// A folder or a dataset, on its way into a list.
+/// A folder or a dataset for a list.
 enum Item {
     Folder(Folder),
     Dataset(Box<Dataset>),
@@ -106,7 +106,7 @@ async fn of_project(
     Ok(folders.chain(datasets.map(|dataset| Item::Dataset(Box::new(dataset)))).collect())
 }
 
-/// Which resources a list holds.
+/// The choice of resources in a list.
 struct Select {
     kinds: Option<Vec<String>>,
     search: Option<String>,
@@ -144,7 +144,7 @@ impl Select {
             && self.parent.is_none_or(|parent| item.parent() == Some(parent))
     }
 
-    /// The answer with one page of these.
+    /// The answer with one page of the items.
     fn page(&self, mut items: Vec<Item>) -> Json<Value> {
         items.retain(|item| self.wants(item));
         items.sort_by(|left, right| order(&self.sort, left, right));
@@ -176,7 +176,7 @@ pub(super) async fn list(call: Call) -> Result<Json<Value>, ApiError> {
     Ok(select.page(of_project(&call, place.workspace, place.project).await?))
 }
 
-/// A page of the resources of all projects that the caller's credential opens.
+/// A page of the resources of all projects within the credential's reach.
 pub(super) async fn search(call: Call) -> Result<Json<Value>, ApiError> {
     let credential = call.of_workspace(Scope::DataRead).await?;
     let mut query = call.query();
@@ -191,7 +191,7 @@ pub(super) async fn search(call: Call) -> Result<Json<Value>, ApiError> {
     Ok(select.page(items))
 }
 
-/// The resources of a list of kinds and ids; those that are not in the project are left out.
+/// The resources of a list of kinds and ids; resources outside the project are left out.
 pub(super) async fn bulk(call: Call, body: Body) -> Result<(StatusCode, Json<Value>), ApiError> {
     let place = call.place(Scope::DataRead).await?;
     let object = body::object(&call, body).await?;
@@ -232,7 +232,7 @@ async fn one(call: &Call, place: Place, kind: &str, id: i64) -> Result<Option<It
         }
         Some(shape::DATASET) => {
             let found = store.dataset(workspace, project, DatasetId(id)).await?;
-            // What is in the trash is in no place.
+            // A dataset in the trash has no place.
             let found = found.filter(|dataset| dataset.trashed.is_none());
             found.map(|dataset| Item::Dataset(Box::new(dataset)))
         }

@@ -9,15 +9,15 @@ use super::super::call::{Call, Place};
 use super::super::error::ApiError;
 use super::super::query::{Page, Range, SortKey};
 
-/// What a list holds when the caller names no limit, and at most.
+/// The default length of a list and, below, the most.
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 100;
 
 /// The most batches that a list may be asked for by id: as many as a page holds.
 const IDS_MAX: usize = LIMIT_MAX;
 
-/// Batches are numbered in the order of their arrival and have one row each, so all of these but
-/// the first two leave them in the order of their numbers.
+/// Batches have one row each and are numbered in the order of arrival. All of these fields but the first
+/// two leave batches in the order of numbers.
 const SORT_FIELDS: [&str; 5] = ["id", "created_at", "name", "status", "row_count"];
 
 #[derive(Debug, Serialize)]
@@ -41,7 +41,7 @@ pub(in super::super) async fn batches(call: Call) -> Result<Json<List>, ApiError
     let newest_first = newest_first(&query.sort(&SORT_FIELDS));
     call.checked(query)?;
     let states = statuses.as_deref().map(states);
-    // A batch has one row; a state that none is in selects none.
+    // A batch has one row; a state without batches selects none.
     if states == Some([false, false]) || row_counts.is_some_and(|counts| !counts.contains(&1)) {
         ids = Some(Vec::new());
     }
@@ -69,12 +69,12 @@ pub(in super::super) async fn batches(call: Call) -> Result<Json<List>, ApiError
     }))
 }
 
-/// Whether these words select active batches, and whether suspended ones.
+/// Whether these words select active batches, and whether suspended batches.
 fn states(words: &[String]) -> [bool; 2] {
     ["active", "suspended"].map(|state| words.iter().any(|word| word == state))
 }
 
-/// Which batches to list, and in which order.
+/// The batches to list, and the order.
 struct Select {
     newest_first: bool,
     state: Option<BatchState>,
@@ -104,7 +104,7 @@ async fn by_page(
         until: created.until,
         newest_first,
         offset: page.offset,
-        // One more than is shown tells whether there is a next page.
+        // One more entry than shown tells whether a next page exists.
         limit: page.limit + 1,
     };
     let store = call.app.engine.store();

@@ -67,7 +67,7 @@ async fn change(
     jobs::accepted(call, place, operation, json!({"batch_ids": ids})).await
 }
 
-/// Reads one operation, or a list of them. What the newest SDK sends has no path.
+/// Reads one operation, or a list of operations. Operations of the newest SDK have no path.
 fn changes(mut object: Map<String, Value>) -> Result<Changes, (String, String)> {
     let operations = match object.remove("patch") {
         Some(operation @ Value::Object(_)) => vec![operation],
@@ -127,7 +127,7 @@ fn ids(value: &Value, change: BatchChange) -> Result<Changes, String> {
     list.iter().map(id).collect()
 }
 
-/// A path's or a query's number; there is no batch with a negative one.
+/// A path's or a query's number; no batch has a negative number.
 fn batch(id: i64) -> BatchId {
     BatchId(u64::try_from(id).unwrap_or(u64::MAX))
 }

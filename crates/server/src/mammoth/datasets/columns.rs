@@ -8,13 +8,13 @@ use sha2::{Digest, Sha256};
 /// The id of the column with the cells.
 pub(super) const CELL_ID: &str = "column_1";
 
-/// Its name for people, unless it was renamed.
+/// The column's name for people, unless renamed.
 const CELL_NAME: &str = "JSON";
 
 /// The id of the last column.
 const HASH: &str = "hash";
 
-/// The columns about batches that there can be.
+/// All columns about batches.
 const BATCH_COLUMNS: [BatchColumn; 5] = [
     BatchColumn::Id,
     BatchColumn::RowCount,
@@ -23,20 +23,20 @@ const BATCH_COLUMNS: [BatchColumn; 5] = [
     BatchColumn::Name,
 ];
 
-/// A column that can be chosen.
+/// A selectable column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Column {
     Cell,
     Batch(BatchColumn),
 }
 
-/// The columns of a dataset that are not the hash.
+/// The columns of a dataset except the hash.
 pub(super) fn all(columns: &Columns) -> Vec<Column> {
     std::iter::once(Column::Cell).chain(columns.batch.iter().copied().map(Column::Batch)).collect()
 }
 
 impl Column {
-    /// What rows and requests call it.
+    /// The column's name in rows and requests.
     pub(super) fn id(self) -> &'static str {
         match self {
             Self::Cell => CELL_ID,
@@ -44,7 +44,7 @@ impl Column {
         }
     }
 
-    /// What `data_schema` says of it.
+    /// The column in `data_schema`.
     pub(super) fn schema(self, columns: &Columns) -> Value {
         let (name, kind) = match self {
             Self::Cell => (columns.name.as_deref().unwrap_or(CELL_NAME), "text"),
@@ -54,7 +54,7 @@ impl Column {
     }
 }
 
-/// What a column about batches says in a row.
+/// The value of a column about batches in a row.
 fn value(column: BatchColumn, row: &Row) -> Value {
     match column {
         BatchColumn::Id => json!(row.batch),
@@ -87,8 +87,8 @@ pub(super) fn batch_column_ids() -> String {
     BATCH_COLUMNS.map(|column| names(column).0).join(", ")
 }
 
-/// Chooses columns by their ids or names; `Err` with the first one that the dataset does not have.
-/// The hash is always there.
+/// Chooses columns by ids or names; `Err` with the first column missing in the dataset. The hash is always
+/// there.
 pub(super) fn choose(dataset: &Dataset, wanted: &[String]) -> Result<Vec<Column>, String> {
     let all = all(&dataset.columns);
     let mut chosen = Vec::new();
@@ -131,7 +131,7 @@ impl Serialize for Values<'_> {
     }
 }
 
-/// A number that is the same for the same cell, always and everywhere.
+/// A number that is equal for equal cells, always and everywhere.
 fn hash(cell: &[u8]) -> String {
     let digest = Sha256::digest(cell);
     let head = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));

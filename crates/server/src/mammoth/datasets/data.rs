@@ -20,12 +20,12 @@ use super::columns::{self, Column, Values};
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1000;
 
-/// The same for the rows of one batch, of which there is one.
+/// The same for the rows of one batch, which has a single row.
 const BATCH_LIMIT_DEFAULT: usize = 50;
 const BATCH_LIMIT_MAX: usize = 100;
 
-/// Bytes of cells that are read at a time. A page has as many rows as were asked for, and cells may
-/// have megabytes each: what is larger than this is streamed, slice by slice.
+/// Bytes of cells read at a time. A page has as many rows as requested, and cells may have megabytes each:
+/// a larger page is streamed, slice by slice.
 const SLICE_BYTES_MAX: u64 = 1 << 20;
 
 #[derive(Debug, Serialize)]
@@ -47,7 +47,7 @@ impl Data {
     }
 }
 
-/// The rows, each under its number in the dataset, which starts at 1.
+/// The rows, each under the row's number in the dataset, from 1.
 #[derive(Debug)]
 struct Rows {
     first: u64,
@@ -133,7 +133,7 @@ struct Slices {
     dataset: DatasetId,
     page: Page,
     columns: Vec<Column>,
-    /// Rows that were written.
+    /// Written rows.
     written: usize,
     /// Where to read on.
     next: Option<RowQuery>,
@@ -150,7 +150,7 @@ impl Slices {
         Self { store, place, dataset, page, columns, written: 0, next: None, ended: false }
     }
 
-    /// The beginning, or all of an answer that is not large.
+    /// The beginning of a large answer, or a small answer whole.
     async fn begin(&mut self) -> Result<Bytes, StoreError> {
         let Self { place: Place { workspace, project, .. }, dataset, page, .. } = *self;
         let limit = RowLimit { rows: page.limit.max(1), bytes: SLICE_BYTES_MAX };
@@ -191,7 +191,7 @@ impl Slices {
         Ok(out.into())
     }
 
-    /// Writes rows, each under its number in the dataset, which starts at 1.
+    /// Writes rows, each under the row's number in the dataset, from 1.
     fn write(&mut self, read: &RowPage, out: &mut Vec<u8>) -> Result<(), StoreError> {
         let left = self.page.limit.saturating_sub(self.written);
         for row in read.rows.iter().take(left) {

@@ -9,10 +9,10 @@ use super::super::call::Call;
 use super::super::error::ApiError;
 use super::super::jobs;
 
-/// The most datasets that one call removes.
+/// The most datasets removed by one call.
 const IDS_MAX: usize = 100;
 
-/// Removes a dataset, its rows and the webhook that fills it.
+/// Removes a dataset with its rows and the webhook of the dataset.
 pub(in super::super) async fn delete(call: Call) -> Result<StatusCode, ApiError> {
     let place = call.place(Scope::DataWrite).await?;
     let id = call.dataset()?;
@@ -40,7 +40,7 @@ pub(in super::super) async fn delete_many(
     }
     for id in &datasets {
         match engine.delete_dataset(place.workspace, place.project, *id).await {
-            // It was in the list twice, or somebody else was faster.
+            // The dataset was in the list twice, or another caller was faster.
             Ok(()) | Err(Error::NotFound(_)) => {}
             Err(error) => return Err(error.into()),
         }

@@ -36,8 +36,8 @@ pub(in super::super) async fn list(call: Call) -> Result<Json<List>, ApiError> {
     Ok(Json(List { datasets: shown.collect(), limit, offset, next }))
 }
 
-/// Whether a dataset is of one of these kinds: it is filled by a webhook or by nothing, and a webhook
-/// is shown as a `sketch`.
+/// Whether a dataset is of one of the kinds. A dataset is filled by a webhook or by nothing, and a dataset
+/// of a webhook is shown as a `sketch`.
 fn is_of(dataset: &Dataset, kinds: &[String]) -> bool {
     dataset.source.is_some()
         && kinds.iter().any(|kind| matches!(kind.as_str(), "webhook" | "sketch"))

@@ -1,4 +1,4 @@
-//! Datasets: reading back what arrived, and managing it (docs/spec/mammoth.md#reading-back).
+//! Datasets: reading and managing the received rows (docs/spec/mammoth.md#reading-back).
 
 mod batches;
 mod change_batches;

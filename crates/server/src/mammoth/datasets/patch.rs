@@ -1,5 +1,4 @@
-//! Changing datasets, one by its path or several by a list
-//! (docs/spec/mammoth.md#changes-of-datasets).
+//! Changing datasets, one by the path or several by a list (docs/spec/mammoth.md#changes-of-datasets).
 
 use axum::Json;
 use axum::body::Body;
@@ -19,12 +18,12 @@ use super::columns::{CELL_ID, batch_column, batch_column_ids};
 /// The most operations of one patch.
 const OPERATIONS_MAX: usize = 100;
 
-/// What the API describes and this server has no use for: its datasets have one column of JSON, and
-/// are filled by deliveries alone.
+/// Operations of the API without a use on this server: its datasets have one column of JSON, and are filled
+/// by deliveries alone.
 const UNSUPPORTED: [&str; 5] =
     ["columns", "column_type", "column_order", "connection", "schema_settings"];
 
-/// What cannot be used: a key within an operation, and why.
+/// An unusable value: a key within an operation, and the reason.
 type Fault = (&'static str, String);
 
 /// Changes a dataset, all or nothing.
@@ -52,7 +51,7 @@ pub(in super::super) async fn patch(
     jobs::accepted(&call, place, "update_dataset", response).await
 }
 
-/// Changes several datasets. Everything is checked before the first of them is changed.
+/// Changes several datasets. All operations are checked before the first dataset is changed.
 pub(in super::super) async fn patch_many(
     call: Call,
     body: Body,
@@ -89,7 +88,7 @@ async fn apply_bulk(
             Ok(())
         }
         Bulk::Delete => match engine.delete_dataset(place.workspace, place.project, id).await {
-            // An operation before this one deleted it.
+            // An earlier operation deleted the dataset.
             Ok(()) | Err(Error::NotFound(_)) => Ok(()),
             Err(error) => Err(error.into()),
         },
@@ -146,7 +145,7 @@ fn apply(
             let gone = batch_columns(&value)?;
             columns.batch.retain(|column| !gone.contains(column));
         }
-        // Deliveries are loaded when they are accepted, so there is never anything to load.
+        // Deliveries are loaded when accepted, so nothing is ever left to load.
         ("data_refresh", "command") => {}
         ("name" | "column_name", _) => return Err((".op", "Expected `replace`".to_owned())),
         ("batch_columns", _) => return Err((".op", "Expected one of add, remove".to_owned())),
@@ -170,8 +169,8 @@ fn given_name(value: &Value) -> Result<String, Fault> {
     check_given_name(name).map_err(|text| (".value", text))
 }
 
-/// The new name of the column with the cells: `{"column_1": "payload"}`, or with members that say
-/// which column and which name.
+/// The new name of the column with the cells: `{"column_1": "payload"}`, or members with the column and the
+/// name.
 fn column_name(value: &Value) -> Result<String, Fault> {
     let object = value.as_object().ok_or_else(|| (".value", expected("object", value)))?;
     let member = |keys: [&str; 3]| keys.into_iter().find_map(|key| object.get(key));
@@ -194,7 +193,7 @@ fn batch_columns(value: &Value) -> Result<Vec<hookyard_core::model::BatchColumn>
     columns.ok_or_else(|| (".value", format!("Expected a list of {}", batch_column_ids())))
 }
 
-/// What one operation of a list does to a dataset.
+/// The effect of one operation of a list on a dataset.
 #[derive(Debug, PartialEq, Eq)]
 enum Bulk {
     Rename(String),

@@ -13,8 +13,8 @@ const TERM_CHARS_MAX: usize = 200;
 /// The most datasets in an answer, which has no pages.
 const FOUND_MAX: usize = 100;
 
-/// The datasets whose name or whose columns' names hold a text, whatever its case. Cells are not
-/// searched: Mammoth looks through samples that it keeps, and none are kept here.
+/// The datasets with a text in the name or in a column's name, in any case of letters. Cells are not
+/// searched: Mammoth searches kept samples, and this server keeps no samples.
 pub(in super::super) async fn search(call: Call) -> Result<Json<Value>, ApiError> {
     let place = call.place(Scope::DataRead).await?;
     let mut query = call.query();

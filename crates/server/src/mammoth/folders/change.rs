@@ -15,7 +15,7 @@ use super::super::jobs;
 use super::list::find;
 use super::shape::{self, DATASET_LABEL, Resource, Tree, folder_label};
 
-/// The most folders that one call removes, and the most things that one moves.
+/// The most folders removed, and the most things moved, by one call.
 const IDS_MAX: usize = 100;
 
 /// Makes a folder.
@@ -43,7 +43,7 @@ pub(in super::super) async fn create(
     Ok((StatusCode::CREATED, Json(json!({"folder": shape::folder(&folder, &tree)}))))
 }
 
-/// Reads the parent. One client sends its number, another the reference to it.
+/// Reads the parent. One client sends the folder's number, another client a reference to the folder.
 fn parent(object: &mut Map<String, Value>) -> Result<Option<FolderId>, (&'static str, String)> {
     for key in ["parent_resource_id", "parent_folder_id"] {
         match object.remove(key).map(unwrap_example) {
@@ -54,7 +54,7 @@ fn parent(object: &mut Map<String, Value>) -> Result<Option<FolderId>, (&'static
     Ok(None)
 }
 
-/// A folder by its number, or by the reference to it.
+/// A folder by number, or by reference.
 fn folder(value: &Value) -> Result<FolderId, String> {
     let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
     let text = value.as_str();
@@ -63,7 +63,8 @@ fn folder(value: &Value) -> Result<FolderId, String> {
     found.ok_or_else(|| "Expected the id of a folder, or `label_` and the id".to_owned())
 }
 
-/// Removes a folder; what is in it moves to where the folder was, unless the caller wants it removed.
+/// Removes a folder. The contents move to the folder's former place, unless the caller wants the contents
+/// removed.
 pub(in super::super) async fn delete(call: Call) -> Result<StatusCode, ApiError> {
     let place = call.place(Scope::DataWrite).await?;
     let folder = find(&call, place, FolderId(call.id("folder_id", 0)?)).await?;
@@ -91,7 +92,7 @@ pub(in super::super) async fn delete_many(
     }
     for id in &folders {
         match call.app.engine.delete_folder(place.workspace, *id, contents).await {
-            // It was within one before it.
+            // The folder was within an earlier folder of the list.
             Ok(()) | Err(Error::NotFound(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -100,8 +101,8 @@ pub(in super::super) async fn delete_many(
     jobs::accepted(&call, place, "delete_folders", response).await
 }
 
-/// What becomes of the contents of folders that are removed. Nothing that a caller did not ask to be
-/// removed is: without the parameter the contents stay.
+/// The fate of the contents of removed folders. The contents stay without the parameter, so only removals
+/// asked for take place.
 fn contents(call: &Call) -> Result<FolderContents, ApiError> {
     let mut query = call.query();
     let remove = query.flag("remove_contents");

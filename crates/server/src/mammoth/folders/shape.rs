@@ -5,18 +5,18 @@ use hookyard_core::model::Folder;
 use hookyard_store::{FOLDER_DEPTH_MAX, SharedStore, StoreError};
 use serde_json::{Map, Value, json};
 
-/// What a reference to a folder begins with.
+/// The prefix of a reference to a folder.
 const FOLDER_LABEL: &str = "label_";
 
 /// The kinds of resources. Clients say `folder` and `dataset`, too.
 pub(in super::super) const FOLDER: &str = "label";
 pub(in super::super) const DATASET: &str = "datasource";
 
-/// What is added to a dataset's id to make its resource id. Ids are `i32`, so no folder's resource id,
-/// which is the folder's own, reaches this number.
+/// The distance from a dataset's id to the dataset's resource id. A folder's resource id is the folder's
+/// own id, an `i32`, and so never reaches this number.
 const DATASET_RESOURCES_FROM: i64 = 1 << 31;
 
-/// A thing that can be in a folder.
+/// A thing in a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Resource {
     Folder(FolderId),
@@ -24,7 +24,7 @@ pub(in super::super) enum Resource {
 }
 
 impl Resource {
-    /// The resource with this id.
+    /// The resource with the given id.
     pub(in super::super) fn numbered(number: i64) -> Option<Self> {
         let dataset = number.checked_sub(DATASET_RESOURCES_FROM).filter(|id| *id > 0);
         match dataset {
@@ -33,7 +33,7 @@ impl Resource {
         }
     }
 
-    /// Its resource id.
+    /// The resource's id.
     pub(in super::super) fn number(self) -> i64 {
         match self {
             Self::Folder(id) => id.0.into(),
@@ -41,7 +41,7 @@ impl Resource {
         }
     }
 
-    /// Its id among those of its kind.
+    /// The id among resources of the same kind.
     pub(in super::super) fn object(self) -> i32 {
         match self {
             Self::Folder(id) => id.0,
@@ -49,7 +49,7 @@ impl Resource {
         }
     }
 
-    /// Its kind.
+    /// The resource's kind.
     pub(in super::super) fn kind(self) -> &'static str {
         match self {
             Self::Folder(_) => FOLDER,
@@ -58,7 +58,7 @@ impl Resource {
     }
 }
 
-/// The kind that a caller's word means.
+/// The kind meant by a caller's word.
 pub(in super::super) fn kind(word: &str) -> Option<&'static str> {
     match word {
         FOLDER | "folder" => Some(FOLDER),
@@ -67,21 +67,21 @@ pub(in super::super) fn kind(word: &str) -> Option<&'static str> {
     }
 }
 
-/// What a reference to a dataset begins with.
+/// The prefix of a reference to a dataset.
 pub(super) const DATASET_LABEL: &str = "datasource_";
 
-/// The folder that a reference names: `label_` and its number. `None` when it is no such reference.
+/// The folder of a reference, `label_` and a number; `None` for any other text.
 pub(super) fn folder_label(text: &str) -> Option<FolderId> {
     number(text, FOLDER_LABEL).map(FolderId)
 }
 
-/// The number in a reference that begins so.
+/// The number in a reference with the given prefix.
 pub(super) fn number(text: &str, label: &str) -> Option<i32> {
     let digits = text.strip_prefix(label)?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
-/// The places of a project, as resource paths name them.
+/// The places of a project, as named in resource paths.
 #[derive(Debug)]
 pub(in super::super) struct Tree {
     root: String,
@@ -115,7 +115,7 @@ impl Tree {
     pub(in super::super) fn path(&self, folder: Option<FolderId>) -> String {
         let mut labels = Vec::new();
         let mut next = folder;
-        // There is no ring, but what reads a list must end whatever is in it.
+        // Folders form no ring, but a walk over a stored list must end whatever the list holds.
         while let Some(id) = next.filter(|_| labels.len() < FOLDER_DEPTH_MAX) {
             let Some((name, parent)) = self.folders.get(&id) else { break };
             labels.push(format!("/label:{name}:{id}"));

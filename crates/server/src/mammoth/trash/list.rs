@@ -59,7 +59,7 @@ impl Select {
         }
         let here = |kind: &String| kind == DATA || kind == DATASET;
         let of_kind = kinds.is_none_or(|kinds| kinds.iter().any(here));
-        // Users are not kept with the trash; the audit log has them.
+        // The trash does not keep users; the audit log does.
         let by_anybody = query.all("trashed_by").is_none();
         let days = query.number("expiring_within_days", DAYS_MAX, DAYS_MAX);
         let days = SignedDuration::from_hours(24 * i64::try_from(days).unwrap_or_default());
@@ -162,7 +162,7 @@ impl Item {
             "dataset_id": null,
             "trashed_at": at,
             "trashed_by": null,
-            // A day that has begun counts.
+            // A day already begun counts.
             "days_until_purge": left.max(0).unsigned_abs().div_ceil(DAY_MS.unsigned_abs()),
             "cascade_trash_event_id": null,
             "folder_resource_id": dataset.folder.map(|folder| Resource::Folder(folder).number()),

@@ -21,21 +21,21 @@ use super::call::{Call, Place};
 use super::error::ApiError;
 use super::{folders, jobs};
 
-/// The one kind of things that can be in the trash here.
+/// The only kind of thing in this server's trash.
 const DATASET: &str = "dataset";
 
-/// The kinds of things that Mammoth's trash can hold.
+/// The kinds of things in Mammoth's trash.
 const KINDS: [&str; 4] = ["dataview", DATASET, "dashboard", "automation"];
 
-/// The most things that one call puts in the trash or takes out of it: a page of the trash.
+/// The most things that one call moves into or out of the trash: a page of the trash.
 const ITEMS_MAX: usize = 500;
 
-/// The most datasets in the answer about a folder; the trash gets all of them.
+/// The most datasets in the answer about a folder; all of the folder's datasets move to the trash.
 const NAMED_MAX: usize = 500;
 
 type Accepted = Result<(StatusCode, Json<Value>), ApiError>;
 
-/// Whether things go into the trash or out of it.
+/// The direction: into the trash or out of the trash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     In,
@@ -121,7 +121,7 @@ fn named(dataset: &Dataset) -> Value {
     json!({"id": dataset.id, "name": dataset.name, "type": DATASET})
 }
 
-/// A thing that a caller names.
+/// A thing named by a caller.
 #[derive(Debug)]
 struct Item {
     kind: &'static str,

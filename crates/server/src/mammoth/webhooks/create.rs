@@ -10,7 +10,7 @@ use super::super::call::Call;
 use super::super::error::ApiError;
 use super::shape::{Details, Fields};
 
-/// Makes a webhook and its dataset (docs/spec/mammoth.md#create).
+/// Makes a webhook with a dataset (docs/spec/mammoth.md#create).
 pub(in super::super) async fn create(
     call: Call,
     body: Body,
@@ -23,7 +23,7 @@ pub(in super::super) async fn create(
     Ok((StatusCode::CREATED, Json(Details::new(&source, Fields::STANDARD))))
 }
 
-/// Reads the members that are known; absent ones get their defaults.
+/// Reads the known members; absent members take the default.
 fn draft(mut object: Map<String, Value>) -> Result<Draft, (&'static str, String)> {
     let mut draft = Draft::default();
     let mut take = |key| object.remove(key).map(unwrap_example);

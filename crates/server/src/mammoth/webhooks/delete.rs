@@ -5,7 +5,7 @@ use http::StatusCode;
 use super::super::call::Call;
 use super::super::error::ApiError;
 
-/// Removes a webhook; its dataset and rows stay (docs/spec/mammoth.md#delete).
+/// Removes a webhook; the dataset and the rows stay (docs/spec/mammoth.md#delete).
 pub(in super::super) async fn delete(call: Call) -> Result<StatusCode, ApiError> {
     let place = call.place(Scope::DataWrite).await?;
     let id = SourceId(call.id("webhook_id", 0)?);

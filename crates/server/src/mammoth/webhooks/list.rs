@@ -51,7 +51,7 @@ pub(in super::super) async fn list(call: Call) -> Result<Json<List>, ApiError> {
     }))
 }
 
-/// Which webhooks to show: all conditions must hold, each by any value of its list.
+/// The webhooks to show: all conditions must hold, each by any value of the condition's list.
 #[derive(Debug, Default)]
 struct Filter {
     ids: Option<HashSet<i64>>,
@@ -86,7 +86,7 @@ impl Filter {
     }
 }
 
-/// Texts compare bytewise; what is equal by all keys is in the order of ids.
+/// Texts compare bytewise; webhooks equal by all keys are in the order of ids.
 fn order(keys: &[SortKey], left: &Arc<Source>, right: &Arc<Source>) -> Ordering {
     compare(keys, |field| match field {
         "name" => left.spec.name.cmp(&right.spec.name),

@@ -1,4 +1,4 @@
-//! Webhooks: what this API calls sources.
+//! Webhooks: this API's name for sources.
 
 mod create;
 mod delete;

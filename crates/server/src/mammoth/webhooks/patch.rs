@@ -10,7 +10,7 @@ use super::super::call::Call;
 use super::super::error::ApiError;
 use super::shape::{Details, Fields};
 
-/// The most operations of one patch. There are three things to change; more only repeat them.
+/// The most operations of one patch. Three settings can change; more operations only repeat changes.
 const OPERATIONS_MAX: usize = 100;
 
 /// Changes a webhook, all or nothing (docs/spec/mammoth.md#patch).

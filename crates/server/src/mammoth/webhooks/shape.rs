@@ -6,8 +6,8 @@ use serde::{Serialize, Serializer};
 
 use super::super::call::Place;
 
-/// Which of the optional members to show. The five others are required by generated clients, so
-/// `fields` cannot leave them out.
+/// The choice of optional members. Generated clients require the five other members, so `fields` cannot
+/// leave the five out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fields {
     origins: bool,
@@ -16,7 +16,7 @@ pub(super) struct Fields {
     masked: bool,
 }
 
-/// What stands in the place of a secret to a caller who may only read.
+/// The text in place of a secret, for callers with reading scopes only.
 const MASK: &str = "********";
 
 impl Fields {
@@ -41,13 +41,13 @@ impl Fields {
         self.secret && !self.masked && source.spec.secret.is_some()
     }
 
-    /// The members as a caller may see them.
+    /// The members visible to a caller.
     pub(super) fn shown_to(self, place: Place) -> Self {
         Self { masked: !place.shows_secrets, ..self }
     }
 }
 
-/// A source as this API shows it.
+/// A source in this API's form.
 #[derive(Debug, Serialize)]
 pub(super) struct Webhook {
     id: i32,
@@ -61,7 +61,7 @@ pub(super) struct Webhook {
     secret: Option<Shown>,
 }
 
-/// A secret or its mask, or `null` when there is none.
+/// A secret or the mask, or `null` without a secret.
 #[derive(Debug)]
 struct Shown(Option<Secret>);
 
@@ -89,7 +89,7 @@ impl Webhook {
     }
 }
 
-/// The path that a source is shown with; the singular is the documented form.
+/// The path in a shown source; the singular is the documented form.
 pub(super) fn uri(source: &Source) -> String {
     format!("/webhook/data/{}", source.spec.key)
 }

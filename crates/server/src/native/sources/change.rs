@@ -1,4 +1,4 @@
-//! From a body to what the engine is asked for.
+//! From a body to a request to the engine.
 
 use std::net::IpAddr;
 
@@ -19,23 +19,23 @@ use super::shape::{DeliveryRateBody, ModeBody, RepublishBody, SuccessAnswerBody}
 use crate::native::input::{Field, Object};
 use crate::problem::{Code, Problem};
 
-/// A new source: what is absent or null has its default.
+/// A new source: absent members and nulls take the default.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewSource {
-    /// The project that it shall be in; the workspace's first unless said.
+    /// The source's project; the workspace's first project by default.
     #[serde(default)]
     #[schema(value_type = Option<i32>, minimum = 1, maximum = 2147483647)]
     project: Field<i32>,
-    /// The folder that it shall be shown in, `label_` and a number.
+    /// The source's folder, `label_` and a number.
     #[serde(default)]
     #[schema(value_type = Option<String>, pattern = "^label_[0-9]{1,9}$")]
     folder: Field<String>,
-    /// A name for people; a new source's dataset gets it too.
+    /// A name for people; a new source's dataset gets the name, too.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 255)]
     name: Field<String>,
-    /// What a delivery does to the rows that are there; `replace` unless said.
+    /// The effect of a delivery on the rows already there; `replace` by default.
     #[serde(default)]
     #[schema(value_type = Option<ModeBody>)]
     mode: Field<ModeBody>,
@@ -44,16 +44,16 @@ pub(super) struct NewSource {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 2048)]
     origins: Field<String>,
-    /// Whether deliveries must prove to know a secret, which is made unless there is one; false
-    /// unless said. Turning it off forgets the secret.
+    /// Whether deliveries must prove knowledge of a secret; false by default. A missing secret is made by
+    /// the server. Turning this off forgets the secret.
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
     secure: Field<bool>,
-    /// The secret, where a provider makes it. It secures the source.
+    /// The secret, where a provider makes the secret. A given secret secures the source.
     #[serde(default)]
     #[schema(value_type = Option<String>, write_only, min_length = 1, max_length = 1000)]
     secret: Field<Secret>,
-    /// What an accepted delivery is answered; null for the usual.
+    /// The answer to an accepted delivery; null for the usual answer.
     #[serde(default)]
     #[schema(value_type = Option<SuccessAnswerBody>)]
     answer: Field<Object<SuccessAnswer>>,
@@ -65,8 +65,8 @@ pub(super) struct NewSource {
     #[serde(default)]
     #[schema(value_type = Option<DeliveryRateBody>)]
     rate_limit: Field<Object<DeliveryRate>>,
-    /// Whether a delivery that comes again within a day, by the id that its sender gives it, is stored
-    /// again; false unless said.
+    /// Whether a repeated delivery is stored again; false by default. A repeat has the sender's id of a
+    /// delivery within the last day.
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
     keep_repeats: Field<bool>,
@@ -81,12 +81,12 @@ pub(super) struct NewSource {
     republish: Field<Object<Republish>>,
 }
 
-/// A change of a source: what is absent stays, null goes back to the default.
+/// A change of a source: absent members stay, null restores the default.
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub(super) struct SourcePatch(NewSource);
 
-/// What a source is made with and keeps.
+/// Settings fixed when the source is made.
 const FIXED: [&str; 2] = ["project", "folder"];
 
 impl ToSchema for SourcePatch {
@@ -121,7 +121,7 @@ impl SourcePatch {
 }
 
 impl NewSource {
-    /// The project that is asked for, and the draft for the engine.
+    /// The requested project, and the draft for the engine.
     pub(super) fn draft(mut self) -> Result<(Option<ProjectId>, Draft), Problem> {
         let project = match std::mem::take(&mut self.project) {
             Field::Value(project) => Some(ProjectId(project)),
@@ -156,7 +156,7 @@ impl NewSource {
         Ok((project, draft))
     }
 
-    /// What can be changed later too.
+    /// The settings that can also be changed later.
     fn settings(self) -> Result<EnginePatch, Problem> {
         let Self {
             project: _,
@@ -181,7 +181,7 @@ impl NewSource {
             keep_repeats: keep_repeats.or_default(false),
             inspection_seconds: inspection_seconds.or_default(INSPECTION_SECONDS_DEFAULT),
             republish: optional(republish),
-            // They have a path of their own.
+            // Verification has a path of its own.
             verification: None,
             learnt: None,
         };
@@ -195,7 +195,7 @@ impl NewSource {
     }
 }
 
-/// Networks, of which a single address is one.
+/// Networks; a single address is a network, too.
 fn nets(texts: &[String]) -> Result<Vec<IpNet>, Problem> {
     let net = |(index, text): (usize, &String)| {
         let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
@@ -224,7 +224,7 @@ fn secret_change(
     }
 }
 
-/// The change of a value that may be absent.
+/// The change of an optional value.
 fn optional<T>(field: Field<Object<T>>) -> Option<Option<T>> {
     match field {
         Field::Absent => None,

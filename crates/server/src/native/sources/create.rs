@@ -15,7 +15,7 @@ use crate::problem::Problem;
 
 /// Make a source
 ///
-/// Its dataset is made with it. Nothing is required.
+/// Makes the source and its dataset. No member is required.
 #[utoipa::path(
     post,
     path = paths::SOURCES,

@@ -11,7 +11,7 @@ use crate::problem::Problem;
 
 /// Remove a source
 ///
-/// Its URL is answered 404 from then on. Its dataset and the rows stay.
+/// The source's URL is answered 404 from then on. The dataset and the rows stay.
 #[utoipa::path(
     delete,
     path = paths::SOURCE,

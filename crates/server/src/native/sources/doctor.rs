@@ -27,13 +27,13 @@ use crate::problem::{Code, Problem};
 /// The most headers of a request. Servers and proxies allow about a hundred.
 const HEADERS_MAX: usize = 200;
 
-/// The longest URL that is looked at; servers take as much.
+/// The longest URL of a question; servers accept as much.
 const URL_CHARS_MAX: usize = 8_192;
 
-/// Bytes of a question beyond the body that it is about: headers and URL.
+/// Bytes of a question beyond the request's body: headers and URL.
 const QUESTION_EXTRA_BYTES: usize = 256 << 10;
 
-/// A request as it came, or would have; or the number of one that was refused and is kept.
+/// A request, real or supposed; or the number of a kept refused request.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DoctorQuestion {
@@ -42,23 +42,23 @@ pub(super) struct DoctorQuestion {
     #[serde(default)]
     #[schema(minimum = 0, maximum = 9223372036854775807_i64)]
     rejection: Option<u64>,
-    /// Its method; POST unless said.
+    /// The request's method; POST by default.
     #[serde(default)]
     #[schema(pattern = "^(GET|HEAD|POST|OPTIONS)$")]
     method: Option<String>,
-    /// Its whole URL as the sender called it, with the query; the source's own unless said.
+    /// The whole URL as called by the sender, with the query; the source's own URL by default.
     #[serde(default)]
     #[schema(max_length = 8192)]
     url: Option<String>,
-    /// Its headers; required without `rejection`.
+    /// The request's headers; required without `rejection`.
     #[serde(default)]
     #[schema(max_items = 200)]
     headers: Option<Vec<DoctorHeader>>,
-    /// Its body, byte by byte, in base64; none unless said.
+    /// The request's body, byte for byte, in base64; empty by default.
     #[serde(default)]
     #[schema(required = false, content_encoding = "base64")]
     body_base64: String,
-    /// When it came; now unless said.
+    /// The moment of arrival; now by default.
     #[serde(default, deserialize_with = "input::moment")]
     received_at: Option<Timestamp>,
 }
@@ -67,28 +67,28 @@ pub(super) struct DoctorQuestion {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct DoctorHeader {
-    /// Its name.
+    /// The header's name.
     name: String,
-    /// Its value.
+    /// The header's value.
     value: String,
 }
 
 /// Why a request is refused.
 #[derive(Serialize, ToSchema)]
 struct DoctorAnswer {
-    /// Whether it is proved.
+    /// Whether the request is proved.
     verified: bool,
-    /// Why not: one of a closed list.
+    /// The cause of a refusal: a word of a closed list.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<CauseWord>)]
     cause: Option<Cause>,
-    /// Whether the reason is proved: a change was found with which the request is right, or something
-    /// is missing. Else it is what is left.
+    /// Whether the cause is certain: the request is right after a known change, or lacks a part. Otherwise
+    /// the cause was found by elimination.
     certain: bool,
-    /// What was found and what to do about it.
+    /// The finding and the advice.
     explanation: String,
-    /// How many seconds the signed timestamp is after the moment of the request; negative when it is
-    /// before. Present when that is too far.
+    /// Seconds from the moment of the request to the signed timestamp; negative for an earlier timestamp.
+    /// Present when the difference is beyond the tolerance.
     #[serde(skip_serializing_if = "Option::is_none")]
     skew_seconds: Option<i64>,
 }
@@ -122,10 +122,9 @@ enum CauseWord {
 
 /// Find out why a request is refused
 ///
-/// The request is judged as if it came to the source, and when it is not proved, what usually goes
-/// wrong is tried: the secret decoded in other ways, other encodings, a body that was written again, a
-/// URL as a proxy changes it. Of a refused request that is kept (`has_request` in the log of
-/// rejections) the number is enough. Nothing is stored.
+/// Judges the request as if sent to the source. For an unproved request, usual faults are tried: a secret
+/// decoded in another way, other encodings, a body written again, a URL changed by a proxy. For a kept
+/// refused request (`has_request` in the log of rejections) the number is enough. Nothing is stored.
 #[utoipa::path(
     post,
     path = paths::DOCTOR,
@@ -136,7 +135,7 @@ pub(super) async fn ask_doctor(
     call: Call<Within<Write<Data>>, Arc<CoreSource>, Nothing, LargeBody<DoctorQuestion>>,
 ) -> Result<Response, Problem> {
     let Call { app, target: source, body, .. } = call;
-    // Answers tell right signatures from wrong ones, so asking is not for readers.
+    // Answers tell right signatures from wrong signatures, so a reading scope does not suffice.
     let bytes_max = app.settings.receive_bytes_max;
     let body = body.bytes(bytes_max / 3 * 4 + QUESTION_EXTRA_BYTES).await?;
     let (work, share) = (app.engine.work(), Share::Calls(source.spec.workspace));
@@ -158,7 +157,7 @@ pub(super) async fn ask_doctor(
     Ok(Json(answer).into_response())
 }
 
-/// What is wrong with the request that is kept with a line of the source's log.
+/// The fault of the request kept with a line of the source's log.
 async fn of_rejection(
     app: &App,
     source: &Source,

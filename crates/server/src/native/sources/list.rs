@@ -16,15 +16,15 @@ use crate::problem::Problem;
 /// How many sources of a page. With every setting at its longest each has some twenty kilobytes.
 const PAGE: PageSize = PageSize { default: 100, max: 200 };
 
-/// Which sources to list.
+/// The sources to list.
 #[derive(Deserialize, Serialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
-    /// Of this project only; of all unless said.
+    /// Sources of this project only; of all projects by default.
     #[param(nullable = false, minimum = 0, maximum = 2147483647)]
     project: Option<u32>,
-    /// With a higher number than this.
+    /// Sources with a higher number only.
     #[param(nullable = false, minimum = 0, maximum = 2147483647)]
     after: Option<u32>,
     /// The most sources of the page; 100 unless said.

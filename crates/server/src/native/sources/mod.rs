@@ -21,7 +21,8 @@ use super::operation::operations;
 use crate::App;
 use crate::problem::Problem;
 
-/// Events are the whole workspace's: who reaches one project alone has no source publish any.
+/// Events belong to the whole workspace, so callers with the reach of one project cannot let a source
+/// publish events.
 fn check_republish(reach: Reach, republish: Option<&Republish>) -> Result<(), Problem> {
     republish.map_or(Ok(()), |_| reach.must_be_whole())
 }

@@ -13,44 +13,44 @@ use utoipa::ToSchema;
 /// An inbound URL.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Source<'a> {
-    /// Its number.
+    /// The source's number.
     id: i32,
-    /// The project that it is in.
+    /// The source's project.
     project: i32,
-    /// The dataset that it fills.
+    /// The dataset that the source fills.
     dataset: i32,
-    /// When it was made.
+    /// When the source was made.
     created_at: Timestamp,
     /// A name for people.
     name: &'a str,
-    /// The path of its URL. Whoever knows it may send, so treat it as a secret.
+    /// The path of the source's URL. Anybody with the path may send, so treat the path as a secret.
     path: String,
-    /// What a delivery does to the rows that are there.
+    /// The effect of a delivery on the rows already there.
     mode: ModeBody,
     /// The browser origins that may deliver: `*`, or a list of `https://host` and `https://*.host`.
     origins: &'a str,
     /// Whether deliveries must prove to know a secret. The secret has a path of its own.
     secure: bool,
-    /// When the secret before this one ends or ended; absent when it was not rotated with an overlap.
+    /// When the previous secret ends or ended; absent without a rotation with an overlap.
     #[serde(skip_serializing_if = "Option::is_none")]
     previous_secret_until: Option<Timestamp>,
-    /// When the URL before this one ends or ended; absent when it was not rotated with an overlap.
+    /// When the previous URL ends or ended; absent without a rotation with an overlap.
     #[serde(skip_serializing_if = "Option::is_none")]
     previous_key_until: Option<Timestamp>,
-    /// The folder that it is shown in.
+    /// The source's folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     folder: Option<&'a str>,
-    /// What an accepted delivery is answered, where that is not the usual.
+    /// The answer to an accepted delivery, when not the usual answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<SuccessAnswerBody>)]
     answer: Option<&'a SuccessAnswer>,
-    /// The networks that may deliver; none for all.
+    /// The networks that may deliver; an empty list for all.
     allowed_ips: Vec<String>,
     /// How fast deliveries may come.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<DeliveryRateBody>)]
     rate_limit: Option<DeliveryRate>,
-    /// Whether a delivery that comes again is stored again.
+    /// Whether a repeated delivery is stored again.
     keep_repeats: bool,
     /// For how many seconds deliveries are kept for inspection.
     inspection_seconds: u32,
@@ -58,13 +58,13 @@ pub(super) struct Source<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<RepublishBody>)]
     republish: Option<&'a Republish>,
-    /// The provider by whose scheme deliveries are proved, or `custom`; absent where they are proved
-    /// by the headers that they come with, or not at all. It has a path of its own.
+    /// The provider whose scheme proves deliveries, or `custom`; absent where the headers of deliveries are
+    /// the proof, and for open sources. Verification has a path of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<&'a str>,
 }
 
-/// How fast deliveries may come. Faster ones are answered 429.
+/// The rate of deliveries. Deliveries above the rate are answered 429.
 #[derive(Serialize, ToSchema)]
 #[schema(as = DeliveryRate)]
 pub(super) struct DeliveryRateBody {
@@ -80,26 +80,26 @@ pub(super) struct DeliveryRateBody {
     burst: Option<u32>,
 }
 
-/// How each delivery is published as an event. Its type is the first of these that is there; what is
-/// no object becomes the member `value` of one.
+/// The publishing of each delivery as an event. The event type is the first present of the members; a cell
+/// other than an object becomes the member `value` of an object.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Republish)]
 pub(super) struct RepublishBody {
-    /// The header that says the type.
+    /// The header with the type.
     type_header: Option<String>,
     /// Where in the cell the type is, a JSON pointer such as `/data/type`.
     #[schema(max_length = 1000)]
     type_pointer: Option<String>,
     /// The type of all others; required without the other two.
     event_type: Option<String>,
-    /// What to do about a delivery whose type is not known; `store` unless said.
+    /// The action for a delivery of an unknown type; `store` by default.
     #[serde(default)]
     #[schema(required = false)]
     unknown_type: UnknownTypeBody,
 }
 
-/// What to do about a delivery whose event type is not known: `store` it and publish nothing, or
-/// `refuse` it.
+/// The action for a delivery of an unknown event type: `store` the delivery and publish nothing, or
+/// `refuse` the delivery.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UnknownType)]
 #[serde(rename_all = "snake_case")]
@@ -109,8 +109,8 @@ pub(super) enum UnknownTypeBody {
     Refuse,
 }
 
-/// What a delivery does to the rows that are there: `combine` adds one, `replace` makes it the only
-/// one.
+/// The effect of a delivery on the rows already there: `combine` adds a row, `replace` makes the new row
+/// the only row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Mode)]
@@ -137,7 +137,7 @@ impl From<ModeBody> for Mode {
     }
 }
 
-/// What an accepted delivery is answered.
+/// The answer to an accepted delivery.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SuccessAnswer)]
 pub(super) struct SuccessAnswerBody {
@@ -156,7 +156,7 @@ pub(super) struct SuccessAnswerBody {
 impl<'a> Source<'a> {
     pub(super) fn new(source: &'a CoreSource) -> Self {
         let CoreSource { id, dataset, created_at, spec } = source;
-        // Whoever adds a setting decides here how it is shown.
+        // The full pattern makes each new setting decide here about its display.
         let NewSource {
             workspace: _,
             project,

@@ -17,8 +17,8 @@ use crate::problem::Problem;
 
 /// Change a source
 ///
-/// A JSON merge patch (RFC 7396): what is absent stays, null goes back to the default, a list is
-/// replaced as a whole. It counts from the next delivery on; rows that are there stay.
+/// A JSON merge patch (RFC 7396): absent members stay, null restores the default, a list is replaced as a
+/// whole. The change counts from the next delivery on; existing rows stay.
 #[utoipa::path(
     patch,
     path = paths::SOURCE,

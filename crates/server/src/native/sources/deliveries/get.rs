@@ -22,14 +22,15 @@ struct DeliveryWithBody<'a> {
     #[serde(flatten)]
     #[schema(inline)]
     delivery: Delivery<'a>,
-    /// Its body as it came, to the byte, as base64; absent when it was not kept or its row is gone.
+    /// The body as received, byte for byte, as base64; absent when the body was not kept or the row is
+    /// gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     body_base64: Option<String>,
 }
 
 /// Get a delivery
 ///
-/// With its body to the byte.
+/// The delivery with the body, byte for byte.
 #[utoipa::path(
     get,
     path = paths::DELIVERY,

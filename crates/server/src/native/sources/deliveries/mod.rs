@@ -1,4 +1,4 @@
-//! `/v1/sources/{id}/deliveries`: what came, for inspection.
+//! `/v1/sources/{id}/deliveries`: received requests, for inspection.
 
 mod get;
 mod list;

@@ -1,4 +1,4 @@
-//! `/v1/sources/{id}/deliveries`: what came, for inspection.
+//! `/v1/sources/{id}/deliveries`: received requests, for inspection.
 
 use hookyard_core::model::{Delivery as CoreDelivery, Header};
 use hookyard_store::Newest;
@@ -13,12 +13,12 @@ use crate::problem::Problem;
 /// How many entries of a page. Headers have at most 32 KiB, and rarely more than two.
 const PAGE: PageSize = PageSize { default: 50, max: 100 };
 
-/// Which page to list.
+/// The page to list.
 #[derive(Deserialize, Serialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::native::sources) struct Params {
-    /// What comes after the entry with this number in the list.
+    /// Entries behind the entry with this number only, in the order of the list.
     #[param(nullable = false, minimum = 0, maximum = 9223372036854775807_i64)]
     before: Option<u64>,
     /// The most entries of the page; 50 unless said.
@@ -27,7 +27,7 @@ pub(in crate::native::sources) struct Params {
 }
 
 impl Params {
-    /// The limit, and what to ask the store for.
+    /// The limit, and the page for the store.
     pub(in crate::native::sources) fn page<Id>(
         &self,
         id: impl Fn(u64) -> Id,
@@ -43,17 +43,17 @@ impl Params {
     }
 }
 
-/// A request that came to a source and was accepted.
+/// An accepted request to a source.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Delivery<'a> {
-    /// Its number.
+    /// The delivery's number.
     id: u64,
-    /// When it was accepted.
+    /// When the delivery was accepted.
     received_at: Timestamp,
-    /// The batch that it became; absent when there was nothing to store.
+    /// The delivery's batch; absent when the delivery stored nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     batch: Option<u64>,
-    /// The journal number of the event that was published of it.
+    /// The journal number of the event published from the delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<u64>,
     method: &'a str,
@@ -62,14 +62,14 @@ pub(super) struct Delivery<'a> {
     /// The headers in order. Secrets are masked.
     #[schema(value_type = Vec<DeliveryHeader>)]
     headers: &'a [Header],
-    /// Who sent it.
+    /// The sender's address.
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
-    /// The bytes of its body as it came.
+    /// The bytes of the body as received.
     bytes: u64,
 }
 
-/// A header as it came.
+/// A header as received.
 #[derive(Serialize, ToSchema)]
 pub(in crate::native::sources) struct DeliveryHeader {
     name: String,

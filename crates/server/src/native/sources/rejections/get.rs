@@ -18,31 +18,30 @@ use crate::native::paths;
 use crate::native::sources::deliveries::DeliveryHeader;
 use crate::problem::{Code, Problem};
 
-/// A rejection with the request that was refused.
+/// A rejection with the refused request.
 #[derive(Serialize, ToSchema)]
 struct RejectionWithRequest<'a> {
     #[serde(flatten)]
     #[schema(inline)]
     rejection: Rejection<'a>,
-    /// The first request; absent when it is not kept.
+    /// The first request; absent when not kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<RefusedRequestBody>,
 }
 
-/// A request that was refused, as far as it was read.
+/// A refused request, as far as the server read the request.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RefusedRequest)]
 struct RefusedRequestBody {
-    /// Its path and query. Secrets are masked.
+    /// The request's path and query. Secrets are masked.
     target: String,
-    /// Its headers in order. Secrets are masked.
+    /// The request's headers in order. Secrets are masked.
     #[schema(value_type = Vec<DeliveryHeader>)]
     headers: Vec<Header>,
-    /// The bytes of its body as it came; absent when it was not read.
+    /// The bytes of the body as received; absent for an unread body.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
-    /// Its body as it came, to the byte, as base64; absent when it was not read or has more than
-    /// 256 KiB.
+    /// The body as received, byte for byte, as base64; absent for an unread body and above 256 KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     body_base64: Option<String>,
 }
@@ -57,8 +56,8 @@ impl RefusedRequestBody {
 
 /// Get a rejection
 ///
-/// With the request that was refused, while it is kept. `POST /v1/sources/{id}/doctor` with its number
-/// says what was wrong with it.
+/// The rejection with the refused request, while kept. `POST /v1/sources/{id}/doctor` with the number
+/// explains the fault of the request.
 #[utoipa::path(
     get,
     path = paths::REJECTION,

@@ -28,8 +28,8 @@ struct RejectionPage<'a> {
 
 /// List a source's rejections
 ///
-/// What it did not take, and why, the newest first. Of many that come together the first ones are
-/// shown and the others are counted.
+/// Refused requests with the causes, newest first. In a burst the first requests are shown and further
+/// requests are counted.
 #[utoipa::path(
     get,
     path = paths::REJECTIONS,

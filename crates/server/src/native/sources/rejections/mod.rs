@@ -1,4 +1,4 @@
-//! `/v1/sources/{id}/rejections`: what a source did not take, and why.
+//! `/v1/sources/{id}/rejections`: requests refused by a source, and the causes.
 
 mod get;
 mod list;

@@ -1,15 +1,14 @@
-//! `/v1/sources/{id}/rejections`: what a source did not take, and why.
+//! `/v1/sources/{id}/rejections`: requests refused by a source, and the causes.
 
 use hookyard_core::model::{Cause, NewRejection, Rejection as CoreRejection};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A request that a source did not take, or several of the same cause that came soon after each
-/// other.
+/// A request refused by a source, or several refused requests with the same cause in quick succession.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Rejection<'a> {
-    /// Its number.
+    /// The rejection's number.
     id: u64,
     #[schema(value_type = CauseBody)]
     cause: Cause,
@@ -23,14 +22,14 @@ pub(super) struct Rejection<'a> {
     last_at: Timestamp,
     /// The method of the first.
     method: &'a str,
-    /// Who sent the first.
+    /// The address of the first sender.
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
     /// Whether the first request is kept, to be shown and for the doctor.
     has_request: bool,
 }
 
-/// Why a source did not do with a request what its sender wanted.
+/// The reason why a source did not do as the sender of a request wanted.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RejectionCause)]
 #[serde(rename_all = "snake_case")]

@@ -11,7 +11,7 @@ use crate::problem::Problem;
 
 /// End a source's previous key
 ///
-/// The URL that was rotated is answered 404 from now on, whatever is left of its overlap.
+/// The URL before the rotation is answered 404 from now on, whatever is left of the overlap.
 #[utoipa::path(
     delete,
     path = paths::SOURCE_KEY_PREVIOUS,

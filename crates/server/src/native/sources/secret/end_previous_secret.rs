@@ -11,7 +11,7 @@ use crate::problem::Problem;
 
 /// End a source's previous secret
 ///
-/// The secret that was rotated proves nothing from now on, whatever is left of its overlap.
+/// The secret before the rotation proves nothing from now on, whatever is left of the overlap.
 #[utoipa::path(
     delete,
     path = paths::SOURCE_SECRET_PREVIOUS,

@@ -22,7 +22,7 @@ pub(super) async fn get_source_secret(
     call: Call<Within<Write<Data>>, Arc<CoreSource>>,
 ) -> Result<Response, Problem> {
     let Call { app, target: source, .. } = call;
-    // Whoever knows it can pass for the sender, so reading it is not for readers.
+    // A holder of the secret can pass for the sender, so a reading scope does not suffice.
     app.engine.note_seen(source.spec.workspace, Seen::SourceSecret(source.id)).await?;
     Ok(answer(&app, &source))
 }

@@ -14,11 +14,11 @@ use crate::native::paths;
 use crate::native::sent::JsonBody;
 use crate::problem::Problem;
 
-/// What deliveries must prove to know from now on.
+/// The next secret of deliveries.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SourceSecretRotation {
-    /// The secret, instead of one that is made.
+    /// The secret, instead of a secret made by the server.
     #[schema(value_type = Option<String>, write_only, min_length = 1, max_length = 1000)]
     secret: Option<Secret>,
     /// For how many seconds the present secret proves, too; 0 unless said, at most 30 days.
@@ -28,8 +28,8 @@ pub(super) struct SourceSecretRotation {
 
 /// Rotate a source's secret
 ///
-/// Deliveries must prove to know the new one, or until the overlap is over the present one; that of an
-/// earlier rotation counts no more. A source that was open is secure.
+/// Deliveries must prove knowledge of the new secret or, until the overlap is over, of the present secret.
+/// A secret from an earlier rotation ends at once. An open source becomes secure.
 #[utoipa::path(
     post,
     path = paths::SOURCE_SECRET_ROTATE,

@@ -26,8 +26,8 @@ pub(super) struct KeyRotationParams {
 
 /// Rotate a source's key
 ///
-/// The source gets a new URL. The present one is answered 404 once the overlap is over, which may be
-/// at once, and that of an earlier rotation at once.
+/// The source gets a new URL. The present URL is answered 404 once the overlap is over; an overlap may be
+/// zero. A URL from an earlier rotation is answered 404 at once.
 #[utoipa::path(
     post,
     path = paths::SOURCE_KEY_ROTATE,

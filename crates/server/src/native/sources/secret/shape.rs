@@ -14,18 +14,18 @@ use crate::App;
 use crate::native::input;
 use crate::problem::Problem;
 
-/// What deliveries to a source must prove to know.
+/// The secret behind the proof of deliveries to a source.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SourceSecret<'a> {
     /// The secret; absent when the source is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<&'a str>,
-    /// Until when the secret before it proves, too; absent when it does not.
+    /// The end of the previous secret's overlap; absent when the previous secret proves nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     previous_until: Option<Timestamp>,
 }
 
-/// The overlap that a caller asks for.
+/// The overlap in a caller's request.
 pub(super) fn overlap(seconds: Option<u32>) -> Result<SignedDuration, Problem> {
     let most = u32::try_from(OVERLAP_MAX.as_secs()).unwrap_or(u32::MAX);
     let seconds = input::at_most("overlap_seconds", seconds, most)?.unwrap_or(0);

@@ -22,7 +22,7 @@ pub(super) struct NewVerificationSecret {
     /// The secret or public key.
     #[schema(value_type = String, write_only, min_length = 1, max_length = 4096)]
     secret: Secret,
-    /// How many of those that are there stay, the newest of them; 1 unless said. 0 ends a rotation.
+    /// The number of existing secrets to keep, newest first; 1 by default. 0 ends a rotation.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 9)]
     keep: Option<usize>,
@@ -30,7 +30,7 @@ pub(super) struct NewVerificationSecret {
 
 /// Add a secret of the provider
 ///
-/// It counts beside the newest of those that are there, until one is added with `keep` 0: so no
+/// The new secret counts beside the newest existing secrets, until a secret is added with `keep` 0. No
 /// delivery is lost while the provider changes its secret.
 #[utoipa::path(
     post,

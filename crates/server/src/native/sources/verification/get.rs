@@ -12,7 +12,7 @@ use crate::problem::Problem;
 
 /// Get how deliveries are proved
 ///
-/// 404 for a source that goes by the headers that its deliveries come with.
+/// 404 for a source without a verification, where the headers of deliveries are the proof.
 #[utoipa::path(
     get,
     path = paths::VERIFICATION,

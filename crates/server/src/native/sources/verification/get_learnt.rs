@@ -1,4 +1,4 @@
-//! `GET /v1/sources/{id}/verification/learnt`: get the secret that a handshake brought.
+//! `GET /v1/sources/{id}/verification/learnt`: get the secret from a handshake.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::native::call::{Call, Data, Within, Write};
 use crate::native::paths;
 use crate::problem::{Code, Problem};
 
-/// The secret that a handshake brought.
+/// The secret from a handshake.
 #[derive(Serialize, ToSchema)]
 struct LearntSecret<'a> {
     /// The secret; absent while no handshake came.
@@ -23,9 +23,10 @@ struct LearntSecret<'a> {
     secret: Option<&'a str>,
 }
 
-/// Get the secret that a handshake brought
+/// Get the secret from a handshake
 ///
-/// Some providers want it entered with them once. 404 for a source whose provider brings none.
+/// Some providers ask their users to enter the secret once. 404 for a source whose provider sends no secret
+/// in a handshake.
 #[utoipa::path(
     get,
     path = paths::VERIFICATION_LEARNT,
@@ -36,7 +37,7 @@ pub(super) async fn get_learnt_secret(
     call: Call<Within<Write<Data>>, Arc<CoreSource>>,
 ) -> Result<Response, Problem> {
     let Call { app, target: source, .. } = call;
-    // Whoever knows it can pass for the provider, so reading it is not for readers.
+    // A holder of the secret can pass for the provider, so a reading scope does not suffice.
     let verification = source.spec.options.verification.as_ref();
     let learns = |it: &&Verification| it.preset().is_some_and(Preset::learns);
     let Some(verification) = verification.filter(learns) else {

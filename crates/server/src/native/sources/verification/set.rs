@@ -16,19 +16,19 @@ use crate::native::paths;
 use crate::native::sent::JsonBody;
 use crate::problem::{Code, Problem};
 
-/// How deliveries shall be proved: by a provider's scheme or one of the owner's own.
+/// The verification of deliveries: a provider's scheme or the owner's own scheme.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewVerification {
-    /// The provider's name, one of `/v1/providers`.
+    /// The provider's name, from `/v1/providers`.
     #[serde(default)]
     #[schema(max_length = 100)]
     provider: Option<String>,
-    /// The owner's own scheme, instead of a provider's; docs/reference/providers.md describes its members.
+    /// The owner's own scheme, instead of a provider's; docs/reference/providers.md describes the members.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     scheme: Option<Scheme>,
-    /// The header of the signature or token, where it is not the provider's usual one.
+    /// The header of the signature or token, where not the provider's usual header.
     #[serde(default)]
     #[schema(max_length = 200)]
     header: Option<String>,
@@ -36,16 +36,16 @@ pub(super) struct NewVerification {
     #[serde(default)]
     #[schema(minimum = 1, maximum = 604800)]
     tolerance_seconds: Option<u32>,
-    /// What the provider's scheme asks for besides, such as PayPal's `webhook_id`.
+    /// Further settings of the provider's scheme, such as PayPal's `webhook_id`.
     #[serde(default)]
     #[schema(required = false)]
     settings: BTreeMap<String, String>,
-    /// The secrets or public keys, the newest first; any of them may have signed. Those that are
-    /// there stay when none are given and the provider is the same.
+    /// The secrets or public keys, newest first; any of the secrets may sign. Without given secrets and
+    /// with the same provider, existing secrets stay.
     #[serde(default)]
     #[schema(value_type = Vec<String>, required = false, write_only, max_items = 10)]
     secrets: Vec<Secret>,
-    /// What a handshake must show, for providers with such a one.
+    /// The secret of a handshake, for providers with handshake secrets.
     #[serde(default)]
     #[schema(value_type = Option<String>, write_only, max_length = 4096)]
     handshake_secret: Option<Secret>,

@@ -19,18 +19,18 @@ pub(super) struct Shown<'a> {
     /// The provider; absent for a scheme of the owner's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<&'a str>,
-    /// The scheme that is carried out, the provider's or the owner's own.
+    /// The scheme in use, the provider's or the owner's own.
     #[schema(value_type = Object)]
     scheme: &'a Scheme,
-    /// The header, where it is not the provider's usual one.
+    /// The header, where not the provider's usual header.
     #[serde(skip_serializing_if = "Option::is_none")]
     header: Option<&'a str>,
-    /// The tolerance, where it is not the provider's usual one.
+    /// The tolerance, where not the provider's usual tolerance.
     #[serde(skip_serializing_if = "Option::is_none")]
     tolerance_seconds: Option<u32>,
-    /// What the scheme asks for besides.
+    /// Further settings of the scheme.
     settings: &'a BTreeMap<String, String>,
-    /// How many secrets or public keys there are. None means that a handshake will bring it.
+    /// The number of secrets or public keys. With 0, a handshake will bring the secret.
     secrets: usize,
     /// Whether there is a handshake secret.
     handshake_secret: bool,
