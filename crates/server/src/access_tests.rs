@@ -1,4 +1,4 @@
-//! A credential that has ended, is disabled or comes from elsewhere, at each API.
+//! An ended or disabled credential, and a credential from a forbidden address, at each API.
 
 use axum::body::Body;
 use hookyard_core::clock::Clock;
@@ -14,14 +14,14 @@ use crate::test_server::{Answer, TestServer, WORKSPACE, credential};
 
 const KEY: &str = "under-test";
 
-/// One call of each API, with the words that its refusals are in.
+/// One call of each API, with words from the API's refusals.
 const CALLS: [(&str, &str); 3] = [
     ("/rest/v2/webhook/webhooks", "developer_message"),
     ("/api/v2/workspaces/1/projects/1/webhooks", "\"detail\""),
     ("/v1/endpoints", "\"code\""),
 ];
 
-/// A server with a token that the change was made to.
+/// A server with a changed token.
 async fn server(
     change: impl FnOnce(&TestServer, &mut NewCredential),
 ) -> (TestServer, CredentialId) {

@@ -1,5 +1,5 @@
-//! Every route of every API by which something is changed, and what it notes in the audit log. The
-//! routes come from the APIs' own tables, so a new one that is not called here fails the test.
+//! Every changing route of every API, and the route's note in the audit log. The routes come from the APIs'
+//! own tables, so a new route without a call here fails the test.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +14,8 @@ use crate::peer::Peer;
 use crate::test_server::{API_KEY, API_SECRET, Answer, SIMPLE_KEY, TestServer, WORKSPACE};
 use crate::{mammoth, ultracart};
 
-/// What changes nothing that an owner decides: publishing and receiving have records of their own,
-/// questions and trials keep nothing, and a device's wish is noted when a person decides it.
+/// Routes that change nothing of an owner's decisions. Publishing and receiving have records of their own,
+/// questions and trials keep nothing, and a device's request is noted at a person's decision.
 const NOT_NOTED: [&str; 8] = [
     "POST /v1/events",
     "POST /v1/event-batches",
@@ -29,18 +29,18 @@ const NOT_NOTED: [&str; 8] = [
 
 const ADDRESS: [u8; 4] = [192, 0, 2, 7];
 
-/// Who asks.
+/// The caller.
 #[derive(Debug, Clone, Copy)]
 enum Who {
     Key,
     Pair,
-    /// Somebody who shows no credential in a header.
+    /// A caller without a credential in a header.
     Anyone,
 }
 
 struct Scenario {
     server: TestServer,
-    /// The routes that were called, as `POST /v1/events`.
+    /// The called routes, as `POST /v1/events`.
     called: BTreeSet<String>,
 }
 
@@ -49,8 +49,8 @@ impl Scenario {
         Self { server: TestServer::start().await, called: BTreeSet::new() }
     }
 
-    /// Calls a route, its ids filled in, and expects these actions to be noted, with who did it, from
-    /// where, in which request.
+    /// Calls a route with ids filled in, and expects the given actions in the log, with actor, address and
+    /// request.
     async fn call(
         &mut self,
         who: Who,
@@ -124,7 +124,7 @@ impl Scenario {
         self.call(Who::Pair, &route, &[&["1", "1"], ids].concat(), body, &[action]).await
     }
 
-    /// That each of these routes was called or changes nothing.
+    /// Asserts that each route was called or is known to change nothing.
     fn assert_complete(&self, routes: &BTreeSet<String>) {
         assert!(!routes.is_empty());
         let known =
@@ -135,11 +135,11 @@ impl Scenario {
         assert!(gone.is_empty(), "there are no such routes: {gone:?}");
     }
 
-    /// The routes of an API whose paths are these, with each method that changes things.
+    /// The changing methods of an API's paths, as routes.
     async fn changing(&self, paths: impl Iterator<Item = String>) -> BTreeSet<String> {
         let mut routes = BTreeSet::new();
         for path in paths {
-            // What a path takes is what it says when it is asked with a method that none takes.
+            // The answer to an unknown method names the methods of a path.
             let target = filled(&path, &["1"; 5]);
             let answer = self.send(Who::Anyone, "TRACE", &target, Value::Null).await;
             assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
@@ -151,7 +151,7 @@ impl Scenario {
     }
 }
 
-/// A pattern with ids in place of what is in braces.
+/// A pattern with ids in place of the names in braces.
 fn filled(pattern: &str, ids: &[&str]) -> String {
     let mut ids = ids.iter();
     let part = |(index, part): (usize, &str)| match (index, part.split_once('}')) {
@@ -188,7 +188,7 @@ async fn what_is_seen_of_secrets_and_whole_logs_is_noted() {
         }
     }
     scenario.native("POST /v1/datasets", &[], json!({"name": "other"}), "dataset.create").await;
-    // Lists that programs read again and again are noted once an hour, rows for each dataset.
+    // Lists read again and again by programs are noted once an hour, rows for each dataset.
     let webhooks = "/workspaces/1/projects/1/webhooks";
     let data = "/workspaces/1/projects/1/datasets/1/data";
     for _ in 0..2 {
@@ -289,7 +289,7 @@ async fn dead_letters_of_two(all: &mut Scenario) {
 }
 
 impl Scenario {
-    /// What reading says to the owner.
+    /// The answer to a reading owner.
     async fn read(&self, path: &str) -> (StatusCode, Value) {
         let answer = self.send(Who::Key, "GET", path, Value::Null).await;
         (answer.status, serde_json::from_str(&answer.body).unwrap_or_default())
@@ -404,11 +404,11 @@ async fn access(all: &mut Scenario) {
     let change = json!({"require_pkce": true});
     all.native(&format!("PATCH {path}"), &["1"], change, "application.update").await;
     all.native(&format!("DELETE {path}"), &["1"], Value::Null, "application.delete").await;
-    // These are of the other API.
+    // Routes of the other API.
     all.called.retain(|route| !route.contains("/rest/v2"));
 }
 
-/// Registers an application; its client id.
+/// Registers an application and answers the client id.
 async fn register(all: &mut Scenario) -> String {
     let new = json!({"name": "Reports", "redirect_uris": ["https://a.test/"],
                      "scopes": ["webhook_read"], "device_flow": true});
@@ -420,7 +420,7 @@ fn form(pairs: &[(&str, &str)]) -> Value {
     json!(form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
 }
 
-/// Lets an application in; the answer with its tokens.
+/// Lets an application in and answers the tokens.
 async fn tokens(all: &mut Scenario, client_id: &str) -> Value {
     let authorize = "POST /rest/v2/oauth/authorize";
     let asked = [
@@ -544,7 +544,7 @@ async fn mammoth_trash(all: &mut Scenario, dataset: &str) {
         [("", "trash", "dataset.trash"), ("/restore", "restore", "dataset.restore")]
     {
         all.mammoth(&format!("POST /trash{way}"), &[], items.clone(), action).await;
-        // What is so already is not noted.
+        // A change without an effect is not noted.
         let path = format!("/workspaces/1/projects/1/datasets/{dataset}/{one}");
         let before = all.entries().await.len();
         assert!(all.send(Who::Pair, "POST", &path, Value::Null).await.status.is_success());

@@ -6,24 +6,23 @@ use http_body_util::BodyExt;
 
 use crate::budget::{Account, Full};
 
-/// The room that is made when the first bytes of a body arrive, at most: most bodies are smaller. From
-/// there the room doubles when it is full.
+/// The room made at the first bytes of a body, at most: most bodies are smaller. Full room then doubles.
 const FIRST_BYTES: usize = 16 << 10;
 
-/// A body that declares at most this many times what has come is given room for the whole, so that a
-/// large body is not copied once more for its last part.
+/// A body with a declared length of at most this many times its present room gets room for the whole, so
+/// that the last part of a large body costs no further copy.
 const TRUSTED_TIMES: usize = 8;
 
-/// Room that may stay unused behind a body whose length nobody said: an eighth of it.
+/// Room that may stay unused behind a body without a declared length: an eighth of the body.
 const SPARE_PART: usize = 8;
 
-/// Why a body was not read to its end.
+/// The reason why a body was not read to the end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unread {
-    /// It is larger than may be.
+    /// The body is larger than the bound.
     #[error("the body is too large")]
     TooLarge,
-    /// There is no room for it. The gate answers, whatever the handler makes of this.
+    /// Memory has no room for the body. The gate answers, whatever the handler does with this error.
     #[error("there is no room for the body now")]
     Full,
     /// The caller went away or was too slow.
@@ -37,12 +36,11 @@ impl From<Full> for Unread {
     }
 }
 
-/// Reads a body of at most `bytes_max` bytes to its end, into memory of its own.
+/// Reads a body of at most `bytes_max` bytes to the end, into memory of its own.
 ///
-/// Whoever only declares a body costs nothing, and whoever sends a part of it no more than
-/// [`TRUSTED_TIMES`] that.
-/// What comes is copied, because each piece is a part of the connection's buffer: pieces of a byte would
-/// keep a buffer each.
+/// A declared length alone costs nothing, and a part of a body costs at most [`TRUSTED_TIMES`] its size.
+/// Arriving bytes are copied, because each piece is a part of the connection's buffer: pieces of a byte
+/// would keep a buffer each.
 pub(crate) async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, Unread> {
     let declared = body.size_hint().exact().map(|n| usize::try_from(n).unwrap_or(usize::MAX));
     if declared.is_some_and(|bytes| bytes > bytes_max) {

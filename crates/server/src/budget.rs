@@ -1,13 +1,13 @@
-//! Memory for what callers send and are sent: one budget of bytes for all of it, shared fairly.
+//! Memory for requests and answers: one budget of bytes, shared fairly.
 //!
-//! Each request has an [`Account`]. It takes from the budget what its body needs as the bytes arrive, never
-//! what the body says it will have, and later what its answer has; all of that comes back when the answer
-//! is written or the caller is gone.
+//! Each request has an [`Account`]. The account takes from the budget as the bytes of a body arrive, never
+//! by a declared length, and later for the bytes of the answer. All bytes come back when the answer is
+//! written or the caller is gone.
 //!
-//! Nobody is given a fixed part. Whoever asks gets more as long as they hold no more than what is still
-//! free (the dynamic threshold of shared buffers, Choudhury and Hahne 1998). So one caller alone has up to
-//! half, two have a third each, and a newcomer always finds room: many that hold much shrink what each of
-//! them may have. This holds for addresses and, once a caller is known, for workspaces.
+//! Nobody has a fixed part. A caller gets more while the caller holds no more than the free rest (the
+//! dynamic threshold of shared buffers, Choudhury and Hahne 1998). So a single caller has up to half, two
+//! callers have a third each, and a newcomer always finds room: many large holders shrink each other's
+//! bound. The rule holds for addresses and, once a caller is known, for workspaces.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -23,18 +23,18 @@ use hookyard_engine::limits::network;
 use hookyard_store::Actor;
 use hyper::body::{Frame, SizeHint};
 
-/// What must fit beside the largest body that is accepted: three more like it, so that one caller's
-/// largest body is within the half that one caller may have.
+/// The budget in multiples of the largest accepted body. Beside one such body, three more must fit, so that
+/// one caller's largest body is within the half of a single caller.
 pub(crate) const LARGEST_BODIES: usize = 4;
 
 /// There is no room for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Full;
 
-/// Whose bytes are counted together.
+/// A party whose bytes are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Party {
-    /// One that nobody can tell counts as one.
+    /// An address; callers without a known address share `None`.
     Address(Option<IpAddr>),
     Workspace(WorkspaceId),
 }
@@ -49,7 +49,7 @@ pub(crate) struct Budget {
 #[derive(Debug, Default)]
 struct Held {
     all: usize,
-    /// Who holds none is not here; so there are no more than two for each connection.
+    /// Parties without bytes are absent, so the map has at most two entries for each connection.
     parties: HashMap<Party, usize>,
 }
 
@@ -78,7 +78,7 @@ impl Budget {
         Arc::new(Self { bytes_max, held: Mutex::default() })
     }
 
-    /// An account of a request from this address.
+    /// An account of a request from the given address.
     pub(crate) fn account(self: &Arc<Self>, address: Option<IpAddr>) -> Arc<Account> {
         let address = Party::Address(address.map(network));
         Arc::new(Account { budget: Arc::clone(self), address, open: Mutex::default() })
@@ -94,7 +94,7 @@ impl Budget {
     }
 }
 
-/// What one request holds. What it holds comes back when it is dropped.
+/// The bytes held by one request. Dropping the account gives all bytes back.
 #[derive(Debug)]
 pub(crate) struct Account {
     budget: Arc<Budget>,
@@ -106,7 +106,7 @@ pub(crate) struct Account {
 struct Open {
     workspace: Option<Party>,
     bytes: usize,
-    /// Whether it was ever refused.
+    /// Whether the account was ever refused.
     refused: bool,
 }
 
@@ -115,7 +115,7 @@ tokio::task_local! {
 }
 
 impl Account {
-    /// Runs a future for which this account is at hand.
+    /// Runs a future with this account at hand.
     pub(crate) async fn scope<F: Future>(self: Arc<Self>, future: F) -> F::Output {
         CURRENT.scope(self, future).await
     }
@@ -130,7 +130,7 @@ impl Account {
         Self::current().map_or(Ok(()), |account| account.take(bytes))
     }
 
-    /// Says whose workspace the request at work is about, where no credential says so.
+    /// Sets the workspace of the request at work, where no credential names the workspace.
     pub(crate) fn is_about(workspace: WorkspaceId) {
         if let Some(account) = Self::current() {
             let mut open = account.lock();
@@ -153,8 +153,8 @@ impl Account {
         Ok(())
     }
 
-    /// Takes so many bytes more, whether or not there is room, so that others find less: for what is
-    /// there already and bounded otherwise.
+    /// Takes more bytes, with or without room, so that others find less room: for bytes already present and
+    /// bounded elsewhere.
     pub(crate) fn hold(&self, bytes: usize) {
         let mut open = self.lock();
         let parties = [Some(self.address), open.workspace];
@@ -175,12 +175,12 @@ impl Account {
         self.release(&mut open, bytes);
     }
 
-    /// Whether there was no room for what the request needed.
+    /// Whether the budget had no room for the request.
     pub(crate) fn was_refused(&self) -> bool {
         self.lock().refused
     }
 
-    /// Once its workspace is known, what it holds counts there, too.
+    /// Once the workspace is known, counts the held bytes for the workspace, too.
     fn belong_to(&self, open: &mut Open, workspace: Option<WorkspaceId>) {
         if open.workspace.is_some() {
             return;
@@ -227,8 +227,8 @@ impl Drop for Account {
     }
 }
 
-/// Counts an answer's bytes until they are written, in place of its request's. An answer to a request
-/// that only reads, for which there is no room, is let go of; whoever changed something is told so.
+/// Counts an answer's bytes until written, in place of the request's bytes. A successful answer to a reading
+/// request is refused when the budget has no room. Any other answer is sent, with or without room.
 pub(crate) fn count(
     account: Arc<Account>,
     method: &Method,
@@ -241,14 +241,14 @@ pub(crate) fn count(
         Some(0) => return Ok(response),
         Some(bytes) if method.is_safe() && response.status().is_success() => account.take(bytes)?,
         Some(bytes) => account.hold(bytes),
-        // A stream: its pieces are counted one at a time.
+        // A stream's pieces are counted one at a time.
         None => {}
     }
     let is_stream = bytes.is_none();
     Ok(response.map(|body| Body::new(Counted { body, account, is_stream, piece: 0 })))
 }
 
-/// An answer's body that holds its bytes.
+/// An answer's body with the budget's bytes.
 struct Counted {
     body: Body,
     account: Arc<Account>,

@@ -1,5 +1,5 @@
-//! What a request must pass before its handler sees it: its head must be within bounds, and its caller
-//! may not come too often. Each API is refused in its own form.
+//! The checks before a handler: the head must be within bounds, and the caller within rate limits. Each API
+//! refuses in its own form.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use crate::problem::Problem;
 use crate::turned::{HEADERS_MAX, Turned};
 use crate::{App, inbound, mammoth, ultracart};
 
-/// What separates a name from its value and ends the line, in bytes.
+/// The separator of a name and its value and the end of the line, in bytes.
 const HEADER_BYTES_EACH: usize = 4;
 
-/// The quotas that hold for the caller, and what is left of them, as draft 11 of the IETF's
-/// "RateLimit header fields for HTTP" has it. The three fields of drafts up to 6 are not sent: they
-/// say how one limit stands, and here there may be four.
+/// The quotas of the caller, with the rests, after draft 11 of the IETF's "RateLimit header fields for
+/// HTTP". The three fields of drafts up to 6 are not sent: they describe a single limit, and a caller may
+/// have four limits.
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// The answer to a request that is turned away, in the form of the API that its path is of.
+/// The answer to a refused request, in the form of the path's API.
 pub(crate) fn refuse(path: &str, turned: &Turned) -> Response {
     let mut response = if ultracart::is_below(path) {
         ultracart::turned_away(path, turned)
@@ -54,13 +54,13 @@ pub(crate) fn refuse(path: &str, turned: &Turned) -> Response {
     response
 }
 
-/// Lets a request pass, or answers it.
+/// Passes a request on, or answers the request.
 pub(crate) async fn pass(State(app): State<App>, request: Request, next: Next) -> Response {
     let uri = request.uri().clone();
     let connection: Option<Arc<Connection>> = request.extensions().get().cloned();
     let sound = match connection {
         Some(_) => check_framing(&request),
-        // It came over no network, and so past no proxy.
+        // The request came over no network, and so past no proxy.
         None => Ok(()),
     };
     if let Err(turned) = sound.and_then(|()| check_head(&app, &request)) {
@@ -87,7 +87,7 @@ pub(crate) async fn pass(State(app): State<App>, request: Request, next: Next) -
     counted.unwrap_or_else(|Full| refuse(uri.path(), &Turned::Full))
 }
 
-/// Refuses what a proxy in front may read differently (RFC 9112, sections 3.2 and 6.1).
+/// Refuses requests that a proxy in front may read differently (RFC 9112, sections 3.2 and 6.1).
 fn check_framing(request: &Request) -> Result<(), Turned> {
     let headers = request.headers();
     let mut hosts = headers.get_all(HOST).iter();
@@ -107,8 +107,8 @@ fn check_framing(request: &Request) -> Result<(), Turned> {
     if coded { Err(Turned::TransferCoding) } else { Ok(()) }
 }
 
-/// A name or an address, perhaps with a port (RFC 3986, section 3.2), but for the comma, by which some
-/// make one header of two.
+/// A byte of a name or an address, perhaps with a port (RFC 3986, section 3.2). The comma is left out,
+/// because some servers join two headers with a comma.
 fn is_of_a_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(&byte)
 }
@@ -139,7 +139,8 @@ fn is_exempt(request: &Request) -> bool {
     matches!(route, LIVEZ | READYZ) || inbound::is_delivery(route)
 }
 
-/// Counts the request against its address's limits, and its handler against its credential's.
+/// Counts the request against the limits of its address, and the handler against the limits of its
+/// credential.
 async fn count(app: &App, path: &str, request: Request, next: Next) -> Response {
     let reports = Reports::default();
     let address = Actor::current().and_then(|actor| actor.address);
@@ -154,7 +155,7 @@ async fn count(app: &App, path: &str, request: Request, next: Next) -> Response 
     response
 }
 
-/// Says what the limits are and what is left of them.
+/// Adds the limits and the rests to the headers.
 fn tell(headers: &mut HeaderMap, standings: &[Standing]) {
     let (mut policy, mut limit) = (String::new(), String::new());
     for standing in standings {

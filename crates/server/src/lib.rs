@@ -47,7 +47,7 @@ use problem::{Code, Problem};
 use readiness::Readiness;
 use request_log::RequestLog;
 
-/// What the handlers share.
+/// The state common to all handlers.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
@@ -59,7 +59,7 @@ pub(crate) struct App {
     pub(crate) started: jiff::Timestamp,
 }
 
-/// What an operator decides about the HTTP surface.
+/// An operator's decisions about the HTTP surface.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The zone of the dates in UltraCart answers.
@@ -70,17 +70,17 @@ pub struct Settings {
     pub batch_bytes_max: usize,
     /// The largest received delivery, in bytes, decoded.
     pub receive_bytes_max: usize,
-    /// The proxies whose word on a caller's address is taken.
+    /// The proxies trusted to name a caller's address.
     pub trusted_proxies: Vec<IpNet>,
-    /// Where people, devices and senders reach this server, as in `https://hooks.example.com`, perhaps
-    /// with a path, without a slash at the end. While it is not known, people and devices are led to
-    /// where each request came to, and providers that sign the URL are refused.
+    /// The URL of this server for people, devices and senders, as in `https://hooks.example.com`, perhaps
+    /// with a path, without a slash at the end. Without the setting, people and devices are led to the
+    /// address of each request, and providers with signed URLs are refused.
     pub public_url: Option<String>,
     /// How long OAuth2 tokens are good for.
     pub lifetimes: Lifetimes,
     /// How much callers may take of the server.
     pub bounds: Bounds,
-    /// What a query may use.
+    /// The bounds of a query.
     pub sql: sql::Limits,
 }
 
@@ -132,9 +132,9 @@ pub fn router(engine: Arc<Engine>, settings: Settings) -> Router {
         .with_state(app)
 }
 
-/// Serves `router` on `listener` until `stop` resolves, then takes no more connections, closes the
-/// idle ones and returns when the requests in flight are answered. Dropping the future gives up on
-/// waiting for them.
+/// Serves `router` on `listener` until `stop` resolves. Then takes no more connections, closes idle
+/// connections and returns when the requests in flight are answered. Dropping the future gives up on the
+/// requests in flight.
 pub async fn serve(
     listener: TcpListener,
     router: Router,

@@ -1,4 +1,4 @@
-//! Callers that come too often, or with heads that are too large, at each API.
+//! Callers that come too often, or with too large heads, at each API.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -143,7 +143,7 @@ async fn probes_and_deliveries_are_not_counted() {
         assert_eq!((answer.status.as_u16(), header(&answer, "ratelimit")), (201, ""));
     }
     assert_eq!(send(&server, mammoth()).await.status, 429);
-    // The address had one turn left, and the refusal by the credential took it.
+    // The address had one turn left, and the credential's refusal took the turn.
     assert_eq!(send(&server, ultracart()).await.status, 429);
 }
 
@@ -188,11 +188,10 @@ async fn large_heads_are_refused_in_each_apis_form() {
     }
 }
 
-/// Whether a body is a refusal in the form of its API.
+/// Whether a body is a refusal in the form of the API.
 type Form = fn(&Value) -> bool;
 
-/// A body that sends its first bytes and then nothing more; `reached` counts those of which the first
-/// were taken.
+/// A body that sends its first bytes and then stalls; `reached` counts bodies whose first bytes were taken.
 fn held_body(bytes: usize, reached: &Arc<AtomicUsize>) -> Body {
     let reached = Arc::clone(reached);
     let first = stream::once(async move { Ok::<_, Infallible>(Bytes::from(vec![b'['; bytes])) });
@@ -205,7 +204,7 @@ fn held_body(bytes: usize, reached: &Arc<AtomicUsize>) -> Body {
 
 #[tokio::test]
 async fn bodies_beyond_the_budget_are_refused_in_each_apis_form() {
-    // Four of the largest bodies: the least that a budget may be.
+    // Four of the largest bodies: the least budget.
     let bounds = Bounds { body_bytes_total: 0, ..Bounds::default() };
     let server = TestServer::with(Settings {
         bounds,
@@ -221,7 +220,7 @@ async fn bodies_beyond_the_budget_are_refused_in_each_apis_form() {
             .header("authorization", format!("Bearer {TOKEN}"))
             .header("content-type", "application/cloudevents-batch+json")
     };
-    // The budget is a million bytes, of which one address may have half.
+    // The budget is a million bytes; one address may have half.
     let reached = Arc::default();
     let held: Vec<_> = (0..5)
         .map(|_| {

@@ -5,18 +5,18 @@ use std::net::{IpAddr, SocketAddr};
 use axum::http::{HeaderMap, HeaderName, Request};
 use ipnet::IpNet;
 
-/// Where a proxy says on whose behalf it asks: addresses between commas, each proxy's own last.
+/// The header in which a proxy names its callers: addresses between commas, each proxy's own caller last.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The most addresses that are looked at: a request goes through a few proxies.
+/// The most addresses read: a request goes through a few proxies.
 const HOPS_MAX: usize = 16;
 
 /// The address at the other end of a request's connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-/// The address of the caller: the other end of the connection, or, where that is a trusted proxy,
-/// the last address that the proxies name and that is not one of them. `None` when nobody can tell.
+/// The address of the caller: the other end of the connection or, behind trusted proxies, the last named
+/// address that is no trusted proxy. `None` for an unknown address.
 pub(crate) fn caller<B>(request: &Request<B>, trusted: &[IpNet]) -> Option<IpAddr> {
     let Peer(peer) = *request.extensions().get()?;
     let peer = peer.to_canonical();
@@ -26,7 +26,7 @@ pub(crate) fn caller<B>(request: &Request<B>, trusted: &[IpNet]) -> Option<IpAdd
     }
     let mut nearest = peer;
     for hop in hops(request.headers()).take(HOPS_MAX) {
-        // What a proxy says is its word; further than that nothing can be told.
+        // An unreadable address ends the search: the hops beyond are no proxy's word.
         nearest = address(hop)?;
         if !is_trusted(&nearest) {
             return Some(nearest);
@@ -35,13 +35,13 @@ pub(crate) fn caller<B>(request: &Request<B>, trusted: &[IpNet]) -> Option<IpAdd
     Some(nearest)
 }
 
-/// What the proxies say, the nearest first.
+/// The addresses named by proxies, the nearest first.
 fn hops(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let lines: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
     lines.into_iter().rev().flat_map(|line| line.to_str().unwrap_or("?").rsplit(','))
 }
 
-/// An address, which some proxies write with the port.
+/// An address, written with a port by some proxies.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);

@@ -1,4 +1,4 @@
-//! What a supervisor asks: is the process alive, can it take work.
+//! Probes for a supervisor: is the process alive, can the server take work.
 
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
@@ -28,9 +28,10 @@ async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// Ask whether it takes work
+/// Ask whether the server takes work
 ///
-/// It does while a transaction can be committed. That is tried at most once a second, whoever asks.
+/// The server takes work while a transaction can be committed. The check runs at most once a second,
+/// whoever asks.
 #[utoipa::path(
     get,
     path = READYZ,

@@ -1,4 +1,4 @@
-//! Errors outside the compatible APIs, as RFC 9457 describes them.
+//! Errors outside the compatible APIs, in the form of RFC 9457.
 
 use std::time::Duration;
 
@@ -12,28 +12,27 @@ use utoipa::ToSchema;
 
 use crate::turned::Turned;
 
-/// Seconds after which a caller who was told to come later may: a store that cannot commit now is
-/// usually back after a moment.
+/// Seconds until a caller may come again: a store that cannot commit now is usually back after a moment.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-/// What kind of problem it is, for programs. The list is closed and documented in docs/reference/native-api.md.
+/// The kind of problem, for programs. The list is closed and documented in docs/reference/native-api.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ProblemCode)]
 pub(crate) enum Code {
-    /// There is nothing at this path, or no such thing.
+    /// The path has no route, or the named thing is missing.
     NotFound,
     /// The path does not take this method.
     MethodNotAllowed,
-    /// No credential, or one that is not known.
+    /// The credential is missing or unknown.
     Unauthenticated,
-    /// The credential lacks a scope, or is for one project alone, and this is beyond it.
+    /// The credential lacks a scope, or opens one project alone and the request goes beyond the project.
     MissingScope,
     /// The credential may not be used from the caller's address.
     AddressNotAllowed,
-    /// The credential, or the application that it belongs to, is disabled.
+    /// The credential or its application is disabled.
     Disabled,
-    /// The body is not what its media type says.
+    /// The body does not fit its media type.
     MalformedBody,
     /// A value is missing or cannot be used.
     InvalidValue,
@@ -41,13 +40,13 @@ pub(crate) enum Code {
     UnknownEventType,
     /// The body, an event or a batch is larger than allowed.
     TooLarge,
-    /// The media type is none that is read here.
+    /// The media type is not accepted here.
     UnsupportedMediaType,
-    /// It would contradict what is there, or what it was about changed meanwhile.
+    /// The request contradicts the present state, or its subject changed meanwhile.
     Conflict,
-    /// The workspace has as much as its quota lets it have.
+    /// The workspace has reached its quota.
     QuotaExceeded,
-    /// `if-match` names a revision that is no longer the newest.
+    /// `if-match` names an older revision.
     PreconditionFailed,
     /// The path and query are longer than allowed.
     UriTooLong,
@@ -55,15 +54,15 @@ pub(crate) enum Code {
     HeadersTooLarge,
     /// The caller comes too often.
     TooManyRequests,
-    /// It needs more memory, time or room for its answer than one request may have.
+    /// The request needs more memory, time or room for the answer than one request may have.
     LimitExceeded,
-    /// This build was made without it.
+    /// This build was made without the feature.
     NotBuilt,
     /// The request took too long to arrive.
     Timeout,
-    /// It cannot be done now; later it can.
+    /// The operation is impossible now and possible later.
     Unavailable,
-    /// It asks for something of HTTP that is not done here.
+    /// The request needs a part of HTTP that this server lacks.
     NotImplemented,
     /// Hookyard's own fault.
     Internal,
@@ -122,7 +121,7 @@ impl Code {
         }
     }
 
-    /// A header that goes with it.
+    /// The header of this code.
     pub(crate) fn header(self) -> Option<(HeaderName, HeaderValue)> {
         match self {
             Self::Unauthenticated => {
@@ -139,42 +138,42 @@ pub(crate) fn whole_seconds(wait: Duration) -> u64 {
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
-/// An answer that says what is wrong, for programs by its code and for people in words.
+/// An answer with a problem: a code for programs, and words for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(crate) code: Code,
     pub(crate) detail: String,
     /// The parameter, attribute or header at fault.
     pub(crate) field: Option<String>,
-    /// In a batch, which event is at fault, from 0.
+    /// The index of the faulty event in a batch, from 0.
     pub(crate) index: Option<usize>,
-    /// Seconds after which the caller may come again.
+    /// Seconds until the caller may come again.
     pub(crate) retry_after: Option<u64>,
 }
 
-/// What is wrong, as RFC 9457 describes it.
+/// A problem in the form of RFC 9457.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct ProblemBody<'a> {
-    /// Always `about:blank`: `code` says what kind of problem it is.
+    /// Always `about:blank`: `code` names the kind of problem.
     r#type: &'static str,
     /// The status in words.
     title: &'a str,
     /// The status.
     status: u16,
-    /// What is wrong and what would be right, for people.
+    /// The problem and the fix, for people.
     detail: &'a str,
     code: Code,
     /// The parameter, member or header at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
-    /// In a batch, which event is at fault, from 0.
+    /// The index of the faulty event in a batch, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<usize>,
 }
 
 impl Problem {
-    /// A problem with nothing to be said beyond its code and `detail`.
+    /// A problem with `code` and `detail` alone.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), field: None, index: None, retry_after: None }
     }
@@ -184,7 +183,7 @@ impl Problem {
         Self { field: Some(field.to_owned()), ..Self::new(code, detail) }
     }
 
-    /// A problem as it is written.
+    /// The problem as a body.
     pub(crate) fn body(&self) -> ProblemBody<'_> {
         let status = self.code.status();
         ProblemBody {
@@ -198,7 +197,7 @@ impl Problem {
         }
     }
 
-    /// A problem of each kind as it may be, for the description of the API.
+    /// A plausible problem of each kind, for the description of the API.
     pub(crate) fn sample(code: Code) -> Self {
         let (field, detail) = match code {
             Code::NotFound => ("", "no such endpoint"),

@@ -1,7 +1,7 @@
-//! Whether the server takes work, found out once for all who ask.
+//! Whether the server takes work, checked once for all callers.
 //!
-//! Anybody may ask, and finding out costs a transaction. So a check runs at most once in
-//! [`CHECK_EVERY`], beside the callers, who share what comes of it.
+//! Anybody may ask, and a check costs a transaction. So a check runs at most once in [`CHECK_EVERY`],
+//! beside the callers, who share the outcome.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,19 +12,19 @@ use hookyard_core::clock::Clock;
 use hookyard_store::{SharedStore, StoreError};
 use tokio::sync::watch;
 
-/// The least time from the end of a check to the next: what a supervisor or a load balancer hears is
-/// younger than that, and what strangers can cost is one small transaction a second.
+/// The least time from the end of a check to the next check. Supervisors and load balancers get an outcome
+/// younger than this time, and strangers cost at most one small transaction a second.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// How long a check may take: as long as a caller who publishes waits for a disk that does not answer.
+/// The longest time of a check: as long as a publisher waits for a disk that does not answer.
 const CHECK_MAX: Duration = Duration::from_secs(10);
 
-/// The reason why the server takes no work, if it does not.
+/// `Err` with the reason when the server takes no work.
 type Outcome = Result<(), Arc<str>>;
 
 type Check = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
-/// Answers all who ask.
+/// Answers all callers.
 #[derive(Clone)]
 pub(crate) struct Readiness(Arc<Shared>);
 
@@ -36,9 +36,9 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// When the last check ended, by the monotonic clock, and what came of it.
+    /// The end of the last check by the monotonic clock, and the outcome.
     last: Option<(Duration, Outcome)>,
-    /// The check that is under way.
+    /// The running check.
     running: Option<watch::Receiver<Option<Outcome>>>,
 }
 
@@ -71,10 +71,10 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The last outcome while it is young, else the check that is under way, which may begin now.
+    /// The last outcome while young, else the running check, which may begin now.
     fn current(self: &Arc<Self>) -> Result<Outcome, watch::Receiver<Option<Outcome>>> {
         let mut state = self.lock();
-        // One whose sender is gone without a word has crashed.
+        // A check whose sender is gone without an outcome has crashed.
         if let Some(running) = &state.running
             && running.has_changed().is_ok()
         {

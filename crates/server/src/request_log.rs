@@ -1,5 +1,5 @@
-//! What happens around every request: its line in the log, its id, on whose behalf it works, its
-//! deadline, an answer even when a handler panics, and what browsers may make of it.
+//! The frame of every request: the log line, the id, the actor, the deadline, an answer even when a handler
+//! panics, and the limits on browsers' use of the answer.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -22,18 +22,18 @@ use crate::probes::{LIVEZ, READYZ};
 use crate::problem::{Code, Problem};
 use crate::{Settings, peer, sandbox};
 
-/// The header that carries the request's id to the caller. Mammoth's clients put it into their
-/// exceptions (docs/spec/mammoth.md#clients).
+/// The header with the request's id for the caller. Mammoth's clients put the id into their exceptions
+/// (docs/spec/mammoth.md#clients).
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest id that is taken from a caller: room for a UUID or a trace id, with a prefix.
 const REQUEST_ID_LENGTH_MAX: usize = 128;
 
-/// UltraCart's own header for the same: where an answer has it, the log line names that id.
+/// UltraCart's own header for the same id: the log line has this id where an answer has the header.
 const ULTRACART_REQUEST_ID: HeaderName = HeaderName::from_static("x-ultracart-request-id");
 
-/// The most time from the head of a request to the head of its answer. The largest body takes 40
-/// seconds at 2 Mbit/s; a caller that is slower than a quarter of that holds memory for nobody.
+/// The most time from the head of a request to the head of its answer. The largest body takes 40 seconds at
+/// 2 Mbit/s; a caller slower than a quarter of this rate holds memory for nobody.
 const REQUEST_MAX: Duration = Duration::from_secs(180);
 
 /// Digits of the part of request ids that tells processes apart.
@@ -59,7 +59,7 @@ impl RequestLog {
     }
 }
 
-/// Request ids that cost no randomness each: what is random is drawn once, the rest counts.
+/// Request ids without a random draw for each id: the random part is drawn once, and the rest counts.
 struct RequestIds {
     process: String,
     last: AtomicU64,
@@ -82,7 +82,7 @@ impl<S> Layer<S> for RequestLog {
     }
 }
 
-/// A service whose every request is logged in one line.
+/// A service with one log line for every request.
 #[derive(Clone)]
 pub(crate) struct Logged<S> {
     inner: S,
@@ -130,7 +130,7 @@ where
 /// A request's line in the making.
 struct Line {
     id: HeaderValue,
-    /// What is only logged; `None` when this request is not.
+    /// Data for the log line only; `None` for a request without a log line.
     logged: Option<Logging>,
 }
 
@@ -153,8 +153,8 @@ impl Line {
         Self { id, logged }
     }
 
-    /// Names the request's id in the answer and logs it. The route is the pattern that matched,
-    /// never the path, which may hold a source's key.
+    /// Sets the request's id in the answer and logs the id. The route is the matched pattern, never the
+    /// path, which may hold a source's key.
     fn end(self, response: &mut Response, actor: &Actor) {
         if let Some(logging) = self.logged {
             let shown = response.headers().get(ULTRACART_REQUEST_ID).unwrap_or(&self.id);
@@ -164,8 +164,8 @@ impl Line {
     }
 }
 
-/// The caller's own id for the request, if it is short and of characters that no log or shell reads
-/// as anything else.
+/// The caller's own id for the request, if short and made of characters without a special meaning in logs
+/// and shells.
 fn incoming(request: &Request) -> Option<HeaderValue> {
     let id = request.headers().get(REQUEST_ID)?;
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(byte);

@@ -1,24 +1,24 @@
-//! What browsers may make of answers.
+//! Limits on browsers' use of answers.
 //!
-//! Strangers have a say in what is answered: a source's owner decides on its answer, and rows, bodies
-//! and texts come from anywhere. On the origin of the pages where people type credentials none of
-//! that may become a page that runs scripts, nor a script or a style that a page takes in.
+//! Strangers decide about parts of answers: a source's owner sets the source's answer, and rows, bodies and
+//! texts come from anywhere. On the origin of the pages where people type credentials, no such part may
+//! become a page with scripts, nor a script or a style of a page.
 
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-/// A document of an origin of its own, without scripts, forms and anything loaded.
+/// A document in an origin of its own, without scripts, forms and loaded parts.
 pub(crate) const POLICY: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
 
-/// The type of an answer is what its header says, and nothing that a browser guesses.
+/// The header alone decides the type of an answer, and browsers do not guess.
 const NO_SNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
-/// What a browser wants an answer for (Fetch Metadata).
+/// The browser's purpose of a request (Fetch Metadata).
 const DESTINATION: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// The purposes for which an answer would run, or change how a page looks.
+/// The purposes for which an answer would run, or change the look of a page.
 const ACTIVE: [&[u8]; 10] = [
     b"script",
     b"style",
@@ -32,22 +32,22 @@ const ACTIVE: [&[u8]; 10] = [
     b"embed",
 ];
 
-/// What no browser runs, and takes for no style.
+/// A type that no browser runs or uses as a style.
 const INERT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// Answers are for their callers alone, and many have a secret in them: keys in paths, passwords, tokens.
+/// Answers are for their callers alone, and many contain a secret: keys in paths, passwords, tokens.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// Confines an answer that has no policy of its own, and keeps it out of caches. Every answer goes
-/// through here.
+/// Confines an answer without a policy of its own, and keeps the answer out of caches. Every answer passes
+/// here.
 pub(crate) fn confine(answer: &mut HeaderMap) {
     answer.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
     answer.entry(CONTENT_SECURITY_POLICY).or_insert(POLICY);
     answer.entry(CACHE_CONTROL).or_insert(NO_STORE);
 }
 
-/// Makes plain text of an answer that a browser wants to run or to style a page with: a policy that
-/// allows the server's own scripts would let that through.
+/// Makes plain text of an answer that a browser wants to run or to use as a style: a policy with the
+/// server's own scripts would let such an answer through.
 pub(crate) fn disarm(asked: &HeaderMap, answer: &mut HeaderMap) {
     let destination = asked.get(DESTINATION).map(HeaderValue::as_bytes);
     if destination.is_some_and(|wanted| ACTIVE.contains(&wanted)) {

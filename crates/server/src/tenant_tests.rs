@@ -1,5 +1,5 @@
-//! Another workspace's credential, and one that is for another project alone, on every route of every
-//! API with every id: nothing is to be read, and nothing changes.
+//! Another workspace's credential, and a credential of another project, on every route of every API with
+//! every id: such callers read nothing and change nothing.
 
 use axum::body::Body;
 use axum::http::{Request, header};
@@ -15,15 +15,15 @@ use crate::test_server::{
 };
 use crate::{mammoth, ultracart};
 
-/// What everything of the workspace under test has in its texts.
+/// A word in every text of the workspace under test.
 const CANARY: &str = "canary";
 
-/// What every part of a path that varies is tried with: numbers of what there is, and names.
+/// Trial values for every variable part of a path: numbers of existing things, and names.
 const IDS: [&str; 8] = ["1", "2", "3", "4", "5", "order_create", "canary_type", "canary_event"];
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
-/// Who asks, with which headers.
+/// The caller's headers.
 type Headers<'a> = [(&'static str, &'a str)];
 const OWN: &Headers<'_> = &[("x-ultracart-simple-key", SIMPLE_KEY)];
 const OTHER: &Headers<'_> = &[("x-ultracart-simple-key", OTHER_KEY)];
@@ -69,7 +69,7 @@ impl Call {
     }
 }
 
-/// The native operations, with bodies in which the texts are canaries.
+/// The native operations, with canaries in the texts of the bodies.
 fn native() -> Vec<Call> {
     let calls = walk::operations().into_iter().map(|operation| {
         let walk::Operation { method, path, content_type, mut body, .. } = operation;
@@ -81,7 +81,7 @@ fn native() -> Vec<Call> {
     calls.collect()
 }
 
-/// Puts the canary into what people name things by.
+/// Puts the canary into names given by people.
 fn mark(value: &mut Value) {
     match value {
         Value::Array(values) => values.iter_mut().for_each(mark),
@@ -99,7 +99,7 @@ fn mark(value: &mut Value) {
     }
 }
 
-/// The routes of the UltraCart API but those of OAuth2, which take no credential of a workspace.
+/// The routes of the UltraCart API without OAuth2, which takes no credential of a workspace.
 fn ultracart() -> Vec<Call> {
     let body = json!({"webhook_url": "https://canary.test/other", "disabled": true});
     let paths = ultracart::routes().into_iter().map(|(path, _)| path);
@@ -128,7 +128,7 @@ fn every_method(paths: impl Iterator<Item = String>, body: &Value) -> Vec<Call> 
     paths.flat_map(calls).collect()
 }
 
-/// A server whose first workspace has one of everything that a route can make.
+/// A server whose first workspace has one of every kind of thing made by a route.
 async fn furnished() -> TestServer {
     let server = TestServer::start().await;
     let own = async |method: &str, path: &str, body: Value| {
@@ -154,7 +154,7 @@ async fn furnished() -> TestServer {
     let content_type = "application/cloudevents+json".to_owned();
     let publish = Call { content_type, ..Call::new("POST", "/v1/events", Some(event)) };
     assert!(publish.send(&server, OWN).await.status.is_success());
-    // Whatever else can be made, some of it of what was made just now.
+    // All other things, some of which are parts of the things just made.
     for call in native().iter().filter(|call| call.method == "POST") {
         let ones = call.path.replace("{event_type}", "order_create").replace("{seq}", "1");
         let path = ones.split('{').enumerate().map(|(index, part)| match index {
@@ -167,12 +167,12 @@ async fn furnished() -> TestServer {
     server
 }
 
-/// What reading says, for each call that reads.
+/// The answers to all reading calls.
 async fn read(server: &TestServer, calls: &[Call], headers: &Headers<'_>) -> Vec<(String, String)> {
     let mut said = Vec::new();
     for call in calls.iter().filter(|call| call.method == "GET").flat_map(Call::filled) {
         let answer = call.send(server, headers).await;
-        // After many requests with a credential that this API does not know, it says so otherwise.
+        // After many requests with a credential unknown to this API, the answer is 429.
         let is_unknown = [401, 429].contains(&answer.status.as_u16());
         let text = format!("{} {}", answer.status, answer.body);
         said.push((call.path, if is_unknown { "unknown".to_owned() } else { text }));
@@ -180,7 +180,7 @@ async fn read(server: &TestServer, calls: &[Call], headers: &Headers<'_>) -> Vec
     said
 }
 
-/// Makes every call with every id; nothing that is said may have the canary in it.
+/// Makes every call with every id; no answer may contain the canary.
 async fn try_all(server: &TestServer, calls: &[Call], headers: &Headers<'_>) {
     for call in calls.iter().flat_map(Call::filled) {
         let answer = call.send(server, headers).await;
@@ -224,7 +224,7 @@ async fn another_workspace_reads_and_changes_nothing() {
         assert!(seen >= *least, "only {seen} answers of {:?} show anything", calls[0].path);
         before.push(said);
     }
-    // What the other one makes for itself must not be taken for what it has read.
+    // Things made by the other caller must not count as things read.
     let readers: Vec<_> = native().into_iter().filter(|call| call.method == "GET").collect();
     try_all(&server, &readers, OTHER).await;
     for (calls, _, other, _) in &calls {
@@ -260,7 +260,7 @@ fn borrowed<'a>(headers: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a
 #[tokio::test]
 async fn another_project_reads_and_changes_nothing() {
     let server = furnished().await;
-    // What both are in is no secret of either.
+    // The common workspace of both projects is no secret.
     for path in ["/v1/workspace", "/v1/projects/2"] {
         let call = Call::new("PATCH", path, Some(json!({"name": "Both"})));
         assert_eq!(call.send(&server, OWN).await.status, 200);
@@ -273,8 +273,7 @@ async fn another_project_reads_and_changes_nothing() {
         (ultracart(), borrowed(&own_key), borrowed(&other_key), 0),
         (in_projects, borrowed(&own_pair), borrowed(&other_pair), 4),
     ];
-    // What is not a project's is read by the owner of all, but for the list of what was done, and for
-    // how much there is of everything.
+    // The owner of the workspace reads the things outside projects, except the audit log and the quotas.
     let of_all: Vec<_> = walk::operations()
         .into_iter()
         .filter(|one| one.method == "GET" && !Scopes::of_a_project().has(one.scope))
@@ -290,7 +289,7 @@ async fn another_project_reads_and_changes_nothing() {
         assert!(seen >= *least, "only {seen} answers of {:?} show anything", calls[0].path);
         before.push(said);
     }
-    // What the other one makes for itself must not be taken for what it has read.
+    // Things made by the other caller must not count as things read.
     for (calls, _, other, _) in &calls {
         let readers: Vec<_> = calls.iter().filter(|call| call.method == "GET").cloned().collect();
         try_all(&server, &readers, other).await;

@@ -25,13 +25,13 @@ use tower::ServiceExt;
 
 use crate::{Settings, router};
 
-/// The workspace, whose merchant is `DEMO`.
+/// The workspace, with the merchant `DEMO`.
 pub(crate) const WORKSPACE: WorkspaceId = WorkspaceId(1);
 
-/// Its project.
+/// The workspace's project.
 pub(crate) const PROJECT: ProjectId = ProjectId(1);
 
-/// Another workspace, whose merchant is `OTHER`.
+/// Another workspace, with the merchant `OTHER`.
 pub(crate) const OTHER_WORKSPACE: WorkspaceId = WorkspaceId(2);
 
 /// A simple key, a key, a secret and a token, all with every scope.
@@ -41,7 +41,7 @@ pub(crate) const API_KEY: &str = "key-of-demo";
 pub(crate) const API_SECRET: &str = "secret-of-demo";
 pub(crate) const TOKEN: &str = "token-of-demo";
 
-/// A simple key and a pair that may only read.
+/// A simple key and a pair with reading scopes only.
 pub(crate) const READ_KEY: &str = "read-key-of-demo";
 pub(crate) const READ_API_KEY: &str = "read-pair-of-demo";
 
@@ -49,7 +49,7 @@ pub(crate) const READ_API_KEY: &str = "read-pair-of-demo";
 pub(crate) const OTHER_KEY: &str = "key-of-other";
 pub(crate) const OTHER_API_KEY: &str = "pair-of-other";
 
-/// Hookyard without its listener. Time stands still, and randomness follows from a seed.
+/// Hookyard without the listener. Time stands still, and randomness follows from a seed.
 pub(crate) struct TestServer {
     pub(crate) router: Router,
     pub(crate) engine: Arc<Engine>,
@@ -57,7 +57,7 @@ pub(crate) struct TestServer {
     _directory: TempDir,
 }
 
-/// What a request was answered.
+/// The answer to a request.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -71,12 +71,12 @@ impl TestServer {
         Self::with(Settings::default()).await
     }
 
-    /// A server with settings of its own.
+    /// A server with the given settings.
     pub(crate) async fn with(settings: Settings) -> Self {
         Self::limited(settings, Limits::default()).await
     }
 
-    /// A server that limits its callers.
+    /// A server with limits on callers.
     pub(crate) async fn limited(settings: Settings, limits: Limits) -> Self {
         let directory = TempDir::new().unwrap();
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::from_environment());

@@ -1,4 +1,4 @@
-//! Why a request is turned away before its handler sees the request. Each API says so in its own form.
+//! Reasons to refuse a request before its handler. Each API answers in its own form.
 
 use std::fmt;
 
@@ -8,30 +8,30 @@ use hookyard_engine::limits::Exceeded;
 /// The most headers of a request. Browsers behind two proxies send some forty.
 pub(crate) const HEADERS_MAX: usize = 100;
 
-/// Seconds after which a caller that has too many connections may try again: some end at any moment.
+/// Seconds until a caller with too many connections may try again: connections end all the time.
 const CONNECTIONS_RETRY_SECONDS: u64 = 1;
 
-/// Seconds after which a caller for whose body there was no room may try again: requests take moments.
+/// Seconds until a caller without room for a body may try again: requests take moments.
 const FULL_RETRY_SECONDS: u64 = 1;
 
 /// Why a request is turned away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Turned {
-    /// Its path and query are longer than this many bytes.
+    /// The request's path and query are longer than this many bytes.
     Uri(usize),
-    /// It has more headers than [`HEADERS_MAX`], or more bytes of them than this many.
+    /// The request has more headers than [`HEADERS_MAX`], or more bytes of headers than this many.
     Headers(usize),
-    /// Its caller comes too often.
+    /// The caller comes too often.
     Rate(Exceeded),
-    /// Its caller has too many connections.
+    /// The caller has too many connections.
     Connections,
-    /// Its body came too slowly.
+    /// The body came too slowly.
     Stalled,
-    /// There is no room for its body, or for its answer, beside those of others.
+    /// Memory has no room for the body, or for the answer, beside other requests.
     Full,
-    /// It names no host, or several.
+    /// The request names no host, or several hosts.
     Host,
-    /// Its body is coded in a way that is not known here.
+    /// The body has an unknown transfer coding.
     TransferCoding,
 }
 
@@ -48,7 +48,7 @@ impl Turned {
         }
     }
 
-    /// Whole seconds after which the caller may come again.
+    /// Whole seconds until the caller may come again.
     pub(crate) fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Rate(exceeded) => Some(exceeded.wait_seconds()),

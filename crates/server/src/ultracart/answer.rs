@@ -14,7 +14,7 @@ use super::query::Paging;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
 
-/// Which part of a list an answer holds.
+/// The part of a list in an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct ResultSet {
     count: i32,
@@ -73,7 +73,7 @@ impl<T: Serialize> Serialize for Envelope<'_, T> {
     }
 }
 
-/// One object, or a list that is always whole.
+/// One object, or an always whole list.
 pub(super) fn one<T: Serialize>(name: &'static str, payload: &T) -> Response {
     json(&Envelope { name, payload, result_set: None })
 }

@@ -1,4 +1,4 @@
-//! The delivery log on the wire (docs/spec/ultracart.md#delivery-log), shaped by who reads it
+//! The delivery log on the wire (docs/spec/ultracart.md#delivery-log), shaped by the reading client
 //! (docs/spec/ultracart.md#generations).
 
 use std::time::Duration;
@@ -13,12 +13,11 @@ use super::answer::int32;
 use super::client::Client;
 use super::dates;
 
-/// The first version whose log entries have event names and order ids, and whose summaries have
-/// the duration and status too.
+/// The first version with event names and order ids in log entries, and with the duration and status in
+/// summaries.
 const DETAILS_SINCE: (u32, u32, u32) = (4, 1, 100);
 
-/// The first version of which it is certain that it has `webhook_oid`: that field came in February
-/// 2025, before 4.1.
+/// The first version certain to have `webhook_oid`: the field came in February 2025, before 4.1.
 const WEBHOOK_OID_SINCE: (u32, u32, u32) = (4, 1, 0);
 
 #[derive(Serialize)]
@@ -61,7 +60,7 @@ pub(super) struct WebhookLog<'a> {
     order_ids: Option<&'a [String]>,
 }
 
-/// What an answer about attempts depends on, beside the attempts.
+/// The conditions of an answer about attempts, beside the attempts.
 pub(super) struct LogShape<'a> {
     pub(super) client: Client,
     pub(super) catalogue: &'a Catalogue,
@@ -84,8 +83,8 @@ impl LogShape<'_> {
         }
     }
 
-    /// An attempt with all that is known of it. What an answer would have is left out when there was
-    /// none.
+    /// An attempt with all known details. Members about the answer are left out for an attempt without an
+    /// answer.
     pub(super) fn log<'a>(&'a self, detail: &'a AttemptDetail) -> WebhookLog<'a> {
         let AttemptDetail { attempt, request } = detail;
         let record = &attempt.record;

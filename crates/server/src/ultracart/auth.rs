@@ -1,4 +1,4 @@
-//! Who is calling (docs/spec/ultracart.md#credentials).
+//! The caller's identity (docs/spec/ultracart.md#credentials).
 
 use axum::extract::FromRequestParts;
 use hookyard_core::id::WorkspaceId;
@@ -15,7 +15,7 @@ use crate::App;
 /// The header of the simple key.
 const SIMPLE_KEY: HeaderName = HeaderName::from_static("x-ultracart-simple-key");
 
-/// A caller with a credential that is good.
+/// A caller with a valid credential.
 pub(super) struct Caller {
     credential: Credential,
     pub(super) client: Client,
@@ -27,7 +27,7 @@ impl Caller {
         &self.credential
     }
 
-    /// The workspace that the credential opens, if it may do this in it.
+    /// The workspace of the credential, if the credential has the scope.
     pub(super) fn may(&self, scope: Scope) -> Result<WorkspaceId, ApiError> {
         if self.credential.scopes.has(scope) {
             Ok(self.credential.workspace)
@@ -51,8 +51,8 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
-/// The credential that decides: the simple key when there is one, else the token. Several SDKs send
-/// an empty bearer beside their key (docs/spec/ultracart.md#trap-5), so what is empty is absent.
+/// The deciding credential: the simple key if present, else the token. Several SDKs send an empty bearer
+/// beside a key (docs/spec/ultracart.md#trap-5), so an empty credential counts as absent.
 fn presented(headers: &HeaderMap) -> Option<Presented<'_>> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     // An SDK can be told to put a word before the key.

@@ -12,7 +12,7 @@ use crate::turned::Turned;
 /// less than a hundred kilobytes.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// Reads a body that is one JSON object.
+/// Reads a body of one JSON object.
 pub(super) async fn read_object(body: Body) -> Result<Map<String, Value>, ApiError> {
     let bytes = body::read(body, BODY_BYTES_MAX).await.map_err(|unread| match unread {
         Unread::TooLarge => ApiError::too_large(BODY_BYTES_MAX),
@@ -36,17 +36,17 @@ pub(super) async fn read_object(body: Body) -> Result<Map<String, Value>, ApiErr
 #[derive(Clone, Copy)]
 pub(super) struct Object<'a> {
     map: &'a Map<String, Value>,
-    /// Where it is; empty for the body itself.
+    /// The object's path; empty for the body.
     path: &'a str,
 }
 
 impl<'a> Object<'a> {
-    /// The object that a body is.
+    /// The body as an object.
     pub(super) fn root(map: &'a Map<String, Value>) -> Self {
         Self { map, path: "" }
     }
 
-    /// The object that a value at a path is.
+    /// The value at a path as an object.
     pub(super) fn at(value: &'a Value, path: &'a str) -> Result<Self, ApiError> {
         match value {
             Value::Object(map) => Ok(Self { map, path }),
@@ -54,7 +54,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The path of a value of this object.
+    /// The path of a value in this object.
     pub(super) fn path_of(self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
@@ -64,7 +64,7 @@ impl<'a> Object<'a> {
         self.map.get(key).filter(|value| !value.is_null())
     }
 
-    /// Whether the value is there and null, which clears an optional text.
+    /// Whether the value is present and null, which clears an optional text.
     pub(super) fn is_null(self, key: &str) -> bool {
         self.map.get(key).is_some_and(Value::is_null)
     }
@@ -112,7 +112,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// A float that is a whole number of 32 bits.
+/// A float as a whole number of 32 bits, if the float is whole.
 fn integral(number: f64) -> Option<i32> {
     let fits =
         number.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number);

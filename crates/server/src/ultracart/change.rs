@@ -11,7 +11,7 @@ use super::client::Client;
 use super::error::ApiError;
 use super::webhook::MASK;
 
-/// What the wire calls the values of an endpoint.
+/// The names of an endpoint's settings on the wire.
 static NAMES: FieldNames = FieldNames {
     url: "webhook_url",
     name: "name",
@@ -25,14 +25,14 @@ static NAMES: FieldNames = FieldNames {
     rule: "event_ruler",
 };
 
-/// Reads a webhook. Fields that the server owns are not looked at, whatever they hold.
+/// Reads a webhook. Fields owned by the server are ignored, whatever their values.
 pub(super) fn parse(body: &Map<String, Value>, client: Client) -> Result<EndpointChange, ApiError> {
     let webhook = Object::root(body);
-    // The C# SDK leaves a boolean out when it is false.
+    // The C# SDK leaves a false boolean out.
     let left_out = client.is_csharp.then_some(false);
     let text = |key| Ok(webhook.text(key)?.map(str::to_owned));
     let secret = |key| {
-        // What was masked and comes back says nothing.
+        // A returned mask changes nothing.
         let text = webhook.text(key)?.filter(|text| *text != MASK);
         Ok(text.map(Secret::new))
     };
@@ -55,13 +55,13 @@ pub(super) fn parse(body: &Map<String, Value>, client: Client) -> Result<Endpoin
     })
 }
 
-/// `webhook_url` alone, which is all that a deletion looks at.
+/// `webhook_url` alone, the only member that a deletion reads.
 pub(super) fn parse_url(body: &Map<String, Value>) -> Result<&str, ApiError> {
     let url = Object::root(body).text("webhook_url")?;
     url.ok_or_else(|| ApiError::invalid("webhook_url", "is required"))
 }
 
-/// An optional text: null and empty clear it.
+/// An optional text: null and an empty text clear the setting.
 fn patch(object: Object<'_>, key: &str) -> Result<Patch<String>, ApiError> {
     if object.is_null(key) {
         return Ok(Patch::Clear);
@@ -77,7 +77,7 @@ fn api_version(webhook: Object<'_>) -> Result<Option<ApiVersion>, ApiError> {
     word(webhook, "api_version", "must be '2017-03-01' or '2016-10-01'")
 }
 
-/// One word of a fixed list; empty is absent.
+/// One word of a fixed list; an empty text counts as absent.
 fn word<'a, T: Deserialize<'a>>(
     webhook: Object<'a>,
     key: &str,

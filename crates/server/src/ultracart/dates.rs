@@ -1,4 +1,4 @@
-//! Dates as UltraCart clients write and read them (docs/spec/ultracart.md#dates).
+//! Dates in the form of UltraCart clients (docs/spec/ultracart.md#dates).
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -7,12 +7,12 @@ use jiff::{Timestamp, ToSpan, Unit};
 /// The last nanosecond of a second.
 const LAST_NANOSECOND: i32 = 999_999_999;
 
-/// A moment as answers show it: whole seconds and a numeric offset.
+/// A moment in an answer: whole seconds and a numeric offset.
 pub(super) fn format(moment: Timestamp, zone: &TimeZone) -> String {
     moment.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
-/// The first moment that a date in a query may mean; `None` when it is no date.
+/// The earliest moment meant by a date in a query; `None` when the text is no date.
 pub(super) fn parse_start(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     match parse(text, zone)? {
         Meaning::Moment(moment) => Some(moment),
@@ -20,8 +20,8 @@ pub(super) fn parse_start(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     }
 }
 
-/// The last moment that a date in a query may mean: of a bare date the whole day counts, and of a
-/// moment in whole seconds, which is all that an answer shows, the whole second.
+/// The latest moment meant by a date in a query. A bare date stands for the whole day. A moment in whole
+/// seconds, the precision of answers, stands for the whole second.
 pub(super) fn parse_end(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     match parse(text, zone)? {
         Meaning::Moment(moment) if moment.subsec_nanosecond() == 0 => {
@@ -41,7 +41,7 @@ enum Meaning {
 }
 
 fn parse(text: &str, zone: &TimeZone) -> Option<Meaning> {
-    // A `+` that was not encoded arrives as a blank.
+    // An unencoded `+` arrives as a blank.
     let text = match text.char_indices().skip(11).find(|(_, c)| *c == ' ') {
         Some((at, _)) => format!("{}+{}", &text[..at], &text[at + 1..]),
         None => text.to_owned(),
@@ -57,7 +57,7 @@ fn parse(text: &str, zone: &TimeZone) -> Option<Meaning> {
     if text.len() == "2026-01-31".len() {
         return text.parse().ok().map(Meaning::Day);
     }
-    // Without an offset it is a time of the zone that answers are written in.
+    // A date without an offset is in the time zone of the answers.
     let local = text.parse::<DateTime>().ok()?;
     let moment = local.round(Unit::Nanosecond).ok()?.to_zoned(zone.clone()).ok()?.timestamp();
     sane(&moment).then_some(Meaning::Moment(moment))

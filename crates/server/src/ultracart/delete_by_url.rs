@@ -22,7 +22,7 @@ pub(super) async fn handle(
     let workspace = caller.may(Scope::WebhookWrite)?;
     let body = body::read_object(body).await?;
     let url = change::parse_url(&body)?;
-    // Before the deletion, so that nothing can fail once it has happened.
+    // Before the deletion, so that no failure can follow the deletion.
     let shape = Shape::new(&app, workspace, &caller).await?;
 
     let view = app.engine.delete_endpoint_by_url(workspace, url).await;

@@ -1,4 +1,4 @@
-//! Errors as UltraCart clients expect them (docs/spec/ultracart.md#errors,
+//! Errors in the form of UltraCart clients (docs/spec/ultracart.md#errors,
 //! docs/spec/ultracart.md#refusals).
 
 use std::fmt;
@@ -17,16 +17,16 @@ use super::answer;
 use crate::problem::whole_seconds;
 use crate::turned::Turned;
 
-/// The header that repeats the message.
+/// The header with a copy of the message.
 pub(super) const ERROR_HEADER: HeaderName = HeaderName::from_static("uc-rest-error");
 
 /// The most characters of the header: readers give up at 8,000 for all headers together.
 const ERROR_HEADER_CHARS_MAX: usize = 1_000;
 
-/// What a client may wait for when a moment later will do, in seconds.
+/// The wait before a retry after a short failure, in seconds.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-/// An answer that says no.
+/// An answer with an error.
 #[derive(Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
@@ -35,21 +35,21 @@ pub(super) struct ApiError {
     retry_after: Option<u64>,
 }
 
-/// What went wrong inside: for the log alone, where it stands beside the id that the caller gets.
+/// The internal fault, for the log alone, beside the id in the caller's answer.
 #[derive(Debug, Clone)]
 pub(super) struct Fault(pub(super) Arc<StoreError>);
 
-/// What a request was about, for the wording when it is not there.
+/// The subject of a request, for the wording when the subject is missing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Subject {
-    /// What the wire calls the kind of object.
+    /// The kind of object on the wire.
     pub(super) object: &'static str,
-    /// What was to be done with it.
+    /// The verb of the operation.
     pub(super) verb: &'static str,
 }
 
 impl Subject {
-    /// A webhook, and what was to be done with it.
+    /// A webhook, with the verb of the operation.
     pub(super) fn webhook(verb: &'static str) -> Self {
         Self { object: "webhook", verb }
     }
@@ -60,17 +60,17 @@ impl ApiError {
         Self { status, message: message.into(), fault: None, retry_after: None }
     }
 
-    /// A value that cannot be used, by its name or path.
+    /// An unusable value, by name or path.
     pub(super) fn invalid(field: &str, message: impl fmt::Display) -> Self {
         Self::new(StatusCode::BAD_REQUEST, format!("{field}: {message}"))
     }
 
-    /// A body that cannot be read at all.
+    /// An unreadable body.
     pub(super) fn unreadable(message: impl fmt::Display) -> Self {
         Self::new(StatusCode::BAD_REQUEST, format!("the body cannot be read: {message}"))
     }
 
-    /// Something that is not there. The status is the live server's, and so are the words.
+    /// A missing object. The status and the words are the live server's.
     pub(super) fn missing(subject: Subject) -> Self {
         let Subject { object, verb } = subject;
         let message =
@@ -78,12 +78,12 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// No credential, or one that opens nothing.
+    /// A missing or unknown credential.
     pub(super) fn unauthorized(message: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, message)
     }
 
-    /// A credential that opens nothing, or not here and now (docs/spec/ultracart.md#refusals).
+    /// An unknown credential, or a credential not valid here and now (docs/spec/ultracart.md#refusals).
     pub(super) fn refused(refusal: Refusal) -> Self {
         let status = match refusal {
             Refusal::Failed(error) => return Self::from_engine(error, Subject::webhook("read")),
@@ -99,7 +99,7 @@ impl ApiError {
         Self::new(status, refusal.to_string())
     }
 
-    /// A request that does not reach its handler.
+    /// A request refused before its handler.
     pub(super) fn turned_away(turned: &Turned) -> Self {
         let retry_after = turned.retry_after();
         Self { retry_after, ..Self::new(turned.status(), turned.to_string()) }
@@ -111,12 +111,12 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
-    /// A path that leads nowhere.
+    /// A path without a route.
     pub(super) fn no_route() -> Self {
         Self::new(StatusCode::NOT_FOUND, "there is nothing at this path")
     }
 
-    /// A path that does not take the method.
+    /// A path without the method.
     pub(super) fn wrong_method() -> Self {
         let message = "this path does not take this method: see the Allow header";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, message)
@@ -205,7 +205,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// A message as one line that every header reader takes.
+/// A message as a single line, safe for every header reader.
 pub(super) fn header_line(message: &str) -> HeaderValue {
     let safe = message.chars().take(ERROR_HEADER_CHARS_MAX).map(|c| match c {
         ' '..='~' => c,

@@ -11,7 +11,7 @@ use super::error::{ApiError, Subject};
 use super::path::{PathTexts, webhook_oid};
 use crate::App;
 
-/// The last parameter takes in slashes: the oldest SDK sends them as they are.
+/// The last parameter may contain slashes: the oldest SDK sends slashes unencoded.
 pub(super) async fn handle(
     State(app): State<App>,
     caller: Caller,

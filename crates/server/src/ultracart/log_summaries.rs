@@ -46,7 +46,7 @@ pub(super) async fn handle(
 /// Reads the filters, which must all hold (docs/spec/ultracart.md#parameters).
 fn read(query: &Query, paging: Paging, zone: &TimeZone) -> Result<LogQuery, ApiError> {
     let text = |name| query.text(name).map(str::to_owned);
-    // Two names of different generations for one bound.
+    // Two names for one bound, from different generations.
     let from = query.start("_since", zone)?.max(query.start("beginDate", zone)?);
     let attempts = AttemptQuery {
         from,
@@ -77,7 +77,7 @@ fn status(query: &Query) -> Result<Option<u16>, ApiError> {
     status.map(Some).ok_or_else(|| ApiError::invalid("status", message))
 }
 
-/// Milliseconds; a negative number is a bound that everything meets.
+/// Milliseconds; every attempt meets a negative bound.
 fn duration(query: &Query) -> Result<Option<Duration>, ApiError> {
     let number = query.integer("duration")?;
     let number = number.and_then(|number| u64::try_from(number).ok());

@@ -1,7 +1,7 @@
 //! The UltraCart REST v2 webhook API and OAuth2 under `/rest/v2` (docs/spec/ultracart.md).
 //!
-//! One file per operation; `client` decides what a caller can read, `webhook` and `attempts` are the
-//! wire models, `change` and `query` read what callers send.
+//! One file per operation. `client` tells the generations of SDKs apart, `webhook` and `attempts` are the
+//! wire models, `change` and `query` read requests.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -40,8 +40,8 @@ mod webhook;
 
 use error::{ApiError, Fault};
 
-/// Where the API is: the path of the vendor's own base URL, which every SDK keeps when it is pointed
-/// at another host.
+/// The API's base path, equal to the path of the vendor's own base URL. Every SDK keeps the path when
+/// pointed at another host.
 pub(crate) const BASE_PATH: &str = "/rest/v2";
 
 /// The header with the id of the exchange, on every answer.
@@ -79,13 +79,13 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .layer(middleware::from_fn_with_state(app.clone(), identify))
 }
 
-/// Whether a path is of this API.
+/// Whether a path belongs to this API.
 pub(crate) fn is_below(path: &str) -> bool {
     let rest = path.strip_prefix(BASE_PATH);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The answer to a request of this API that does not reach its handler.
+/// The answer to a request of this API that was refused before its handler.
 pub(crate) fn turned_away(path: &str, turned: &Turned) -> Response {
     let rest = path.strip_prefix(BASE_PATH).unwrap_or_default().trim_end_matches('/');
     if oauth::is_called_by_applications(rest) {
@@ -95,7 +95,7 @@ pub(crate) fn turned_away(path: &str, turned: &Turned) -> Response {
     }
 }
 
-/// Gives every answer of the API its id, and logs what went wrong inside beside it.
+/// Gives every answer of the API an id, and logs internal faults beside the id.
 async fn identify(State(app): State<App>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let id = app.request_id();

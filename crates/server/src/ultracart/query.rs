@@ -17,10 +17,10 @@ const LIMIT_MAX: i32 = 200;
 /// The page size when none is asked for.
 const LIMIT_DEFAULT: i32 = 100;
 
-/// The parameters of a request. One that is there twice has its first value.
+/// The parameters of a request. A repeated parameter has the first value.
 pub(super) struct Query(HashMap<String, String>);
 
-/// Which part of a list is wanted.
+/// The requested part of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Paging {
     pub(super) limit: i32,
@@ -49,13 +49,14 @@ impl Query {
         Self(values)
     }
 
-    /// A parameter's value. Empty is absent, and so are the words that SDKs send for nothing.
+    /// A parameter's value. An empty value counts as absent, and so do the words that SDKs send for
+    /// nothing.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         let value = self.0.get(name)?;
         (!matches!(value.as_str(), "" | "None" | "null")).then_some(value)
     }
 
-    /// A parameter that is true or false.
+    /// A true or false parameter.
     pub(super) fn boolean(&self, name: &str) -> Result<Option<bool>, ApiError> {
         let Some(text) = self.text(name) else { return Ok(None) };
         match text.to_ascii_lowercase().as_str() {
@@ -65,19 +66,19 @@ impl Query {
         }
     }
 
-    /// A parameter that is a whole number of 32 bits.
+    /// A whole number of 32 bits.
     pub(super) fn integer(&self, name: &str) -> Result<Option<i32>, ApiError> {
         let Some(text) = self.text(name) else { return Ok(None) };
         let value = text.trim().parse();
         value.map(Some).map_err(|_| ApiError::invalid(name, "must be a whole number"))
     }
 
-    /// A date, read as the first moment that it may mean.
+    /// A date, read as the earliest moment meant.
     pub(super) fn start(&self, name: &str, zone: &TimeZone) -> Result<Option<Timestamp>, ApiError> {
         self.date(name, |text| dates::parse_start(text, zone))
     }
 
-    /// A date, read as the last moment that it may mean.
+    /// A date, read as the latest moment meant.
     pub(super) fn end(&self, name: &str, zone: &TimeZone) -> Result<Option<Timestamp>, ApiError> {
         self.date(name, |text| dates::parse_end(text, zone))
     }
@@ -112,11 +113,11 @@ impl Query {
         Ok(self.boolean("_placeholders")?.unwrap_or_default())
     }
 
-    /// `_sort`: what is asked for, then the default order.
+    /// `_sort`: the requested order, then the default order.
     pub(super) fn sort(&self) -> Result<Vec<SortKey>, ApiError> {
         let mut keys = Vec::new();
         for part in self.text("_sort").unwrap_or_default().split(',') {
-            // A `+` that was not encoded arrives as a blank.
+            // An unencoded `+` arrives as a blank.
             let (descending, field) = match part.strip_prefix('-') {
                 Some(field) => (true, field),
                 None => (false, part.strip_prefix(['+', ' ']).unwrap_or(part)),

@@ -23,7 +23,7 @@ struct WebhookReflow<'a> {
     queued: bool,
 }
 
-/// The answer until SDK 4.0.241: the request that the first delivery would send.
+/// The answer until SDK 4.0.241: the request of the first delivery.
 #[derive(Serialize)]
 struct WebhookSampleRequest<'a> {
     request: String,
@@ -32,7 +32,7 @@ struct WebhookSampleRequest<'a> {
     uri: &'a str,
 }
 
-/// Both answers, for clients that read either and ignore the other.
+/// Both answers, for clients that read one answer and ignore the other.
 #[derive(Serialize)]
 struct BothAnswers<'a> {
     reflow: WebhookReflow<'a>,

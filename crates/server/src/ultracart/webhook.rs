@@ -1,4 +1,4 @@
-//! A webhook on the wire (docs/spec/ultracart.md#webhook), shaped by who reads it
+//! A webhook on the wire (docs/spec/ultracart.md#webhook), shaped by the reading client
 //! (docs/spec/ultracart.md#generations).
 
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use super::dates;
 use super::error::{ApiError, Subject};
 use crate::App;
 
-/// What stands in the place of a password to a caller who may only read. It comes back from callers
-/// that send a webhook as they read it, and changes nothing then.
+/// The text in place of a password, for callers with reading scopes only. Callers that send a webhook as
+/// read send the mask back, and the mask changes nothing.
 pub(super) const MASK: &str = "********";
 
 /// The first version with `name` and `merchant_comments`.
@@ -33,21 +33,21 @@ const RULES_SINCE: (u32, u32, u32) = (4, 0, 194);
 /// The first version with `compress_events`.
 const COMPRESSION_SINCE: (u32, u32, u32) = (4, 0, 80);
 
-/// What an answer about webhooks depends on, beside the webhooks.
+/// The conditions of an answer about webhooks, beside the webhooks.
 pub(super) struct Shape {
     pub(super) client: Client,
-    /// Whether the caller may change webhooks, and so may see what they prove themselves with.
+    /// Whether the caller may change webhooks, and so may see the webhooks' passwords.
     pub(super) shows_passwords: bool,
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) merchant: String,
     pub(super) time_zone: TimeZone,
-    /// The workspace's applications, some of which may have made webhooks.
+    /// The workspace's applications; an application may have made a webhook.
     pub(super) applications: Vec<Application>,
-    /// Whether events that are not subscribed are shown too.
+    /// Whether unsubscribed events are shown, too.
     pub(super) placeholders: bool,
-    /// The `api_version` that the body of this request carried.
+    /// The `api_version` in this request's body.
     pub(super) requested_version: Option<ApiVersion>,
-    /// The `authentication_type` that the body of this request carried.
+    /// The `authentication_type` in this request's body.
     pub(super) requested_auth: Option<AuthKind>,
 }
 
@@ -84,7 +84,7 @@ pub(super) struct Webhook<'a> {
     event_categories: Vec<WebhookEventCategory<'a>>,
 }
 
-/// Whose token registered a webhook.
+/// The application whose token registered a webhook.
 #[derive(Serialize)]
 struct ApplicationProfile<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,7 +165,7 @@ impl Shape {
         })
     }
 
-    /// A webhook as its reader can take it. The secret key for SQS is never shown.
+    /// A webhook in the reader's form. The secret key for SQS is never shown.
     pub(super) fn webhook<'a>(&'a self, view: &'a EndpointView) -> Webhook<'a> {
         let EndpointView { endpoint, state } = view;
         let settings = &endpoint.settings;
@@ -197,7 +197,7 @@ impl Shape {
         }
     }
 
-    /// Whether the caller sees a password of it.
+    /// Whether the caller sees a password of the webhook.
     pub(super) fn shows_password(&self, view: &EndpointView) -> bool {
         self.shows_passwords && view.endpoint.settings.basic_password.is_some()
     }
@@ -206,18 +206,18 @@ impl Shape {
         if self.shows_passwords { secret.expose() } else { MASK }
     }
 
-    /// The application whose token registered an endpoint, while it is there.
+    /// The application whose token registered an endpoint, unless removed.
     fn maker(&self, endpoint: &Endpoint) -> Option<&Application> {
         let id = endpoint.application?;
         self.applications.iter().find(|application| application.id == id)
     }
 
-    /// The whole catalogue, nothing of it subscribed.
+    /// The whole catalogue, without subscriptions.
     pub(super) fn catalogue(&self) -> Vec<WebhookEventCategory<'_>> {
         self.categories(None)
     }
 
-    /// Older clients fail on a value that came later (docs/spec/ultracart.md#trap-4). A client that
+    /// Older clients fail on values newer than themselves (docs/spec/ultracart.md#trap-4). A client that
     /// sent the value in this request reads the value.
     fn authentication_type(&self, kind: AuthKind) -> Option<AuthKind> {
         let old = matches!(kind, AuthKind::None | AuthKind::Basic);
@@ -225,8 +225,8 @@ impl Shape {
         (old || known).then_some(kind)
     }
 
-    /// Each generation fails on the other's only value, and the two cannot be told apart by what
-    /// they send, unless the request itself carries one (docs/spec/ultracart.md#trap-3).
+    /// Each generation fails on the other generation's only value. Requests do not tell the two generations
+    /// apart, unless the request itself carries a value (docs/spec/ultracart.md#trap-3).
     fn api_version(&self) -> Option<ApiVersion> {
         match self.client.class {
             Class::Legacy => self.requested_version,
@@ -238,7 +238,7 @@ impl Shape {
         let categories = self.catalogue.categories.iter();
         let categories = categories.map(|category| {
             let shown = self.category(category, endpoint);
-            // UltraCart has no such category: who never asked for it gets what UltraCart answers.
+            // UltraCart has no such category: callers without placeholders get UltraCart's own answer.
             let placeholder = self.placeholders && !category.system;
             (placeholder || shown.any_subscribed).then_some(shown)
         });

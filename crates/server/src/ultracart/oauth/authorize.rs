@@ -17,7 +17,7 @@ use super::proof;
 use super::{AUTHORIZE, token};
 use crate::App;
 
-/// The parameters of a request, which the page's form brings back.
+/// The parameters of a request, sent back by the page's form.
 const PARAMETERS: [&str; 7] = [
     "client_id",
     "response_type",
@@ -67,8 +67,8 @@ pub(super) async fn decide(
     }
 }
 
-/// Notes a no. It needs no proof, so it counts as a failure does, and those beyond the bound are not
-/// noted: nobody can fill the audit log with them.
+/// Notes a denial. A denial needs no proof, so each counts as a failure, and denials beyond the bound are
+/// not noted: nobody can fill the audit log with denials.
 async fn deny(app: &App, failures: &Failures, asked: &Asked) {
     if failures.check(app.engine.clock().monotonic()).is_err() {
         return;
@@ -99,7 +99,7 @@ async fn allow(
     Ok(place)
 }
 
-/// The request, if there is anything to decide; else what the browser is to do.
+/// The request, if a person has to decide; else the answer to the browser.
 async fn asked(app: &App, form: &Form) -> Result<Asked, Response> {
     let [client_id, response_type, redirect_uri, state, scope, challenge, method] =
         PARAMETERS.map(|name| form.owned(name));

@@ -19,7 +19,7 @@ use super::token::unstored;
 use super::{Begun, VERIFY};
 use crate::App;
 
-/// The longest host with its port: a name has at most 253 characters.
+/// The longest host with a port: a name has at most 253 characters.
 const HOST_CHARS_MAX: usize = 260;
 
 #[derive(Serialize)]
@@ -62,7 +62,8 @@ pub(super) async fn handle(
     Ok(unstored(answer::json(&answer)))
 }
 
-/// Where people reach this server: as its operator says, or else where the device did.
+/// The origin of this server for people: the operator's setting, or else the origin in the device's
+/// request.
 fn origin(app: &App, headers: &HeaderMap) -> Result<String, OAuthError> {
     if let Some(public_url) = &app.settings.public_url {
         return Ok(public_url.clone());

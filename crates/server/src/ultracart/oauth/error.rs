@@ -1,4 +1,4 @@
-//! Errors as OAuth2 clients expect them (RFC 6749, section 5.2; RFC 8628, section 3.5).
+//! Errors in the form of OAuth2 (RFC 6749, section 5.2; RFC 8628, section 3.5).
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::form::Unread;
 use super::token::unstored;
 use crate::turned::Turned;
 
-/// An answer that says no.
+/// An answer with an error.
 #[derive(Debug)]
 pub(in super::super) struct OAuthError {
     status: StatusCode,
@@ -36,17 +36,17 @@ impl OAuthError {
         Self { status, error, description: description.into(), retry_after: None, fault: None }
     }
 
-    /// A request that cannot be understood.
+    /// An unintelligible request.
     pub(super) fn invalid(description: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", description)
     }
 
-    /// A parameter that must be there.
+    /// A missing parameter.
     pub(super) fn missing(name: &str) -> Self {
         Self::invalid(format!("{name} is missing"))
     }
 
-    /// A way to get tokens that there is not.
+    /// An unsupported grant type.
     pub(super) fn unsupported_grant(asked: &str) -> Self {
         let description = format!(
             "grant_type must be authorization_code, refresh_token or device_code, not {asked}"
@@ -54,14 +54,14 @@ impl OAuthError {
         Self::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", description)
     }
 
-    /// A caller who failed too often, and may try again after these seconds.
+    /// A caller with too many failures, who may try again after the given seconds.
     pub(super) fn too_many(seconds: u64) -> Self {
         let description = format!("too many failures: try again in {seconds} seconds");
         let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", description);
         Self { retry_after: Some(seconds), ..error }
     }
 
-    /// A caller who began too many devices, and may begin another after these seconds.
+    /// A caller with too many begun devices, who may begin another device after the given seconds.
     pub(super) fn too_many_devices(seconds: u64) -> Self {
         let description = format!(
             "too many devices from this address wait already: try again in {seconds} seconds"
@@ -70,7 +70,7 @@ impl OAuthError {
         Self { retry_after: Some(seconds), ..error }
     }
 
-    /// A request that does not reach its handler.
+    /// A request refused before its handler.
     pub(in super::super) fn turned_away(turned: &Turned) -> Self {
         let error = match turned {
             Turned::Rate(_) | Turned::Connections => "slow_down",
@@ -85,7 +85,7 @@ impl OAuthError {
         Self { retry_after, ..Self::new(turned.status(), error, turned.to_string()) }
     }
 
-    /// A body that is no form, or too large a one.
+    /// A body that is no form, or too large.
     pub(super) fn unread(unread: Unread) -> Self {
         Self::new(unread.status, "invalid_request", unread.message)
     }

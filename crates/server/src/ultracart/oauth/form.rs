@@ -33,7 +33,7 @@ impl From<String> for Unread {
 }
 
 impl Form {
-    /// Reads a query string. What is wrong with it is said in words.
+    /// Reads a query string; `Err` with the fault in words.
     pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
         let mut parameters = HashMap::new();
         for (name, value) in form_urlencoded::parse(text) {
@@ -76,7 +76,7 @@ impl Form {
         self.0.get(name).map(String::as_str)
     }
 
-    /// A parameter for whoever keeps it.
+    /// An owned copy of a parameter.
     pub(super) fn owned(&self, name: &str) -> Option<String> {
         self.0.get(name).cloned()
     }

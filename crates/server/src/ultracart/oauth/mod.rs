@@ -1,9 +1,8 @@
-//! OAuth2 under `/rest/v2/oauth` (docs/spec/ultracart.md#oauth2): the pages that people decide on,
-//! and what applications call.
+//! OAuth2 under `/rest/v2/oauth` (docs/spec/ultracart.md#oauth2): pages for people's decisions, and paths
+//! for applications.
 //!
-//! No request here has a session behind it. A page is answered with the credential typed into it, so
-//! there is nothing that a browser sends by itself and another site could make use of; what comes from
-//! another site's page is refused all the same.
+//! No request here has a session. A person types a credential into each page, so a browser sends nothing by
+//! itself that another site could abuse. Forms from other sites' pages are refused all the same.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,40 +31,40 @@ pub(super) use error::OAuthError;
 /// Where a browser is sent to ask a person.
 const AUTHORIZE: &str = "/oauth/authorize";
 
-/// Where a person goes with the code that a device shows.
+/// The page where a person enters a device's code.
 const VERIFY: &str = "/oauth/device";
 
-/// Failures that an address may have here at once: a person mistypes a few times, a program that is set
-/// up wrongly fails as often as it is tried.
+/// The most remembered failures of an address. A person mistypes a few times; a misconfigured program fails
+/// as often as the program is tried.
 const FAILURES_MAX: u32 = 20;
 
-/// How long it takes until one of them is forgotten. Four guesses a minute are no danger even to the
-/// shortest secret here, a device's code of 34 bits that is good for ten minutes.
+/// The time until one failure is forgotten. Four guesses a minute are no danger even to the shortest secret
+/// here, a device's code of 34 bits with a life of ten minutes.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(15);
 
-/// Devices that an address may have begun at once, and how long it takes until it may begin a further
-/// one. So in the ten minutes that a device's code waits, one address begins forty at most: a fifth of
-/// the two hundred that may wait for an application, for whose devices there is room beside it.
+/// The most devices begun by an address at once, and the time until the address may begin another device.
+/// In the ten minutes of a device's code, one address so begins forty devices at most: a fifth of the two
+/// hundred devices that may wait for an application. Other addresses' devices have room beside.
 const DEVICES_MAX: u32 = 20;
 const DEVICE_EVERY: Duration = Duration::from_secs(30);
 
-/// The devices that were begun, by address.
+/// Begun devices, by address.
 #[derive(Debug)]
 struct Begun(Failures);
 
-/// What applications call, and find errors of OAuth2 at.
+/// Paths called by applications, with OAuth2 errors.
 const TOKEN: &str = "/oauth/token";
 const REVOKE: &str = "/oauth/revoke";
 const DEVICE: &str = "/oauth/device/authorize";
 
-/// Whether errors at this path, below the base path of the API, are those of OAuth2.
+/// Whether errors at this path, below the base path of the API, have the form of OAuth2.
 pub(super) fn is_called_by_applications(path: &str) -> bool {
     [TOKEN, REVOKE, DEVICE].contains(&path)
 }
 
 /// The routes, below the base path of the API.
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
-    // One count of failures for all: they are ways to guess at the same secrets.
+    // One count of failures for all routes: all routes are ways to guess the same secrets.
     let failures = Extension(Arc::new(Failures::new(FAILURES_MAX, FORGOTTEN_AFTER)));
     let routes = [
         (AUTHORIZE, get(authorize::show).post(authorize::decide)),

@@ -1,4 +1,4 @@
-//! Pages for people: HTML without scripts, whose style is allowed by its hash.
+//! Pages for people: HTML without scripts, with a style allowed by hash.
 
 use std::fmt::{self, Display, Write};
 use std::sync::LazyLock;
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 const STYLE: &str = include_str!("page.css");
 
-/// What names the style in the policy.
+/// The style's name in the policy.
 static STYLE_HASH: LazyLock<String> =
     LazyLock::new(|| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(STYLE.as_bytes()))));
 
@@ -40,7 +40,7 @@ impl Display for Escaped<'_> {
     }
 }
 
-/// What is wrong with a form that was sent.
+/// The fault of a sent form.
 #[derive(Debug)]
 pub(super) struct Complaint {
     status: StatusCode,
@@ -53,12 +53,12 @@ impl Complaint {
         Self { status, text: text.into(), retry_after: None }
     }
 
-    /// What is wrong, for people.
+    /// The fault, for people.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
-    /// A caller who failed too often, and may try again after these seconds.
+    /// A caller with too many failures, who may try again after the given seconds.
     pub(super) fn too_many(seconds: u64) -> Self {
         let text = format!("Too many attempts from here failed. Try again in {seconds} seconds.");
         Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, text) }
@@ -71,15 +71,15 @@ pub(super) struct Page {
     title: String,
     body: String,
     status: StatusCode,
-    /// Where its form may lead, besides back here.
+    /// The target of the form, besides this server.
     leads_to: String,
-    /// Where its picture is from.
+    /// The origin of the picture.
     picture: String,
     retry_after: Option<u64>,
 }
 
 impl Page {
-    /// A page with a heading and HTML below it.
+    /// A page with a heading and an HTML body.
     pub(super) fn new(title: &str, body: impl Into<String>) -> Self {
         Self {
             title: title.to_owned(),
@@ -91,24 +91,24 @@ impl Page {
         }
     }
 
-    /// A page that says why there is nothing to do.
+    /// A page that explains why no decision is possible.
     pub(super) fn dead_end(status: StatusCode, title: &str, text: &str) -> Self {
         let html = format!("<h1>{}</h1>\n<p>{}</p>", Escaped(title), Escaped(text));
         Self { status, ..Self::new(title, html) }
     }
 
-    /// A page that says only what is wrong.
+    /// A page with a fault alone.
     pub(super) fn of_complaint(complaint: &Complaint) -> Self {
         let html = format!("<h1>Not now</h1>\n{}", complaint_box(complaint.text()));
         Self::new("Not now", html).complaining(Some(complaint))
     }
 
-    /// A page about an application, its picture above everything else.
+    /// A page about an application, with the application's picture on top.
     pub(super) fn about(mut self, application: &Application) -> Self {
         if let Some(logo) = &application.settings.logo_url {
             self.picture = policy_source(logo);
             let logo = Escaped(logo);
-            // Who it is from must not learn which page it is on.
+            // The picture's server must not learn the address of the page.
             let picture = format!(
                 "<img class=\"logo\" alt=\"\" referrerpolicy=\"no-referrer\" src=\"{logo}\">"
             );
@@ -123,7 +123,7 @@ impl Page {
         self
     }
 
-    /// Answers with what is wrong in the status.
+    /// Puts the fault into the status of the answer.
     pub(super) fn complaining(mut self, complaint: Option<&Complaint>) -> Self {
         if let Some(complaint) = complaint {
             self.status = complaint.status;
@@ -144,8 +144,8 @@ impl Page {
         )
     }
 
-    /// What the page may load and where its form may lead: browsers hold the answer to a form to
-    /// this too, so the redirect URI's place is in it.
+    /// The permitted sources of the page and targets of the form. Browsers apply the policy to the form's
+    /// redirect, too, so the redirect URI's origin is included.
     fn policy(&self) -> String {
         let pictures = if self.picture.is_empty() { "'none'" } else { &self.picture };
         let leads_to = format!("'self' {}", self.leads_to);
@@ -163,8 +163,8 @@ impl IntoResponse for Page {
         let mut headers = HeaderMap::new();
         let kind = HeaderValue::from_static("text/html; charset=utf-8");
         headers.insert(CONTENT_TYPE, kind);
-        // Its parts were checked when the application was registered; without a policy there is no
-        // page.
+        // The parts were checked at the registration of the application. Without a policy, the page is not
+        // sent.
         let Ok(policy) = HeaderValue::from_str(&self.policy()) else {
             tracing::error!("a page's policy is no header");
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
@@ -178,16 +178,16 @@ impl IntoResponse for Page {
     }
 }
 
-/// Keeps an answer out of caches and its address out of what other sites are sent.
+/// Keeps an answer out of caches, and the page's address out of requests to other sites.
 fn sealed(mut headers: HeaderMap) -> HeaderMap {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Not `no-referrer`, with which a browser does not say that a form came from here.
+    // Not `no-referrer`: browsers then hide that a form came from this server.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers
 }
 
-/// Sends a browser on. With this status it asks for the place with GET: what was typed stays here.
+/// Redirects a browser. With this status the browser uses GET, and the typed values stay here.
 pub(super) fn see_other(place: &str) -> Response {
     match HeaderValue::from_str(place) {
         Ok(place) => {
@@ -198,21 +198,21 @@ pub(super) fn see_other(place: &str) -> Response {
     }
 }
 
-/// Whether a form was sent from a page of this server. A browser that does not say cannot be asked;
-/// nothing here is done by right of what a browser sends by itself.
+/// Whether a form was sent from a page of this server. Browsers without the header pass; no decision here
+/// relies on values that a browser sends by itself.
 pub(super) fn is_own(headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     matches!(site, None | Some(b"same-origin" | b"none"))
 }
 
-/// What is said to a form from elsewhere.
+/// The page for a form from elsewhere.
 pub(super) fn foreign() -> Page {
     let text =
         "This form was sent from another site's page. Open the link of the application again.";
     Page::dead_end(StatusCode::FORBIDDEN, "Not from here", text)
 }
 
-/// What people read before they decide: who asks, and what for.
+/// The text before the decision: the application, and the scopes.
 pub(super) fn wish(application: &Application, scopes: Scopes, heading: &str) -> String {
     let settings = &application.settings;
     let mut html = format!("<h1>{heading}</h1>\n");
@@ -250,7 +250,7 @@ fn meaning(scope: Scope) -> &'static str {
     }
 }
 
-/// The form by which a person decides. `fields` come back with it as they are.
+/// The form for a person's decision. `fields` come back unchanged.
 pub(super) fn decision(
     action: &str,
     fields: &[(&str, &str)],
@@ -283,7 +283,7 @@ pub(super) fn decision(
     html
 }
 
-/// What is wrong, where people and screen readers come across it first.
+/// The fault, at a place where people and screen readers find the fault first.
 pub(super) fn complaint_box(text: &str) -> String {
     let text = Escaped(text);
     format!("<p id=\"complaint\" class=\"complaint\" role=\"alert\">{text}</p>\n")

@@ -1,5 +1,5 @@
-//! Who decides: a person shows a credential of the workspace, typed into the page. It is looked up
-//! and dropped; nothing of it is kept or logged.
+//! Proof of a deciding person: the person types a credential of the workspace into the page. The credential
+//! is looked up and dropped, never kept or logged.
 
 use hookyard_core::model::{Application, Credential, Scopes};
 use hookyard_engine::Error;
@@ -11,7 +11,7 @@ use http::StatusCode;
 use super::page::Complaint;
 use crate::App;
 
-/// The credential of a person who may let the application do this.
+/// The credential of a person with the right to grant the scopes to the application.
 pub(super) async fn prove(
     app: &App,
     failures: &Failures,
@@ -69,7 +69,7 @@ async fn admit(app: &App, typed: &str) -> Result<Credential, Refusal> {
     }
 }
 
-/// What a person is told when the store does not answer.
+/// The message to a person when the store does not answer.
 pub(super) fn failed(error: &Error) -> Complaint {
     tracing::error!(%error, "an authorization could not be judged");
     Complaint::new(StatusCode::SERVICE_UNAVAILABLE, "That did not work. Try again in a moment.")

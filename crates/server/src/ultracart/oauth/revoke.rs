@@ -1,4 +1,4 @@
-//! `POST /oauth/revoke`: an application gives back what it was granted.
+//! `POST /oauth/revoke`: an application gives a grant back.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The routes as applications and browsers see them.
+//! The routes from the view of applications and browsers.
 
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ fn parameter(place: &str, name: &str) -> Option<String> {
     pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-/// Lets the application in; its tokens.
+/// Lets the application in and answers the tokens.
 async fn tokens(server: &TestServer, application: &Application) -> Value {
     let place = decide(server, application, &[("credential", SIMPLE_KEY)]).await.unwrap();
     let code = parameter(&place, "code").unwrap();
@@ -128,7 +128,7 @@ async fn with_token(server: &TestServer, path: &str, token: &str) -> Answer {
     server.send(request.body(Body::empty()).unwrap()).await
 }
 
-/// The name of an OAuth error, which is in its form whatever it is.
+/// The name of an OAuth error, in the form common to all such errors.
 #[track_caller]
 fn error(answer: &Answer, status: u16) -> String {
     assert_eq!(answer.status.as_u16(), status, "{}", answer.body);
@@ -434,7 +434,7 @@ async fn one_address_does_not_take_all_places_of_devices() {
         server.send(request.body(Body::from(body)).unwrap()).await
     };
     let mut waiting = 0;
-    // As long as a code waits, so that none of them has ended.
+    // For the life of a code, so that no code has ended.
     for _ in 0..60 {
         for _ in 0..30 {
             waiting += u32::from(begin([192, 0, 2, 1]).await.status.is_success());

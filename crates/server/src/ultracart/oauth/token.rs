@@ -22,7 +22,7 @@ use super::error::OAuthError;
 use super::form::Form;
 use crate::App;
 
-/// The grant type of devices as RFC 8628 names it; the SDKs' documentation has the short word.
+/// The grant type of devices in RFC 8628; the SDKs' documentation has the short word.
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// Tokens as the SDKs read them: the lifetime is a text, and the type in lower case
@@ -53,7 +53,7 @@ pub(super) async fn handle(
         }
     })?;
     let workspace = workspace(&app, tokens.grant.workspace).await?;
-    // Java refuses a key that came after it (docs/spec/ultracart.md#oauth2).
+    // Java refuses a key newer than its SDK (docs/spec/ultracart.md#oauth2).
     let is_strict = Client::from_headers(&headers).class == Class::Strict;
     let answer = Answer {
         access_token: &tokens.access,
@@ -71,7 +71,7 @@ async fn issue(app: &App, form: &Form, exchange: Exchange) -> Result<Tokens, Exc
     app.engine.exchange(&application, exchange, app.settings.lifetimes).await
 }
 
-/// What the application brings.
+/// The proof that the application exchanges for tokens.
 fn exchange(form: &Form) -> Result<Exchange, OAuthError> {
     let needed = |name: &str| form.owned(name).ok_or_else(|| OAuthError::missing(name));
     needed("client_id")?;
@@ -87,7 +87,7 @@ fn exchange(form: &Form) -> Result<Exchange, OAuthError> {
     }
 }
 
-/// The workspace that tokens open.
+/// The workspace of the tokens.
 pub(super) async fn workspace(app: &App, id: WorkspaceId) -> Result<Workspace, Error> {
     let found = app.engine.store().workspace(id).await?;
     found.ok_or(Error::NotFound(Entity::Workspace))

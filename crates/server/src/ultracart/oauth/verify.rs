@@ -1,4 +1,4 @@
-//! `/oauth/device`: a person types the code that a device shows, and decides (RFC 8628, section 3.3).
+//! `/oauth/device`: a person types the code shown by a device, and decides (RFC 8628, section 3.3).
 
 use std::sync::Arc;
 
@@ -17,15 +17,15 @@ use super::page::{self, Complaint, Escaped, Page};
 use super::{VERIFY, proof, token};
 use crate::App;
 
-/// A device that waits.
+/// A waiting device.
 struct Waiting {
     application: Application,
     scopes: Scopes,
-    /// Its code as it shows it.
+    /// The device's code as shown by the device.
     shown: String,
 }
 
-/// Asks for the code, or, where it is there, whether its device may be let in.
+/// Asks for the code or, with a code, for the decision about the device.
 pub(super) async fn show(
     State(app): State<App>,
     Extension(failures): Extension<Arc<Failures>>,
@@ -82,7 +82,8 @@ pub(super) async fn decide(
 }
 
 async fn deny(app: &App, failures: &Failures, waiting: &Waiting) -> Result<bool, Complaint> {
-    // It needs no proof, and is noted in the audit log: nobody may do it without end.
+    // A denial needs no proof, and is noted in the audit log: denials count as failures, so that nobody can
+    // fill the log.
     failures.count(app.engine.clock().monotonic());
     let decided = app.engine.decide_device(&waiting.shown, None).await;
     decided.map_err(|error| proof::failed(&error))
@@ -110,7 +111,7 @@ async fn allow(
     Ok(decided)
 }
 
-/// The device that waits with the code.
+/// The device waiting with the code.
 async fn waiting(app: &App, failures: &Failures, form: &Form) -> Result<Waiting, Complaint> {
     failures.check(app.engine.clock().monotonic()).map_err(Complaint::too_many)?;
     let typed = form.get("user_code").unwrap_or_default();
@@ -132,7 +133,7 @@ fn broken(unread: &Unread) -> Complaint {
     Complaint::new(unread.status, format!("That cannot be read: {}.", unread.message))
 }
 
-/// The page that asks for the code.
+/// The page with the question for the code.
 fn enter(complaint: Option<&Complaint>) -> Response {
     let invalid = if complaint.is_some() { " aria-invalid=\"true\"" } else { "" };
     let action = format!("{BASE_PATH}{VERIFY}");
@@ -149,7 +150,7 @@ fn enter(complaint: Option<&Complaint>) -> Response {
     Page::new("Let a device in", html).complaining(complaint).into_response()
 }
 
-/// The page that asks whether the device may be let in.
+/// The page with the question whether to let the device in.
 async fn ask(app: &App, waiting: &Waiting, complaint: Option<&Complaint>) -> Response {
     match question(app, waiting, complaint).await {
         Ok(page) => page.into_response(),
