@@ -5,7 +5,9 @@ use hookyard_core::model::{CredentialKind, Scope};
 use jiff::Timestamp;
 
 use super::args::CommonArgs;
-use crate::config::values::{Amount, Merchant, Net, Number, OverlapSeconds, PageLimit};
+use crate::config::values::{
+    Amount, Merchant, Net, Number, OverlapSeconds, PageLimit, entry_number, moment,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CredentialAction {
@@ -154,7 +156,7 @@ pub(crate) struct CredentialCreateArgs {
     /// When the credential ends by itself
     ///
     /// A moment such as 2027-01-31T00:00:00Z; never when it is left out.
-    #[arg(long, value_name = "MOMENT", env = "HOOKYARD_EXPIRES_AT")]
+    #[arg(long, value_name = "MOMENT", env = "HOOKYARD_EXPIRES_AT", value_parser = moment)]
     pub(crate) expires_at: Option<Timestamp>,
 
     /// A range of addresses that the credential may be used from; may be repeated
@@ -299,13 +301,13 @@ pub(crate) struct AuditListArgs {
     /// Entries made at or after this moment
     ///
     /// A moment such as 2027-01-31T00:00:00Z.
-    #[arg(long, value_name = "MOMENT", env = "HOOKYARD_FROM")]
+    #[arg(long, value_name = "MOMENT", env = "HOOKYARD_FROM", value_parser = moment)]
     pub(crate) from: Option<Timestamp>,
 
     /// Entries made before this moment
     ///
     /// A moment such as 2027-01-31T00:00:00Z.
-    #[arg(long, value_name = "MOMENT", env = "HOOKYARD_UNTIL")]
+    #[arg(long, value_name = "MOMENT", env = "HOOKYARD_UNTIL", value_parser = moment)]
     pub(crate) until: Option<Timestamp>,
 
     /// Entries made with the credential of this number
@@ -329,7 +331,7 @@ pub(crate) struct AuditListArgs {
     /// Entries with a lower number
     ///
     /// The number of the last entry of a page brings the next page.
-    #[arg(long, value_name = "NUMBER", env = "HOOKYARD_BEFORE")]
+    #[arg(long, value_name = "NUMBER", env = "HOOKYARD_BEFORE", value_parser = entry_number)]
     pub(crate) before: Option<u64>,
 
     /// The most entries of the page
@@ -353,6 +355,6 @@ pub(crate) struct AuditExportArgs {
     /// Leave out entries up to this number
     ///
     /// The last number of an earlier export, to go on from the end of the export.
-    #[arg(long, value_name = "NUMBER", env = "HOOKYARD_AFTER")]
+    #[arg(long, value_name = "NUMBER", env = "HOOKYARD_AFTER", value_parser = entry_number)]
     pub(crate) after: Option<u64>,
 }

@@ -12,7 +12,7 @@ use hookyard_engine::access::OVERLAP_MAX;
 use hookyard_engine::deliver::ApiUserHost;
 use hookyard_tables::sql::Form;
 use ipnet::IpNet;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
@@ -340,6 +340,17 @@ impl FromStr for Number {
     }
 }
 
+/// The number of an entry of the audit log.
+pub(crate) fn entry_number(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is no number of an entry: use a whole number from 0"))
+}
+
+/// A moment with its offset from UTC.
+pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| format!("`{text}` is no moment: write it as 2027-01-31T00:00:00Z"))
+}
+
 /// How long a rotated credential is still good, in whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OverlapSeconds(pub(crate) SignedDuration);
@@ -625,6 +636,24 @@ impl FromStr for SqlOutput {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_and_entries_are_refused_with_the_form_to_use() {
+        assert_eq!(entry_number("7"), Ok(7));
+        assert_eq!(moment("2027-01-31T00:00:00Z").unwrap().as_second(), 1_801_353_600);
+        for text in ["x", "-1", "", "1.5"] {
+            assert!(
+                entry_number(text).unwrap_err().ends_with("use a whole number from 0"),
+                "{text}"
+            );
+        }
+        for text in ["x", "", "2027-01-31", "2027-01-31T00:00:00"] {
+            assert!(
+                moment(text).unwrap_err().ends_with("write it as 2027-01-31T00:00:00Z"),
+                "{text}"
+            );
+        }
+    }
 
     #[tokio::test]
     async fn where_to_listen_is_an_address_or_a_name() {
