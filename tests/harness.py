@@ -283,6 +283,7 @@ class Delivery:
     path: str
     headers: http.client.HTTPMessage
     body: bytes
+    method: str = "POST"
 
     @property
     def events(self):
@@ -310,7 +311,8 @@ class Receiver:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                delivery = Delivery(time.monotonic(), self.path, self.headers, body)
+                delivery = Delivery(
+                    time.monotonic(), self.path, self.headers, body, self.command)
                 receiver.deliveries.append(delivery)
                 step = 200 if script.empty() else script.get()
                 if isinstance(step, float):
@@ -323,6 +325,8 @@ class Receiver:
                     self.send_header("Content-Length", "2")
                     self.end_headers()
                     self.wfile.write(b"ok")
+
+            do_PUT = do_PATCH = do_POST
 
             def log_message(self, *_):
                 pass

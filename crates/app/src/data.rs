@@ -20,19 +20,19 @@ const LOCK: &str = "lock";
 /// The embedded database.
 const DATABASE: &str = "hookyard.db";
 
-/// The name of the embedded database's write-ahead log.
+/// What the embedded database's write-ahead log is called.
 const LOG: &str = "hookyard.db-wal";
 
-/// The first bytes of each SQLite database.
+/// What each SQLite database begins with.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// The permission bits of everybody but the owner.
+/// What the rest of the world may do with a file or a directory.
 const OTHERS: u32 = 0o077;
 
-/// The file that marks the data as moving elsewhere, or moved.
+/// The file that marks the data as being moved elsewhere, or moved.
 const MARK: &str = "move";
 
-/// The finding in the place of the database.
+/// What is in the place of the database.
 enum Found {
     /// There is none.
     Nothing,
@@ -44,7 +44,7 @@ enum Found {
     Database,
 }
 
-/// An existing data directory.
+/// A data directory that is there.
 pub(crate) struct DataDir {
     path: PathBuf,
 }
@@ -67,14 +67,14 @@ impl DataDir {
         Ok(data)
     }
 
-    /// A directory with data.
+    /// A directory that has data.
     pub(crate) fn existing(path: &Path) -> Result<Self> {
         let data = Self::leaving(path)?;
         data.refuse_moved()?;
         Ok(data)
     }
 
-    /// A directory with data to move, or with data already moved.
+    /// A directory that has data to be moved, or that were.
     pub(crate) fn leaving(path: &Path) -> Result<Self> {
         let data = Self { path: path.to_owned() };
         match data.found()? {
@@ -131,7 +131,7 @@ impl DataDir {
         )
     }
 
-    /// Refuses moved data: use here and elsewhere would give the data two owners.
+    /// Refuses data that two would work on if it were used here.
     fn refuse_moved(&self) -> Result<()> {
         let (path, mark) = (self.path.display(), self.mark());
         let known = Mark::read(&mark).with_context(|| format!("cannot read {}", mark.display()))?;
@@ -160,7 +160,7 @@ impl DataDir {
         self.path.join(DATABASE)
     }
 
-    /// The key of data that must stay unchanged.
+    /// The key of data that is not to be changed.
     pub(crate) fn present_key(&self, source: &KeySource) -> Result<[u8; 32]> {
         if source.unfinished()?.is_some() {
             bail!("`hookyard key rotate` was interrupted: run it again first");
@@ -187,14 +187,14 @@ impl DataDir {
         }
     }
 
-    /// The key of the data: the present key once data exists, else possibly a new key.
+    /// The key of the data: the one that is there once there is data, else maybe a new one.
     pub(crate) fn key(&self, source: &KeySource, entropy: &dyn Entropy) -> Result<[u8; 32]> {
         match self.found()? {
             Found::Nothing => {
                 self.refuse_lost(source)?;
                 return source.begin(entropy);
             }
-            // A first start was interrupted before the first write.
+            // A first start was interrupted before it wrote anything.
             Found::Empty if source.has_begun() => return source.begin(entropy),
             Found::Empty => return self.refuse_empty(),
             Found::Foreign => return self.refuse_foreign(),
@@ -203,7 +203,7 @@ impl DataDir {
         }
         let key = match source.read() {
             Ok(key) => key,
-            // A database unreadable even without a key is not mended by a key.
+            // What cannot be read even without a key is not mended by one.
             Err(error) => {
                 let place = self.absolute();
                 SqliteStore::look_at(&self.database()).with_context(|| {
@@ -225,7 +225,7 @@ impl DataDir {
         Ok(next)
     }
 
-    /// Refuses a new start in a directory that had data.
+    /// Refuses to begin anew in a directory that had data.
     fn refuse_lost(&self, source: &KeySource) -> Result<()> {
         let place = self.absolute();
         if self.path.join(LOG).exists() {
@@ -247,8 +247,8 @@ impl DataDir {
         )
     }
 
-    /// Keeps the directory's files from everybody but the owner, whatever made the files; and warns when
-    /// others can look into the directory.
+    /// Keeps the directory's files from everybody but their owner, whoever made them and however; and
+    /// says so when others can look into the directory.
     pub(crate) fn tighten(&self) -> Result<()> {
         let reading = || format!("cannot read the data directory {}", self.path.display());
         let mode = self.path.metadata().with_context(reading)?.permissions().mode();
@@ -263,7 +263,7 @@ impl DataDir {
         }
         for entry in std::fs::read_dir(&self.path).with_context(reading)? {
             let entry = entry.with_context(reading)?;
-            // The link's own metadata, not the target's.
+            // Not what a link points to.
             let Ok(file) = entry.metadata() else { continue };
             if !file.is_file() || file.permissions().mode() & OTHERS == 0 {
                 continue;
@@ -308,11 +308,11 @@ impl DataDir {
         Ok(count)
     }
 
-    /// Opens the credentials alone, also beside a serving process.
+    /// Opens the credentials alone, which another process may be serving from.
     pub(crate) fn open_credentials(&self) -> Result<SqliteCredentials> {
         let cannot_open = || format!("cannot open the data in {}", self.path.display());
         match SqliteCredentials::open(&self.database()) {
-            // A running server would not know the newer format of data opened by this program.
+            // A server that runs would not know the newer format that this made of the data.
             Err(StoreError::Conflict(_)) => {
                 let _lock = self.lock()?;
                 SqliteCredentials::migrate(&self.database()).with_context(cannot_open)?;
@@ -322,7 +322,7 @@ impl DataDir {
         }
     }
 
-    /// Opens the embedded store. A missing store is made.
+    /// Opens the embedded store, and makes it if it is not there.
     pub(crate) fn open_store(&self, key: [u8; 32]) -> Result<SqliteStore> {
         let path = self.path.join(DATABASE);
         SqliteStore::open(Options { path, key, entropy: Arc::new(SystemEntropy) })

@@ -7,8 +7,10 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use axum::http::HeaderValue;
 use axum::{Router, middleware};
 use hookyard_engine::Engine;
+use hookyard_engine::deliver::USER_AGENT_DEFAULT;
 use hookyard_engine::oauth::Lifetimes;
 use hookyard_tables::{Tables, sql};
 use ipnet::IpNet;
@@ -76,6 +78,8 @@ pub struct Settings {
     /// with a path, without a slash at the end. Without the setting, people and devices are led to the
     /// address of each request, and providers with signed URLs are refused.
     pub public_url: Option<String>,
+    /// The `User-Agent` of deliveries, for samples of requests.
+    pub user_agent: HeaderValue,
     /// How long OAuth2 tokens are good for.
     pub lifetimes: Lifetimes,
     /// How much callers may take of the server.
@@ -101,6 +105,7 @@ impl Default for Settings {
             receive_bytes_max: 10 << 20,
             trusted_proxies: Vec::new(),
             public_url: None,
+            user_agent: USER_AGENT_DEFAULT,
             lifetimes: Lifetimes::default(),
             bounds: Bounds::default(),
             sql: sql::Limits::default(),

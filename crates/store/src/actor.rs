@@ -5,22 +5,23 @@ use hookyard_core::id::{ApplicationId, CredentialId, WorkspaceId};
 use hookyard_core::model::Credential;
 use jiff::Timestamp;
 
-/// The actor on whose behalf a task works. A request or command calls the store inside [`Actor::scope`]; the
-/// store and the engine then know the actor without an argument in every call.
+/// On whose behalf a task works. Whatever asks the store for something, a request or a command, does
+/// so inside [`Actor::scope`]; the store and the engine then know who asks without every call in
+/// between naming it.
 #[derive(Debug)]
 pub struct Actor {
-    /// The kind of actor.
+    /// What kind of actor it is.
     pub kind: ActorKind,
-    /// The moment when the request or command began.
+    /// When it began.
     pub at: Timestamp,
-    /// The address of the caller; `None` without a network, or where the address cannot be told.
+    /// The address that it came from; `None` when it came over no network, or nobody can tell.
     pub address: Option<IpAddr>,
     /// The id of the request.
     pub request_id: Option<String>,
     credential: OnceLock<Proven>,
 }
 
-/// The known part of an actor's credential.
+/// What is known of an actor's credential.
 #[derive(Debug)]
 struct Proven {
     id: CredentialId,
@@ -61,7 +62,7 @@ tokio::task_local! {
 }
 
 impl Actor {
-    /// A request before its credential is checked.
+    /// A request, whose credential is still to be seen.
     pub fn request(at: Timestamp, address: Option<IpAddr>, request_id: String) -> Arc<Self> {
         let request_id = Some(request_id);
         Arc::new(Self { address, request_id, ..Self::of_kind(ActorKind::Request, at) })
@@ -86,7 +87,7 @@ impl Actor {
         CURRENT.scope(self, future).await
     }
 
-    /// Runs a part of a task elsewhere, on behalf of the task's actor, if any.
+    /// Runs a part of a task elsewhere, on behalf of the actor that the task had, if it had one.
     pub(crate) fn lend<T>(actor: Option<Arc<Self>>, part: impl FnOnce() -> T) -> T {
         match actor {
             Some(actor) => CURRENT.sync_scope(actor, part),
@@ -94,12 +95,12 @@ impl Actor {
         }
     }
 
-    /// The actor of this task; `None` when no scope was opened.
+    /// On whose behalf this task works; `None` when nobody said.
     pub fn current() -> Option<Arc<Self>> {
         CURRENT.try_with(Arc::clone).ok()
     }
 
-    /// Notes the credential that the actor proved to have. The first credential stays.
+    /// Says which credential it proved to have. The first one stays.
     pub fn identify(&self, credential: &Credential) {
         let Credential { id, name, application, workspace, .. } = credential;
         let _ = self.credential.set(Proven {
@@ -110,17 +111,17 @@ impl Actor {
         });
     }
 
-    /// The proved credential, with its name.
+    /// The credential that it proved to have, with its name.
     pub fn credential(&self) -> Option<(CredentialId, &str)> {
         self.credential.get().map(|proven| (proven.id, proven.name.as_str()))
     }
 
-    /// The workspace that the credential opens.
+    /// The workspace that its credential opens.
     pub fn workspace(&self) -> Option<WorkspaceId> {
         self.credential.get().map(|proven| proven.workspace)
     }
 
-    /// The application whose token the actor at work presented.
+    /// The application whose token the actor at work came with.
     pub(crate) fn current_application() -> Option<ApplicationId> {
         Self::current()?.credential.get()?.application
     }

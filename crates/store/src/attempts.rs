@@ -7,29 +7,29 @@ use jiff::Timestamp;
 
 use crate::{Page, StoreError};
 
-/// The attempts to list. All conditions must hold.
+/// Which attempts to list. All conditions must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AttemptQuery {
-    /// Started at or after the moment.
+    /// Started at or after this moment.
     pub from: Option<Timestamp>,
-    /// Started at or before the moment.
+    /// Started at or before this moment.
     pub until: Option<Timestamp>,
-    /// With the status.
+    /// With this status.
     pub status: Option<u16>,
     /// A success, or not.
     pub success: Option<bool>,
-    /// Carried an event of the type.
+    /// Carried an event of this type.
     pub event_type: Option<EventTypeId>,
-    /// Carried an event with the order id.
+    /// Carried an event with this order id.
     pub order_id: Option<String>,
-    /// Took at least so long.
+    /// Took at least this long.
     pub duration_min: Option<Duration>,
-    /// The number of the newest matching attempts to leave out.
+    /// Leave out this many of the newest that match.
     pub offset: usize,
     /// The most attempts to return.
     pub limit: usize,
-    /// Leave out the request's headers and the answer's text: a list does not show these parts, and they are
-    /// most of an attempt's bytes.
+    /// Leave out the request's headers and the answer's text, which a list does not show: they are most
+    /// of an attempt's bytes.
     pub brief: bool,
 }
 
@@ -45,7 +45,7 @@ pub trait AttemptStore: Send + Sync {
         query: AttemptQuery,
     ) -> Result<Page<Attempt>, StoreError>;
 
-    /// An attempt; `None` when the endpoint has no attempt with the id.
+    /// One attempt; `None` when the endpoint has none with this id.
     async fn attempt(
         &self,
         workspace: WorkspaceId,

@@ -1,10 +1,11 @@
-//! One endpoint's queue in memory, the same for all backends.
+//! One endpoint's queue as it is kept in memory, whatever the backend.
 //!
-//! Every entry has a place: the places of an endpoint count up from 0. The head of the queue is at `cursor`,
-//! the next entry will be at `next`, so the number of pending entries is known without a count. An entry
-//! behind the head may leave inside the window only, so few places have to be remembered. Entries below
-//! `persisted` are in stored chunks as well; a gap between `head` and `tail` holds entries in chunks only, so
-//! the queue of a failing endpoint takes bounded memory.
+//! Every entry has a place: the first entry an endpoint ever gets is at 0, and so on. The head of the
+//! queue is at `cursor`, the next entry will be at `next`, so what is pending is never counted.
+//! Entries may leave behind the head, but only inside the window, so that few places have to be
+//! remembered. Entries below `persisted` are in stored chunks as well; between `head` and `tail` there
+//! may be a gap of entries that are in chunks only, so that the queue of an endpoint that is down takes
+//! bounded memory.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -15,11 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Held, WINDOW};
 
-/// Entries at the head of a queue that stay in memory once the rest is stored: several bundles of the usual
-/// 100, at 8 bytes each, so ten thousand stuck endpoints take 80 MB.
+/// Entries that stay in memory at the head of a queue once the rest is stored: several bundles of the
+/// usual 100, at 8 bytes each, so that ten thousand stuck endpoints take 80 MB.
 const HEAD_KEPT: usize = 1_024;
 
-/// The cause of queueing entries again.
+/// Who queued entries again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Origin {
     /// A reflow of an event type.
@@ -28,7 +29,7 @@ pub(crate) enum Origin {
     Replay(ReplayId),
 }
 
-/// Entries queued again together.
+/// Entries that were queued again together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Again {
     pub(crate) origin: Origin,
@@ -36,7 +37,7 @@ pub(crate) struct Again {
     pub(crate) from: u64,
     /// Place after the last entry.
     pub(crate) until: u64,
-    /// The moment of the request.
+    /// When it was asked for.
     pub(crate) at: Timestamp,
 }
 
@@ -49,33 +50,33 @@ pub(crate) struct Failing {
 }
 
 impl Failing {
-    /// The state after an attempt that started at `at`.
+    /// The state after an attempt that was started at `at`.
     fn after(self, failures: u32, retry_at: Option<Timestamp>, at: Timestamp) -> Self {
         if failures == 0 {
             return Self::default();
         }
-        // A clock set back does not move the moment into the future.
+        // A clock that was set back does not make it the future.
         let since = self.since.map_or(at, |since| since.min(at));
         Self { failures, retry_at, since: Some(since) }
     }
 }
 
-/// The effect of an attempt on a queue.
+/// What an attempt did to a queue.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settled<'a> {
-    /// The places of the attempt's entries, ascending; empty for the first queued entries.
+    /// The places of its entries, ascending; empty for the first ones that are queued.
     pub(crate) entries: &'a [u64],
-    /// The number of the first queued entries.
+    /// How many those first ones are.
     pub(crate) count: u64,
-    /// Whether the entries leave the queue.
+    /// Whether they leave the queue.
     pub(crate) leave: bool,
     /// The failures in a row.
     pub(crate) failures: u32,
-    /// How often the bundle's only event was refused alone.
+    /// How often its one event was refused alone.
     pub(crate) refusals: u32,
     /// When to try again.
     pub(crate) retry_at: Option<Timestamp>,
-    /// The start of the attempt.
+    /// When it was started.
     pub(crate) at: Timestamp,
 }
 
@@ -91,17 +92,17 @@ pub(crate) enum Peek {
     },
 }
 
-/// A queued entry.
+/// An entry that is queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) place: u64,
     /// The event's number.
     pub(crate) seq: u64,
-    /// The moment of queueing again, if any.
+    /// When it was queued again, if it was.
     pub(crate) again: Option<Timestamp>,
 }
 
-/// The stored position of a queue.
+/// Where a queue stands, as it is stored.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Position {
     pub(crate) cursor: u64,
@@ -113,20 +114,20 @@ pub(crate) struct Position {
     pub(crate) held: Vec<Held>,
 }
 
-/// An endpoint's queue.
+/// One endpoint's queue.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Backlog {
     cursor: u64,
     next: u64,
     persisted: u64,
-    /// Entries from the cursor on, departed entries included.
+    /// Entries from the cursor on, those that have left among them.
     head: VecDeque<u64>,
     gap: u64,
     tail: VecDeque<u64>,
     again: Vec<Again>,
-    /// Departed entries behind the cursor, all in the window.
+    /// Entries behind the cursor that have left, all in the window.
     done: BTreeSet<u64>,
-    /// The entries of the last failed attempts. No entry is in two of the sets.
+    /// What the last attempts failed with. No entry is in two of them.
     held: Vec<Held>,
     failing: Failing,
     /// How many dead letters there are beside the queue.
@@ -136,7 +137,7 @@ pub(crate) struct Backlog {
 }
 
 impl Backlog {
-    /// A queue whose entries are all in chunks.
+    /// A queue of which all entries are in chunks.
     pub(crate) fn stored(position: Position) -> Self {
         let Position { cursor, next, again, failing, done, held } = position;
         let gap = next - cursor;
@@ -157,17 +158,17 @@ impl Backlog {
         self.next.min(self.cursor + WINDOW)
     }
 
-    /// The entries queued again and not yet delivered whole.
+    /// What was queued again and has not been delivered whole.
     pub(crate) fn again(&self) -> &[Again] {
         &self.again
     }
 
-    /// Departed entries behind the cursor.
+    /// Entries behind the cursor that have left.
     pub(crate) fn done(&self) -> &BTreeSet<u64> {
         &self.done
     }
 
-    /// The entries of the last failed attempts.
+    /// What the last attempts failed with.
     pub(crate) fn held(&self) -> &[Held] {
         &self.held
     }
@@ -176,7 +177,7 @@ impl Backlog {
         self.failing
     }
 
-    /// Forgets the failures. The entries of a failed bundle stay together.
+    /// Forgets the failures. What goes together stays together.
     pub(crate) fn forgive(&mut self) {
         self.failing = Failing::default();
         for held in &mut self.held {
@@ -207,7 +208,7 @@ impl Backlog {
     pub(crate) fn state(&self) -> QueueState {
         let retry_at = match &self.held[..] {
             [] => self.failing.retry_at,
-            // An entry without a wait comes first.
+            // One that waits for nothing comes first.
             held => held.iter().map(|held| held.retry_at).min().flatten(),
         };
         QueueState {
@@ -220,7 +221,7 @@ impl Backlog {
         }
     }
 
-    /// The failed entries of an attempt, if they are exactly the first entries.
+    /// What an attempt failed with, if that is the first entries and no others.
     pub(crate) fn held_first(&self) -> Option<&Held> {
         let first = |held: &&Held| {
             let entries = held.entries.iter().copied();
@@ -244,13 +245,13 @@ impl Backlog {
         }
     }
 
-    /// Queues entries that are already in chunks.
+    /// Queues entries that are in chunks already.
     pub(crate) fn push_stored(&mut self, count: u64, again: Again) {
         self.push_again(count);
         self.again.push(again);
     }
 
-    /// Queues again entries that are already in chunks.
+    /// Queues entries again that are in chunks already.
     pub(crate) fn push_again(&mut self, count: u64) {
         debug_assert_eq!(self.persisted, self.next, "what is queued before them is stored");
         self.forget_tail();
@@ -259,14 +260,14 @@ impl Backlog {
         self.persisted = self.next;
     }
 
-    /// Up to `count` entries from the first place on, below the second place.
+    /// Up to `count` entries from a place on, and below another one.
     pub(crate) fn peek(&mut self, from: u64, count: usize, below: u64) -> Peek {
         let (from, below) = (from.max(self.cursor), below.min(self.next));
         if from >= below || count == 0 {
             return Peek::Entries(Vec::new());
         }
         let skip = narrow(from - self.cursor);
-        // So many places hold enough entries that have not left.
+        // So many places have that many entries that have not left.
         let looked_at = skip.saturating_add(count).saturating_add(self.done.len());
         let looked_at = looked_at.min(narrow(below - self.cursor));
         if self.gap == 0 && self.head.len() < looked_at {
@@ -285,7 +286,7 @@ impl Backlog {
         Peek::Entries(queued.map(entry).collect())
     }
 
-    /// Takes in the entries read from a chunk, from place `first` on.
+    /// Takes in what was read from a chunk: the entries from place `first` on.
     pub(crate) fn fill(&mut self, first: u64, seqs: &[u64]) {
         let wanted = self.cursor + self.head.len() as u64;
         let skip = usize::try_from(wanted.saturating_sub(first)).unwrap_or(usize::MAX);
@@ -298,8 +299,8 @@ impl Backlog {
         }
     }
 
-    /// Takes in the outcome of an attempt. Returns whether the last entry of a replay's slice left with the
-    /// attempt.
+    /// Takes in what became of an attempt. The answer is whether the last entry of a replay's slice
+    /// left with it.
     pub(crate) fn settle(&mut self, settled: Settled<'_>) -> bool {
         let Settled { entries, count, leave, failures, refusals, retry_at, at } = settled;
         self.failing = self.failing.after(failures, retry_at, at);
@@ -308,7 +309,7 @@ impl Backlog {
             return self.advance(count.min(self.next - self.cursor));
         }
         let places: Vec<u64> = match entries {
-            // One bundle at a time: nothing is held any more.
+            // One bundle at a time: whatever was held is over.
             [] => self.queued().take(narrow(count)).collect(),
             given => given.iter().copied().filter(|place| self.is_queued(*place)).collect(),
         };
@@ -327,7 +328,7 @@ impl Backlog {
         (self.cursor..self.next).contains(&place) && !self.done.contains(&place)
     }
 
-    /// Lets go of the held sets with any of these places, or of all sets. Returns how often the sets had
+    /// Holds nothing more of what has one of these places, or nothing at all; how often that had
     /// failed.
     fn let_go(&mut self, places: &[u64], all: bool) -> u32 {
         let mut failures = 0;
@@ -370,7 +371,7 @@ impl Backlog {
         replayed && !self.replays()
     }
 
-    /// Entries that are in no chunk yet: the place of the first, and the entries.
+    /// Entries that no chunk has yet: the place of the first, and all of them.
     pub(crate) fn unsaved(&self) -> (u64, Vec<u64>) {
         let count = narrow(self.next - self.persisted);
         let in_tail = count.min(self.tail.len());
@@ -380,7 +381,7 @@ impl Backlog {
         (self.persisted, head.chain(tail).copied().collect())
     }
 
-    /// Notes that the chunks have everything now, and drops all but the first entries of the head.
+    /// Notes that chunks have everything now, and lets go of all but the head's first entries.
     pub(crate) fn saved(&mut self) {
         self.persisted = self.next;
         if self.gap > 0 || !self.tail.is_empty() || self.head.len() > 2 * HEAD_KEPT {
@@ -397,7 +398,7 @@ impl Backlog {
     }
 }
 
-/// Counts here are lengths of lists in memory or bounded by such lengths.
+/// Counts here are lengths of lists in memory or bounded by them.
 fn narrow(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use crate::StoreError;
 
 /// The most dead letters of one endpoint: a hundred bundles of the usual size, more than anyone looks
-/// through. Beyond the bound, the first parked letter makes room for the newest; the log reports the loss,
-/// and the event stays in the journal.
+/// through. Of more than that the one that was parked first makes room for the newest; the log says
+/// so, and the event stays in the journal.
 pub const DEAD_LETTERS_MAX: u64 = 10_000;
 
 /// An event that an endpoint's receiver refuses for good.
@@ -16,34 +16,34 @@ pub struct DeadLetter {
     pub seq: Seq,
     /// The event's type.
     pub event_type: EventTypeId,
-    /// The moment of parking.
+    /// When it was parked.
     pub parked_at: Timestamp,
-    /// The last attempt.
+    /// The attempt that was the last.
     pub request_id: RequestId,
-    /// The publisher's id of the event; `None` when the journal has lost the event to retention.
+    /// The publisher's id of the event; `None` when the journal does not have it any more.
     pub event_id: Option<String>,
 }
 
-/// The dead letters to list, event numbers ascending.
+/// Which dead letters to list, event numbers ascending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DeadLetterQuery {
-    /// Leave out letters up to the number.
+    /// Leave out those up to this number.
     pub after: Option<Seq>,
     /// The most to return.
     pub limit: usize,
 }
 
-/// The dead letters of an operation.
+/// Which dead letters to do something with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeadLetters {
-    /// All dead letters.
+    /// All of them.
     All,
-    /// The dead letter of the event.
+    /// The one of this event.
     One(Seq),
 }
 
-/// Events given up on. An event is a dead letter of an endpoint at most once; the queue's state has the
-/// number of dead letters. Parking is a part of [`QueueStore::settle`].
+/// Events that were given up on. An event is a dead letter of an endpoint at most once; how many
+/// there are is in the queue's state. Parking is a part of [`QueueStore::settle`].
 ///
 /// [`QueueStore::settle`]: crate::QueueStore::settle
 #[async_trait]
@@ -57,9 +57,9 @@ pub trait DeadLetterStore: Send + Sync {
         query: DeadLetterQuery,
     ) -> Result<Vec<DeadLetter>, StoreError>;
 
-    /// Queues dead letters again, behind all queued events, event numbers ascending; the events are dead
-    /// letters no more. Returns the number of events. [`StoreError::NotFound`] when the workspace has no such
-    /// endpoint.
+    /// Queues dead letters again, behind everything that is queued, event numbers ascending; they
+    /// are dead letters no more. The answer is how many. [`StoreError::NotFound`] when the workspace
+    /// has no such endpoint.
     async fn redeliver_dead_letters(
         &self,
         workspace: WorkspaceId,

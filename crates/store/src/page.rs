@@ -4,28 +4,29 @@ use hookyard_core::model::{Attempt, Delivery, Event, Header};
 
 use crate::AuditEntry;
 
-/// The most bytes of one page of events, attempts, deliveries or audit entries: some thousands of the usual
-/// kilobyte. Several callers at once can hold as much in memory without harm. A page always has a first
-/// entry, however large.
+/// The most bytes of one page of events, attempts, deliveries or audit entries: some thousands of the
+/// usual kilobyte, and what several callers at once can have in memory without anybody noticing. A
+/// page always has its first entry, however large.
 pub const PAGE_BYTES_MAX: usize = 4 << 20;
 
-/// Some entries of a list, up to the number asked for and up to [`PAGE_BYTES_MAX`].
+/// Some entries of a list. It ends at the number of entries that was asked for, or at
+/// [`PAGE_BYTES_MAX`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
     /// The entries in their order.
     pub entries: Vec<T>,
-    /// Whether the list goes on behind the last entry. A page with `more` has an entry.
+    /// Whether the list goes on behind the last entry. A page that says so has an entry.
     pub more: bool,
 }
 
 impl<T> Page<T> {
-    /// A page of an empty list.
+    /// A page of a list that has nothing.
     pub const EMPTY: Self = Self { entries: Vec::new(), more: false };
 }
 
-/// An entry with a size in a page.
+/// What has a size in a page.
 pub(crate) trait Weight {
-    /// The bytes of the entry's texts.
+    /// The bytes of its texts.
     fn bytes(&self) -> usize;
 }
 
@@ -64,7 +65,7 @@ fn headers(headers: &[Header]) -> usize {
     headers.iter().map(|header| header.name.len() + header.value.len()).sum()
 }
 
-/// A page under construction.
+/// A page that is being filled.
 pub(crate) struct Filling<T> {
     page: Page<T>,
     limit: usize,
@@ -77,8 +78,8 @@ impl<T: Weight> Filling<T> {
         Self { page: Page::EMPTY, limit, room: PAGE_BYTES_MAX }
     }
 
-    /// Adds the list's next entry; returns whether there was room. A refused entry makes the page full, with
-    /// `more`.
+    /// Adds the list's next entry; whether there was room for it. Where there was none, the page is
+    /// full and says that there is more.
     pub(crate) fn add(&mut self, entry: T) -> bool {
         let bytes = entry.bytes();
         let first = self.page.entries.is_empty();
@@ -96,7 +97,7 @@ impl<T: Weight> Filling<T> {
         self.page
     }
 
-    /// The page of entries read one by one.
+    /// The page of entries that are read one after the other.
     pub(crate) fn of<E>(
         limit: usize,
         entries: impl IntoIterator<Item = Result<T, E>>,
@@ -111,7 +112,7 @@ impl<T: Weight> Filling<T> {
     }
 }
 
-/// The number of entries to read for a page: the entry beyond the limit shows that the list goes on.
+/// How many entries to read for a page: one beyond it says that there is more.
 pub(crate) fn read_for(limit: usize) -> usize {
     limit.saturating_add(1)
 }

@@ -12,14 +12,14 @@ use crate::{Ready, StoreError, Tenure};
 /// The right to work on an endpoint's queue.
 ///
 /// `epoch` grows with each change of owner; a call with an older epoch is refused with
-/// [`StoreError::LeaseLost`], so a late owner is fenced off (a fencing token).
+/// [`StoreError::LeaseLost`], so an owner that was late is fenced off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
     /// The endpoint.
     pub endpoint: EndpointId,
-    /// The endpoint's workspace.
+    /// Its workspace.
     pub workspace: WorkspaceId,
-    /// The number of owners so far.
+    /// Counts its owners.
     pub epoch: u64,
 }
 
@@ -28,55 +28,54 @@ pub struct Lease {
 pub struct HeadLimit {
     /// The most events.
     pub events: usize,
-    /// Stop once the objects together have so many bytes; at least one event is returned.
+    /// Stop once the objects together have this many bytes; at least one event is returned.
     pub bytes: usize,
 }
 
-/// How many places behind the head entries may leave a queue. A waiting key holds its endpoint up
-/// (head-of-line blocking) once the other keys are so far ahead. At most so many places are remembered for an
-/// endpoint, in some kilobytes, and so many entries are searched for an event with a free key.
+/// How many places behind the head entries may leave a queue: a key that waits holds its endpoint up
+/// once the others are this far ahead of it. So many places are remembered of an endpoint at most, in
+/// some kilobytes, and so many entries are looked at for one whose key is free.
 pub const WINDOW: u64 = 1_024;
 
 /// One entry of a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
-    /// The entry's place: entries queued earlier have lower places.
+    /// Its place: entries that were queued earlier have lower ones.
     pub place: u64,
     /// The event.
     pub event: Arc<Event>,
-    /// The moment of queueing: the acceptance, or the reflow that queued the event again. A redelivered dead
-    /// letter counts from its acceptance.
+    /// When it was queued: its acceptance, or the reflow that queued it again. A dead letter that
+    /// is redelivered counts from its acceptance.
     pub queued_at: Timestamp,
 }
 
-/// The head of a queue with everything needed for delivery.
+/// The head of a queue with all that is needed to deliver it.
 #[derive(Debug, Clone)]
 pub struct Head {
-    /// The endpoint's present settings.
+    /// The endpoint as it is now.
     pub endpoint: Arc<Endpoint>,
-    /// The state of the queue.
+    /// Where its queue stands.
     pub state: QueueState,
     /// The oldest entries, in order.
     pub entries: Vec<Queued>,
-    /// Entries before the returned events whose events are gone from the journal. Such entries are to leave
-    /// first.
+    /// Entries before them whose events are gone from the journal. They are to leave first.
     pub missing: u32,
     /// How many of the first entries the last attempt failed with; 0 when there is no such.
     pub held: usize,
 }
 
-/// Entries of a failed attempt. The entries form the same bundle until they leave, or until an attempt with
-/// some of the entries is made.
+/// Entries that an attempt failed with. Until they leave, or an attempt is made with some of them, they
+/// are what the same bundle is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
-    /// The places of the entries, ascending.
+    /// Their places, ascending.
     #[serde(with = "runs")]
     pub entries: Vec<u64>,
-    /// The number of failed attempts in a row with some of the entries.
+    /// How many attempts have failed with some of them in a row.
     pub failures: u32,
-    /// How often the bundle's only event was refused alone.
+    /// How often the one event was refused alone.
     pub refusals: u32,
-    /// The earliest moment of the next attempt.
+    /// No attempt is made with them before this moment.
     pub retry_at: Option<Timestamp>,
 }
 
@@ -96,40 +95,40 @@ mod runs {
     }
 }
 
-/// A part of the first [`WINDOW`] places of a queue, with everything needed for delivery.
+/// A part of the first [`WINDOW`] places of a queue, with all that is needed to deliver it.
 #[derive(Debug, Clone)]
 pub struct Window {
-    /// The endpoint's present settings.
+    /// The endpoint as it is now.
     pub endpoint: Arc<Endpoint>,
-    /// The state of the queue.
+    /// Where its queue stands.
     pub state: QueueState,
     /// Entries, in order.
     pub entries: Vec<Queued>,
-    /// The places of entries, among and between the returned ones, whose events are gone from the journal.
-    /// Such entries are to leave.
+    /// The places of entries among and between them whose events are gone from the journal. They are
+    /// to leave.
     pub missing: Vec<u64>,
-    /// The entries of failed attempts, in any place.
+    /// What attempts have failed with, wherever it is.
     pub held: Vec<Held>,
-    /// The place after the last searched place.
+    /// The place after the last one that was looked at.
     pub until: u64,
-    /// The place after the window's last place.
+    /// The place after the last one of the window.
     pub end: u64,
 }
 
-/// The test of a reflow or replay for the events of the journal to queue. The store knows nothing of rules;
-/// the caller brings the test. The store runs the test on threads that may block, and the answer must be the
-/// same at every run.
+/// Which events of the journal to queue again, told one by one. The store knows nothing of rules; its
+/// caller brings the test. It is asked on threads that may block, and must answer the same whenever
+/// it is asked.
 #[derive(Clone)]
 pub struct EventFilter(Arc<dyn Fn(&Event) -> bool + Send + Sync>);
 
 impl EventFilter {
-    /// The filter for the events with `true` as the answer.
+    /// The events for which this is true.
     pub fn new(wanted: impl Fn(&Event) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(wanted))
     }
 
-    /// Whether the event is wanted. A damaged event is wanted: the event then becomes a dead letter, and does
-    /// not pass for an unwanted event.
+    /// Whether the event is wanted. One that is damaged is: it then becomes a dead letter, and does not
+    /// pass for one that nobody wanted.
     pub fn wants(&self, event: &Event) -> bool {
         event.damaged || (self.0)(event)
     }
@@ -141,37 +140,36 @@ impl fmt::Debug for EventFilter {
     }
 }
 
-/// The result of a reflow.
+/// What a reflow did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reflow {
     /// How many events were queued again.
     pub queued: u64,
-    /// Whether an earlier reflow of the same type was still under way, so that the call started none.
+    /// Whether an earlier reflow of the same type was still under way, so that none was started.
     pub coalesced: bool,
 }
 
 /// Whether an attempt may be in the store already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    /// The attempt is new.
+    /// It is not: it is new.
     No,
-    /// An earlier call failed; whether the transaction was committed is unknown.
+    /// An earlier call failed, and whether its transaction was committed is not known.
     Maybe,
 }
 
-/// Queues and their owners.
+/// Queues and who works on them.
 #[async_trait]
 pub trait QueueStore: Send + Sync {
-    /// Endpoints with possible work: newly queued events, changed settings, or a lease that came free. After
-    /// a start the set includes every endpoint with a queue.
+    /// Endpoints that may have something to do, as it comes up: events were queued, the settings
+    /// changed, a lease came free. After a start this includes every endpoint with a queue.
     fn ready(&self) -> Arc<Ready>;
 
-    /// The end of this node's right to deliver. All leases of the node end with the tenure, unless a lease is
-    /// given back or another node takes the endpoint first. The store extends the tenure by itself for as
-    /// long as possible.
+    /// Until when this node may deliver: all its leases end with it, unless they are given back or
+    /// another node takes the endpoint first. The store extends it by itself, for as long as it can.
     fn tenure(&self) -> Tenure;
 
-    /// Takes the endpoint; `None` when the endpoint has another owner or is gone.
+    /// Takes the endpoint; `None` when it has another owner or is gone.
     async fn claim(&self, endpoint: EndpointId) -> Result<Option<Lease>, StoreError>;
 
     /// Gives the endpoint back.
@@ -189,14 +187,15 @@ pub trait QueueStore: Send + Sync {
         limit: HeadLimit,
     ) -> Result<Window, StoreError>;
 
-    /// Records an attempt and, in the same transaction, takes the entries out of the queue with
-    /// `attempt.advance`, and keeps the failure state. With `attempt.park` the events become dead letters. A
-    /// departed entry is passed over; an entry behind the window is a [`StoreError::Conflict`]. Returns the
-    /// queue's state after the attempt; entries queued during the call may be missing from `pending`.
+    /// Records an attempt and, in the same transaction, takes its entries out of the queue if
+    /// `attempt.advance` says so, and keeps the failure state. With `attempt.park` its events become
+    /// dead letters. An entry that has left already is passed over; one behind the window is
+    /// [`StoreError::Conflict`]. The answer is where the queue stands then; entries that are queued
+    /// while this call is under way may be missing from its `pending`.
     ///
-    /// When the call fails with [`StoreError::Unavailable`] or [`StoreError::Internal`], the attempt may be
-    /// recorded or not. Calling again with [`Recorded::Maybe`] records an attempt with the same request id
-    /// once, however many calls follow.
+    /// When the call fails with [`StoreError::Unavailable`] or [`StoreError::Internal`], the attempt
+    /// may be recorded or not. Calling again with [`Recorded::Maybe`] records an attempt with the same
+    /// request id once, however often that is done.
     async fn record(
         &self,
         lease: &Lease,
@@ -209,9 +208,9 @@ pub trait QueueStore: Send + Sync {
         self.record(lease, Arc::new(attempt), Recorded::No).await
     }
 
-    /// Queues every event of the type in the journal (with `only`: every event that passes), oldest first,
-    /// behind all queued events and before anything published later. While an earlier reflow of the same type
-    /// has not been delivered whole, nothing is queued.
+    /// Queues every event of the type that is in the journal (with `only`: that passes it), oldest
+    /// first, behind what is queued now and before anything published later. While an earlier one of
+    /// the same type has not been delivered whole, nothing is queued.
     async fn reflow(
         &self,
         workspace: WorkspaceId,
@@ -221,7 +220,8 @@ pub trait QueueStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Reflow, StoreError>;
 
-    /// The states of the endpoints' queues, in the order asked for; an absent endpoint has zeros.
+    /// Where these endpoints' queues stand, in the order asked for; an endpoint that is gone stands
+    /// at zero.
     async fn queue_states(
         &self,
         workspace: WorkspaceId,

@@ -1,7 +1,6 @@
 //! Decisions about codes and tokens of OAuth2, alike on both backends.
 //!
-//! A backend reads the stored records, asks here for the consequence, and writes the consequence in the same
-//! transaction.
+//! A backend reads what is stored, asks here what follows, and writes the answer in the same transaction.
 
 use hookyard_core::id::{ApplicationId, CredentialId, GrantId};
 use hookyard_core::model::{CredentialKind, Grant, GrantVia, Scopes};
@@ -25,7 +24,7 @@ pub(crate) struct Consent {
     pub(crate) approved_by: CredentialId,
 }
 
-/// The action of a backend for a code or token that an application presents.
+/// What a backend does with a code or token that an application presents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Redemption<T> {
     /// The backend gives out new tokens.
@@ -111,7 +110,7 @@ pub(crate) struct StoredDevice {
     pub(crate) grant: Option<GrantId>,
 }
 
-/// The action of a backend when a device asks.
+/// What a backend does when a device asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DeviceStep {
     /// As for any code.
@@ -122,7 +121,7 @@ pub(crate) enum DeviceStep {
     Wait {
         /// The least time to the next question, in milliseconds.
         interval_ms: i64,
-        /// The answer to the device.
+        /// What the device is told.
         answer: Poll,
     },
 }

@@ -1,23 +1,22 @@
-//! Sealed columns, and the place of each sealed value.
+//! What is sealed, and to which place.
 //!
-//! A sealed value opens at its own place only, so a value copied into another row does not open. A move to
-//! another backend copies sealed values unchanged, so the places are the same on all backends.
+//! A sealed value opens at its own place only, so that it cannot be put into another row. A move to
+//! another backend takes values as they are, so the places are the same on all.
 
 use hookyard_core::id::{EndpointId, SourceId};
 
 /// A column of sealed values.
 pub(crate) struct Sealed {
-    /// The column's table.
+    /// The table that has it.
     pub(crate) table: &'static str,
-    /// The column's name.
+    /// Its name.
     pub(crate) column: &'static str,
     /// The place of a row's value, by the row's number.
     pub(crate) place: fn(i32) -> String,
 }
 
-/// All columns to seal anew for another key. The requests of refused deliveries are not among the columns: a
-/// change of the key drops them. A migration with a new sealed column says so beside the column, and tests
-/// compare.
+/// All columns that are sealed anew with another key. The requests that were not taken are not among
+/// them: they are let go. A migration that adds one says so beside the column, and tests compare.
 pub(crate) const SEALED: [Sealed; 5] = [
     Sealed { table: "endpoints", column: "secrets", place: |id| endpoint(EndpointId(id)) },
     Sealed { table: "sources", column: "secret", place: |id| source(SourceId(id), SECRET) },
@@ -39,7 +38,7 @@ pub(crate) const KEY: &str = "key";
 /// The name of the secrets of a source's verification.
 pub(crate) const VERIFICATION: &str = "verification";
 
-/// The name for a source's earlier secret and key.
+/// The name of what a source's secret and key were before.
 pub(crate) const PREVIOUS: &str = "previous";
 
 /// The place of an endpoint's secrets.
@@ -47,7 +46,7 @@ pub(crate) fn endpoint(id: EndpointId) -> String {
     format!("endpoint {id}")
 }
 
-/// The place of a source's secret.
+/// The place of one of a source's secrets.
 pub(crate) fn source(id: SourceId, name: &str) -> String {
     format!("source {id} {name}")
 }

@@ -1,4 +1,4 @@
-//! The forms of stored values, the same in both backends.
+//! Forms in which both backends keep values.
 
 use std::time::Duration;
 

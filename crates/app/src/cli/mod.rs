@@ -1,4 +1,4 @@
-//! The commands with their input and output.
+//! The commands: what each reads and prints.
 
 mod application;
 pub(crate) mod application_args;

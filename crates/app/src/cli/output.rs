@@ -1,8 +1,8 @@
-//! Printing the output of a command.
+//! Printing what a command was asked for.
 
 use std::io::{ErrorKind, Write};
 
-/// Prints a line. A reader who stops reading is no failure.
+/// Prints a line. Whoever reads the output may stop reading; that is no failure.
 pub(crate) fn line(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
@@ -20,7 +20,7 @@ pub(crate) fn bytes(bytes: &[u8]) -> std::io::Result<()> {
     }
 }
 
-/// Prints a note for a person, apart from the output.
+/// Tells a person something that is no part of the output.
 pub(crate) fn note(text: &str) {
     // Nobody may be reading.
     let _ = writeln!(std::io::stderr(), "{text}");

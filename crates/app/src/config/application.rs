@@ -1,4 +1,4 @@
-//! `application` as used by the program.
+//! `application`, as it is used.
 
 use anyhow::Result;
 use hookyard_core::id::{ApplicationId, GrantId, WorkspaceId};
@@ -19,7 +19,7 @@ pub(crate) struct Application {
     pub(crate) command: ApplicationCommand,
 }
 
-/// The action on applications.
+/// What to do about them.
 #[derive(Debug)]
 pub(crate) enum ApplicationCommand {
     Create { settings: ApplicationSettings, scopes: Scopes },
@@ -101,7 +101,7 @@ impl Application {
     }
 }
 
-/// The change, and the application to change.
+/// What is to change, and of which application.
 fn change(args: ApplicationUpdateArgs) -> (ApplicationArgs, ApplicationChange) {
     let ApplicationUpdateArgs {
         one,

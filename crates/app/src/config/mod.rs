@@ -1,4 +1,4 @@
-//! From written settings (flags, environment, file) to used settings.
+//! From what was written (flags, environment, file) to what is used.
 
 mod application;
 mod file;
@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use hookyard_core::id::{ProjectId, WorkspaceId};
 use hookyard_core::model::{Secret, WorkspaceQuotas};
-use hookyard_engine::deliver::{self, ApiUser, ApiUserHost};
+use hookyard_engine::deliver::{self, ApiUser, ApiUserHost, USER_AGENT_DEFAULT};
 use hookyard_engine::limits::Limits;
 use hookyard_engine::oauth::Lifetimes;
 use hookyard_server::Settings;
@@ -41,7 +41,7 @@ pub(crate) use manage::{Manage, Managed, QuotaChange};
 pub(crate) use values::SqlOutput;
 use values::{ByteSize, Days, Listen, LogFormat, Number};
 
-/// The command to run.
+/// What to do.
 #[derive(Debug)]
 pub(crate) enum Command {
     Init(Init),
@@ -56,7 +56,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether all output of the command has the form of one object a line.
+    /// Whether everything that the command says is an object a line.
     pub(crate) fn speaks_json(&self) -> bool {
         matches!(self, Self::Serve(serve) if serve.common.log_format == LogFormat::Json)
     }
@@ -78,18 +78,18 @@ pub(crate) fn asks_for_json(args: impl IntoIterator<Item = OsString>) -> bool {
     }
 }
 
-/// The settings of every command on a data directory.
+/// What every command needs that works on a data directory.
 #[derive(Debug)]
 pub(crate) struct Common {
     pub(crate) data: PathBuf,
-    /// The database to use in place of the directory's database.
+    /// The database to use in place of the one in the directory.
     pub(crate) database: Option<Secret>,
     pub(crate) key: KeySource,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: LevelFilter,
 }
 
-/// The workspace made by `init`, and by `serve` on an empty directory.
+/// The workspace that `init` makes, and `serve` on an empty directory.
 #[derive(Debug)]
 pub(crate) struct FirstWorkspace {
     pub(crate) id: WorkspaceId,
@@ -119,7 +119,7 @@ pub(crate) struct Serve {
     pub(crate) retention: Retention,
     pub(crate) deliver: deliver::Options,
     pub(crate) drain: Duration,
-    /// How long this server owns its endpoints without a renewal, where servers share a database.
+    /// How long this server owns its endpoints without being heard of, where others share its database.
     pub(crate) lease: Duration,
     /// Whether to refuse where there is no data.
     pub(crate) require_init: bool,
@@ -138,7 +138,7 @@ pub(crate) struct Migrate {
 #[derive(Debug)]
 pub(crate) struct Check {
     pub(crate) common: Common,
-    /// Whether to go on after a loss, in place of a check.
+    /// Whether to go on without what is missing, in place of looking at everything.
     pub(crate) accept_loss: bool,
     pub(crate) json: bool,
 }
@@ -162,11 +162,11 @@ pub(crate) struct Sql {
     pub(crate) output: SqlOutput,
 }
 
-/// The target of a query.
+/// Who answers a query.
 pub(crate) enum SqlTarget {
     /// A server, with the caller's simple key.
     Server { url: Url, key: String },
-    /// The data directory or the database, for this workspace or the only workspace.
+    /// The data directory or the database, for this workspace or the only one.
     Store { workspace: Option<WorkspaceId> },
 }
 
@@ -188,8 +188,8 @@ pub(crate) struct RuleTest {
     pub(crate) event: PathBuf,
 }
 
-/// Reads the command line, the environment and the configuration file, in this order of precedence. Clap
-/// itself must show a [`clap::Error`] inside the error; `--help` is such an error.
+/// Reads the command line, the environment and the configuration file, in this order of precedence.
+/// A [`clap::Error`] inside the error is to be shown by clap itself; `--help` is one.
 pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> {
     let args = with_command(args.into_iter().collect());
     let named = match Cli::try_parse_from(&args)?.action {
@@ -204,7 +204,7 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> 
         Action::Project(action) => manage::common_of_project(&action).config.clone(),
         Action::Audit(action) => manage::common_of_audit(&action).config.clone(),
         Action::Sql(args) => args.common.config,
-        // The command reads two files and nothing else, and its exit codes must not depend on a third file.
+        // It is about two files and nothing else, and its codes must not depend on a third.
         Action::Rule(RuleAction::Test(args)) => return Ok(Command::RuleTest(args.into())),
     };
     let file = File::load(named.as_deref(), &Cli::command())?;
@@ -260,7 +260,7 @@ impl Common {
         Ok(common)
     }
 
-    /// The same for a command with a data directory beside the database: the directory's key suffices.
+    /// The same for a command that has a data directory beside the database: its key will do.
     fn with_any_key(args: CommonArgs) -> Result<Self> {
         let CommonArgs {
             data,
@@ -277,7 +277,7 @@ impl Common {
     }
 }
 
-/// The database's URL, from at most one of the two places, as clap ensures.
+/// The database's URL, of which at most one place says something; clap sees to that.
 fn database(url: Option<String>, file: Option<&Path>) -> Result<Option<Secret>> {
     let url = match (url, file) {
         (None, None) => return Ok(None),
@@ -333,7 +333,7 @@ impl Serve {
             listen,
             public_url,
             allow_net,
-            destinations: DestinationArgs { allow_port, api_user_host },
+            destinations: DestinationArgs { allow_port, api_user_host, user_agent },
             trusted_proxy,
             time_zone,
             event_bytes_max,
@@ -357,10 +357,12 @@ impl Serve {
         let first = FirstWorkspace::from(first);
         let hosts = api_user_host.into_iter().map(|host| host.0).collect();
         let api_user = api_user(api_user_name, api_user_password_file, hosts)?;
+        let user_agent = user_agent.map_or(USER_AGENT_DEFAULT, |agent| agent.0);
         let deliver = deliver::Options {
             api_user: api_user.map(|user| (first.id, user)),
             sqs_endpoint_url: sqs_endpoint_url.map(|url| url.0),
             disable_after: disable_after_days.duration(),
+            user_agent: user_agent.clone(),
             ..deliver::Options::default()
         };
         Ok(Self {
@@ -380,6 +382,7 @@ impl Serve {
                 },
                 trusted_proxies: trusted_proxy.into_iter().map(|net| net.0).collect(),
                 public_url: public_url.map(|url| url.0),
+                user_agent,
                 bounds,
                 sql: sql_limits(&sql),
             },
@@ -405,7 +408,7 @@ fn check_sizes(event: ByteSize, batch: ByteSize) -> Result<()> {
     Ok(())
 }
 
-/// The API user, when all parts are given. Clap refuses a name without a file, and a file without a name.
+/// The API user, when all parts are given; clap sees to it that name and file do not come alone.
 fn api_user(
     name: Option<String>,
     file: Option<PathBuf>,
@@ -448,7 +451,7 @@ impl Sql {
     }
 }
 
-/// The variable with the key for a server. The key has no flag: anyone can read a command line.
+/// The variable that may hold the key for a server. It has no flag: a command line is for all to see.
 const KEY: &str = "HOOKYARD_KEY";
 
 /// The key of whoever asks a server.

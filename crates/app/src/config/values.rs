@@ -1,4 +1,4 @@
-//! The values of settings, each parsed from a person's text.
+//! The values that settings take, each read from text that a person wrote.
 
 use std::fmt;
 use std::io;
@@ -11,12 +11,13 @@ use hookyard_core::model::{QUOTA_TURNS_MAX, QuotaSetting, WorkspaceQuotas};
 use hookyard_engine::access::OVERLAP_MAX;
 use hookyard_engine::deliver::ApiUserHost;
 use hookyard_tables::sql::Form;
+use http::HeaderValue;
 use ipnet::IpNet;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
-/// A range of addresses that is open to deliveries although not public.
+/// A range of addresses that deliveries may go to although it is not public.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Net(pub(crate) IpNet);
 
@@ -33,7 +34,7 @@ impl FromStr for Net {
     }
 }
 
-/// A port, or a range of ports.
+/// A port, or a range of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ports(pub(crate) RangeInclusive<u16>);
 
@@ -50,7 +51,7 @@ impl FromStr for Ports {
     }
 }
 
-/// A host that may get the API user's credentials.
+/// A host that the API user's credentials may go to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CredentialHost(pub(crate) ApiUserHost);
 
@@ -103,7 +104,7 @@ impl fmt::Display for Listen {
 }
 
 impl Listen {
-    /// The addresses to try, IPv4 first: most callers of `localhost` connect by IPv4.
+    /// The addresses to try, those of IPv4 first: that is what most who name `localhost` connect to.
     #[expect(clippy::disallowed_methods, reason = "it is the operator who says where to listen")]
     pub(crate) async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         let (name, port) = match self {
@@ -134,7 +135,7 @@ impl FromStr for WebUrl {
     }
 }
 
-/// The public URL of this server, without a slash at the end.
+/// Where others reach this server, without a slash at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PublicUrl(pub(crate) String);
 
@@ -149,7 +150,7 @@ impl FromStr for PublicUrl {
                 && url.username().is_empty()
                 && url.password().is_none()
         };
-        // Kept as written: providers sign the URL to the letter.
+        // Kept as it is written: providers sign the URL to the letter.
         let url = Url::parse(text).ok().filter(sound);
         url.map(|_| Self(text.trim_end_matches('/').to_owned())).ok_or_else(|| {
             format!(
@@ -160,7 +161,29 @@ impl FromStr for PublicUrl {
     }
 }
 
-/// Bytes, written as a number, optionally with `KiB`, `MiB` or `GiB`.
+/// The `User-Agent` of deliveries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UserAgent(pub(crate) HeaderValue);
+
+/// The longest `User-Agent`, in bytes: longer than those of browsers.
+const USER_AGENT_BYTES_MAX: usize = 200;
+
+impl FromStr for UserAgent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let printable = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        let sound = printable && !text.trim().is_empty() && text.len() <= USER_AGENT_BYTES_MAX;
+        let value = sound.then(|| HeaderValue::from_str(text).ok()).flatten();
+        value.map(Self).ok_or_else(|| {
+            format!(
+                "must be 1 to {USER_AGENT_BYTES_MAX} characters of printable ASCII on a single line"
+            )
+        })
+    }
+}
+
+/// Bytes, written as a number or with `KiB`, `MiB` or `GiB` behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ByteSize(pub(crate) usize);
 
@@ -199,7 +222,7 @@ impl FromStr for PageLimit {
     }
 }
 
-/// The longest permitted time in days: a century, so that no date is out of range.
+/// The longest time that can be asked for, in days: a century, so that no date is out of range.
 const DAYS_MAX: i64 = 36_500;
 
 /// How long something is kept, in whole days, or `forever`.
@@ -220,10 +243,10 @@ impl FromStr for Days {
     }
 }
 
-/// The shortest life of an access token, in seconds: a shorter life ends before the first use.
+/// The shortest life of an access token, in seconds: a shorter one ends before it is used.
 const TOKEN_SECONDS_MIN: i32 = 60;
 
-/// The life of an access token, in whole seconds. Clients keep the life in 32 bits.
+/// How long an access token is good for, in whole seconds. Clients keep it in 32 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TokenSeconds(pub(crate) i32);
 
@@ -263,7 +286,7 @@ impl FromStr for LogFormat {
     }
 }
 
-/// The least important level of logged lines.
+/// The least important lines that are logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LogLevel(pub(crate) LevelFilter);
 
@@ -340,17 +363,6 @@ impl FromStr for Number {
     }
 }
 
-/// The number of an entry of the audit log.
-pub(crate) fn entry_number(text: &str) -> Result<u64, String> {
-    text.parse()
-        .map_err(|_| format!("`{text}` is no number of an entry: use a whole number from 0"))
-}
-
-/// A moment with its offset from UTC.
-pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|_| format!("`{text}` is no moment: write it as 2027-01-31T00:00:00Z"))
-}
-
 /// How long a rotated credential is still good, in whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OverlapSeconds(pub(crate) SignedDuration);
@@ -367,7 +379,7 @@ impl FromStr for OverlapSeconds {
     }
 }
 
-/// The longest drain, in seconds: service managers usually wait far less.
+/// The longest drain: what a service manager waits at most by habit is far below it.
 const DRAIN_SECONDS_MAX: u64 = 3600;
 
 /// How long a stopping server may take, in whole seconds.
@@ -433,10 +445,10 @@ fn amount(text: &str) -> Option<u64> {
     text.parse().ok().or_else(size)
 }
 
-/// A quota of workspaces without quotas of their own.
+/// A quota of the workspaces of which nothing else was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DefaultQuota {
-    /// The quota's name in the API.
+    /// Its name as the API writes it.
     pub(crate) name: String,
     pub(crate) amount: u64,
 }
@@ -461,10 +473,10 @@ impl FromStr for DefaultQuota {
     }
 }
 
-/// The word for no limit.
+/// The word for a limit that is none.
 const OFF: &str = "off";
 
-/// The highest bound on connections: far more than the system gives to one process.
+/// The most connections that can be asked for: far more than the system gives to one process.
 const CONNECTIONS_MAX: usize = 1_000_000;
 
 /// Connections at once.
@@ -500,7 +512,7 @@ impl FromStr for AddressConnections {
     }
 }
 
-/// The longest wait for a caller, in seconds: an hour.
+/// The longest of the times that callers are waited for: an hour.
 const LIMIT_SECONDS_MAX: u32 = 3_600;
 
 /// How long callers are waited for, in whole seconds.
@@ -518,8 +530,8 @@ impl FromStr for LimitSeconds {
     }
 }
 
-/// Leases, in seconds. A shorter lease would end in pauses that are no outage: a renewal has two fifths of
-/// the lease. A longer lease would delay a takeover too much.
+/// Leases, in seconds. A shorter one would end in pauses that are no outage: a renewal has two fifths
+/// of it. After a longer one nobody would speak of a takeover any more.
 const LEASE_SECONDS: RangeInclusive<u64> = 3..=300;
 
 /// How long a server may be silent, in whole seconds.
@@ -546,7 +558,7 @@ const DISABLE_DAYS_MAX: u64 = 365;
 pub(crate) struct DisableDays(u64);
 
 impl DisableDays {
-    /// The same as a time; `None` for never.
+    /// The same as a time, if there is one.
     pub(crate) fn duration(self) -> Option<Duration> {
         (self.0 > 0).then(|| Duration::from_secs(self.0 * 24 * 60 * 60))
     }
@@ -581,7 +593,7 @@ impl FromStr for SqlSeconds {
     }
 }
 
-/// The most queries at once: more than the cores of any likely machine.
+/// The most queries at once: more than the cores of any machine that this is for.
 const SQL_QUERIES_MAX: usize = 64;
 
 /// How many queries may run at once.
@@ -636,24 +648,6 @@ impl FromStr for SqlOutput {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn moments_and_entries_are_refused_with_the_form_to_use() {
-        assert_eq!(entry_number("7"), Ok(7));
-        assert_eq!(moment("2027-01-31T00:00:00Z").unwrap().as_second(), 1_801_353_600);
-        for text in ["x", "-1", "", "1.5"] {
-            assert!(
-                entry_number(text).unwrap_err().ends_with("use a whole number from 0"),
-                "{text}"
-            );
-        }
-        for text in ["x", "", "2027-01-31", "2027-01-31T00:00:00"] {
-            assert!(
-                moment(text).unwrap_err().ends_with("write it as 2027-01-31T00:00:00Z"),
-                "{text}"
-            );
-        }
-    }
 
     #[tokio::test]
     async fn where_to_listen_is_an_address_or_a_name() {
@@ -721,6 +715,14 @@ mod tests {
             ["", "hooks.example.com", "ftp://a", "https://a?b", "https://a#b", "https://u:p@a"]
         {
             assert!(text.parse::<PublicUrl>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn user_agents_are_header_values() {
+        assert_eq!("Acme Webhooks/1.0".parse::<UserAgent>().unwrap().0, "Acme Webhooks/1.0");
+        for text in ["", " ", "a\nb", "é", &"a".repeat(201)] {
+            assert!(text.parse::<UserAgent>().is_err(), "{text:?}");
         }
     }
 

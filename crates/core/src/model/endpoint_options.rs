@@ -1,7 +1,12 @@
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Concurrency, RateLimit, RetryRule, Secret};
+use super::{
+    Concurrency, DeliveryMethod, PayloadFormat, RateLimit, RetryRule, Secret,
+    TIMEOUT_SECONDS_DEFAULT,
+};
 
 /// What an endpoint's owner decides through the native API alone: the UltraCart API cannot say it
 /// and leaves it as it is.
@@ -37,6 +42,20 @@ pub struct EndpointOptions {
     /// for one at a time, in the order of the queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<Concurrency>,
+    /// The form of the body.
+    #[serde(skip_serializing_if = "is_default")]
+    pub format: PayloadFormat,
+    /// The method of requests over HTTP.
+    #[serde(skip_serializing_if = "is_default")]
+    pub method: DeliveryMethod,
+    /// The seconds that an exchange with the receiver may take, within
+    /// [`TIMEOUT_SECONDS`](super::TIMEOUT_SECONDS); absent for the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u8>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// How deliveries are signed (Standard Webhooks 1.0.0).
@@ -174,6 +193,11 @@ impl NativeAuth {
 }
 
 impl EndpointOptions {
+    /// How long an exchange with the receiver may take.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_seconds.unwrap_or(TIMEOUT_SECONDS_DEFAULT).into())
+    }
+
     pub(super) fn take_secrets(&mut self, secrets: &mut EndpointSecrets) {
         // Whoever adds an option decides here whether it is a secret.
         let Self {
@@ -185,6 +209,9 @@ impl EndpointOptions {
             retry: _,
             rate_limit: _,
             concurrency: _,
+            format: _,
+            method: _,
+            timeout_seconds: _,
         } = self;
         secrets.signing = std::mem::take(&mut signing.keys);
         secrets.headers = headers.iter_mut().map(|header| header.value.take()).collect();

@@ -11,6 +11,7 @@ mod endpoint_options;
 mod event;
 mod event_type;
 mod failure;
+mod payload;
 mod quota;
 mod rate_limit;
 mod replay;
@@ -45,6 +46,7 @@ pub use endpoint_options::{
 pub use event::{Event, NewEvent, Receipt};
 pub use event_type::{Catalogue, Category, EventType, NewEventType};
 pub use failure::{Circuit, DisabledKind, DisabledReason};
+pub use payload::{DeliveryMethod, PayloadFormat, TIMEOUT_SECONDS, TIMEOUT_SECONDS_DEFAULT};
 pub use quota::{Level, QUOTA_TURNS_MAX, Quota, QuotaWindow};
 pub use rate_limit::{Bucket, RATE_COUNT_MAX, RATE_SECONDS_MAX, RateLimit, RateUnit};
 pub use replay::{Replay, ReplayProgress, ReplayScope, ReplayState};

@@ -98,16 +98,18 @@ impl Deliverer {
         let seqs: Vec<_> = events.iter().take(count).map(|event| event.seq).collect();
         let trace = Trace::of(&events[..count]);
         let hops = hops::of_events(&events[..count]);
+        let id = message_id(&plan.endpoint, &events[..count], queued_at);
+        let about = plan.about(&events[..count]);
         // The objects are not needed any more, and the request may take long.
         drop(events);
         let started_at = self.clock.now();
         let request_id = RequestId::new(&*self.entropy, started_at);
         let started = self.clock.monotonic();
         let (body, in_flight) = place.with_body(body);
-        let id = message_id(plan.endpoint.id, &seqs, queued_at);
         let at = started_at;
         let events = &*seqs;
-        let message = Message { request_id: &request_id, id: &id, at, events, trace, hops, body };
+        let message =
+            Message { request_id: &request_id, id: &id, at, events, trace, hops, about, body };
         let (request_headers, answer) = match &plan.target {
             Ok(target) => {
                 let share = Share::Sending(plan.endpoint.workspace);

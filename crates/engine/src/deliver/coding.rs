@@ -1,7 +1,7 @@
 //! The kind of an endpoint's destination, and the coding of its bundles on the way there.
 
 use hookyard_core::id::DatasetId;
-use hookyard_core::model::{AuthKind, ContentEncoding, EndpointSettings};
+use hookyard_core::model::{AuthKind, ContentEncoding, EndpointSettings, PayloadFormat};
 
 /// A kind of destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,8 @@ pub(super) enum Coding {
 
 /// The coding that an endpoint asks for. Text that is compressed already is not compressed again.
 pub(super) fn coding(settings: &EndpointSettings) -> Coding {
-    match (DestinationKind::of(settings), settings.compress_events, settings.options.encoding) {
+    let as_text = settings.compress_events && settings.options.format == PayloadFormat::Bundle;
+    match (DestinationKind::of(settings), as_text, settings.options.encoding) {
         // A row is text, whatever is said of requests.
         (DestinationKind::Dataset(_), ..) => Coding::Plain,
         (DestinationKind::Http | DestinationKind::Sqs, true, _) => Coding::GzipText,

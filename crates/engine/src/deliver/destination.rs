@@ -9,6 +9,7 @@
 //!
 //! CONTRIBUTING.md says how to add a kind.
 
+use ::http::HeaderValue;
 use hookyard_core::model::{Endpoint, Header};
 
 use super::api_user::ApiUser;
@@ -45,14 +46,18 @@ pub(super) struct Target {
 impl Target {
     /// The target of an endpoint. Fails when nothing can be sent with its settings; the text is for
     /// the delivery log.
-    pub(super) fn new(endpoint: &Endpoint, api_user: Option<&ApiUser>) -> Result<Self, String> {
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        user_agent: &HeaderValue,
+        api_user: Option<&ApiUser>,
+    ) -> Result<Self, String> {
         let (destination, template) = match DestinationKind::of(&endpoint.settings) {
             DestinationKind::Http => {
-                let (http, template) = http::target(endpoint, api_user)?;
+                let (http, template) = http::target(endpoint, user_agent, api_user)?;
                 (Destination::Http(http), template)
             }
             DestinationKind::Sqs => {
-                let (queue, template) = sqs::target(endpoint)?;
+                let (queue, template) = sqs::target(endpoint, user_agent)?;
                 (Destination::Sqs(queue), template)
             }
             DestinationKind::Dataset(id) => {

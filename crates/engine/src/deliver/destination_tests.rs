@@ -1,14 +1,18 @@
 use bytes::Bytes;
+use std::sync::Arc;
+
+use hookyard_core::catalogue::initial;
 use hookyard_core::entropy::SystemEntropy;
 use hookyard_core::id::{EndpointId, RequestId, Seq, WorkspaceId};
 use hookyard_core::model::{
-    AuthKind, ContentEncoding, CustomHeader, EndpointOptions, EndpointSettings, NativeAuth,
-    OAuth2Client, Secret, Signing, SigningKey,
+    AuthKind, ContentEncoding, CustomHeader, DeliveryMethod, EndpointOptions, EndpointSettings,
+    Event, NativeAuth, OAuth2Client, PayloadFormat, Secret, Signing, SigningKey,
 };
 use hookyard_core::signature::standard_webhooks;
 use jiff::Timestamp;
 
-use super::super::request::{JSON, MASK, message_id};
+use super::super::options::USER_AGENT_DEFAULT;
+use super::super::request::{MASK, about, message_id};
 use super::*;
 
 fn settings(url: &str) -> EndpointSettings {
@@ -28,7 +32,27 @@ fn native(auth: NativeAuth) -> EndpointSettings {
 fn target(settings: &EndpointSettings) -> Result<Target, String> {
     let hosts = vec!["a.test".parse().unwrap()];
     let user = ApiUser { name: "api".to_owned(), password: Secret::new("api-p4ss"), hosts };
-    let endpoint = Endpoint {
+    Target::new(&endpoint(settings), &USER_AGENT_DEFAULT, Some(&user))
+}
+
+/// An event that its publisher named `event-<number>`.
+fn event(seq: u64) -> Arc<Event> {
+    Arc::new(Event {
+        seq: Seq(seq),
+        workspace: WorkspaceId(1),
+        accepted_at: Timestamp::UNIX_EPOCH,
+        event_type: initial().by_name("order_create").unwrap().1.id,
+        id: format!("event-{seq}"),
+        source: "/shop".to_owned(),
+        attributes: r#"{"subject":"é"}"#.to_owned(),
+        object: Bytes::from_static(b"{}"),
+        matched: 1,
+        damaged: false,
+    })
+}
+
+fn endpoint(settings: &EndpointSettings) -> Endpoint {
+    Endpoint {
         id: EndpointId(7),
         workspace: WorkspaceId(1),
         revision: 1,
@@ -37,8 +61,7 @@ fn target(settings: &EndpointSettings) -> Result<Target, String> {
         application: None,
         settings: settings.clone(),
         subscriptions: Vec::new(),
-    };
-    Target::new(&endpoint, Some(&user))
+    }
 }
 
 /// A request, and its headers as in the log.
@@ -52,6 +75,7 @@ fn request(settings: &EndpointSettings) -> (Outgoing, Vec<Header>) {
         events: &[Seq(1)],
         trace: None,
         hops: 0,
+        about: about(initial(), settings.options.format, &[event(1)]),
         body: Bytes::from_static(b"{}"),
     });
     let logged = target.logged_headers(&sent);
@@ -167,19 +191,79 @@ fn headers_cannot_be_injected() {
     // A header saved before its name was reserved does not take the place of ours.
     let (sent, _) = request(&with_header("content-type", "text/evil"));
     assert_eq!(sent.headers.get_all("content-type").iter().count(), 1);
-    assert_eq!(sent.headers["content-type"], JSON);
+    assert_eq!(sent.headers["content-type"], "application/json; charset=UTF-8");
 }
 
 #[test]
 fn a_message_id_tells_bundles_apart() {
     let at = Timestamp::from_millisecond(1_700_000_000_123).unwrap();
+    let endpoint = endpoint(&settings("https://a.test/"));
     let id = |events: &[u64]| {
-        let events: Vec<_> = events.iter().copied().map(Seq).collect();
-        message_id(EndpointId(7), &events, at)
+        let events: Vec<_> = events.iter().copied().map(event).collect();
+        message_id(&endpoint, &events, at)
     };
     // Not to be changed: receivers remember ids over an upgrade.
     assert_eq!(id(&[42, 43]), "msg_7_42_1700000000123_8a2ad202e6fddb44");
     let others = [&[42_u64][..], &[42, 44], &[42, 43, 44], &[43, 42]].map(id);
     let all: std::collections::HashSet<_> = others.into_iter().chain([id(&[42, 43])]).collect();
     assert_eq!(all.len(), 5);
+}
+
+#[test]
+fn an_event_sent_alone_has_one_id_for_everybody() {
+    let id = |change: &dyn Fn(&mut EndpointSettings), event: &Event, millis| {
+        let mut settings = settings("https://a.test/");
+        settings.options.format = PayloadFormat::Standard;
+        change(&mut settings);
+        let at = Timestamp::from_millisecond(millis).unwrap();
+        message_id(&endpoint(&settings), &[Arc::new(event.clone())], at)
+    };
+    let published = event(42);
+    // Not to be changed: receivers remember ids over an upgrade.
+    let expected = "msg_fcmqGVFkAW6SjNfZemZ-qFTy";
+    assert_eq!(id(&|_| {}, &published, 1), expected);
+    for format in
+        [PayloadFormat::Data, PayloadFormat::CloudEvents, PayloadFormat::CloudEventsBinary]
+    {
+        let other = id(&|settings| settings.options.format = format, &published, 2);
+        assert_eq!(other, expected, "{format:?}");
+    }
+    let again = Event { seq: Seq(77), ..(*published).clone() };
+    assert_eq!(id(&|_| {}, &again, 3), expected, "the number does not count");
+    let named = |source: &str, name: &str| {
+        let (source, name) = (source.to_owned(), name.to_owned());
+        id(&|_| {}, &Event { source, id: name, ..(*published).clone() }, 1)
+    };
+    let others =
+        [named("/sho", "pevent-42"), named("/shop", "event-4"), named("/shops", "event-42")];
+    assert!(others.iter().all(|other| other != expected));
+    let batch =
+        id(&|settings| settings.options.format = PayloadFormat::CloudEventsBatch, &published, 1);
+    assert!(batch != expected && !batch.contains("42"), "{batch}");
+}
+
+#[test]
+fn other_formats_name_no_other_company() {
+    for (format, about) in [
+        (PayloadFormat::Standard, &["Webhook-Event-Type"][..]),
+        (PayloadFormat::Data, &["Webhook-Event-Type"]),
+        (PayloadFormat::CloudEvents, &[]),
+        (
+            PayloadFormat::CloudEventsBinary,
+            &["Ce-Specversion", "Ce-Id", "Ce-Source", "Ce-Type", "Ce-Time", "Ce-Subject"],
+        ),
+    ] {
+        let mut settings = settings("https://a.test/");
+        settings.options.format = format;
+        settings.options.method = DeliveryMethod::Patch;
+        settings.options.timeout_seconds = Some(60);
+        let (sent, logged) = request(&settings);
+        assert_eq!((sent.method.as_str(), sent.timeout.as_secs()), ("PATCH", 60));
+        assert_eq!(sent.headers["content-type"], format.media_type());
+        let mut names: Vec<_> = logged.into_iter().map(|header| header.name).collect();
+        let first = ["Content-Type", "User-Agent", "Authorization"];
+        assert_eq!(names.drain(..3).collect::<Vec<_>>(), first, "{format:?}");
+        assert_eq!(names.pop().as_deref(), Some("Webhook-Attempt-Id"), "{format:?}");
+        assert_eq!(names, about, "{format:?}");
+    }
 }

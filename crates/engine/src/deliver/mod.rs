@@ -44,7 +44,7 @@ pub use destination::http::Http;
 pub use destination::sqs::Queue;
 pub use dispatch::Dispatcher;
 pub use limits::CONNECTIONS_DEFAULT;
-pub use options::{DISABLE_AFTER_DEFAULT, Options};
+pub use options::{DISABLE_AFTER_DEFAULT, Options, USER_AGENT_DEFAULT};
 pub use outgoing::{Answer, Outgoing, Unanswered};
 pub use request::request_headers;
 pub use step::Step;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hookyard_core::id::WorkspaceId;
+use http::HeaderValue;
 use url::Url;
 
 use super::api_user::ApiUser;
@@ -11,6 +12,10 @@ use super::limits::CONNECTIONS_DEFAULT;
 /// How long an endpoint may take nothing before it is disabled, unless the operator says otherwise:
 /// five days, a long weekend and a working day to notice.
 pub const DISABLE_AFTER_DEFAULT: Duration = Duration::from_secs(5 * 24 * 60 * 60);
+
+/// The `User-Agent` of deliveries, unless the operator says otherwise.
+pub const USER_AGENT_DEFAULT: HeaderValue =
+    HeaderValue::from_static(concat!("Hookyard/", env!("CARGO_PKG_VERSION")));
 
 /// The operator's decisions about delivering.
 #[derive(Debug, Clone)]
@@ -21,6 +26,8 @@ pub struct Options {
     pub sqs_endpoint_url: Option<Url>,
     /// How long an endpoint may take nothing before it is disabled; `None` for ever.
     pub disable_after: Option<Duration>,
+    /// The `User-Agent` of deliveries.
+    pub user_agent: HeaderValue,
     /// Connections to receivers at once. Each is an open file.
     pub connections_max: usize,
 }
@@ -31,6 +38,7 @@ impl Default for Options {
             api_user: None,
             sqs_endpoint_url: None,
             disable_after: Some(DISABLE_AFTER_DEFAULT),
+            user_agent: USER_AGENT_DEFAULT,
             connections_max: CONNECTIONS_DEFAULT,
         }
     }

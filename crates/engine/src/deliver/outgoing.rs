@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use hookyard_core::id::Seq;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Method, Uri};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -16,6 +16,8 @@ use crate::net::{explain, is_ours};
 /// A request on its way out.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
+    /// The method, where the destination takes HTTP.
+    pub method: Method,
     /// Where to.
     pub uri: Uri,
     /// The headers, without those of the connection.
@@ -24,6 +26,8 @@ pub struct Outgoing {
     pub body: Bytes,
     /// The numbers of the events in the body, in the body's order.
     pub events: Arc<[Seq]>,
+    /// The time from the first look-up to the end of the answer.
+    pub timeout: Duration,
 }
 
 /// The answer to a request.

@@ -2,18 +2,21 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hookyard_core::model::{Concurrency, Endpoint, Event};
+use hookyard_core::model::{Catalogue, Concurrency, Endpoint, Event};
 use hookyard_store::StoreError;
+use http::HeaderMap;
 
 use super::deliverer::Deliverer;
 use super::destination::Target;
 use super::render::{Bundle, Renderer, Unsendable};
+use super::request;
 use crate::work::Share;
 
 /// The consequences of an endpoint's settings at one revision.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) endpoint: Arc<Endpoint>,
+    catalogue: Arc<Catalogue>,
     renderer: Mutex<Renderer>,
     pub(super) target: Result<Target, String>,
 }
@@ -22,6 +25,11 @@ impl Plan {
     /// How many bundles the endpoint takes at once, if more than one.
     pub(super) fn concurrency(&self) -> Option<&Concurrency> {
         self.endpoint.settings.options.concurrency.as_ref()
+    }
+
+    /// The headers that tell of the event of a request.
+    pub(super) fn about(&self, events: &[Arc<Event>]) -> HeaderMap {
+        request::about(&self.catalogue, self.endpoint.settings.options.format, events)
     }
 
     fn bundle(&self, events: &[Arc<Event>]) -> Result<Bundle, Unsendable> {
@@ -35,9 +43,10 @@ impl Deliverer {
         let catalogue = self.store.catalogue(endpoint.workspace).await?;
         let api_user = self.options.api_user.as_ref();
         let api_user = api_user.filter(|(workspace, _)| *workspace == endpoint.workspace);
-        let target = Target::new(&endpoint, api_user.map(|(_, user)| user));
-        let renderer = Mutex::new(Renderer::new(catalogue, Arc::clone(&endpoint)));
-        Ok(Arc::new(Plan { endpoint, renderer, target }))
+        let api_user = api_user.map(|(_, user)| user);
+        let target = Target::new(&endpoint, &self.options.user_agent, api_user);
+        let renderer = Renderer::new(Arc::clone(&catalogue), Arc::clone(&endpoint));
+        Ok(Arc::new(Plan { endpoint, catalogue, renderer: Mutex::new(renderer), target }))
     }
 
     /// Renders with the plan's catalogue. A catalogue too old to know a type is first replaced by the newest.

@@ -24,6 +24,10 @@ use hookyard_store::HeadLimit;
 
 use super::coding::{Coding, coding};
 
+mod form;
+
+use self::form::{Form, Frame};
+
 /// The largest body, in bytes as sent (docs/spec/ultracart.md#choices).
 const SIZE_MAX: usize = 900_000;
 
@@ -44,9 +48,6 @@ const _: () = assert!(MAXIMUM_EVENTS_DEFAULT.unsigned_abs() as usize <= EVENTS_M
 /// How many times the largest compressed document is compressed at first: JSON shrinks to a fifth or a
 /// tenth, so that most bundles are found at once.
 const FIRST_TRY_RATIO: usize = 8;
-
-const OPENING: &[u8] = br#"{"events":["#;
-const CLOSING: &[u8] = b"]}";
 
 /// The body of one request, with the facts that the log keeps about the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +102,9 @@ pub fn bundle(
 
 /// The most events that the endpoint takes in one request.
 pub(super) fn events_max(settings: &EndpointSettings) -> usize {
+    if settings.options.format.is_single() {
+        return 1;
+    }
     usize::try_from(settings.maximum_events).unwrap_or(0).clamp(1, EVENTS_MAX)
 }
 
@@ -126,8 +130,7 @@ fn size_max(settings: &EndpointSettings) -> usize {
 /// How one event type is rendered for one endpoint.
 #[derive(Debug)]
 struct TypeRendering {
-    /// `{"<event type>":`.
-    opening: Vec<u8>,
+    form: Form,
     /// The subscription's filter.
     asked: Filter,
     /// Nothing beyond the base object.
@@ -145,6 +148,7 @@ pub(super) struct Renderer {
 
 /// Several events rendered, one after the other.
 struct Joined {
+    frame: Frame,
     /// The document without its closing.
     text: Vec<u8>,
     /// Where each event ends.
@@ -155,7 +159,7 @@ impl Joined {
     /// The document with the first `count` events.
     fn plain(mut self, count: usize) -> Vec<u8> {
         self.text.truncate(self.end(count));
-        self.text.extend_from_slice(CLOSING);
+        self.text.extend_from_slice(self.frame.closing);
         self.text
     }
 
@@ -165,7 +169,7 @@ impl Joined {
     }
 
     fn end(&self, count: usize) -> usize {
-        count.checked_sub(1).map_or(OPENING.len(), |last| self.ends[last])
+        count.checked_sub(1).map_or(self.frame.opening.len(), |last| self.ends[last])
     }
 
     /// The same, compressed.
@@ -174,7 +178,7 @@ impl Joined {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         let written = gzip
             .write_all(&self.text[..self.end(count)])
-            .and_then(|()| gzip.write_all(CLOSING))
+            .and_then(|()| gzip.write_all(self.frame.closing))
             .and_then(|()| gzip.finish());
         // Writing into memory does not fail.
         let packed = written.unwrap_or_default();
@@ -249,7 +253,8 @@ impl Renderer {
     /// Renders events until the document would have more than `size` bytes; the first whatever its
     /// size.
     fn join(&mut self, events: &[Arc<Event>], size: usize) -> Result<Joined, Unsendable> {
-        let mut text = OPENING.to_vec();
+        let frame = self.frame();
+        let mut text = frame.opening.to_vec();
         let mut ends = Vec::with_capacity(events.len());
         for event in events {
             let before = text.len();
@@ -260,12 +265,9 @@ impl Renderer {
                 true => Err(Unsendable::Altered(event.seq)),
                 false => self.kind(event.event_type),
             };
-            let rendered = kind.and_then(|kind| {
-                text.extend_from_slice(&kind.opening);
-                Ok(kind.asked.apply(&event.object, &mut text)?)
-            });
-            text.push(b'}');
-            let too_much = text.len() + CLOSING.len() > size;
+            let rendered =
+                kind.and_then(|kind| Ok(kind.form.write(event, &kind.asked, &mut text)?));
+            let too_much = text.len() + frame.closing.len() > size;
             match rendered {
                 Err(error) if ends.is_empty() => return Err(error),
                 // The event will be the first of the next bundle, and reported then.
@@ -278,16 +280,20 @@ impl Renderer {
             }
             break;
         }
-        Ok(Joined { text, ends })
+        Ok(Joined { frame, text, ends })
+    }
+
+    fn frame(&self) -> Frame {
+        Frame::of(self.endpoint.settings.options.format)
     }
 
     fn without_expansion(&mut self, event: &Event) -> Result<Vec<u8>, Unsendable> {
         let coding = coding(&self.endpoint.settings);
+        let frame = self.frame();
+        let mut text = frame.opening.to_vec();
         let kind = self.kind(event.event_type)?;
-        let mut text = [OPENING, &kind.opening].concat();
-        kind.base.apply(&event.object, &mut text)?;
-        text.push(b'}');
-        let joined = Joined { ends: vec![text.len()], text };
+        kind.form.write(event, &kind.base, &mut text)?;
+        let joined = Joined { frame, ends: vec![text.len()], text };
         let body = match coding {
             Coding::Plain => joined.plain(1),
             Coding::Gzip | Coding::GzipText => joined.compressed(1, coding),
@@ -306,9 +312,9 @@ impl Renderer {
         let (category, kind) = self.catalogue.by_id(event_type).ok_or(Unsendable::UnknownType)?;
         let expansion = self.endpoint.subscription(event_type);
         let expansion = expansion.and_then(|subscription| subscription.expansion.as_deref());
-        let name = serde_json::Value::from(kind.name.as_str());
+        let form = Form::new(self.endpoint.settings.options.format, &kind.name);
         Ok(vacant.insert(TypeRendering {
-            opening: format!("{{{name}:").into_bytes(),
+            form,
             asked: Filter::new(&category.expansions, expansion.unwrap_or_default()),
             base: Filter::new(&category.expansions, ""),
         }))

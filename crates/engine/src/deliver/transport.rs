@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use hookyard_core::clock::Clock;
+use hookyard_core::model::TIMEOUT_SECONDS_DEFAULT;
 use url::Url;
 
 use super::destination::http::{self, Http};
@@ -16,13 +16,11 @@ use super::oauth;
 use super::outgoing::{Answer, Deadline, Outgoing, Unanswered};
 use crate::net::{Client, Guard, Sockets};
 
-/// From the first look-up to the end of the answer (docs/spec/ultracart.md#algorithm).
-const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
-
-// A kept token is good until its request ends.
-const _: () = assert!(oauth::MARGIN.as_secs() >= EXCHANGE_TIMEOUT.as_secs());
-// A receiver that never answers is known to hang.
-const _: () = assert!(HUNG_AFTER.as_secs() < EXCHANGE_TIMEOUT.as_secs());
+// A kept token is good until its request ends, unless the endpoint gives the receiver more time. A token
+// that ends meanwhile is fetched anew.
+const _: () = assert!(oauth::MARGIN.as_secs() >= TIMEOUT_SECONDS_DEFAULT as u64);
+// A receiver that never answers is known to hang, unless the endpoint gives it less time.
+const _: () = assert!(HUNG_AFTER.as_secs() < TIMEOUT_SECONDS_DEFAULT as u64);
 
 /// The ways out of this server, one method for each destination outside. Tests script a transport.
 ///
@@ -30,7 +28,7 @@ const _: () = assert!(HUNG_AFTER.as_secs() < EXCHANGE_TIMEOUT.as_secs());
 /// breaks off after its head: the receiver has said how the request ended.
 #[async_trait]
 pub trait Transport: fmt::Debug + Send + Sync {
-    /// Posts a request.
+    /// Sends a request over HTTP.
     async fn post(&self, to: &Http, request: Outgoing) -> Result<Answer, Unanswered>;
 
     /// Puts a request into a queue, as a message.
@@ -67,7 +65,6 @@ impl Senders {
 pub struct NetTransport {
     http: http::Sender,
     sqs: sqs::Sender,
-    timeout: Duration,
 }
 
 impl NetTransport {
@@ -83,18 +80,19 @@ impl NetTransport {
         let client = Client::new(Arc::clone(&guard), &sockets)?;
         let sqs = sqs::Sender::new(client.clone(), Arc::clone(clock), sqs_endpoint_url.cloned());
         let http = http::Sender::new(client, guard, &sockets, Arc::clone(clock))?;
-        Ok(Self { http, sqs, timeout: EXCHANGE_TIMEOUT })
+        Ok(Self { http, sqs })
     }
 }
 
 #[async_trait]
 impl Transport for NetTransport {
     async fn post(&self, to: &Http, request: Outgoing) -> Result<Answer, Unanswered> {
-        self.http.send(to, request, Deadline::after(self.timeout)).await
+        let deadline = Deadline::after(request.timeout);
+        self.http.send(to, request, deadline).await
     }
 
     async fn enqueue(&self, to: &Queue, request: Outgoing) -> Result<Answer, Unanswered> {
-        Deadline::after(self.timeout).bound(self.sqs.send(to, request)).await
+        Deadline::after(request.timeout).bound(self.sqs.send(to, request)).await
     }
 }
 

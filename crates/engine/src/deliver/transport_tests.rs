@@ -1,4 +1,6 @@
-use ::http::HeaderMap;
+use std::time::Duration;
+
+use ::http::{HeaderMap, Method};
 use bytes::Bytes;
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::{OAuth2Client, Secret};
@@ -15,7 +17,7 @@ fn guarded_by(guard: Guard) -> NetTransport {
 
 fn transport() -> NetTransport {
     let guard = Guard::new(vec!["127.0.0.0/8".parse().unwrap()]);
-    NetTransport { timeout: Duration::from_secs(5), ..guarded_by(guard) }
+    guarded_by(guard)
 }
 
 /// Why there was no answer, where the receiver is at fault.
@@ -29,7 +31,19 @@ fn failure(sent: Result<Answer, Unanswered>) -> String {
 fn outgoing(url: &str) -> Outgoing {
     let mut headers = HeaderMap::new();
     headers.insert("x-test", "1".parse().unwrap());
-    Outgoing { uri: url.parse().unwrap(), headers, body: Bytes::from("{}"), events: Arc::from([]) }
+    Outgoing {
+        method: Method::PUT,
+        uri: url.parse().unwrap(),
+        headers,
+        body: Bytes::from("{}"),
+        events: Arc::from([]),
+        timeout: Duration::from_secs(5),
+    }
+}
+
+/// A request with little time for the answer.
+fn impatient(url: &str) -> Outgoing {
+    Outgoing { timeout: Duration::from_millis(300), ..outgoing(url) }
 }
 
 #[tokio::test]
@@ -42,7 +56,7 @@ async fn requests_and_answers_arrive_whole() {
     assert_eq!((answer.status, &answer.body[..]), (404, &b"nothing here"[..]));
     assert_eq!(answer.headers["x-a"], "b");
     let requests = receiver.requests();
-    assert_eq!((requests[0].method.as_str(), requests[0].path.as_str()), ("POST", "/h?a=b"));
+    assert_eq!((requests[0].method.as_str(), requests[0].path.as_str()), ("PUT", "/h?a=b"));
     assert_eq!((requests[0].header("x-test"), &requests[0].body[..]), ("1", &b"{}"[..]));
     assert_eq!(requests[0].header("content-length"), "2");
 }
@@ -132,8 +146,7 @@ async fn raw(answer: &'static str) -> String {
 #[tokio::test]
 async fn a_body_that_does_not_end_in_time_takes_nothing_from_the_status() {
     let url = raw("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok").await;
-    let transport = NetTransport { timeout: Duration::from_millis(300), ..transport() };
-    let answer = transport.post(&Http::default(), outgoing(&url)).await.unwrap();
+    let answer = transport().post(&Http::default(), impatient(&url)).await.unwrap();
     assert_eq!((answer.status, &answer.body[..]), (200, &b"ok"[..]));
     assert_eq!(answer.broken.as_deref(), Some("the rest did not come in time"));
 }
@@ -163,10 +176,10 @@ async fn heads_that_only_stricter_readers_refuse_are_taken() {
 async fn no_head_of_an_answer_is_no_answer() {
     let receiver = Receiver::start().await.unwrap();
     receiver.script([Scripted::close(), Scripted::hang()]);
-    let transport = NetTransport { timeout: Duration::from_millis(300), ..transport() };
+    let transport = transport();
     let mut errors = Vec::new();
     for _ in 0..2 {
-        errors.push(failure(transport.post(&Http::default(), outgoing(&receiver.url("/"))).await));
+        errors.push(failure(transport.post(&Http::default(), impatient(&receiver.url("/"))).await));
     }
     assert_eq!(errors[0], "connection closed before message completed");
     assert_eq!(errors[1], "there was no answer within 0.3 s");

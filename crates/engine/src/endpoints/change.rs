@@ -1,6 +1,6 @@
 use hookyard_core::entropy::{self, Entropy};
 use hookyard_core::model::{
-    ApiVersion, AuthKind, Catalogue, EndpointSettings, Secret, Subscription,
+    ApiVersion, AuthKind, Catalogue, EndpointSettings, PayloadFormat, Secret, Subscription,
 };
 use hookyard_core::readable::{UNREADABLE, is_readable};
 
@@ -228,6 +228,21 @@ fn check(names: &FieldNames, settings: &EndpointSettings) -> Result<(), Error> {
     if settings.basic_username.as_deref().is_some_and(|user| user.contains(':')) {
         let message = "must not contain a colon: a receiver splits user and password at the first";
         return Err(Error::invalid(names.basic_username, message));
+    }
+    Ok(())
+}
+
+/// Some settings make sense with the bundle format alone.
+pub(super) fn check_payload(settings: &EndpointSettings) -> Result<(), Error> {
+    if settings.options.format == PayloadFormat::Bundle {
+        return Ok(());
+    }
+    if settings.compress_events {
+        let message = "must be `bundle` with compress_events; use the encoding `gzip` instead";
+        return Err(Error::invalid("format", message));
+    }
+    if settings.dataset().is_some() {
+        return Err(Error::invalid("format", "must be `bundle` where a dataset is the target"));
     }
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use hookyard_core::entropy::Entropy;
 use hookyard_core::model::{
-    Concurrency, ContentEncoding, CustomHeader, EndpointOptions, NativeAuth, OAuth2Client,
-    RateLimit, RetryRule, Secret, check_retry_rules,
+    Concurrency, ContentEncoding, CustomHeader, DeliveryMethod, EndpointOptions, NativeAuth,
+    OAuth2Client, PayloadFormat, RateLimit, RetryRule, Secret, TIMEOUT_SECONDS, check_retry_rules,
 };
 use hookyard_core::signature::signer;
 use http::{HeaderName, HeaderValue};
@@ -82,6 +82,12 @@ pub struct OptionsChange {
     pub concurrency: Option<u32>,
     /// The place of the ordering key in an event's object.
     pub order_key: Patch<String>,
+    /// The form of the body.
+    pub format: Option<PayloadFormat>,
+    /// The method of requests.
+    pub method: Option<DeliveryMethod>,
+    /// The seconds that an exchange may take.
+    pub timeout_seconds: Patch<u8>,
 }
 
 impl OptionsChange {
@@ -104,6 +110,9 @@ impl OptionsChange {
             rate_limit,
             concurrency,
             order_key,
+            format,
+            method,
+            timeout_seconds,
         } = self;
         if let Some(prefix) = signing_prefix {
             signer::check_prefix(&prefix)
@@ -128,6 +137,10 @@ impl OptionsChange {
         options.retry = retry.unwrap_or(options.retry);
         options.rate_limit = rate_limit.apply(options.rate_limit);
         options.concurrency = changed_concurrency(concurrency, order_key, options.concurrency)?;
+        options.format = format.unwrap_or(options.format);
+        options.method = method.unwrap_or(options.method);
+        options.timeout_seconds = timeout_seconds.apply(options.timeout_seconds);
+        check_timeout(options.timeout_seconds)?;
         check_headers(&options)?;
         check_flow(&options)?;
         check_auth(options.auth.as_ref())?;
@@ -177,6 +190,14 @@ fn changed_auth(patch: Patch<NativeAuth>, before: Option<NativeAuth>) -> Option<
         _ => {}
     }
     Some(after)
+}
+
+fn check_timeout(seconds: Option<u8>) -> Result<(), Error> {
+    if seconds.is_none_or(|seconds| TIMEOUT_SECONDS.contains(&seconds)) {
+        return Ok(());
+    }
+    let (least, most) = (TIMEOUT_SECONDS.start(), TIMEOUT_SECONDS.end());
+    Err(Error::invalid("timeout_seconds", format!("must be {least} to {most} seconds")))
 }
 
 fn check_flow(options: &EndpointOptions) -> Result<(), Error> {

@@ -4,6 +4,7 @@ use hookyard_core::id::{EndpointId, WorkspaceId};
 use hookyard_core::model::{Catalogue, Endpoint};
 
 use super::change::Draft;
+use super::change::check_payload;
 use super::moved::Forgotten;
 use super::patch::TRIES_MAX;
 use super::{EndpointChange, EndpointView};
@@ -59,6 +60,7 @@ impl Engine {
         let now = self.clock.now();
         let applied = options.apply(draft.settings.options, now, self.entropy.as_ref());
         draft.settings.options = applied.map_err(|error| forgotten.explain(error))?;
+        check_payload(&draft.settings)?;
         Ok(draft)
     }
 

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,7 +21,7 @@ use hookyard_engine::{Engine, Error};
 use hookyard_store::sqlite::{Options, SqliteStore};
 use hookyard_store::{NewWorkspace, TenantStore};
 use hookyard_testkit::{Receiver, SimClock};
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Method, Uri};
 use tempfile::TempDir;
 use url::Url;
 
@@ -105,10 +106,12 @@ impl Setup {
         for text in [Some(url.to_owned()), parsed.ok()].into_iter().flatten() {
             let Ok(uri) = Uri::try_from(text) else { continue };
             let outgoing = Outgoing {
+                method: Method::POST,
                 uri,
                 headers: HeaderMap::new(),
                 body: Bytes::new(),
                 events: Arc::from([]),
+                timeout: Duration::from_secs(30),
             };
             let to = Http { danger_accept_invalid_certs: true, ..Http::default() };
             let Err(Unanswered::Failed(error)) = self.transport.post(&to, outgoing).await else {

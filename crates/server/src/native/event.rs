@@ -3,6 +3,7 @@
 use super::target::EventName;
 use axum::http::header;
 use axum::response::IntoResponse;
+use hookyard_core::cloudevents;
 use hookyard_core::model::{Catalogue, Event};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -91,19 +92,14 @@ pub(super) fn show(catalogue: &Catalogue, event: &Event) -> String {
         return format!(r#"{{"seq":{},"damaged":"{}"}}"#, event.seq, damage(event));
     }
     let name = catalogue.by_id(event.event_type).map_or("", |(_, kind)| kind.name.as_str());
-    let text = |text: &str| serde_json::Value::from(text).to_string();
-    let attributes = event.attributes.trim_start_matches('{').trim_end_matches('}');
-    let comma = if attributes.is_empty() { "" } else { "," };
-    format!(
-        r#"{{"seq":{},"accepted_at":"{}","matched":{},"event":{{"specversion":"1.0","id":{},"source":{},"type":{}{comma}{attributes},"data":{}}}}}"#,
-        event.seq,
-        event.accepted_at,
-        event.matched,
-        text(&event.id),
-        text(&event.source),
-        text(name),
-        String::from_utf8_lossy(&event.object),
-    )
+    let (seq, accepted_at, matched) = (event.seq, event.accepted_at, event.matched);
+    let head =
+        format!(r#"{{"seq":{seq},"accepted_at":"{accepted_at}","matched":{matched},"event":"#);
+    let mut text = head.into_bytes();
+    cloudevents::write_head(&mut text, event, name, false);
+    text.extend_from_slice(&event.object);
+    text.extend_from_slice(b"}}");
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// The explanation of an event whose stored bytes differ from the published bytes.

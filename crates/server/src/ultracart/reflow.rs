@@ -77,7 +77,7 @@ async fn sample<'a>(
     let request_id = app.request_id();
     Ok(WebhookSampleRequest {
         request: app.engine.reflow_sample(reflowed).await?,
-        request_headers: request_headers(settings, &request_id),
+        request_headers: request_headers(settings, &app.settings.user_agent, &request_id),
         request_id: request_id.to_string(),
         uri: &settings.url,
     })

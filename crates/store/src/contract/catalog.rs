@@ -1,6 +1,7 @@
 use hookyard_core::model::{
-    Concurrency, ContentEncoding, CustomHeader, DisabledKind, DisabledReason, EndpointOptions,
-    NativeAuth, RateLimit, RateUnit, RetryAction, RetryRule, Signing, SigningKey,
+    Concurrency, ContentEncoding, CustomHeader, DeliveryMethod, DisabledKind, DisabledReason,
+    EndpointOptions, NativeAuth, PayloadFormat, RateLimit, RateUnit, RetryAction, RetryRule,
+    Signing, SigningKey,
 };
 
 use super::applications::{application, granted};
@@ -75,6 +76,9 @@ fn options() -> EndpointOptions {
         }],
         rate_limit: Some(RateLimit { unit: RateUnit::Events, count: 5, seconds: 1, burst: None }),
         concurrency: Concurrency::new(4, Some("customer.id")).unwrap(),
+        format: PayloadFormat::CloudEventsBinary,
+        method: DeliveryMethod::Put,
+        timeout_seconds: Some(7),
     }
 }
 

@@ -117,7 +117,7 @@ pub(crate) async fn reflow_takes_only_what_is_wanted(fixture: &dyn Fixture) {
     assert_eq!(store.queue_states(WS, &[id]).await.unwrap()[0].pending, 0);
 }
 
-/// An event published while the journal is read is examined, too, and once.
+/// An event that is published while the journal is read is looked at, too, and once.
 pub(crate) async fn reflow_misses_nothing_published_meanwhile(fixture: &dyn Fixture) {
     let store = open(fixture).await;
     let id = endpoint(&store).await.id;
@@ -239,8 +239,7 @@ pub(crate) async fn a_crash_at_any_point_keeps_the_queue(fixture: &dyn Fixture) 
     }
 }
 
-/// A caller who does not know whether an attempt is recorded records the attempt again, and nothing happens
-/// twice.
+/// Whoever does not know whether an attempt is recorded records it again, and nothing happens twice.
 pub(crate) async fn an_attempt_is_recorded_once(fixture: &dyn Fixture) {
     let store = open(fixture).await;
     let id = endpoint(&store).await.id;
@@ -259,7 +258,7 @@ pub(crate) async fn an_attempt_is_recorded_once(fixture: &dyn Fixture) {
     for (attempt, pending, failures, dead) in
         [(taken, 4, 0, 0), (refused, 4, 1, 0), (parked, 3, 2, 1)]
     {
-        // The first time the attempt is not recorded yet, for all that the caller knows.
+        // The first time it is not recorded yet, for all that the caller knows.
         for _ in 0..3 {
             let state = store.record(&lease, Arc::clone(&attempt), Recorded::Maybe).await.unwrap();
             assert_eq!(
@@ -275,7 +274,7 @@ pub(crate) async fn an_attempt_is_recorded_once(fixture: &dyn Fixture) {
     assert_eq!(queued(&store, &lease).await, ids(3..6));
     let query = AttemptQuery { limit: 10, ..AttemptQuery::default() };
     assert_eq!(store.attempts(WS, id, query).await.unwrap().entries.len(), 3);
-    // Another attempt of the same moment is a different attempt.
+    // Another attempt of the same moment is another one.
     let other = Arc::new(delivered(&seqs[3..4], at(30)));
     let state = store.record(&lease, other, Recorded::Maybe).await.unwrap();
     assert_eq!((state.pending, state.failures), (2, 0));
@@ -288,7 +287,7 @@ pub(crate) async fn an_attempt_is_recorded_once(fixture: &dyn Fixture) {
     assert_eq!(queued(&store, &newer).await, ids(5..6));
 }
 
-/// After a clock was set back, earlier failures count from now.
+/// After a clock was set back, what failed before fails since now.
 pub(crate) async fn failures_do_not_begin_in_the_future(fixture: &dyn Fixture) {
     const HOUR: i64 = 60 * 60;
     let store = open(fixture).await;

@@ -1,13 +1,13 @@
 //! Moving an embedded store into PostgreSQL.
 //!
-//! The embedded store is only read, in one transaction, while its directory is locked. Each table goes over
-//! in batches, in a fixed order; the database keeps the number of received rows in the transaction of each
-//! batch. So a move can be killed at any point and goes on from there. In the end both sides are read once
-//! more and compared, table by table.
+//! The embedded store is only read, in one transaction, while its directory is locked. Each table goes
+//! over in batches, in an order that stays the same; the database keeps how many rows have come, with
+//! the batch that brought them. So a move can be killed at any point and goes on where it was. In the
+//! end both sides are read once more and compared, table by table.
 //!
-//! A move has an id, kept on both sides: in the database, and in a [`Mark`] beside the data. The mark is
-//! written first. Servers refuse a database with an unfinished move. Everything but the move refuses a
-//! directory with a mark.
+//! A move has an id, which is kept on both sides: in the database, and in a [`Mark`] beside the data,
+//! which is written first. A database with a move that is not finished is refused by servers, and a
+//! directory with a mark by everything but the move.
 
 use std::io;
 use std::path::PathBuf;
@@ -32,23 +32,23 @@ pub(crate) mod plan;
 #[cfg(test)]
 mod tests;
 
-/// Bytes of one batch: large enough that a commit and its round trips cost little in comparison, and small
-/// enough that the three batches at a time (read, waiting, sent) take little memory.
+/// Bytes of one batch: so much that a commit and its round trips are little beside it, and so little
+/// that the three there are at a time (read, waiting, sent) take no memory to speak of.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// Hexadecimal digits of a move's id: enough that no two moves share an id.
+/// Hexadecimal digits of a move's id: enough that no two are the same.
 const ID_DIGITS: usize = 32;
 
-/// The data to move, and the destination.
+/// What is to be moved, and where.
 #[derive(Clone)]
 pub struct Options {
-    /// The file of the embedded store. The caller keeps servers away from the file.
+    /// The file of the embedded store. The caller keeps servers from it.
     pub file: PathBuf,
     /// Where the [`Mark`] is, or is to be.
     pub mark: PathBuf,
     /// Where the database is: `postgres://user:password@host:port/name`.
     pub url: Secret,
-    /// The installation's encryption key; the move leaves the key unchanged.
+    /// The installation's encryption key, which stays the same.
     pub key: [u8; 32],
     /// Where the move's id and nonces come from.
     pub entropy: Arc<dyn Entropy>,
@@ -60,42 +60,42 @@ impl std::fmt::Debug for Options {
     }
 }
 
-/// The present step of a move.
+/// What a move is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress<'a> {
     /// Rows are being copied.
     Copying {
         /// The table.
         table: &'a str,
-        /// Rows copied so far.
+        /// Rows that are there.
         rows: u64,
-        /// Rows to copy in all.
+        /// Rows that there will be.
         of: u64,
     },
     /// A table is read on both sides and compared.
     Comparing {
         /// The table.
         table: &'a str,
-        /// The table's rows.
+        /// Its rows.
         rows: u64,
     },
 }
 
-/// Hears of the progress. An error as the answer ends the move at the point.
+/// Hears of the progress. What it answers an error to ends the move there.
 pub type Heard<'a> = &'a mut (dyn FnMut(Progress<'_>) -> Result<(), StoreError> + Send);
 
-/// A moved table.
+/// A table that was moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MovedTable {
-    /// The table's name.
+    /// Its name.
     pub name: String,
-    /// The number of the table's rows.
+    /// How many rows it has.
     pub rows: u64,
-    /// The sum of the hashes of the rows, in hexadecimal digits; the same on both sides.
+    /// The sum of the hashes of its rows, in hexadecimal digits; the same on both sides.
     pub checksum: String,
 }
 
-/// The result of a move.
+/// What was moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
     /// The tables.
@@ -104,7 +104,7 @@ pub struct Moved {
     pub before: bool,
 }
 
-/// Moves an embedded store into an empty database, or continues a move begun there.
+/// Moves an embedded store into a database that is empty, or goes on with that.
 ///
 /// Fails when the store is of another format or opens with another key, when the database holds
 /// anything else, when either is out of reach, and when the two sides differ in the end. Whatever
@@ -178,7 +178,7 @@ async fn moved(target: &Arriving, before: bool) -> Result<Moved, StoreError> {
     Ok(Moved { tables: tables.collect(), before })
 }
 
-/// Runs blocking work on a thread that may block.
+/// Runs what blocks on a thread that may.
 async fn blocking<T: Send + 'static>(
     job: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
@@ -192,7 +192,7 @@ struct Batch {
     lines: Vec<u8>,
 }
 
-/// A move under way.
+/// A move that has begun.
 struct Moving<'a> {
     source: Arc<Mutex<Leaving>>,
     target: &'a Arriving,
@@ -200,7 +200,7 @@ struct Moving<'a> {
 }
 
 impl Moving<'_> {
-    /// Copies the missing rows of a table.
+    /// Copies what is still missing of a table.
     async fn copy(&self, table: Arc<Planned>, heard: Heard<'_>) -> Result<(), StoreError> {
         let mut rows = self.target.rows(&table).await?;
         let (source, counted) = (Arc::clone(&self.source), Arc::clone(&table));
@@ -218,7 +218,7 @@ impl Moving<'_> {
         reading.await.map_err(|error| StoreError::Internal(error.into()))?
     }
 
-    /// Reads a table on a separate thread, and waits while the batches are not taken.
+    /// Reads a table on a thread of its own, and waits where the batches are not taken.
     fn read(
         &self,
         table: Arc<Planned>,

@@ -1,8 +1,8 @@
-//! The tables and columns of a move, from and to.
+//! What goes where.
 //!
-//! A table goes into its namesake, and each column into its namesake; this plan names the differences. The
-//! plan must also name everything that only one of the schemas has: a move that skipped unknown tables or
-//! columns would lose data.
+//! A table goes into its namesake, and each column into its own; what differs is said here. What is in
+//! the one schema and not in the other must be said, too: a move that passed over what it does not
+//! know would lose it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The kind of a column, from the name of the type in PostgreSQL.
+    /// The kind of a column, by PostgreSQL's name of its type.
     fn of(name: &str) -> Option<Self> {
         Some(match name {
             "boolean" => Self::Flag,
@@ -41,7 +41,7 @@ impl Kind {
     }
 }
 
-/// A table of the embedded store as found.
+/// A table of the embedded store as it is found.
 #[derive(Debug, Clone)]
 pub(crate) struct Old {
     pub(crate) name: String,
@@ -50,7 +50,7 @@ pub(crate) struct Old {
     pub(crate) key: Vec<String>,
 }
 
-/// A table of the database as found.
+/// A table of the database as it is found.
 #[derive(Debug, Clone)]
 pub(crate) struct New {
     pub(crate) name: String,
@@ -58,18 +58,18 @@ pub(crate) struct New {
     pub(crate) columns: Vec<(String, String)>,
 }
 
-/// A sequence of the database as found.
+/// A sequence of the database as it is found.
 #[derive(Debug, Clone)]
 pub(crate) struct Sequence {
     pub(crate) name: String,
-    /// The numbered table and column, where the database knows them.
+    /// The table and column that it numbers, where the database knows.
     pub(crate) of: Option<(String, String)>,
 }
 
 /// Where a table's rows come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Rows {
-    /// A query whose parameter is the number of rows to leave out, and a query that counts all rows.
+    /// A query with the number of rows to leave out as its parameter, and one that counts them all.
     Select {
         /// The query.
         sql: String,
@@ -80,11 +80,11 @@ pub(crate) enum Rows {
     Queues,
     /// The entries of the queues.
     Chunks,
-    /// Deliveries kept for inspection.
+    /// Deliveries that are kept for inspection.
     Deliveries,
 }
 
-/// A table to move.
+/// A table that is moved.
 #[derive(Debug, Clone)]
 pub(crate) struct Planned {
     pub(crate) name: String,
@@ -92,16 +92,16 @@ pub(crate) struct Planned {
     pub(crate) rows: Rows,
 }
 
-/// A table moved row by row, and the differences of the columns.
+/// A table whose rows are moved one by one, and how its columns differ.
 struct Known {
     name: &'static str,
-    /// Columns of the database without a namesake, and their expressions.
+    /// Columns of the database without a namesake, and the expressions that make them.
     made: &'static [(&'static str, &'static str)],
     /// Columns of the database that begin with their default.
     new: &'static [&'static str],
-    /// Columns of the embedded store without a namesake in the database.
+    /// Columns of the embedded store that are in none of the database's by their name.
     spent: &'static [&'static str],
-    /// The query that replaces the table, with its key.
+    /// What is read in place of the table, with its key.
     instead: Option<(&'static str, &'static str)>,
 }
 
@@ -109,13 +109,13 @@ const fn same(name: &'static str) -> Known {
     Known { name, made: &[], new: &[], spent: &[], instead: None }
 }
 
-/// A cell, compressed when large.
+/// A cell, which is compressed when it is large.
 const CELL: &str = "iif(size IS NULL, cell, packed)";
 
 /// The hash of an event's identity: the embedded store finds events in another way.
 const EVENT_HASH: &str = "workspace_id || ' ' || event_id";
 
-/// All tables moved row by row, in an order in which a referenced table comes first.
+/// All that is moved row by row, in an order in which what is referred to comes first.
 const KNOWN: [Known; 30] = [
     Known { new: &["version"], ..same("workspaces") },
     same("projects"),
@@ -150,7 +150,7 @@ const KNOWN: [Known; 30] = [
     same("sources"),
     Known { made: &[("cell", CELL)], spent: &["cell", "size", "packed"], ..same("rows") },
     same("garbage"),
-    // A delivery repeated after the window has two entries, and is recognised by the later entry.
+    // A delivery that came again after its time is there twice, and known by its later entry.
     Known {
         spent: &["id"],
         instead: Some((
@@ -164,8 +164,8 @@ const KNOWN: [Known; 30] = [
     Known { new: &["granted"], ..same("limit_buckets") },
 ];
 
-/// The queues' tables with all columns on both sides. A start of the embedded store makes the rows from the
-/// last checkpoint and the later records.
+/// The queues' tables with all their columns on both sides: their rows are what a start of the
+/// embedded store makes of the last checkpoint and of what came after it.
 const QUEUES: [(&str, &[&str], &[&str]); 2] = [
     (
         "queues",
@@ -202,7 +202,7 @@ const QUEUES: [(&str, &[&str], &[&str]); 2] = [
     ),
 ];
 
-/// Deliveries kept for inspection: several in one row of the embedded store, and a row each in the database.
+/// What is kept of deliveries: several in one row there, and a row each here.
 const DELIVERIES: (&str, &str, &[&str], &[&str]) = (
     "delivery_chunks",
     "deliveries",
@@ -226,7 +226,7 @@ const DELIVERIES: (&str, &str, &[&str], &[&str]) = (
 /// Columns of the database's queues that begin with their default: no server owns one yet.
 const QUEUES_NEW: [&str; 2] = ["owner", "epoch"];
 
-/// Tables of the embedded store that are derived from other tables or become something else, with the
+/// Tables of the embedded store that are derived from others or become something else, with their
 /// columns.
 const DERIVED: [(&str, &[&str]); 10] = [
     ("checkpoint", &["id", "seq", "attempt_id"]),
@@ -248,13 +248,14 @@ pub(crate) enum Last {
     Column(String, String),
     /// After the last attempt.
     Attempt,
-    /// After the last kept delivery.
+    /// After the last delivery that is kept.
     Delivery,
     /// After the last row or version.
     Row,
 }
 
-/// All tables, in the order of the move. An error names the parts of the schemas that the plan does not know.
+/// All tables, in the order in which they are moved. An error says what one of the schemas has that
+/// this does not know.
 pub(crate) fn tables(from: &[Old], to: &[New]) -> Result<Vec<Planned>, StoreError> {
     let known: BTreeSet<&str> = KNOWN.iter().map(|known| known.name).collect();
     let queues: BTreeSet<&str> = QUEUES.iter().map(|(name, ..)| *name).collect();
@@ -277,7 +278,7 @@ pub(crate) fn tables(from: &[Old], to: &[New]) -> Result<Vec<Planned>, StoreErro
     for known in &KNOWN {
         let (from, to) = pair(known.name, known.name)?;
         planned.push(table(known, from, to)?);
-        // Tables owned by endpoints come right after the endpoints.
+        // What has endpoints as its owners comes right after them.
         if known.name == "endpoint_revisions" {
             for ((name, old, new), rows) in QUEUES.iter().zip([Rows::Queues, Rows::Chunks]) {
                 let (from, to) = pair(name, name)?;
@@ -347,7 +348,7 @@ fn table(known: &Known, from: &Old, to: &New) -> Result<Planned, StoreError> {
     Ok(Planned { name: name.to_owned(), columns, rows })
 }
 
-/// A table whose rows are made from the records read.
+/// A table whose rows are made of what is read.
 fn queue(
     from: &Old,
     to: &New,
@@ -367,7 +368,7 @@ fn queue(
     Ok(Planned { name: to.name.clone(), columns, rows })
 }
 
-/// A name quoted for both databases, whatever the characters.
+/// A name as both databases take it, whatever it is.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -387,7 +388,7 @@ pub(crate) fn sequences(found: &[Sequence]) -> Result<Vec<(String, Last)>, Store
             ("row_ids", _) => Last::Row,
             (_, Some((table, numbered))) => match KNOWN.iter().any(|known| known.name == table) {
                 true => column(table, numbered),
-                // An empty table that the embedded store lacks.
+                // A table that the embedded store has not; it is empty.
                 false => continue,
             },
             (name, None) => return Err(unknown(&format!("what the sequence {name} numbers"))),

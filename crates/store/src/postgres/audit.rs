@@ -1,4 +1,4 @@
-//! The log of changes and their actors.
+//! Who changed what.
 
 use std::fmt::{Display, Write as _};
 
@@ -45,7 +45,8 @@ impl AuditStore for PostgresStore {
     }
 }
 
-/// Notes a change in its transaction, if an actor made the change. `detail` is a JSON object without secrets.
+/// Notes a change in the transaction that makes it, if it is made on somebody's behalf. `detail` is a
+/// JSON object without secrets.
 pub(super) async fn note(
     tx: &Conn,
     workspace: WorkspaceId,
@@ -85,7 +86,7 @@ pub(super) async fn note(
 
 type Values = Vec<Box<dyn ToSql + Sync + Send>>;
 
-/// The query as SQL with the values, the limit last.
+/// The query as SQL with its values, the limit last.
 fn conditions(workspace: WorkspaceId, query: &AuditQuery) -> (String, Values) {
     let AuditQuery {
         after,
@@ -140,7 +141,7 @@ fn entry(row: &Row) -> Result<AuditEntry, StoreError> {
     })
 }
 
-/// Deletes old entries, at most `limit`. Returns the number deleted; `surplus` has the rest.
+/// Deletes old entries, at most `limit`; how many. What is left to delete is in `surplus`.
 pub(super) async fn delete_surplus(
     tx: &Conn,
     surplus: &mut SurplusAge,

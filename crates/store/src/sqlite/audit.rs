@@ -1,4 +1,4 @@
-//! The log of changes and their actors.
+//! Who changed what.
 
 use std::fmt::{Display, Write as _};
 
@@ -35,7 +35,8 @@ impl<A: Access> AuditStore for A {
     }
 }
 
-/// Notes a change in its transaction, if an actor made the change. `detail` is a JSON object without secrets.
+/// Notes a change in the transaction that makes it, if it is made on somebody's behalf. `detail` is a
+/// JSON object without secrets.
 pub(super) fn note(
     conn: &Connection,
     workspace: WorkspaceId,
@@ -86,7 +87,7 @@ fn select(
     Filling::of(query.limit, rows).map_err(failed)
 }
 
-/// The query as SQL with the values, the limit last.
+/// The query as SQL with its values, the limit last.
 fn conditions(workspace: WorkspaceId, query: &AuditQuery) -> (String, Vec<Value>) {
     let AuditQuery {
         after,
@@ -143,7 +144,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
     })
 }
 
-/// Deletes old entries, at most `limit`. Returns the number deleted; `surplus` has the rest.
+/// Deletes old entries, at most `limit`; how many. What is left to delete is in `surplus`.
 pub(super) fn delete_surplus(
     conn: &Connection,
     surplus: &mut SurplusAge,

@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 use super::Desk;
 use crate::cli::output;
 
-/// Credentials read at a time.
+/// Credentials that are read at a time.
 const PAGE: usize = 200;
 
 impl Desk {
-    /// Makes and prints a credential.
+    /// Makes a credential and prints it.
     pub(super) async fn create_credential(
         &self,
         workspace: Option<WorkspaceId>,
@@ -29,7 +29,7 @@ impl Desk {
         self.show(id, workspace, scopes, &secrets)
     }
 
-    /// Makes and prints a successor.
+    /// Makes a successor and prints it.
     pub(super) async fn rotate_credential(
         &self,
         workspace: Option<WorkspaceId>,
@@ -44,7 +44,7 @@ impl Desk {
         self.show(credential.id, workspace, credential.scopes, &secrets)
     }
 
-    /// Disables or enables a credential.
+    /// Stops a credential for now, or lets it in again.
     pub(super) async fn disable_credential(
         &self,
         workspace: Option<WorkspaceId>,
@@ -79,7 +79,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Prints the credentials outside applications.
+    /// Prints the credentials that belong to no application.
     pub(super) async fn list_credentials(&self, workspace: Option<WorkspaceId>) -> Result<()> {
         let workspace = self.workspace(workspace).await?;
         let mut query = CredentialQuery { after: None, application: None, limit: PAGE };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hookyard_core::clock::Clock;
 use hookyard_core::id::{DatasetId, EndpointId, WorkspaceId};
-use hookyard_core::model::{Endpoint, Header, Signing};
+use hookyard_core::model::{Endpoint, EndpointOptions, Header};
 use hookyard_store::{SharedStore, StoreError};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Uri};
@@ -32,7 +32,7 @@ pub(super) fn target(
     let mut headers = HeaderMap::new();
     let content_type = HeaderValue::from_static(content_type(&endpoint.settings));
     headers.insert(CONTENT_TYPE, content_type);
-    let template = Template::new(Uri::from_static("/"), headers, &Signing::default())?;
+    let template = Template::new(Uri::from_static("/"), headers, &EndpointOptions::default())?;
     let (workspace, endpoint) = (endpoint.workspace, endpoint.id);
     Ok((Dataset { workspace, dataset, endpoint }, template))
 }

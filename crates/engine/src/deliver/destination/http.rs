@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hookyard_core::clock::Clock;
 use hookyard_core::id::WorkspaceId;
 use hookyard_core::model::{Endpoint, Header, OAuth2Client};
-use http::Request;
+use http::{HeaderValue, Request};
 use http_body_util::Full;
 
 use super::super::api_user::ApiUser;
@@ -41,18 +41,19 @@ impl Http {
 /// the text is for the log.
 pub(super) fn target(
     endpoint: &Endpoint,
+    user_agent: &HeaderValue,
     api_user: Option<&ApiUser>,
 ) -> Result<(Http, Template), String> {
     let settings = &endpoint.settings;
     let (url, uri) = request::address(settings)?;
     let user = api_user.filter(|user| user.may_go_to(&url));
-    let headers = request::constant_headers(settings, user)?;
+    let headers = request::constant_headers(settings, user_agent, user)?;
     let oauth2 = request::oauth2(settings);
     let http = Http {
         oauth2: oauth2.map(|client| (endpoint.workspace, Arc::new(client.clone()))),
         danger_accept_invalid_certs: settings.options.danger_accept_invalid_certs,
     };
-    Ok((http, Template::new(uri, headers, &settings.options.signing)?))
+    Ok((http, Template::new(uri, headers, &settings.options)?))
 }
 
 /// Posts requests.
@@ -112,7 +113,7 @@ impl Sender {
             false => &self.client,
         };
         let mut request = Request::new(Full::new(outgoing.body));
-        *request.method_mut() = http::Method::POST;
+        *request.method_mut() = outgoing.method;
         *request.uri_mut() = outgoing.uri;
         *request.headers_mut() = outgoing.headers;
         let sent =

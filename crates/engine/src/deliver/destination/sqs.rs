@@ -2,6 +2,7 @@
 
 use hookyard_core::id::EndpointId;
 use hookyard_core::model::{Endpoint, EndpointSettings, Header, Secret};
+use http::HeaderValue;
 use url::Url;
 
 use super::super::outgoing::Outgoing;
@@ -47,12 +48,15 @@ impl Queue {
 
 /// An endpoint's queue, and the part that all requests share. Fails when nothing can be sent; the text is for
 /// the log.
-pub(super) fn target(endpoint: &Endpoint) -> Result<(Queue, Template), String> {
+pub(super) fn target(
+    endpoint: &Endpoint,
+    user_agent: &HeaderValue,
+) -> Result<(Queue, Template), String> {
     let settings = &endpoint.settings;
     let (url, uri) = request::address(settings)?;
     let queue = Queue::new(endpoint.id, &url, settings)?;
-    let headers = request::constant_headers(settings, None)?;
-    Ok((queue, Template::new(uri, headers, &settings.options.signing)?))
+    let headers = request::constant_headers(settings, user_agent, None)?;
+    Ok((queue, Template::new(uri, headers, &settings.options)?))
 }
 
 /// The headers of a request as the log shows them.
@@ -138,7 +142,7 @@ mod sending {
     use url::Url;
 
     use super::super::super::outgoing::{Answer, Outgoing, Read, Unanswered, after, read};
-    use super::super::super::request::REQUEST_ID;
+    use super::super::super::request::attempt_id;
     use super::Queue;
     use crate::net::Client;
 
@@ -188,8 +192,7 @@ mod sending {
                 .message_body(body)
                 .set_message_attributes(Some(attributes(&outgoing.headers)?));
             if let Some(group) = &queue.group {
-                let request_id = outgoing.headers.get(REQUEST_ID);
-                let request_id = request_id.and_then(|id| id.to_str().ok()).unwrap_or_default();
+                let request_id = attempt_id(&outgoing.headers);
                 message = message.message_group_id(group).message_deduplication_id(request_id);
             }
             match message.send().await {

@@ -64,10 +64,12 @@ mod sending {
         headers.insert("webhook-id", "msg_1".parse().unwrap());
         headers.insert("content-type", "application/json".parse().unwrap());
         Outgoing {
+            method: http::Method::POST,
             uri: QUEUE.parse().unwrap(),
             headers,
             body: Bytes::copy_from_slice(body),
             events: Arc::from([]),
+            timeout: std::time::Duration::from_secs(5),
         }
     }
 

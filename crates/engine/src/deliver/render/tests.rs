@@ -3,7 +3,7 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 use hookyard_core::catalogue::initial;
 use hookyard_core::id::{EndpointId, Seq, WorkspaceId};
-use hookyard_core::model::Subscription;
+use hookyard_core::model::{PayloadFormat, Subscription};
 use jiff::Timestamp;
 
 use super::*;
@@ -53,7 +53,7 @@ fn event(kind: &str, object: impl Into<String>) -> Arc<Event> {
     })
 }
 
-/// An order with `base` bytes of text in the base object and `summary` bytes in the summary.
+/// An order whose base object has `base` bytes of text and whose summary has `summary` bytes.
 fn order(id: u32, base: usize, summary: usize) -> Arc<Event> {
     let (base, summary) = ("b".repeat(base), "s".repeat(summary));
     event(
@@ -66,7 +66,7 @@ fn text(bundle: &Bundle) -> &str {
     std::str::from_utf8(&bundle.body).unwrap()
 }
 
-/// Text that gzip hardly makes smaller.
+/// Text that gzip cannot make much smaller.
 fn noise(length: usize, mut state: u64) -> String {
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -106,6 +106,52 @@ fn kinds_are_mixed_and_objects_keep_their_text() {
     let types = ["order_create", "user_login", "order_update"].map(type_id);
     assert_eq!(bundle.event_types, types);
     assert_eq!(bundle.order_ids, ["D-1", "D-2"]);
+}
+
+#[test]
+fn each_format_writes_the_event_its_way() {
+    let event = |id: &str, attributes: &str| {
+        let object = r#"{ "total": 1.50, "item":[ ] }"#;
+        let (id, source, attributes) = (id.to_owned(), "/shop".to_owned(), attributes.to_owned());
+        let plain = (*event("order_create", object)).clone();
+        Arc::new(Event { id, source, attributes, ..plain })
+    };
+    let events =
+        [event("1", r#"{"subject":"s","time":"2026-12-01T00:00:00+01:00"}"#), event("2", "")];
+    let written = |format| {
+        let endpoint = endpoint(|settings| settings.options.format = format, "");
+        let bundle = bundle(&catalogue(), &endpoint, &events).unwrap();
+        (text(&bundle).to_owned(), bundle.events)
+    };
+    let one = |text: &str| (text.to_owned(), 1);
+    let first = concat!(
+        r#"{"specversion":"1.0","id":"1","source":"/shop","type":"order_create","#,
+        r#""subject":"s","time":"2026-12-01T00:00:00+01:00","data":{ "total": 1.50}}"#,
+    );
+    let second = concat!(
+        r#"{"specversion":"1.0","id":"2","source":"/shop","type":"order_create","#,
+        r#""time":"1970-01-01T00:00:00Z","data":{ "total": 1.50}}"#,
+    );
+    assert_eq!(written(PayloadFormat::Data), one(r#"{ "total": 1.50}"#));
+    assert_eq!(written(PayloadFormat::CloudEventsBinary), one(r#"{ "total": 1.50}"#));
+    let standard = concat!(
+        r#"{"type":"order_create","timestamp":"2026-12-01T00:00:00+01:00","#,
+        r#""data":{ "total": 1.50}}"#,
+    );
+    assert_eq!(written(PayloadFormat::Standard), one(standard));
+    assert_eq!(written(PayloadFormat::CloudEvents), one(first));
+    assert_eq!(written(PayloadFormat::CloudEventsBatch), (format!("[{first},{second}]"), 2));
+}
+
+#[test]
+fn events_that_fill_a_request_alone_are_cut_down_or_refused_in_every_format() {
+    for format in [PayloadFormat::Standard, PayloadFormat::Data, PayloadFormat::CloudEventsBatch] {
+        let endpoint = endpoint(|settings| settings.options.format = format, "summary");
+        let cut = bundle(&catalogue(), &endpoint, &[order(1, 10, 900_000)]).unwrap();
+        assert!(cut.body.len() < 1_000 && text(&cut).contains("bbbbbbbbbb"), "{format:?}");
+        let refused = bundle(&catalogue(), &endpoint, &[order(1, 900_000, 10)]);
+        assert!(matches!(refused, Err(Unsendable::TooLarge { .. })), "{format:?}");
+    }
 }
 
 #[test]
@@ -207,13 +253,14 @@ fn compressed_size_is_measured_after_compression() {
 #[test]
 fn the_longest_compressed_run_is_that_of_trying_all() {
     for (count, length) in [(1, 10), (2, 4_000), (60, 300), (200, 20)] {
-        let mut text = OPENING.to_vec();
+        let frame = Frame::of(PayloadFormat::Bundle);
+        let mut text = frame.opening.to_vec();
         let mut ends = Vec::new();
         for id in 0..count {
             text.extend_from_slice(noise(length, id + 1).as_bytes());
             ends.push(text.len());
         }
-        let joined = Joined { text, ends };
+        let joined = Joined { frame, text, ends };
         for size in [10, 300, 1_000, 5_000, 100_000] {
             for coding in [Coding::Gzip, Coding::GzipText] {
                 let all = joined.ends.len();
@@ -226,11 +273,11 @@ fn the_longest_compressed_run_is_that_of_trying_all() {
     }
 }
 
-/// A queue of events that shrink a lot. The first try is far from the whole queue, and far from the fitting
-/// number of events.
+/// A queue of events that shrink a lot: the first try is far from all of them, and from the events that fit.
 #[test]
 fn a_small_compressed_bundle_is_cut_out_of_a_long_queue() {
-    let mut text = OPENING.to_vec();
+    let frame = Frame::of(PayloadFormat::Bundle);
+    let mut text = frame.opening.to_vec();
     let mut ends = Vec::new();
     for id in 0..5_000 {
         text.extend_from_slice(
@@ -238,7 +285,7 @@ fn a_small_compressed_bundle_is_cut_out_of_a_long_queue() {
         );
         ends.push(text.len());
     }
-    let joined = Joined { text, ends };
+    let joined = Joined { frame, text, ends };
     let (body, found) = joined.longest_compressed(2_000, Coding::Gzip);
     assert!(body.len() <= 2_000 && found > 100 && found < 5_000, "{found}");
     assert!(joined.compressed(found + 1, Coding::Gzip).len() > 2_000);

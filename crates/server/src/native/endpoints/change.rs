@@ -1,8 +1,8 @@
 //! From a body to a request to the engine.
 
 use hookyard_core::model::{
-    AuthKind, ContentEncoding, EndpointSettings, MAXIMUM_EVENTS_DEFAULT, MAXIMUM_SIZE_DEFAULT,
-    RateLimit, RetryRule,
+    AuthKind, ContentEncoding, DeliveryMethod, EndpointSettings, MAXIMUM_EVENTS_DEFAULT,
+    MAXIMUM_SIZE_DEFAULT, PayloadFormat, RateLimit, RetryRule,
 };
 use hookyard_engine::endpoints::{EndpointChange, FieldNames, Patch, RequestedSubscription};
 use serde::Deserialize;
@@ -10,8 +10,8 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::options::{
-    AuthPatch, EncodingBody, HeaderEntry, OptionFields, RateLimitBody, RetryRuleBody, SigningPatch,
-    apply_auth,
+    AuthPatch, EncodingBody, FormatBody, HeaderEntry, MethodBody, OptionFields, RateLimitBody,
+    RetryRuleBody, SigningPatch, apply_auth,
 };
 use crate::native::input::{Field, Object};
 use crate::problem::{Code, Problem};
@@ -106,6 +106,19 @@ pub(super) struct EndpointPatch {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 200)]
     order_key: Field<String>,
+    /// The form of the body; `bundle` unless said. The other forms exclude `compress_events` and datasets
+    /// as targets. All forms but `bundle` and `cloudevents-batch` have one event a request.
+    #[serde(default)]
+    #[schema(value_type = Option<FormatBody>)]
+    format: Field<PayloadFormat>,
+    /// The method of deliveries; `POST` unless said.
+    #[serde(default)]
+    #[schema(value_type = Option<MethodBody>)]
+    method: Field<DeliveryMethod>,
+    /// The seconds that a delivery may take; 30 unless said.
+    #[serde(default)]
+    #[schema(value_type = Option<u8>, minimum = 1, maximum = 60)]
+    timeout_seconds: Field<u8>,
 }
 
 /// One subscription of a complete set.
@@ -181,6 +194,9 @@ impl EndpointPatch {
             rate_limit,
             concurrency,
             order_key,
+            format,
+            method,
+            timeout_seconds,
         } = self;
         let subscriptions = subscriptions.or_default(Vec::new());
         let options = OptionFields {
@@ -192,6 +208,9 @@ impl EndpointPatch {
             rate_limit,
             concurrency,
             order_key,
+            format,
+            method,
+            timeout_seconds,
         };
         let change = EndpointChange {
             url: url.required("url")?,

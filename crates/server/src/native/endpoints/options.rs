@@ -1,8 +1,8 @@
 //! The settings of an endpoint beyond the UltraCart API, on the wire.
 
 use hookyard_core::model::{
-    AuthKind, ContentEncoding, CustomHeader, EndpointSettings, NativeAuth, OAuth2Client, RateLimit,
-    RetryRule, SIGNING_PREFIX_DEFAULT, Secret,
+    AuthKind, ContentEncoding, CustomHeader, DeliveryMethod, EndpointSettings, NativeAuth,
+    OAuth2Client, PayloadFormat, RateLimit, RetryRule, SIGNING_PREFIX_DEFAULT, Secret,
 };
 use hookyard_engine::endpoints::{EndpointChange, OptionsChange, Patch};
 use serde::{Deserialize, Serialize};
@@ -133,6 +133,31 @@ pub(super) enum EncodingBody {
     Gzip,
 }
 
+/// The form of a delivery's body.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PayloadFormat)]
+#[serde(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "describes a type of the core crate, which knows no API")]
+pub(super) enum FormatBody {
+    Bundle,
+    Standard,
+    Data,
+    Cloudevents,
+    CloudeventsBatch,
+    CloudeventsBinary,
+}
+
+/// The method of deliveries.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeliveryMethod)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(dead_code, reason = "describes a type of the core crate, which knows no API")]
+pub(super) enum MethodBody {
+    Post,
+    Put,
+    Patch,
+}
+
 /// The options of a patch beside `auth`.
 pub(super) struct OptionFields {
     pub(super) signing: Field<Object<SigningPatch>>,
@@ -143,6 +168,9 @@ pub(super) struct OptionFields {
     pub(super) rate_limit: Field<Object<RateLimit>>,
     pub(super) concurrency: Field<u32>,
     pub(super) order_key: Field<String>,
+    pub(super) format: Field<PayloadFormat>,
+    pub(super) method: Field<DeliveryMethod>,
+    pub(super) timeout_seconds: Field<u8>,
 }
 
 impl OptionFields {
@@ -172,6 +200,9 @@ impl OptionFields {
             },
             concurrency: self.concurrency.or_default(1),
             order_key: self.order_key.patch(),
+            format: self.format.or_default(PayloadFormat::default()),
+            method: self.method.or_default(DeliveryMethod::default()),
+            timeout_seconds: self.timeout_seconds.patch(),
         }
     }
 }

@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Response};
 use hookyard_core::catalogue::initial;
 use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
 use hookyard_core::model::{
-    AuthKind, Catalogue, Circuit, ContentEncoding, DisabledReason, EndpointOptions,
-    EndpointSettings, NativeAuth, QueueState, RateLimit, RetryRule, Secret,
+    AuthKind, Catalogue, Circuit, ContentEncoding, DeliveryMethod, DisabledReason, EndpointOptions,
+    EndpointSettings, NativeAuth, PayloadFormat, QueueState, RateLimit, RetryRule, Secret,
     Subscription as CoreSubscription,
 };
 use hookyard_engine::endpoints::EndpointView;
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::options::{EncodingBody, RateLimitBody, RetryRuleBody};
+use super::options::{EncodingBody, FormatBody, MethodBody, RateLimitBody, RetryRuleBody};
 use crate::App;
 use crate::problem::Problem;
 
@@ -55,6 +55,14 @@ pub(super) struct Endpoint<'a> {
     signing: SigningBody<'a>,
     /// The endpoint's own headers in deliveries. Values are never shown.
     headers: Vec<HeaderName<'a>>,
+    /// The form of the body.
+    #[schema(value_type = FormatBody)]
+    format: PayloadFormat,
+    /// The method of deliveries.
+    #[schema(value_type = MethodBody)]
+    method: DeliveryMethod,
+    /// The seconds that a delivery may take, from the first look-up to the end of the answer.
+    timeout_seconds: u64,
     /// The `Content-Encoding` of deliveries.
     #[schema(value_type = EncodingBody)]
     encoding: ContentEncoding,
@@ -243,6 +251,9 @@ impl<'a> Endpoint<'a> {
             retry,
             rate_limit,
             concurrency,
+            format,
+            method,
+            timeout_seconds: _,
         } = &settings.options;
         Self {
             id: endpoint.id.0,
@@ -259,6 +270,9 @@ impl<'a> Endpoint<'a> {
             disabled_reason: endpoint.disabled_reason.as_ref(),
             signing: SigningBody { prefix: &signing.prefix },
             headers: headers.iter().map(|header| HeaderName { name: &header.name }).collect(),
+            format: *format,
+            method: *method,
+            timeout_seconds: settings.options.timeout().as_secs(),
             encoding: *encoding,
             danger_accept_invalid_certs: *danger_accept_invalid_certs,
             retry,

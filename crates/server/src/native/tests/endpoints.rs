@@ -49,6 +49,7 @@ async fn an_endpoint_lives() {
         "maximum_size": 900000, "compress_events": false, "disabled": false,
         "queue": {"pending": 0, "failures": 0, "dead_letters": 0},
         "circuit": "closed", "danger_accept_invalid_certs": false, "encoding": "identity",
+        "format": "bundle", "method": "POST", "timeout_seconds": 30,
         "headers": [], "concurrency": 1, "retry": [], "signing": {"prefix": "webhook-"},
         "subscriptions": [{"event_type": "order_create", "expansion": "item"}],
     });
