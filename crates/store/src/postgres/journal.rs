@@ -227,6 +227,7 @@ pub(super) struct Appended {
 /// other nodes' endpoints are told.
 const APPEND: &str = "
 WITH input AS MATERIALIZED (
+    -- The events of all jobs. first is the place of the first event of the batch with the same identity.
     SELECT n, first, workspace_id, type_id, accepted_ms, id_hash, event_id, source, attributes,
            object, matched::int4[] AS matched, checksum, matched_at
     FROM unnest($1::int8[], $2::int4[], $3::int4[], $4::int8[], $5::int8[], $6::text[], $7::text[],
@@ -234,6 +235,7 @@ WITH input AS MATERIALIZED (
         AS t (first, workspace_id, type_id, accepted_ms, id_hash, event_id, source, attributes,
               object, matched, checksum, matched_at, n)
 ), windows AS MATERIALIZED (
+    -- The newest partitions of each workspace, for the search for repeats.
     SELECT s.workspace_id, s.first, p.until FROM (
         SELECT workspace_id, first, coalesce(sum(items) OVER (PARTITION BY workspace_id
             ORDER BY first DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS newer,
@@ -242,11 +244,12 @@ WITH input AS MATERIALIZED (
     ) s JOIN partitions p ON p.kind = 0 AND p.first = s.first
     WHERE s.newer < $12::int8 AND s.place <= $17::int8
 ), known AS MATERIALIZED (
+    -- Repeats of events that the journal has already.
     SELECT i.n, d.seq, d.matched FROM input i CROSS JOIN LATERAL (
         SELECT e.seq, e.matched FROM windows w CROSS JOIN LATERAL (
             SELECT j.seq, cardinality(j.matched) AS matched FROM journal j
-            -- A partition that nobody analysed yet looks alike by every index. The bounds of id_hash say
-            -- nothing new, but make its index the cheapest; the sum keeps the index by type out.
+            -- Before a partition has statistics, all indexes look alike. The bounds of id_hash change no
+            -- result, but make the index by id_hash the cheapest; the sum keeps the index by type out.
             WHERE j.id_hash = i.id_hash AND j.id_hash >= i.id_hash AND j.id_hash <= i.id_hash
                 AND j.seq >= w.first AND j.seq < w.until
                 AND j.workspace_id + 0 = i.workspace_id AND j.event_id = i.event_id
@@ -255,37 +258,40 @@ WITH input AS MATERIALIZED (
         ) e WHERE w.workspace_id = i.workspace_id LIMIT 1
     ) d WHERE i.first = i.n
 ), fresh AS MATERIALIZED (
+    -- The new events, with the next numbers.
     SELECT i.*, (SELECT seq FROM sequencer) + row_number() OVER (ORDER BY i.n) AS seq
     FROM input i WHERE i.first = i.n AND NOT EXISTS (SELECT FROM known k WHERE k.n = i.n)
 ), appended AS (
     INSERT INTO journal (seq, workspace_id, type_id, accepted_ms, id_hash, event_id, source,
                          attributes, object, matched, checksum)
     SELECT seq, workspace_id, type_id, accepted_ms, id_hash, event_id, source, attributes, object,
-           -- The number is mixed in here, where it is known.
+           -- The checksum gets the number mixed in here, where the number is known.
            matched, checksum # (seq & 2147483647)::int4 FROM fresh
 ), numbered AS (
     UPDATE sequencer SET seq = seq + (SELECT count(*) FROM fresh)
 ), outdated AS MATERIALIZED (
-    -- What was matched with an older version of the workspace: hardly ever anything.
+    -- Events matched with an older version of the workspace: hardly ever any.
     SELECT f.workspace_id, f.matched_at, min(f.seq) AS first, max(f.seq) + 1 AS next
     FROM fresh f GROUP BY f.workspace_id, f.matched_at
     HAVING f.matched_at < (SELECT w.version FROM workspaces w WHERE w.id = f.workspace_id)
 ), late AS MATERIALIZED (
-    -- The endpoints that were enabled since, for which it was missed.
+    -- The endpoints enabled since the match, and the range of events that each endpoint missed.
     SELECT e.id, min(o.first) AS first, max(o.next) AS next FROM outdated o CROSS JOIN LATERAL (
         SELECT id FROM endpoints WHERE workspace_id = o.workspace_id
             AND enabled_version > o.matched_at AND NOT disabled OFFSET 0) e
     GROUP BY e.id
 ), prolonged AS (
+    -- The last range of such an endpoint gets longer.
     UPDATE endpoint_gaps g SET until_seq = l.next FROM late l
     WHERE g.endpoint_id = l.id AND g.until_seq < l.next AND g.first_seq = (
         SELECT max(a.first_seq) FROM endpoint_gaps a WHERE a.endpoint_id = l.id)
     RETURNING g.endpoint_id
 ), reopened AS (
-    -- What was there before is recovered already.
+    -- An endpoint without a range to prolong was recovered already, and gets a new range.
     INSERT INTO endpoint_gaps (endpoint_id, first_seq, until_seq)
     SELECT l.id, l.first, l.next FROM late l WHERE l.id NOT IN (SELECT endpoint_id FROM prolonged)
 ), weighed AS (
+    -- The bytes and number of the new events, counted for the partition of the first, for retention.
     UPDATE retained r SET bytes = r.bytes + new.bytes, items = r.items + new.items FROM (
         SELECT min(seq) AS seq, count(*) AS items, sum(octet_length(event_id)
             + octet_length(source) + octet_length(attributes) + octet_length(object)
@@ -293,6 +299,7 @@ WITH input AS MATERIALIZED (
     WHERE r.kind = 0 AND r.slot = 0 AND r.first = (SELECT p.first FROM partitions p
         WHERE p.kind = 0 AND p.first <= new.seq ORDER BY p.first DESC LIMIT 1)
 ), shared AS (
+    -- The same for each workspace and partition.
     INSERT INTO journal_shares AS s (workspace_id, first, bytes, items)
     SELECT f.workspace_id, p.first, sum(octet_length(f.event_id) + octet_length(f.source)
         + octet_length(f.attributes) + octet_length(f.object) + $13::int8), count(*)
@@ -301,6 +308,7 @@ WITH input AS MATERIALIZED (
     ON CONFLICT (workspace_id, first) DO UPDATE
         SET bytes = s.bytes + excluded.bytes, items = s.items + excluded.items
 ), placed AS MATERIALIZED (
+    -- The new entries of each endpoint, and the place of the next entry: behind the last chunk.
     SELECT e.endpoint_id, e.seqs, q.owner, greatest(q.cursor, (
         SELECT c.first + cardinality(c.seqs) FROM queue_chunks c
         WHERE c.endpoint_id = e.endpoint_id ORDER BY c.first DESC LIMIT 1)) AS next
@@ -310,19 +318,23 @@ WITH input AS MATERIALIZED (
         GROUP BY m.endpoint_id
     ) e JOIN queues q ON q.endpoint_id = e.endpoint_id
 ), queued AS (
+    -- The entries, in chunks of a bounded length.
     INSERT INTO queue_chunks (endpoint_id, first, seqs, lowest, highest)
     SELECT p.endpoint_id, p.next + s.at, p.seqs[s.at::int + 1 : s.at::int + $14::int], p.seqs[s.at::int + 1],
            p.seqs[least(s.at::int + $14::int, cardinality(p.seqs))]
     FROM placed p CROSS JOIN LATERAL generate_series(0, cardinality(p.seqs) - 1, $14::int) s (at)
 ), foreigners AS MATERIALIZED (
+    -- The endpoints whose owner is another living node.
     SELECT p.endpoint_id, p.owner FROM placed p JOIN nodes o ON o.id = p.owner
     WHERE p.owner <> $11::int8 AND o.until > clock_timestamp()
 ), told AS MATERIALIZED (
+    -- A notification for each owner and 600 endpoints: a payload has fewer than 8000 bytes.
     SELECT count(pg_notify('hookyard_' || owner, 'r' || ids)) FROM (
         SELECT owner, string_agg(endpoint_id::text, ',') AS ids FROM (
             SELECT owner, endpoint_id, row_number() OVER (PARTITION BY owner) / 600 AS part
             FROM foreigners) f GROUP BY owner, part) t
 )
+-- The answer, in the order of the input. The first row also has the endpoints of this node.
 SELECT coalesce(f.seq, k.seq), coalesce(cardinality(f.matched), k.matched),
        f.seq IS NULL OR i.first <> i.n,
        CASE WHEN i.n = 1 THEN (SELECT array_agg(p.endpoint_id) FROM placed p

@@ -174,6 +174,7 @@ async fn write(
 ) -> Result<(), StoreError> {
     let sql = format!(
         "WITH moved AS (
+            -- The position and failures of each queue after the attempts.
             UPDATE queues q SET cursor = n.cursor, failures = n.failures, retry_ms = n.retry_ms,
                 since_ms = n.since_ms, again = n.again, done = n.done::int8[], held = n.held
             FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::int4[], $5::int8[], $6::int8[],
@@ -181,6 +182,7 @@ async fn write(
                 AS n (endpoint_id, before, cursor, failures, retry_ms, since_ms, again, done, held)
             WHERE q.endpoint_id = n.endpoint_id RETURNING q.endpoint_id, n.before, n.cursor
         ), delivered AS (
+            -- Chunks wholly below the new cursor go.
             DELETE FROM queue_chunks c USING moved q WHERE c.endpoint_id = q.endpoint_id
                 AND c.first > q.before - $10::int8 AND c.first + cardinality(c.seqs) <= q.cursor
         ), made AS (
@@ -188,6 +190,7 @@ async fn write(
         ), recorded AS (
             {}
         )
+        -- The bytes and number of the attempts, counted for one partition, for retention.
         UPDATE retained r SET bytes = r.bytes + new.bytes, items = r.items + new.items FROM (
             SELECT max(started_ms) AS at, count(*) AS items, sum(weight) AS bytes
             FROM recorded) new
