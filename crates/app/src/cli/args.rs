@@ -67,11 +67,11 @@ pub(crate) enum Action {
     /// encryption key. The data directory is not used any more then: remove the file `move` in it
     /// to go back to what it had.
     Migrate(MigrateArgs),
-    /// Look at everything that a data directory holds
+    /// Check everything in a data directory
     ///
-    /// The server must be stopped. The database's structure, what was acknowledged, every secret, the
-    /// checksum of every event, row and attempt, queues and counters are checked; nothing is changed. Ends with code 0 when all is whole, 1 when something is damaged or
-    /// missing, and 2 when that cannot be told.
+    /// The server must be stopped. The check covers the database's structure, acknowledged data, every
+    /// secret, the checksum of every event, row and attempt, queues and counters; nothing is changed. Ends
+    /// with code 0 when all is whole, 1 when something is damaged or missing, and 2 without an answer.
     Check(CheckArgs),
     /// Manage the key that encrypts secrets at rest
     #[command(subcommand)]

@@ -123,8 +123,8 @@ impl Engine {
         changed.map_err(|error| folder_at_fault(error.into(), "folder"))
     }
 
-    /// Suspends, restores or deletes batches in the given order, all or none. [`Error::NotFound`] when the dataset or a
-    /// batch is not there.
+    /// Suspends, restores or deletes batches in the given order, all or none. [`Error::NotFound`] when the
+    /// dataset or a batch is not there.
     pub async fn change_batches(
         &self,
         workspace: WorkspaceId,

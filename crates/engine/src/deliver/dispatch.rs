@@ -97,8 +97,8 @@ struct Running {
 struct Loop {
     deliverer: Arc<Deliverer>,
     tasks: JoinSet<TurnEnd>,
-    /// The endpoints with a task. Here and below an endpoint has one entry at most, so the maps are bounded by
-    /// the endpoints, which quotas bound; requests and bodies have shares (`limits`).
+    /// The endpoints with a task. Here and below an endpoint has one entry at most, so the maps are bounded
+    /// by the endpoints, which quotas bound; requests and bodies have shares (`limits`).
     running: HashMap<EndpointId, Running>,
     asleep: HashMap<EndpointId, Asleep>,
     /// The same endpoints by time.

@@ -9,7 +9,7 @@ use super::super::error::ApiError;
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1_000;
 
-/// The views of a dataset: there are none here (docs/reference/mammoth.md), and clients ask before they delete.
+/// The views of a dataset: always none (docs/reference/mammoth.md). Clients ask before they delete.
 pub(in super::super) async fn dataviews(call: Call) -> Result<Json<Value>, ApiError> {
     let place = call.place(Scope::DataRead).await?;
     let id = call.dataset()?;
