@@ -20,19 +20,19 @@ const LOCK: &str = "lock";
 /// The embedded database.
 const DATABASE: &str = "hookyard.db";
 
-/// What the embedded database's write-ahead log is called.
+/// The name of the embedded database's write-ahead log.
 const LOG: &str = "hookyard.db-wal";
 
-/// What each SQLite database begins with.
+/// The first bytes of each SQLite database.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// What the rest of the world may do with a file or a directory.
+/// The permission bits of everybody but the owner.
 const OTHERS: u32 = 0o077;
 
-/// The file that marks the data as being moved elsewhere, or moved.
+/// The file that marks the data as moving elsewhere, or moved.
 const MARK: &str = "move";
 
-/// What is in the place of the database.
+/// The finding in the place of the database.
 enum Found {
     /// There is none.
     Nothing,
@@ -44,7 +44,7 @@ enum Found {
     Database,
 }
 
-/// A data directory that is there.
+/// An existing data directory.
 pub(crate) struct DataDir {
     path: PathBuf,
 }
@@ -67,14 +67,14 @@ impl DataDir {
         Ok(data)
     }
 
-    /// A directory that has data.
+    /// A directory with data.
     pub(crate) fn existing(path: &Path) -> Result<Self> {
         let data = Self::leaving(path)?;
         data.refuse_moved()?;
         Ok(data)
     }
 
-    /// A directory that has data to be moved, or that were.
+    /// A directory with data to move, or with data already moved.
     pub(crate) fn leaving(path: &Path) -> Result<Self> {
         let data = Self { path: path.to_owned() };
         match data.found()? {
@@ -131,7 +131,7 @@ impl DataDir {
         )
     }
 
-    /// Refuses data that two would work on if it were used here.
+    /// Refuses moved data: use here and elsewhere would give the data two owners.
     fn refuse_moved(&self) -> Result<()> {
         let (path, mark) = (self.path.display(), self.mark());
         let known = Mark::read(&mark).with_context(|| format!("cannot read {}", mark.display()))?;
@@ -160,7 +160,7 @@ impl DataDir {
         self.path.join(DATABASE)
     }
 
-    /// The key of data that is not to be changed.
+    /// The key of data that must stay unchanged.
     pub(crate) fn present_key(&self, source: &KeySource) -> Result<[u8; 32]> {
         if source.unfinished()?.is_some() {
             bail!("`hookyard key rotate` was interrupted: run it again first");
@@ -187,14 +187,14 @@ impl DataDir {
         }
     }
 
-    /// The key of the data: the one that is there once there is data, else maybe a new one.
+    /// The key of the data: the present key once data exists, else possibly a new key.
     pub(crate) fn key(&self, source: &KeySource, entropy: &dyn Entropy) -> Result<[u8; 32]> {
         match self.found()? {
             Found::Nothing => {
                 self.refuse_lost(source)?;
                 return source.begin(entropy);
             }
-            // A first start was interrupted before it wrote anything.
+            // A first start was interrupted before the first write.
             Found::Empty if source.has_begun() => return source.begin(entropy),
             Found::Empty => return self.refuse_empty(),
             Found::Foreign => return self.refuse_foreign(),
@@ -203,7 +203,7 @@ impl DataDir {
         }
         let key = match source.read() {
             Ok(key) => key,
-            // What cannot be read even without a key is not mended by one.
+            // A database unreadable even without a key is not mended by a key.
             Err(error) => {
                 let place = self.absolute();
                 SqliteStore::look_at(&self.database()).with_context(|| {
@@ -225,7 +225,7 @@ impl DataDir {
         Ok(next)
     }
 
-    /// Refuses to begin anew in a directory that had data.
+    /// Refuses a new start in a directory that had data.
     fn refuse_lost(&self, source: &KeySource) -> Result<()> {
         let place = self.absolute();
         if self.path.join(LOG).exists() {
@@ -247,8 +247,8 @@ impl DataDir {
         )
     }
 
-    /// Keeps the directory's files from everybody but their owner, whoever made them and however; and
-    /// says so when others can look into the directory.
+    /// Keeps the directory's files from everybody but the owner, whatever made the files; and warns when
+    /// others can look into the directory.
     pub(crate) fn tighten(&self) -> Result<()> {
         let reading = || format!("cannot read the data directory {}", self.path.display());
         let mode = self.path.metadata().with_context(reading)?.permissions().mode();
@@ -263,7 +263,7 @@ impl DataDir {
         }
         for entry in std::fs::read_dir(&self.path).with_context(reading)? {
             let entry = entry.with_context(reading)?;
-            // Not what a link points to.
+            // The link's own metadata, not the target's.
             let Ok(file) = entry.metadata() else { continue };
             if !file.is_file() || file.permissions().mode() & OTHERS == 0 {
                 continue;
@@ -308,11 +308,11 @@ impl DataDir {
         Ok(count)
     }
 
-    /// Opens the credentials alone, which another process may be serving from.
+    /// Opens the credentials alone, also beside a serving process.
     pub(crate) fn open_credentials(&self) -> Result<SqliteCredentials> {
         let cannot_open = || format!("cannot open the data in {}", self.path.display());
         match SqliteCredentials::open(&self.database()) {
-            // A server that runs would not know the newer format that this made of the data.
+            // A running server would not know the newer format of data opened by this program.
             Err(StoreError::Conflict(_)) => {
                 let _lock = self.lock()?;
                 SqliteCredentials::migrate(&self.database()).with_context(cannot_open)?;
@@ -322,7 +322,7 @@ impl DataDir {
         }
     }
 
-    /// Opens the embedded store, and makes it if it is not there.
+    /// Opens the embedded store. A missing store is made.
     pub(crate) fn open_store(&self, key: [u8; 32]) -> Result<SqliteStore> {
         let path = self.path.join(DATABASE);
         SqliteStore::open(Options { path, key, entropy: Arc::new(SystemEntropy) })

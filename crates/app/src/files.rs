@@ -1,8 +1,8 @@
-//! How many files the process may have open, and for what.
+//! The process's open files, and their division.
 //!
-//! Each connection is an open file. Without bounds of its own, a server with many slow receivers would
-//! use up what the system allows, and could take no caller and no commit any more. So what is allowed is
-//! raised as far as it goes, and divided at the start.
+//! Each connection is an open file. Without bounds, a server with many slow receivers would use up the
+//! system's limit, and could take no caller and no commit any more. So the limit is raised as far as
+//! possible, and divided at the start.
 
 use anyhow::{Result, bail};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -13,10 +13,10 @@ use hookyard_engine::deliver::CONNECTIONS_DEFAULT;
 /// the rest is for the runtime, standard streams, temporary files and a caller that is turned away.
 const RESERVED: usize = 96;
 
-/// The fewest connections, of each kind, that are worth starting with.
+/// The fewest connections, of each kind, for a useful start.
 const CONNECTIONS_MIN: usize = 16;
 
-/// What the process may have open.
+/// The division of the open files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Division {
     /// Connections of callers.
@@ -40,8 +40,8 @@ pub(crate) fn raise() -> Option<u64> {
     wanted.current
 }
 
-/// Divides what may be open between callers, who want so many connections, and receivers. Both have
-/// what they want where that fits; else each has half, or what the other leaves.
+/// Divides the open files between callers, who want `callers` connections, and receivers. Both get their
+/// wish where both fit; else each gets half, or the other's rest.
 pub(crate) fn divide(limit: Option<u64>, callers: usize) -> Result<Division> {
     let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let room = limit.saturating_sub(RESERVED);
@@ -57,7 +57,7 @@ pub(crate) fn divide(limit: Option<u64>, callers: usize) -> Result<Division> {
     Ok(Division { callers, receivers })
 }
 
-/// Says what the process may have open, and warns where that is less than half of what there could be.
+/// Logs the division, and warns when less than half of the wanted connections fit.
 pub(crate) fn tell(limit: Option<u64>, division: Division, callers_wanted: usize) {
     let Division { callers, receivers } = division;
     tracing::info!(open_files = limit, callers, receivers, "connections at once");

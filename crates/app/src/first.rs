@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::config::FirstWorkspace;
 
-/// The first workspace, with the only sight of its credentials.
+/// The first workspace, with the only view of its credentials.
 pub(crate) struct Made {
     workspace: FirstWorkspace,
     simple_key: String,

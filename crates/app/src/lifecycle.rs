@@ -8,8 +8,8 @@ use anyhow::{Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-/// A second signal sooner than this after the first repeats the same wish: `timeout`, and whoever signals a
-/// process and then its group, send two at once.
+/// A second signal sooner than this after the first repeats the same wish: `timeout` sends two signals at
+/// once, and so does anybody who signals a process and then the process group.
 const SAME_WISH: Duration = Duration::from_secs(2);
 
 /// The signals that ask the process to stop.
@@ -17,7 +17,7 @@ pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
-    /// Whether a hangup means that whoever started the server has gone with the terminal.
+    /// Whether a hangup means the end of the terminal that started the server.
     on_terminal: bool,
 }
 
@@ -32,9 +32,9 @@ impl Signals {
         })
     }
 
-    /// Waits for the next signal to stop; its name. SIGHUP is one where the log goes to a terminal, which
-    /// is gone then. Elsewhere whoever sends it (a rotation of logs, say) wants something to be read
-    /// again: there is nothing to read, and no reason to stop.
+    /// Waits for the next signal to stop; answers the signal's name. SIGHUP is such a signal where the log
+    /// goes to a terminal, which is gone then. Elsewhere a sender of SIGHUP (a rotation of logs, say) wants
+    /// a configuration or log reopened: the server has nothing to reopen, and no reason to stop.
     pub(crate) async fn next(&mut self) -> &'static str {
         loop {
             tokio::select! {
@@ -50,7 +50,8 @@ impl Signals {
         }
     }
 
-    /// Waits for a signal that is another wish than the one that came just before; its name.
+    /// Waits for a signal with a new wish, unlike a repeat of the signal just before; answers the signal's
+    /// name.
     async fn again(&mut self) -> &'static str {
         let mut same_wish = std::pin::pin!(tokio::time::sleep(SAME_WISH));
         loop {
@@ -74,12 +75,12 @@ impl Stop {
         Self(watch::Sender::new(false))
     }
 
-    /// Says stop; once said it stays said.
+    /// Says stop; a stop is final.
     pub(crate) fn say(&self) {
         self.0.send_replace(true);
     }
 
-    /// Waits until it is said.
+    /// Waits for the stop.
     pub(crate) fn said(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut receiver = self.0.subscribe();
         async move {
@@ -89,9 +90,9 @@ impl Stop {
     }
 }
 
-/// Runs the server's `parts` until a signal comes or they end by themselves. On a signal they are
-/// told to stop and have `drain` to do it; a second signal, [`SAME_WISH`] after the first one or later, or
-/// the end of that time gives up on them.
+/// Runs the server's `parts` until a signal or the parts' own end. On a signal the parts are told to stop
+/// and have `drain` to finish. A second signal, [`SAME_WISH`] after the first signal or later, or the end
+/// of `drain` gives up on the parts.
 pub(crate) async fn run(
     parts: impl Future<Output = Result<()>>,
     stop: &Stop,

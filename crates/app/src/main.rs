@@ -1,4 +1,4 @@
-//! The `hookyard` binary: reads what to do and does it.
+//! The `hookyard` binary: reads and runs the command.
 #![forbid(unsafe_code)]
 
 use std::io::Write;
@@ -48,12 +48,12 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Sql(command) => runtime.block_on(cli::sql(command)),
         Command::RuleTest(command) => return Ok(cli::rule_test(&command)),
     };
-    // Tasks that were given up on are not waited for.
+    // Given-up tasks are not waited for.
     runtime.shutdown_background();
     done.map(|()| ExitCode::SUCCESS)
 }
 
-/// Ends with clap's own text and code (0 for `--help`, 2 for wrong usage) where it is clap's.
+/// Ends with clap's own text and code (0 for `--help`, 2 for wrong usage) where the error is clap's.
 fn refuse(error: &anyhow::Error, json: bool) -> ExitCode {
     let Some(usage) = error.downcast_ref::<clap::Error>() else { return fail(error, json) };
     if json && usage.use_stderr() {
@@ -76,6 +76,6 @@ fn say(error: &str, json: bool) {
         true => telemetry::json_line("ERROR", error.trim()),
         false => format!("error: {error}"),
     };
-    // Nobody may be reading; the code says it, too.
+    // The output may have no reader; the exit code tells the same.
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! Where the data is: in a directory, or in a database that several servers share.
+//! The place of the data: a directory, or a database shared by several servers.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use crate::data::{self, DataDir, Lock};
 
 const CANNOT_OPEN: &str = "cannot open the database";
 
-/// Opens the store for a process that serves from it or makes it. A directory is locked as long as the
-/// second part lives; where servers share a database, the lease is how long this one owns its endpoints
-/// without being heard of.
+/// Opens the store for a process that serves from the store or makes the store. A directory is locked for
+/// the life of the second part. Where servers share a database, the lease is the time for which this server
+/// owns its endpoints without a renewal.
 pub(crate) async fn open(
     common: &Common,
     clock: &Arc<dyn Clock>,
@@ -46,7 +46,7 @@ pub(crate) fn refuse_new(common: &Common) -> Result<()> {
     Ok(())
 }
 
-/// Opens all of what is there; whoever calls it holds the [`lock`] as long.
+/// Opens the whole existing store; the caller holds the [`lock`] for the life of the store.
 pub(crate) async fn open_existing(common: &Common) -> Result<SharedStore> {
     if let Some(url) = &common.database {
         return Ok(Arc::new(beside(common, url).await?));
@@ -56,7 +56,7 @@ pub(crate) async fn open_existing(common: &Common) -> Result<SharedStore> {
     Ok(Arc::new(data.open_store(key)?))
 }
 
-/// What is said of the place in messages.
+/// The name of the place in messages.
 pub(crate) fn name(common: &Common) -> String {
     match common.database {
         Some(_) => "the database".to_owned(),
@@ -64,7 +64,7 @@ pub(crate) fn name(common: &Common) -> String {
     }
 }
 
-/// What few people change, beside a server that may be running.
+/// The parts of a store that a command may change beside a running server.
 pub(crate) trait Managed:
     TenantStore + CredentialStore + ApplicationStore + AuditStore
 {
@@ -72,7 +72,7 @@ pub(crate) trait Managed:
 
 impl<S: TenantStore + CredentialStore + ApplicationStore + AuditStore> Managed for S {}
 
-/// Opens what is there for a command that changes little of it.
+/// Opens the existing store for a command with small changes.
 pub(crate) async fn open_managed(common: &Common) -> Result<Box<dyn Managed>> {
     if let Some(url) = &common.database {
         return Ok(Box::new(beside(common, url).await?));
@@ -80,7 +80,7 @@ pub(crate) async fn open_managed(common: &Common) -> Result<Box<dyn Managed>> {
     Ok(Box::new(DataDir::existing(&common.data)?.open_credentials()?))
 }
 
-/// Keeps servers from a directory. Those of a database know what the others do, and so need no keeping.
+/// Keeps servers from a directory. Servers of a shared database know of each other, and need no lock.
 pub(crate) fn lock(common: &Common) -> Result<Option<Lock>> {
     match common.database {
         Some(_) => Ok(None),
@@ -88,8 +88,8 @@ pub(crate) fn lock(common: &Common) -> Result<Option<Lock>> {
     }
 }
 
-/// Seals every secret of a database with the key in a file, which is made if it is not there; how many
-/// there are.
+/// Seals every secret of a database with the key in a file. A missing file is made. Answers the number of
+/// secrets.
 pub(crate) async fn rotate_key(common: &Common, url: &Secret, new: Option<&Path>) -> Result<usize> {
     let Some(new) = new else {
         bail!("name a file for the new key with --new-encryption-key-file: every server needs it");

@@ -1,11 +1,11 @@
-//! How much a workspace may have and take.
+//! The quotas of a workspace.
 //!
-//! What is counted (endpoints and such) is looked up when one more is to be made. What is taken by the
-//! hour is counted here in leaky buckets: all of a quota can come at once, and it comes back evenly. Of
-//! several servers each has its part of the hour's quotas, so all of them together never let through more
-//! than the quota and one for each server; while another server joins, for [`KNOWN_FOR`], its own part comes
-//! on top. Nothing is read for a publish: quotas are read again every few seconds at most. What is stored is
-//! counted on from there, so it is exceeded by no more than what other servers take in within that time.
+//! The number of endpoints and the like is looked up when another thing is to be made. The hourly quotas
+//! are counted here in leaky buckets: a whole quota can be used at once, and refills evenly. Each of
+//! several servers has its part of the hourly quotas, so all servers together never let through more than
+//! the quota and one for each server; while another server joins, for [`KNOWN_FOR`], its own part comes on
+//! top. A publish reads nothing: quotas are read again every few seconds at most. Stored bytes are counted
+//! on from there, so the quota is exceeded by no more than the intake of other servers within such a time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -72,7 +72,7 @@ pub(crate) struct Ledger(Mutex<HashMap<WorkspaceId, Known>>);
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
     quotas: WorkspaceQuotas,
-    /// What there was when it was read, and what came to this server since.
+    /// Stored bytes at the last reading, and the bytes that came to this server since.
     stored_bytes: u64,
     journal_bytes: u64,
     /// How many servers there are.
@@ -145,7 +145,7 @@ impl Ledger {
         *known = Known { quotas, stored_bytes, journal_bytes, nodes, read_at, ..*known };
     }
 
-    /// Counts what comes in against all that bounds it, or against nothing.
+    /// Counts an intake against all its bounds, or against none.
     fn take(&self, workspace: WorkspaceId, intake: Intake, now: Duration) -> Result<(), Error> {
         let mut all = self.lock();
         let Some(known) = all.get_mut(&workspace) else { return Ok(()) };
@@ -198,21 +198,21 @@ fn fits(field: &'static str, there: u64, bytes: u64, quota: Option<u64>) -> Resu
     })
 }
 
-/// What comes into a workspace.
+/// An intake of a workspace.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Intake {
     /// How many events, deliveries or rows.
     pub(crate) events: usize,
-    /// Bytes of their bodies.
+    /// Bytes of the bodies.
     pub(crate) bytes: usize,
-    /// Whether they become rows of a dataset.
+    /// Whether the intake becomes rows of a dataset.
     pub(crate) becomes_rows: bool,
-    /// Whether they become events in the journal.
+    /// Whether the intake becomes events in the journal.
     pub(crate) becomes_events: bool,
 }
 
 impl Engine {
-    /// The engine with quotas for workspaces of which nothing else was said, before it is used.
+    /// The engine with quotas for workspaces without quotas of their own. Call before use.
     #[must_use]
     pub fn with_default_quotas(self, default_quotas: WorkspaceQuotas) -> Self {
         Self { default_quotas, ..self }
@@ -273,7 +273,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Counts what comes into a workspace against what it may take and keep.
+    /// Counts an intake of a workspace against the quotas.
     pub(crate) async fn take_in(
         &self,
         workspace: WorkspaceId,

@@ -206,7 +206,7 @@ impl Problem {
             Code::MissingScope => ("", "the credential lacks the scope `webhook_write`"),
             Code::AddressNotAllowed => ("", "the credential may not be used from 192.0.2.7"),
             Code::Disabled => ("", "the credential is disabled"),
-            Code::MalformedBody => ("", "not JSON: expected value at line 1 column 1"),
+            Code::MalformedBody => ("", "the body is not JSON: look at line 1, column 1"),
             Code::InvalidValue => ("url", "must be an absolute https:// or http:// URL"),
             Code::UnknownEventType => ("type", "the workspace has no event type `order_vanish`"),
             Code::TooLarge => ("", "the body has more than the 1048576 bytes that are accepted"),

@@ -5,23 +5,22 @@ use hookyard_core::id::{ApplicationId, CredentialId, WorkspaceId};
 use hookyard_core::model::Credential;
 use jiff::Timestamp;
 
-/// On whose behalf a task works. Whatever asks the store for something, a request or a command, does
-/// so inside [`Actor::scope`]; the store and the engine then know who asks without every call in
-/// between naming it.
+/// The actor on whose behalf a task works. A request or command calls the store inside [`Actor::scope`]; the
+/// store and the engine then know the actor without an argument in every call.
 #[derive(Debug)]
 pub struct Actor {
-    /// What kind of actor it is.
+    /// The kind of actor.
     pub kind: ActorKind,
-    /// When it began.
+    /// The moment when the request or command began.
     pub at: Timestamp,
-    /// The address that it came from; `None` when it came over no network, or nobody can tell.
+    /// The address of the caller; `None` without a network, or where the address cannot be told.
     pub address: Option<IpAddr>,
     /// The id of the request.
     pub request_id: Option<String>,
     credential: OnceLock<Proven>,
 }
 
-/// What is known of an actor's credential.
+/// The known part of an actor's credential.
 #[derive(Debug)]
 struct Proven {
     id: CredentialId,
@@ -62,7 +61,7 @@ tokio::task_local! {
 }
 
 impl Actor {
-    /// A request, whose credential is still to be seen.
+    /// A request before its credential is checked.
     pub fn request(at: Timestamp, address: Option<IpAddr>, request_id: String) -> Arc<Self> {
         let request_id = Some(request_id);
         Arc::new(Self { address, request_id, ..Self::of_kind(ActorKind::Request, at) })
@@ -87,7 +86,7 @@ impl Actor {
         CURRENT.scope(self, future).await
     }
 
-    /// Runs a part of a task elsewhere, on behalf of the actor that the task had, if it had one.
+    /// Runs a part of a task elsewhere, on behalf of the task's actor, if any.
     pub(crate) fn lend<T>(actor: Option<Arc<Self>>, part: impl FnOnce() -> T) -> T {
         match actor {
             Some(actor) => CURRENT.sync_scope(actor, part),
@@ -95,12 +94,12 @@ impl Actor {
         }
     }
 
-    /// On whose behalf this task works; `None` when nobody said.
+    /// The actor of this task; `None` when no scope was opened.
     pub fn current() -> Option<Arc<Self>> {
         CURRENT.try_with(Arc::clone).ok()
     }
 
-    /// Says which credential it proved to have. The first one stays.
+    /// Notes the credential that the actor proved to have. The first credential stays.
     pub fn identify(&self, credential: &Credential) {
         let Credential { id, name, application, workspace, .. } = credential;
         let _ = self.credential.set(Proven {
@@ -111,17 +110,17 @@ impl Actor {
         });
     }
 
-    /// The credential that it proved to have, with its name.
+    /// The proved credential, with its name.
     pub fn credential(&self) -> Option<(CredentialId, &str)> {
         self.credential.get().map(|proven| (proven.id, proven.name.as_str()))
     }
 
-    /// The workspace that its credential opens.
+    /// The workspace that the credential opens.
     pub fn workspace(&self) -> Option<WorkspaceId> {
         self.credential.get().map(|proven| proven.workspace)
     }
 
-    /// The application whose token the actor at work came with.
+    /// The application whose token the actor at work presented.
     pub(crate) fn current_application() -> Option<ApplicationId> {
         Self::current()?.credential.get()?.application
     }

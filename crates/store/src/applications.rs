@@ -5,19 +5,19 @@ use jiff::Timestamp;
 
 use crate::StoreError;
 
-/// The most applications of a workspace. People register them one by one; far fewer are in use.
+/// The most applications of a workspace. People register applications by hand; far fewer are in use.
 pub const APPLICATIONS_MAX: usize = 200;
 
-/// The most grants of an application; a further one ends the one that was longest without a new
-/// token. A program that is let in again at each start never gives its old grants back.
+/// The most grants of an application; a further grant ends the grant that was longest without a new token. A
+/// program that asks for access at each start never gives old grants back.
 pub const GRANTS_MAX: usize = 200;
 
-/// Applications and what people granted them. May be called by another process than the one that
-/// serves; each call sees what others did.
+/// Applications and the grants of people to applications. A process beside the serving one may call all
+/// methods; each call sees the changes of other processes.
 #[async_trait]
 pub trait ApplicationStore: Send + Sync {
-    /// Registers an application. [`StoreError::Conflict`] when its client id is taken or the
-    /// workspace has [`APPLICATIONS_MAX`].
+    /// Registers an application. [`StoreError::Conflict`] when the client id is taken or the workspace has
+    /// [`APPLICATIONS_MAX`].
     async fn create_application(
         &self,
         workspace: WorkspaceId,
@@ -33,15 +33,15 @@ pub trait ApplicationStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Application>, StoreError>;
 
-    /// An application; `None` when the workspace has no such one.
+    /// An application; `None` when the workspace has no such application.
     async fn application(
         &self,
         workspace: WorkspaceId,
         id: ApplicationId,
     ) -> Result<Option<Application>, StoreError>;
 
-    /// The application with this client id, whichever workspace it is in: the id is what its
-    /// requests have in place of a credential.
+    /// The application with this client id, of any workspace: an application's requests carry the id in place
+    /// of a credential.
     async fn application_of_client(
         &self,
         client_id: &str,
@@ -55,7 +55,7 @@ pub trait ApplicationStore: Send + Sync {
         change: ApplicationChange,
     ) -> Result<Application, StoreError>;
 
-    /// Removes an application with its grants, tokens and codes. `false` when there is none.
+    /// Removes an application with all grants, tokens and codes. `false` when the application is absent.
     async fn delete_application(
         &self,
         workspace: WorkspaceId,
@@ -72,8 +72,8 @@ pub trait ApplicationStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Grant>, StoreError>;
 
-    /// Ends a grant: its access and refresh tokens open nothing any more. `false` when there is
-    /// none. [`StoreError::NotFound`] when there is no such application.
+    /// Ends a grant: the grant's access and refresh tokens open nothing any more. `false` when the grant is
+    /// absent. [`StoreError::NotFound`] when the application is absent.
     async fn revoke_grant(
         &self,
         workspace: WorkspaceId,

@@ -7,29 +7,29 @@ use jiff::Timestamp;
 
 use crate::{Page, StoreError};
 
-/// Which attempts to list. All conditions must hold.
+/// The attempts to list. All conditions must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AttemptQuery {
-    /// Started at or after this moment.
+    /// Started at or after the moment.
     pub from: Option<Timestamp>,
-    /// Started at or before this moment.
+    /// Started at or before the moment.
     pub until: Option<Timestamp>,
-    /// With this status.
+    /// With the status.
     pub status: Option<u16>,
     /// A success, or not.
     pub success: Option<bool>,
-    /// Carried an event of this type.
+    /// Carried an event of the type.
     pub event_type: Option<EventTypeId>,
-    /// Carried an event with this order id.
+    /// Carried an event with the order id.
     pub order_id: Option<String>,
-    /// Took at least this long.
+    /// Took at least so long.
     pub duration_min: Option<Duration>,
-    /// Leave out this many of the newest that match.
+    /// The number of the newest matching attempts to leave out.
     pub offset: usize,
     /// The most attempts to return.
     pub limit: usize,
-    /// Leave out the request's headers and the answer's text, which a list does not show: they are most
-    /// of an attempt's bytes.
+    /// Leave out the request's headers and the answer's text: a list does not show these parts, and they are
+    /// most of an attempt's bytes.
     pub brief: bool,
 }
 
@@ -45,7 +45,7 @@ pub trait AttemptStore: Send + Sync {
         query: AttemptQuery,
     ) -> Result<Page<Attempt>, StoreError>;
 
-    /// One attempt; `None` when the endpoint has none with this id.
+    /// An attempt; `None` when the endpoint has no attempt with the id.
     async fn attempt(
         &self,
         workspace: WorkspaceId,

@@ -9,49 +9,49 @@ use serde_json::json;
 
 use crate::{ActorKind, Page, StoreError};
 
-/// One change that someone made.
+/// A change that somebody made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// Its number; a later one has a higher number.
+    /// The entry's number; a later entry has a higher number.
     pub id: u64,
-    /// When the request or command began that made it.
+    /// The moment when the changing request or command began.
     pub at: Timestamp,
-    /// The workspace that it was made in.
+    /// The workspace of the change.
     pub workspace: WorkspaceId,
-    /// What kind of actor made it.
+    /// The kind of actor that made the change.
     pub actor: ActorKind,
     /// The credential of the request.
     pub credential: Option<CredentialId>,
-    /// The name that the credential had; empty when it had none.
+    /// The credential's name; empty when the credential had none.
     pub credential_name: String,
-    /// The address that the request came from.
+    /// The address of the request's caller.
     pub address: Option<IpAddr>,
     /// The id of the request.
     pub request_id: Option<String>,
-    /// What was done, such as `endpoint.update`.
+    /// The action, such as `endpoint.update`.
     pub action: String,
-    /// The number or name of what it was done to.
+    /// The number or name of the changed thing.
     pub subject: String,
-    /// What more there is to say, a JSON object. Never a secret.
+    /// Further detail, as a JSON object. Never a secret.
     pub detail: String,
 }
 
-/// Which entries to read; all conditions must hold.
+/// The entries to read; all conditions must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuditQuery {
     /// With a higher number.
     pub after: Option<u64>,
     /// With a lower number.
     pub before: Option<u64>,
-    /// Made at or after this moment.
+    /// Made at or after the moment.
     pub from: Option<Timestamp>,
-    /// Made before this moment.
+    /// Made before the moment.
     pub until: Option<Timestamp>,
-    /// Made with this credential.
+    /// Made with the credential.
     pub credential: Option<CredentialId>,
-    /// This action, or, with a dot at its end, all that begin so.
+    /// The action or, with a dot at the end, all actions with the prefix.
     pub action: Option<String>,
-    /// Done to the thing with this number or name.
+    /// Done to the thing with the number or name.
     pub subject: Option<String>,
     /// From the highest number down.
     pub newest_first: bool,
@@ -59,14 +59,14 @@ pub struct AuditQuery {
     pub limit: usize,
 }
 
-/// What somebody saw that others should know of.
+/// A disclosure, such as of a secret, to note for others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Seen {
-    /// What an endpoint's deliveries are signed with.
+    /// The secret that signs an endpoint's deliveries.
     EndpointSecret(EndpointId),
     /// The passwords of the endpoints of a list.
     EndpointPasswords,
-    /// What deliveries to a source are proved with.
+    /// The secret that proves deliveries to a source.
     SourceSecret(SourceId),
     /// The secrets of the sources of a list.
     SourceSecrets,
@@ -74,7 +74,7 @@ pub enum Seen {
     DatasetExport(DatasetId),
     /// Pages of a dataset's rows.
     DatasetRows(DatasetId),
-    /// What a query finds in the datasets: of the workspace, or of one project.
+    /// The result of a query on the datasets of the workspace, or of one project.
     Query(Option<ProjectId>),
     /// Pages of the journal.
     Events,
@@ -83,7 +83,7 @@ pub enum Seen {
 }
 
 impl Seen {
-    /// Its action in the audit log.
+    /// The action's name in the audit log.
     pub fn action(self) -> &'static str {
         match self {
             Self::EndpointSecret(_) => "endpoint.read_secret",
@@ -98,7 +98,7 @@ impl Seen {
         }
     }
 
-    /// The number of what was seen, of a query the project's; empty for lists.
+    /// The number of the disclosed thing; of a query, the project's number; empty for lists.
     pub(crate) fn subject(self) -> String {
         match self {
             Self::EndpointSecret(id) => id.to_string(),
@@ -112,8 +112,8 @@ impl Seen {
     }
 }
 
-/// The record of who changed what. An entry is written in the transaction of its change whenever an
-/// [`Actor`](crate::Actor) is at work; nothing changes one, and only retention deletes them.
+/// The record of changes and their actors. An entry is written in the transaction of the change whenever an
+/// [`Actor`](crate::Actor) is at work. Nothing changes an entry, and only retention deletes entries.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
     /// A workspace's entries, numbers ascending unless asked otherwise.
@@ -127,7 +127,7 @@ pub trait AuditStore: Send + Sync {
     async fn note_seen(&self, workspace: WorkspaceId, seen: Seen) -> Result<(), StoreError>;
 }
 
-/// The names of the members in which two objects differ, as a detail.
+/// The names of the members that differ between two objects, as a detail.
 pub(crate) fn changed<T: Serialize>(before: &T, after: &T) -> serde_json::Value {
     let members = |value: &T| match serde_json::to_value(value) {
         Ok(serde_json::Value::Object(members)) => members,
@@ -141,7 +141,7 @@ pub(crate) fn changed<T: Serialize>(before: &T, after: &T) -> serde_json::Value 
     json!({ "changed": names })
 }
 
-/// What of an endpoint differs, by name: values can be secrets.
+/// The names of the differing parts of an endpoint; values can be secrets, so values are left out.
 pub(crate) fn endpoint_changes(before: &Endpoint, after: &Endpoint) -> serde_json::Value {
     let about = |endpoint: &Endpoint| {
         let (open, secrets) = endpoint.settings.clone().split();
@@ -160,7 +160,7 @@ pub(crate) fn endpoint_changes(before: &Endpoint, after: &Endpoint) -> serde_jso
     json!({ "changed": names, "revision": revision })
 }
 
-/// What people decide of a credential, for the audit log.
+/// The parts of a credential that people decide, for the audit log.
 pub(crate) fn about_credential(credential: &Credential) -> serde_json::Value {
     let Credential { kind, name, scopes, expires_at, allowed_ips, disabled, project, .. } =
         credential;
@@ -178,20 +178,20 @@ pub(crate) fn about_credential(credential: &Credential) -> serde_json::Value {
 /// Why a grant ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GrantEnd {
-    /// Somebody who manages the workspace took it back.
+    /// Somebody who manages the workspace took the grant back.
     TakenBack,
-    /// Its application gave it back.
+    /// The application gave the grant back.
     GivenBack,
     /// A code came a second time.
     CodeReused,
     /// A refresh token came a second time.
     RefreshTokenReused,
-    /// It made room for a newer one.
+    /// The grant made room for a newer grant.
     TooMany,
 }
 
 impl GrantEnd {
-    /// What is noted of a grant that ended so.
+    /// The detail of a grant that ended for this reason.
     pub(crate) fn of(self, grant: &Grant) -> serde_json::Value {
         let reason = match self {
             Self::TakenBack => "taken_back",
@@ -204,7 +204,7 @@ impl GrantEnd {
     }
 }
 
-/// What is noted of an access token that was given out.
+/// The detail of an issued access token.
 pub(crate) fn about_token(grant: &Grant, credential: CredentialId) -> serde_json::Value {
     let Grant { application, via, scopes, approved_by, .. } = grant;
     json!({
@@ -216,7 +216,7 @@ pub(crate) fn about_token(grant: &Grant, credential: CredentialId) -> serde_json
     })
 }
 
-/// A source's settings, to be compared only: there are secrets among them.
+/// A source's settings, for comparison only: the settings contain secrets.
 pub(crate) fn source_settings(source: &Source) -> serde_json::Value {
     let NewSource {
         workspace: _,

@@ -1,11 +1,10 @@
-//! One endpoint's queue as it is kept in memory, whatever the backend.
+//! One endpoint's queue in memory, the same for all backends.
 //!
-//! Every entry has a place: the first entry an endpoint ever gets is at 0, and so on. The head of the
-//! queue is at `cursor`, the next entry will be at `next`, so what is pending is never counted.
-//! Entries may leave behind the head, but only inside the window, so that few places have to be
-//! remembered. Entries below `persisted` are in stored chunks as well; between `head` and `tail` there
-//! may be a gap of entries that are in chunks only, so that the queue of an endpoint that is down takes
-//! bounded memory.
+//! Every entry has a place: the places of an endpoint count up from 0. The head of the queue is at `cursor`,
+//! the next entry will be at `next`, so the number of pending entries is known without a count. An entry
+//! behind the head may leave inside the window only, so few places have to be remembered. Entries below
+//! `persisted` are in stored chunks as well; a gap between `head` and `tail` holds entries in chunks only, so
+//! the queue of a failing endpoint takes bounded memory.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -16,11 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Held, WINDOW};
 
-/// Entries that stay in memory at the head of a queue once the rest is stored: several bundles of the
-/// usual 100, at 8 bytes each, so that ten thousand stuck endpoints take 80 MB.
+/// Entries at the head of a queue that stay in memory once the rest is stored: several bundles of the usual
+/// 100, at 8 bytes each, so ten thousand stuck endpoints take 80 MB.
 const HEAD_KEPT: usize = 1_024;
 
-/// Who queued entries again.
+/// The cause of queueing entries again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Origin {
     /// A reflow of an event type.
@@ -29,7 +28,7 @@ pub(crate) enum Origin {
     Replay(ReplayId),
 }
 
-/// Entries that were queued again together.
+/// Entries queued again together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Again {
     pub(crate) origin: Origin,
@@ -37,7 +36,7 @@ pub(crate) struct Again {
     pub(crate) from: u64,
     /// Place after the last entry.
     pub(crate) until: u64,
-    /// When it was asked for.
+    /// The moment of the request.
     pub(crate) at: Timestamp,
 }
 
@@ -50,33 +49,33 @@ pub(crate) struct Failing {
 }
 
 impl Failing {
-    /// The state after an attempt that was started at `at`.
+    /// The state after an attempt that started at `at`.
     fn after(self, failures: u32, retry_at: Option<Timestamp>, at: Timestamp) -> Self {
         if failures == 0 {
             return Self::default();
         }
-        // A clock that was set back does not make it the future.
+        // A clock set back does not move the moment into the future.
         let since = self.since.map_or(at, |since| since.min(at));
         Self { failures, retry_at, since: Some(since) }
     }
 }
 
-/// What an attempt did to a queue.
+/// The effect of an attempt on a queue.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settled<'a> {
-    /// The places of its entries, ascending; empty for the first ones that are queued.
+    /// The places of the attempt's entries, ascending; empty for the first queued entries.
     pub(crate) entries: &'a [u64],
-    /// How many those first ones are.
+    /// The number of the first queued entries.
     pub(crate) count: u64,
-    /// Whether they leave the queue.
+    /// Whether the entries leave the queue.
     pub(crate) leave: bool,
     /// The failures in a row.
     pub(crate) failures: u32,
-    /// How often its one event was refused alone.
+    /// How often the bundle's only event was refused alone.
     pub(crate) refusals: u32,
     /// When to try again.
     pub(crate) retry_at: Option<Timestamp>,
-    /// When it was started.
+    /// The start of the attempt.
     pub(crate) at: Timestamp,
 }
 
@@ -92,17 +91,17 @@ pub(crate) enum Peek {
     },
 }
 
-/// An entry that is queued.
+/// A queued entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) place: u64,
     /// The event's number.
     pub(crate) seq: u64,
-    /// When it was queued again, if it was.
+    /// The moment of queueing again, if any.
     pub(crate) again: Option<Timestamp>,
 }
 
-/// Where a queue stands, as it is stored.
+/// The stored position of a queue.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Position {
     pub(crate) cursor: u64,
@@ -114,20 +113,20 @@ pub(crate) struct Position {
     pub(crate) held: Vec<Held>,
 }
 
-/// One endpoint's queue.
+/// An endpoint's queue.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Backlog {
     cursor: u64,
     next: u64,
     persisted: u64,
-    /// Entries from the cursor on, those that have left among them.
+    /// Entries from the cursor on, departed entries included.
     head: VecDeque<u64>,
     gap: u64,
     tail: VecDeque<u64>,
     again: Vec<Again>,
-    /// Entries behind the cursor that have left, all in the window.
+    /// Departed entries behind the cursor, all in the window.
     done: BTreeSet<u64>,
-    /// What the last attempts failed with. No entry is in two of them.
+    /// The entries of the last failed attempts. No entry is in two of the sets.
     held: Vec<Held>,
     failing: Failing,
     /// How many dead letters there are beside the queue.
@@ -137,7 +136,7 @@ pub(crate) struct Backlog {
 }
 
 impl Backlog {
-    /// A queue of which all entries are in chunks.
+    /// A queue whose entries are all in chunks.
     pub(crate) fn stored(position: Position) -> Self {
         let Position { cursor, next, again, failing, done, held } = position;
         let gap = next - cursor;
@@ -158,17 +157,17 @@ impl Backlog {
         self.next.min(self.cursor + WINDOW)
     }
 
-    /// What was queued again and has not been delivered whole.
+    /// The entries queued again and not yet delivered whole.
     pub(crate) fn again(&self) -> &[Again] {
         &self.again
     }
 
-    /// Entries behind the cursor that have left.
+    /// Departed entries behind the cursor.
     pub(crate) fn done(&self) -> &BTreeSet<u64> {
         &self.done
     }
 
-    /// What the last attempts failed with.
+    /// The entries of the last failed attempts.
     pub(crate) fn held(&self) -> &[Held] {
         &self.held
     }
@@ -177,7 +176,7 @@ impl Backlog {
         self.failing
     }
 
-    /// Forgets the failures. What goes together stays together.
+    /// Forgets the failures. The entries of a failed bundle stay together.
     pub(crate) fn forgive(&mut self) {
         self.failing = Failing::default();
         for held in &mut self.held {
@@ -208,7 +207,7 @@ impl Backlog {
     pub(crate) fn state(&self) -> QueueState {
         let retry_at = match &self.held[..] {
             [] => self.failing.retry_at,
-            // One that waits for nothing comes first.
+            // An entry without a wait comes first.
             held => held.iter().map(|held| held.retry_at).min().flatten(),
         };
         QueueState {
@@ -221,7 +220,7 @@ impl Backlog {
         }
     }
 
-    /// What an attempt failed with, if that is the first entries and no others.
+    /// The failed entries of an attempt, if they are exactly the first entries.
     pub(crate) fn held_first(&self) -> Option<&Held> {
         let first = |held: &&Held| {
             let entries = held.entries.iter().copied();
@@ -245,13 +244,13 @@ impl Backlog {
         }
     }
 
-    /// Queues entries that are in chunks already.
+    /// Queues entries that are already in chunks.
     pub(crate) fn push_stored(&mut self, count: u64, again: Again) {
         self.push_again(count);
         self.again.push(again);
     }
 
-    /// Queues entries again that are in chunks already.
+    /// Queues again entries that are already in chunks.
     pub(crate) fn push_again(&mut self, count: u64) {
         debug_assert_eq!(self.persisted, self.next, "what is queued before them is stored");
         self.forget_tail();
@@ -260,14 +259,14 @@ impl Backlog {
         self.persisted = self.next;
     }
 
-    /// Up to `count` entries from a place on, and below another one.
+    /// Up to `count` entries from the first place on, below the second place.
     pub(crate) fn peek(&mut self, from: u64, count: usize, below: u64) -> Peek {
         let (from, below) = (from.max(self.cursor), below.min(self.next));
         if from >= below || count == 0 {
             return Peek::Entries(Vec::new());
         }
         let skip = narrow(from - self.cursor);
-        // So many places have that many entries that have not left.
+        // So many places hold enough entries that have not left.
         let looked_at = skip.saturating_add(count).saturating_add(self.done.len());
         let looked_at = looked_at.min(narrow(below - self.cursor));
         if self.gap == 0 && self.head.len() < looked_at {
@@ -286,7 +285,7 @@ impl Backlog {
         Peek::Entries(queued.map(entry).collect())
     }
 
-    /// Takes in what was read from a chunk: the entries from place `first` on.
+    /// Takes in the entries read from a chunk, from place `first` on.
     pub(crate) fn fill(&mut self, first: u64, seqs: &[u64]) {
         let wanted = self.cursor + self.head.len() as u64;
         let skip = usize::try_from(wanted.saturating_sub(first)).unwrap_or(usize::MAX);
@@ -299,8 +298,8 @@ impl Backlog {
         }
     }
 
-    /// Takes in what became of an attempt. The answer is whether the last entry of a replay's slice
-    /// left with it.
+    /// Takes in the outcome of an attempt. Returns whether the last entry of a replay's slice left with the
+    /// attempt.
     pub(crate) fn settle(&mut self, settled: Settled<'_>) -> bool {
         let Settled { entries, count, leave, failures, refusals, retry_at, at } = settled;
         self.failing = self.failing.after(failures, retry_at, at);
@@ -309,7 +308,7 @@ impl Backlog {
             return self.advance(count.min(self.next - self.cursor));
         }
         let places: Vec<u64> = match entries {
-            // One bundle at a time: whatever was held is over.
+            // One bundle at a time: nothing is held any more.
             [] => self.queued().take(narrow(count)).collect(),
             given => given.iter().copied().filter(|place| self.is_queued(*place)).collect(),
         };
@@ -328,7 +327,7 @@ impl Backlog {
         (self.cursor..self.next).contains(&place) && !self.done.contains(&place)
     }
 
-    /// Holds nothing more of what has one of these places, or nothing at all; how often that had
+    /// Lets go of the held sets with any of these places, or of all sets. Returns how often the sets had
     /// failed.
     fn let_go(&mut self, places: &[u64], all: bool) -> u32 {
         let mut failures = 0;
@@ -371,7 +370,7 @@ impl Backlog {
         replayed && !self.replays()
     }
 
-    /// Entries that no chunk has yet: the place of the first, and all of them.
+    /// Entries that are in no chunk yet: the place of the first, and the entries.
     pub(crate) fn unsaved(&self) -> (u64, Vec<u64>) {
         let count = narrow(self.next - self.persisted);
         let in_tail = count.min(self.tail.len());
@@ -381,7 +380,7 @@ impl Backlog {
         (self.persisted, head.chain(tail).copied().collect())
     }
 
-    /// Notes that chunks have everything now, and lets go of all but the head's first entries.
+    /// Notes that the chunks have everything now, and drops all but the first entries of the head.
     pub(crate) fn saved(&mut self) {
         self.persisted = self.next;
         if self.gap > 0 || !self.tail.is_empty() || self.head.len() > 2 * HEAD_KEPT {
@@ -398,7 +397,7 @@ impl Backlog {
     }
 }
 
-/// Counts here are lengths of lists in memory or bounded by them.
+/// Counts here are lengths of lists in memory or bounded by such lengths.
 fn narrow(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }

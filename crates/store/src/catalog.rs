@@ -10,24 +10,24 @@ use jiff::Timestamp;
 
 use crate::{NewCredential, StoreError};
 
-/// A workspace on its way into the store.
+/// A new workspace.
 #[derive(Debug, Clone)]
 pub struct NewWorkspace {
     /// The workspace.
     pub workspace: Workspace,
-    /// Its first project.
+    /// The first project.
     pub project: Project,
-    /// Its event types.
+    /// The event types.
     pub catalogue: Catalogue,
-    /// Its first credentials.
+    /// The first credentials.
     pub credentials: Vec<NewCredential>,
 }
 
 /// Event types, endpoints and subscriptions.
 #[async_trait]
 pub trait CatalogStore: Send + Sync {
-    /// Whether the project is one of the workspace's. Asked on every call of the Mammoth API, so a
-    /// backend answers from memory where it can.
+    /// Whether the project belongs to the workspace. The Mammoth API asks on every call, so a backend answers
+    /// from memory where possible.
     async fn has_project(
         &self,
         workspace: WorkspaceId,
@@ -37,14 +37,13 @@ pub trait CatalogStore: Send + Sync {
     /// A workspace's event types.
     async fn catalogue(&self, workspace: WorkspaceId) -> Result<Arc<Catalogue>, StoreError>;
 
-    /// A number that is another one after each change of the workspace's event types, endpoints or
-    /// subscriptions, whichever node made it: so that what follows from them can be kept as long as
-    /// it stays. [`StoreError::NotFound`] when there is no such workspace.
+    /// A number that changes with each change of the workspace's event types, endpoints or subscriptions, on
+    /// any node: results derived from these stay valid as long as the number stays. [`StoreError::NotFound`]
+    /// when there is no such workspace.
     async fn version(&self, workspace: WorkspaceId) -> Result<u64, StoreError>;
 
-    /// Adds an event type, and its category when the workspace has none so called.
-    /// [`StoreError::Conflict`] when the name is taken, or the category is there with other
-    /// expansions than the ones given.
+    /// Adds an event type, and the category when the workspace has none of the name. [`StoreError::Conflict`]
+    /// when the name is taken, or the category exists with other expansions.
     async fn add_event_type(
         &self,
         workspace: WorkspaceId,
@@ -60,10 +59,9 @@ pub trait CatalogStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Arc<Endpoint>, StoreError>;
 
-    /// Replaces an endpoint's settings and subscriptions, if `revision` is still its revision, else
-    /// [`StoreError::Conflict`]. Enabling an endpoint that was disabled clears its failures, and the
-    /// reason why Hookyard disabled it.
-    /// Subscriptions that are no longer named stay, inactive.
+    /// Replaces an endpoint's settings and subscriptions, if `revision` is still the current revision, else
+    /// [`StoreError::Conflict`]. Enabling a disabled endpoint clears the failures and Hookyard's reason for
+    /// disabling. Subscriptions left out stay, inactive.
     async fn update_endpoint(
         &self,
         workspace: WorkspaceId,
@@ -73,8 +71,8 @@ pub trait CatalogStore: Send + Sync {
         subscriptions: Vec<Subscription>,
     ) -> Result<Arc<Endpoint>, StoreError>;
 
-    /// Disables an endpoint for a reason of Hookyard's own, if `revision` is still its revision and
-    /// it is enabled; what it is then. `None` when nothing was done. Its queue stays.
+    /// Disables an endpoint for a reason of Hookyard's own, if `revision` is the current revision and the
+    /// endpoint is enabled. Returns the disabled endpoint, or `None` when nothing was done. The queue stays.
     async fn disable_endpoint(
         &self,
         workspace: WorkspaceId,
@@ -83,9 +81,8 @@ pub trait CatalogStore: Send + Sync {
         reason: DisabledReason,
     ) -> Result<Option<Arc<Endpoint>>, StoreError>;
 
-    /// Removes an endpoint and drops its queue and dead letters; what it was stays as the answer.
-    /// `None` when there is none. With a revision only if that is still its revision, else
-    /// [`StoreError::Conflict`].
+    /// Removes an endpoint with its queue and dead letters, and returns the removed endpoint; `None` when the
+    /// endpoint is absent. A given revision must be the current revision, else [`StoreError::Conflict`].
     async fn delete_endpoint(
         &self,
         workspace: WorkspaceId,
@@ -103,8 +100,7 @@ pub trait CatalogStore: Send + Sync {
     /// All endpoints of a workspace, numbers ascending.
     async fn endpoints(&self, workspace: WorkspaceId) -> Result<Vec<Arc<Endpoint>>, StoreError>;
 
-    /// An endpoint as it was at a revision, its secrets left out; `None` when there is no such
-    /// revision.
+    /// An endpoint at a revision, without its secrets; `None` when the revision is absent.
     async fn endpoint_revision(
         &self,
         workspace: WorkspaceId,

@@ -1,4 +1,4 @@
-//! The result of checking everything that a store holds.
+//! The result of a check of all records in a store.
 
 use serde::Serialize;
 

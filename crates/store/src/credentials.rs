@@ -8,37 +8,37 @@ use serde_json::{Value, json};
 use crate::StoreError;
 use crate::audit::{about_credential, changed};
 
-/// The most credentials of a workspace that people made and that have not ended. Each is made by
-/// hand or by a tool; far fewer are in use. Those of applications have bounds of their own.
+/// The most credentials of a workspace, counting unended credentials made by people. People and tools make
+/// few. The credentials of applications have separate bounds.
 pub const CREDENTIALS_MAX: usize = 1_000;
 
-/// A credential on its way into the store; its secrets are hashed already.
+/// A new credential; the secrets are hashed already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCredential {
-    /// How it is presented.
+    /// The form in which callers present the credential.
     pub kind: CredentialKind,
-    /// What it may do.
+    /// The permitted actions.
     pub scopes: Scopes,
     /// SHA-256 of the key (a pair) or of the whole secret (the other kinds).
     pub lookup: [u8; 32],
     /// SHA-256 of a pair's secret.
     pub secret: Option<[u8; 32]>,
-    /// What people know it by; may be empty.
+    /// The name for people; may be empty.
     pub name: String,
     /// Now.
     pub created_at: Timestamp,
-    /// When it ends by itself.
+    /// The expiry, if any.
     pub expires_at: Option<Timestamp>,
-    /// The addresses that it may be used from; any when there is none.
+    /// The addresses from which the credential may be used; any address when the list is empty.
     pub allowed_ips: Vec<IpNet>,
-    /// The application that it is given to.
+    /// The application that receives the credential.
     pub application: Option<ApplicationId>,
-    /// The only project that it opens; `None` for the whole workspace.
+    /// The only project that the credential opens; `None` for the whole workspace.
     pub project: Option<ProjectId>,
 }
 
 impl NewCredential {
-    /// One without a name, an end, or bounds.
+    /// A credential without a name, an end, or bounds.
     pub fn new(
         kind: CredentialKind,
         scopes: Scopes,
@@ -61,7 +61,7 @@ impl NewCredential {
     }
 }
 
-/// A credential with the hash that a pair's caller has still to match.
+/// A credential with the hash that a pair's caller must still match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCredential {
     /// The credential.
@@ -70,40 +70,40 @@ pub struct StoredCredential {
     pub secret: Option<[u8; 32]>,
 }
 
-/// Which credentials to list, numbers ascending.
+/// The credentials to list, numbers ascending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CredentialQuery {
-    /// Leave out those up to this number.
+    /// Leave out credentials up to the number.
     pub after: Option<CredentialId>,
-    /// Of this application alone; `None`: those that belong to none.
+    /// Of the application alone; `None`: credentials without an application.
     pub application: Option<ApplicationId>,
     /// The most to return.
     pub limit: usize,
 }
 
-/// A change of a credential; `None` leaves what is there.
+/// A change of a credential; `None` leaves the present value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CredentialChange {
-    /// What people know it by.
+    /// The name for people.
     pub name: Option<String>,
-    /// What it may do.
+    /// The permitted actions.
     pub scopes: Option<Scopes>,
-    /// When it ends; `Some(None)` is never.
+    /// The expiry; `Some(None)` is never.
     pub expires_at: Option<Option<Timestamp>>,
-    /// The addresses that it may be used from.
+    /// The addresses from which the credential may be used.
     pub allowed_ips: Option<Vec<IpNet>>,
-    /// Whether it is disabled.
+    /// Whether the credential is disabled.
     pub disabled: Option<bool>,
 }
 
-/// The hashes of a credential's successor, and when the old one ends.
+/// The hashes of a credential's successor, and the end of the old credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rotation {
     /// SHA-256 of the new key (a pair) or of the whole new secret (the other kinds).
     pub lookup: [u8; 32],
     /// SHA-256 of a pair's new secret.
     pub secret: Option<[u8; 32]>,
-    /// When the old one ends, unless it ends sooner by itself.
+    /// The end of the old credential, unless its own expiry comes first.
     pub old_until: Timestamp,
     /// Now.
     pub now: Timestamp,
@@ -177,7 +177,7 @@ pub(crate) struct Rotated {
     pub(crate) detail: Value,
 }
 
-/// Checks that a workspace with this many credentials may have one more.
+/// Checks that a workspace with this many credentials may have another.
 pub(crate) fn may_have_one_more(live: i64) -> Result<(), StoreError> {
     if usize::try_from(live).is_ok_and(|live| live < CREDENTIALS_MAX) {
         return Ok(());
@@ -192,7 +192,7 @@ fn whole(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
-/// Reads scopes from their column. A scope that this version does not know grants nothing.
+/// Reads scopes from their column. A scope unknown to this version grants nothing.
 pub(crate) fn scopes(text: &str) -> Scopes {
     text.split(' ').filter_map(|scope| scope.parse().ok()).collect()
 }
@@ -209,11 +209,11 @@ pub(crate) fn nets(text: &str) -> Result<Vec<IpNet>, AddrParseError> {
     text.split_ascii_whitespace().map(str::parse).collect()
 }
 
-/// Credentials, kept as hashes only. All of it may be called by another process than the one that
-/// serves, and sees what another process did.
+/// Credentials, kept as hashes only. A process beside the serving one may call all methods, and each call
+/// sees the changes of other processes.
 #[async_trait]
 pub trait CredentialStore: Send + Sync {
-    /// Adds a credential to a workspace. [`StoreError::Conflict`] when it has [`CREDENTIALS_MAX`],
+    /// Adds a credential to a workspace. [`StoreError::Conflict`] when the workspace has [`CREDENTIALS_MAX`],
     /// [`StoreError::NotFound`] when there is no such workspace or project.
     async fn create_credential(
         &self,
@@ -221,36 +221,36 @@ pub trait CredentialStore: Send + Sync {
         new: NewCredential,
     ) -> Result<CredentialId, StoreError>;
 
-    /// The credential with this lookup hash, ended or not; `None` when there is none.
+    /// The credential with this lookup hash, ended or not; `None` when absent.
     async fn credential(
         &self,
         kind: CredentialKind,
         lookup: [u8; 32],
     ) -> Result<Option<StoredCredential>, StoreError>;
 
-    /// A number that grows whenever this process hears that another one took something away from a
-    /// credential: what was read before is not to be believed any more. A backend on which nobody says
-    /// so keeps it at 0, so nothing is to be believed for long.
+    /// A number that grows whenever this process hears that another process took a right away from a
+    /// credential: credentials read before are then outdated. A backend without such news keeps the number at
+    /// 0, so callers may trust a read credential for a short time only.
     fn credentials_changed(&self) -> u64 {
         0
     }
 
-    /// A page of a workspace's credentials, those that have ended included.
+    /// A page of a workspace's credentials, ended credentials included.
     async fn credentials(
         &self,
         workspace: WorkspaceId,
         query: CredentialQuery,
     ) -> Result<Vec<Credential>, StoreError>;
 
-    /// A workspace's credential by its number; `None` when there is none.
+    /// A workspace's credential by number; `None` when absent.
     async fn credential_by_id(
         &self,
         workspace: WorkspaceId,
         id: CredentialId,
     ) -> Result<Option<Credential>, StoreError>;
 
-    /// Changes a credential; what it is then. [`StoreError::NotFound`] when there is none,
-    /// [`StoreError::Conflict`] when it was revoked.
+    /// Changes a credential and returns the changed credential. [`StoreError::NotFound`] when absent,
+    /// [`StoreError::Conflict`] when revoked.
     async fn change_credential(
         &self,
         workspace: WorkspaceId,
@@ -258,8 +258,8 @@ pub trait CredentialStore: Send + Sync {
         change: CredentialChange,
     ) -> Result<Credential, StoreError>;
 
-    /// Ends a credential for good; what it is then. Once is enough: the first moment stays.
-    /// [`StoreError::NotFound`] when there is none.
+    /// Ends a credential for good and returns the credential. The moment of the first call stays.
+    /// [`StoreError::NotFound`] when absent.
     async fn revoke_credential(
         &self,
         workspace: WorkspaceId,
@@ -267,9 +267,8 @@ pub trait CredentialStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Credential, StoreError>;
 
-    /// Makes the successor of a credential: all is the same but its number and secret. The old one
-    /// ends after a while. [`StoreError::NotFound`] when there is none, [`StoreError::Conflict`]
-    /// when it has ended.
+    /// Makes the successor of a credential, alike in all but number and secret. The old credential ends after
+    /// a while. [`StoreError::NotFound`] when absent, [`StoreError::Conflict`] when ended.
     async fn rotate_credential(
         &self,
         workspace: WorkspaceId,
@@ -277,14 +276,13 @@ pub trait CredentialStore: Send + Sync {
         rotation: Rotation,
     ) -> Result<Credential, StoreError>;
 
-    /// Notes when credentials were last used; an earlier moment than the one that is there changes
-    /// nothing.
+    /// Notes the last use of credentials; a moment earlier than the stored moment changes nothing.
     async fn credentials_used(
         &self,
         uses: Vec<(CredentialId, Timestamp)>,
     ) -> Result<(), StoreError>;
 
-    /// Forgets credentials that ended before a moment, at most `limit`; how many.
+    /// Forgets credentials that ended before a moment, at most `limit`. Returns the number forgotten.
     async fn forget_credentials(
         &self,
         ended_before: Timestamp,

@@ -5,27 +5,27 @@ use jiff::Timestamp;
 
 use crate::StoreError;
 
-/// Which rows to read, in the order of their batches' numbers.
+/// The rows to read, in the order of their batches' numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RowQuery {
-    /// Of this version of the dataset; `None` for the one that is seen at the moment of the read.
+    /// Of this version of the dataset; `None` for the visible version at the moment of the read.
     pub version: Option<VersionId>,
     /// Only rows beyond this batch, in the direction of the reading.
     pub after: Option<BatchId>,
     /// Highest numbers first.
     pub newest_first: bool,
-    /// Only rows that were accepted at or after this moment.
+    /// Only rows accepted at or after the moment.
     pub from: Option<Timestamp>,
-    /// Only rows that were accepted before this moment.
+    /// Only rows accepted before the moment.
     pub until: Option<Timestamp>,
 }
 
-/// How much one read returns at most.
+/// The most that a read returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowLimit {
     /// Rows, at least 1.
     pub rows: usize,
-    /// Bytes of their cells; a page always has its first row, however large.
+    /// Bytes of the rows' cells; a page always has the first row, however large.
     pub bytes: u64,
 }
 
@@ -37,8 +37,8 @@ impl RowLimit {
 /// Some of a version's visible rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowPage {
-    /// The version that they are of. A reader who asks for it again with the next page reads on in
-    /// it, even if the dataset was replaced meanwhile.
+    /// The version of the rows. A reader who names the version with the next page reads on in the same
+    /// version, even if the dataset was replaced meanwhile.
     pub version: VersionId,
     /// The rows.
     pub rows: Vec<Row>,
@@ -47,33 +47,33 @@ pub struct RowPage {
     pub next: Option<BatchId>,
 }
 
-/// Which batches to list, numbers ascending unless said otherwise.
+/// The batches to list, numbers ascending unless said otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchQuery {
-    /// Only those in this state.
+    /// Only batches in the state.
     pub state: Option<BatchState>,
-    /// Only those beyond this one, in the direction of the reading.
+    /// Only batches beyond the number, in the direction of the reading.
     pub after: Option<BatchId>,
-    /// Only those that were accepted at or after this moment.
+    /// Only batches accepted at or after the moment.
     pub from: Option<Timestamp>,
-    /// Only those that were accepted before this moment.
+    /// Only batches accepted before the moment.
     pub until: Option<Timestamp>,
     /// Highest numbers first.
     pub newest_first: bool,
-    /// Leave out this many.
+    /// The number of batches to leave out.
     pub offset: u64,
     /// The most batches to return.
     pub limit: usize,
 }
 
-/// What is done to batches.
+/// A change of batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchChange {
-    /// Hides their rows.
+    /// Hides the rows of the batches.
     Suspend,
-    /// Shows the rows of suspended ones again.
+    /// Shows the rows of suspended batches again.
     Restore,
-    /// Removes them with their rows, for good.
+    /// Removes batches and rows for good.
     Delete,
 }
 
@@ -88,20 +88,19 @@ impl BatchChange {
     }
 }
 
-/// The most batches that one change can be about: a few milliseconds of the writing thread.
+/// The most batches of one change: a few milliseconds of the writing thread.
 pub const BATCHES_CHANGED_MAX: usize = 1_000;
 
 /// Rows and batches of datasets.
 #[async_trait]
 pub trait RowStore: Send + Sync {
-    /// Visible rows from a place on that is given by a batch. What it costs depends on what it
-    /// returns, not on where that is.
+    /// Visible rows from the place of a batch on. The cost depends on the rows returned, not on the place.
     ///
-    /// The page is of one moment. Readers of several pages who name the version of the first one in
-    /// [`RowQuery::version`] get that version's rows and no others, whatever replaces the dataset
-    /// meanwhile; rows that are added to it, suspended or deleted meanwhile count from the next page
-    /// on. [`StoreError::NotFound`] when there is no such dataset, or when the version is no longer
-    /// kept, so that nobody takes the rest of it for empty.
+    /// The page shows a single moment. A reader who names the first page's version in [`RowQuery::version`]
+    /// gets the rows of the version and no others, whatever replaces the dataset meanwhile; rows added to the
+    /// version, suspended or deleted meanwhile count from the next page on. [`StoreError::NotFound`] when
+    /// there is no such dataset, or when the version is no longer kept, so nobody takes the rest of the
+    /// version for empty.
     async fn rows_after(
         &self,
         workspace: WorkspaceId,
@@ -111,9 +110,8 @@ pub trait RowStore: Send + Sync {
         limit: RowLimit,
     ) -> Result<RowPage, StoreError>;
 
-    /// The visible rows from `offset` on, oldest first, of the version that is seen now. Reading on
-    /// by offsets costs the same at the end as at the start.
-    /// [`StoreError::NotFound`] when there is no such dataset.
+    /// The visible rows from `offset` on, oldest first, of the visible version. Reading on by offsets costs
+    /// the same at the end as at the start. [`StoreError::NotFound`] when there is no such dataset.
     async fn rows_at(
         &self,
         workspace: WorkspaceId,
@@ -132,7 +130,7 @@ pub trait RowStore: Send + Sync {
         query: BatchQuery,
     ) -> Result<Vec<Batch>, StoreError>;
 
-    /// A batch; `None` when the dataset has no such one, or only an earlier version has it.
+    /// A batch; `None` when the dataset has no such batch, or only an earlier version has the batch.
     async fn batch(
         &self,
         workspace: WorkspaceId,
@@ -141,10 +139,9 @@ pub trait RowStore: Send + Sync {
         id: BatchId,
     ) -> Result<Option<Batch>, StoreError>;
 
-    /// Suspends, restores or deletes batches in the given order, all or none. Suspending one that is suspended changes
-    /// nothing, and so does restoring an active one. [`StoreError::NotFound`] when the dataset or
-    /// one of the batches is not there; [`StoreError::Conflict`] for more than
-    /// [`BATCHES_CHANGED_MAX`].
+    /// Suspends, restores or deletes batches in the given order, all or none. Suspending a suspended batch
+    /// changes nothing; restoring an active batch changes nothing. [`StoreError::NotFound`] when the dataset
+    /// or a batch is absent; [`StoreError::Conflict`] for more than [`BATCHES_CHANGED_MAX`].
     async fn change_batches(
         &self,
         workspace: WorkspaceId,

@@ -8,69 +8,68 @@ use jiff::Timestamp;
 
 use crate::StoreError;
 
-/// What an accepted delivery became.
+/// The place of an accepted delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received {
-    /// Its batch.
+    /// The delivery's batch.
     pub batch: BatchId,
-    /// The dataset that has it.
+    /// The dataset of the batch.
     pub dataset: DatasetId,
 }
 
-/// A dataset on its way into the store, without a source.
+/// A new dataset without a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDataset {
-    /// The workspace that owns it.
+    /// The owning workspace.
     pub workspace: WorkspaceId,
-    /// The project that it is in.
+    /// The project of the dataset.
     pub project: ProjectId,
-    /// Its name.
+    /// The dataset's name.
     pub name: String,
-    /// The folder that it is in.
+    /// The folder of the dataset.
     pub folder: Option<FolderId>,
-    /// Which earlier versions stay.
+    /// The earlier versions to keep.
     pub keep: VersionsKept,
 }
 
-/// A change of a dataset's settings; `None` leaves what is there.
+/// A change of a dataset's settings; `None` leaves the present value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DatasetChange {
-    /// The revision that is to be changed; `None` for any.
+    /// The revision to change; `None` for any.
     pub if_revision: Option<u32>,
     /// The new name, also of the dataset's source.
     pub name: Option<String>,
     /// The new folder; `Some(None)` for the top of the project.
     pub folder: Option<Option<FolderId>>,
-    /// Which earlier versions stay from now on.
+    /// The earlier versions to keep from now on.
     pub keep: Option<VersionsKept>,
-    /// How its columns are shown from now on.
+    /// The display of the dataset's columns from now on.
     pub columns: Option<Columns>,
 }
 
-/// Which datasets of a workspace to list, numbers ascending.
+/// The datasets of a workspace to list, numbers ascending.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DatasetQuery {
-    /// Only those of this project.
+    /// Only datasets of the project.
     pub project: Option<ProjectId>,
-    /// Only those in this folder itself; `Some(None)` for those at the top of their project.
+    /// Only datasets directly in the folder; `Some(None)` for datasets at the top of their project.
     pub folder: Option<Option<FolderId>>,
-    /// Only those whose name has this text in it, in any case of ASCII letters.
+    /// Only datasets with the text in the name, in any case of ASCII letters.
     pub name: Option<String>,
-    /// Only those in the trash; otherwise those in it are left out.
+    /// Only datasets in the trash; otherwise only datasets outside of the trash.
     pub trashed: bool,
-    /// Only those with a higher number.
+    /// Only datasets with a higher number.
     pub after: Option<DatasetId>,
     /// The most datasets to return.
     pub limit: usize,
 }
 
-/// Datasets: what fills them and what is said of them. Their rows are [`crate::RowStore`]'s.
+/// Datasets, their settings and the writes that fill them. [`crate::RowStore`] has the rows.
 #[async_trait]
 pub trait DatasetStore: Send + Sync {
-    /// Stores one delivery of a source as a batch of one row, by the mode that the source has at
-    /// this moment: `combine` adds the row, `replace` begins a version that has it alone. Readers
-    /// see the dataset before or after, never in between. [`StoreError::NotFound`] when the source
-    /// is gone.
+    /// Stores one delivery of a source as a batch of one row, by the source's present mode: `combine` adds
+    /// the row, `replace` begins a version with the row alone. Readers see the dataset before or after, never
+    /// in between. [`StoreError::NotFound`] when the source is gone.
     async fn receive(
         &self,
         source: SourceId,
@@ -88,25 +87,25 @@ pub trait DatasetStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Received, StoreError>;
 
-    /// Makes a dataset without a source. [`StoreError::NotFound`] when there is no such project, or
-    /// no such folder in it.
+    /// Makes a dataset without a source. [`StoreError::NotFound`] when there is no such project, or no such
+    /// folder in the project.
     async fn create_dataset(&self, new: NewDataset, now: Timestamp) -> Result<Dataset, StoreError>;
 
-    /// A project's datasets without those in the trash, numbers ascending.
+    /// A project's datasets outside of the trash, numbers ascending.
     async fn datasets(
         &self,
         workspace: WorkspaceId,
         project: ProjectId,
     ) -> Result<Vec<Dataset>, StoreError>;
 
-    /// A page of a workspace's datasets, of all its projects unless the query names one.
+    /// A page of a workspace's datasets, of all projects unless the query names a project.
     async fn find_datasets(
         &self,
         workspace: WorkspaceId,
         query: DatasetQuery,
     ) -> Result<Vec<Dataset>, StoreError>;
 
-    /// A dataset, in the trash or not; `None` when the project has no such one.
+    /// A dataset, in the trash or not; `None` when the project has no such dataset.
     async fn dataset(
         &self,
         workspace: WorkspaceId,
@@ -114,16 +113,16 @@ pub trait DatasetStore: Send + Sync {
         id: DatasetId,
     ) -> Result<Option<Dataset>, StoreError>;
 
-    /// A dataset of whichever project, in the trash or not; `None` when the workspace has no such one.
+    /// A dataset of any project, in the trash or not; `None` when the workspace has no such dataset.
     async fn find_dataset(
         &self,
         workspace: WorkspaceId,
         id: DatasetId,
     ) -> Result<Option<Dataset>, StoreError>;
 
-    /// Changes a dataset's settings, wholly or not at all. [`StoreError::NotFound`] when there is no
-    /// such dataset, or no such folder in its project; [`StoreError::Conflict`] when it is at another
-    /// revision. Versions that are no longer kept are gone with it.
+    /// Changes a dataset's settings, wholly or not at all. [`StoreError::NotFound`] when there is no such
+    /// dataset, or no such folder in the project; [`StoreError::Conflict`] when the dataset is at another
+    /// revision. Versions beyond the new bound go with the change.
     async fn update_dataset(
         &self,
         workspace: WorkspaceId,
@@ -132,7 +131,7 @@ pub trait DatasetStore: Send + Sync {
         change: DatasetChange,
     ) -> Result<Dataset, StoreError>;
 
-    /// Removes a dataset with its rows, its versions and its source. `false` when there is none.
+    /// Removes a dataset with all rows and versions and the source. `false` when the dataset is absent.
     async fn delete_dataset(
         &self,
         workspace: WorkspaceId,
@@ -141,16 +140,15 @@ pub trait DatasetStore: Send + Sync {
     ) -> Result<bool, StoreError>;
 }
 
-/// What a dataset held before it was replaced.
+/// The contents of a dataset before its replacements.
 ///
-/// A replacement hides rows and copies none, and a restoration shows them again: both take the same
-/// short time however many rows there are. Versions beyond what [`VersionsKept`] says are dropped by
-/// the transaction that would keep one more; their rows are deleted at leisure.
+/// A replacement hides rows and copies none. A restoration shows the rows again. Both take the same short
+/// time, however many rows there are. The transaction that exceeds [`VersionsKept`] drops the surplus
+/// versions; a later sweep deletes the rows.
 #[async_trait]
 pub trait VersionStore: Send + Sync {
-    /// A dataset's versions: the one that readers see, then the earlier ones, the last replaced
-    /// first. Earlier versions without any batch are not kept. [`StoreError::NotFound`] when there
-    /// is no such dataset.
+    /// A dataset's versions: the visible version, then the earlier versions, the last replaced first. Earlier
+    /// versions without any batch are not kept. [`StoreError::NotFound`] when there is no such dataset.
     async fn versions(
         &self,
         workspace: WorkspaceId,
@@ -158,9 +156,9 @@ pub trait VersionStore: Send + Sync {
         dataset: DatasetId,
     ) -> Result<Vec<Version>, StoreError>;
 
-    /// Makes an earlier version the one that readers see, and that deliveries add to; the one that
-    /// they saw becomes an earlier version. Does nothing when it is that already.
-    /// [`StoreError::NotFound`] when there is no such version any more.
+    /// Makes an earlier version the visible version, to which deliveries add. The version visible before
+    /// becomes an earlier version. Restoring the visible version does nothing. [`StoreError::NotFound`] when
+    /// the version is gone.
     async fn restore_version(
         &self,
         workspace: WorkspaceId,
@@ -170,8 +168,8 @@ pub trait VersionStore: Send + Sync {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Drops an earlier version. `false` when there is no such one; [`StoreError::Conflict`] when it
-    /// is the one that readers see.
+    /// Drops an earlier version. `false` when the version is absent; [`StoreError::Conflict`] for the visible
+    /// version.
     async fn delete_version(
         &self,
         workspace: WorkspaceId,

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use crate::StoreError;
 
 /// The most dead letters of one endpoint: a hundred bundles of the usual size, more than anyone looks
-/// through. Of more than that the one that was parked first makes room for the newest; the log says
-/// so, and the event stays in the journal.
+/// through. Beyond the bound, the first parked letter makes room for the newest; the log reports the loss,
+/// and the event stays in the journal.
 pub const DEAD_LETTERS_MAX: u64 = 10_000;
 
 /// An event that an endpoint's receiver refuses for good.
@@ -16,34 +16,34 @@ pub struct DeadLetter {
     pub seq: Seq,
     /// The event's type.
     pub event_type: EventTypeId,
-    /// When it was parked.
+    /// The moment of parking.
     pub parked_at: Timestamp,
-    /// The attempt that was the last.
+    /// The last attempt.
     pub request_id: RequestId,
-    /// The publisher's id of the event; `None` when the journal does not have it any more.
+    /// The publisher's id of the event; `None` when the journal has lost the event to retention.
     pub event_id: Option<String>,
 }
 
-/// Which dead letters to list, event numbers ascending.
+/// The dead letters to list, event numbers ascending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DeadLetterQuery {
-    /// Leave out those up to this number.
+    /// Leave out letters up to the number.
     pub after: Option<Seq>,
     /// The most to return.
     pub limit: usize,
 }
 
-/// Which dead letters to do something with.
+/// The dead letters of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeadLetters {
-    /// All of them.
+    /// All dead letters.
     All,
-    /// The one of this event.
+    /// The dead letter of the event.
     One(Seq),
 }
 
-/// Events that were given up on. An event is a dead letter of an endpoint at most once; how many
-/// there are is in the queue's state. Parking is a part of [`QueueStore::settle`].
+/// Events given up on. An event is a dead letter of an endpoint at most once; the queue's state has the
+/// number of dead letters. Parking is a part of [`QueueStore::settle`].
 ///
 /// [`QueueStore::settle`]: crate::QueueStore::settle
 #[async_trait]
@@ -57,9 +57,9 @@ pub trait DeadLetterStore: Send + Sync {
         query: DeadLetterQuery,
     ) -> Result<Vec<DeadLetter>, StoreError>;
 
-    /// Queues dead letters again, behind everything that is queued, event numbers ascending; they
-    /// are dead letters no more. The answer is how many. [`StoreError::NotFound`] when the workspace
-    /// has no such endpoint.
+    /// Queues dead letters again, behind all queued events, event numbers ascending; the events are dead
+    /// letters no more. Returns the number of events. [`StoreError::NotFound`] when the workspace has no such
+    /// endpoint.
     async fn redeliver_dead_letters(
         &self,
         workspace: WorkspaceId,

@@ -41,8 +41,8 @@ pub(crate) struct Updated {
     pub(crate) enabled: bool,
 }
 
-/// The endpoint after its owner changed the revision that the owner saw. A subscription that the owner
-/// leaves out is cancelled, not forgotten. [`StoreError::Conflict`] when the endpoint has another revision.
+/// The endpoint after the owner changed the seen revision. A subscription that the owner leaves out is
+/// cancelled, not forgotten. [`StoreError::Conflict`] when the endpoint has another revision.
 pub(crate) fn updated(
     before: &Endpoint,
     revision: u32,
@@ -112,7 +112,7 @@ pub(crate) fn about_disabled(endpoint: &Endpoint) -> Value {
 
 /// An endpoint's settings as columns.
 pub(crate) struct EndpointColumns {
-    /// The settings that are no secrets, as JSON.
+    /// The settings without the secrets, as JSON.
     pub(crate) settings: String,
     /// The subscriptions, as JSON.
     pub(crate) subscriptions: String,

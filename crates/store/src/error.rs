@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::fmt;
 
-/// A kind of thing that was asked for and is not there.
+/// The kind of an absent thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entity {
     /// A workspace.
@@ -67,19 +67,19 @@ impl fmt::Display for Entity {
 /// Why a transaction did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// What it was about is not there, or is another workspace's.
+    /// The thing asked for is absent, or belongs to another workspace.
     #[error("no such {0}")]
     NotFound(Entity),
 
-    /// Something with this identity is there already, or it changed since it was read.
+    /// A thing with the same identity exists already, or the thing changed since the caller read it.
     #[error("{0}")]
     Conflict(String),
 
-    /// The endpoint has another owner now; what this one was doing must stop.
+    /// The endpoint has another owner now; the caller's work on the endpoint must stop.
     #[error("the endpoint's lease was lost")]
     LeaseLost,
 
-    /// The store cannot commit now: it is stopping, full or out of reach. The caller may try again.
+    /// The store cannot commit now: the store is stopping, full or out of reach. The caller may try again.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
 

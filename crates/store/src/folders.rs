@@ -20,7 +20,7 @@ pub struct NewFolder {
     pub workspace: WorkspaceId,
     /// The folder's project.
     pub project: ProjectId,
-    /// Its name.
+    /// The folder's name.
     pub name: String,
     /// The parent folder; `None` at the top of the project.
     pub parent: Option<FolderId>,

@@ -1,29 +1,29 @@
 //! When endpoints were disabled, as ranges of journal numbers.
 //!
-//! A range ends where the endpoint was enabled again. An event after its end may have been missed all
-//! the same: a call matches its events first, and commits them when its turn comes. So each event says
-//! with which version of the workspace it was matched, and one that was matched before the endpoint was
-//! enabled prolongs the range. However many calls wait behind the change, a recovery finds what they
-//! missed, and nothing that was matched with the endpoint in its place.
+//! A range ends where the endpoint was enabled again. An event after the end may have been missed all the
+//! same: a call matches events first, and commits later, in turn. So each event names the version of the
+//! workspace at the match. An event matched before the endpoint was enabled prolongs the range. However many
+//! calls wait behind the change, a recovery finds all missed events, and no event that was matched with the
+//! endpoint present.
 
-/// Ranges kept for one endpoint. When it was disabled more often, the last two become one: a recovery
-/// then looks at more events, and still queues only those that were missed.
+/// Ranges kept for one endpoint. Beyond the bound, the last two ranges become one: a recovery then looks at
+/// more events, and still queues only missed events.
 pub(crate) const GAPS_MAX: i64 = 100;
 
-/// A range of events that an endpoint was disabled for.
+/// A range of events published while an endpoint was disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gap {
     /// The first number.
     pub(crate) first: u64,
-    /// The last number that is to be looked at. Below the first when there is none.
+    /// The last number to look at. Below the first number when the range is empty.
     pub(crate) last: u64,
-    /// The number after the last one as it is stored, by which a range is known that was prolonged
-    /// while it was looked at.
+    /// The stored number after the last one. A changed number shows that the range was prolonged during a
+    /// look.
     pub(crate) until: u64,
 }
 
-/// The ranges of an endpoint, none overlapping another, from their first numbers and those after their
-/// last, in order.
+/// The ranges of an endpoint, in order and without overlaps, from pairs of the first number and the number
+/// after the last.
 pub(crate) fn closed(rows: &[(u64, u64)]) -> Vec<Gap> {
     let next = rows.iter().skip(1).map(|(first, _)| *first).chain([u64::MAX]);
     let gap = |((first, until), next): (&(u64, u64), u64)| Gap {

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use crate::{Page, StoreError};
 
-/// Which events to list.
+/// The events to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventQuery {
-    /// Only this type.
+    /// Only events of the type.
     pub event_type: Option<EventTypeId>,
     /// Only events with higher numbers.
     pub after: Option<Seq>,
@@ -25,15 +25,15 @@ pub struct EventQuery {
 /// The journal: every event, whether or not anything matched.
 #[async_trait]
 pub trait JournalStore: Send + Sync {
-    /// Appends the events, all or none, and queues them for the endpoints they matched, in the same
-    /// transaction. An event whose id and source are in the journal already (or earlier in the
-    /// batch) is not stored again; its receipt is the first one's. Receipts are in the order of the
-    /// events.
+    /// Appends the events, all or none, and queues the events for the matching endpoints, in the same
+    /// transaction. A repeat, an event whose id and source are already in the journal or earlier in the
+    /// batch, is not stored again; the receipt is the first event's. Receipts are in the order of the events.
     ///
-    /// It is recognised within a window of [`EVENTS_KNOWN_MAX`](crate::EVENTS_KNOWN_MAX) events that the
-    /// workspaces share: each always has its newest million divided by how many there are, however many
-    /// others publish. A start of the embedded store finds those among the newest eight million of all. On
-    /// PostgreSQL a workspace finds some more, since its window ends where a partition of the journal does.
+    /// Repeats are recognised within a window of [`EVENTS_KNOWN_MAX`](crate::EVENTS_KNOWN_MAX) events that
+    /// the workspaces share. A workspace always has at least its newest million events divided by the number
+    /// of workspaces, however much other workspaces publish. A start of the embedded store finds the events
+    /// of the window among the newest eight million of all. On PostgreSQL a workspace recognises some more,
+    /// since the window ends at a partition of the journal.
     async fn append(
         &self,
         workspace: WorkspaceId,
@@ -48,7 +48,7 @@ pub trait JournalStore: Send + Sync {
         query: EventQuery,
     ) -> Result<Page<Arc<Event>>, StoreError>;
 
-    /// The newest event with this id, of this source if one is named; `None` when there is none.
+    /// The newest event with the id, of the source if a source is named; `None` when absent.
     async fn event(
         &self,
         workspace: WorkspaceId,
@@ -56,7 +56,7 @@ pub trait JournalStore: Send + Sync {
         source: Option<&str>,
     ) -> Result<Option<Arc<Event>>, StoreError>;
 
-    /// The events with these numbers, in the order asked for; those that are gone are left out.
+    /// The events with these numbers, in the order asked for; absent events are left out.
     async fn events_by_seq(
         &self,
         workspace: WorkspaceId,

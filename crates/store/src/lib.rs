@@ -1,12 +1,11 @@
-//! Hookyard's storage contract and its backends.
+//! Hookyard's storage contract and the backends.
 //!
-//! [`Store`] is the sum of traits by role. Each method is one transaction: it has happened wholly,
-//! and is on disk, when it returns `Ok`; no handle to a transaction escapes. Whatever belongs to a
-//! workspace is asked for with the workspace's id, and something of another workspace is simply not
-//! there.
+//! [`Store`] is the sum of traits by role. Each method is one transaction: a method that returns `Ok` has
+//! happened wholly and is on disk; no handle to a transaction escapes. A call about a workspace's things
+//! takes the workspace's id; the things of another workspace count as absent.
 //!
-//! To add a method: put it on the trait of its role with what must hold, write a case in
-//! `contract`, then implement it in every backend. The suite in `contract` is what a backend is.
+//! To add a method: declare the method on the trait of its role with the invariants, write a case in
+//! `contract`, then implement the method in every backend. The suite in `contract` defines a backend.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
@@ -102,7 +101,7 @@ pub use tenants::{PROJECTS_MAX, TenantStore};
 pub use tenure::Tenure;
 pub use trash::TrashStore;
 
-/// Everything that a backend does.
+/// All roles of a backend.
 #[async_trait::async_trait]
 pub trait Store:
     TenantStore
@@ -130,15 +129,15 @@ pub trait Store:
     /// Whether a transaction can be committed now.
     async fn health(&self) -> Result<(), StoreError>;
 
-    /// Waits until the store has failed for good, and says why: what it has in memory may not be what
-    /// is stored, so it refuses everything, and only a new start can help. A store that can go on does
-    /// not answer.
+    /// Waits until the store has failed for good, and returns the reason. Memory and disk of a failed store
+    /// may differ, so the store refuses every call, and only a new start helps. The wait has no end while the
+    /// store can go on.
     async fn failed(&self) -> String;
 
-    /// Writes what is only derived (queues, counters), so that the next start is quick, and stops.
-    /// Later calls fail with [`StoreError::Unavailable`]. Skipping this loses nothing.
+    /// Writes derived state (queues, counters) for a quick next start, and stops. Later calls fail with
+    /// [`StoreError::Unavailable`]. Skipping the close loses nothing.
     async fn close(&self) -> Result<(), StoreError>;
 }
 
-/// A store that many tasks share.
+/// A store shared by many tasks.
 pub type SharedStore = Arc<dyn Store>;

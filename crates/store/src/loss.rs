@@ -2,20 +2,20 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// What a store lacks of what was acknowledged.
+/// The acknowledged records that a store lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Loss(pub Vec<Missing>);
 
-/// Of one kind of record, where the store ends and where it was known to end.
+/// For one kind of record, the end of the store and the known end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Missing {
     /// Events, attempts, rows or changes.
     pub what: &'static str,
     /// The highest number that the store holds.
     pub held: u64,
-    /// The highest number that a caller was told of.
+    /// The highest number acknowledged to a caller.
     pub acknowledged: u64,
-    /// How many numbers that is: as many records at most.
+    /// The difference: as many records at most are missing.
     pub missing: u64,
 }
 

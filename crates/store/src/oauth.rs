@@ -5,98 +5,97 @@ use jiff::Timestamp;
 
 use crate::StoreError;
 
-/// The most access tokens of a grant; a further one ends the oldest. A program that refreshes before
-/// it must has two at a time; ten leave room for several workers that each refresh.
+/// The most access tokens of a grant; a further one ends the oldest. A program that refreshes early has two
+/// at a time; ten leave room for several workers with separate refreshes.
 pub const ACCESS_TOKENS_MAX: usize = 10;
 
-/// The most refresh tokens of a grant that are remembered after they were used. One that is older is
-/// unknown when it comes again, and ends nothing.
+/// The most used refresh tokens of a grant that are remembered. An older used token is unknown at its reuse,
+/// and ends nothing.
 pub const USED_REFRESH_TOKENS_MAX: usize = 100;
 
-/// The most device codes of an application that wait for a person. Anyone who knows the client id
-/// can ask for one.
+/// The most device codes of an application that wait for a person. Anyone with the client id can ask for a
+/// code.
 pub const DEVICE_CODES_MAX: usize = 200;
 
-/// How long a code is kept after it expired, in milliseconds: a day, in which it is still recognised
-/// when it comes again.
+/// How long a code is kept after its expiry, in milliseconds: a day, during which a reuse is recognised.
 pub(crate) const CODE_KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// The least time between two questions of a device, in milliseconds, and by how much it grows when
-/// a device asks too early (RFC 8628, sections 3.2 and 3.5).
+/// The least time between two questions of a device, in milliseconds, and the growth after a question that
+/// comes too early (RFC 8628, sections 3.2 and 3.5).
 pub(crate) const POLL_INTERVAL_MS: i64 = 5_000;
 
-/// SHA-256 of a code or token; nothing else of it is kept.
+/// SHA-256 of a code or token; the store keeps the hash alone.
 pub type SecretHash = [u8; 32];
 
 /// An authorization code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Code {
-    /// What it allows.
+    /// The allowed scopes.
     pub scopes: Scopes,
-    /// The credential of the person who allowed it.
+    /// The credential of the allowing person.
     pub approved_by: CredentialId,
-    /// Where the person was sent back to with it.
+    /// The redirect address for the person and the code.
     pub redirect_uri: String,
     /// The PKCE challenge (S256) that the verifier must meet.
     pub challenge: Option<String>,
-    /// Until when it can be redeemed.
+    /// The end of the code's life.
     pub expires_at: Timestamp,
 }
 
-/// A pair of tokens on its way into the store.
+/// A new pair of tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTokens {
     /// Of the access token.
     pub access: SecretHash,
-    /// Until when that opens something.
+    /// The expiry of the access token.
     pub access_expires_at: Timestamp,
     /// Of the refresh token.
     pub refresh: SecretHash,
-    /// Until when that can be used; `None` for no end.
+    /// The expiry of the refresh token; `None` for no end.
     pub refresh_expires_at: Option<Timestamp>,
 }
 
-/// What came of a code or refresh token.
+/// The outcome of presenting a code or refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Issue {
-    /// The new tokens open what the grant allows.
+    /// The new tokens open the scopes of the grant.
     Issued(Grant),
-    /// It is not one of the application's.
+    /// The application has no such code or token.
     Unknown,
-    /// It came too late.
+    /// The code or token had expired.
     Expired,
-    /// It was used before: whoever has it now may not be whom it was given to, so the grant that
-    /// came of it is revoked.
+    /// The code or token was used before. The presenter may have stolen the code or token, so the resulting
+    /// grant is revoked.
     Reused,
 }
 
 /// A device's wish for a person's yes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceCode {
-    /// The application that asks.
+    /// The asking application.
     pub application: ApplicationId,
-    /// What for.
+    /// The scopes asked for.
     pub scopes: Scopes,
-    /// Until when it can be answered and fetched.
+    /// The end of the time for the answer and for fetching the tokens.
     pub expires_at: Timestamp,
 }
 
-/// What a polling device is told.
+/// The answer to a polling device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Poll {
     /// A person said yes: as for a code.
     Issue(Issue),
     /// Nobody has decided yet.
     Pending,
-    /// The same, and the device asked again too early; it has to wait 5 seconds longer between its
+    /// Nobody has decided yet, and the device asked too early; the device must wait 5 seconds longer between
     /// questions from now on.
     TooSoon,
     /// A person said no.
     Denied,
 }
 
-/// Codes and tokens of OAuth2, kept as hashes only. Each is one application's; to others it is not
-/// there.
+/// Codes and tokens of OAuth2, kept as hashes only. A code or token belongs to one application and does not
+/// exist for others.
 #[async_trait]
 pub trait OAuthStore: Send + Sync {
     /// Keeps a code. [`StoreError::NotFound`] when the application is gone.
@@ -108,7 +107,7 @@ pub trait OAuthStore: Send + Sync {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Notes in the audit log that a person said no to an application in a browser. Nothing else of it
+    /// Notes in the audit log that a person refused an application in a browser. Nothing else of the refusal
     /// is kept. [`StoreError::NotFound`] when the application is gone.
     async fn note_denial(
         &self,
@@ -116,15 +115,15 @@ pub trait OAuthStore: Send + Sync {
         scopes: Scopes,
     ) -> Result<(), StoreError>;
 
-    /// What a code was made for, used or not; `None` when the application has no such code. What a
-    /// code is does not change, only whether it was used.
+    /// The purpose of a code, used or not; `None` when the application has no such code. The purpose never
+    /// changes; only the use does.
     async fn code(
         &self,
         application: ApplicationId,
         hash: SecretHash,
     ) -> Result<Option<Code>, StoreError>;
 
-    /// Turns a code into a grant with its first tokens, once.
+    /// Turns a code into a grant with the first tokens, once.
     async fn redeem_code(
         &self,
         application: ApplicationId,
@@ -142,8 +141,8 @@ pub trait OAuthStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Issue, StoreError>;
 
-    /// Keeps a device's code and the code that its person types. [`StoreError::Conflict`] when the
-    /// latter is in use or [`DEVICE_CODES_MAX`] wait.
+    /// Keeps a device's code and the user code, which the person types. [`StoreError::Conflict`] when the
+    /// user code is in use or [`DEVICE_CODES_MAX`] codes wait.
     async fn add_device_code(
         &self,
         device: SecretHash,
@@ -152,8 +151,8 @@ pub trait OAuthStore: Send + Sync {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Who asks by the code that a person types, and what for, while nobody has decided it and it
-    /// has not expired.
+    /// The asking application and the scopes for a typed user code, while nobody has decided and the code has
+    /// not expired.
     async fn waiting_device(
         &self,
         user: SecretHash,
@@ -169,7 +168,7 @@ pub trait OAuthStore: Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Asks on behalf of a device; a yes is turned into a grant with its first tokens, once.
+    /// Asks on behalf of a device. A device with the person's yes gets a grant with the first tokens, once.
     async fn poll_device(
         &self,
         application: ApplicationId,
@@ -178,8 +177,7 @@ pub trait OAuthStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Poll, StoreError>;
 
-    /// Ends the grant that a token belongs to, whether it is an access or a refresh token. `false`
-    /// when the application has no such token.
+    /// Ends the grant of an access or refresh token. `false` when the application has no such token.
     async fn revoke_token(
         &self,
         application: ApplicationId,

@@ -4,29 +4,28 @@ use hookyard_core::model::{Attempt, Delivery, Event, Header};
 
 use crate::AuditEntry;
 
-/// The most bytes of one page of events, attempts, deliveries or audit entries: some thousands of the
-/// usual kilobyte, and what several callers at once can have in memory without anybody noticing. A
-/// page always has its first entry, however large.
+/// The most bytes of one page of events, attempts, deliveries or audit entries: some thousands of the usual
+/// kilobyte. Several callers at once can hold as much in memory without harm. A page always has a first
+/// entry, however large.
 pub const PAGE_BYTES_MAX: usize = 4 << 20;
 
-/// Some entries of a list. It ends at the number of entries that was asked for, or at
-/// [`PAGE_BYTES_MAX`].
+/// Some entries of a list, up to the number asked for and up to [`PAGE_BYTES_MAX`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
     /// The entries in their order.
     pub entries: Vec<T>,
-    /// Whether the list goes on behind the last entry. A page that says so has an entry.
+    /// Whether the list goes on behind the last entry. A page with `more` has an entry.
     pub more: bool,
 }
 
 impl<T> Page<T> {
-    /// A page of a list that has nothing.
+    /// A page of an empty list.
     pub const EMPTY: Self = Self { entries: Vec::new(), more: false };
 }
 
-/// What has a size in a page.
+/// An entry with a size in a page.
 pub(crate) trait Weight {
-    /// The bytes of its texts.
+    /// The bytes of the entry's texts.
     fn bytes(&self) -> usize;
 }
 
@@ -65,7 +64,7 @@ fn headers(headers: &[Header]) -> usize {
     headers.iter().map(|header| header.name.len() + header.value.len()).sum()
 }
 
-/// A page that is being filled.
+/// A page under construction.
 pub(crate) struct Filling<T> {
     page: Page<T>,
     limit: usize,
@@ -78,8 +77,8 @@ impl<T: Weight> Filling<T> {
         Self { page: Page::EMPTY, limit, room: PAGE_BYTES_MAX }
     }
 
-    /// Adds the list's next entry; whether there was room for it. Where there was none, the page is
-    /// full and says that there is more.
+    /// Adds the list's next entry; returns whether there was room. A refused entry makes the page full, with
+    /// `more`.
     pub(crate) fn add(&mut self, entry: T) -> bool {
         let bytes = entry.bytes();
         let first = self.page.entries.is_empty();
@@ -97,7 +96,7 @@ impl<T: Weight> Filling<T> {
         self.page
     }
 
-    /// The page of entries that are read one after the other.
+    /// The page of entries read one by one.
     pub(crate) fn of<E>(
         limit: usize,
         entries: impl IntoIterator<Item = Result<T, E>>,
@@ -112,7 +111,7 @@ impl<T: Weight> Filling<T> {
     }
 }
 
-/// How many entries to read for a page: one beyond it says that there is more.
+/// The number of entries to read for a page: the entry beyond the limit shows that the list goes on.
 pub(crate) fn read_for(limit: usize) -> usize {
     limit.saturating_add(1)
 }

@@ -1,8 +1,8 @@
 //! Where rows with high offsets are.
 //!
-//! Rows are found by their numbers, and an offset counts those that are visible, so a page at an offset
-//! has to count up to it. A backend counts through an index in steps; the row at the end of each is
-//! remembered here, so that the next page starts from the last step.
+//! Rows are found by their numbers, and an offset counts visible rows, so a page must count up to its offset.
+//! A backend counts through an index in steps. This cache remembers the last row of each step, so the next
+//! page starts from the last step.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -12,10 +12,10 @@ use hookyard_core::id::VersionId;
 /// Rows of a step: counting them takes a fraction of a millisecond.
 pub(crate) const STEP: u64 = 4_096;
 
-/// Steps that are remembered, of all versions together: a megabyte or two, for some 200 million rows.
+/// Remembered steps of all versions together: a megabyte or two, for some 200 million rows.
 const STEPS_MAX: usize = 50_000;
 
-/// What is remembered.
+/// The remembered steps.
 #[derive(Debug, Default)]
 pub(crate) struct Places(Mutex<Known>);
 
@@ -28,14 +28,13 @@ struct Known {
 /// The steps of a version: the number of the row after which an offset begins.
 #[derive(Debug, Default)]
 struct Steps {
-    /// The version's edits when they were counted; other edits, other places.
+    /// The version's edits at the count; an edit moves the places.
     edits: u64,
     after: BTreeMap<u64, u64>,
 }
 
 impl Places {
-    /// The last step that is known at or before `offset`: where it ends, and the number of its last
-    /// row.
+    /// The last known step at or before `offset`: its end, and the number of its last row.
     pub(crate) fn nearest(&self, version: VersionId, edits: u64, offset: u64) -> (u64, u64) {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let steps = known.versions.get(&version).filter(|steps| steps.edits == edits);

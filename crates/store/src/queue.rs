@@ -12,14 +12,14 @@ use crate::{Ready, StoreError, Tenure};
 /// The right to work on an endpoint's queue.
 ///
 /// `epoch` grows with each change of owner; a call with an older epoch is refused with
-/// [`StoreError::LeaseLost`], so an owner that was late is fenced off.
+/// [`StoreError::LeaseLost`], so a late owner is fenced off (a fencing token).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
     /// The endpoint.
     pub endpoint: EndpointId,
-    /// Its workspace.
+    /// The endpoint's workspace.
     pub workspace: WorkspaceId,
-    /// Counts its owners.
+    /// The number of owners so far.
     pub epoch: u64,
 }
 
@@ -28,54 +28,55 @@ pub struct Lease {
 pub struct HeadLimit {
     /// The most events.
     pub events: usize,
-    /// Stop once the objects together have this many bytes; at least one event is returned.
+    /// Stop once the objects together have so many bytes; at least one event is returned.
     pub bytes: usize,
 }
 
-/// How many places behind the head entries may leave a queue: a key that waits holds its endpoint up
-/// once the others are this far ahead of it. So many places are remembered of an endpoint at most, in
-/// some kilobytes, and so many entries are looked at for one whose key is free.
+/// How many places behind the head entries may leave a queue. A waiting key holds its endpoint up
+/// (head-of-line blocking) once the other keys are so far ahead. At most so many places are remembered for an
+/// endpoint, in some kilobytes, and so many entries are searched for an event with a free key.
 pub const WINDOW: u64 = 1_024;
 
 /// One entry of a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
-    /// Its place: entries that were queued earlier have lower ones.
+    /// The entry's place: entries queued earlier have lower places.
     pub place: u64,
     /// The event.
     pub event: Arc<Event>,
-    /// When it was queued: its acceptance, or the reflow that queued it again. A dead letter that
-    /// is redelivered counts from its acceptance.
+    /// The moment of queueing: the acceptance, or the reflow that queued the event again. A redelivered dead
+    /// letter counts from its acceptance.
     pub queued_at: Timestamp,
 }
 
-/// The head of a queue with all that is needed to deliver it.
+/// The head of a queue with everything needed for delivery.
 #[derive(Debug, Clone)]
 pub struct Head {
-    /// The endpoint as it is now.
+    /// The endpoint's present settings.
     pub endpoint: Arc<Endpoint>,
-    /// Where its queue stands.
+    /// The state of the queue.
     pub state: QueueState,
     /// The oldest entries, in order.
     pub entries: Vec<Queued>,
-    /// Entries before them whose events are gone from the journal. They are to leave first.
+    /// Entries before the returned events whose events are gone from the journal. Such entries are to leave
+    /// first.
     pub missing: u32,
     /// How many of the first entries the last attempt failed with; 0 when there is no such.
     pub held: usize,
 }
 
-/// Entries that an attempt failed with. Until they leave, or an attempt is made with some of them, they
-/// are what the same bundle is made of.
+/// Entries of a failed attempt. The entries form the same bundle until they leave, or until an attempt with
+/// some of the entries is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
-    /// Their places, ascending.
+    /// The places of the entries, ascending.
     #[serde(with = "runs")]
     pub entries: Vec<u64>,
-    /// How many attempts have failed with some of them in a row.
+    /// The number of failed attempts in a row with some of the entries.
     pub failures: u32,
-    /// How often the one event was refused alone.
+    /// How often the bundle's only event was refused alone.
     pub refusals: u32,
-    /// No attempt is made with them before this moment.
+    /// The earliest moment of the next attempt.
     pub retry_at: Option<Timestamp>,
 }
 
@@ -95,40 +96,40 @@ mod runs {
     }
 }
 
-/// A part of the first [`WINDOW`] places of a queue, with all that is needed to deliver it.
+/// A part of the first [`WINDOW`] places of a queue, with everything needed for delivery.
 #[derive(Debug, Clone)]
 pub struct Window {
-    /// The endpoint as it is now.
+    /// The endpoint's present settings.
     pub endpoint: Arc<Endpoint>,
-    /// Where its queue stands.
+    /// The state of the queue.
     pub state: QueueState,
     /// Entries, in order.
     pub entries: Vec<Queued>,
-    /// The places of entries among and between them whose events are gone from the journal. They are
-    /// to leave.
+    /// The places of entries, among and between the returned ones, whose events are gone from the journal.
+    /// Such entries are to leave.
     pub missing: Vec<u64>,
-    /// What attempts have failed with, wherever it is.
+    /// The entries of failed attempts, in any place.
     pub held: Vec<Held>,
-    /// The place after the last one that was looked at.
+    /// The place after the last searched place.
     pub until: u64,
-    /// The place after the last one of the window.
+    /// The place after the window's last place.
     pub end: u64,
 }
 
-/// Which events of the journal to queue again, told one by one. The store knows nothing of rules; its
-/// caller brings the test. It is asked on threads that may block, and must answer the same whenever
-/// it is asked.
+/// The test of a reflow or replay for the events of the journal to queue. The store knows nothing of rules;
+/// the caller brings the test. The store runs the test on threads that may block, and the answer must be the
+/// same at every run.
 #[derive(Clone)]
 pub struct EventFilter(Arc<dyn Fn(&Event) -> bool + Send + Sync>);
 
 impl EventFilter {
-    /// The events for which this is true.
+    /// The filter for the events with `true` as the answer.
     pub fn new(wanted: impl Fn(&Event) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(wanted))
     }
 
-    /// Whether the event is wanted. One that is damaged is: it then becomes a dead letter, and does not
-    /// pass for one that nobody wanted.
+    /// Whether the event is wanted. A damaged event is wanted: the event then becomes a dead letter, and does
+    /// not pass for an unwanted event.
     pub fn wants(&self, event: &Event) -> bool {
         event.damaged || (self.0)(event)
     }
@@ -140,36 +141,37 @@ impl fmt::Debug for EventFilter {
     }
 }
 
-/// What a reflow did.
+/// The result of a reflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reflow {
     /// How many events were queued again.
     pub queued: u64,
-    /// Whether an earlier reflow of the same type was still under way, so that none was started.
+    /// Whether an earlier reflow of the same type was still under way, so that the call started none.
     pub coalesced: bool,
 }
 
 /// Whether an attempt may be in the store already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is not: it is new.
+    /// The attempt is new.
     No,
-    /// An earlier call failed, and whether its transaction was committed is not known.
+    /// An earlier call failed; whether the transaction was committed is unknown.
     Maybe,
 }
 
-/// Queues and who works on them.
+/// Queues and their owners.
 #[async_trait]
 pub trait QueueStore: Send + Sync {
-    /// Endpoints that may have something to do, as it comes up: events were queued, the settings
-    /// changed, a lease came free. After a start this includes every endpoint with a queue.
+    /// Endpoints with possible work: newly queued events, changed settings, or a lease that came free. After
+    /// a start the set includes every endpoint with a queue.
     fn ready(&self) -> Arc<Ready>;
 
-    /// Until when this node may deliver: all its leases end with it, unless they are given back or
-    /// another node takes the endpoint first. The store extends it by itself, for as long as it can.
+    /// The end of this node's right to deliver. All leases of the node end with the tenure, unless a lease is
+    /// given back or another node takes the endpoint first. The store extends the tenure by itself for as
+    /// long as possible.
     fn tenure(&self) -> Tenure;
 
-    /// Takes the endpoint; `None` when it has another owner or is gone.
+    /// Takes the endpoint; `None` when the endpoint has another owner or is gone.
     async fn claim(&self, endpoint: EndpointId) -> Result<Option<Lease>, StoreError>;
 
     /// Gives the endpoint back.
@@ -187,15 +189,14 @@ pub trait QueueStore: Send + Sync {
         limit: HeadLimit,
     ) -> Result<Window, StoreError>;
 
-    /// Records an attempt and, in the same transaction, takes its entries out of the queue if
-    /// `attempt.advance` says so, and keeps the failure state. With `attempt.park` its events become
-    /// dead letters. An entry that has left already is passed over; one behind the window is
-    /// [`StoreError::Conflict`]. The answer is where the queue stands then; entries that are queued
-    /// while this call is under way may be missing from its `pending`.
+    /// Records an attempt and, in the same transaction, takes the entries out of the queue with
+    /// `attempt.advance`, and keeps the failure state. With `attempt.park` the events become dead letters. A
+    /// departed entry is passed over; an entry behind the window is a [`StoreError::Conflict`]. Returns the
+    /// queue's state after the attempt; entries queued during the call may be missing from `pending`.
     ///
-    /// When the call fails with [`StoreError::Unavailable`] or [`StoreError::Internal`], the attempt
-    /// may be recorded or not. Calling again with [`Recorded::Maybe`] records an attempt with the same
-    /// request id once, however often that is done.
+    /// When the call fails with [`StoreError::Unavailable`] or [`StoreError::Internal`], the attempt may be
+    /// recorded or not. Calling again with [`Recorded::Maybe`] records an attempt with the same request id
+    /// once, however many calls follow.
     async fn record(
         &self,
         lease: &Lease,
@@ -208,9 +209,9 @@ pub trait QueueStore: Send + Sync {
         self.record(lease, Arc::new(attempt), Recorded::No).await
     }
 
-    /// Queues every event of the type that is in the journal (with `only`: that passes it), oldest
-    /// first, behind what is queued now and before anything published later. While an earlier one of
-    /// the same type has not been delivered whole, nothing is queued.
+    /// Queues every event of the type in the journal (with `only`: every event that passes), oldest first,
+    /// behind all queued events and before anything published later. While an earlier reflow of the same type
+    /// has not been delivered whole, nothing is queued.
     async fn reflow(
         &self,
         workspace: WorkspaceId,
@@ -220,8 +221,7 @@ pub trait QueueStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Reflow, StoreError>;
 
-    /// Where these endpoints' queues stand, in the order asked for; an endpoint that is gone stands
-    /// at zero.
+    /// The states of the endpoints' queues, in the order asked for; an absent endpoint has zeros.
     async fn queue_states(
         &self,
         workspace: WorkspaceId,

@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 use hookyard_core::id::EndpointId;
 use tokio::sync::Notify;
 
-/// A set of endpoints to look at. However often one is marked before it is taken, it is there once,
-/// so the set is never larger than the number of endpoints.
+/// A set of endpoints to look at. An endpoint marked several times before it is taken is in the set once, so
+/// the set is never larger than the number of endpoints.
 #[derive(Debug, Default)]
 pub struct Ready {
     endpoints: Mutex<HashSet<EndpointId>>,
@@ -29,7 +29,7 @@ impl Ready {
         set.drain().collect()
     }
 
-    /// Waits until an endpoint is marked, then takes all that are.
+    /// Waits until an endpoint is marked, then takes all marked endpoints.
     pub async fn next(&self) -> Vec<EndpointId> {
         loop {
             let taken = self.take();

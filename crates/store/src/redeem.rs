@@ -1,6 +1,7 @@
 //! Decisions about codes and tokens of OAuth2, alike on both backends.
 //!
-//! A backend reads what is stored, asks here what follows, and writes the answer in the same transaction.
+//! A backend reads the stored records, asks here for the consequence, and writes the consequence in the same
+//! transaction.
 
 use hookyard_core::id::{ApplicationId, CredentialId, GrantId};
 use hookyard_core::model::{CredentialKind, Grant, GrantVia, Scopes};
@@ -24,7 +25,7 @@ pub(crate) struct Consent {
     pub(crate) approved_by: CredentialId,
 }
 
-/// What a backend does with a code or token that an application presents.
+/// The action of a backend for a code or token that an application presents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Redemption<T> {
     /// The backend gives out new tokens.
@@ -110,7 +111,7 @@ pub(crate) struct StoredDevice {
     pub(crate) grant: Option<GrantId>,
 }
 
-/// What a backend does when a device asks.
+/// The action of a backend when a device asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DeviceStep {
     /// As for any code.
@@ -121,7 +122,7 @@ pub(crate) enum DeviceStep {
     Wait {
         /// The least time to the next question, in milliseconds.
         interval_ms: i64,
-        /// What the device is told.
+        /// The answer to the device.
         answer: Poll,
     },
 }

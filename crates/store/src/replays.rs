@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 
 use crate::{EventFilter, Ready, StoreError};
 
-/// The most replays of one endpoint that are neither done nor cancelled. They run one after another,
-/// so more would only wait longer.
+/// The most unfinished replays of one endpoint. Replays run one after another, so more would only wait
+/// longer.
 pub const REPLAYS_OPEN_MAX: usize = 100;
 
-/// How many replays of one endpoint that are done or cancelled are kept to be looked at.
+/// The finished and cancelled replays of one endpoint that are kept to be looked at.
 pub const REPLAYS_CLOSED_KEPT: usize = 100;
 
-/// What the `state` of a stored replay says. That one is done is not among it: whether all was
-/// delivered is known from the queue.
+/// The values of `state` of a stored replay. "Done" is not among the values: the queue knows whether all was
+/// delivered.
 pub(crate) mod state {
     pub(crate) const RUNNING: &str = "running";
     pub(crate) const PAUSED: &str = "paused";
@@ -24,43 +24,43 @@ pub(crate) mod state {
     pub(crate) const QUEUED: &str = "queued";
 }
 
-/// The part of the journal that a replay looks at.
+/// The part of the journal for a replay to examine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// Only higher numbers.
     pub after: Seq,
     /// No higher numbers.
     pub last: Seq,
-    /// How many events of the replay's types and times are in it.
+    /// The number of events of the replay's types and times in the span.
     pub total: u64,
 }
 
 /// How much of a span to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpanLimit {
-    /// Stop once this many events are wanted.
+    /// Stop once so many wanted events are found.
     pub wanted: usize,
-    /// Stop once this many events were looked at.
+    /// Stop once so many events were examined.
     pub examined: usize,
 }
 
-/// What was found in a piece of a span.
+/// The findings in a piece of a span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slice {
-    /// It begins after this number.
+    /// The piece begins after this number.
     pub after: Seq,
-    /// It ends with this number.
+    /// The piece ends with this number.
     pub position: Seq,
-    /// How many events of the replay's types and times are in it.
+    /// The number of events of the replay's types and times in the piece.
     pub examined: u64,
-    /// The events of those that are wanted, in the journal's order.
+    /// The wanted events, in the journal's order.
     pub wanted: Vec<Seq>,
 }
 
-/// What to do with a replay.
+/// A change of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplayChange {
-    /// Queue nothing more until it is resumed.
+    /// Queue nothing more until resumed.
     Pause,
     /// Go on.
     Resume,
@@ -158,17 +158,17 @@ pub(crate) fn about_change(endpoint: EndpointId, state: &str) -> Value {
 
 /// Replays.
 ///
-/// A replay is queued in slices: the next one when the one before has been delivered. So it takes
-/// turns with live events, a paused or cancelled one stops within a slice, and however long its
-/// history is, the queue stays short. An endpoint's replays run one after another, lowest number
-/// first, those that are paused left out.
+/// A replay is queued in slices: the next slice after the delivery of the slice before. So a replay takes
+/// turns with live events, a paused or cancelled replay stops within a slice, and the queue stays short,
+/// however long the history. An endpoint's replays run one after another, lowest number first, paused replays
+/// left out.
 #[async_trait]
 pub trait ReplayStore: Send + Sync {
-    /// Endpoints whose replay may have a slice to queue. After a start this includes every endpoint
-    /// with a replay that is running.
+    /// Endpoints whose replay may have a slice to queue. After a start the set includes every endpoint with a
+    /// running replay.
     fn replays_due(&self) -> Arc<Ready>;
 
-    /// The part of the journal, as it is now, that a replay of this scope would look at.
+    /// The present part of the journal that a replay of this scope would examine.
     async fn replay_span(
         &self,
         workspace: WorkspaceId,
@@ -176,7 +176,7 @@ pub trait ReplayStore: Send + Sync {
         scope: &ReplayScope,
     ) -> Result<Span, StoreError>;
 
-    /// Looks at the events of a scope after a number and up to another one. Without `only`, all are
+    /// Examines the events of a scope after one number and up to another. Without `only`, all events are
     /// wanted. When nothing is left, the slice ends with `last`.
     async fn examine(
         &self,
@@ -188,8 +188,8 @@ pub trait ReplayStore: Send + Sync {
         limit: SpanLimit,
     ) -> Result<Slice, StoreError>;
 
-    /// Starts a replay of what is in the journal now. [`StoreError::Conflict`] when the endpoint has
-    /// [`REPLAYS_OPEN_MAX`] already.
+    /// Starts a replay of the present journal. [`StoreError::Conflict`] when the endpoint has
+    /// [`REPLAYS_OPEN_MAX`] replays already.
     async fn start_replay(
         &self,
         workspace: WorkspaceId,
@@ -198,9 +198,9 @@ pub trait ReplayStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Replay, StoreError>;
 
-    /// Starts a replay for each time that the endpoint was disabled and enabled again since the last
-    /// call, of the events of these types that were published meanwhile. [`StoreError::Conflict`]
-    /// when the endpoint is disabled now.
+    /// Starts a replay for each time that the endpoint was disabled and enabled again since the last call,
+    /// over the events of these types published meanwhile. [`StoreError::Conflict`] when the endpoint is
+    /// disabled now.
     async fn recover(
         &self,
         workspace: WorkspaceId,
@@ -216,8 +216,8 @@ pub trait ReplayStore: Send + Sync {
         endpoint: EndpointId,
     ) -> Result<Vec<Replay>, StoreError>;
 
-    /// Pauses, resumes or cancels a replay; one that is so already stays so.
-    /// [`StoreError::Conflict`] when all its events are queued, or it was cancelled.
+    /// Pauses, resumes or cancels a replay; a replay in the wanted state stays unchanged.
+    /// [`StoreError::Conflict`] when all events of the replay are queued, or the replay was cancelled.
     async fn change_replay(
         &self,
         workspace: WorkspaceId,
@@ -226,15 +226,15 @@ pub trait ReplayStore: Send + Sync {
         change: ReplayChange,
     ) -> Result<Replay, StoreError>;
 
-    /// The replay whose next slice is to be queued for the endpoint; `None` when none is running or
-    /// a slice is still being delivered.
+    /// The replay whose next slice is due for the endpoint; `None` when no replay is running or a slice is
+    /// not yet delivered.
     async fn due_replay(
         &self,
         endpoint: EndpointId,
     ) -> Result<Option<(WorkspaceId, Replay)>, StoreError>;
 
-    /// Queues a slice and keeps how far the replay is, in one transaction. [`StoreError::Conflict`]
-    /// when the slice is not the next one: the replay was changed or queued by another.
+    /// Queues a slice and keeps the replay's progress, in one transaction. [`StoreError::Conflict`] when the
+    /// slice is not the next slice: somebody changed the replay or queued a slice.
     async fn queue_slice(
         &self,
         id: ReplayId,

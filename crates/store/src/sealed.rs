@@ -1,22 +1,23 @@
-//! What is sealed, and to which place.
+//! Sealed columns, and the place of each sealed value.
 //!
-//! A sealed value opens at its own place only, so that it cannot be put into another row. A move to
-//! another backend takes values as they are, so the places are the same on all.
+//! A sealed value opens at its own place only, so a value copied into another row does not open. A move to
+//! another backend copies sealed values unchanged, so the places are the same on all backends.
 
 use hookyard_core::id::{EndpointId, SourceId};
 
 /// A column of sealed values.
 pub(crate) struct Sealed {
-    /// The table that has it.
+    /// The column's table.
     pub(crate) table: &'static str,
-    /// Its name.
+    /// The column's name.
     pub(crate) column: &'static str,
     /// The place of a row's value, by the row's number.
     pub(crate) place: fn(i32) -> String,
 }
 
-/// All columns that are sealed anew with another key. The requests that were not taken are not among
-/// them: they are let go. A migration that adds one says so beside the column, and tests compare.
+/// All columns to seal anew for another key. The requests of refused deliveries are not among the columns: a
+/// change of the key drops them. A migration with a new sealed column says so beside the column, and tests
+/// compare.
 pub(crate) const SEALED: [Sealed; 5] = [
     Sealed { table: "endpoints", column: "secrets", place: |id| endpoint(EndpointId(id)) },
     Sealed { table: "sources", column: "secret", place: |id| source(SourceId(id), SECRET) },
@@ -38,7 +39,7 @@ pub(crate) const KEY: &str = "key";
 /// The name of the secrets of a source's verification.
 pub(crate) const VERIFICATION: &str = "verification";
 
-/// The name of what a source's secret and key were before.
+/// The name for a source's earlier secret and key.
 pub(crate) const PREVIOUS: &str = "previous";
 
 /// The place of an endpoint's secrets.
@@ -46,7 +47,7 @@ pub(crate) fn endpoint(id: EndpointId) -> String {
     format!("endpoint {id}")
 }
 
-/// The place of one of a source's secrets.
+/// The place of a source's secret.
 pub(crate) fn source(id: SourceId, name: &str) -> String {
     format!("source {id} {name}")
 }

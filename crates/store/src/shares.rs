@@ -1,19 +1,20 @@
-//! Windows that workspaces share: where there is too much, the oldest goes of the one that has most. So none
-//! pushes out what another has within its share.
+//! Windows shared by workspaces: the surplus comes from the workspace with most entries, oldest first. So no
+//! workspace pushes out the share of another.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use hookyard_core::id::WorkspaceId;
 
-/// Among how many events of all workspaces a repeated id and source is recognised, at least: at a thousand
-/// events a second this is a quarter of an hour, the reach of any publisher's retries. Each workspace always
-/// has its newest million divided by how many there are.
+/// The window of events, of all workspaces, for recognising a repeated id and source: at a thousand events a
+/// second, a quarter of an hour, the reach of any publisher's retries. Each workspace always has at least its
+/// newest million events divided by the number of workspaces.
 pub const EVENTS_KNOWN_MAX: usize = 1_000_000;
 
-/// The workspace of what was stored by versions that did not write it down. All of it has one share.
+/// The workspace of entries stored by versions that did not write the workspace down. All such entries have
+/// one share.
 pub(crate) const UNKNOWN: WorkspaceId = WorkspaceId(0);
 
-/// What each workspace has of a window, in the order of arrival.
+/// Each workspace's entries in a window, in the order of arrival.
 #[derive(Debug)]
 pub(crate) struct Shares<T> {
     of: HashMap<WorkspaceId, VecDeque<T>>,
@@ -40,18 +41,18 @@ impl<T> Shares<T> {
         self.sizes.len()
     }
 
-    /// The workspace that has most.
+    /// The workspace with most entries.
     pub(crate) fn largest(&self) -> Option<WorkspaceId> {
         self.sizes.last().map(|(_, workspace)| *workspace)
     }
 
-    /// What a workspace has.
+    /// The entries of a workspace.
     #[cfg(test)]
     pub(crate) fn of(&self, workspace: WorkspaceId) -> Option<&VecDeque<T>> {
         self.of.get(&workspace)
     }
 
-    /// Changes what a workspace has.
+    /// Changes the entries of a workspace.
     pub(crate) fn change<R>(
         &mut self,
         workspace: WorkspaceId,
@@ -70,7 +71,7 @@ impl<T> Shares<T> {
         done
     }
 
-    /// Changes what each workspace has.
+    /// Changes the entries of each workspace.
     pub(crate) fn change_all(&mut self, mut work: impl FnMut(&mut VecDeque<T>)) {
         let workspaces: Vec<_> = self.of.keys().copied().collect();
         for workspace in workspaces {
@@ -78,15 +79,15 @@ impl<T> Shares<T> {
         }
     }
 
-    /// Takes the oldest of the workspace that has most.
+    /// Takes the oldest entry of the workspace with most entries.
     pub(crate) fn take_oldest(&mut self) -> Option<T> {
         let largest = self.largest()?;
         self.change(largest, VecDeque::pop_front)
     }
 }
 
-/// How much each workspace may have where all together may have `most`, so that what [`Shares`] leaves of
-/// those counts is what is no more than this of each; `None` where nothing is too much.
+/// The most entries for each workspace where all together may have `most`. The bound leaves the same entries
+/// as [`Shares`] does. `None` when nothing is too much.
 pub(crate) fn level(mut counts: Vec<u64>, most: u64) -> Option<u64> {
     counts.sort_unstable();
     let mut left = most;

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use crate::StoreError;
 
-/// Which sources to list, numbers ascending.
+/// The sources to list, numbers ascending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourceQuery {
-    /// Only this project's; `None` for all of the workspace.
+    /// Only sources of the project; `None` for all of the workspace.
     pub project: Option<ProjectId>,
     /// Only sources with higher numbers.
     pub after: Option<SourceId>,
@@ -21,7 +21,7 @@ pub struct SourceQuery {
 /// Sources.
 #[async_trait]
 pub trait SourceStore: Send + Sync {
-    /// Makes a source and its dataset.
+    /// Makes a source and the source's dataset.
     async fn create_source(
         &self,
         new: NewSource,
@@ -42,14 +42,14 @@ pub trait SourceStore: Send + Sync {
         query: SourceQuery,
     ) -> Result<Vec<Arc<Source>>, StoreError>;
 
-    /// A source of whichever project; `None` when the workspace has no such one.
+    /// A source of any project; `None` when the workspace has no such source.
     async fn workspace_source(
         &self,
         workspace: WorkspaceId,
         id: SourceId,
     ) -> Result<Option<Arc<Source>>, StoreError>;
 
-    /// A source; `None` when the project has no such one.
+    /// A source; `None` when the project has no such source.
     async fn source(
         &self,
         workspace: WorkspaceId,
@@ -57,12 +57,12 @@ pub trait SourceStore: Send + Sync {
         id: SourceId,
     ) -> Result<Option<Arc<Source>>, StoreError>;
 
-    /// The source with this key, whichever workspace owns it. Looked up by a hash of the key, so the
-    /// time it takes tells nothing about the keys there are.
+    /// The source with this key, of any workspace. The lookup is by a hash of the key, so its time tells
+    /// nothing about the existing keys.
     async fn source_by_key(&self, key: &str) -> Result<Option<Arc<Source>>, StoreError>;
 
-    /// Changes a source, wholly or not at all; what is not named in the change stays as it is at
-    /// that moment. [`StoreError::NotFound`] when there is no such one.
+    /// Changes a source, wholly or not at all; settings left out of the change stay as they are.
+    /// [`StoreError::NotFound`] when there is no such source.
     async fn update_source(
         &self,
         workspace: WorkspaceId,
@@ -71,7 +71,7 @@ pub trait SourceStore: Send + Sync {
         change: SourceChange,
     ) -> Result<Arc<Source>, StoreError>;
 
-    /// Removes a source; its dataset and rows stay. `false` when there is none.
+    /// Removes a source; the dataset and the rows stay. `false` when the source is absent.
     async fn delete_source(
         &self,
         workspace: WorkspaceId,

@@ -12,21 +12,21 @@ use crate::StoreError;
 /// The wait between two looks at whether the writing thread gets on.
 pub(crate) const PULSE_TICK: Duration = Duration::from_millis(500);
 
-/// Looks at the same piece of work after which it counts as stuck: 10 seconds, as long as a batch may
-/// take on PostgreSQL. A commit takes milliseconds.
+/// Looks at the same piece of work until the work counts as stuck: 10 seconds, as long as a batch may take on
+/// PostgreSQL. A commit takes milliseconds.
 const STUCK_TICKS: u32 = 20;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 enum State {
     #[default]
     Well,
-    /// What is under way takes far too long. It may come to its end.
+    /// The work under way takes far too long. The work may still come to an end.
     Stuck,
     /// The store cannot go on; a start may help.
     Failed(Arc<str>),
 }
 
-/// How a store is, for all who wait for it.
+/// The state of a store, for all waiting callers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Standing(Arc<watch::Sender<State>>);
 
@@ -64,7 +64,7 @@ impl Standing {
         }
     }
 
-    /// Why the store has failed, if it has.
+    /// The reason of the store's failure, if any.
     pub(crate) fn reason(&self) -> Option<Arc<str>> {
         match &*self.0.borrow() {
             State::Failed(reason) => Some(Arc::clone(reason)),
@@ -91,9 +91,9 @@ impl Standing {
         }
     }
 
-    /// Waits until the work that is under way is stuck: what its callers are told then.
+    /// Waits until the work under way is stuck, and returns the error for the callers.
     pub(crate) async fn stuck(&self) -> StoreError {
-        // The sender is this one's own.
+        // This standing owns the sender.
         let _ = self.0.subscribe().wait_for(|state| *state == State::Stuck).await;
         StoreError::Unavailable(
             "the disk has not answered for 10 seconds: whether this is written is not known, and \
@@ -105,7 +105,7 @@ impl Standing {
     /// Waits until the store has failed; why.
     pub(crate) async fn failed(&self) -> String {
         loop {
-            // The sender is this one's own.
+            // This standing owns the sender.
             let _ = self.0.subscribe().wait_for(|state| matches!(state, State::Failed(_))).await;
             if let Some(reason) = self.reason() {
                 return reason.to_string();
@@ -114,7 +114,7 @@ impl Standing {
     }
 }
 
-/// A thread's sign of life: odd while it works on something, and another number for each piece of work.
+/// A thread's sign of life: odd during a piece of work, and another number for each piece.
 #[derive(Debug)]
 pub(crate) struct Pulse {
     beat: Arc<AtomicU64>,
@@ -123,7 +123,7 @@ pub(crate) struct Pulse {
 }
 
 impl Pulse {
-    /// A pulse that is looked at once in a `tick`, for as long as it lives.
+    /// A pulse that is checked once in a `tick`, as long as the pulse lives.
     pub(crate) fn watched(standing: &Standing, tick: Duration) -> Result<Self, StoreError> {
         let (alive, gone) = channel();
         let beat = Arc::<AtomicU64>::default();
@@ -135,7 +135,7 @@ impl Pulse {
         Ok(Self { beat, _alive: alive })
     }
 
-    /// Begins a piece of work, which ends when the answer is dropped.
+    /// Begins a piece of work; the drop of the returned value ends the work.
     pub(crate) fn begin(&self) -> Beating {
         self.beat.fetch_add(1, Ordering::Relaxed);
         Beating(Arc::clone(&self.beat))

@@ -1,4 +1,4 @@
-//! Forms in which both backends keep values.
+//! The forms of stored values, the same in both backends.
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use hookyard_core::model::Secret;
 
 use crate::StoreError;
 
-/// Bytes of the nonce that goes before each sealed secret.
+/// Bytes of the nonce before each sealed secret.
 const NONCE_BYTES: usize = 24;
 
 /// Seals secrets with the installation's key (XChaCha20-Poly1305).
@@ -27,8 +27,8 @@ impl Vault {
         Self { cipher: XChaCha20Poly1305::new(key.into()) }
     }
 
-    /// Seals a secret. `place` names where it is kept; it opens only there, so that a sealed value
-    /// copied to another row is worthless.
+    /// Seals a secret. `place` names the secret's row and column; the value opens only there, so a sealed
+    /// value copied to another row is worthless.
     pub fn seal(
         &self,
         entropy: &dyn Entropy,

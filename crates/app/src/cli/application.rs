@@ -17,7 +17,7 @@ use super::output;
 use crate::config::{Application, ApplicationCommand};
 use crate::storage::{self, Managed};
 
-/// Does what is asked for about applications.
+/// Runs a command about applications.
 pub(crate) async fn run(command: Application) -> Result<()> {
     Actor::command(SystemClock::new().now()).scope(act(command)).await
 }
@@ -42,7 +42,7 @@ fn missing(id: ApplicationId) -> String {
     format!("cannot change application {id}: see `hookyard application list` for those there are")
 }
 
-/// What a command works with.
+/// The means of a command.
 struct Desk<'a> {
     store: &'a dyn Managed,
     workspace: WorkspaceId,
@@ -99,7 +99,7 @@ impl Desk<'_> {
         })
     }
 
-    /// Prints what people allowed an application, numbers ascending.
+    /// Prints the grants of an application, numbers ascending.
     async fn grants(&self, id: ApplicationId) -> Result<()> {
         let all = self.store.grants(self.workspace, id, None, GRANTS_MAX).await;
         for grant in all.with_context(|| missing(id))? {

@@ -1,4 +1,4 @@
-//! What can be written behind `application`.
+//! The command line behind `application`.
 
 use clap::{Args, Subcommand};
 use hookyard_core::model::Scope;
@@ -10,32 +10,31 @@ use crate::config::values::Number;
 pub(crate) enum ApplicationAction {
     /// Register an application and print its client id
     ///
-    /// This works while a server runs on the same data directory, like all that is below.
+    /// This works while a server runs on the same data directory, like all commands below.
     Create(Box<ApplicationCreateArgs>),
     /// List the applications of a workspace
     List(ApplicationListArgs),
-    /// Change what is said of an application
+    /// Change the settings of an application
     ///
-    /// What is not named stays. Its scopes and its client id cannot be changed: people said yes to the
-    /// scopes, and register another application for others. A server that runs knows the change at
-    /// once, but for its tokens, which it knows within five seconds.
+    /// Settings without a flag stay. The scopes and the client id cannot be changed: people consented to
+    /// the scopes, so register another application for other scopes. A running server follows at once, and
+    /// refuses or accepts tokens within five seconds.
     Update(Box<ApplicationUpdateArgs>),
     /// Let a disabled application's tokens in again
     Enable(ApplicationArgs),
-    /// Answer all that an application's tokens ask for with 410, for now
+    /// Answer all requests with an application's tokens with 410, for now
     ///
-    /// A server that runs does so within five seconds.
+    /// A running server follows within five seconds.
     Disable(ApplicationArgs),
-    /// Remove an application with all that it was granted
+    /// Remove an application with all its grants
     ///
-    /// A server that runs refuses its tokens within five seconds.
+    /// A running server refuses the tokens within five seconds.
     Delete(ApplicationArgs),
-    /// List what people allowed an application
+    /// List the grants of an application
     Grants(ApplicationArgs),
-    /// Take back what a person allowed an application
+    /// Take back a person's grant to an application
     ///
-    /// The tokens that came of it open nothing any more. A server that runs refuses them within five
-    /// seconds.
+    /// The grant's tokens open nothing any more. A running server refuses the tokens within five seconds.
     Revoke(GrantArgs),
 }
 
@@ -44,21 +43,21 @@ pub(crate) struct ApplicationCreateArgs {
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 
-    /// The workspace that the application is registered in, the only one that its tokens open
+    /// The workspace of the application, and the only workspace that its tokens open
     ///
-    /// It can be left out when there is only one.
+    /// Optional with a single workspace.
     #[arg(long, value_name = "ID", env = "HOOKYARD_WORKSPACE")]
     pub(crate) workspace: Option<Number>,
 
-    /// What people know the application by
+    /// The application's name for people
     ///
-    /// They decide by it; at most 100 characters.
+    /// The name is shown at people's decision; at most 100 characters.
     #[arg(long, value_name = "TEXT", env = "HOOKYARD_NAME")]
     pub(crate) name: String,
 
-    /// Who makes the application
+    /// The maker of the application
     ///
-    /// People see it when they decide.
+    /// The maker is shown at people's decision.
     #[arg(long, value_name = "TEXT", env = "HOOKYARD_DEVELOPER")]
     pub(crate) developer: Option<String>,
 
@@ -74,29 +73,29 @@ pub(crate) struct ApplicationCreateArgs {
     #[arg(long, value_name = "URL", env = "HOOKYARD_LOGO_URL")]
     pub(crate) logo_url: Option<String>,
 
-    /// What the application does
+    /// The application's purpose
     ///
-    /// People see it when they decide; at most 500 characters.
+    /// The purpose is shown at people's decision; at most 500 characters.
     #[arg(long, value_name = "TEXT", env = "HOOKYARD_DESCRIPTION")]
     pub(crate) description: Option<String>,
 
-    /// Where people may be sent back to with a code; may be repeated
+    /// A redirect URI, where people are sent with a code; may be repeated
     ///
-    /// https, or http to the machine itself, or a private scheme with a dot in it. A request must
-    /// name one of them to the character. In the environment it is a comma list.
+    /// https, or http to the machine itself, or a private scheme with a dot in its name. A request must
+    /// name a redirect URI exactly, to the character. In the environment, a comma list.
     #[arg(long, value_name = "URI", env = "HOOKYARD_REDIRECT_URI", value_delimiter = ',')]
     pub(crate) redirect_uri: Vec<String>,
 
-    /// The most that the application's tokens may do; may be repeated
+    /// A scope that the application's tokens may have; may be repeated
     ///
-    /// One of webhook_read, webhook_write, event_read, event_write, data_read, data_write and
-    /// admin; at least one. It cannot be changed later. In the environment it is a comma list.
+    /// One of webhook_read, webhook_write, event_read, event_write, data_read, data_write and admin; at
+    /// least one. The scopes cannot be changed later. In the environment, a comma list.
     #[arg(long, value_name = "SCOPE", env = "HOOKYARD_SCOPE", value_delimiter = ',')]
     pub(crate) scope: Vec<Scope>,
 
     /// Demand PKCE (S256) of every authorization
     ///
-    /// The UltraCart SDKs cannot send it; every other client should.
+    /// The UltraCart SDKs cannot send PKCE; every other client should.
     #[arg(long, env = "HOOKYARD_REQUIRE_PKCE")]
     pub(crate) require_pkce: bool,
 
@@ -108,7 +107,7 @@ pub(crate) struct ApplicationCreateArgs {
 
     /// Print one JSON object
     ///
-    /// Its members are application_id, workspace_id, client_id, name, developer, url, logo_url,
+    /// The members are application_id, workspace_id, client_id, name, developer, url, logo_url,
     /// description, scopes, redirect_uris, require_pkce, device_flow and disabled.
     #[arg(long, env = "HOOKYARD_JSON")]
     pub(crate) json: bool,
@@ -119,15 +118,15 @@ pub(crate) struct ApplicationUpdateArgs {
     #[command(flatten)]
     pub(crate) one: ApplicationArgs,
 
-    /// What people know the application by
+    /// The application's name for people
     ///
-    /// They decide by it; at most 100 characters.
+    /// The name is shown at people's decision; at most 100 characters.
     #[arg(long, value_name = "TEXT", env = "HOOKYARD_NAME")]
     pub(crate) name: Option<String>,
 
-    /// Who makes the application
+    /// The maker of the application
     ///
-    /// An empty text takes it away, as it does for the next three.
+    /// An empty text removes the maker; the next three flags work alike.
     #[arg(long, value_name = "TEXT", env = "HOOKYARD_DEVELOPER")]
     pub(crate) developer: Option<String>,
 
@@ -143,15 +142,15 @@ pub(crate) struct ApplicationUpdateArgs {
     #[arg(long, value_name = "URL", env = "HOOKYARD_LOGO_URL")]
     pub(crate) logo_url: Option<String>,
 
-    /// What the application does
+    /// The application's purpose
     ///
     /// At most 500 characters.
     #[arg(long, value_name = "TEXT", env = "HOOKYARD_DESCRIPTION")]
     pub(crate) description: Option<String>,
 
-    /// Where people may be sent back to with a code, all of them; may be repeated
+    /// All redirect URIs, where people are sent with a code; may be repeated
     ///
-    /// Those that are not named may not be used any more. In the environment it is a comma list.
+    /// Other redirect URIs are refused from then on. In the environment, a comma list.
     #[arg(long, value_name = "URI", env = "HOOKYARD_REDIRECT_URI", value_delimiter = ',')]
     pub(crate) redirect_uri: Vec<String>,
 
@@ -175,7 +174,7 @@ pub(crate) struct GrantArgs {
 
     /// The grant's number
     ///
-    /// `application grants` shows it.
+    /// `application grants` shows the number.
     #[arg(long, value_name = "ID", env = "HOOKYARD_GRANT")]
     pub(crate) grant: Number,
 }
@@ -185,15 +184,15 @@ pub(crate) struct ApplicationListArgs {
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 
-    /// The workspace whose applications are listed
+    /// The workspace of the listed applications
     ///
-    /// It can be left out when there is only one.
+    /// Optional with a single workspace.
     #[arg(long, value_name = "ID", env = "HOOKYARD_WORKSPACE")]
     pub(crate) workspace: Option<Number>,
 
     /// Print one JSON object for each application, a line each
     ///
-    /// Its members are those that `application create` prints.
+    /// The members are the same as of `application create`.
     #[arg(long, env = "HOOKYARD_JSON")]
     pub(crate) json: bool,
 }
@@ -205,20 +204,19 @@ pub(crate) struct ApplicationArgs {
 
     /// The workspace of the application
     ///
-    /// It can be left out when there is only one.
+    /// Optional with a single workspace.
     #[arg(long, value_name = "ID", env = "HOOKYARD_WORKSPACE")]
     pub(crate) workspace: Option<Number>,
 
     /// The application's number
     ///
-    /// `application list` shows it.
+    /// `application list` shows the number.
     #[arg(long, value_name = "ID", env = "HOOKYARD_APPLICATION")]
     pub(crate) application: Number,
 
     /// Print JSON, one object a line
     ///
-    /// An application is printed as `application create` does; a grant with the members that the
-    /// native API has.
+    /// An application is printed as by `application create`; a grant has the members of the native API.
     #[arg(long, env = "HOOKYARD_JSON")]
     pub(crate) json: bool,
 }

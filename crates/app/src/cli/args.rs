@@ -1,5 +1,5 @@
-//! What can be written on the command line. The text on each flag is its help: the first paragraph
-//! is what `-h` shows, all of it what `--help` shows.
+//! The command line. The text on each flag is its help: `-h` shows the first paragraph, `--help` shows the
+//! whole text.
 
 use std::path::PathBuf;
 
@@ -34,20 +34,20 @@ pub(crate) struct Cli {
 pub(crate) enum Action {
     /// Make a data directory with its first workspace and print the credentials
     ///
-    /// The credentials open everything in the workspace. Only their hashes are kept, so they are
-    /// printed once and cannot be shown again; `credential create` makes more.
+    /// The credentials open everything in the workspace. They are printed once and cannot be shown again,
+    /// because only hashes are kept; `credential create` makes more.
     Init(InitArgs),
     /// Run the server
     ///
-    /// On a directory without data, this does what `init` does first. SIGTERM or SIGINT drains:
-    /// nothing new is accepted, what is in flight is finished. A second signal, two seconds after the
-    /// first or later, or the end of --drain-seconds, aborts; what was accepted is safe either way.
-    /// SIGHUP changes nothing, unless the log goes to a terminal: then it drains, too.
+    /// On a directory without data, the command does the work of `init` first. SIGTERM or SIGINT drains:
+    /// the server accepts nothing new and finishes the requests and deliveries in flight. A second signal,
+    /// two seconds after the first or later, or the end of --drain-seconds, aborts; accepted events are
+    /// safe either way. SIGHUP changes nothing, unless the log goes to a terminal: then SIGHUP drains, too.
     Serve(Box<ServeArgs>),
     /// Manage credentials
     #[command(subcommand)]
     Credential(CredentialAction),
-    /// Manage the applications that people let in by OAuth2
+    /// Manage OAuth2 applications, let in by people
     #[command(subcommand)]
     Application(ApplicationAction),
     /// Manage workspaces, the tenants
@@ -56,16 +56,16 @@ pub(crate) enum Action {
     /// Manage the projects of a workspace
     #[command(subcommand)]
     Project(ProjectAction),
-    /// Read who changed what
+    /// Read the log of changes and their actors
     #[command(subcommand)]
     Audit(AuditAction),
     /// Move a data directory into a PostgreSQL database
     ///
-    /// The server must be stopped, and the database empty. The data directory is only read. When
-    /// this is interrupted, the same command goes on where it was; in the end both sides are
-    /// compared row by row. Secrets stay sealed as they are, so the servers need the same
-    /// encryption key. The data directory is not used any more then: remove the file `move` in it
-    /// to go back to what it had.
+    /// The server must be stopped, and the database empty. The data directory is only read. After an
+    /// interruption, the same command goes on from the same place; in the end both sides are compared row
+    /// by row. Secrets stay sealed, so the servers need the same encryption key. The data directory is not
+    /// used any more afterwards: to go back to the directory's state, remove the file `move` in the
+    /// directory.
     Migrate(MigrateArgs),
     /// Check everything in a data directory
     ///
@@ -76,12 +76,12 @@ pub(crate) enum Action {
     /// Manage the key that encrypts secrets at rest
     #[command(subcommand)]
     Key(KeyAction),
-    /// Ask datasets with SQL
+    /// Query datasets with SQL
     ///
-    /// Asks a running server when --server names one, with a simple key that HOOKYARD_KEY or --key-file
-    /// holds. Otherwise it asks the database itself, or the data directory, which no server may be
-    /// working on then. The build must have the feature `analytics`, that of the server if one is
-    /// asked. What can be asked is in docs/reference/sql.md.
+    /// With --server, the query goes to a running server, with a simple key in HOOKYARD_KEY or --key-file.
+    /// Otherwise the query reads the database, or the data directory, which no server may be using then.
+    /// The build must have the feature `analytics`; with --server, the server's build must.
+    /// docs/reference/sql.md describes the queries.
     Sql(SqlArgs),
     /// Work on rules, without a server
     #[command(subcommand)]
@@ -92,9 +92,8 @@ pub(crate) enum Action {
 pub(crate) enum KeyAction {
     /// Seal every secret with a new key
     ///
-    /// The server must be stopped. Everything is sealed in one transaction: if this is interrupted,
-    /// the data opens all the same, and it can be run again. Backups need the key that they were
-    /// made with.
+    /// The server must be stopped. Everything is sealed in one transaction: after an interruption, the data
+    /// opens all the same, and the command can be run again. A backup needs the key of its time.
     Rotate(KeyRotateArgs),
 }
 
@@ -108,20 +107,20 @@ pub(crate) enum RuleAction {
     Test(RuleTestArgs),
 }
 
-/// What every command has that works on a data directory.
+/// The flags of every command on a data directory.
 #[derive(Debug, Args)]
 pub(crate) struct CommonArgs {
-    /// The directory that keeps everything
+    /// The data directory
     ///
-    /// It holds the database, the key that encrypts secrets in it, and a lock: one server at a time
-    /// works on a directory. It is made, for its owner only, when it is not there.
+    /// The directory holds the database, the key that encrypts secrets in the database, and a lock: one
+    /// server at a time works on a directory. A missing directory is made, for its owner only.
     #[arg(long, value_name = "DIR", env = "HOOKYARD_DATA", default_value = "./hookyard-data")]
     pub(crate) data: PathBuf,
 
     /// The configuration file
     ///
-    /// Without this flag, hookyard.toml in the working directory is read if it is there. A key that
-    /// is no flag's is refused.
+    /// Without this flag, hookyard.toml in the working directory is read if present. A key that belongs to
+    /// no flag is refused.
     #[arg(long, value_name = "FILE", env = "HOOKYARD_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 
@@ -136,7 +135,7 @@ pub(crate) struct CommonArgs {
 
     /// A file with the URL of the PostgreSQL database
     ///
-    /// Its text without the line break at its end: the place for a URL that has a password in it.
+    /// The file's text, without a final line break, is the URL: the place for a URL with a password.
     #[arg(
         long,
         value_name = "FILE",
@@ -147,23 +146,22 @@ pub(crate) struct CommonArgs {
 
     /// A file with the key that encrypts secrets at rest, 64 hexadecimal digits
     ///
-    /// Without this flag the key is the file `key` in the data directory, made with it. The key
-    /// itself may be in the environment as HOOKYARD_ENCRYPTION_KEY; it has no flag, since anyone on
-    /// the machine can read a command line. Data is unreadable without the key that it was made
-    /// with.
+    /// Without this flag the key is the file `key` in the data directory, made together with the directory.
+    /// The environment may hold the key itself as HOOKYARD_ENCRYPTION_KEY; the key has no flag, since
+    /// anyone on the machine can read a command line. Data is unreadable without its key.
     #[arg(long, value_name = "FILE", env = "HOOKYARD_ENCRYPTION_KEY_FILE")]
     pub(crate) encryption_key_file: Option<PathBuf>,
 
     /// How log lines look: human or json
     ///
-    /// Logs go to the standard error output; json is one object a line, and so is then what `serve`
-    /// prints.
+    /// Logs go to the standard error output. With json, a log line is one object, and so is each line that
+    /// `serve` prints.
     #[arg(long, value_name = "FORMAT", env = "HOOKYARD_LOG_FORMAT", default_value = "human")]
     pub(crate) log_format: LogFormat,
 
-    /// The least important lines that are logged: off, error, warn, info, debug or trace
+    /// The least important level of logged lines: off, error, warn, info, debug or trace
     ///
-    /// At info there is one line for every request; at warn only what needs a person's eye.
+    /// At info, each request has a line; at warn, only events that need a person's eye have lines.
     #[arg(long, value_name = "LEVEL", env = "HOOKYARD_LOG_LEVEL", default_value = "info")]
     pub(crate) log_level: LogLevel,
 }
@@ -171,21 +169,21 @@ pub(crate) struct CommonArgs {
 /// The first workspace.
 #[derive(Debug, Args)]
 pub(crate) struct FirstArgs {
-    /// The first workspace's merchant code, UltraCart's name for it
+    /// The first workspace's merchant code, UltraCart's name for the workspace
     ///
-    /// Letters A-Z and digits, at most 20. It has no effect once there is a workspace.
+    /// Letters A-Z and digits, at most 20. The flag has no effect once a workspace exists.
     #[arg(long, value_name = "CODE", env = "HOOKYARD_MERCHANT", default_value = "DEMO")]
     pub(crate) merchant: Merchant,
 
-    /// The first workspace's number, Mammoth's name for it
+    /// The first workspace's number, Mammoth's name for the workspace
     ///
-    /// It stands in the paths of the Mammoth API. It has no effect once there is a workspace.
+    /// The number stands in the paths of the Mammoth API. The flag has no effect once a workspace exists.
     #[arg(long, value_name = "ID", env = "HOOKYARD_WORKSPACE_ID", default_value = "1")]
     pub(crate) workspace_id: Number,
 
     /// The number of the first workspace's first project
     ///
-    /// It stands in the paths of the Mammoth API. It has no effect once there is a workspace.
+    /// The number stands in the paths of the Mammoth API. The flag has no effect once a workspace exists.
     #[arg(long, value_name = "ID", env = "HOOKYARD_PROJECT_ID", default_value = "1")]
     pub(crate) project_id: Number,
 }
@@ -200,7 +198,7 @@ pub(crate) struct InitArgs {
 
     /// Print one JSON object
     ///
-    /// Its members are workspace_id, project_id, merchant_id, simple_key, api_key and api_secret.
+    /// The members are workspace_id, project_id, merchant_id, simple_key, api_key and api_secret.
     #[arg(long, env = "HOOKYARD_JSON")]
     pub(crate) json: bool,
 }
@@ -213,26 +211,27 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) first: FirstArgs,
 
-    /// Serve only what `init` made
+    /// Serve only data made by `init`
     ///
-    /// Without it, a directory or database that has no data is a new installation. With it that is
-    /// refused: for production, where a wrong working directory or a lost disk must not look like one.
+    /// Without the flag, a directory or database without data is a new installation. With the flag, a place
+    /// without data is refused: for production, where a wrong working directory or a lost disk must not
+    /// look like a new installation.
     #[arg(long, env = "HOOKYARD_REQUIRE_INIT")]
     pub(crate) require_init: bool,
 
     /// The address and port to listen on
     ///
-    /// An address, or the name of a host, of whose addresses the first that can be taken is; those of
-    /// IPv4 come first. Port 0 takes a free one, which is printed. There is no TLS here: put a proxy in
-    /// front of a server that others reach.
+    /// An address, or a host name. Of a host's addresses the first free address is taken, IPv4 addresses
+    /// first. Port 0 takes a free port, which is printed. The server speaks no TLS: put a proxy in front of
+    /// a server that others reach.
     #[arg(long, value_name = "ADDR", env = "HOOKYARD_LISTEN", default_value = "127.0.0.1:8080")]
     pub(crate) listen: Listen,
 
     /// Let deliveries go to a range of addresses that is not public; may be repeated
     ///
-    /// Deliveries go to public addresses only, so that nobody who may register an endpoint can
-    /// reach into the server's own network. A range named here is excepted, and plain http to it is
-    /// allowed. In the environment it is a comma list.
+    /// Deliveries go to public addresses only, so that no owner of an endpoint can reach into the server's
+    /// own network. A range named here is excepted, and plain http to the range is allowed. In the
+    /// environment, a comma list.
     #[arg(long, value_name = "CIDR", env = "HOOKYARD_ALLOW_NET", value_delimiter = ',')]
     pub(crate) allow_net: Vec<Net>,
 
@@ -241,10 +240,10 @@ pub(crate) struct ServeArgs {
 
     /// A range of addresses of proxies in front of this server; may be repeated
     ///
-    /// For a connection from such a proxy, the caller's address is the last one in X-Forwarded-For
-    /// that is not a proxy's. It is what a credential's allowed addresses are compared with, and what
-    /// the audit log names. Name only proxies that set the header themselves. In the environment it
-    /// is a comma list.
+    /// For a connection from such a proxy, the caller's address is the last address in X-Forwarded-For that
+    /// is not a proxy's. A credential's allowed addresses are compared with the caller's address, and the
+    /// audit log names the caller's address. Name only proxies that set the header themselves. In the
+    /// environment, a comma list.
     #[arg(long, value_name = "CIDR", env = "HOOKYARD_TRUSTED_PROXY", value_delimiter = ',')]
     pub(crate) trusted_proxy: Vec<Net>,
 
@@ -268,16 +267,15 @@ pub(crate) struct ServeArgs {
 
     /// The largest delivery that a source receives, in bytes, after decompression
     ///
-    /// A number, or a number with KiB or MiB behind it. GitHub sends up to 25 MiB.
+    /// A number, optionally with KiB or MiB. GitHub sends up to 25 MiB.
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_RECEIVE_BYTES_MAX", default_value = "10MiB")]
     pub(crate) receive_bytes_max: ByteSize,
 
-    /// Where people, devices and senders reach this server, as in https://hooks.example.com
+    /// The public URL of this server, as in https://hooks.example.com
     ///
-    /// Scheme, host and, if a proxy adds one, a path. A device that asks to be let in by OAuth2 is
-    /// told to send its person there; without this flag it is http and the host that the device
-    /// itself came to. Some providers sign the URL that they call, so their deliveries can be
-    /// verified only when it is known to the letter.
+    /// Scheme, host and, if a proxy adds a path, the path. A device that asks for access by OAuth2 sends
+    /// its person to the URL; without this flag, to http and the host of the device's own request. Some
+    /// providers sign the called URL, so their deliveries can be verified only with the exact URL.
     #[arg(long, value_name = "URL", env = "HOOKYARD_PUBLIC_URL")]
     pub(crate) public_url: Option<PublicUrl>,
 
@@ -293,9 +291,9 @@ pub(crate) struct ServeArgs {
     )]
     pub(crate) access_token_seconds: TokenSeconds,
 
-    /// How long OAuth2 refresh tokens are good for while they are not used, in days
+    /// How long unused OAuth2 refresh tokens are good for, in days
     ///
-    /// A whole number, or `forever`. Each use gives a new one.
+    /// A whole number, or `forever`. Each use gives a new token.
     #[arg(
         long,
         value_name = "DAYS",
@@ -318,8 +316,8 @@ pub(crate) struct ServeArgs {
 
     /// The file with the password of --api-user-name
     ///
-    /// Its text without the line break at its end. The password has no flag, since anyone on the
-    /// machine can read a command line.
+    /// The file's text, without a final line break, is the password. The password has no flag, since anyone
+    /// on the machine can read a command line.
     #[arg(
         long,
         value_name = "FILE",
@@ -328,20 +326,20 @@ pub(crate) struct ServeArgs {
     )]
     pub(crate) api_user_password_file: Option<PathBuf>,
 
-    /// Send what is for Amazon SQS here instead of to the queues' own hosts
+    /// Send deliveries for Amazon SQS here instead of to the queues' own hosts
     ///
-    /// For a server that speaks the same protocol, such as one for tests. Like every target it must
-    /// be public or in a range of --allow-net.
+    /// For a server with the same protocol, such as a test server. Like every target, the host must be
+    /// public or in a range of --allow-net.
     #[arg(long, value_name = "URL", env = "HOOKYARD_SQS_ENDPOINT_URL")]
     pub(crate) sqs_endpoint_url: Option<WebUrl>,
 
     #[command(flatten)]
     pub(crate) sql: SqlLimitArgs,
 
-    /// How many days an endpoint may take nothing before it is disabled; 0 for no end
+    /// How many days an endpoint may fail before Hookyard disables the endpoint; 0 for no end
     ///
-    /// The endpoint says why it was disabled, and an event of the type hookyard.endpoint.disabled is
-    /// published. Its queue stays, and goes out when it is enabled again.
+    /// The endpoint shows the reason, and an event of the type hookyard.endpoint.disabled is published. The
+    /// queue stays, and goes out when the endpoint is enabled again.
     #[arg(long, value_name = "DAYS", env = "HOOKYARD_DISABLE_AFTER_DAYS", default_value = "5")]
     pub(crate) disable_after_days: DisableDays,
 
@@ -351,18 +349,18 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
 
-    /// How long a stopping server may take to finish what is in flight
+    /// How long a stopping server may take to finish requests and deliveries in flight
     ///
-    /// One delivery may take 30 seconds, so the default waits a little longer. What is not finished
-    /// then is delivered after the next start.
+    /// One delivery may take 30 seconds, so the default waits a little longer. Unfinished deliveries follow
+    /// after the next start.
     #[arg(long, value_name = "SECONDS", env = "HOOKYARD_DRAIN_SECONDS", default_value = "35")]
     pub(crate) drain_seconds: DrainSeconds,
 
-    /// How long a server may be silent until others take over what it delivers
+    /// How long a server may be silent until others take over its deliveries
     ///
-    /// Only where several servers share a PostgreSQL database. A server that cannot reach it stops
-    /// delivering when four fifths of this are over. A shorter time brings a takeover sooner, a longer
-    /// one survives longer pauses of the database.
+    /// Only where several servers share a PostgreSQL database. A server without a connection to the
+    /// database stops delivering after four fifths of this time. A shorter time brings a takeover sooner, a
+    /// longer time survives longer pauses of the database.
     #[arg(long, value_name = "SECONDS", env = "HOOKYARD_LEASE_SECONDS", default_value = "10")]
     pub(crate) lease_seconds: LeaseSeconds,
 }
@@ -374,8 +372,8 @@ pub(crate) struct MigrateArgs {
 
     /// Print one JSON object
     ///
-    /// Its members are rows, before (whether an earlier run had done everything) and tables, each
-    /// with its table, rows and checksum.
+    /// The members are rows, before (whether an earlier run had done everything) and tables, each with its
+    /// table, rows and checksum.
     #[arg(long, env = "HOOKYARD_JSON")]
     pub(crate) json: bool,
 }
@@ -385,17 +383,17 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 
-    /// Go on without what the database lacks of what was acknowledged
+    /// Go on without acknowledged data that is missing in the database
     ///
-    /// Nothing else is checked then. New numbers begin after those that were acknowledged, and the audit
-    /// log of each workspace says what is missing.
+    /// No other check runs then. New numbers begin after the acknowledged numbers, and the audit log of
+    /// each workspace lists the loss.
     #[arg(long, env = "HOOKYARD_ACCEPT_LOSS")]
     pub(crate) accept_loss: bool,
 
     /// Print one JSON object
     ///
-    /// Its members are events, attempts, rows, secrets, loss, findings and more_findings; with
-    /// --accept-loss it is accepted alone.
+    /// The members are events, attempts, rows, secrets, loss, findings and more_findings; with
+    /// --accept-loss, accepted alone.
     #[arg(long, env = "HOOKYARD_JSON")]
     pub(crate) json: bool,
 }
@@ -405,11 +403,11 @@ pub(crate) struct KeyRotateArgs {
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 
-    /// A file for the new key, 64 hexadecimal digits; made when it is not there
+    /// A file for the new key, 64 hexadecimal digits; made if missing
     ///
-    /// Without this flag the new key takes the place of the file `key` in the data directory. It is
-    /// needed where the present key is kept elsewhere, and --encryption-key-file must name it from
-    /// then on.
+    /// Without this flag the new key takes the place of the file `key` in the data directory. The flag is
+    /// required where the present key is kept elsewhere, and --encryption-key-file must name the new file
+    /// from then on.
     #[arg(long, value_name = "FILE", env = "HOOKYARD_NEW_ENCRYPTION_KEY_FILE")]
     pub(crate) new_encryption_key_file: Option<PathBuf>,
 }
@@ -418,13 +416,13 @@ pub(crate) struct KeyRotateArgs {
 pub(crate) struct RuleTestArgs {
     /// The file with the rule, or - for the standard input
     ///
-    /// It is the text that a subscription has as its event_ruler.
+    /// The rule is the text of a subscription's event_ruler.
     #[arg(long, value_name = "FILE", env = "HOOKYARD_RULE")]
     pub(crate) rule: PathBuf,
 
     /// The file with the event, or - for the standard input
     ///
-    /// It is the published object: what is called data when it is published.
+    /// The event is the published object: the `data` of a publish.
     #[arg(long, value_name = "FILE", env = "HOOKYARD_EVENT")]
     pub(crate) event: PathBuf,
 }

@@ -16,7 +16,7 @@ use crate::config::Check;
 use crate::data::DataDir;
 use crate::telemetry;
 
-/// The codes that the command ends with; scripts rely on them.
+/// The exit codes of the command; scripts rely on the codes.
 const DAMAGED: u8 = 1;
 const NO_ANSWER: u8 = 2;
 
@@ -65,7 +65,7 @@ async fn answer(command: Check) -> Result<bool> {
     Ok(report.is_whole())
 }
 
-/// Says on the standard error output how far it is.
+/// Reports progress on the standard error output.
 fn tell(part: &'static str, records: u64) -> Result<(), StoreError> {
     if records == 0 {
         tracing::info!(part, "checking");

@@ -1,4 +1,4 @@
-//! The flags of `serve` that say how much callers may take.
+//! The flags of `serve` that bound callers.
 
 use clap::Args;
 
@@ -6,14 +6,14 @@ use crate::config::values::{
     AddressConnections, ByteSize, Connections, DefaultQuota, LimitSeconds, Rate,
 };
 
-/// How often callers may come, and how much of the server they may hold.
+/// Rate limits of callers, and bounds on their share of the server.
 #[derive(Debug, Args)]
 pub(crate) struct LimitArgs {
-    /// Requests that a credential may make in an hour, or off
+    /// Requests of a credential in an hour, or off
     ///
-    /// They come back evenly, as from a leaky bucket: there is no moment at which all begins anew. All
-    /// tokens of an OAuth2 application count as one. What comes to sources does not count: each source
-    /// has a limit of its own. Servers that share a database share what is left.
+    /// The quota refills evenly, as in a leaky bucket, without a moment of a full reset. All tokens of an
+    /// OAuth2 application count as one. Deliveries to sources do not count: each source has a limit of its
+    /// own. Servers that share a database share the rest of the quota.
     #[arg(
         long,
         value_name = "REQUESTS",
@@ -33,10 +33,10 @@ pub(crate) struct LimitArgs {
     )]
     pub(crate) limit_credential_day: Rate,
 
-    /// Requests that may come from an address in an hour, or off
+    /// Requests from an address in an hour, or off
     ///
-    /// Whatever credentials they have, and also those that have none. Of IPv6, the addresses of a /64
-    /// count as one. Behind a proxy, --trusted-proxy must name it.
+    /// Requests count with any credential, and also without a credential. Of IPv6, the addresses of a /64
+    /// count as one. Behind a proxy, --trusted-proxy must name the proxy.
     #[arg(
         long,
         value_name = "REQUESTS",
@@ -58,7 +58,7 @@ pub(crate) struct LimitArgs {
 
     /// Connections at once
     ///
-    /// Each costs some 20 KiB. Further callers wait until one ends.
+    /// Each connection costs some 20 KiB. Further callers wait until a connection ends.
     #[arg(
         long,
         value_name = "CONNECTIONS",
@@ -69,8 +69,8 @@ pub(crate) struct LimitArgs {
 
     /// Connections at once from one address, or off
     ///
-    /// More are answered 429. Of IPv6, the addresses of a /64 count as one; proxies that
-    /// --trusted-proxy names are not counted.
+    /// Further connections are answered 429. Of IPv6, the addresses of a /64 count as one; proxies named by
+    /// --trusted-proxy are not counted.
     #[arg(
         long,
         value_name = "CONNECTIONS",
@@ -98,8 +98,9 @@ pub(crate) struct LimitArgs {
 
     /// Bytes of all bodies of requests and answers under way
     ///
-    /// What does not fit is answered 503. One address, or one workspace, has half of it at most, and
-    /// less the more of them hold much. It is never less than four of the largest body that is accepted.
+    /// Requests beyond the bound are answered 503. One address, or one workspace, gets half of the bytes at
+    /// most, and less while others hold much. The bound is never less than four of the largest accepted
+    /// body.
     #[arg(
         long,
         value_name = "BYTES",
@@ -118,14 +119,14 @@ pub(crate) struct LimitArgs {
 
     /// How long a connection may be idle between requests, in seconds
     ///
-    /// From 1 to 3600. Longer than a proxy in front keeps connections, or the proxy may use one that is
-    /// just being closed.
+    /// From 1 to 3600. Choose a longer time than the proxy in front, or the proxy may use a connection
+    /// during its close.
     #[arg(long, value_name = "SECONDS", env = "HOOKYARD_LIMIT_IDLE_SECONDS", default_value = "75")]
     pub(crate) limit_idle_seconds: LimitSeconds,
 
     /// How long the head of a request may take to arrive, in seconds
     ///
-    /// From its first byte to its last; from 1 to 3600. The connection is closed then.
+    /// From first byte to last byte; from 1 to 3600. The connection is closed then.
     #[arg(long, value_name = "SECONDS", env = "HOOKYARD_LIMIT_HEAD_SECONDS", default_value = "15")]
     pub(crate) limit_head_seconds: LimitSeconds,
 

@@ -1,18 +1,20 @@
-//! What can be written on the command line of the commands that manage who may do what.
+//! The command line of the commands that manage access.
 
 use clap::{Args, Subcommand};
 use hookyard_core::model::{CredentialKind, Scope};
 use jiff::Timestamp;
 
 use super::args::CommonArgs;
-use crate::config::values::{Amount, Merchant, Net, Number, OverlapSeconds, PageLimit};
+use crate::config::values::{
+    Amount, Merchant, Net, Number, OverlapSeconds, PageLimit, entry_number, moment,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CredentialAction {
-    /// Make a credential and print it once
+    /// Make a credential and print the credential once
     ///
-    /// This works while a server runs on the same data directory; the server knows the credential
-    /// at once.
+    /// This works while a server runs on the same data directory; the server accepts the credential at
+    /// once.
     Create(CredentialCreateArgs),
     /// List the credentials of a workspace
     ///
@@ -20,19 +22,19 @@ pub(crate) enum CredentialAction {
     List(TargetArgs),
     /// End a credential for good
     ///
-    /// A running server knows it within five seconds; a server that does it itself
-    /// (DELETE /v1/credentials/ID), at once.
+    /// A running server follows within five seconds; with DELETE /v1/credentials/ID a server follows at
+    /// once.
     Revoke(OneArgs),
-    /// Answer whatever comes with a credential with 410, until it is enabled again
+    /// Answer all requests with a credential with 410, until the credential is enabled again
     ///
-    /// A running server knows it within five seconds; a server that does it itself
-    /// (PATCH /v1/credentials/ID), at once.
+    /// A running server follows within five seconds; with PATCH /v1/credentials/ID a server follows at
+    /// once.
     Disable(OneArgs),
     /// Let a disabled credential in again
     Enable(OneArgs),
-    /// Make a successor of a credential and print it once
+    /// Make a successor of a credential and print the successor once
     ///
-    /// It is the same but for its number and secrets. The old one ends after the overlap.
+    /// Only the number and the secrets differ. The old credential ends after the overlap.
     Rotate(CredentialRotateArgs),
 }
 
@@ -42,13 +44,14 @@ pub(crate) enum WorkspaceAction {
     List(ListArgs),
     /// Make a workspace with one project
     ///
-    /// It has no credentials yet: `credential create` makes them. This works while a server runs.
+    /// The workspace has no credentials yet: `credential create` makes them. This works while a server
+    /// runs.
     Create(WorkspaceCreateArgs),
     /// Give a workspace another name
     Rename(WorkspaceRenameArgs),
-    /// Set and show how much a workspace may have and take
+    /// Set and show the quotas of a workspace
     ///
-    /// Without flags nothing is changed. This works while a server runs, which follows within seconds.
+    /// Without flags nothing is changed. This works while a server runs; the server follows within seconds.
     Quota(WorkspaceQuotaArgs),
 }
 
@@ -58,30 +61,30 @@ pub(crate) enum ProjectAction {
     List(TargetArgs),
     /// Make a project
     ///
-    /// This works while a server runs.
+    /// The command works while a server runs.
     Create(ProjectCreateArgs),
     /// Give a project another name
     Rename(ProjectRenameArgs),
-    /// Remove a project that is empty
+    /// Remove an empty project
     ///
-    /// Not while a server runs, which does it itself: DELETE /v1/projects/ID.
+    /// The command does not work while a server runs; a server removes a project with DELETE
+    /// /v1/projects/ID.
     Delete(OneArgs),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditAction {
-    /// Print a page of who changed what in a workspace, the newest first
+    /// Print a page of a workspace's changes and their actors, the newest first
     ///
-    /// To go on where a page ended, pass the number of its last entry as --before. This works while a
-    /// server runs.
+    /// For the next page, pass the number of the last entry as --before. This works while a server runs.
     List(Box<AuditListArgs>),
-    /// Print who changed what in a workspace, as JSON, one entry a line, the oldest first
+    /// Print a workspace's changes and their actors, as JSON, one entry a line, the oldest first
     ///
-    /// This works while a server runs.
+    /// The command works while a server runs.
     Export(AuditExportArgs),
 }
 
-/// What a listing has.
+/// The flags of a list.
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
     #[command(flatten)]
@@ -89,39 +92,39 @@ pub(crate) struct ListArgs {
 
     /// Print JSON, one object a line
     ///
-    /// The members of each object are those that the native API has.
+    /// The members of each object are the same as in the native API.
     #[arg(long, env = "HOOKYARD_JSON")]
     pub(crate) json: bool,
 }
 
-/// What every command has that is about a workspace.
+/// The flags of every command about a workspace.
 #[derive(Debug, Args)]
 pub(crate) struct TargetArgs {
     #[command(flatten)]
     pub(crate) list: ListArgs,
 
-    /// The workspace that it is about
+    /// The workspace of the command
     ///
-    /// It can be left out when there is only one.
+    /// Optional with a single workspace.
     #[arg(long, value_name = "ID", env = "HOOKYARD_WORKSPACE")]
     pub(crate) workspace: Option<Number>,
 }
 
-/// What every command has that is about one thing in a workspace.
+/// The flags of every command about one thing in a workspace.
 #[derive(Debug, Args)]
 pub(crate) struct OneArgs {
     #[command(flatten)]
     pub(crate) target: TargetArgs,
 
-    /// Its number
+    /// The number of the thing
     #[arg(value_name = "ID")]
     pub(crate) id: Number,
 }
 
-/// What people know it by.
+/// A name for people.
 #[derive(Debug, Args)]
 pub(crate) struct NameArgs {
-    /// What people know it by
+    /// The name for people
     ///
     /// At most 100 characters.
     #[arg(long, value_name = "NAME", env = "HOOKYARD_NAME")]
@@ -140,10 +143,10 @@ pub(crate) struct CredentialCreateArgs {
     #[arg(long, value_name = "KIND", env = "HOOKYARD_KIND", default_value = "simple")]
     pub(crate) kind: CredentialKind,
 
-    /// What the credential may do; may be repeated
+    /// A scope of the credential; may be repeated
     ///
-    /// One of webhook_read, webhook_write, event_read, event_write, data_read, data_write and
-    /// admin; all of them when none is named. In the environment it is a comma list.
+    /// One of webhook_read, webhook_write, event_read, event_write, data_read, data_write and admin; all
+    /// scopes without the flag. In the environment, a comma list.
     #[arg(long, value_name = "SCOPE", env = "HOOKYARD_SCOPE", value_delimiter = ',')]
     pub(crate) scope: Vec<Scope>,
 
@@ -153,19 +156,19 @@ pub(crate) struct CredentialCreateArgs {
     /// When the credential ends by itself
     ///
     /// A moment such as 2027-01-31T00:00:00Z; never when it is left out.
-    #[arg(long, value_name = "MOMENT", env = "HOOKYARD_EXPIRES_AT")]
+    #[arg(long, value_name = "MOMENT", env = "HOOKYARD_EXPIRES_AT", value_parser = moment)]
     pub(crate) expires_at: Option<Timestamp>,
 
     /// A range of addresses that the credential may be used from; may be repeated
     ///
-    /// From anywhere when none is named. In the environment it is a comma list.
+    /// Any address without the flag. In the environment, a comma list.
     #[arg(long, value_name = "CIDR", env = "HOOKYARD_ALLOWED_IP", value_delimiter = ',')]
     pub(crate) allowed_ip: Vec<Net>,
 
     /// The only project that the credential opens
     ///
-    /// It can have the scopes data_read and data_write alone, which are what it has when none is
-    /// named. The whole workspace when it is left out.
+    /// Such a credential can have the scopes data_read and data_write alone, and has both without --scope.
+    /// Without the flag, the credential opens the whole workspace.
     #[arg(long, value_name = "ID", env = "HOOKYARD_PROJECT")]
     pub(crate) project: Option<Number>,
 }
@@ -187,11 +190,11 @@ pub(crate) struct WorkspaceCreateArgs {
     #[command(flatten)]
     pub(crate) list: ListArgs,
 
-    /// Its merchant code, UltraCart's name for it
+    /// The workspace's merchant code, UltraCart's name for the workspace
     #[arg(value_name = "CODE")]
     pub(crate) merchant: Merchant,
 
-    /// Its number, Mammoth's name for it; the next free one when it is left out
+    /// The workspace's number, Mammoth's name for the workspace; the next free number by default
     #[arg(value_name = "ID")]
     pub(crate) id: Option<Number>,
 
@@ -209,8 +212,7 @@ pub(crate) struct WorkspaceRenameArgs {
     pub(crate) name: String,
 }
 
-/// What of a workspace's quotas is to be another one: a number, off for any amount, or default for what
-/// --default-quota of the servers says.
+/// New quotas of a workspace: a number, off for any amount, or default for the servers' --default-quota.
 #[derive(Debug, Args)]
 pub(crate) struct WorkspaceQuotaArgs {
     #[command(flatten)]
@@ -218,32 +220,32 @@ pub(crate) struct WorkspaceQuotaArgs {
 
     /// How many endpoints the workspace may have, off or default
     ///
-    /// Those that it has stay, however many there are.
+    /// Existing endpoints stay, however many there are.
     #[arg(long, value_name = "NUMBER", env = "HOOKYARD_QUOTA_ENDPOINTS")]
     pub(crate) quota_endpoints: Option<Amount>,
 
     /// How many event types the workspace may have, off or default
     ///
-    /// It begins with 43 or so, those of the UltraCart catalogue.
+    /// A new workspace has some 43 event types, from the UltraCart catalogue.
     #[arg(long, value_name = "NUMBER", env = "HOOKYARD_QUOTA_EVENT_TYPES")]
     pub(crate) quota_event_types: Option<Amount>,
 
     /// How many sources the workspace may have, off or default
     ///
-    /// Each has a dataset, which counts as one, too.
+    /// Each source has a dataset, which counts against the datasets, too.
     #[arg(long, value_name = "NUMBER", env = "HOOKYARD_QUOTA_SOURCES")]
     pub(crate) quota_sources: Option<Amount>,
 
     /// How many datasets the workspace may have, off or default
     ///
-    /// Those of sources are among them.
+    /// Datasets of sources count, too.
     #[arg(long, value_name = "NUMBER", env = "HOOKYARD_QUOTA_DATASETS")]
     pub(crate) quota_datasets: Option<Amount>,
 
     /// How many events the workspace may take in an hour, off or default
     ///
-    /// Events that are published, deliveries to sources and rows that are added. All can come at
-    /// once, and they come back evenly. Of several servers each lets through its part.
+    /// Published events, deliveries to sources and added rows count. The whole quota can be used at once,
+    /// and refills evenly. Each of several servers lets its part of the quota through.
     #[arg(long, value_name = "NUMBER", env = "HOOKYARD_QUOTA_EVENTS_HOUR")]
     pub(crate) quota_events_hour: Option<Amount>,
 
@@ -253,15 +255,16 @@ pub(crate) struct WorkspaceQuotaArgs {
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_QUOTA_BYTES_HOUR")]
     pub(crate) quota_bytes_hour: Option<Amount>,
 
-    /// How many bytes the rows of its datasets may have, off or default
+    /// How many bytes the rows of the workspace's datasets may have, off or default
     ///
-    /// Those of earlier versions are among them. It is looked up every few seconds.
+    /// Rows of earlier versions count, too. The amount is read every few seconds.
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_QUOTA_STORED_BYTES")]
     pub(crate) quota_stored_bytes: Option<Amount>,
 
-    /// How many bytes of its events the journal may keep, off or default
+    /// How many bytes of the workspace's events the journal may keep, off or default
     ///
-    /// As retention counts them: what it deletes is given back. It is looked up every few seconds.
+    /// Bytes count as for retention: deleted events give their bytes back. The amount is read every few
+    /// seconds.
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_QUOTA_JOURNAL_BYTES")]
     pub(crate) quota_journal_bytes: Option<Amount>,
 }
@@ -271,11 +274,11 @@ pub(crate) struct ProjectCreateArgs {
     #[command(flatten)]
     pub(crate) target: TargetArgs,
 
-    /// Its name
+    /// The project's name
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
 
-    /// Its number; the next free one when it is left out
+    /// The project's number; the next free number by default
     #[arg(value_name = "ID")]
     pub(crate) id: Option<Number>,
 }
@@ -295,40 +298,40 @@ pub(crate) struct AuditListArgs {
     #[command(flatten)]
     pub(crate) target: TargetArgs,
 
-    /// Made at or after this moment
+    /// Entries made at or after this moment
     ///
     /// A moment such as 2027-01-31T00:00:00Z.
-    #[arg(long, value_name = "MOMENT", env = "HOOKYARD_FROM")]
+    #[arg(long, value_name = "MOMENT", env = "HOOKYARD_FROM", value_parser = moment)]
     pub(crate) from: Option<Timestamp>,
 
-    /// Made before this moment
+    /// Entries made before this moment
     ///
     /// A moment such as 2027-01-31T00:00:00Z.
-    #[arg(long, value_name = "MOMENT", env = "HOOKYARD_UNTIL")]
+    #[arg(long, value_name = "MOMENT", env = "HOOKYARD_UNTIL", value_parser = moment)]
     pub(crate) until: Option<Timestamp>,
 
-    /// Made with the credential of this number
+    /// Entries made with the credential of this number
     ///
-    /// `credential list` shows the numbers; those that have ended count, too.
+    /// `credential list` shows the numbers; ended credentials count, too.
     #[arg(long, value_name = "ID", env = "HOOKYARD_CREDENTIAL")]
     pub(crate) credential: Option<Number>,
 
-    /// This action, such as endpoint.update
+    /// Entries of this action, such as endpoint.update
     ///
-    /// With a dot at its end, as in `endpoint.`, all of the kind.
+    /// With a dot at the end, as in `endpoint.`, all actions of the kind.
     #[arg(long, value_name = "ACTION", env = "HOOKYARD_ACTION")]
     pub(crate) action: Option<String>,
 
-    /// Done to the thing with this number or name
+    /// Entries about the thing with this number or name
     ///
-    /// The list shows it behind the action.
+    /// The list shows the thing behind the action.
     #[arg(long, value_name = "TEXT", env = "HOOKYARD_SUBJECT")]
     pub(crate) subject: Option<String>,
 
-    /// With a lower number than this
+    /// Entries with a lower number
     ///
-    /// The number of the last entry of a page brings the next one.
-    #[arg(long, value_name = "NUMBER", env = "HOOKYARD_BEFORE")]
+    /// The number of the last entry of a page brings the next page.
+    #[arg(long, value_name = "NUMBER", env = "HOOKYARD_BEFORE", value_parser = entry_number)]
     pub(crate) before: Option<u64>,
 
     /// The most entries of the page
@@ -343,15 +346,15 @@ pub(crate) struct AuditExportArgs {
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 
-    /// The workspace that it is about
+    /// The workspace of the entries
     ///
-    /// It can be left out when there is only one.
+    /// Optional with a single workspace.
     #[arg(long, value_name = "ID", env = "HOOKYARD_WORKSPACE")]
     pub(crate) workspace: Option<Number>,
 
     /// Leave out entries up to this number
     ///
-    /// The last number of an earlier export, to go on where it ended.
-    #[arg(long, value_name = "NUMBER", env = "HOOKYARD_AFTER")]
+    /// The last number of an earlier export, to go on from the end of the export.
+    #[arg(long, value_name = "NUMBER", env = "HOOKYARD_AFTER", value_parser = entry_number)]
     pub(crate) after: Option<u64>,
 }

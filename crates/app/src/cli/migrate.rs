@@ -15,7 +15,7 @@ use crate::config::{KeySource, Migrate};
 use crate::data::DataDir;
 use crate::telemetry;
 
-/// The time between two lines about one table: often enough that a person sees it move.
+/// The time between two lines about one table: often enough for a person to see progress.
 const SAY_EVERY: Duration = Duration::from_secs(5);
 
 /// Moves a data directory into a database.
@@ -44,7 +44,7 @@ pub(crate) async fn run(command: Migrate) -> Result<()> {
     Ok(())
 }
 
-/// Logs how far it is.
+/// Logs progress.
 struct Teller {
     clock: SystemClock,
     said_at: Duration,

@@ -1,4 +1,4 @@
-//! The commands: what each reads and prints.
+//! The commands with their input and output.
 
 mod application;
 pub(crate) mod application_args;

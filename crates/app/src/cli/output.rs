@@ -1,8 +1,8 @@
-//! Printing what a command was asked for.
+//! Printing the output of a command.
 
 use std::io::{ErrorKind, Write};
 
-/// Prints a line. Whoever reads the output may stop reading; that is no failure.
+/// Prints a line. A reader who stops reading is no failure.
 pub(crate) fn line(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
@@ -20,7 +20,7 @@ pub(crate) fn bytes(bytes: &[u8]) -> std::io::Result<()> {
     }
 }
 
-/// Tells a person something that is no part of the output.
+/// Prints a note for a person, apart from the output.
 pub(crate) fn note(text: &str) {
     // Nobody may be reading.
     let _ = writeln!(std::io::stderr(), "{text}");

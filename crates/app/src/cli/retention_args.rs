@@ -1,4 +1,4 @@
-//! The flags of `serve` that say how long and how much is kept.
+//! The flags of `serve` that bound the age and size of kept data.
 
 use clap::Args;
 
@@ -9,15 +9,14 @@ use crate::config::values::{ByteSize, Days};
 pub(crate) struct RetentionArgs {
     /// How long published events are kept, in days
     ///
-    /// A whole number, or `forever`. Only what is kept can be sent again. An event stays while it
-    /// is queued anywhere or a replay has still to come to it.
+    /// A whole number, or `forever`. Only kept events can be sent again. An event stays while any queue
+    /// holds the event or a replay has yet to reach the event.
     #[arg(long, value_name = "DAYS", env = "HOOKYARD_JOURNAL_DAYS", default_value = "forever")]
     pub(crate) journal_days: Days,
 
-    /// The most bytes of published events that are kept
+    /// The most bytes of kept published events
     ///
-    /// A number, or a number with KiB, MiB or GiB behind it; without this flag there is no limit.
-    /// The oldest go first.
+    /// A number, optionally with KiB, MiB or GiB; no limit without this flag. The oldest events go first.
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_JOURNAL_BYTES")]
     pub(crate) journal_bytes: Option<ByteSize>,
 
@@ -27,10 +26,10 @@ pub(crate) struct RetentionArgs {
     #[arg(long, value_name = "DAYS", env = "HOOKYARD_ATTEMPT_DAYS", default_value = "30")]
     pub(crate) attempt_days: Days,
 
-    /// The most bytes of the log of deliveries that are kept
+    /// The most bytes of the log of deliveries
     ///
-    /// A number, or a number with KiB, MiB or GiB behind it; without this flag there is no limit.
-    /// The oldest go first.
+    /// A number, optionally with KiB, MiB or GiB; no limit without this flag. The oldest deliveries go
+    /// first.
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_ATTEMPT_BYTES")]
     pub(crate) attempt_bytes: Option<ByteSize>,
 
@@ -40,11 +39,10 @@ pub(crate) struct RetentionArgs {
     #[arg(long, value_name = "DAYS", env = "HOOKYARD_DEAD_LETTER_DAYS", default_value = "30")]
     pub(crate) dead_letter_days: Days,
 
-    /// The most bytes of the events of dead letters that are kept
+    /// The most bytes of the events of dead letters
     ///
-    /// A number, or a number with KiB, MiB or GiB behind it; without this flag there is no limit.
-    /// Those that were parked first go first, whichever endpoint they are of; an event counts for
-    /// each endpoint that gave it up.
+    /// A number, optionally with KiB, MiB or GiB; no limit without this flag. The earliest parked dead
+    /// letters go first, whatever the endpoint; an event counts for each endpoint that parked the event.
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_DEAD_LETTER_BYTES")]
     pub(crate) dead_letter_bytes: Option<ByteSize>,
 
@@ -54,10 +52,9 @@ pub(crate) struct RetentionArgs {
     #[arg(long, value_name = "DAYS", env = "HOOKYARD_AUDIT_DAYS", default_value = "365")]
     pub(crate) audit_days: Days,
 
-    /// The most bytes of the audit log that are kept
+    /// The most bytes of the audit log
     ///
-    /// A number, or a number with KiB, MiB or GiB behind it; without this flag there is no limit.
-    /// The oldest entries go first.
+    /// A number, optionally with KiB, MiB or GiB; no limit without this flag. The oldest entries go first.
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_AUDIT_BYTES")]
     pub(crate) audit_bytes: Option<ByteSize>,
 }

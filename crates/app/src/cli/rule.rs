@@ -11,23 +11,23 @@ use hookyard_engine::rules::{self, Explanation, RULE_BYTES_MAX};
 use super::output;
 use crate::config::RuleTest;
 
-/// The largest event that is read; the matcher takes none larger.
+/// The largest event to read; the matcher accepts none larger.
 const EVENT_BYTES_MAX: usize = 256 << 20;
 
-/// What stands for the standard input.
+/// The name of the standard input.
 const STDIN: &str = "-";
 
-/// The codes that the command ends with; scripts rely on them.
+/// The exit codes of the command; scripts rely on the codes.
 const NO_MATCH: u8 = 1;
 const NO_ANSWER: u8 = 2;
 
-/// Prints `match`, or what did not match and why.
+/// Prints `match`, or the failed conditions with the reasons.
 pub(crate) fn test(command: &RuleTest) -> ExitCode {
     match answer(command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(NO_MATCH),
         Err(error) => {
-            // Nobody may be reading; the code says it, too.
+            // The output may have no reader; the exit code tells the same.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::from(NO_ANSWER)
         }

@@ -24,7 +24,7 @@ use crate::config::{FirstWorkspace, Serve};
 use crate::lifecycle::{self, Signals, Stop};
 use crate::{files, first, storage, telemetry};
 
-/// Runs the server until it is told to stop.
+/// Runs the server until told to stop.
 pub(crate) async fn run(command: Serve) -> Result<()> {
     let Serve {
         common,
@@ -55,7 +55,7 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
             storage::name(&common)
         );
     }
-    // The port is taken before anything is printed: what is printed must be usable.
+    // The port is taken before anything is printed: printed values must be usable.
     let listener = bind(&listen).await?;
     let address = listener.local_addr()?;
     let place = storage::name(&common);
@@ -86,7 +86,7 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
     result
 }
 
-/// Raises the limit on open files, and bounds connections by what it is then.
+/// Raises the limit on open files, and bounds connections by the new limit.
 fn divide_files(settings: &mut Settings, deliver: &mut deliver::Options) -> Result<()> {
     let (limit, wanted) = (files::raise(), settings.bounds.connections_max);
     let division = files::divide(limit, wanted)?;
@@ -96,7 +96,7 @@ fn divide_files(settings: &mut Settings, deliver: &mut deliver::Options) -> Resu
     Ok(())
 }
 
-/// Listens on the first of the addresses that can be taken.
+/// Listens on the first free address.
 async fn bind(listen: &Listen) -> Result<TcpListener> {
     let addresses = listen.addresses().await;
     let addresses = addresses.with_context(|| {
@@ -106,7 +106,7 @@ async fn bind(listen: &Listen) -> Result<TcpListener> {
     bound.with_context(|| format!("cannot listen on {listen}: choose another with --listen"))
 }
 
-/// Makes the first workspace where there is none, and prints what a person needs to begin.
+/// Makes the first workspace if missing, and prints the values that a person needs to begin.
 async fn announce(
     store: &dyn Store,
     first: FirstWorkspace,
@@ -117,7 +117,7 @@ async fn announce(
     let json = format == LogFormat::Json;
     if !first::exists(store).await? {
         match first::make(store, first, &SystemEntropy, SystemClock::new().now()).await {
-            // Whoever meant to go on with data of another directory sees it here.
+            // The line warns an operator who named the wrong directory.
             Ok(made) if json => {
                 output::line(&json!({"message": "new installation", "place": place}).to_string())?;
                 output::line(&made.as_json())?;
@@ -126,7 +126,7 @@ async fn announce(
                 output::line(&format!("new installation in {place}"))?;
                 output::line(&made.as_exports(Some(address)))?;
             }
-            // Another server that shares the database was quicker.
+            // Another server of the shared database was quicker.
             Err(_) if first::exists(store).await? => {}
             Err(error) => return Err(error),
         }
@@ -139,8 +139,8 @@ async fn announce(
     Ok(())
 }
 
-/// What goes on beside deliveries, for as long as it is polled: slices of replays are queued, uses of
-/// credentials and what sources did not take are noted, and what is old is deleted.
+/// Work beside deliveries, done while polled: queues slices of replays, notes uses of credentials and
+/// rejections of sources, and deletes old data.
 async fn upkeep(engine: Arc<Engine>, retention: Retention) {
     let replays = Replayer::new(Arc::clone(&engine)).run();
     let credentials = access::Upkeep::new(Arc::clone(&engine)).run();
@@ -149,7 +149,7 @@ async fn upkeep(engine: Arc<Engine>, retention: Retention) {
     tokio::join!(replays, credentials, keeping, sweeping);
 }
 
-/// Everything that runs until it is told to stop, or fails.
+/// All parts of the server, run until told to stop, or until a failure.
 async fn parts(
     engine: Arc<Engine>,
     mut dispatcher: Dispatcher,
@@ -183,11 +183,12 @@ async fn parts(
     tokio::try_join!(requests, deliveries).map(|_| ())
 }
 
-/// How long a server whose store has failed still answers: long enough for what is under way, and short
-/// enough for a supervisor to start it again at once.
+/// How long a server with a failed store still answers: long enough for requests under way, and short
+/// enough for a supervisor to restart the server at once.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How long the store may take to write what makes the next start quick. Skipping it loses nothing.
+/// The most time for the store's last writes, which make the next start quick. Skipping the writes loses
+/// nothing.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 
 async fn close(store: &dyn Store) {

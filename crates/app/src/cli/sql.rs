@@ -22,10 +22,10 @@ use super::{output, table};
 use crate::config::{Common, Sql, SqlOutput, SqlTarget};
 use crate::storage;
 
-/// What stands for the standard input.
-/// Connections to the server: one question is asked.
+/// Connections to the server: the command sends one query.
 const CONNECTIONS: usize = 1;
 
+/// The name of the standard input.
 const STDIN: &str = "-";
 
 /// How long a server may take: longer than any query there may, unless its operator says otherwise.
@@ -69,14 +69,14 @@ fn read_query() -> Result<String> {
     Ok(text)
 }
 
-/// Asks what is stored, within the limits that a server has unless it is told otherwise.
+/// Queries the stored data, within a server's default limits.
 async fn ask_store(
     common: &Common,
     workspace: Option<WorkspaceId>,
     asked: Query,
 ) -> Result<Answer> {
     if !hookyard_tables::ANALYTICS {
-        // Before anything is opened: it would be for nothing.
+        // The check comes before any file is opened in vain.
         bail!(hookyard_tables::Error::NotBuilt("SQL"));
     }
     let _lock = storage::lock(common).context("to ask a running server, name it with --server")?;
@@ -105,7 +105,7 @@ async fn ask_server(url: &Url, key: &str, query: &Query) -> Result<(Vec<u8>, boo
         .header(header::ACCEPT, accept)
         .body(Full::new(Bytes::from(body.to_string())))
         .context("the key is none that a header can carry")?;
-    // Whoever runs this names the server, and may mean one on this machine.
+    // The caller names the server, and may mean a server on this machine.
     let anywhere = vec!["0.0.0.0/0".parse()?, "::/0".parse()?];
     let guard = Arc::new(Guard::new(anywhere));
     let client = Client::new(guard, &Sockets::new(CONNECTIONS)).context("cannot set up TLS")?;

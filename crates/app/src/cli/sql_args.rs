@@ -1,4 +1,4 @@
-//! The flags of `sql`, and those of `serve` that bound what queries take.
+//! The flags of `sql`, and the flags of `serve` that bound queries.
 
 use std::path::PathBuf;
 
@@ -16,9 +16,9 @@ pub(crate) struct SqlArgs {
     #[arg(value_name = "QUERY")]
     pub(crate) query: String,
 
-    /// The server to ask
+    /// The server to query
     ///
-    /// Without this flag the data directory or the database is asked.
+    /// Without this flag the command queries the data directory or the database.
     #[arg(long, value_name = "URL", env = "HOOKYARD_SERVER")]
     pub(crate) server: Option<WebUrl>,
 
@@ -29,15 +29,15 @@ pub(crate) struct SqlArgs {
     #[arg(long, value_name = "FILE", env = "HOOKYARD_KEY_FILE")]
     pub(crate) key_file: Option<PathBuf>,
 
-    /// The workspace whose datasets are asked, in a data directory or a database
+    /// The workspace of the queried datasets, in a data directory or a database
     ///
-    /// It can be left out when there is only one. A server knows it by the key.
+    /// Optional with a single workspace. A server knows the workspace by the key.
     #[arg(long, value_name = "ID", env = "HOOKYARD_WORKSPACE")]
     pub(crate) workspace: Option<Number>,
 
-    /// The project whose datasets are asked
+    /// The project of the queried datasets
     ///
-    /// Without this flag those of all projects of the workspace are.
+    /// Without this flag, the datasets of all projects of the workspace.
     #[arg(long, value_name = "ID", env = "HOOKYARD_PROJECT")]
     pub(crate) project: Option<Number>,
 
@@ -54,12 +54,12 @@ pub(crate) struct SqlArgs {
     pub(crate) output: SqlOutput,
 }
 
-/// What a server's queries may take.
+/// The bounds of a server's queries.
 #[derive(Debug, Args)]
 pub(crate) struct SqlLimitArgs {
     /// The memory that one SQL query may take for sorting, grouping, joining and windows
     ///
-    /// A number of bytes, or a number with KiB, MiB or GiB behind it.
+    /// A number of bytes, optionally with KiB, MiB or GiB.
     #[arg(long, value_name = "BYTES", env = "HOOKYARD_SQL_MEMORY_BYTES", default_value = "128MiB")]
     pub(crate) sql_memory_bytes: ByteSize,
 

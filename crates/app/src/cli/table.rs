@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Characters of a value that are shown; `--output csv` shows all.
+/// Shown characters of a value; `--output csv` shows all.
 const CHARS_MAX: usize = 60;
 
 #[derive(Deserialize)]
@@ -59,7 +59,7 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// A text on one line, without what would steer a terminal: anyone may have sent it.
+/// A text on one line, without control characters for a terminal: the text may come from anyone.
 fn shown(text: &str) -> String {
     let mut shown = String::new();
     for (at, char) in text.chars().enumerate() {

@@ -1,4 +1,4 @@
-//! `application`, as it is used.
+//! `application` as used by the program.
 
 use anyhow::Result;
 use hookyard_core::id::{ApplicationId, GrantId, WorkspaceId};
@@ -19,7 +19,7 @@ pub(crate) struct Application {
     pub(crate) command: ApplicationCommand,
 }
 
-/// What to do about them.
+/// The action on applications.
 #[derive(Debug)]
 pub(crate) enum ApplicationCommand {
     Create { settings: ApplicationSettings, scopes: Scopes },
@@ -101,7 +101,7 @@ impl Application {
     }
 }
 
-/// What is to change, and of which application.
+/// The change, and the application to change.
 fn change(args: ApplicationUpdateArgs) -> (ApplicationArgs, ApplicationChange) {
     let ApplicationUpdateArgs {
         one,

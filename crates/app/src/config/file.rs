@@ -10,11 +10,11 @@ use clap::Command;
 use clap::error::{ContextKind, ContextValue};
 use toml::{Spanned, Value};
 
-/// The file to read when none is named and this file exists.
+/// The file to read without a named file, if the file exists.
 pub(crate) const DEFAULT_PATH: &str = "hookyard.toml";
 
-/// The flags that cannot be in the file: the one that names it, what clap adds, those of `rule test`,
-/// which reads no configuration, and what is said of one thing at a time.
+/// The flags that cannot be in the file: the flag of the file's own name, clap's own flags, the flags of
+/// `rule test`, which reads no configuration, and flags about a single thing.
 const FLAGS_ONLY: [&str; 20] = [
     "config",
     "help",
@@ -38,8 +38,8 @@ const FLAGS_ONLY: [&str; 20] = [
     "accept-loss",
 ];
 
-/// The contents of the file. A key is named like its flag, with `_` for `-`, so that a flag needs no second
-/// definition to be in the file.
+/// The contents of the file. A key has the name of its flag, with `_` for `-`, so a flag needs no second
+/// definition for the file.
 #[derive(Debug, Default)]
 pub(crate) struct File {
     path: PathBuf,
@@ -132,7 +132,7 @@ impl File {
     }
 }
 
-/// The keys that a file may have: one for each flag of each command.
+/// The keys of a file: one for each flag of each command.
 fn keys(command: &Command) -> Vec<String> {
     let own = command.get_arguments().filter_map(clap::Arg::get_long);
     let own = own.filter(|flag| !FLAGS_ONLY.contains(flag)).map(key_of);
@@ -146,7 +146,7 @@ fn key_of(flag: &str) -> String {
     flag.trim_start_matches("--").replace('-', "_")
 }
 
-/// A value as the flag would be given; `None` for what no flag can say.
+/// A value in the flag's form; `None` for a value impossible in a flag.
 fn flatten(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::String(text) => Some(vec![text.clone()]),

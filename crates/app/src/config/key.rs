@@ -1,4 +1,4 @@
-//! Where the key comes from that encrypts secrets at rest.
+//! The origin of the key that encrypts secrets at rest.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -11,7 +11,7 @@ use hookyard_core::entropy::{self, Entropy};
 /// The variable that may hold the key itself. The variable has no flag: a command line is for all to see.
 const VARIABLE: &str = "HOOKYARD_ENCRYPTION_KEY";
 
-/// The file in the data directory that holds the key when nothing else does.
+/// The key's file in the data directory, used without another key.
 const FILE: &str = "key";
 
 /// Bytes of the key, as hexadecimal digits.
@@ -19,7 +19,7 @@ const DIGITS: usize = 64;
 
 /// Where the key is.
 pub(crate) enum KeySource {
-    /// The operator gave it.
+    /// A key given by the operator.
     Given([u8; 32]),
     /// The operator keeps the key in a separate file.
     Named(PathBuf),
@@ -64,8 +64,9 @@ impl KeySource {
         parse(text.trim()).with_context(|| format!("in {}", path.display()))
     }
 
-    /// The key of a new data directory. One of the directory's own is made, beside its place, which it
-    /// takes with [`Self::settle`] once there is data: a key without data is data that was lost.
+    /// The key of a new data directory. The directory's own key is made beside its place, and
+    /// [`Self::settle`] moves the key to its place once data exists: a key without data stands for lost
+    /// data.
     pub(crate) fn begin(&self, entropy: &dyn Entropy) -> Result<[u8; 32]> {
         match self.first() {
             Some(path) => read_or_make(&path, entropy),
@@ -86,7 +87,7 @@ impl KeySource {
         self.first().is_some_and(|first| first.exists()) && self.own().is_none()
     }
 
-    /// The directory's own key, if it is there.
+    /// The directory's own key, if present.
     pub(crate) fn own(&self) -> Option<&Path> {
         match self {
             Self::Own(path) => path.exists().then_some(path),
@@ -94,7 +95,7 @@ impl KeySource {
         }
     }
 
-    /// Puts the key of a first start in its place: there is data now.
+    /// Moves the key of a first start to its place: data exists now.
     pub(crate) fn settle(&self) -> Result<()> {
         let (Self::Own(path), Some(first)) = (self, self.first()) else { return Ok(()) };
         if !self.has_begun() {
@@ -106,7 +107,7 @@ impl KeySource {
     }
 }
 
-/// What the name of the directory's own key ends with while there is no data.
+/// The extension of the directory's own key before data exists.
 const FIRST: &str = "first";
 
 /// The suffix of the directory's own next key while not everything is sealed with the next key.
@@ -122,7 +123,7 @@ impl KeySource {
         }
     }
 
-    /// The next key, where a rotation made one and did not come to its end.
+    /// The next key of an unfinished rotation.
     pub(crate) fn unfinished(&self) -> Result<Option<[u8; 32]>> {
         match self.successor() {
             Some(path) if path.exists() => Self::Named(path).read().map(Some),
@@ -130,7 +131,7 @@ impl KeySource {
         }
     }
 
-    /// Puts the next key in the place of the present one: everything is sealed with it.
+    /// Puts the next key in the place of the present key: everything is sealed with the next key.
     pub(crate) fn succeed(&self) -> Result<()> {
         let (Self::Own(path), Some(next)) = (self, self.successor()) else { return Ok(()) };
         std::fs::rename(&next, path).and_then(|()| sync_directory(path)).with_context(|| {
@@ -139,15 +140,15 @@ impl KeySource {
     }
 }
 
-/// The key in a file, which is made if missing.
+/// The key in a file. A missing file is made.
 pub(crate) fn read_or_make(path: &Path, entropy: &dyn Entropy) -> Result<[u8; 32]> {
     make(path, entropy)
         .with_context(|| format!("cannot write the encryption key {}", path.display()))?;
     KeySource::Own(path.to_owned()).read()
 }
 
-/// Writes a new key to disk, unless there is one. Whatever is encrypted with it comes later, so it
-/// must survive a crash from here on; and where there is no room for it, nothing of it stays.
+/// Writes a new key to disk, unless the file exists. The key must survive a crash from here on, because
+/// data is encrypted with the key later. Without room on the disk, no part of the file stays.
 fn make(path: &Path, entropy: &dyn Entropy) -> std::io::Result<()> {
     if path.try_exists()? {
         return Ok(());
@@ -173,7 +174,7 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
     file.sync_all()
 }
 
-/// Makes sure that a file's name survives a crash, too.
+/// Makes a file's name survive a crash, too.
 fn sync_directory(path: &Path) -> std::io::Result<()> {
     match path.parent() {
         Some(directory) if directory.as_os_str().is_empty() => File::open(".")?.sync_all(),

@@ -10,13 +10,13 @@ use hookyard_server::Bounds;
 use super::values::{ByteSize, DefaultQuota};
 use crate::cli::limit_args::LimitArgs;
 
-/// The longest path and query that can be asked for: the HTTP library's own bound.
+/// The highest bound on path and query, in bytes: the HTTP library's own bound.
 const URI_BYTES_MAX: usize = 64 << 10;
 
-/// The most bytes of headers that can be asked for: every connection may take as many.
+/// The highest bound on bytes of headers: every connection may take as many.
 const HEADER_BYTES_MAX: usize = 1 << 20;
 
-/// The flags as the engine and the listener want them.
+/// The flags in the form of the engine and the listener.
 pub(super) fn read(args: &LimitArgs) -> Result<(Limits, Bounds)> {
     let LimitArgs {
         limit_credential_hour,
@@ -51,7 +51,7 @@ pub(super) fn read(args: &LimitArgs) -> Result<(Limits, Bounds)> {
     Ok((limits, bounds))
 }
 
-/// The quotas of workspaces of which nothing else was said.
+/// The quotas of workspaces without quotas of their own.
 pub(super) fn default_quotas(args: &LimitArgs) -> Result<WorkspaceQuotas> {
     let mut quotas = WorkspaceQuotas::default();
     for DefaultQuota { name, amount } in &args.default_quota {

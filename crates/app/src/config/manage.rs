@@ -158,7 +158,7 @@ impl Manage {
     }
 }
 
-/// What a new credential is to be, and where.
+/// The settings of a new credential, and the target.
 fn spec(args: CredentialCreateArgs) -> (TargetArgs, CredentialSpec) {
     let CredentialCreateArgs { target, kind, scope, name, expires_at, allowed_ip, project } = args;
     let usual = || if project.is_some() { Scopes::of_a_project() } else { Scopes::all() };

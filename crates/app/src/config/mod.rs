@@ -1,4 +1,4 @@
-//! From what was written (flags, environment, file) to what is used.
+//! From written settings (flags, environment, file) to used settings.
 
 mod application;
 mod file;
@@ -41,7 +41,7 @@ pub(crate) use manage::{Manage, Managed, QuotaChange};
 pub(crate) use values::SqlOutput;
 use values::{ByteSize, Days, Listen, LogFormat, Number};
 
-/// What to do.
+/// The command to run.
 #[derive(Debug)]
 pub(crate) enum Command {
     Init(Init),
@@ -56,7 +56,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether everything that the command says is an object a line.
+    /// Whether all output of the command has the form of one object a line.
     pub(crate) fn speaks_json(&self) -> bool {
         matches!(self, Self::Serve(serve) if serve.common.log_format == LogFormat::Json)
     }
@@ -78,18 +78,18 @@ pub(crate) fn asks_for_json(args: impl IntoIterator<Item = OsString>) -> bool {
     }
 }
 
-/// What every command needs that works on a data directory.
+/// The settings of every command on a data directory.
 #[derive(Debug)]
 pub(crate) struct Common {
     pub(crate) data: PathBuf,
-    /// The database to use in place of the one in the directory.
+    /// The database to use in place of the directory's database.
     pub(crate) database: Option<Secret>,
     pub(crate) key: KeySource,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: LevelFilter,
 }
 
-/// The workspace that `init` makes, and `serve` on an empty directory.
+/// The workspace made by `init`, and by `serve` on an empty directory.
 #[derive(Debug)]
 pub(crate) struct FirstWorkspace {
     pub(crate) id: WorkspaceId,
@@ -119,7 +119,7 @@ pub(crate) struct Serve {
     pub(crate) retention: Retention,
     pub(crate) deliver: deliver::Options,
     pub(crate) drain: Duration,
-    /// How long this server owns its endpoints without being heard of, where others share its database.
+    /// How long this server owns its endpoints without a renewal, where servers share a database.
     pub(crate) lease: Duration,
     /// Whether to refuse where there is no data.
     pub(crate) require_init: bool,
@@ -138,7 +138,7 @@ pub(crate) struct Migrate {
 #[derive(Debug)]
 pub(crate) struct Check {
     pub(crate) common: Common,
-    /// Whether to go on without what is missing, in place of looking at everything.
+    /// Whether to go on after a loss, in place of a check.
     pub(crate) accept_loss: bool,
     pub(crate) json: bool,
 }
@@ -162,11 +162,11 @@ pub(crate) struct Sql {
     pub(crate) output: SqlOutput,
 }
 
-/// Who answers a query.
+/// The target of a query.
 pub(crate) enum SqlTarget {
     /// A server, with the caller's simple key.
     Server { url: Url, key: String },
-    /// The data directory or the database, for this workspace or the only one.
+    /// The data directory or the database, for this workspace or the only workspace.
     Store { workspace: Option<WorkspaceId> },
 }
 
@@ -188,8 +188,8 @@ pub(crate) struct RuleTest {
     pub(crate) event: PathBuf,
 }
 
-/// Reads the command line, the environment and the configuration file, in this order of precedence.
-/// A [`clap::Error`] inside the error is to be shown by clap itself; `--help` is one.
+/// Reads the command line, the environment and the configuration file, in this order of precedence. Clap
+/// itself must show a [`clap::Error`] inside the error; `--help` is such an error.
 pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> {
     let args = with_command(args.into_iter().collect());
     let named = match Cli::try_parse_from(&args)?.action {
@@ -204,7 +204,7 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command> 
         Action::Project(action) => manage::common_of_project(&action).config.clone(),
         Action::Audit(action) => manage::common_of_audit(&action).config.clone(),
         Action::Sql(args) => args.common.config,
-        // It is about two files and nothing else, and its codes must not depend on a third.
+        // The command reads two files and nothing else, and its exit codes must not depend on a third file.
         Action::Rule(RuleAction::Test(args)) => return Ok(Command::RuleTest(args.into())),
     };
     let file = File::load(named.as_deref(), &Cli::command())?;
@@ -260,7 +260,7 @@ impl Common {
         Ok(common)
     }
 
-    /// The same for a command that has a data directory beside the database: its key will do.
+    /// The same for a command with a data directory beside the database: the directory's key suffices.
     fn with_any_key(args: CommonArgs) -> Result<Self> {
         let CommonArgs {
             data,
@@ -277,7 +277,7 @@ impl Common {
     }
 }
 
-/// The database's URL, of which at most one place says something; clap sees to that.
+/// The database's URL, from at most one of the two places, as clap ensures.
 fn database(url: Option<String>, file: Option<&Path>) -> Result<Option<Secret>> {
     let url = match (url, file) {
         (None, None) => return Ok(None),
@@ -408,7 +408,7 @@ fn check_sizes(event: ByteSize, batch: ByteSize) -> Result<()> {
     Ok(())
 }
 
-/// The API user, when all parts are given; clap sees to it that name and file do not come alone.
+/// The API user, when all parts are given. Clap refuses a name without a file, and a file without a name.
 fn api_user(
     name: Option<String>,
     file: Option<PathBuf>,
@@ -451,7 +451,7 @@ impl Sql {
     }
 }
 
-/// The variable that may hold the key for a server. It has no flag: a command line is for all to see.
+/// The variable with the key for a server. The key has no flag: anyone can read a command line.
 const KEY: &str = "HOOKYARD_KEY";
 
 /// The key of whoever asks a server.

@@ -1,4 +1,4 @@
-//! The values that settings take, each read from text that a person wrote.
+//! The values of settings, each parsed from a person's text.
 
 use std::fmt;
 use std::io;
@@ -13,11 +13,11 @@ use hookyard_engine::deliver::ApiUserHost;
 use hookyard_tables::sql::Form;
 use http::HeaderValue;
 use ipnet::IpNet;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
-/// A range of addresses that deliveries may go to although it is not public.
+/// A range of addresses that is open to deliveries although not public.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Net(pub(crate) IpNet);
 
@@ -34,7 +34,7 @@ impl FromStr for Net {
     }
 }
 
-/// A port, or a range of them.
+/// A port, or a range of ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ports(pub(crate) RangeInclusive<u16>);
 
@@ -51,7 +51,7 @@ impl FromStr for Ports {
     }
 }
 
-/// A host that the API user's credentials may go to.
+/// A host that may get the API user's credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CredentialHost(pub(crate) ApiUserHost);
 
@@ -104,7 +104,7 @@ impl fmt::Display for Listen {
 }
 
 impl Listen {
-    /// The addresses to try, those of IPv4 first: that is what most who name `localhost` connect to.
+    /// The addresses to try, IPv4 first: most callers of `localhost` connect by IPv4.
     #[expect(clippy::disallowed_methods, reason = "it is the operator who says where to listen")]
     pub(crate) async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         let (name, port) = match self {
@@ -135,7 +135,7 @@ impl FromStr for WebUrl {
     }
 }
 
-/// Where others reach this server, without a slash at the end.
+/// The public URL of this server, without a slash at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PublicUrl(pub(crate) String);
 
@@ -150,7 +150,7 @@ impl FromStr for PublicUrl {
                 && url.username().is_empty()
                 && url.password().is_none()
         };
-        // Kept as it is written: providers sign the URL to the letter.
+        // Kept as written: providers sign the URL to the letter.
         let url = Url::parse(text).ok().filter(sound);
         url.map(|_| Self(text.trim_end_matches('/').to_owned())).ok_or_else(|| {
             format!(
@@ -183,7 +183,7 @@ impl FromStr for UserAgent {
     }
 }
 
-/// Bytes, written as a number or with `KiB`, `MiB` or `GiB` behind it.
+/// Bytes, written as a number, optionally with `KiB`, `MiB` or `GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ByteSize(pub(crate) usize);
 
@@ -222,7 +222,7 @@ impl FromStr for PageLimit {
     }
 }
 
-/// The longest time that can be asked for, in days: a century, so that no date is out of range.
+/// The longest permitted time in days: a century, so that no date is out of range.
 const DAYS_MAX: i64 = 36_500;
 
 /// How long something is kept, in whole days, or `forever`.
@@ -243,10 +243,10 @@ impl FromStr for Days {
     }
 }
 
-/// The shortest life of an access token, in seconds: a shorter one ends before it is used.
+/// The shortest life of an access token, in seconds: a shorter life ends before the first use.
 const TOKEN_SECONDS_MIN: i32 = 60;
 
-/// How long an access token is good for, in whole seconds. Clients keep it in 32 bits.
+/// The life of an access token, in whole seconds. Clients keep the life in 32 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TokenSeconds(pub(crate) i32);
 
@@ -286,7 +286,7 @@ impl FromStr for LogFormat {
     }
 }
 
-/// The least important lines that are logged.
+/// The least important level of logged lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LogLevel(pub(crate) LevelFilter);
 
@@ -363,6 +363,17 @@ impl FromStr for Number {
     }
 }
 
+/// The number of an entry of the audit log.
+pub(crate) fn entry_number(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is no number of an entry: use a whole number from 0"))
+}
+
+/// A moment with its offset from UTC.
+pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| format!("`{text}` is no moment: write it as 2027-01-31T00:00:00Z"))
+}
+
 /// How long a rotated credential is still good, in whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OverlapSeconds(pub(crate) SignedDuration);
@@ -379,7 +390,7 @@ impl FromStr for OverlapSeconds {
     }
 }
 
-/// The longest drain: what a service manager waits at most by habit is far below it.
+/// The longest drain, in seconds: service managers usually wait far less.
 const DRAIN_SECONDS_MAX: u64 = 3600;
 
 /// How long a stopping server may take, in whole seconds.
@@ -445,10 +456,10 @@ fn amount(text: &str) -> Option<u64> {
     text.parse().ok().or_else(size)
 }
 
-/// A quota of the workspaces of which nothing else was said.
+/// A quota of workspaces without quotas of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DefaultQuota {
-    /// Its name as the API writes it.
+    /// The quota's name in the API.
     pub(crate) name: String,
     pub(crate) amount: u64,
 }
@@ -473,10 +484,10 @@ impl FromStr for DefaultQuota {
     }
 }
 
-/// The word for a limit that is none.
+/// The word for no limit.
 const OFF: &str = "off";
 
-/// The most connections that can be asked for: far more than the system gives to one process.
+/// The highest bound on connections: far more than the system gives to one process.
 const CONNECTIONS_MAX: usize = 1_000_000;
 
 /// Connections at once.
@@ -512,7 +523,7 @@ impl FromStr for AddressConnections {
     }
 }
 
-/// The longest of the times that callers are waited for: an hour.
+/// The longest wait for a caller, in seconds: an hour.
 const LIMIT_SECONDS_MAX: u32 = 3_600;
 
 /// How long callers are waited for, in whole seconds.
@@ -530,8 +541,8 @@ impl FromStr for LimitSeconds {
     }
 }
 
-/// Leases, in seconds. A shorter one would end in pauses that are no outage: a renewal has two fifths
-/// of it. After a longer one nobody would speak of a takeover any more.
+/// Leases, in seconds. A shorter lease would end in pauses that are no outage: a renewal has two fifths of
+/// the lease. A longer lease would delay a takeover too much.
 const LEASE_SECONDS: RangeInclusive<u64> = 3..=300;
 
 /// How long a server may be silent, in whole seconds.
@@ -558,7 +569,7 @@ const DISABLE_DAYS_MAX: u64 = 365;
 pub(crate) struct DisableDays(u64);
 
 impl DisableDays {
-    /// The same as a time, if there is one.
+    /// The same as a time; `None` for never.
     pub(crate) fn duration(self) -> Option<Duration> {
         (self.0 > 0).then(|| Duration::from_secs(self.0 * 24 * 60 * 60))
     }
@@ -593,7 +604,7 @@ impl FromStr for SqlSeconds {
     }
 }
 
-/// The most queries at once: more than the cores of any machine that this is for.
+/// The most queries at once: more than the cores of any likely machine.
 const SQL_QUERIES_MAX: usize = 64;
 
 /// How many queries may run at once.
@@ -648,6 +659,24 @@ impl FromStr for SqlOutput {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_and_entries_are_refused_with_the_form_to_use() {
+        assert_eq!(entry_number("7"), Ok(7));
+        assert_eq!(moment("2027-01-31T00:00:00Z").unwrap().as_second(), 1_801_353_600);
+        for text in ["x", "-1", "", "1.5"] {
+            assert!(
+                entry_number(text).unwrap_err().ends_with("use a whole number from 0"),
+                "{text}"
+            );
+        }
+        for text in ["x", "", "2027-01-31", "2027-01-31T00:00:00"] {
+            assert!(
+                moment(text).unwrap_err().ends_with("write it as 2027-01-31T00:00:00Z"),
+                "{text}"
+            );
+        }
+    }
 
     #[tokio::test]
     async fn where_to_listen_is_an_address_or_a_name() {

@@ -24,7 +24,7 @@ pub(crate) fn start(common: &Common) -> io::Result<Flush> {
     let json = common.log_format == LogFormat::Json;
     let (writer, flush) = LogWriter::start(stderr(), json)?;
     let level = common.log_level;
-    // What libraries say is for those who debug them, save for warnings.
+    // Lines of libraries are for debugging, except warnings.
     let others = if level >= LevelFilter::DEBUG { level } else { level.min(LevelFilter::WARN) };
     let filter = Targets::new().with_default(others).with_target("hookyard", level);
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
@@ -35,7 +35,7 @@ pub(crate) fn start(common: &Common) -> io::Result<Flush> {
     };
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     if json {
-        // The standard library's own text is not what reads this log expects.
+        // Readers of this log do not expect the standard library's own text.
         std::panic::set_hook(Box::new(
             |panic| tracing::error!(%panic, "a fault of hookyard's own"),
         ));
@@ -43,14 +43,14 @@ pub(crate) fn start(common: &Common) -> io::Result<Flush> {
     Ok(flush)
 }
 
-/// A line of its own in the form of the log.
+/// A separate line in the form of the log.
 pub(crate) fn json_line(level: &str, message: &str) -> String {
     let timestamp = SystemClock::new().now().to_string();
     json!({"timestamp": timestamp, "level": level, "message": message}).to_string()
 }
 
-/// Why something failed, from the outermost reason to the innermost. A reason that the text has already
-/// is not said again: many errors include what caused them.
+/// The reasons of an error, from the outermost to the innermost. A reason already in the text is not
+/// repeated: many errors include their cause.
 pub(crate) fn reasons(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for reason in error.chain().map(ToString::to_string) {

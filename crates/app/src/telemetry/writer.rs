@@ -1,8 +1,8 @@
-//! Writing log lines without making anyone wait.
+//! Writing log lines without a wait for any task.
 //!
-//! A task that logs only appends to a buffer; one thread writes it out, many lines at a time. Whoever
-//! reads the log may be slow or stuck, and that must not slow the server: when the buffer is full,
-//! lines are lost, and the log says how many.
+//! A logging task only appends to a buffer; one thread writes the buffer out, many lines at a time. A slow
+//! or stuck reader of the log must not slow the server: when the buffer is full, lines are lost, and the
+//! log tells the number of lost lines.
 
 use std::io::{self, Write};
 use std::mem;
@@ -14,8 +14,8 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::json_line;
 
-/// The most bytes that wait to be written: some 8,000 lines, so that a pause of a busy server's log
-/// reader of a tenth of a second loses nothing.
+/// The most bytes in wait: some 8,000 lines, so that a pause of a tenth of a second in the log reader of a
+/// busy server loses nothing.
 const BUFFER_BYTES_MAX: usize = 1 << 20;
 
 /// How long the end of the process waits for the last lines.
@@ -40,12 +40,12 @@ struct State {
     done: bool,
 }
 
-/// Writes out what is left when it is dropped.
+/// Writes the rest of the buffer out when dropped.
 pub(crate) struct Flush(LogWriter);
 
 impl LogWriter {
-    /// Starts the thread that writes to `out`. `json`: the log's lines are objects, and so is what is said
-    /// of lines that were lost.
+    /// Starts the thread that writes to `out`. With `json`, the log's lines are objects, and so is the line
+    /// about lost lines.
     pub(crate) fn start(out: impl Write + Send + 'static, json: bool) -> io::Result<(Self, Flush)> {
         let writer = Self::default();
         let shared = Arc::clone(&writer.0);
@@ -60,7 +60,7 @@ impl Shared {
     }
 
     fn write_to(&self, mut out: impl Write, json: bool) {
-        // It and the buffer in the state take turns, so that neither is allocated again.
+        // This buffer and the buffer in the state take turns, so that neither is allocated again.
         let mut lines = Vec::new();
         let mut state = self.state();
         loop {
@@ -73,7 +73,7 @@ impl Shared {
             mem::swap(&mut state.waiting, &mut lines);
             let lost = mem::take(&mut state.lost);
             drop(state);
-            // A log that nobody can read any more is no reason to stop serving.
+            // An unwritable log is no reason to stop serving.
             let _ = out.write_all(&lines);
             if lost > 0 {
                 let said = format!("{lost} log lines were lost: their reader is too slow");
@@ -91,7 +91,7 @@ impl Shared {
     }
 }
 
-/// One call of `write` is one line.
+/// One call of `write` writes one line.
 impl Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut state = self.0.state();
@@ -127,7 +127,7 @@ impl Drop for Flush {
         let mut state = shared.state();
         state.closing = true;
         shared.changed.notify_all();
-        // A reader that is stuck is not waited for longer than that.
+        // The wait for a stuck reader ends here.
         let _ = shared.changed.wait_timeout_while(state, FLUSH_MAX, |state| !state.done);
     }
 }

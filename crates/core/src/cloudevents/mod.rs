@@ -134,13 +134,16 @@ fn within(bytes: usize, event_bytes_max: usize) -> Result<(), Error> {
 /// The part of `data` that is one JSON object no deeper than [`NESTING_MAX`], without outer blanks.
 /// `field` names where it came from.
 fn object<'a>(data: &'a [u8], field: &str) -> Result<&'a [u8], Error> {
-    let text = std::str::from_utf8(data)
-        .map_err(|error| Error::invalid(field, format!("the data is not UTF-8: {error}")))?;
+    let text = std::str::from_utf8(data).map_err(|error| not_utf8(field, error.valid_up_to()))?;
     let trimmed = text.trim_matches([' ', '\t', '\n', '\r']);
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(trimmed) {
-        return Err(Error::invalid(field, format!("the data is not JSON: {error}")));
+        return Err(Error::invalid(field, crate::json::not_json("the data", &error)));
     }
     checked_object(trimmed.as_bytes(), field)
+}
+
+fn not_utf8(field: &str, byte: usize) -> Error {
+    Error::invalid(field, format!("the data must be UTF-8, and is not at byte {byte}"))
 }
 
 /// The same for text that is known to be JSON.

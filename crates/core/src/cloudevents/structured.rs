@@ -11,12 +11,15 @@ use serde_json::value::RawValue;
 
 use super::attributes::{Attributes, is_json};
 use super::{CloudEvent, Error, ErrorKind, checked_object, object, within};
+use crate::json::not_json;
 
 /// Reads one event.
 pub(super) fn event(json: &[u8]) -> Result<CloudEvent, Error> {
     let Members(members) = serde_json::from_slice(json).map_err(|error| {
-        let kind = if error.is_data() { ErrorKind::Invalid } else { ErrorKind::Malformed };
-        Error::new(kind, "", format!("the body is not a JSON event: {error}"))
+        if error.is_data() {
+            return Error::invalid("", "the event must be a JSON object");
+        }
+        Error::new(ErrorKind::Malformed, "", not_json("the event", &error))
     })?;
     let mut attributes = Attributes::default();
     let mut data = None;
@@ -57,9 +60,10 @@ fn once<'v>(
 /// Reads a batch: a JSON array of events, which may be empty.
 pub(super) fn batch(body: &[u8], event_bytes_max: usize) -> Result<Vec<CloudEvent>, Error> {
     let events: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| {
-        let message = format!("the body is not a JSON array of events: {error}");
-        let kind = if error.is_data() { ErrorKind::Invalid } else { ErrorKind::Malformed };
-        Error::new(kind, "", message)
+        if error.is_data() {
+            return Error::invalid("", "the batch must be a JSON array of events");
+        }
+        Error::new(ErrorKind::Malformed, "", not_json("the batch", &error))
     })?;
     let read = |(index, json): (usize, &&RawValue)| {
         let json = json.get().as_bytes();
@@ -72,8 +76,9 @@ pub(super) fn batch(body: &[u8], event_bytes_max: usize) -> Result<Vec<CloudEven
 fn attribute(attributes: &mut Attributes, name: &str, json: &str) -> Result<(), Error> {
     match json.as_bytes().first() {
         Some(b'"') => {
-            let text = serde_json::from_str(json)
-                .map_err(|error| Error::invalid(name, format!("not a string: {error}")))?;
+            // The text is JSON already, so only an escape of half a character is left to refuse.
+            let wrong = r"has half a character: write both `\u` escapes of the pair";
+            let text = serde_json::from_str(json).map_err(|_| Error::invalid(name, wrong))?;
             attributes.text(name, text)
         }
         // The JSON format takes null for an attribute that is not there.
@@ -89,7 +94,8 @@ fn decoded(json: &str) -> Result<Vec<u8>, Error> {
     let wrong = |message: String| Error::invalid("data_base64", message);
     let text: String =
         serde_json::from_str(json).map_err(|_| wrong("must be a string of base64".to_owned()))?;
-    STANDARD.decode(text).map_err(|error| wrong(format!("not base64: {error}")))
+    let message = "must be base64 with padding (RFC 4648, section 4)";
+    STANDARD.decode(text).map_err(|_| wrong(message.to_owned()))
 }
 
 /// The members of a JSON object in their order, values as text.

@@ -123,6 +123,13 @@ fn faults_name_the_field() {
         let error = structured(&EVENT.replacen(from, to, 1)).unwrap_err();
         assert_eq!((error.field.as_str(), error.kind), (field, ErrorKind::Invalid), "{to}");
     }
+    for (body, message) in [
+        ("[]", "the event must be a JSON object"),
+        ("{bad", "the event is not JSON: look at line 1, column 2"),
+        ("{", "the event is not JSON: the text ends too early, at line 1, column 1"),
+    ] {
+        assert_eq!(structured(body).unwrap_err().message, message, "{body}");
+    }
     let malformed = structured("{bad").unwrap_err();
     assert_eq!((malformed.field.as_str(), malformed.kind), ("", ErrorKind::Malformed));
 }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserializer, Visitor};
+use serde_json::error::Category;
 
 mod repeats;
 
@@ -17,6 +18,19 @@ pub use repeats::without_repeats;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the stored object is not valid json")]
 pub struct Damaged;
+
+/// The message for `subject`, a text that is not JSON, without the words of the parser.
+pub fn not_json(subject: &str, error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    match error.classify() {
+        Category::Eof => {
+            format!(
+                "{subject} is not JSON: the text ends too early, at line {line}, column {column}"
+            )
+        }
+        _ => format!("{subject} is not JSON: look at line {line}, column {column}"),
+    }
+}
 
 /// The offset of the first bracket that opens a level beyond `levels`; `None` when no part of the
 /// text is nested so deep.

@@ -12,8 +12,8 @@ pub struct ApiUser {
     pub name: String,
     /// The password.
     pub password: Secret,
-    /// The hosts that may get the credentials: whoever registers endpoints could have them sent anywhere
-    /// else.
+    /// The hosts that may get the credentials: an owner of endpoints could otherwise have the credentials
+    /// sent anywhere.
     pub hosts: Vec<ApiUserHost>,
 }
 

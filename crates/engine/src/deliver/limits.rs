@@ -20,9 +20,9 @@ mod fair;
 /// [`SLOW_REQUESTS_MAX`] slow ones, and connections kept for the next request.
 pub const CONNECTIONS_DEFAULT: usize = 10_240;
 
-/// Requests in flight to receivers that are not known to hang. A workspace that is alone has four fifths of
-/// the places. A receiver that stops answering holds a place for 30 seconds, so as many receivers may stop at
-/// the same moment without anybody noticing.
+/// Requests in flight to receivers not known to hang. A single workspace has four fifths of the places. A
+/// receiver without an answer holds a place for 30 seconds, so as many receivers may stop at the same
+/// moment without an effect on others.
 const REQUESTS_MAX: usize = 5_120;
 
 /// Requests in flight to receivers that hung and failed the last time.
@@ -32,12 +32,12 @@ const SLOW_REQUESTS_MAX: usize = 1_280;
 /// requests.
 const EIGHTHS_IN_FLIGHT: usize = 5;
 
-/// A request that fails after this time hung. Healthy receivers take much less. Each receiver that does not
-/// answer may keep others from a place for so long.
+/// A request that fails after this time hung. Healthy receivers take much less. Each unresponsive receiver
+/// may keep others from a place for so long.
 pub(super) const HUNG_AFTER: Duration = Duration::from_secs(2);
 
-/// Bytes of rendered bodies not yet written to a connection, in KiB: 320 MiB, room for a quarter of a MiB for
-/// each of a thousand receivers of one workspace that do not read.
+/// Bytes of rendered bodies not yet written to a connection, in KiB: 320 MiB, room for a quarter of a MiB
+/// for each of a thousand unreading receivers of one workspace.
 const BODY_KIB_MAX: usize = 320 << 10;
 
 /// The same for receivers that hung and failed the last time.
@@ -109,7 +109,7 @@ impl Limits {
         Ok(SendPlace { request, body_kib })
     }
 
-    /// Lets nobody in any more, and tells everybody who waits.
+    /// Lets nobody in any more, and tells all waiting callers.
     pub(super) fn close(&self) {
         self.steady.close();
         self.slow.close();

@@ -25,11 +25,11 @@ pub(super) struct OneByOne {
     limit: HeadLimit,
     /// Whether the last request hung and failed.
     hung: bool,
-    /// The search for the event that the receiver refuses.
+    /// The search for the refused event.
     bisection: Bisection,
-    /// How many events the last bundle sent has, until its outcome is recorded.
+    /// The number of events in the last sent bundle, until its outcome is recorded.
     sent: Option<usize>,
-    /// An outcome that the store has not confirmed yet. Nothing is sent before the confirmation.
+    /// An outcome without the store's confirmation. Nothing is sent before the confirmation.
     unrecorded: Option<Judged>,
     /// Until when nothing goes out, whatever is queued, as a monotonic reading: the endpoint's rate limit
     /// lets nothing through, or this server lacked the means to send.
@@ -124,7 +124,7 @@ impl Deliverer {
             events.truncate(held);
         }
         if let Some(sent) = own.sent {
-            // A bundle that the receiver may have got already stays unchanged, too.
+            // A bundle possibly received already stays unchanged, too.
             events.truncate(sent);
         }
         own.throttled_until = self.throttle(&plan.endpoint, &mut events);

@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use hookyard_core::body::without_mark;
+use hookyard_core::json::not_json;
 use hookyard_core::moment;
 use hookyard_engine::endpoints::Patch;
 use jiff::Timestamp;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
+use super::wrong_value;
 use crate::body::{self, Unread};
 use crate::problem::{Code, Problem};
 
@@ -83,7 +85,7 @@ pub(super) fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Pro
     let bytes = without_mark(bytes);
     // Bad JSON is told apart first from good JSON with faulty values.
     serde_json::from_slice::<IgnoredAny>(bytes)
-        .map_err(|error| Problem::new(Code::MalformedBody, format!("not JSON: {error}")))?;
+        .map_err(|error| Problem::new(Code::MalformedBody, not_json("the body", &error)))?;
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let Object(value) =
         serde_path_to_error::deserialize(&mut reader).map_err(|error| refused(&error))?;
@@ -106,10 +108,11 @@ pub(super) async fn whole(body: Body, max: usize) -> Result<Bytes, Problem> {
 }
 
 fn refused<E: Display>(error: &serde_path_to_error::Error<E>) -> Problem {
-    let (field, detail) = (error.path().to_string(), error.inner().to_string());
+    let (path, words) = (error.path().to_string(), error.inner().to_string());
+    let (field, detail) = wrong_value::explain(&path, &words);
     // A body that is a single value of the wrong type has no field name.
     match field.as_str() {
-        "." => Problem::new(Code::InvalidValue, detail),
+        wrong_value::ROOT => Problem::new(Code::InvalidValue, detail),
         field => Problem::of_field(Code::InvalidValue, field, detail),
     }
 }

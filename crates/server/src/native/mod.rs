@@ -38,6 +38,7 @@ mod tables;
 mod target;
 mod tenants;
 mod trace;
+mod wrong_value;
 
 pub use audit::audit_line;
 

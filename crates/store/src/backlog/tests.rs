@@ -7,13 +7,13 @@ enum Step {
     Push(u8),
     /// The first entries leave.
     Advance(u8),
-    /// Entries of the window leave: each, from the first, whose bit is set.
+    /// Entries of the window leave: all whose bit is set, from the first entry on.
     Leave(Vec<bool>),
     /// The same stay and are held.
     Fail(Vec<bool>),
     Peek(u8),
     Save,
-    /// What is stored is read again, as by a start.
+    /// The stored state is read again, as by a start.
     Restart,
     Reflow(u8),
 }
@@ -33,7 +33,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 0..60)
 }
 
-/// What is stored, all entries ever queued, by place, and those that are queued still.
+/// The stored state, all entries ever queued, by place, and the entries still queued.
 #[derive(Default)]
 struct Model {
     all: Vec<u64>,
@@ -68,7 +68,7 @@ impl Model {
         self.queued.iter().take(count).copied().collect()
     }
 
-    /// The places of the window whose bit is set.
+    /// The places of the window with the bit set.
     fn chosen(&self, backlog: &Backlog, bits: &[bool]) -> Vec<u64> {
         let window = self.queued.range(..backlog.window_end());
         window.zip(bits).filter(|(_, bit)| **bit).map(|(place, _)| *place).collect()
@@ -195,7 +195,7 @@ fn what_fails_again_and_again_is_counted_until_it_leaves() {
         assert_eq!(backlog.held()[0].failures, failures);
         assert_eq!(backlog.held_first(), None, "others come before it");
     }
-    // Of a smaller bundle it is still the same failure.
+    // A smaller bundle continues the same failure.
     backlog.settle(settled(&[2], 0, false));
     assert_eq!((backlog.held()[0].failures, backlog.held().len()), (4, 1));
     backlog.settle(settled(&[0, 1], 0, true));

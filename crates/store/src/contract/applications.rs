@@ -26,7 +26,7 @@ pub(crate) async fn application(store: &SharedStore) -> Application {
     store.create_application(WS, new_application("client-1"), at(0)).await.unwrap()
 }
 
-/// A grant of the application that came of a code; `number` tells its tokens from others.
+/// A grant of the application, made from a code; `number` distinguishes the tokens.
 pub(crate) async fn granted(store: &SharedStore, id: ApplicationId, number: u8) -> GrantId {
     store.add_code(id, [number; 32], code(), at(0)).await.unwrap();
     match store.redeem_code(id, [number; 32], tokens(number), at(1)).await.unwrap() {

@@ -7,7 +7,7 @@ fn all() -> AttemptQuery {
     AttemptQuery { limit: 100, ..AttemptQuery::default() }
 }
 
-/// An endpoint with two failures and a success, a second apart, and what their ids are.
+/// An endpoint with two failures and a success, a second apart, and the ids of the attempts.
 async fn attempted(store: &SharedStore) -> (EndpointId, Vec<RequestId>) {
     let id = endpoint(store).await.id;
     let seqs: Vec<_> = publish(store, 0..3, id).await.iter().map(|receipt| receipt.seq).collect();

@@ -229,7 +229,7 @@ pub(crate) async fn decisions_and_tokens_are_noted(fixture: &dyn Fixture) {
         for _ in 0..2 {
             store.redeem_code(id, [2; 32], tokens(6), at(6)).await.unwrap();
         }
-        // Nothing comes of what is not known.
+        // Unknown tokens leave no entry.
         store.rotate_tokens(id, [7; 32], tokens(7), at(7)).await.unwrap();
         assert!(!store.revoke_token(id, [7; 32]).await.unwrap());
     };

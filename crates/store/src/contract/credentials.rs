@@ -11,7 +11,7 @@ fn simple(hash: u8) -> NewCredential {
     NewCredential::new(CredentialKind::Simple, scopes, [hash; 32], None, at(0))
 }
 
-/// A credential with everything that can be said of one.
+/// A credential with every setting.
 fn bound(hash: u8) -> NewCredential {
     NewCredential {
         name: "the shop".to_owned(),
@@ -42,8 +42,8 @@ pub(crate) async fn one_can_open_a_project_alone(fixture: &dyn Fixture) {
     let successor = store.rotate_credential(WS, id, rotation).await.unwrap();
     assert_eq!(successor.project, Some(other));
 
-    // Whoever made another project with its number would open that to them; an ended credential can
-    // be given more time, a revoked one not.
+    // A later project with the number would be open to the credentials. An ended credential can get more
+    // time; a revoked credential cannot.
     for credential in [successor.id, id] {
         let opened = store.delete_project(WS, other).await;
         assert!(matches!(opened, Err(StoreError::Conflict(_))), "{opened:?}");
@@ -178,7 +178,7 @@ pub(crate) async fn credentials_are_bounded(fixture: &dyn Fixture) {
         hash
     };
     let new = |number| NewCredential { lookup: hash(number), ..bound(0) };
-    // One is there from the start.
+    // A credential is there from the start.
     for number in 1..CREDENTIALS_MAX {
         store.create_credential(WS, new(number)).await.unwrap();
     }
@@ -188,7 +188,7 @@ pub(crate) async fn credentials_are_bounded(fixture: &dyn Fixture) {
     let page = CredentialQuery { after: Some(CredentialId(5)), ..PAGE };
     let page = store.credentials(WS, page).await.unwrap();
     assert_eq!((page.len(), page[0].id), (100, CredentialId(6)));
-    // What has ended does not count.
+    // Ended credentials do not count.
     let later = NewCredential { created_at: at(1_000), ..new(CREDENTIALS_MAX + 1) };
     store.create_credential(WS, later).await.unwrap();
 }

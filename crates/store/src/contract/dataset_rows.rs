@@ -7,7 +7,7 @@ use crate::{
     BATCHES_CHANGED_MAX, BatchChange, BatchQuery, RowLimit, RowPage, RowQuery, StoreError,
 };
 
-/// A dataset with the cells 1 to `count`, accepted a second apart, and the numbers of their batches.
+/// A dataset with the cells 1 to `count`, accepted a second apart, and the numbers of the batches.
 async fn filled(store: &SharedStore, count: i64) -> (DatasetId, Vec<BatchId>) {
     let source = store.create_source(new_source(Mode::Combine, "key"), at(0)).await.unwrap();
     let other = store.create_source(new_source(Mode::Combine, "other"), at(0)).await.unwrap();

@@ -3,13 +3,13 @@ use crate::{DEAD_LETTERS_MAX, DeadLetterQuery, DeadLetters, StoreError};
 
 const EVERYTHING: DeadLetterQuery = DeadLetterQuery { after: None, limit: usize::MAX };
 
-/// The attempt after which the events are given up on.
+/// The last attempt, after which the events are dead letters.
 fn parked(seqs: &[Seq], started_at: Timestamp) -> NewAttempt {
     let advance = u32::try_from(seqs.len()).unwrap();
     NewAttempt { advance, park: true, retry_at: None, failures: 1, ..failed(seqs, started_at, 1) }
 }
 
-/// Publishes events and parks the first `count` of them, each alone.
+/// Publishes events and parks the first `count` events, each alone.
 async fn park(store: &SharedStore, endpoint: EndpointId, total: u64, count: usize) -> Vec<Seq> {
     let receipts = publish(store, 0..total, endpoint).await;
     let seqs: Vec<_> = receipts.iter().map(|receipt| receipt.seq).collect();
@@ -59,7 +59,7 @@ pub(crate) async fn parking_is_bounded(fixture: &dyn Fixture) {
         seqs.extend(publish(&store, from..until, id).await.iter().map(|receipt| receipt.seq));
     }
     let lease = claim(&store, id).await;
-    // In an order of their own: what counts is when they were parked.
+    // In a separate order: the moment of parking counts.
     let (last, others) = seqs.split_last().unwrap();
     store.settle(&lease, parked(&[*last], at(1))).await.unwrap();
     store.settle(&lease, parked(&others[1..], at(2))).await.unwrap();
@@ -86,7 +86,7 @@ pub(crate) async fn redelivered_letters_are_queued_last_in_one_order(fixture: &d
         let lease = claim(&store, id).await;
         assert_eq!(queued(&store, &lease).await, expected);
     }
-    // What is refused again is a dead letter again, once.
+    // A redelivered event that is refused again is a dead letter again, once.
     let store = fixture.open().await;
     let lease = claim(&store, id).await;
     deliver(&store, &lease, 2).await;

@@ -1,5 +1,5 @@
 //! A store as an earlier Hookyard left it, with the format before there were checksums: twelve events,
-//! which one endpoint took in one bundle and the other one refuses, and six rows.
+//! delivered to the first endpoint in a single bundle and refused by the second, and six rows.
 
 use hookyard_core::id::{DatasetId, EndpointId, ProjectId, Seq};
 

@@ -69,7 +69,7 @@ pub(crate) async fn events_are_found_by_id(fixture: &dyn Fixture) {
     let mut elsewhere = event(7, &[]);
     elsewhere.source = "/other".to_owned();
     store.append(WS, vec![event(7, &[]), elsewhere, event(8, &[])], at(0)).await.unwrap();
-    // Once before and once after what is derived was written down.
+    // Once before and once after derived state was written down.
     for round in 0..2 {
         let store = fixture.open().await;
         let newest = store.event(WS, "event-7", None).await.unwrap().unwrap();

@@ -1,11 +1,11 @@
-//! Entries that leave a queue behind its head, and bundles that stay the same.
+//! Entries that leave a queue behind the head, and bundles that stay the same.
 
 use hookyard_core::model::{QueueState, ReplayScope};
 
 use super::*;
 use crate::{Held, Recorded, Slice, StoreError, WINDOW};
 
-/// The places of what is queued, and what is held.
+/// The places of the queued entries, and the held sets.
 async fn places(store: &SharedStore, lease: &Lease) -> (Vec<u64>, Vec<Held>) {
     let window = store.window(lease, 0, ALL).await.unwrap();
     assert!(window.missing.is_empty());
@@ -17,7 +17,7 @@ async fn places(store: &SharedStore, lease: &Lease) -> (Vec<u64>, Vec<Held>) {
     (places, window.held)
 }
 
-/// An attempt with the entries at these places.
+/// An attempt with the entries at the places.
 async fn tried(store: &SharedStore, lease: &Lease, places: &[u64], success: bool) -> NewAttempt {
     let window = store.window(lease, 0, ALL).await.unwrap();
     let its = window.entries.iter().filter(|queued| places.contains(&queued.place));
@@ -54,7 +54,7 @@ pub(crate) async fn entries_leave_behind_the_head(fixture: &dyn Fixture) {
     }
     let store = fixture.open().await;
     let lease = claim(&store, id).await;
-    // One that has left already is passed over.
+    // A departed entry is passed over.
     let mut again = tried(&store, &lease, &[0, 2], true).await;
     again.entries = vec![0, 1, 2];
     again.advance = 3;
@@ -115,12 +115,12 @@ pub(crate) async fn failed_bundles_stay_together(fixture: &dyn Fixture) {
     let store = fixture.open().await;
     let lease = claim(&store, id).await;
     settle(&store, &lease, &[0], true).await;
-    // What is left of the bundle may go with others; what waits elsewhere stays as it is.
+    // The rest of the bundle may go with other entries; sets held elsewhere stay as before.
     assert_eq!(places(&store, &lease).await.1, [held(&[2, 4], 1)]);
     let state = settle(&store, &lease, &[5], true).await;
     assert_eq!((state.failures, state.retry_at), (0, None), "a success closes the circuit");
     assert_eq!(store.head(&lease, ALL).await.unwrap().held, 0);
-    // One bundle at a time: what was held elsewhere is held no more.
+    // One bundle at a time: sets held elsewhere are held no more.
     let head = store.head(&lease, HeadLimit { events: 3, ..ALL }).await.unwrap();
     let seqs: Vec<_> = head.entries.iter().map(|queued| queued.event.seq).collect();
     store.settle(&lease, failed(&seqs, at(5), 1)).await.unwrap();
@@ -160,7 +160,7 @@ pub(crate) async fn a_crash_at_any_point_keeps_the_lanes(fixture: &dyn Fixture) 
     }
 }
 
-/// A replay's next slice does not wait for the one key that nothing gets through for.
+/// A replay's next slice does not wait for the one blocked key.
 pub(crate) async fn a_replay_goes_on_past_what_waits(fixture: &dyn Fixture) {
     let store = open(fixture).await;
     let id = endpoint(&store).await.id;

@@ -31,7 +31,7 @@ pub(crate) async fn turns_run_out_and_come_back(fixture: &dyn Fixture) {
     assert_eq!(granted(&store, "a", 7, at(360)).await, 1);
     assert_eq!(granted(&store, "a", 0, at(3_960)).await, 0, "asks for nothing");
     assert_eq!(granted(&store, "a", 99, at(3_960)).await, 10, "all have come back");
-    // Many at once: each turn is given to one.
+    // Many at once: each turn is given once.
     let tasks: Vec<_> = (0..20)
         .map(|_| {
             let store = Arc::clone(&store);

@@ -1,8 +1,7 @@
-//! The one suite that every backend passes.
+//! The suite that every backend passes.
 //!
 //! A backend's tests make a [`Fixture`] and call [`suite!`], which turns every case below into a test.
-//! Opening a fixture again without closing the store first is a crash: what was answered must be
-//! there.
+//! Opening a fixture again without closing the store first is a crash: acknowledged writes must be there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,14 +43,14 @@ pub(crate) mod tenants;
 pub(crate) mod trash;
 pub(crate) mod versions;
 
-/// A place where a backend keeps its data.
+/// The place of a backend's data.
 #[async_trait]
 pub(crate) trait Fixture: Send + Sync {
-    /// Opens a store on it; what an earlier one was answered is there.
+    /// Opens a store on the fixture; the writes acknowledged by an earlier store are there.
     async fn open(&self) -> SharedStore;
 }
 
-/// Makes a test of every case for the fixture that the expression makes.
+/// Makes a test of every case, with the fixture that the expression makes.
 macro_rules! suite {
     ($fixture:expr) => {
         $crate::contract::suite!(@ $fixture,
@@ -226,7 +225,7 @@ pub(crate) async fn claim(store: &SharedStore, endpoint: EndpointId) -> Lease {
     store.claim(endpoint).await.unwrap().unwrap()
 }
 
-/// The publisher's ids of what is queued, from the head.
+/// The publisher's ids of the queued events, from the head.
 pub(crate) async fn queued(store: &SharedStore, lease: &Lease) -> Vec<String> {
     let head = store.head(lease, ALL).await.unwrap();
     assert_eq!(head.missing, 0);

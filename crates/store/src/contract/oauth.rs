@@ -19,7 +19,7 @@ pub(crate) fn code() -> Code {
     }
 }
 
-/// Tokens that are told from others by their number.
+/// Tokens distinguished by their number.
 pub(crate) fn tokens(number: u8) -> NewTokens {
     NewTokens {
         access: [100 + number; 32],

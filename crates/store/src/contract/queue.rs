@@ -117,7 +117,7 @@ pub(crate) async fn reflow_takes_only_what_is_wanted(fixture: &dyn Fixture) {
     assert_eq!(store.queue_states(WS, &[id]).await.unwrap()[0].pending, 0);
 }
 
-/// An event that is published while the journal is read is looked at, too, and once.
+/// An event published while the journal is read is examined, too, and once.
 pub(crate) async fn reflow_misses_nothing_published_meanwhile(fixture: &dyn Fixture) {
     let store = open(fixture).await;
     let id = endpoint(&store).await.id;
@@ -239,7 +239,8 @@ pub(crate) async fn a_crash_at_any_point_keeps_the_queue(fixture: &dyn Fixture) 
     }
 }
 
-/// Whoever does not know whether an attempt is recorded records it again, and nothing happens twice.
+/// A caller who does not know whether an attempt is recorded records the attempt again, and nothing happens
+/// twice.
 pub(crate) async fn an_attempt_is_recorded_once(fixture: &dyn Fixture) {
     let store = open(fixture).await;
     let id = endpoint(&store).await.id;
@@ -258,7 +259,7 @@ pub(crate) async fn an_attempt_is_recorded_once(fixture: &dyn Fixture) {
     for (attempt, pending, failures, dead) in
         [(taken, 4, 0, 0), (refused, 4, 1, 0), (parked, 3, 2, 1)]
     {
-        // The first time it is not recorded yet, for all that the caller knows.
+        // The first time the attempt is not recorded yet, for all that the caller knows.
         for _ in 0..3 {
             let state = store.record(&lease, Arc::clone(&attempt), Recorded::Maybe).await.unwrap();
             assert_eq!(
@@ -274,7 +275,7 @@ pub(crate) async fn an_attempt_is_recorded_once(fixture: &dyn Fixture) {
     assert_eq!(queued(&store, &lease).await, ids(3..6));
     let query = AttemptQuery { limit: 10, ..AttemptQuery::default() };
     assert_eq!(store.attempts(WS, id, query).await.unwrap().entries.len(), 3);
-    // Another attempt of the same moment is another one.
+    // Another attempt of the same moment is a different attempt.
     let other = Arc::new(delivered(&seqs[3..4], at(30)));
     let state = store.record(&lease, other, Recorded::Maybe).await.unwrap();
     assert_eq!((state.pending, state.failures), (2, 0));
@@ -287,7 +288,7 @@ pub(crate) async fn an_attempt_is_recorded_once(fixture: &dyn Fixture) {
     assert_eq!(queued(&store, &newer).await, ids(5..6));
 }
 
-/// After a clock was set back, what failed before fails since now.
+/// After a clock was set back, earlier failures count from now.
 pub(crate) async fn failures_do_not_begin_in_the_future(fixture: &dyn Fixture) {
     const HOUR: i64 = 60 * 60;
     let store = open(fixture).await;

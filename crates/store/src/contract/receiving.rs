@@ -74,7 +74,7 @@ pub(crate) async fn repeats_store_nothing(fixture: &dyn Fixture) {
     assert!(!repeated(&store, 1, at(0)).await);
     assert!(!repeated(&store, 2, at(0)).await);
     assert!(repeated(&store, 1, at(1)).await);
-    // Many at once: one is stored.
+    // Many at once: a single delivery is stored.
     let together = (0..50).map(|_| {
         let (store, new) = (Arc::clone(&store), named(3));
         tokio::spawn(async move { store.accept(new, at(1)).await.unwrap() == Accepted::Repeat })
@@ -268,7 +268,7 @@ pub(crate) async fn inspection_is_bounded_by_age(fixture: &dyn Fixture) {
     assert_eq!(store.expire_inspection(at(19)).await.unwrap(), 0);
     assert_eq!(listed(&store, source.id).await.len(), 20);
     assert_eq!(listed(&store, short.id).await.len(), 10);
-    // Rows are no part of it, and what a source that is gone leaves goes too.
+    // Rows stay, and the leftovers of absent sources go too.
     assert_eq!(rows(&store, short.dataset).await.len(), 20);
     assert!(store.delete_source(WS, PROJECT, short.id).await.unwrap());
     assert_eq!(store.expire_inspection(at(19)).await.unwrap(), 10);
@@ -327,7 +327,7 @@ pub(crate) async fn refused_requests_are_kept_in_bounds(fixture: &dyn Fixture) {
     // Of another workspace or another source there is none.
     assert!(store.rejection(OTHER_WS, source.id, newest).await.unwrap().is_none());
     assert!(store.rejection(WS, other.id, newest).await.unwrap().is_none());
-    // They go with what is kept for inspection, and the lines stay.
+    // The requests go with the copies kept for inspection, and the lines stay.
     store.expire_inspection(at(12)).await.unwrap();
     let page = store.rejections(WS, source.id, all).await.unwrap();
     assert_eq!(page.len() as u64, REFUSED_KEPT + 6);
@@ -353,7 +353,7 @@ pub(crate) async fn rows_are_appended_once(fixture: &dyn Fixture) {
     let one = vec![Bytes::from_static(b"1")];
     let foreign = store.append_rows(OTHER_WS, source.dataset, one, None, at(2)).await;
     assert!(matches!(foreign, Err(StoreError::NotFound(_))));
-    // The name is remembered as long as that of a delivery, through a start, and no longer.
+    // The name is remembered as long as a delivery's key, through a start, and no longer.
     let store = fixture.open().await;
     let again = async |now| {
         let cells = cells(["5", "6"]).to_vec();

@@ -26,7 +26,7 @@ async fn next_slice(store: &SharedStore, endpoint: EndpointId) -> Option<(Replay
     Some((replay, slice))
 }
 
-/// Queues the next slice if it is due; whether it was.
+/// Queues the next slice if due; returns whether a slice was due.
 async fn go_on(store: &SharedStore, endpoint: EndpointId) -> bool {
     let Some((replay, slice)) = next_slice(store, endpoint).await else { return false };
     store.queue_slice(replay.id, slice, at(60)).await.unwrap();
@@ -37,7 +37,7 @@ async fn one(store: &SharedStore, endpoint: EndpointId) -> Replay {
     store.replays(WS, endpoint).await.unwrap().remove(0)
 }
 
-/// An endpoint to which events 0 to 9 were delivered.
+/// An endpoint that has received events 0 to 9.
 async fn served(store: &SharedStore) -> EndpointId {
     let id = endpoint(store).await.id;
     publish(store, 0..10, id).await;
@@ -167,7 +167,7 @@ pub(crate) async fn scopes_select_what_they_say(fixture: &dyn Fixture) {
         let span = store.replay_span(WS, id, &scope).await.unwrap();
         let mut slice =
             Slice { after: span.after, position: span.after, examined: 0, wanted: vec![] };
-        // In pieces as small as can be, which must add up to the whole.
+        // In pieces as small as possible, which must add up to the whole.
         for limit in
             [SpanLimit { wanted: 1, examined: 1 }, SpanLimit { wanted: 2, examined: 3 }, LIMIT]
         {
@@ -217,7 +217,7 @@ pub(crate) async fn what_was_missed_is_recovered_once(fixture: &dyn Fixture) {
     for number in 10..13 {
         unmatched(&store, number).await;
     }
-    // Matched before and committed after: it is queued already.
+    // Matched before and committed after: the event is queued already.
     publish(&store, [13], id).await;
     store = fixture.open().await;
     let refused = store.recover(WS, id, vec![ORDER_CREATE], at(2)).await;
@@ -237,7 +237,7 @@ pub(crate) async fn what_was_missed_is_recovered_once(fixture: &dyn Fixture) {
     assert_eq!(queued(&store, &claim(&store, id).await).await, expected);
 }
 
-/// Events as they are published by a call that looked at the endpoints when they had this version.
+/// Events as published by a call that saw the endpoints at this version.
 fn matched_at(version: u64, numbers: std::ops::Range<u64>) -> Vec<NewEvent> {
     numbers.map(|number| NewEvent { matched_at: version, ..event(number, &[]) }).collect()
 }
@@ -257,13 +257,13 @@ pub(crate) async fn what_was_matched_before_enabling_is_recovered_however_late(
     store.append(WS, vec![event(10, &[])], at(0)).await.unwrap();
     let before = store.version(WS).await.unwrap();
     disable(&store, id, false).await;
-    // Calls of the largest size that were matched while the endpoint was disabled, and that were
-    // waiting for their turn behind the change that enables it.
+    // Calls of the largest size, matched while the endpoint was disabled, and waiting for a turn behind the
+    // change that enables the endpoint.
     for from in [1_000_000, 2_000_000] {
         let waiting = matched_at(before, from..from + 10_000);
         store.append(WS, waiting, at(1)).await.unwrap();
     }
-    // One by one after another call that knows of the change; and one for the next recovery.
+    // One by one after another call that knows of the change; and one event for the next recovery.
     let now = store.version(WS).await.unwrap();
     store.append(WS, matched_at(before, 20..21), at(1)).await.unwrap();
     store.append(WS, matched_at(now, 21..24), at(1)).await.unwrap();
@@ -293,7 +293,7 @@ pub(crate) async fn late_events_are_recovered_for_whom_they_were_missed(fixture:
     assert_eq!(recovered(&store, first).await, [2]);
     disable(&store, second, false).await;
     assert_eq!(recovered(&store, second).await, [2]);
-    // Another workspace's versions say nothing of this one's.
+    // Another workspace's versions say nothing about this workspace's versions.
     let foreign = matched_at(0, 15..17);
     store.append(OTHER_WS, foreign, at(1)).await.unwrap();
     assert_eq!(recovered(&store, first).await, [0_u64; 0]);

@@ -15,7 +15,7 @@ fn journal(keep: Keep) -> Retention {
     Retention { journal: keep, ..Retention::default() }
 }
 
-/// Deletes all that may go; how much that was.
+/// Deletes everything that may go, and returns the amount.
 async fn expire(store: &SharedStore, keep: Retention, now: Timestamp) -> Expired {
     let mut sum = Expired::default();
     let mut rest = Some(store.expiry(keep, now).await.unwrap());
@@ -119,7 +119,7 @@ pub(crate) async fn queued_events_are_pinned(fixture: &dyn Fixture) {
     assert_eq!(queued(&store, &lease).await, ids(left.iter().copied()));
     assert_eq!(queued(&store, &claim(&store, dead).await).await, ids([1, 4, 7]));
     assert_eq!(kept(&store).await, ids([1, 4, 7].into_iter().chain(left.iter().copied())));
-    // Queued again while older ones are gone.
+    // Queued again while older events are gone.
     let reflow = store.reflow(WS, dead, ORDER_CREATE, None, at(101)).await.unwrap();
     assert_eq!(reflow.queued, 3 + left.len() as u64);
     deliver(&store, &lease, left.len()).await;
@@ -194,7 +194,7 @@ pub(crate) async fn dead_letters_are_bounded_in_bytes(fixture: &dyn Fixture) {
     let expired = expire(&store, keep(155_000), at(100)).await;
     assert_eq!((expired.dead_letters, counts(&store).await), (5, [7, 8]), "the oldest of all");
     assert_eq!(expired.events, 2, "an event stays while one endpoint has it");
-    // What leaves in other ways is counted, too, and what was parked again is counted once.
+    // Letters that leave in other ways are counted, too, and a letter parked again is counted once.
     let all = DeadLetters::All;
     assert_eq!(store.redeliver_dead_letters(WS, ids[1], all).await.unwrap(), 8);
     let store = fixture.open().await;
@@ -247,7 +247,7 @@ pub(crate) async fn old_attempts_go(fixture: &dyn Fixture) {
     assert_eq!((expired.attempts, count(&store).await), (10, 5));
     expire(&store, attempts(Keep { age: None, bytes: Some(0) }), at(15)).await;
     assert_eq!((count(&store).await, kept(&store).await.len()), (0, 30));
-    // The numbers go on, so that what comes later counts.
+    // The numbers go on, so that later records count.
     let store = fixture.open().await;
     publish(&store, 30..33, id).await;
     deliver(&store, &claim(&store, id).await, 2).await;
@@ -278,7 +278,7 @@ pub(crate) async fn a_crash_between_slices_is_harmless(fixture: &dyn Fixture) {
             }
         }
         store = fixture.open().await;
-        // What was planned before the crash may still be asked for after it.
+        // Work planned before the crash may still be asked for afterwards.
         store.expire(rest).await.unwrap();
         let lease = claim(&store, id).await;
         assert_eq!(queued(&store, &lease).await, ids(queue.iter().copied()), "round {round}");

@@ -52,7 +52,7 @@ pub(crate) async fn every_setting_is_kept(fixture: &dyn Fixture) {
     let change = SourceChange { name, ..SourceChange::default() };
     let changed = store.update_source(WS, PROJECT, made.id, change).await.unwrap();
     assert_eq!(changed.spec.options.answer, Some(answer), "what a change does not name stays");
-    // The dataset has a name of its own.
+    // The dataset keeps a separate name.
     let dataset = store.dataset(WS, PROJECT, made.dataset).await.unwrap().unwrap();
     assert_eq!(dataset.name, "Source");
 }

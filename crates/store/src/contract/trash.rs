@@ -27,7 +27,7 @@ async fn restore(store: &SharedStore, ids: &[DatasetId]) -> Vec<Dataset> {
     store.restore_datasets(WS, PROJECT, ids.to_vec(), at(50)).await.unwrap()
 }
 
-/// The datasets in the trash, or those that are not.
+/// The datasets in the trash, or the datasets outside.
 async fn listed(store: &SharedStore, trashed: bool) -> Vec<DatasetId> {
     let query = DatasetQuery { trashed, limit: 100, ..DatasetQuery::default() };
     let found = store.find_datasets(WS, query).await.unwrap();
@@ -35,7 +35,7 @@ async fn listed(store: &SharedStore, trashed: bool) -> Vec<DatasetId> {
     found.into_iter().map(|dataset| dataset.id).collect()
 }
 
-/// The names of the folders that lead to a dataset, from the inside.
+/// The names of the folders from a dataset to the top, from the inside.
 async fn way(store: &SharedStore, id: DatasetId) -> Vec<String> {
     let all: Vec<Folder> = store.folders(WS, PROJECT).await.unwrap();
     let mut next = store.find_dataset(WS, id).await.unwrap().unwrap().folder;
@@ -71,7 +71,7 @@ pub(crate) async fn a_trashed_dataset_is_in_no_list_and_goes_on(fixture: &dyn Fi
     assert_eq!(all.iter().map(|dataset| dataset.id).collect::<Vec<_>>(), [other]);
     assert_eq!(store.dataset(WS, PROJECT, source.dataset).await.unwrap().as_ref(), Some(&found[0]));
     assert_eq!(store.usage(WS).await.unwrap(), usage, "it is stored all the same");
-    // What fills it loses nothing.
+    // Sources of a dataset in the trash lose nothing.
     store.receive(source.id, Bytes::from("2"), at(6)).await.unwrap();
     store.append_row(WS, source.dataset, Bytes::from("3"), at(7)).await.unwrap();
     for cell in ["4", "5"] {
@@ -101,7 +101,7 @@ pub(crate) async fn a_restored_dataset_is_in_its_folder_again(fixture: &dyn Fixt
     let found = trash(&store, &[a, b, c], 2).await;
     let paths: Vec<_> = found.iter().map(|one| one.trashed.as_ref().unwrap().path.len()).collect();
     assert_eq!(paths, [2, 2, 0]);
-    // The folder is known again by its number, whatever it is called meanwhile.
+    // The folder is found by its number, whatever the present name.
     let name = Some("all orders".to_owned());
     let renamed = FolderChange { name, ..FolderChange::default() };
     store.update_folder(WS, PROJECT, orders, renamed, at(3)).await.unwrap();
@@ -109,7 +109,7 @@ pub(crate) async fn a_restored_dataset_is_in_its_folder_again(fixture: &dyn Fixt
     assert_eq!(way(&store, a).await, ["all orders", "shop"]);
     assert!(way(&store, c).await.is_empty());
 
-    // Once it is gone, by the names that it had.
+    // Once the folder is gone, by the names of the path.
     let store = fixture.open().await;
     assert!(store.delete_folder(WS, PROJECT, orders, FolderContents::Move).await.unwrap());
     assert_eq!(way(&store, a).await, ["shop"], "what is not in the trash moves up");
@@ -117,7 +117,7 @@ pub(crate) async fn a_restored_dataset_is_in_its_folder_again(fixture: &dyn Fixt
     assert_eq!(way(&store, b).await, ["orders", "shop"]);
     assert_eq!(store.folders(WS, PROJECT).await.unwrap().len(), 2);
 
-    // Whoever moves it while it is in the trash decides where it is to be.
+    // A move during the time in the trash decides the later place.
     trash(&store, &[a, b], 4).await;
     for (id, folder) in [(a, None), (b, Some(shop))] {
         let change = DatasetChange { folder: Some(folder), ..DatasetChange::default() };

@@ -29,7 +29,7 @@ async fn versions(store: &SharedStore, dataset: DatasetId) -> Vec<Version> {
     store.versions(WS, PROJECT, dataset).await.unwrap()
 }
 
-/// The cells of each version, the one that is seen first.
+/// The cells of each version, the visible version first.
 async fn held(store: &SharedStore, dataset: DatasetId) -> Vec<Vec<String>> {
     let mut all = Vec::new();
     for version in versions(store, dataset).await {
@@ -93,12 +93,12 @@ pub(crate) async fn a_reader_of_a_version_is_not_disturbed(fixture: &dyn Fixture
     let rest = store.rows_after(WS, PROJECT, dataset, pinned, RowLimit::NONE).await.unwrap();
     let texts: Vec<_> = rest.rows.iter().map(|row| &row.cell[..]).collect();
     assert_eq!(texts, [b"2", b"3"]);
-    // Who does not name a version reads on in the one that is seen now.
+    // A reader without a version reads on in the visible version.
     let loose = RowQuery { after: page.next, ..RowQuery::default() };
     let rest = store.rows_after(WS, PROJECT, dataset, loose, RowLimit::NONE).await.unwrap();
     assert_eq!((rest.rows.len(), &rest.rows[0].cell[..]), (1, &b"4"[..]));
 
-    // A version that is not kept any more is not taken for an empty one.
+    // A version no longer kept is not taken for an empty version.
     keep(&store, dataset, 0, u64::MAX).await;
     let gone = store.rows_after(WS, PROJECT, dataset, pinned, ONE).await;
     assert!(matches!(gone, Err(StoreError::NotFound(_))));
@@ -114,7 +114,7 @@ pub(crate) async fn versions_are_bounded_by_count_and_bytes(fixture: &dyn Fixtur
     assert_eq!(held(&store, dataset).await, [["5"], ["4"], ["3"], ["2"]]);
     keep(&store, dataset, 3, 2).await;
     assert_eq!(held(&store, dataset).await, [["5"], ["4"], ["3"]]);
-    // The last one that was replaced stays whatever its size: it may be a mistake's only copy.
+    // The last replaced version stays whatever the size: the version may be a mistake's only copy.
     receive(&store, source, "66666", 2).await;
     receive(&store, source, "7", 3).await;
     assert_eq!(held(&store, dataset).await, [["7"], ["66666"]]);
@@ -179,7 +179,7 @@ pub(crate) async fn versions_are_deleted(fixture: &dyn Fixture) {
     assert!(!delete(listed[1].id).await.unwrap());
     assert!(matches!(delete(listed[0].id).await, Err(StoreError::Conflict(_))));
     assert_eq!(held(&store, dataset).await, [["3"], ["1"]]);
-    // Of a dataset whose only batch was deleted nothing is kept when it is replaced.
+    // Replacing a dataset whose only batch was deleted keeps no version.
     let only = hookyard_core::id::BatchId(listed[0].id.0);
     let delete = vec![(only, BatchChange::Delete)];
     store.change_batches(WS, PROJECT, dataset, delete, at(2)).await.unwrap();

@@ -1,14 +1,14 @@
 //! Rows as lines of text, as PostgreSQL's COPY reads and writes them.
 //!
-//! A row's line is to the byte what PostgreSQL says when it is asked for the row again. So the line of
-//! a row is the same on both sides, and a table's checksum can be taken of either.
+//! A row's line equals, to the byte, PostgreSQL's output for the row. So the line of a row is the same on
+//! both sides, and a table's checksum can be taken of either side.
 
 use std::fmt;
 use std::io::Write;
 
 use sha2::{Digest, Sha256};
 
-/// One row.
+/// A row.
 #[derive(Debug, Default)]
 pub(crate) struct Line(Vec<u8>);
 
@@ -78,7 +78,7 @@ impl Line {
     }
 }
 
-/// How many rows a table has and the sum of their hashes: the same in whatever order they are stored.
+/// The number of a table's rows and the sum of the rows' hashes: the same in any order of storage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Checksum {
     pub(crate) rows: u64,

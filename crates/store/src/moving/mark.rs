@@ -1,4 +1,4 @@
-//! What is noted beside the data of a move.
+//! The note of a move beside the data.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -7,11 +7,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-/// The file beside an embedded store that says that it is being moved, or was. It is written before
-/// anything is: while it is there, nothing but the move may open the store.
+/// The file beside an embedded store that tells of a move, under way or finished. The move writes the file
+/// before anything else: while the file is there, only the move may open the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// By which the database knows the move again.
+    /// The id by which the database recognises the move.
     pub id: String,
     /// Whether everything is there.
     pub finished: bool,

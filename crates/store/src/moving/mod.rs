@@ -1,13 +1,13 @@
 //! Moving an embedded store into PostgreSQL.
 //!
-//! The embedded store is only read, in one transaction, while its directory is locked. Each table goes
-//! over in batches, in an order that stays the same; the database keeps how many rows have come, with
-//! the batch that brought them. So a move can be killed at any point and goes on where it was. In the
-//! end both sides are read once more and compared, table by table.
+//! The embedded store is only read, in one transaction, while its directory is locked. Each table goes over
+//! in batches, in a fixed order; the database keeps the number of received rows in the transaction of each
+//! batch. So a move can be killed at any point and goes on from there. In the end both sides are read once
+//! more and compared, table by table.
 //!
-//! A move has an id, which is kept on both sides: in the database, and in a [`Mark`] beside the data,
-//! which is written first. A database with a move that is not finished is refused by servers, and a
-//! directory with a mark by everything but the move.
+//! A move has an id, kept on both sides: in the database, and in a [`Mark`] beside the data. The mark is
+//! written first. Servers refuse a database with an unfinished move. Everything but the move refuses a
+//! directory with a mark.
 
 use std::io;
 use std::path::PathBuf;
@@ -32,23 +32,23 @@ pub(crate) mod plan;
 #[cfg(test)]
 mod tests;
 
-/// Bytes of one batch: so much that a commit and its round trips are little beside it, and so little
-/// that the three there are at a time (read, waiting, sent) take no memory to speak of.
+/// Bytes of one batch: large enough that a commit and its round trips cost little in comparison, and small
+/// enough that the three batches at a time (read, waiting, sent) take little memory.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// Hexadecimal digits of a move's id: enough that no two are the same.
+/// Hexadecimal digits of a move's id: enough that no two moves share an id.
 const ID_DIGITS: usize = 32;
 
-/// What is to be moved, and where.
+/// The data to move, and the destination.
 #[derive(Clone)]
 pub struct Options {
-    /// The file of the embedded store. The caller keeps servers from it.
+    /// The file of the embedded store. The caller keeps servers away from the file.
     pub file: PathBuf,
     /// Where the [`Mark`] is, or is to be.
     pub mark: PathBuf,
     /// Where the database is: `postgres://user:password@host:port/name`.
     pub url: Secret,
-    /// The installation's encryption key, which stays the same.
+    /// The installation's encryption key; the move leaves the key unchanged.
     pub key: [u8; 32],
     /// Where the move's id and nonces come from.
     pub entropy: Arc<dyn Entropy>,
@@ -60,42 +60,42 @@ impl std::fmt::Debug for Options {
     }
 }
 
-/// What a move is doing.
+/// The present step of a move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress<'a> {
     /// Rows are being copied.
     Copying {
         /// The table.
         table: &'a str,
-        /// Rows that are there.
+        /// Rows copied so far.
         rows: u64,
-        /// Rows that there will be.
+        /// Rows to copy in all.
         of: u64,
     },
     /// A table is read on both sides and compared.
     Comparing {
         /// The table.
         table: &'a str,
-        /// Its rows.
+        /// The table's rows.
         rows: u64,
     },
 }
 
-/// Hears of the progress. What it answers an error to ends the move there.
+/// Hears of the progress. An error as the answer ends the move at the point.
 pub type Heard<'a> = &'a mut (dyn FnMut(Progress<'_>) -> Result<(), StoreError> + Send);
 
-/// A table that was moved.
+/// A moved table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MovedTable {
-    /// Its name.
+    /// The table's name.
     pub name: String,
-    /// How many rows it has.
+    /// The number of the table's rows.
     pub rows: u64,
-    /// The sum of the hashes of its rows, in hexadecimal digits; the same on both sides.
+    /// The sum of the hashes of the rows, in hexadecimal digits; the same on both sides.
     pub checksum: String,
 }
 
-/// What was moved.
+/// The result of a move.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
     /// The tables.
@@ -104,7 +104,7 @@ pub struct Moved {
     pub before: bool,
 }
 
-/// Moves an embedded store into a database that is empty, or goes on with that.
+/// Moves an embedded store into an empty database, or continues a move begun there.
 ///
 /// Fails when the store is of another format or opens with another key, when the database holds
 /// anything else, when either is out of reach, and when the two sides differ in the end. Whatever
@@ -178,7 +178,7 @@ async fn moved(target: &Arriving, before: bool) -> Result<Moved, StoreError> {
     Ok(Moved { tables: tables.collect(), before })
 }
 
-/// Runs what blocks on a thread that may.
+/// Runs blocking work on a thread that may block.
 async fn blocking<T: Send + 'static>(
     job: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
@@ -192,7 +192,7 @@ struct Batch {
     lines: Vec<u8>,
 }
 
-/// A move that has begun.
+/// A move under way.
 struct Moving<'a> {
     source: Arc<Mutex<Leaving>>,
     target: &'a Arriving,
@@ -200,7 +200,7 @@ struct Moving<'a> {
 }
 
 impl Moving<'_> {
-    /// Copies what is still missing of a table.
+    /// Copies the missing rows of a table.
     async fn copy(&self, table: Arc<Planned>, heard: Heard<'_>) -> Result<(), StoreError> {
         let mut rows = self.target.rows(&table).await?;
         let (source, counted) = (Arc::clone(&self.source), Arc::clone(&table));
@@ -218,7 +218,7 @@ impl Moving<'_> {
         reading.await.map_err(|error| StoreError::Internal(error.into()))?
     }
 
-    /// Reads a table on a thread of its own, and waits where the batches are not taken.
+    /// Reads a table on a separate thread, and waits while the batches are not taken.
     fn read(
         &self,
         table: Arc<Planned>,

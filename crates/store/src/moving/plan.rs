@@ -1,8 +1,8 @@
-//! What goes where.
+//! The tables and columns of a move, from and to.
 //!
-//! A table goes into its namesake, and each column into its own; what differs is said here. What is in
-//! the one schema and not in the other must be said, too: a move that passed over what it does not
-//! know would lose it.
+//! A table goes into its namesake, and each column into its namesake; this plan names the differences. The
+//! plan must also name everything that only one of the schemas has: a move that skipped unknown tables or
+//! columns would lose data.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The kind of a column, by PostgreSQL's name of its type.
+    /// The kind of a column, from the name of the type in PostgreSQL.
     fn of(name: &str) -> Option<Self> {
         Some(match name {
             "boolean" => Self::Flag,
@@ -41,7 +41,7 @@ impl Kind {
     }
 }
 
-/// A table of the embedded store as it is found.
+/// A table of the embedded store as found.
 #[derive(Debug, Clone)]
 pub(crate) struct Old {
     pub(crate) name: String,
@@ -50,7 +50,7 @@ pub(crate) struct Old {
     pub(crate) key: Vec<String>,
 }
 
-/// A table of the database as it is found.
+/// A table of the database as found.
 #[derive(Debug, Clone)]
 pub(crate) struct New {
     pub(crate) name: String,
@@ -58,18 +58,18 @@ pub(crate) struct New {
     pub(crate) columns: Vec<(String, String)>,
 }
 
-/// A sequence of the database as it is found.
+/// A sequence of the database as found.
 #[derive(Debug, Clone)]
 pub(crate) struct Sequence {
     pub(crate) name: String,
-    /// The table and column that it numbers, where the database knows.
+    /// The numbered table and column, where the database knows them.
     pub(crate) of: Option<(String, String)>,
 }
 
 /// Where a table's rows come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Rows {
-    /// A query with the number of rows to leave out as its parameter, and one that counts them all.
+    /// A query whose parameter is the number of rows to leave out, and a query that counts all rows.
     Select {
         /// The query.
         sql: String,
@@ -80,11 +80,11 @@ pub(crate) enum Rows {
     Queues,
     /// The entries of the queues.
     Chunks,
-    /// Deliveries that are kept for inspection.
+    /// Deliveries kept for inspection.
     Deliveries,
 }
 
-/// A table that is moved.
+/// A table to move.
 #[derive(Debug, Clone)]
 pub(crate) struct Planned {
     pub(crate) name: String,
@@ -92,16 +92,16 @@ pub(crate) struct Planned {
     pub(crate) rows: Rows,
 }
 
-/// A table whose rows are moved one by one, and how its columns differ.
+/// A table moved row by row, and the differences of the columns.
 struct Known {
     name: &'static str,
-    /// Columns of the database without a namesake, and the expressions that make them.
+    /// Columns of the database without a namesake, and their expressions.
     made: &'static [(&'static str, &'static str)],
     /// Columns of the database that begin with their default.
     new: &'static [&'static str],
-    /// Columns of the embedded store that are in none of the database's by their name.
+    /// Columns of the embedded store without a namesake in the database.
     spent: &'static [&'static str],
-    /// What is read in place of the table, with its key.
+    /// The query that replaces the table, with its key.
     instead: Option<(&'static str, &'static str)>,
 }
 
@@ -109,13 +109,13 @@ const fn same(name: &'static str) -> Known {
     Known { name, made: &[], new: &[], spent: &[], instead: None }
 }
 
-/// A cell, which is compressed when it is large.
+/// A cell, compressed when large.
 const CELL: &str = "iif(size IS NULL, cell, packed)";
 
 /// The hash of an event's identity: the embedded store finds events in another way.
 const EVENT_HASH: &str = "workspace_id || ' ' || event_id";
 
-/// All that is moved row by row, in an order in which what is referred to comes first.
+/// All tables moved row by row, in an order in which a referenced table comes first.
 const KNOWN: [Known; 30] = [
     Known { new: &["version"], ..same("workspaces") },
     same("projects"),
@@ -150,7 +150,7 @@ const KNOWN: [Known; 30] = [
     same("sources"),
     Known { made: &[("cell", CELL)], spent: &["cell", "size", "packed"], ..same("rows") },
     same("garbage"),
-    // A delivery that came again after its time is there twice, and known by its later entry.
+    // A delivery repeated after the window has two entries, and is recognised by the later entry.
     Known {
         spent: &["id"],
         instead: Some((
@@ -164,8 +164,8 @@ const KNOWN: [Known; 30] = [
     Known { new: &["granted"], ..same("limit_buckets") },
 ];
 
-/// The queues' tables with all their columns on both sides: their rows are what a start of the
-/// embedded store makes of the last checkpoint and of what came after it.
+/// The queues' tables with all columns on both sides. A start of the embedded store makes the rows from the
+/// last checkpoint and the later records.
 const QUEUES: [(&str, &[&str], &[&str]); 2] = [
     (
         "queues",
@@ -202,7 +202,7 @@ const QUEUES: [(&str, &[&str], &[&str]); 2] = [
     ),
 ];
 
-/// What is kept of deliveries: several in one row there, and a row each here.
+/// Deliveries kept for inspection: several in one row of the embedded store, and a row each in the database.
 const DELIVERIES: (&str, &str, &[&str], &[&str]) = (
     "delivery_chunks",
     "deliveries",
@@ -226,7 +226,7 @@ const DELIVERIES: (&str, &str, &[&str], &[&str]) = (
 /// Columns of the database's queues that begin with their default: no server owns one yet.
 const QUEUES_NEW: [&str; 2] = ["owner", "epoch"];
 
-/// Tables of the embedded store that are derived from others or become something else, with their
+/// Tables of the embedded store that are derived from other tables or become something else, with the
 /// columns.
 const DERIVED: [(&str, &[&str]); 10] = [
     ("checkpoint", &["id", "seq", "attempt_id"]),
@@ -248,14 +248,13 @@ pub(crate) enum Last {
     Column(String, String),
     /// After the last attempt.
     Attempt,
-    /// After the last delivery that is kept.
+    /// After the last kept delivery.
     Delivery,
     /// After the last row or version.
     Row,
 }
 
-/// All tables, in the order in which they are moved. An error says what one of the schemas has that
-/// this does not know.
+/// All tables, in the order of the move. An error names the parts of the schemas that the plan does not know.
 pub(crate) fn tables(from: &[Old], to: &[New]) -> Result<Vec<Planned>, StoreError> {
     let known: BTreeSet<&str> = KNOWN.iter().map(|known| known.name).collect();
     let queues: BTreeSet<&str> = QUEUES.iter().map(|(name, ..)| *name).collect();
@@ -278,7 +277,7 @@ pub(crate) fn tables(from: &[Old], to: &[New]) -> Result<Vec<Planned>, StoreErro
     for known in &KNOWN {
         let (from, to) = pair(known.name, known.name)?;
         planned.push(table(known, from, to)?);
-        // What has endpoints as its owners comes right after them.
+        // Tables owned by endpoints come right after the endpoints.
         if known.name == "endpoint_revisions" {
             for ((name, old, new), rows) in QUEUES.iter().zip([Rows::Queues, Rows::Chunks]) {
                 let (from, to) = pair(name, name)?;
@@ -348,7 +347,7 @@ fn table(known: &Known, from: &Old, to: &New) -> Result<Planned, StoreError> {
     Ok(Planned { name: name.to_owned(), columns, rows })
 }
 
-/// A table whose rows are made of what is read.
+/// A table whose rows are made from the records read.
 fn queue(
     from: &Old,
     to: &New,
@@ -368,7 +367,7 @@ fn queue(
     Ok(Planned { name: to.name.clone(), columns, rows })
 }
 
-/// A name as both databases take it, whatever it is.
+/// A name quoted for both databases, whatever the characters.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -388,7 +387,7 @@ pub(crate) fn sequences(found: &[Sequence]) -> Result<Vec<(String, Last)>, Store
             ("row_ids", _) => Last::Row,
             (_, Some((table, numbered))) => match KNOWN.iter().any(|known| known.name == table) {
                 true => column(table, numbered),
-                // A table that the embedded store has not; it is empty.
+                // An empty table that the embedded store lacks.
                 false => continue,
             },
             (name, None) => return Err(unknown(&format!("what the sequence {name} numbers"))),

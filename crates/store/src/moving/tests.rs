@@ -13,7 +13,7 @@ use crate::postgres::tests::{Place, options as database, sql};
 use crate::sqlite::{self, SqliteStore};
 use crate::{AttemptQuery, EventQuery, RowLimit, RowQuery, SharedStore, postgres};
 
-/// A store that is embedded at first, and moved into a database when it is opened again.
+/// A store that is embedded at first, and moved into a database at the next opening.
 struct Mover {
     directory: TempDir,
     place: Place,
@@ -42,7 +42,8 @@ impl Mover {
         run(self.options(), &mut |_| Ok(())).await
     }
 
-    /// Moves, a row at a time, and ends it after so many steps; whether it came to its end before.
+    /// Moves, a row at a time, and ends the move after so many steps. Returns the result of a move
+    /// that finishes within the steps.
     async fn run_for(&self, steps: u64) -> Result<Option<Moved>, StoreError> {
         let mut left = steps;
         let stopped = || StoreError::Unavailable("enough".to_owned());
@@ -95,8 +96,8 @@ impl Fixture for Mover {
     }
 }
 
-// Whatever the contract says of a store that is opened again also holds of one that was moved. These
-// are the cases that open theirs again.
+// The contract for a store opened again also holds for a moved store. These are the cases that open a store
+// again.
 mod contract_of_a_move {
     use super::{Mover, contract};
 
@@ -148,7 +149,7 @@ mod contract_of_a_move {
     );
 }
 
-/// An embedded store with something of everything that grows, not closed, as after a crash.
+/// An embedded store with something in every growing table, not closed, as after a crash.
 async fn filled(mover: &Mover) -> (SharedStore, EndpointId) {
     let store = mover.embedded();
     for (id, merchant) in [(WS, "DEMO"), (contract::OTHER_WS, "OTHER")] {
@@ -158,7 +159,7 @@ async fn filled(mover: &Mover) -> (SharedStore, EndpointId) {
     contract::publish(&store, 0..10, endpoint).await;
     let lease = contract::claim(&store, endpoint).await;
     contract::deliver(&store, &lease, 4).await;
-    // What a receiver may answer, and a database's text may not have.
+    // A receiver may answer with characters that a database's text may not have.
     let head = store.head(&lease, contract::ALL).await.unwrap();
     let mut refused = contract::failed(&[head.entries[0].event.seq], contract::at(5), 1);
     refused.outcome.response = Some("\0\u{1}\u{8}\t\n\u{b}\u{c}\r\\.\u{7f}é\u{1f600}".to_owned());
@@ -183,7 +184,7 @@ async fn filled(mover: &Mover) -> (SharedStore, EndpointId) {
     (store, endpoint)
 }
 
-/// What two stores must agree on, as text.
+/// The state that two stores must agree on, as text.
 async fn seen(store: &SharedStore, endpoint: EndpointId) -> Vec<String> {
     let mut seen = Vec::new();
     for workspace in store.workspaces().await.unwrap() {
@@ -247,7 +248,7 @@ async fn a_move_that_is_ended_anywhere_goes_on_where_it_was() {
 async fn numbers_go_on_where_they_were() {
     let mover = Mover::new().await;
     let (store, endpoint) = filled(&mover).await;
-    // The newest of each are gone, and their numbers with them.
+    // The newest records of each kind are gone, with the numbers.
     let gone = contract::endpoint(&store).await;
     store.delete_endpoint(WS, gone.id, None).await.unwrap();
     let source = contract::new_source(Mode::Combine, "c");

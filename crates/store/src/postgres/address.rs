@@ -1,8 +1,8 @@
-//! Where the database is, and how its server proves who it is.
+//! The address of the database, and the proof of the server's identity.
 //!
-//! The URL is as libpq knows it, with two words more than tokio-postgres reads: `sslrootcert`, and the
-//! stricter values of `sslmode`. A server that uses TLS must always prove its name here, so these mean
-//! what `require` does.
+//! The URL follows libpq, with two additions to the words of tokio-postgres: `sslrootcert`, and the stricter
+//! values of `sslmode`. A server that uses TLS must always prove its name here, so the stricter values equal
+//! `require`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use tokio_postgres::config::{Host, SslMode};
 
 use crate::StoreError;
 
-/// How long making a connection may take, unless the URL says otherwise. Publishers are told to try
-/// again after that.
+/// How long making a connection may take, unless the URL says otherwise. Later, publishers are told to try
+/// again.
 pub(super) const CONNECT_MAX: Duration = Duration::from_secs(5);
 
-/// How long the other side may leave what was sent unacknowledged until the connection is given up.
+/// How long the other side may leave sent data unacknowledged until the connection is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// Between two questions whether the other side is still there.
@@ -31,7 +31,7 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Reads a URL. What is wrong with it is said without the password.
+    /// Reads a URL. An error names the fault without the password.
     pub(super) fn read(url: &str) -> Result<Self, StoreError> {
         let (place, query) = url.split_once('?').unwrap_or((url, ""));
         let (mut kept, mut roots) = (Vec::new(), None);

@@ -14,10 +14,10 @@ use crate::audit::GrantEnd;
 use crate::credentials::scopes;
 use crate::{APPLICATIONS_MAX, ApplicationStore, Entity, StoreError};
 
-/// Columns that [`stored`] reads.
+/// The columns for [`stored`].
 const COLUMNS: &str = "id, workspace_id, client_id, created_ms, scopes, disabled, settings";
 
-/// What [`stored_grant`] reads.
+/// The start of a query for [`stored_grant`].
 const GRANTS: &str = "SELECT g.id, g.application_id, a.workspace_id, g.via, g.scopes, \
     g.approved_by, g.created_ms, g.refreshed_ms FROM grants g \
     JOIN applications a ON a.id = g.application_id";
@@ -31,7 +31,7 @@ impl ApplicationStore for PostgresStore {
         now: Timestamp,
     ) -> Result<Application, StoreError> {
         let tx = self.db.begin().await?;
-        // The workspace is the caller's, so that two who come at once do not get the last place.
+        // The transaction locks the workspace, so two simultaneous callers do not both get the last place.
         let sql = "SELECT FROM workspaces WHERE id = $1 FOR NO KEY UPDATE";
         if tx.opt(sql, &[&workspace.0]).await?.is_none() {
             return Err(StoreError::NotFound(Entity::Workspace));
@@ -117,7 +117,8 @@ impl ApplicationStore for PostgresStore {
         let sql = "UPDATE applications SET disabled = $2, settings = $3 WHERE id = $1";
         let settings = to_json(&application.settings)?;
         tx.execute(sql, &[&id.0, &application.disabled, &settings]).await?;
-        // Whoever comes with one of its credentials is told, so they must know.
+        // An answer to one of the application's credentials says whether the application is disabled, so the
+        // credentials must know.
         let sql = "UPDATE credentials SET disabled = $2 WHERE application_id = $1";
         tx.execute(sql, &[&id.0, &application.disabled]).await?;
         nodes::tell_of_credentials(&tx).await?;
@@ -137,7 +138,7 @@ impl ApplicationStore for PostgresStore {
         let sql = "DELETE FROM credentials WHERE id IN (SELECT credential_id FROM access_tokens t \
                    JOIN grants g ON g.id = t.grant_id WHERE g.application_id = $1)";
         tx.execute(sql, &[&id.0]).await?;
-        // What else belongs to it goes with its row.
+        // The application's other rows go with this row.
         tx.execute("DELETE FROM applications WHERE id = $1", &[&id.0]).await?;
         nodes::tell_of_credentials(&tx).await?;
         tx.commit().await?;
@@ -178,7 +179,7 @@ impl ApplicationStore for PostgresStore {
     }
 }
 
-/// Ends a grant with all its tokens, and notes why. Nothing when it is gone already.
+/// Ends a grant with all tokens, and notes why. Does nothing when the grant is gone already.
 pub(super) async fn revoke(tx: &Conn, id: GrantId, why: GrantEnd) -> Result<(), StoreError> {
     let Some(grant) = grant(tx, id).await? else { return Ok(()) };
     audit::note(tx, grant.workspace, "grant.revoke", id, &why.of(&grant)).await?;
@@ -189,7 +190,7 @@ pub(super) async fn revoke(tx: &Conn, id: GrantId, why: GrantEnd) -> Result<(), 
     nodes::tell_of_credentials(tx).await
 }
 
-/// The application, which must be the workspace's. Within a transaction nobody else changes it.
+/// The application, which must be the workspace's. In a transaction the row is locked against other changes.
 async fn known(
     conn: &Conn,
     workspace: WorkspaceId,
@@ -244,7 +245,7 @@ fn stored_grant(row: &Row) -> Result<Grant, StoreError> {
     })
 }
 
-/// A grant with its application's workspace; `None` when it is gone.
+/// A grant with its application's workspace; `None` when the grant is gone.
 pub(super) async fn grant(conn: &Conn, id: GrantId) -> Result<Option<Grant>, StoreError> {
     let row = conn.opt(&format!("{GRANTS} WHERE g.id = $1"), &[&id.0]).await?;
     row.as_ref().map(stored_grant).transpose()

@@ -18,7 +18,7 @@ use crate::checksum;
 use crate::page::{self, Filling};
 use crate::{AttemptQuery, AttemptStore, Page, StoreError};
 
-/// Columns that [`attempt`] reads.
+/// The columns for [`attempt`].
 const COLUMNS: &str = "endpoint_id, started_ms, duration_ms, queue_delay_ms, status, success, \
                        advance, parked, failures, refusals, retry_ms, revision, request_id, seqs, \
                        event_types, order_ids, url, request_headers, response_headers, response, \
@@ -84,7 +84,7 @@ fn columns(brief: bool) -> Cow<'static, str> {
         false => Cow::Borrowed(COLUMNS),
         true => {
             let brief = COLUMNS.replace("request_headers, response_headers, response,", nothing);
-            // Without them the rest cannot be compared.
+            // Without headers and text the checksum cannot be compared.
             Cow::Owned(brief.replace("checksum", "NULL::int4 AS checksum"))
         }
     }
@@ -92,7 +92,7 @@ fn columns(brief: bool) -> Cow<'static, str> {
 
 type Values = Vec<Box<dyn ToSql + Sync + Send>>;
 
-/// The query as SQL with its values, the limit and the offset last.
+/// The query as SQL with the values, the limit and the offset last.
 fn conditions(endpoint: EndpointId, query: &AttemptQuery) -> Result<(String, Values), StoreError> {
     let mut sql = String::from("endpoint_id = $1");
     let mut values: Values = vec![Box::new(endpoint.0)];

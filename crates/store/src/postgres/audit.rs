@@ -1,4 +1,4 @@
-//! Who changed what.
+//! The log of changes and their actors.
 
 use std::fmt::{Display, Write as _};
 
@@ -45,8 +45,7 @@ impl AuditStore for PostgresStore {
     }
 }
 
-/// Notes a change in the transaction that makes it, if it is made on somebody's behalf. `detail` is a
-/// JSON object without secrets.
+/// Notes a change in its transaction, if an actor made the change. `detail` is a JSON object without secrets.
 pub(super) async fn note(
     tx: &Conn,
     workspace: WorkspaceId,
@@ -86,7 +85,7 @@ pub(super) async fn note(
 
 type Values = Vec<Box<dyn ToSql + Sync + Send>>;
 
-/// The query as SQL with its values, the limit last.
+/// The query as SQL with the values, the limit last.
 fn conditions(workspace: WorkspaceId, query: &AuditQuery) -> (String, Values) {
     let AuditQuery {
         after,
@@ -141,7 +140,7 @@ fn entry(row: &Row) -> Result<AuditEntry, StoreError> {
     })
 }
 
-/// Deletes old entries, at most `limit`; how many. What is left to delete is in `surplus`.
+/// Deletes old entries, at most `limit`. Returns the number deleted; `surplus` has the rest.
 pub(super) async fn delete_surplus(
     tx: &Conn,
     surplus: &mut SurplusAge,

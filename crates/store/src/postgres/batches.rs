@@ -9,23 +9,23 @@ use super::database::Database;
 use super::partitions;
 use crate::StoreError;
 
-/// Jobs that may wait. A full queue makes callers wait, which slows publishers down to the speed of
-/// the database.
+/// Jobs that may wait. A full queue makes callers wait, and so slows publishers down to the speed of the
+/// database (backpressure).
 const WAITING_MAX: usize = 8_192;
 
-/// Jobs in one statement: enough that the commit is shared widely, few enough that the first does not wait
-/// long for the last.
+/// Jobs in a statement: enough that the commit is shared widely, few enough that the first does not wait long
+/// for the last.
 const JOBS_MAX: usize = 512;
 
-/// Bytes in one statement: bounds the memory of both sides when bodies are large.
+/// Bytes in a statement: bounds the memory of both sides when bodies are large.
 const BYTES_MAX: usize = 8 << 20;
 
-/// What is done with many jobs at once.
+/// The execution of many jobs at once.
 #[async_trait::async_trait]
 pub(super) trait Work: Send + Sync + 'static {
     /// The wish of one caller.
     type Job: Send + Sync + 'static;
-    /// What the caller is answered.
+    /// The answer to the caller.
     type Answer: Send + 'static;
 
     /// Bytes that the job sends, roughly.
@@ -64,7 +64,7 @@ impl<W: Work> Batches<W> {
         Self { jobs }
     }
 
-    /// Has a job done. It is done even if the caller does not wait for the answer.
+    /// Has a job done, even if the caller does not wait for the answer.
     pub(super) async fn submit(&self, job: W::Job) -> Result<W::Answer, StoreError> {
         let (answer, answered) = oneshot::channel();
         self.jobs.send((job, answer)).await.map_err(|_| stopped())?;
@@ -80,7 +80,7 @@ struct Task<W: Work> {
     database: Arc<Database>,
     work: W,
     waiting: mpsc::Receiver<Waiting<W>>,
-    /// Jobs that have to wait for the next batch.
+    /// Jobs for the next batch.
     held: Vec<Waiting<W>>,
 }
 
@@ -95,7 +95,7 @@ impl<W: Work> Task<W> {
             match self.run_once(&jobs).await {
                 Ok(results) => {
                     for (answer, result) in answers.into_iter().zip(results) {
-                        // A caller that went away does not need the answer.
+                        // A caller that went away needs no answer.
                         let _ = answer.send(result);
                     }
                 }
@@ -112,7 +112,7 @@ impl<W: Work> Task<W> {
         }
     }
 
-    /// Does a batch of jobs; once more when there was no partition for their rows.
+    /// Does a batch of jobs; once more when the rows' partition was missing.
     async fn run_once(
         &self,
         jobs: &[W::Job],

@@ -133,7 +133,7 @@ impl CatalogStore for PostgresStore {
             return Ok(None);
         };
         revision.map_or(Ok(()), |known| endpoints::must_be_revision(&before, known))?;
-        // Nothing is queued for it meanwhile that would be left behind.
+        // The lock keeps other transactions from queueing entries that would be left behind.
         journal::lock(&tx).await?;
         for sql in [
             "DELETE FROM queues WHERE endpoint_id = $1",
@@ -191,7 +191,7 @@ impl CatalogStore for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Writes an endpoint's row and its revision, and notes whether it is disabled from now on.
+    /// Writes an endpoint's row and revision, and notes whether the endpoint is disabled from now on.
     async fn save(
         &self,
         tx: &Conn,
@@ -226,12 +226,12 @@ impl PostgresStore {
     }
 }
 
-/// Columns that [`endpoint`] reads.
+/// The columns for [`endpoint`].
 pub(super) const COLUMNS: &str = "id, workspace_id, revision, created_ms, settings, subscriptions, secrets, reason, \
      application_id";
 
-/// Has every node look at the workspace anew before its next match, once this is committed. Changes
-/// of one workspace happen one after another from here on.
+/// Makes every node read the workspace anew before the node's next match, once this transaction is committed.
+/// Changes of a workspace happen one after another from here on.
 pub(super) async fn touch(tx: &Conn, workspace: WorkspaceId) -> Result<(), StoreError> {
     let sql = "UPDATE workspaces SET version = version + 1 WHERE id = $1";
     match tx.execute(sql, &[&workspace.0]).await? {
@@ -245,7 +245,7 @@ pub(super) async fn catalogue(
     conn: &Conn,
     workspace: WorkspaceId,
 ) -> Result<Catalogue, StoreError> {
-    // One statement, so that both are of one moment.
+    // A single statement, so that both results are of the same moment.
     let sql = "SELECT c.position, c.name, c.expansions, c.system, t.id, t.name, t.description, \
                t.supports_reflow, t.deprecated, t.discontinued FROM categories c \
                LEFT JOIN event_types t ON t.workspace_id = c.workspace_id \
@@ -293,7 +293,7 @@ pub(super) async fn endpoint_of(
     row.map(|row| endpoint(&row, 0, vault)).transpose()
 }
 
-/// An endpoint from its [`COLUMNS`], which begin with the column `at`.
+/// An endpoint from the [`COLUMNS`], beginning with the column `at`.
 pub(super) fn endpoint(row: &Row, at: usize, vault: &Vault) -> Result<Endpoint, StoreError> {
     let id = EndpointId(row.get_as(at)?);
     Ok(Endpoint {

@@ -17,7 +17,7 @@ use crate::{PAGE_BYTES_MAX, StoreError};
 /// A parameter of a statement.
 pub(super) type Param<'a> = &'a (dyn ToSql + Sync);
 
-/// Numbers that the program made itself.
+/// Numbers made by the program.
 pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -36,7 +36,7 @@ pub(super) fn small(number: u32) -> i32 {
 }
 
 /// A query whose rows end after a full page and one row more, as the sign of a further page: no other value
-/// beyond the page is read. `weight` and `order` are of columns that the query selects. The rows are in the
+/// beyond the page is read. `weight` and `order` use columns that the query selects. The rows are in the
 /// given order, with an extra column at their end.
 pub(super) fn paged(sql: &str, weight: &str, order: &str) -> String {
     format!(
@@ -63,7 +63,7 @@ impl ToSql for Text<'_> {
     to_sql_checked!();
 }
 
-/// Bytes that are UTF-8 without U+0000 already, as every JSON text is.
+/// Bytes known to be UTF-8 without U+0000, as every JSON text is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Json<'a>(pub(super) &'a [u8]);
 
@@ -77,7 +77,7 @@ impl ToSql for Json<'_> {
     to_sql_checked!();
 }
 
-/// What [`Text`] wrote.
+/// A value written by [`Text`].
 struct Own(String);
 
 impl<'a> FromSql<'a> for Own {
@@ -88,7 +88,7 @@ impl<'a> FromSql<'a> for Own {
     accepts!(TEXT);
 }
 
-/// What [`Json`] wrote.
+/// A value written by [`Json`].
 struct Raw(Bytes);
 
 impl<'a> FromSql<'a> for Raw {
@@ -99,7 +99,7 @@ impl<'a> FromSql<'a> for Raw {
     accepts!(TEXT);
 }
 
-/// Text as PostgreSQL can keep it.
+/// Text in a form that PostgreSQL can keep.
 pub(super) fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(['\0', '\u{1}']) {
         return Cow::Borrowed(text);
@@ -116,7 +116,7 @@ fn unescaped(text: &str) -> String {
 
 /// Reading a row's columns.
 pub(super) trait Columns {
-    /// A column as PostgreSQL has it.
+    /// A column in PostgreSQL's type.
     fn get_as<'a, T: FromSql<'a>>(&'a self, column: usize) -> Result<T, StoreError>;
 
     /// A number that is never negative.
@@ -134,7 +134,7 @@ pub(super) trait Columns {
         self.get_as::<Own>(column).map(|text| text.0)
     }
 
-    /// A text, if there is one.
+    /// A text; `None` for NULL.
     fn text_if(&self, column: usize) -> Result<Option<String>, StoreError> {
         Ok(self.get_as::<Option<Own>>(column)?.map(|text| text.0))
     }
@@ -144,7 +144,7 @@ pub(super) trait Columns {
         self.get_as::<Raw>(column).map(|raw| raw.0)
     }
 
-    /// A JSON text to the byte, if there is one.
+    /// A JSON text, unchanged to the byte; `None` for NULL.
     fn json_if(&self, column: usize) -> Result<Option<Bytes>, StoreError> {
         Ok(self.get_as::<Option<Raw>>(column)?.map(|raw| raw.0))
     }
@@ -154,7 +154,7 @@ pub(super) trait Columns {
         self.get_as::<i64>(column).map(moment)
     }
 
-    /// A moment, if there is one.
+    /// A moment; `None` for NULL.
     fn moment_if(&self, column: usize) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.get_as::<Option<i64>>(column)?.map(moment))
     }

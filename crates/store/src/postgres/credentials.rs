@@ -1,4 +1,4 @@
-//! Credentials. They are read from the database each time: any node may have changed them.
+//! Credentials. Every call reads the database: any node may have changed a credential.
 
 use std::sync::atomic::Ordering;
 
@@ -18,7 +18,7 @@ use crate::{
     StoreError, StoredCredential,
 };
 
-/// Columns that [`credential`] reads.
+/// The columns for [`credential`].
 const COLUMNS: &str = "id, workspace_id, kind, scopes, name, created_ms, expires_ms, allowed_ips, \
                        last_used_ms, revoked_ms, disabled, application_id, project_id";
 
@@ -145,8 +145,8 @@ impl CredentialStore for PostgresStore {
         &self,
         mut uses: Vec<(CredentialId, Timestamp)>,
     ) -> Result<(), StoreError> {
-        // In one order, so that two nodes that say so at once do not wait for each other; and each
-        // once, since a statement changes a row once.
+        // In one order, so that two nodes with simultaneous notes do not deadlock; and each credential once,
+        // since a statement changes a row once.
         uses.sort_unstable();
         uses.reverse();
         uses.dedup_by_key(|(id, _)| *id);
@@ -170,8 +170,8 @@ impl CredentialStore for PostgresStore {
     }
 }
 
-/// Checks that a workspace may have one more credential. It is the caller's until the transaction
-/// ends, so that two who come at once do not both get the last place.
+/// Checks that a workspace may have another credential. The transaction locks the workspace to the end, so
+/// two simultaneous callers do not both get the last place.
 async fn bounded(tx: &Conn, workspace: WorkspaceId, now: Timestamp) -> Result<(), StoreError> {
     let sql = "SELECT FROM workspaces WHERE id = $1 FOR NO KEY UPDATE";
     tx.query(sql, &[&workspace.0]).await?;
@@ -182,7 +182,7 @@ async fn bounded(tx: &Conn, workspace: WorkspaceId, now: Timestamp) -> Result<()
     may_have_one_more(live)
 }
 
-/// A credential, which nobody changes until the transaction ends.
+/// A credential, locked against changes until the transaction ends.
 async fn existing(
     tx: &Conn,
     workspace: WorkspaceId,
@@ -195,7 +195,7 @@ async fn existing(
     credential(&row.ok_or(StoreError::NotFound(Entity::Credential))?)
 }
 
-/// Writes what can change of a credential.
+/// Writes the changeable parts of a credential.
 async fn save(tx: &Conn, credential: &Credential) -> Result<(), StoreError> {
     let Credential {
         id,
@@ -250,7 +250,7 @@ fn credential(row: &Row) -> Result<Credential, StoreError> {
     })
 }
 
-/// Adds a credential to a workspace that must be there.
+/// Adds a credential to an existing workspace.
 pub(super) async fn insert(
     conn: &Conn,
     workspace: WorkspaceId,

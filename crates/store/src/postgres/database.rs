@@ -14,20 +14,19 @@ use super::columns::Param;
 use super::tls::{MakeTls, Stream};
 use crate::StoreError;
 
-/// Connections of one node: three are for the batches, the others for reads and management. Few
-/// enough that ten nodes fit the server's usual hundred. Workspaces have no shares of the connections: reads take
-/// turns in the order of coming, and each is a page of a few megabytes at most.
+/// Connections of one node: three are for the batches, the others for reads and management. Few enough that
+/// ten nodes fit the server's usual hundred. Workspaces have no shares of the connections: reads take turns
+/// in the order of coming, and each read is a page of a few megabytes at most.
 const CONNECTIONS: usize = 9;
 
 /// How long one statement may take: a page of history is read in well under a second.
 const STATEMENT_MAX: Duration = Duration::from_secs(30);
 
-/// What every connection begins with. Plans made for tables that were small must not be compiled; a
-/// commit must be on disk when it is answered, whatever the server's default is; and neither a
-/// transaction whose node has gone silent nor a statement that nobody waits for any more must hold
-/// locks for longer than publishers wait. No statement is to read a large table from one end to the
-/// other: that would be the cheapest for a partition that was empty when it was analysed, and the plan
-/// would be kept while the partition fills.
+/// The settings of every new connection. Plans made for small tables must not be compiled. A commit must be
+/// on disk at the answer, whatever the server's default. Neither a transaction of a silent node nor a
+/// statement without a waiting caller may hold locks for longer than publishers wait. No statement may read a
+/// large table from end to end: a full scan is the cheapest plan for a partition that was empty when
+/// analysed, and the plan would be kept while the partition fills.
 const SESSION: &str = "SET jit = off; SET enable_seqscan = off; \
      SET default_transaction_isolation = 'read committed'; \
      SET idle_in_transaction_session_timeout = '5s'; \
@@ -74,7 +73,7 @@ impl Database {
         Ok(Self { pool, config, tls })
     }
 
-    /// A connection of its own for the caller.
+    /// A separate connection for the caller.
     pub(super) async fn get(&self) -> Result<Conn, StoreError> {
         let object = self.pool.get().await.map_err(unavailable)?;
         Ok(Conn { object: Some(object), patience: STATEMENT_MAX, torn: AtomicBool::new(false) })
@@ -85,20 +84,19 @@ impl Database {
         self.get().await?.begin().await
     }
 
-    /// A connection with a transaction whose statements all see the same moment, and that changes
-    /// nothing.
+    /// A connection with a read-only transaction whose statements all see the same moment.
     pub(super) async fn snapshot(&self) -> Result<Conn, StoreError> {
         self.get().await?.begin_as("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await
     }
 
-    /// A connection beside the pool, with the half that must be polled for it to work.
+    /// A connection beside the pool, with the half that must be polled to move data.
     pub(super) async fn connect(
         &self,
     ) -> Result<(tokio_postgres::Client, Connection<Socket, Stream<Socket>>), StoreError> {
         self.config.connect(self.tls.clone()).await.map_err(|error| failed(&error))
     }
 
-    /// Lets go of the connections that nobody uses.
+    /// Drops unused connections.
     pub(super) fn forget_idle(&self) {
         self.pool.retain(|_, _| false);
     }
@@ -109,10 +107,10 @@ impl Database {
     }
 }
 
-/// A connection that is its holder's until it is dropped.
+/// A connection that belongs to the holder until dropped.
 ///
-/// Dropped within a transaction, or while a statement runs, it is closed, and the server rolls back:
-/// so a caller that goes away leaves nothing half done.
+/// A connection dropped within a transaction, or while a statement runs, is closed, and the server rolls
+/// back: so a departing caller leaves nothing half done.
 pub(super) struct Conn {
     object: Option<Object>,
     patience: Duration,
@@ -121,7 +119,7 @@ pub(super) struct Conn {
 }
 
 impl Conn {
-    /// Allows each statement this long only.
+    /// Allows each statement only so long.
     pub(super) fn within(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
@@ -140,7 +138,7 @@ impl Conn {
         .await
     }
 
-    /// Runs a statement that has a row at most.
+    /// Runs a statement with at most one row as the result.
     pub(super) async fn opt(
         &self,
         sql: &str,
@@ -149,13 +147,13 @@ impl Conn {
         Ok(self.query(sql, values).await?.into_iter().next())
     }
 
-    /// Runs a statement that has a row.
+    /// Runs a statement with one row as the result.
     pub(super) async fn one(&self, sql: &str, values: &[Param<'_>]) -> Result<Row, StoreError> {
         let row = self.opt(sql, values).await?;
         row.ok_or_else(|| StoreError::internal("the database gave no row where it always has one"))
     }
 
-    /// Runs a statement; how many rows it touched.
+    /// Runs a statement. Returns the number of rows touched.
     pub(super) async fn execute(&self, sql: &str, values: &[Param<'_>]) -> Result<u64, StoreError> {
         self.guarded(async |client: &Object| {
             let statement = client.prepare_cached(sql).await?;
@@ -169,8 +167,7 @@ impl Conn {
         self.guarded(async |client: &Object| client.batch_execute(sql).await).await
     }
 
-    /// Runs one statement in a transaction of its own that begins with `first`, all in one round
-    /// trip.
+    /// Runs a statement in a separate transaction that begins with `first`, all in one round trip.
     pub(super) async fn transact(
         &self,
         first: &str,
@@ -180,8 +177,8 @@ impl Conn {
         let begin = format!("BEGIN; {first}");
         self.guarded(async |client: &Object| {
             let statement = client.prepare_cached(sql).await?;
-            // Sent one behind the other, in this order, before the first is answered. After a fault
-            // the commit is a rollback.
+            // The statements are sent one behind the other, in this order, before the first answer. After a
+            // fault the commit is a rollback.
             let (begun, rows, committed) = tokio::join!(
                 biased;
                 client.batch_execute(&begin),
@@ -207,7 +204,7 @@ impl Conn {
         Ok(self)
     }
 
-    /// Begins a transaction with a query, in one round trip.
+    /// Begins a transaction with a query, in a single round trip.
     pub(super) async fn begin_with(
         self,
         sql: &str,
@@ -229,7 +226,7 @@ impl Conn {
         Ok((self, rows))
     }
 
-    /// Runs a transaction's last statement and commits, in one round trip.
+    /// Runs a transaction's last statement and commits, in a single round trip.
     pub(super) async fn commit_with(
         self,
         sql: &str,
@@ -257,7 +254,7 @@ impl Conn {
         self.batch("COMMIT").await
     }
 
-    /// Lets go of what the transaction did.
+    /// Rolls back the transaction's changes.
     pub(super) async fn roll_back(self) -> Result<(), StoreError> {
         self.torn.store(false, Ordering::Relaxed);
         self.batch("ROLLBACK").await
@@ -293,12 +290,12 @@ impl Drop for Conn {
     }
 }
 
-/// A row was to be inserted for which no partition was made yet.
+/// A row to insert had no partition yet.
 #[derive(Debug, thiserror::Error)]
 #[error("no partition is there for a row: {0}")]
 pub(super) struct NoPartition(String);
 
-/// What is said of tables that were there: the operator has changed something.
+/// Errors about tables that existed before: the operator has changed something.
 const HIDDEN: [SqlState; 4] = [
     SqlState::UNDEFINED_TABLE,
     SqlState::INVALID_SCHEMA_NAME,
@@ -306,7 +303,7 @@ const HIDDEN: [SqlState; 4] = [
     SqlState::UNDEFINED_OBJECT,
 ];
 
-/// An error of PostgreSQL or of the way to it in the contract's words.
+/// An error of PostgreSQL or of the connection, in the contract's words.
 pub(super) fn failed(error: &tokio_postgres::Error) -> StoreError {
     let Some(fault) = error.as_db_error() else {
         let reason = std::error::Error::source(error).map(ToString::to_string);
@@ -322,8 +319,8 @@ pub(super) fn failed(error: &tokio_postgres::Error) -> StoreError {
     if *fault.code() == SqlState::CHECK_VIOLATION && fault.constraint().is_none() {
         return StoreError::Internal(NoPartition(message).into());
     }
-    // Connections, resources, the operator's doing, the system's errors; a deadlock or a lock that
-    // was not to be had is over the next time.
+    // Connections, resources, the operator's doing, the system's errors; a deadlock or an unavailable lock is
+    // over the next time.
     let passing =
         ["08", "53", "57", "58", "40"].iter().any(|class| fault.code().code().starts_with(class))
             || *fault.code() == SqlState::READ_ONLY_SQL_TRANSACTION

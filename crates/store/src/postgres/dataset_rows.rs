@@ -1,4 +1,4 @@
-//! Reading rows and batches, and what is done to batches.
+//! Reading rows and batches, and changing batches.
 
 use async_trait::async_trait;
 use hookyard_core::id::{BatchId, DatasetId, ProjectId, VersionId, WorkspaceId};
@@ -19,11 +19,11 @@ use crate::{
     StoreError,
 };
 
-/// Rows that one read passes over because they are suspended or out of the range of time: some
-/// milliseconds. The reader goes on with the next page.
+/// Rows that a read passes over, because suspended or out of the range of time: some milliseconds. The reader
+/// goes on with the next page.
 const PASSED_MAX: usize = 10_000;
 
-/// Rows that one statement looks at, at most.
+/// The most rows that a statement examines.
 const LOOKED_AT_MAX: usize = 2_000;
 
 #[async_trait]
@@ -130,7 +130,7 @@ impl RowStore for PostgresStore {
     }
 }
 
-/// The version of a dataset that is seen, with what its rows are counted by.
+/// The visible version of a dataset, with the counters of the version's rows.
 struct Seen {
     version: VersionId,
     edits: u64,
@@ -161,7 +161,7 @@ async fn earlier_version(
     there.map(|_| version).ok_or(StoreError::NotFound(Entity::Version))
 }
 
-/// The number after which the rows from `offset` on begin; `None` when there are not so many.
+/// The number after which the rows from `offset` on begin; `None` when the dataset has fewer rows.
 async fn find_place(
     conn: &Conn,
     places: &Places,
@@ -197,7 +197,7 @@ async fn page(
 ) -> Result<RowPage, StoreError> {
     let (mut low, mut high) = bounds(conn, version, query).await?;
     let order = if query.newest_first { "DESC" } else { "ASC" };
-    // No cell is read that the page has no room for: one beyond it says that there are more.
+    // Only cells with room in the page are read: a row beyond the page shows that there are more.
     let sql = format!(
         "SELECT id, received_ms, wanted, CASE WHEN wanted THEN cell END, checksum FROM ( \
          SELECT *, coalesce(sum(CASE WHEN wanted THEN octet_length(cell) END) OVER (ORDER BY id \
@@ -250,8 +250,8 @@ fn millis(at: Timestamp) -> i64 {
     at.as_millisecond()
 }
 
-/// The lowest number that may be read, and the one above the highest. None is below the version's own,
-/// so that partitions that were full when it began are not looked into.
+/// The lowest number to read, and the number above the highest. No number is below the version's own number,
+/// so partitions filled before the version began are not searched.
 async fn bounds(
     conn: &Conn,
     version: VersionId,
@@ -273,8 +273,8 @@ async fn bounds(
     })
 }
 
-/// The lowest number of a version's rows from which on they were accepted at or after `at`, where that
-/// is in the order of the numbers.
+/// The first number of a version's rows accepted at or after `at`, as far as times follow the order of the
+/// numbers.
 async fn first_since(conn: &Conn, version: VersionId, at: Timestamp) -> Result<i64, StoreError> {
     let own = signed(version.0);
     let ends = "SELECT min(id), max(id) FROM rows WHERE version_id = $1 AND id >= $1";
@@ -312,7 +312,7 @@ fn data_row(row: &Row) -> Result<DataRow, StoreError> {
     })
 }
 
-/// What [`batch`] reads.
+/// The start of a query for [`batch`].
 const BATCHES: &str = "SELECT id, received_ms, suspended, octet_length(cell)::int8 FROM rows";
 
 async fn batches(
@@ -324,7 +324,7 @@ async fn batches(
     let range = RowQuery { version: None, after, newest_first, from, until };
     let (low, high) = bounds(conn, version, &range).await?;
     let order = if newest_first { "DESC" } else { "ASC" };
-    // What is left out is passed over in an index, without looking at the rows.
+    // Batches left out are passed over in an index, without a look at the rows.
     let state = match state {
         None => "",
         Some(BatchState::Suspended) => "AND suspended",

@@ -1,4 +1,4 @@
-//! Datasets and their settings, and receiving into datasets.
+//! Datasets and dataset settings, and receiving into datasets.
 //!
 //! Deliveries are received in batches. A batch locks the datasets to fill before giving out row numbers. So
 //! within a dataset the numbers follow the order of commits, whichever nodes the deliveries come through.
@@ -34,7 +34,7 @@ use crate::{
     DatasetChange, DatasetQuery, DatasetStore, Entity, NewDataset, Ready, Received, StoreError,
 };
 
-/// Columns of a dataset, of the table `d`, before those of its source.
+/// Columns of a dataset, of the table `d`, before the columns of the source.
 const COLUMNS: &str = "d.id, d.workspace_id, d.project_id, d.name, d.created_ms, d.updated_ms, \
                        d.rows, d.bytes, d.suspended, d.version_id, d.revision, d.folder_id, \
                        d.versions_kept, d.versions_bytes, d.columns, d.trashed_ms, d.trashed_path";
@@ -187,7 +187,7 @@ impl PostgresStore {
     }
 }
 
-/// Removes a dataset with all its contents. `false` when there is none.
+/// Removes a dataset with all contents. `false` when the dataset is absent.
 pub(super) async fn delete(
     tx: &Conn,
     workspace: WorkspaceId,
@@ -211,7 +211,7 @@ pub(super) async fn delete(
     Ok(true)
 }
 
-/// Makes a dataset; its project and folder are known to be there.
+/// Makes a dataset; the caller knows that the project and folder exist.
 pub(super) async fn insert(
     tx: &Conn,
     new: &NewDataset,
@@ -258,7 +258,7 @@ async fn save(tx: &Conn, dataset: &Dataset) -> Result<(), StoreError> {
     .map(drop)
 }
 
-/// The query as SQL with its values.
+/// The query as SQL with the values.
 fn list(
     workspace: WorkspaceId,
     query: DatasetQuery,
@@ -348,24 +348,24 @@ fn dataset(row: &Row, vault: &Vault) -> Result<Dataset, StoreError> {
 /// Where a row goes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum To {
-    /// Where the source says, by its mode.
+    /// The source's dataset, by the source's mode.
     Source(SourceId),
     /// To the rows of a workspace's dataset.
     Dataset(WorkspaceId, DatasetId),
 }
 
-/// A delivery that comes, with its planned treatment.
+/// An incoming delivery with the planned treatment.
 #[derive(Debug)]
 pub(super) struct Delivery {
     pub(super) to: To,
     /// The row.
     pub(super) cell: Option<Bytes>,
     pub(super) now: Timestamp,
-    /// What is published.
+    /// The event to publish.
     pub(super) event: Option<NewEvent>,
     /// The mark for recognizing a repeat.
     pub(super) repeat: Option<[u8; 16]>,
-    /// What is kept for inspection.
+    /// The request to keep for inspection.
     pub(super) request: Option<KeptRequest>,
 }
 
@@ -375,7 +375,7 @@ pub(super) struct Took {
     pub(super) dataset: DatasetId,
     pub(super) batch: Option<BatchId>,
     pub(super) event: Option<Receipt>,
-    /// It came before, and nothing was stored.
+    /// The delivery came before, and nothing was stored.
     pub(super) repeated: bool,
 }
 
@@ -423,7 +423,7 @@ impl Work for Receiving {
 }
 
 impl Receiving {
-    /// Appends the events of what is stored; the endpoints to look at.
+    /// Appends the events of the stored deliveries. Returns the endpoints to look at.
     async fn publish(
         &self,
         tx: &Conn,
@@ -453,7 +453,7 @@ impl Receiving {
     }
 }
 
-/// What is kept of a request, if something is.
+/// The parts of a request to keep, if any.
 fn kept<'a>((job, answer): (&'a Delivery, &Result<Took, StoreError>)) -> Option<Kept<'a>> {
     let (Some(request), Ok(took), To::Source(source)) = (&job.request, answer, job.to) else {
         return None;
@@ -462,7 +462,7 @@ fn kept<'a>((job, answer): (&'a Delivery, &Result<Took, StoreError>)) -> Option<
     (!took.repeated).then_some(Kept { source, request, batch, event, at: job.now })
 }
 
-/// Adds the rows of what did not come before.
+/// Adds the rows of deliveries that did not come before.
 async fn place(
     tx: &Conn,
     targets: &mut Targets,
@@ -515,10 +515,10 @@ async fn place(
     Ok(answers)
 }
 
-/// The locked datasets of a batch, and the source that fills each.
+/// The locked datasets of a batch, and the dataset that each source fills.
 struct Targets {
     open: BTreeMap<DatasetId, Open>,
-    /// A source's dataset, and whether its deliveries replace the present rows.
+    /// A source's dataset, and whether deliveries of the source replace the present rows.
     sources: BTreeMap<SourceId, (DatasetId, bool)>,
     workspaces: BTreeMap<DatasetId, WorkspaceId>,
 }

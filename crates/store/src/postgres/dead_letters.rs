@@ -74,7 +74,7 @@ impl DeadLetterStore for PostgresStore {
     }
 }
 
-/// Notes in the audit log what was done to dead letters.
+/// Notes a change of dead letters in the audit log.
 async fn note(
     tx: &Conn,
     workspace: WorkspaceId,
@@ -130,20 +130,20 @@ pub(super) async fn park(
     recount(tx, endpoint).await
 }
 
-/// Writes how many dead letters an endpoint has, after any change of them.
+/// Writes an endpoint's number of dead letters, after any change of the letters.
 async fn recount(tx: &Conn, endpoint: EndpointId) -> Result<u64, StoreError> {
     let sql = "UPDATE queues SET dead_letters = (SELECT count(*) FROM dead_letters d \
                WHERE d.endpoint_id = $1) WHERE endpoint_id = $1 RETURNING dead_letters";
     tx.opt(sql, &[&endpoint.0]).await?.map_or(Ok(0), |row| row.unsigned(0))
 }
 
-/// Deletes letters; their events.
+/// Deletes letters and returns the letters' events.
 async fn delete(
     tx: &Conn,
     endpoint: EndpointId,
     which: DeadLetters,
 ) -> Result<Vec<u64>, StoreError> {
-    // Who parks waits until the count is written, and the other way round.
+    // A parking transaction waits until the count is written, and vice versa.
     tx.query("SELECT FROM queues WHERE endpoint_id = $1 FOR UPDATE", &[&endpoint.0]).await?;
     let (from, until) = match which {
         DeadLetters::All => (0, i64::MAX),
@@ -156,8 +156,8 @@ async fn delete(
     rows.iter().map(|row| row.unsigned(0)).collect()
 }
 
-/// Drops surplus dead letters, the oldest first and at most `limit`; how many. What is left to drop
-/// is in `surplus`.
+/// Drops surplus dead letters, the oldest first and at most `limit`. Returns the number dropped; `surplus`
+/// has the rest.
 pub(super) async fn drop_surplus(
     tx: &Conn,
     surplus: &mut SurplusAge,
@@ -176,7 +176,7 @@ pub(super) async fn drop_surplus(
         }
         letters.push((EndpointId(row.get_as(0)?), Seq(row.unsigned(1)?)));
     }
-    // In one order, so that two nodes that do this at once do not wait for each other.
+    // In one order, so that two nodes with simultaneous sweeps do not deadlock.
     letters.sort_unstable();
     for (endpoint, seq) in &letters {
         delete(tx, *endpoint, DeadLetters::One(*seq)).await?;

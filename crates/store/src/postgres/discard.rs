@@ -1,15 +1,15 @@
 //! Dropping whole partitions.
 //!
-//! A partition goes in one short transaction: nobody queues anything meanwhile, its few rows that are
-//! still awaited are copied to a new partition of the same range, and the two change places. So no
-//! moment sees a pinned event missing. Taking a partition out needs the table for itself for some
-//! milliseconds, and waits for readers no longer than [`PATIENCE`], which publishers wait with it: a
-//! reader in the way for longer means that the next look tries again. `DETACH CONCURRENTLY` would wait
-//! without being in anybody's way, but in two transactions, with a moment between them at which what
-//! is pinned is in neither partition, and leaves a half-detached one behind when it is interrupted.
+//! A partition goes in a short transaction. Meanwhile nobody queues anything, the few rows still awaited are
+//! copied to a new partition of the same range, and the two partitions change places. So a pinned event is
+//! never missing. Taking a partition out needs an exclusive lock on the table for some milliseconds, and
+//! waits for readers no longer than [`PATIENCE`]. Publishers wait for as long, too. A reader in the way for
+//! longer postpones the work to the next look. `DETACH CONCURRENTLY` would wait without hindering anybody,
+//! but in two transactions: between the two, pinned events are in neither partition, and an interruption
+//! leaves a half-detached partition behind.
 //!
-//! The table that was taken out is dropped after that, when nobody looks into it any more: giving back
-//! the space of a large file takes its time.
+//! The table taken out is dropped later, when no reader uses the table any more: giving back the space of a
+//! large file takes time.
 
 use super::columns::{Columns, signed};
 use super::database::{Conn, Database};
@@ -23,22 +23,22 @@ const PATIENCE: &str = "SET LOCAL lock_timeout = '100ms'";
 /// How many pinned events are copied: some ten milliseconds.
 const PINNED_MAX: i64 = 2_000;
 
-/// Copying is worth it where it keeps less than this part of the events. It also keeps a partition
-/// that has only pinned ones left from being copied again and again.
+/// Copying pays where the copy keeps less than this part of the events. The bound also keeps a partition with
+/// only pinned events left from being copied again and again.
 const PINNED_PART: u64 = 8;
 
-/// What became of a partition that was to go.
+/// The outcome for an expired partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Discarded {
-    /// It is gone, with so many rows and bytes; pinned events are kept.
+    /// The partition is gone, with so many rows and bytes; pinned events are kept.
     Gone { items: u64, bytes: u64 },
-    /// Somebody reads, or another node is at it: later.
+    /// A reader or another node's sweep has the partition in use: later.
     InUse,
-    /// Too much of it is pinned: it goes row by row.
+    /// Too much of the partition is pinned: the rows go one by one.
     Pinned,
 }
 
-/// Drops a partition but for the events in it that are pinned.
+/// Drops a partition, but keeps the pinned events.
 pub(super) async fn discard(db: &Database, part: &Part) -> Result<Discarded, StoreError> {
     // Asked without keeping anybody, as the answer is usually the same a moment later.
     if !few(part, &pinned(&db.get().await?, part).await?) {
@@ -49,7 +49,7 @@ pub(super) async fn discard(db: &Database, part: &Part) -> Result<Discarded, Sto
         return Ok(Discarded::InUse);
     }
     if part.kind == JOURNAL {
-        // Nothing is queued meanwhile that was not asked about.
+        // The lock keeps others from queueing events that were not checked for pins.
         journal::lock(&tx).await?;
     }
     // Another node may have been first.
@@ -77,7 +77,7 @@ pub(super) async fn discard(db: &Database, part: &Part) -> Result<Discarded, Sto
     Ok(Discarded::Gone { items, bytes })
 }
 
-/// Events of a partition that are pinned, one more than are copied at most.
+/// The pinned events of a partition, at most one more than may be copied.
 async fn pinned(conn: &Conn, part: &Part) -> Result<Vec<i64>, StoreError> {
     if part.kind != JOURNAL {
         return Ok(Vec::new());
@@ -92,7 +92,8 @@ fn few(part: &Part, pinned: &[i64]) -> bool {
     count <= PINNED_MAX.cast_unsigned() && count <= part.items / PINNED_PART
 }
 
-/// Copies the pinned events and counts them in place of the whole; how many, with their bytes.
+/// Copies the pinned events and counts them in place of the whole partition. Returns the number and bytes of
+/// the copied events.
 async fn keep(tx: &Conn, part: &Part, pinned: &[i64]) -> Result<(u64, u64), StoreError> {
     let Kind { id, key, .. } = part.kind;
     let kept = match pinned.is_empty() {
@@ -127,7 +128,7 @@ async fn keep(tx: &Conn, part: &Part, pinned: &[i64]) -> Result<(u64, u64), Stor
     Ok(kept)
 }
 
-/// Counts what each workspace has of what is kept.
+/// Counts each workspace's part of the kept events.
 async fn share_again(tx: &Conn, part: &Part, kept: bool) -> Result<(), StoreError> {
     let first = &part.first;
     tx.execute("DELETE FROM journal_shares WHERE first = $1", &[first]).await?;
@@ -144,17 +145,17 @@ async fn share_again(tx: &Conn, part: &Part, kept: bool) -> Result<(), StoreErro
     Ok(())
 }
 
-/// The name of the table that takes the partition's place.
+/// The name of the table that replaces the partition.
 fn copy(part: &Part) -> String {
     format!("\"{}_{}_kept\"", part.kind.table, part.first)
 }
 
-/// The name of the table once it is no partition any more.
+/// The name of the table once detached.
 fn gone(part: &Part) -> String {
     format!("\"{}_{}_gone\"", part.kind.table, part.first)
 }
 
-/// Takes a partition out, and puts the copy of what is kept in its place.
+/// Takes a partition out, and puts the copy of the kept events in the partition's place.
 async fn swap(tx: &Conn, part: &Part, kept: bool) -> Result<(), StoreError> {
     let (whole, name, gone) = (part.kind.table, part.name(), gone(part));
     tx.batch(&format!(
@@ -168,11 +169,11 @@ async fn swap(tx: &Conn, part: &Part, kept: bool) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Drops the closed partitions that have no row left.
+/// Drops the closed partitions without any row left.
 pub(super) async fn empty(db: &Database, kind: Kind) -> Result<(), StoreError> {
     let parts = partitions::list(&db.get().await?, kind).await?;
     let mut closed: Vec<_> = parts.into_iter().filter(|part| part.closed).collect();
-    // The last may still get rows of a transaction that is under way.
+    // The last partition may still get rows of a transaction under way.
     closed.pop();
     for part in closed {
         if looks_empty(db, &part).await? && !take_empty(db, &part).await? {
@@ -191,7 +192,8 @@ async fn looks_empty(db: &Database, part: &Part) -> Result<bool, StoreError> {
         return Ok(false);
     }
     match is_empty(&conn, &part.name(), part.kind).await {
-        // The partition went between the two questions. The next sweep finds tables that stay away.
+        // The partition went between the two questions. The next sweep finds any table that is missing for
+        // good.
         Err(StoreError::Unavailable(reason)) => {
             tracing::debug!(partition = part.name(), reason, "a partition was not looked into");
             Ok(false)
@@ -200,7 +202,7 @@ async fn looks_empty(db: &Database, part: &Part) -> Result<bool, StoreError> {
     }
 }
 
-/// Through the index, which forgets what was deleted before the table does.
+/// Through the index, which forgets deleted rows before the table does.
 async fn is_empty(conn: &Conn, name: &str, kind: Kind) -> Result<bool, StoreError> {
     let sql = format!("SELECT FROM {name} ORDER BY {} LIMIT 1", kind.order);
     Ok(conn.opt(&sql, &[]).await?.is_none())
@@ -227,7 +229,7 @@ async fn take_empty(db: &Database, part: &Part) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// Drops the tables that are no partitions any more, which gives their space back.
+/// Drops detached tables, which gives the space back.
 pub(super) async fn clear(db: &Database, kind: Kind) -> Result<(), StoreError> {
     let sql = "SELECT quote_ident(relname::text) FROM pg_class WHERE relkind = 'r' \
                AND relnamespace = quote_ident(current_schema())::regnamespace AND NOT relispartition \

@@ -9,7 +9,7 @@ use super::database::Conn;
 use super::{audit, catalog};
 use crate::StoreError;
 
-/// Adds an event type, and its category if need be. The workspace is the caller's alone.
+/// Adds an event type, and the category if need be. The caller's transaction has the workspace locked.
 pub(super) async fn add(
     tx: &Conn,
     workspace: WorkspaceId,

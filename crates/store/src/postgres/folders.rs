@@ -15,10 +15,10 @@ use crate::{
     Entity, FOLDERS_MAX, FolderChange, FolderContents, FolderStore, NewFolder, StoreError,
 };
 
-/// What a reference to a folder begins with.
+/// The start of a reference to a folder.
 const LABEL: &str = "label_";
 
-/// What [`folder`] reads.
+/// The start of a query for [`folder`].
 const FOLDERS: &str = "SELECT id, workspace_id, project_id, parent_id, name, created_ms, updated_ms \
                        FROM folders";
 
@@ -137,7 +137,7 @@ async fn delete_with_datasets(tx: &Conn, folder: &Folder) -> Result<(), StoreErr
     remove(tx, folder.id).await
 }
 
-/// The datasets in these folders themselves that are not in the trash, numbers ascending.
+/// The datasets directly in these folders and outside of the trash, numbers ascending.
 pub(super) async fn datasets_in(
     tx: &Conn,
     folders: &[FolderId],
@@ -149,7 +149,7 @@ pub(super) async fn datasets_in(
     rows.iter().map(|row| row.get_as(0).map(DatasetId)).collect()
 }
 
-/// Removes a folder with nothing in it but what is in the trash.
+/// Removes a folder whose only contents are in the trash.
 pub(super) async fn remove(tx: &Conn, id: FolderId) -> Result<(), StoreError> {
     let sql = "UPDATE datasets SET folder_id = NULL WHERE folder_id = $1";
     tx.execute(sql, &[&id.0]).await?;
@@ -170,9 +170,8 @@ async fn insert(tx: &Conn, new: NewFolder, now: Timestamp) -> Result<Folder, Sto
     Ok(Folder { id, workspace, project, name, parent, created_at, updated_at })
 }
 
-/// The folder at the end of a path of names, which is made where it is not there. `all` are the
-/// project's folders, which the transaction holds. The top of the project where it has no room for
-/// more.
+/// The folder at the end of a path of names; missing folders are made. `all` are the project's folders,
+/// locked by the transaction. The top of the project when the project has no room for more folders.
 pub(super) async fn again(
     tx: &Conn,
     (workspace, project): (WorkspaceId, ProjectId),
@@ -193,7 +192,7 @@ pub(super) async fn again(
     Ok(at)
 }
 
-/// Has the transaction be the only one that changes the project's folders.
+/// Locks the project's folders against changes by other transactions.
 pub(super) async fn hold(
     tx: &Conn,
     workspace: WorkspaceId,
@@ -206,8 +205,8 @@ pub(super) async fn hold(
     tx.query(sql, &[&workspace.0, &project.0]).await.map(drop)
 }
 
-/// The folder that a reference names, `label_` and its number; `None` when the project has no such one.
-/// A reference is not a promise: it may be to a folder of another installation.
+/// The folder of a reference, `label_` and a number; `None` when the project has no such folder. A reference
+/// is no promise: the folder may be of another installation.
 pub(super) async fn named(
     conn: &Conn,
     workspace: WorkspaceId,

@@ -1,7 +1,7 @@
-//! Which version of a workspace's endpoints and event types is the newest.
+//! The newest version of a workspace's endpoints and event types.
 //!
-//! A node asks for the state before each match, so that a change confirmed to a caller is in effect on every
-//! node. One statement answers all calls that wait at the same time.
+//! A node asks for the state before each match, so a change confirmed to a caller is in effect on every node.
+//! One statement answers all calls waiting at the same time.
 
 use std::collections::HashMap;
 

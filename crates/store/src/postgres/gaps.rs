@@ -8,7 +8,7 @@ use super::journal;
 use crate::StoreError;
 use crate::gaps::{GAPS_MAX, Gap};
 
-/// Notes that an endpoint is disabled from the next event on, or is not any more.
+/// Notes that an endpoint is disabled from the next event on, or enabled again.
 pub(super) async fn note(
     tx: &Conn,
     endpoint: EndpointId,
@@ -46,7 +46,7 @@ pub(super) async fn note(
     Ok(())
 }
 
-/// The ranges of an endpoint that is enabled, oldest first.
+/// The ranges of an enabled endpoint, oldest first.
 pub(super) async fn closed(conn: &Conn, endpoint: EndpointId) -> Result<Vec<Gap>, StoreError> {
     let sql = "SELECT first_seq, until_seq FROM endpoint_gaps WHERE endpoint_id = $1 \
                AND until_seq IS NOT NULL ORDER BY first_seq";
@@ -55,7 +55,8 @@ pub(super) async fn closed(conn: &Conn, endpoint: EndpointId) -> Result<Vec<Gap>
     Ok(crate::gaps::closed(&rows.collect::<Result<Vec<_>, StoreError>>()?))
 }
 
-/// Forgets a range, or what was looked at of one that was prolonged since; whether it was there.
+/// Forgets a range, or only the examined part of a range prolonged meanwhile. Returns whether the range was
+/// there.
 pub(super) async fn forget(tx: &Conn, endpoint: EndpointId, gap: Gap) -> Result<bool, StoreError> {
     let (first, until) = (signed(gap.first), signed(gap.until));
     let whole = "DELETE FROM endpoint_gaps WHERE endpoint_id = $1 AND first_seq = $2 \

@@ -28,7 +28,7 @@ use crate::page::{self, Filling};
 use crate::shares::level;
 use crate::{EVENTS_KNOWN_MAX, EventQuery, JournalStore, Page, Ready, StoreError};
 
-/// Columns that [`event`] reads, of the table `j`.
+/// The columns for [`event`], of the table `j`.
 pub(super) const COLUMNS: &str = "j.seq, j.workspace_id, j.type_id, j.accepted_ms, j.event_id, \
                                   j.source, j.attributes, j.object, cardinality(j.matched), \
                                   j.checksum";
@@ -39,9 +39,10 @@ const WEIGHT: &str = "octet_length(object) + octet_length(attributes)";
 /// Takes the right to give out numbers and to add to queues, until the transaction's end.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(29818711113986049)";
 
-/// How many of its newest events a workspace finds repeats among, at least: a share of [`EVENTS_KNOWN_MAX`],
-/// worked out by all nodes now and then from the number of each workspace's events. The look goes into whole
-/// partitions, [`PARTITIONS_KNOWN_MAX`] at most, so the actual number is larger by up to one partition.
+/// The number of its newest events among which a workspace finds repeats, at least: a share of
+/// [`EVENTS_KNOWN_MAX`]. All nodes compute the share now and then from the number of each workspace's events.
+/// The search covers whole partitions, [`PARTITIONS_KNOWN_MAX`] at most, so the actual number is larger by up
+/// to one partition.
 #[derive(Debug)]
 pub(super) struct Share(AtomicI64);
 
@@ -56,7 +57,7 @@ impl Share {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Works it out anew, for so many events of all workspaces.
+    /// Computes the share anew, for so many events of all workspaces.
     pub(super) async fn renew(&self, conn: &Conn, most: usize) -> Result<(), StoreError> {
         let sql = "SELECT sum(items)::int8 FROM journal_shares GROUP BY workspace_id";
         let mut counts = Vec::new();
@@ -70,9 +71,9 @@ impl Share {
 }
 
 /// In how many partitions a workspace finds repeats, at most: the newest partitions with events of the
-/// workspace. Each has a million numbers or more, so a workspace with a few events in each finds them among
-/// the newest eight million of all, at least. Without this bound a workspace's events could make a publish
-/// look into every partition.
+/// workspace. Each has a million numbers or more, so a workspace with a few events in each partition finds
+/// repeats among the newest eight million of all, at least. Without this bound a workspace's events could
+/// make a publish look into every partition.
 const PARTITIONS_KNOWN_MAX: i64 = 8;
 
 /// Entries in one chunk of a queue: the bound on how far before a queue's head the first chunk begins.
@@ -214,10 +215,10 @@ impl Work for Appending {
     }
 }
 
-/// What became of some events.
+/// The outcome for some events.
 pub(super) struct Appended {
     pub(super) receipts: Vec<Receipt>,
-    /// The endpoints that this node is to look at after the commit.
+    /// The endpoints for this node to look at after the commit.
     pub(super) touched: Vec<EndpointId>,
 }
 
@@ -343,7 +344,7 @@ SELECT coalesce(f.seq, k.seq), coalesce(cardinality(f.matched), k.matched),
 FROM input i LEFT JOIN fresh f ON f.n = i.first LEFT JOIN known k ON k.n = i.first
 ORDER BY i.n";
 
-/// Appends in a transaction of its own, or in the caller's transaction with the journal's lock.
+/// Appends in a separate transaction, or in the caller's transaction with the journal's lock.
 pub(super) async fn append(
     conn: &Conn,
     (node, share): (i64, &Share),
@@ -405,7 +406,7 @@ pub(super) async fn append(
     Ok(Appended { receipts, touched })
 }
 
-/// The version of the workspace that an event was matched with.
+/// The version of the workspace at the event's match.
 fn version(event: &NewEvent) -> i64 {
     i64::try_from(event.matched_at).unwrap_or(i64::MAX)
 }
@@ -416,7 +417,7 @@ fn list(endpoints: &[EndpointId]) -> String {
     format!("{{{}}}", numbers.join(","))
 }
 
-/// An event from its [`COLUMNS`], which begin with the column `at`, as written or `damaged`.
+/// An event from the [`COLUMNS`], beginning with the column `at`, as written or `damaged`.
 pub(super) fn event(row: &Row, at: usize) -> Result<Event, StoreError> {
     let (seq, workspace) = (row.unsigned(at)?, WorkspaceId(row.get_as(at + 1)?));
     let values = || {
@@ -436,7 +437,7 @@ pub(super) fn event(row: &Row, at: usize) -> Result<Event, StoreError> {
     };
     Ok(match values() {
         Ok((event, checksum)) => checksum::checked_event(event, checksum),
-        // The row is here, so only its contents can be at fault.
+        // The row is here, so only the contents can be at fault.
         Err(_) => checksum::damaged_event(seq, workspace, EventTypeId(0)),
     })
 }

@@ -10,7 +10,7 @@ use super::PostgresStore;
 use super::columns::{Columns, count};
 use crate::{LimitStore, StoreError, Take, Taken, Turns};
 
-/// A commit that is not waited for on the disk: see the contract.
+/// A commit without a wait for the disk: see the contract.
 const LAZY: &str = "SET LOCAL synchronous_commit = off";
 
 /// [`hookyard_core::model::Quota::grant`] as a subquery, of a bucket at the level `$level`. The sums
@@ -28,8 +28,8 @@ macro_rules! grant {
     };
 }
 
-/// Everything in one statement, and so in one round trip. Rows are locked in the order of their keys,
-/// so that two nodes that ask at once do not wait for each other in a ring.
+/// Everything in one statement, and so in one round trip. Rows are locked in the order of the keys, so that
+/// two nodes with simultaneous questions do not deadlock.
 const TAKE: &str = concat!(
     "WITH asked AS (SELECT * FROM unnest($2::text[], $3::int8[], $4::int8[], $5::int8[], $6::int8[]) \
      AS a (key, turns, window_us, owed, wanted)), \

@@ -1,7 +1,7 @@
 //! Forward-only migrations.
 //!
-//! Each migration has a number and runs once, in its own transaction. A checksum of each finished migration
-//! is kept. Nodes that start together wait for each other on a lock of the database.
+//! Each migration has a number and runs once, in a separate transaction. A checksum of each finished
+//! migration is kept. Nodes that start together wait for each other on a lock of the database.
 //!
 //! An older Hookyard may still be serving while a newer one migrates, so a migration only adds: tables,
 //! columns with a default, indexes. Removals come one release later. So a newer database is not refused
@@ -15,7 +15,7 @@ use super::columns::Columns;
 use super::database::Conn;
 use crate::StoreError;
 
-/// All migrations, oldest first; the last one's place is the format version.
+/// All migrations, oldest first; the place of the last migration is the format version.
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_quotas.sql"),
@@ -25,17 +25,17 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_shares.sql"),
 ];
 
-/// The oldest format whose Hookyard may serve beside this one; kept with each migration.
+/// The oldest format whose Hookyard may serve beside this Hookyard; kept with each migration.
 const OLDEST: i32 = 6;
 
 /// Held while migrating: "hkyd" and 1.
 const LOCK: i64 = 0x686b_7964_0001;
 
-/// How long one statement of a migration may take, and how long a node waits for another node's migration: an
+/// How long a statement of a migration may take, and how long a node waits for another node's migration: an
 /// index on the largest table takes minutes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60 * 60);
 
-/// The newest format of the database, and the oldest whose Hookyard may serve beside it.
+/// The newest format of the database, and the oldest format whose Hookyard may serve beside the newest.
 pub(super) const NEWEST: &str =
     "SELECT version, oldest FROM migrations ORDER BY version DESC LIMIT 1";
 

@@ -1,8 +1,8 @@
-//! The backend for many nodes: one PostgreSQL database, shared by all of them.
+//! The backend for many nodes: one PostgreSQL database, shared by all nodes.
 //!
-//! The database is the only truth; a node keeps nothing that would have to be written down. The simultaneous
-//! wishes of many callers go there in one statement ([`batches`]): publishes ([`journal`]), settlements
-//! ([`settle`]) and receives ([`datasets`]), each in one round trip for a whole batch, whatever its fan-out.
+//! The database is the only truth; a node keeps no state that must be written down. The simultaneous wishes
+//! of many callers go to the database in one statement ([`batches`]): publishes ([`journal`]), settlements
+//! ([`settle`]) and receives ([`datasets`]), each in one round trip for a whole batch, whatever the fan-out.
 //! An endpoint's new entries are one row for each transaction ([`queue`]), not one for each event. The
 //! ownership of endpoints is in [`nodes`].
 
@@ -67,7 +67,7 @@ use batches::Batches;
 use columns::Columns;
 use database::{Conn, Database};
 
-/// How long one batch may take. Afterwards callers are told to try again; a batch takes milliseconds, so the
+/// How long a batch may take. Afterwards callers are told to try again; a batch takes milliseconds, so the
 /// database is then not well.
 const BATCH_MAX: Duration = Duration::from_secs(10);
 
@@ -76,13 +76,13 @@ const BATCH_MAX: Duration = Duration::from_secs(10);
 pub const LEASE_DEFAULT: Duration = Duration::from_secs(10);
 
 /// Rows of a number that a check of the database's health writes: 72 KiB. A publish of some tens of kilobytes
-/// must have room when the answer is yes. With a check a second at most the rows are a trickle.
+/// must have room when the answer is yes. At most one check a second makes the rows a trickle.
 const PROBE_ROWS: u32 = 2_048;
 
-/// What is sealed to tell a wrong encryption key.
+/// The sealed text that shows a wrong encryption key.
 const PROOF: &str = "hookyard";
 
-/// The place that the proof is sealed to.
+/// The place for sealing the proof.
 const PROOF_PLACE: &str = "installation";
 
 /// How to open a store.
@@ -100,7 +100,7 @@ pub struct Options {
     pub lease: Duration,
 }
 
-/// The store that many nodes share.
+/// The store shared by many nodes.
 #[derive(Debug)]
 pub struct PostgresStore {
     db: Arc<Database>,
@@ -116,7 +116,7 @@ pub struct PostgresStore {
     receives: Batches<datasets::Receiving>,
     fresh: Batches<freshness::Freshness>,
     places: Places,
-    /// In how many of its newest events a workspace finds repeats.
+    /// The number of its newest events among which a workspace finds repeats.
     share: Arc<journal::Share>,
     tenure: Tenure,
     standing: Standing,
@@ -124,7 +124,7 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects, brings the database to the newest format and becomes one of its nodes.
+    /// Connects, migrates the database to the newest format and becomes one of the nodes.
     pub async fn open(options: Options) -> Result<Self, StoreError> {
         let Options { clock, lease, .. } = options.clone();
         let mut store = Self::beside(options).await?;
@@ -150,13 +150,13 @@ impl PostgresStore {
         Ok(store)
     }
 
-    /// Whether this process may work on the database as it is.
+    /// Whether this process may work on the database as found.
     async fn fit(&self) -> Result<(), StoreError> {
         arriving::refuse_unfinished(&self.db.get().await?).await?;
         prove(self.db.begin().await?, &self.vault, &*self.entropy).await
     }
 
-    /// The same for a process that delivers nothing and so is no node and hears of no work.
+    /// The same for a process without deliveries, so neither a node nor a listener for work.
     pub async fn beside(options: Options) -> Result<Self, StoreError> {
         let Options { url, key, entropy, .. } = options;
         let db = Arc::new(Database::new(url.expose())?);
@@ -198,9 +198,9 @@ impl PostgresStore {
 impl Store for PostgresStore {
     async fn health(&self) -> Result<(), StoreError> {
         self.standing.refuse_failed()?;
-        // A new file has to take room from the disk. A replaced row need not, and finds its own place again
-        // on a disk that is full for all else. Nobody else ever sees the table, so the check waits for no
-        // lock, such as a backup's.
+        // A new file must take room from the disk. A replaced row need not, since the row finds its old place
+        // again on an otherwise full disk. Nobody else ever sees the table, so the check waits for no lock,
+        // such as a backup's.
         let table = format!(
             "CREATE TABLE probe_{} AS SELECT number FROM generate_series(1, {PROBE_ROWS}) AS number",
             self.node
@@ -208,7 +208,7 @@ impl Store for PostgresStore {
         let tx = self.db.get().await?.within(BATCH_MAX).begin().await?;
         tx.batch(&table).await?;
         tx.roll_back().await?;
-        // Something harmless that is written and committed.
+        // A harmless write, and a commit.
         let sql = "UPDATE installation SET id = 1 WHERE id = 1";
         self.db.get().await?.within(BATCH_MAX).execute(sql, &[]).await.map(drop)
     }

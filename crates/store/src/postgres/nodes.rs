@@ -1,16 +1,16 @@
-//! Which node works on which endpoint.
+//! The ownership of endpoints by nodes.
 //!
 //! A node has one row with the moment up to which the node lives, by the database's clock, and renews the row
-//! long before ([`upkeep`](super::upkeep)). An endpoint has a node as its owner and an epoch that grows with
-//! each owner. An owner's changes to the queue name both, so a late owner is fenced off. A node's leases cost
-//! one row's write in a few seconds, however many endpoints there are. A node that has let its moment pass
-//! has lost all its endpoints: the next node that looks frees them. Whoever takes an endpoint from a node
-//! holds the node's row meanwhile, against a renewal at the same time: a node whose renewal was answered
-//! still has its endpoints.
+//! long before ([`upkeep`](super::upkeep)). An endpoint has an owning node and an epoch that grows with each
+//! owner (a fencing token). An owner's changes to the queue name both, so a late owner is fenced off. A
+//! node's leases cost one row's write in a few seconds, however many endpoints there are. A node whose moment
+//! has passed has lost all endpoints: the next node that looks frees the endpoints. Whoever takes an endpoint
+//! from a node holds the node's row meanwhile, against a renewal at the same time: a node whose renewal was
+//! answered still has all endpoints.
 //!
-//! Nodes tell each other of work by notifications. Each node has a channel, on which an endpoint's owner
-//! hears of new entries. A common channel offers endpoints that an owner gave back with work left. A look at
-//! everything now and then makes up for a lost notification (the sender died, the connection broke).
+//! Nodes tell each other of work by notifications. Each node has a channel; an endpoint's owner hears there
+//! of new entries. A common channel offers endpoints given back with work left. A look at everything now and
+//! then makes up for a lost notification (the sender died, the connection broke).
 
 use hookyard_core::id::{EndpointId, WorkspaceId};
 
@@ -18,7 +18,7 @@ use super::columns::Columns;
 use super::database::Conn;
 use crate::{Lease, StoreError};
 
-/// The channel that all nodes listen to.
+/// The channel of all nodes.
 pub(super) const EVERYBODY: &str = "hookyard";
 
 /// Moves a node's own moment.
@@ -34,14 +34,14 @@ const CLAIM: &str = "WITH dead AS (SELECT n.id FROM nodes n JOIN queues q ON q.o
      OR NOT EXISTS (SELECT FROM nodes WHERE nodes.id = queues.owner)) \
      RETURNING epoch, (SELECT e.workspace_id FROM endpoints e WHERE e.id = endpoint_id)";
 
-/// Takes an endpoint for the node; `None` when it has another owner.
+/// Takes an endpoint for the node; `None` when the endpoint has another owner.
 pub(super) async fn claim(
     conn: &Conn,
     node: i64,
     endpoint: EndpointId,
 ) -> Result<Option<Lease>, StoreError> {
     // Waits for the transaction that changes the row just now: no longer than a commit. Passing over the row
-    // would leave the endpoint to the next look at all of them.
+    // would leave the endpoint to the next look at all endpoints.
     let Some(row) = conn.opt(CLAIM, &[&endpoint.0, &node]).await? else { return Ok(None) };
     let Some(workspace) = row.get_as(1)? else { return Ok(None) };
     Ok(Some(Lease { endpoint, workspace: WorkspaceId(workspace), epoch: row.unsigned(0)? }))
@@ -69,7 +69,7 @@ pub(super) async fn free_the_dead(conn: &Conn) -> Result<Vec<EndpointId>, StoreE
     freed.iter().map(|row| row.get_as(0).map(EndpointId)).collect()
 }
 
-/// Removes nodes whose moment has passed long ago: until then a statement of theirs may be under way.
+/// Removes nodes whose moment has passed long ago: until then a statement of such a node may be under way.
 pub(super) async fn forget_the_dead(conn: &Conn) -> Result<(), StoreError> {
     let sql = "DELETE FROM nodes n WHERE until < clock_timestamp() - interval '1 day' \
                AND NOT EXISTS (SELECT FROM queues q WHERE q.owner = n.id)";
@@ -90,7 +90,7 @@ pub(super) async fn waiting(conn: &Conn, all: bool) -> Result<Vec<EndpointId>, S
     rows.iter().map(|row| row.get_as(0).map(EndpointId)).collect()
 }
 
-/// Gives an endpoint back. With work left, as by an owner that stops, the endpoint is offered to all.
+/// Gives an endpoint back. With work left, as by a stopping owner, the endpoint is offered to all.
 pub(super) async fn release(conn: &Conn, node: i64, lease: &Lease) -> Result<(), StoreError> {
     let sql = "WITH freed AS (UPDATE queues SET owner = NULL WHERE endpoint_id = $1 AND owner = $2 \
                AND epoch = $3 RETURNING endpoint_id) \
@@ -117,7 +117,7 @@ pub(super) async fn tell_owner(
     tx.query(sql, &[&endpoint.0, &node, &EVERYBODY]).await.map(drop)
 }
 
-/// Gives back all endpoints of the node, and ends its time.
+/// Gives back all endpoints of the node, and ends the node's time.
 pub(super) async fn leave(conn: &Conn, node: i64) -> Result<(), StoreError> {
     let sql = "WITH freed AS (UPDATE queues SET owner = NULL WHERE owner = $1 \
                RETURNING endpoint_id) SELECT pg_notify($2, 'r' || endpoint_id)::text FROM freed";

@@ -1,7 +1,7 @@
 //! Codes and tokens of OAuth2.
 //!
-//! A code or token that can be used once is locked, looked at and marked in the transaction that gives
-//! out what it is good for, so of two that come with it at once, to whichever node, one is too late.
+//! A code or token for one use is locked, read and marked in the transaction that gives out the tokens. So of
+//! two simultaneous presenters, at any nodes, one is too late.
 
 use async_trait::async_trait;
 use hookyard_core::id::{ApplicationId, CredentialId, GrantId};
@@ -199,14 +199,14 @@ impl OAuthStore for PostgresStore {
     }
 }
 
-/// Has the transaction be the only one that adds something to the application, which must be there.
+/// Locks the application, which must exist, against additions by other transactions.
 async fn hold(tx: &Conn, application: ApplicationId) -> Result<(), StoreError> {
     let sql = "SELECT FROM applications WHERE id = $1 FOR NO KEY UPDATE";
     let there = tx.opt(sql, &[&application.0]).await?;
     there.map(drop).ok_or(StoreError::NotFound(Entity::Application))
 }
 
-/// Notes in the audit log what a person decided about an application, which must be there.
+/// Notes in the audit log a person's decision about an application, which must exist.
 async fn note_decision(
     tx: &Conn,
     application: ApplicationId,
@@ -220,7 +220,7 @@ async fn note_decision(
     audit::note(tx, workspace, action, application, &detail).await
 }
 
-/// An application's code, which no other transaction redeems until this transaction ends.
+/// An application's code, locked against redemption by other transactions until this transaction ends.
 async fn find_code(
     conn: &Conn,
     application: ApplicationId,
@@ -291,8 +291,8 @@ async fn add_grant(tx: &Conn, consent: &Consent, now: Timestamp) -> Result<Grant
     Ok(GrantId(row.get_as(0)?))
 }
 
-/// Gives a grant its next tokens, and takes away those that are too many or too old. The action is
-/// what the audit log calls it.
+/// Gives a grant the next tokens, and takes away surplus and outdated tokens. `action` names the deed in the
+/// audit log.
 async fn issue(
     tx: &Conn,
     id: GrantId,
@@ -327,7 +327,7 @@ async fn add_access_token(
     Ok(credential)
 }
 
-/// Makes room for one more.
+/// Makes room for another token.
 async fn drop_old_access_tokens(
     tx: &Conn,
     grant: GrantId,

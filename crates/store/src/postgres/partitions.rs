@@ -1,13 +1,13 @@
-//! Partitions of what grows with time.
+//! Partitions of the tables that grow with time.
 //!
-//! Each partition has a range of its table's order. The journal and the rows are in the order of their
-//! numbers; queues, cursors and pages name the numbers, so that a number alone says where its row is.
+//! Each partition has a range of the table's order. The journal and the rows are in the order of their
+//! numbers; queues, cursors and pages name the numbers, so a number alone tells the place of the row.
 //! Attempts are in the order of their start, the order of lists, and every request id tells the start. So
-//! publishing, queues and the log look only where their rows are. A look into every partition (for an event
-//! by its id, or the history of a type) takes one step into an index of each.
+//! publishing, queues and the log look only into the partitions of the rows. A look into every partition (for
+//! an event by its id, or the history of a type) takes one step into an index of each.
 //!
-//! Nodes make partitions in advance, one node at a time. A missing partition is no fault: the statement that
-//! finds none ([`missing`]) is done once more after [`make`]. A default partition would have to be locked
+//! Nodes make partitions in advance, one node at a time. A missing partition is no fault: the failed
+//! statement ([`missing`]) is done once more after [`make`]. A default partition would have to be locked
 //! against everybody for each new partition beside, and every request for a range without an end would look
 //! into the default partition.
 //!
@@ -40,32 +40,32 @@ pub(super) const SLOTS: i64 = 16;
 /// Held while partitions are made or dropped, until the transaction's end: "hkyd" and 3.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(29818711113986051)";
 
-/// The same, without waiting; whether it was to be had.
+/// The same, without waiting; the answer tells whether the lock was free.
 const TRY_LOCK: &str = "SELECT pg_try_advisory_xact_lock(29818711113986051)";
 
-/// How long whoever makes or drops partitions waits for locks on tables. Making waits for others who
-/// make or for an operator's VACUUM, and keeps nobody waiting meanwhile.
+/// How long a maker or dropper of partitions waits for locks on tables. Making waits for other makers or for
+/// an operator's VACUUM, and keeps nobody waiting meanwhile.
 const PATIENCE: &str = "SET LOCAL lock_timeout = '2s'";
 
 /// A table that grows with time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Kind {
-    /// Its number in the tables `partitions` and `retained`.
+    /// The kind's number in the tables `partitions` and `retained`.
     pub(super) id: i32,
-    /// Its name.
+    /// The table's name.
     pub(super) table: &'static str,
     /// The column of the table's order: the partitions' key.
     pub(super) key: &'static str,
     /// The order of an index of each partition, for finding the partition's first row.
     pub(super) order: &'static str,
-    /// An expression: the key that was given out last, or now is.
+    /// An expression: the last key given out, or the present key.
     last: &'static str,
     /// The least width of a partition. All borders are multiples of the least width, so such a partition fits
     /// between any two others.
     least: i64,
     /// The greatest width.
     most: i64,
-    /// Whether keys leave no gap: then every one up to the last has a partition, or had one.
+    /// Whether keys leave no gap: then every key up to the last has a partition, or had one.
     dense: bool,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Kind {
 const LEAST: i64 = 1 << 20;
 const MOST: i64 = 1 << 27;
 
-/// Events, by their number.
+/// Events, by number.
 pub(super) const JOURNAL: Kind = Kind {
     id: 0,
     table: "journal",
@@ -89,7 +89,7 @@ pub(super) const JOURNAL: Kind = Kind {
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// Attempts, by their start: a quarter of a day to a week.
+/// Attempts, by start: a quarter of a day to a week.
 pub(super) const ATTEMPTS: Kind = Kind {
     id: 1,
     table: "attempts",
@@ -101,7 +101,7 @@ pub(super) const ATTEMPTS: Kind = Kind {
     dense: false,
 };
 
-/// Rows of datasets, by their number.
+/// Rows of datasets, by number.
 pub(super) const ROWS: Kind = Kind {
     id: 2,
     table: "rows",
@@ -113,7 +113,7 @@ pub(super) const ROWS: Kind = Kind {
     dense: true,
 };
 
-/// Every table that is in partitions.
+/// Every partitioned table.
 pub(super) const KINDS: [Kind; 3] = [JOURNAL, ATTEMPTS, ROWS];
 
 /// A partition.
@@ -125,7 +125,7 @@ pub(super) struct Part {
     pub(super) first: i64,
     /// and the end of the keys, exclusive.
     pub(super) until: i64,
-    /// Whether all its keys are given out or past.
+    /// Whether all keys of the partition are given out or past.
     pub(super) closed: bool,
     /// Bytes of the partition's rows, as retention counts them.
     pub(super) bytes: u64,
@@ -145,7 +145,7 @@ pub(super) fn missing(error: &StoreError) -> bool {
     matches!(error, StoreError::Internal(cause) if cause.is::<NoPartition>())
 }
 
-/// Takes the right to make and drop partitions until the transaction's end, if nobody has it.
+/// Takes the right to make and drop partitions until the transaction's end, if free.
 pub(super) async fn try_lock(tx: &Conn) -> Result<bool, StoreError> {
     tx.one(TRY_LOCK, &[]).await?.get_as(0)
 }
@@ -165,7 +165,7 @@ pub(super) async fn list(conn: &Conn, kind: Kind) -> Result<Vec<Part>, StoreErro
             first: row.get_as(0)?,
             until: row.get_as(1)?,
             closed: row.get_as(2)?,
-            // A batch that went over a border may have been counted for the other partition.
+            // A batch across a border may have been counted for the other partition.
             bytes: u64::try_from(row.get_as::<i64>(3)?).unwrap_or(0),
             items: u64::try_from(row.get_as::<i64>(4)?).unwrap_or(0),
         })
@@ -186,7 +186,7 @@ pub(super) async fn make(conn: Conn, moments: &[Timestamp]) -> Result<(), StoreE
     tx.query(LOCK, &[]).await?;
     tx.batch(PATIENCE).await?;
     for kind in KINDS {
-        // Somebody else may have made them meanwhile.
+        // Another node may have made the partitions meanwhile.
         for (first, until) in wanted(&tx, kind, moments).await? {
             create(&tx, kind, first, until).await?;
         }
@@ -194,7 +194,7 @@ pub(super) async fn make(conn: Conn, moments: &[Timestamp]) -> Result<(), StoreE
     tx.commit().await
 }
 
-/// Makes the partitions for rows with these keys.
+/// Makes the partitions for rows with the keys.
 pub(super) async fn cover(conn: Conn, ranges: &[Range]) -> Result<(), StoreError> {
     let tx = conn.begin().await?;
     tx.query(LOCK, &[]).await?;
@@ -214,7 +214,7 @@ pub(super) async fn cover(conn: Conn, ranges: &[Range]) -> Result<(), StoreError
     tx.commit().await
 }
 
-/// The partitions of a kind: where each ends, by where it begins.
+/// The partitions of a kind: each end, by the beginning.
 async fn there(conn: &Conn, kind: Kind) -> Result<BTreeMap<i64, i64>, StoreError> {
     let sql = "SELECT first, until FROM partitions WHERE kind = $1";
     let mut there = BTreeMap::new();
@@ -224,7 +224,7 @@ async fn there(conn: &Conn, kind: Kind) -> Result<BTreeMap<i64, i64>, StoreError
     Ok(there)
 }
 
-/// The ranges of a kind that are to become partitions.
+/// The ranges of a kind to make into partitions.
 async fn wanted(
     conn: &Conn,
     kind: Kind,
@@ -297,8 +297,8 @@ async fn create(tx: &Conn, kind: Kind, first: i64, until: i64) -> Result<(), Sto
     Ok(())
 }
 
-/// The statement that makes a partition's table. The table is made apart and attached, so that its own locks
-/// are of nobody's concern.
+/// The statement that makes a partition's table. The table is made apart and attached, so that locks on the
+/// new table concern nobody.
 pub(super) fn table(part: &Part, name: &str) -> String {
     let whole = part.kind.table;
     format!(

@@ -25,8 +25,7 @@ use crate::{
     StoreError, Tenure, WINDOW, Window,
 };
 
-/// Columns that [`backlog`] reads, of the table `q`. The place of the next entry is where the last
-/// chunk ends.
+/// The columns for [`backlog`], of the table `q`. The place of the next entry is the end of the last chunk.
 pub(super) const POSITION: &str = "greatest(q.cursor, (SELECT c.first + cardinality(c.seqs) \
      FROM queue_chunks c WHERE c.endpoint_id = q.endpoint_id ORDER BY c.first DESC LIMIT 1)), \
      q.cursor, q.failures, q.retry_ms, q.since_ms, q.again, q.done, q.held, q.dead_letters";
@@ -97,7 +96,7 @@ impl QueueStore for PostgresStore {
         only: Option<EventFilter>,
         now: Timestamp,
     ) -> Result<Reflow, StoreError> {
-        // The bulk is read before anybody has to wait; what is published meanwhile is read then.
+        // The bulk is read before anybody has to wait; events published meanwhile are read under the lock.
         let mut history = requeue::History::new(workspace, event_type, only);
         let conn = self.db.get().await?;
         self.own_endpoint(&conn, workspace, endpoint).await?;
@@ -143,18 +142,18 @@ impl QueueStore for PostgresStore {
     }
 }
 
-/// Some entries of a queue, all of one moment.
+/// Some entries of a queue, all as of the same moment.
 struct Found {
     endpoint: Arc<Endpoint>,
     backlog: Backlog,
-    /// Their places; `None` where the journal has the event no more.
+    /// The places of the entries; `None` where the event has left the journal.
     entries: Vec<(u64, Option<Queued>)>,
     /// Whether there may be more within reach.
     cut: bool,
 }
 
 impl PostgresStore {
-    /// Entries from a place on that are not further than `reach` from the head.
+    /// Entries from a place on, no further than `reach` from the head.
     async fn find(
         &self,
         lease: &Lease,
@@ -169,7 +168,7 @@ impl PostgresStore {
         let mut entries = Vec::with_capacity(rows.len());
         let mut there = 0;
         for row in &rows {
-            // A queue that is empty has one row without an entry.
+            // An empty queue has one row without an entry.
             let Some(place) = row.get_as::<Option<i64>>(18)? else { break };
             there = row.get_as::<i64>(19)?;
             let place = place.cast_unsigned();
@@ -229,7 +228,7 @@ impl PostgresStore {
     }
 }
 
-/// A queue from its [`POSITION`] columns, which begin with the column `at`.
+/// A queue from the [`POSITION`] columns, beginning with the column `at`.
 pub(super) fn backlog(row: &Row, at: usize) -> Result<Backlog, StoreError> {
     let done: Vec<i64> = row.get_as(at + 6)?;
     let mut backlog = Backlog::stored(Position {

@@ -27,22 +27,22 @@ use crate::{
     REPEATS_FOR, REPEATS_MAX, ReceivingStore, StoreError, sealed,
 };
 
-/// Entries that are deleted in one statement: some milliseconds.
+/// Entries deleted in one statement: some milliseconds.
 const DELETED_AT_ONCE: i64 = 500;
 
-/// The same of names, which are short. Before each deletion all are counted, by an index.
+/// The same for names, which are short. Before each deletion all names are counted, by an index.
 const NAMES_AT_ONCE: i64 = 10_000;
 
-/// Columns that [`delivery`] reads.
+/// The columns for [`delivery`].
 const COLUMNS: &str = "d.id, d.received_ms, d.row_id, d.seq, d.method, d.query, d.headers, \
                        d.address, d.bytes";
 
-/// Columns that [`rejection`] reads.
+/// The columns for [`rejection`].
 const REJECTION: &str = "r.id, r.source_id, r.first_ms, r.last_ms, r.count, r.cause, r.detail, \
                          r.method, r.address, r.request IS NOT NULL";
 
-/// Adds rows of one moment to a version; the numbers, in the order of the cells. The number of a row is
-/// mixed into its checksum.
+/// Adds rows of one moment to a version. Returns the numbers, in the order of the cells. The number of a row
+/// is mixed into the row's checksum.
 const ADD_ROWS: &str = "INSERT INTO rows (id, version_id, received_ms, suspended, cell, checksum) \
      SELECT id, $1::int8, $2::int8, false, cell, checksum # (id & 2147483647)::int4 \
      FROM (SELECT nextval('row_ids') AS id, cell, checksum \
@@ -67,7 +67,7 @@ impl ReceivingStore for PostgresStore {
         source: SourceId,
         page: Newest<DeliveryId>,
     ) -> Result<Page<Delivery>, StoreError> {
-        // Numbers are in the order of time but for clocks that differ; so both are compared.
+        // Numbers follow the order of time except for differing clocks; so both are compared.
         let sql = format!(
             "SELECT {COLUMNS} FROM deliveries d JOIN sources s ON s.id = d.source_id \
              WHERE d.source_id = $1 AND s.workspace_id = $2 AND ($3::int8 IS NULL OR \
@@ -244,7 +244,7 @@ impl ReceivingStore for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Adds the rows of events that have not landed yet. Answers how many.
+    /// Adds the rows of events that have not landed yet. Returns the number of rows.
     async fn land_once(
         &self,
         (workspace, dataset): (WorkspaceId, DatasetId),
@@ -270,7 +270,7 @@ impl PostgresStore {
         let at = now.as_millisecond();
         let (mut cells, mut sums) = (Vec::new(), Vec::new());
         for (seq, cell) in rows {
-            // An event that is in the list twice lands once.
+            // An event listed twice lands once.
             if fresh.remove(&seq.0) {
                 open.add(cell.len(), at);
                 cells.push(Json(cell));
@@ -284,7 +284,7 @@ impl PostgresStore {
         Ok(cells.len() as u64)
     }
 
-    /// Adds rows, unless they came before.
+    /// Adds rows that did not come before.
     async fn append_once(
         &self,
         (workspace, dataset): (WorkspaceId, DatasetId),
@@ -326,7 +326,7 @@ impl PostgresStore {
     }
 }
 
-/// Forgets the doctor's requests that are older than their source allows.
+/// Forgets the doctor's requests older than the source allows.
 async fn forget_requests(conn: &Conn, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE rejections r SET request = NULL FROM sources s WHERE s.id = r.source_id \
                AND r.request IS NOT NULL AND r.last_ms <= $1::int8 - 1000 * \
@@ -334,7 +334,7 @@ async fn forget_requests(conn: &Conn, now: Timestamp) -> Result<(), StoreError> 
     conn.execute(sql, &[&now.as_millisecond()]).await.map(drop)
 }
 
-/// Deletes some of the names that are too old. Where all workspaces together have more than `most`, also
+/// Deletes some of the outdated names. Where all workspaces together have more than `most` names, also
 /// deletes some of the oldest names of each workspace above its share.
 pub(super) async fn expire_names(
     conn: &Conn,
@@ -363,7 +363,7 @@ pub(super) async fn expire_names(
     Ok(deleted)
 }
 
-/// Deletes deliveries that are older than their source allows, or beyond the source's bound.
+/// Deletes deliveries older than the source allows, or beyond the source's bound.
 async fn expire_deliveries(conn: &Conn, now: Timestamp) -> Result<u64, StoreError> {
     let sources = "SELECT t.source_id, s.options FROM (SELECT DISTINCT source_id \
                    FROM deliveries) t LEFT JOIN sources s ON s.id = t.source_id";
@@ -386,7 +386,7 @@ async fn expire_deliveries(conn: &Conn, now: Timestamp) -> Result<u64, StoreErro
     Ok(deleted)
 }
 
-/// Which of these names are new, each in the share of a workspace. New names are noted as having come now.
+/// The new ones of these names, each in the share of a workspace. New names are noted as having come now.
 pub(super) async fn new_names(
     tx: &Conn,
     names: &BTreeMap<[u8; 16], WorkspaceId>,
@@ -395,7 +395,7 @@ pub(super) async fn new_names(
     if names.is_empty() {
         return Ok(BTreeSet::new());
     }
-    // In one order, so that two nodes with the same names do not wait for each other.
+    // In one order, so that two nodes with the same names do not deadlock.
     let sql = "INSERT INTO delivery_ids (hash, workspace_id, received_ms) \
                SELECT hash, workspace_id, $2 FROM (SELECT hash, workspace_id \
                FROM unnest($1::bytea[], $4::int4[]) n (hash, workspace_id) ORDER BY hash) n \
@@ -422,7 +422,7 @@ pub(super) struct Kept<'a> {
     pub(super) at: Timestamp,
 }
 
-/// The body, where it is kept apart from the row.
+/// The body, where kept apart from the row.
 fn own_body(request: &KeptRequest) -> Option<&[u8]> {
     match &request.body {
         KeptBody::Own(body) => Some(body),
@@ -485,7 +485,7 @@ fn rejection(row: &Row) -> Result<Rejection, StoreError> {
         first_at: row.moment(2)?,
         last_at: row.moment(3)?,
         count: row.unsigned(4)?,
-        // The migration that takes a cause off the list rewrites its lines.
+        // A migration that takes a cause off the list also rewrites the lines with the cause.
         cause: cause.ok_or_else(|| StoreError::internal("a stored cause is not known"))?,
         detail: row.text(6)?,
         method: row.text(7)?,

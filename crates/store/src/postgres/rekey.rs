@@ -10,13 +10,13 @@ use crate::StoreError;
 use crate::sealed::{SEALED, Sealed};
 use crate::vault::Vault;
 
-/// Rows that are sealed anew between two looks at the database.
+/// Rows sealed anew between two looks at the database.
 const SLICE: i64 = 1_000;
 
 impl PostgresStore {
-    /// Seals everything with a new key, in one transaction. Answers how many values there are. Refused while
-    /// a node lives, because the node would go on with the old key. Values already sealed with the new key
-    /// stay readable, so a run whose end was not seen can be repeated.
+    /// Seals everything with a new key, in one transaction. Returns the number of values. Refused while a
+    /// node lives, because the node would go on with the old key. Values already sealed with the new key stay
+    /// readable, so a run whose end was not seen can be repeated.
     pub async fn rotate_key(
         url: &Secret,
         old: &[u8; 32],
@@ -26,7 +26,7 @@ impl PostgresStore {
         let database = Database::new(url.expose())?;
         migrate::migrate(database.get().await?).await?;
         let tx = database.get().await?.within(migrate::PATIENCE).begin().await?;
-        // Nodes that come now wait for this transaction, and find that their key is another.
+        // Nodes that come now wait for this transaction, and then find another key's proof.
         let proof = tx.one("SELECT key_proof FROM installation FOR UPDATE", &[]).await?;
         let alive = "SELECT EXISTS (SELECT FROM nodes WHERE until > clock_timestamp())";
         if tx.one(alive, &[]).await?.get_as(0)? {
@@ -67,7 +67,7 @@ impl Keys<'_> {
 }
 
 impl Sealed {
-    /// Seals the column anew; how many values it has.
+    /// Seals the column anew. Returns the number of the column's values.
     async fn renew(&self, tx: &Conn, keys: &Keys<'_>) -> Result<usize, StoreError> {
         let Self { table, column, place } = self;
         let select = format!(

@@ -19,7 +19,7 @@ use crate::{
     Entity, EventFilter, Ready, ReplayChange, ReplayStore, Slice, Span, SpanLimit, StoreError,
 };
 
-/// Columns that [`stored`] reads, of the table `p`, before those of the queue.
+/// The columns for [`stored`], of the table `p`, before the queue's columns.
 const COLUMNS: &str = "p.id, p.workspace_id, p.endpoint_id, p.created_ms, p.state, p.scope, \
                        p.position, p.last, p.total, p.examined, p.queued";
 
@@ -180,7 +180,7 @@ impl ReplayStore for PostgresStore {
         nodes::tell_owner(&tx, self.node, endpoint).await?;
         tx.commit().await?;
         match seqs.is_empty() {
-            // Nothing will be delivered that would ask for the next slice.
+            // No delivery will follow to ask for the next slice.
             true => self.replays.mark([endpoint]),
             false => self.ready.mark([endpoint]),
         }
@@ -188,14 +188,14 @@ impl ReplayStore for PostgresStore {
     }
 }
 
-/// Has the transaction be the only one that makes replays for the endpoint; whether it is disabled.
+/// Locks the endpoint against new replays by other transactions. Returns whether the endpoint is disabled.
 async fn hold(tx: &Conn, workspace: WorkspaceId, endpoint: EndpointId) -> Result<bool, StoreError> {
     let sql = "SELECT disabled FROM endpoints WHERE id = $1 AND workspace_id = $2 FOR UPDATE";
     let row = tx.opt(sql, &[&endpoint.0, &workspace.0]).await?;
     row.ok_or(StoreError::NotFound(Entity::Endpoint))?.get_as(0)
 }
 
-/// Inserts a replay, and lets go of the oldest that nobody waits for.
+/// Inserts a replay, and drops the oldest replay that nobody waits for.
 async fn start(
     tx: &Conn,
     workspace: WorkspaceId,
@@ -231,21 +231,21 @@ async fn start(
     stored.map(shown).ok_or(StoreError::NotFound(Entity::Replay))
 }
 
-/// Endpoints that have a replay which is running.
+/// Endpoints with a running replay.
 pub(super) async fn running(conn: &Conn) -> Result<Vec<EndpointId>, StoreError> {
     let sql = "SELECT DISTINCT endpoint_id FROM replays WHERE state = 'running'";
     let rows = conn.query(sql, &[]).await?;
     rows.iter().map(|row| row.get_as(0).map(EndpointId)).collect()
 }
 
-/// The lowest number that a running replay has still to look at.
+/// The lowest number that a running replay has still to examine.
 pub(super) async fn first_awaited(conn: &Conn) -> Result<Option<u64>, StoreError> {
     let sql = "SELECT min(position) + 1 FROM replays WHERE state = 'running'";
     let first: Option<i64> = conn.one(sql, &[]).await?.get_as(0)?;
     Ok(first.map(i64::cast_unsigned))
 }
 
-/// A replay, which nobody changes until the transaction ends.
+/// A replay, locked against changes until the transaction ends.
 async fn find(tx: &Conn, id: ReplayId) -> Result<Option<Stored>, StoreError> {
     let sql = select("p.id = $1 FOR UPDATE OF p");
     tx.opt(&sql, &[&id.0]).await?.as_ref().map(stored).transpose()
@@ -280,7 +280,7 @@ fn stored(row: &Row) -> Result<Stored, StoreError> {
     Ok(Stored { replay, queue: backlog(row, QUEUE)? })
 }
 
-/// A replay with the part that the queue knows.
+/// A replay with the queue's part.
 fn shown(Stored { replay, queue }: Stored) -> Replay {
     let undelivered = queue.undelivered(replay.replay.id);
     replay.shown(undelivered)

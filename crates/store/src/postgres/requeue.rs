@@ -9,11 +9,11 @@ use super::journal::{self, CHUNK_SIZE};
 use crate::backlog::{Again, Backlog, Origin};
 use crate::{EventFilter, StoreError};
 
-/// Events that a reflow looks at in one read: some megabytes when their objects are needed.
+/// Events per read of a reflow: some megabytes when the objects are needed.
 const HISTORY_PAGE: usize = 5_000;
 
-/// Queues events behind the present entries, in the order given; with an origin the events count from its
-/// moment. The caller holds the journal's lock, and the queue's.
+/// Queues events behind the present entries, in the order given; with an origin the events count from the
+/// origin's moment. The caller holds the journal's lock, and the queue's.
 pub(super) async fn queue_again(
     tx: &Conn,
     endpoint: EndpointId,
@@ -39,14 +39,14 @@ pub(super) async fn queue_again(
     tx.execute(sql, &[&endpoint.0, &to_json(&again)?]).await.map(drop)
 }
 
-/// What a reflow queues, read page by page.
+/// The events that a reflow queues, read page by page.
 pub(super) struct History {
     workspace: WorkspaceId,
     event_type: EventTypeId,
     only: Option<EventFilter>,
     /// The numbers found so far, ascending.
     pub(super) seqs: Vec<u64>,
-    /// The last event that was looked at.
+    /// The last examined event.
     read_to: i64,
 }
 

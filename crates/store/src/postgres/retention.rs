@@ -1,9 +1,9 @@
 //! Deleting old data: partition by partition where all of a partition may go, and row by row elsewhere.
 //!
-//! Rows go in slices, each a transaction of its own. One statement both asks whether an event may go and
-//! deletes the event. So an event that moves from a queue to the dead letters is never seen in neither. A
-//! closed partition that is a small part of the kept data waits until all of it may go ([`LAZY`]): then its
-//! rows are never touched, and its space comes back at once.
+//! Rows go in slices, each slice in a separate transaction. One statement both asks whether an event may go
+//! and deletes the event. So an event that moves from a queue to the dead letters is never seen in neither. A
+//! closed partition that is a small part of the kept data waits until the whole partition may go ([`LAZY`]):
+//! then the rows are never touched, and the space comes back at once.
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -15,21 +15,22 @@ use super::partitions::{self, ATTEMPTS, JOURNAL, Kind, Part};
 use super::{PostgresStore, attempts, audit, dead_letters, journal, replays, span};
 use crate::{Expired, Expiry, Keep, Retention, RetentionStore, StoreError, Surplus, SurplusAge};
 
-/// Numbers that one slice looks at, and rows that a slice deletes: some milliseconds.
+/// Numbers that a slice examines, and rows that a slice deletes: some milliseconds.
 const SLICE: i64 = 1_000;
 
-/// Bytes that a row takes beyond its texts, with its share of the indexes, roughly.
+/// Bytes of a row beyond the texts, with a share of the indexes, roughly.
 pub(super) const ROW_OVERHEAD: u64 = 64;
 
 /// How many numbers the events of a chunk of live events span at most; the index `queue_chunks_wide`
 /// has the others.
 const CHUNK_SPAN: i64 = 16_384;
 
-/// A partition waits until all of it may go when the partition is no more than this part of the time or the
-/// bytes to keep. So no more than this part is kept beyond either limit. Partitions are some 32nd.
+/// A partition waits until the whole partition may go when the partition is no more than this part of the
+/// time or the bytes to keep. So no more than this part is kept beyond either limit. A partition is about a
+/// 32nd.
 const LAZY: u8 = 8;
 
-/// What an event takes, as retention counts it.
+/// The bytes of an event, as retention counts.
 pub(super) const JOURNAL_WEIGHT: &str = "octet_length(event_id) + octet_length(source) \
      + octet_length(attributes) + octet_length(object)";
 
@@ -124,7 +125,7 @@ impl PostgresStore {
                     return Ok(Some(items));
                 }
                 Discarded::InUse => {
-                    // What is newer must not go before it.
+                    // Newer records must not go before this partition.
                     finish(surplus);
                     return Ok(Some(0));
                 }
@@ -133,7 +134,7 @@ impl PostgresStore {
         }
         let tx = self.db.begin().await?;
         if kind == JOURNAL {
-            // Nothing is queued meanwhile that was not asked about.
+            // The lock keeps others from queueing events that were not checked for pins.
             journal::lock(&tx).await?;
         }
         let deleted = delete(&tx, &part, surplus, start, end.min(part.until)).await?;
@@ -173,8 +174,8 @@ async fn surplus(
     Ok(Surplus { from: 0, below, bytes, limit })
 }
 
-/// The lowest key that is not too old, or an earlier partition's border when that partition is soon old
-/// enough to go whole.
+/// The lowest key that is not too old, or an earlier partition's border when the partition is soon old enough
+/// to go whole.
 async fn below(
     conn: &Conn,
     parts: &[Part],
@@ -185,7 +186,7 @@ async fn below(
     let below = match kind == JOURNAL {
         true => {
             let below = span::first_since(conn, span::JOURNAL, oldest).await?;
-            // The first there is: whatever has the numbers before it is gone already.
+            // The first remaining row: all rows before are gone already.
             let next = conn.opt(span::JOURNAL.row, &[&signed(below)]).await?;
             next.map_or(Ok(below), |row| row.unsigned(0))?
         }
@@ -203,7 +204,7 @@ async fn below(
     Ok(if lazy { part.first.max(0).cast_unsigned() } else { below })
 }
 
-/// How many bytes are to go, or as many as whole partitions have where the next one is soon to go, too.
+/// The bytes to go, or the bytes of whole partitions where the next partition is soon to go, too.
 fn bytes_to_go(parts: &[Part], most: u64) -> u64 {
     let bytes = parts.iter().map(|part| part.bytes).sum::<u64>().saturating_sub(most);
     let mut whole = 0;
@@ -269,7 +270,7 @@ pub(super) fn pinned() -> String {
     )
 }
 
-/// Deletes a slice of the rows of a partition that may go; how many.
+/// Deletes a slice of the expendable rows of a partition. Returns the number of rows.
 async fn delete(
     tx: &Conn,
     part: &Part,
@@ -332,7 +333,8 @@ async fn delete(
         _ => until.max(0).cast_unsigned(),
     };
     if deleted < sized {
-        // The first remaining partition and all that follow are young enough, and enough bytes have gone.
+        // The first remaining partition and all later partitions are young enough, and enough bytes have
+        // gone.
         finish(surplus);
     }
     Ok(deleted)

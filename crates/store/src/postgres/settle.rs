@@ -37,7 +37,7 @@ pub(super) struct Settling {
 /// An endpoint's queue in an open transaction.
 struct Open {
     epoch: u64,
-    /// Where its head was.
+    /// The place of the head before the attempts.
     cursor: u64,
     queue: Backlog,
 }
@@ -68,7 +68,7 @@ impl Work for Settling {
         for job in jobs {
             let endpoint = job.lease.endpoint;
             if recorded.contains(job.attempt.request_id.as_str()) {
-                // Whoever was to hear of a slice's end may have missed it.
+                // The listener for a slice's end may have missed the end.
                 replayed.push(endpoint);
                 answers.push(owned(&mut open, job).map(|open| open.queue.state()));
                 continue;
@@ -85,7 +85,7 @@ impl Work for Settling {
             self.replays.mark(replayed);
             return Ok(answers);
         }
-        // Before the attempts: so that these and the commit are one round trip.
+        // Before the attempts: so the inserts and the commit are one round trip.
         for (job, answer) in jobs.iter().zip(&mut answers) {
             if job.attempt.park
                 && !recorded.contains(job.attempt.request_id.as_str())
@@ -101,7 +101,7 @@ impl Work for Settling {
     }
 }
 
-/// Begins, and locks the queues of all jobs that the node owns, lowest number first.
+/// Begins, and locks the queues of all jobs owned by the node, lowest number first.
 async fn lock(
     conn: Conn,
     node: i64,
@@ -122,8 +122,8 @@ async fn lock(
     Ok((tx, open))
 }
 
-/// Which of the attempts are in the log already. The transaction has the queues' locks, so an earlier
-/// one that was to record them has ended.
+/// The attempts already in the log. The transaction has the queues' locks, so an earlier transaction with the
+/// same attempts has ended.
 async fn recorded(tx: &Conn, jobs: &[Settlement]) -> Result<HashSet<String>, StoreError> {
     let mut recorded = HashSet::new();
     for job in jobs.iter().filter(|job| job.recorded == Recorded::Maybe) {
@@ -137,7 +137,7 @@ async fn recorded(tx: &Conn, jobs: &[Settlement]) -> Result<HashSet<String>, Sto
     Ok(recorded)
 }
 
-/// The queue of a job, if its lease is the newest.
+/// The queue of a job, if the job's lease is the newest.
 fn owned<'a>(
     open: &'a mut BTreeMap<EndpointId, Open>,
     job: &Settlement,
@@ -146,7 +146,7 @@ fn owned<'a>(
     open.ok_or(StoreError::LeaseLost)
 }
 
-/// Does to its queue what an attempt does; whether the last entry of a replay's slice left.
+/// Applies an attempt to the queue. Returns whether the last entry of a replay's slice left.
 fn apply(open: &mut BTreeMap<EndpointId, Open>, job: &Settlement) -> Result<bool, StoreError> {
     let queue = &mut owned(open, job)?.queue;
     let attempt = &job.attempt;

@@ -20,7 +20,7 @@ use crate::sealed::{self, KEY, PREVIOUS, SECRET, VERIFICATION};
 use crate::vault::Vault;
 use crate::{Entity, NewDataset, SourceQuery, SourceStore, StoreError};
 
-/// Columns that [`source`] reads, of the table `s`.
+/// The columns for [`source`], of the table `s`.
 pub(super) const COLUMNS: &str = "s.id, s.workspace_id, s.project_id, s.dataset_id, s.created_ms, \
                                   s.name, s.mode, s.origins, s.folder, s.secret, s.key, s.options, \
                                   s.verification_secrets, s.previous";
@@ -197,7 +197,7 @@ async fn note(
 }
 
 impl PostgresStore {
-    /// Writes all of a source that can change.
+    /// Writes all changeable parts of a source.
     async fn save_source(&self, tx: &Conn, source: &Source) -> Result<(), StoreError> {
         let (id, spec) = (source.id, &source.spec);
         let sql = "UPDATE sources SET name = $2, mode = $3, origins = $4, secret = $5, key = $6, \
@@ -250,17 +250,17 @@ impl PostgresStore {
     }
 }
 
-/// What a source's key is looked up by.
+/// The hash for the look-up by a source's key.
 fn key_hash(key: &str) -> Vec<u8> {
     Sha256::digest(key.as_bytes()).to_vec()
 }
 
-/// The hash of the previous key, by which a source is found beside its present key.
+/// The hash of the previous key: a look-up finds the source by either key.
 fn previous_hash(spec: &NewSource) -> Option<Vec<u8>> {
     spec.previous.key.as_ref().map(|it| key_hash(it.value.expose()))
 }
 
-/// A source from its [`COLUMNS`], which begin with the column `at`.
+/// A source from the [`COLUMNS`], beginning with the column `at`.
 pub(super) fn source(row: &Row, at: usize, vault: &Vault) -> Result<Source, StoreError> {
     let id = SourceId(row.get_as(at)?);
     let secret: Option<&[u8]> = row.get_as(at + 9)?;
@@ -288,7 +288,7 @@ fn previous(id: SourceId, sealed: Option<&[u8]>, vault: &Vault) -> Result<Previo
     Previous::from_secret(&text).map_err(|error| StoreError::Internal(error.into()))
 }
 
-/// The settings with their secrets.
+/// The settings with the secrets.
 fn options(
     id: SourceId,
     json: &str,

@@ -10,18 +10,18 @@ use super::database::Conn;
 use super::journal;
 use crate::{EventFilter, Slice, Span, SpanLimit, StoreError};
 
-/// How far the order of the journal's numbers and that of the times of acceptance may differ: the
-/// time is taken before the event waits for its transaction, and the clocks of two nodes differ.
-/// Events that are further out of order may be missing from a replay of a range of time.
+/// How far the order of the journal's numbers and the order of the times of acceptance may differ: the time
+/// is taken before the event waits for the transaction, and the clocks of two nodes differ. Events further
+/// out of order may be missing from a replay of a range of time.
 const DISORDER: SignedDuration = SignedDuration::from_mins(1);
 
-/// Which of the events of a span count, with parameters $1 to $5: the workspace, the event types, the
-/// moments, and the endpoint when only what it missed counts.
+/// The condition for a matching event of a span, with parameters $1 to $5: the workspace, the event types,
+/// the moments, and the endpoint when only events missed by the endpoint count.
 const QUALIFIES: &str = "j.workspace_id = $1 AND j.type_id = ANY($2) \
      AND ($3::int8 IS NULL OR j.accepted_ms >= $3) AND ($4::int8 IS NULL OR j.accepted_ms < $4) \
      AND ($5::int4 IS NULL OR NOT $5 = ANY(j.matched))";
 
-/// What to look for.
+/// The search.
 pub(super) struct Search<'a> {
     pub(super) workspace: WorkspaceId,
     pub(super) endpoint: EndpointId,
@@ -29,7 +29,7 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The whole part of the journal that may have what is looked for.
+    /// The whole part of the journal that may have a match.
     pub(super) async fn span(&self, conn: &Conn) -> Result<Span, StoreError> {
         let newest = journal::newest(conn).await?;
         let after = match self.scope.from {
@@ -114,8 +114,8 @@ impl Search<'_> {
             .map_err(|error| StoreError::Internal(error.into()))?
     }
 
-    /// The first events of the scope's types with whether they count. The index has them by type, so
-    /// the first of each type are merged.
+    /// The first events of the scope's types with whether they count. The index is by type, so the first
+    /// events of each type are merged.
     async fn candidates(
         &self,
         conn: &Conn,
@@ -141,32 +141,32 @@ impl Search<'_> {
     }
 }
 
-/// As early as a row that was accepted at `at` may stand.
+/// The earliest place, as a time, of a row accepted at `at`.
 pub(super) fn earlier(at: Timestamp) -> Timestamp {
     at.checked_sub(DISORDER).unwrap_or(Timestamp::MIN)
 }
 
-/// As late as a row that was accepted at `at` may stand.
+/// The latest place, as a time, of a row accepted at `at`.
 pub(super) fn later(at: Timestamp) -> Timestamp {
     at.checked_add(DISORDER).unwrap_or(Timestamp::MAX)
 }
 
-/// Rows in the order of their numbers, which is nearly that of a time.
+/// Rows in the order of their numbers, nearly the order of a time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timeline {
     /// The lowest and the highest number.
     pub(super) ends: &'static str,
-    /// The first row from a number on, with its time.
+    /// The first row from a number on, with the row's time.
     pub(super) row: &'static str,
 }
 
-/// Events by their acceptance.
+/// Events by acceptance.
 pub(super) const JOURNAL: Timeline = Timeline {
     ends: "SELECT min(seq), max(seq) FROM journal",
     row: "SELECT seq, accepted_ms FROM journal WHERE seq >= $1 ORDER BY seq LIMIT 1",
 };
 
-/// Milliseconds between the first and the last event of a range of numbers that are all given out.
+/// Milliseconds between the first and the last event of a range of used numbers.
 pub(super) async fn lasted(conn: &Conn, first: i64, until: i64) -> Result<i64, StoreError> {
     let sql = "SELECT (SELECT accepted_ms FROM journal WHERE seq >= $1 AND seq < $2 \
                ORDER BY seq LIMIT 1), (SELECT accepted_ms FROM journal WHERE seq >= $1 \
@@ -176,9 +176,9 @@ pub(super) async fn lasted(conn: &Conn, first: i64, until: i64) -> Result<i64, S
     Ok(last.unwrap_or_default() - first.unwrap_or_default())
 }
 
-/// The lowest number from which on times are at or after `at`, found by halving; one more than the
-/// highest number when all are earlier. Where times are out of order by less than a minute, the answer
-/// is off by no more than that.
+/// The lowest number from which on times are at or after `at`, found by halving; the highest number plus one
+/// when all times are earlier. Where times are out of order by less than a minute, the answer is off by no
+/// more than a minute.
 pub(super) async fn first_since(
     conn: &Conn,
     timeline: Timeline,

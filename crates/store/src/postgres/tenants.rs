@@ -143,7 +143,7 @@ impl TenantStore for PostgresStore {
             let message = "it is the workspace's only project: make another one first";
             return Err(StoreError::Conflict(message.to_owned()));
         }
-        // Nothing gets into the project from here on; what is in it refers to it.
+        // Nothing gets into the project from here on; all contents refer to the project.
         let sql = "SELECT FROM projects WHERE workspace_id = $1 AND id = $2 FOR UPDATE";
         tx.query(sql, &[&workspace.0, &id.0]).await?;
         let sql = "SELECT EXISTS (SELECT FROM datasets WHERE workspace_id = $1 AND project_id = $2) \
@@ -166,7 +166,7 @@ impl TenantStore for PostgresStore {
     }
 }
 
-/// Has the transaction be the only one that changes the workspace's projects.
+/// Locks the workspace's projects against changes by other transactions.
 async fn hold(tx: &Conn, workspace: WorkspaceId) -> Result<(), StoreError> {
     let sql = "SELECT FROM workspaces WHERE id = $1 FOR NO KEY UPDATE";
     let there = tx.opt(sql, &[&workspace.0]).await?;
@@ -235,7 +235,7 @@ async fn projects(conn: &Conn, workspace: WorkspaceId) -> Result<Vec<Project>, S
     rows.iter().map(project).collect()
 }
 
-/// Whether the project is one of the workspace's. Within a transaction it stays.
+/// Whether the project belongs to the workspace. Within a transaction the project stays.
 pub(super) async fn has_project(
     conn: &Conn,
     workspace: WorkspaceId,

@@ -19,7 +19,7 @@ mod health;
 mod plans;
 mod shares;
 
-/// One server for all tests of the process. What is on its disk need not survive it.
+/// One server for all tests of the process. The data need not survive the process.
 static SERVER: LazyLock<Postgres> = LazyLock::new(|| {
     let settings = ["fsync=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=64MB"];
     Postgres::start(&settings).expect("no PostgreSQL")
@@ -43,7 +43,7 @@ pub(crate) async fn sql(database: &str, statement: &str) {
     database.close();
 }
 
-/// The number that a query answers.
+/// The number that a query returns.
 async fn number(database: &str, query: &str) -> i64 {
     let database = Database::new(&SERVER.url(database)).unwrap();
     let number = database.get().await.unwrap().one(query, &[]).await.unwrap().get_as(0).unwrap();
@@ -51,10 +51,10 @@ async fn number(database: &str, query: &str) -> i64 {
     number
 }
 
-/// A database of its own, a copy of one that is migrated already.
+/// A separate database, copied from a migrated database.
 pub(crate) struct Place {
     pub(crate) name: String,
-    /// The store that was opened last; it crashes when another is opened.
+    /// The store opened last; the store crashes when another is opened.
     last: Mutex<Option<Arc<PostgresStore>>>,
 }
 
@@ -69,7 +69,7 @@ impl Place {
     pub(crate) async fn open(&self) -> Arc<PostgresStore> {
         let last = self.last.lock().unwrap().take();
         if let Some(last) = last {
-            // As if it had been killed a lease ago.
+            // As if the process had been killed a lease ago.
             last.tasks.stop();
             let node = last.node;
             sql(&self.name, &format!("UPDATE nodes SET until = '-infinity' WHERE id = {node}"))
@@ -109,7 +109,7 @@ async fn a_store_of_format_2_is_read_back_and_goes_on() {
     let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
     sql("postgres", &format!("CREATE DATABASE {name}")).await;
     let dump = contract::earlier::unpacked(include_bytes!("fixtures/format-2.sql.zst"));
-    // But for what is meant for `psql`, and the path that the connection keeps.
+    // Without the lines for `psql`, and the search path, which the connection keeps.
     let kept = |line: &&str| !line.starts_with('\\') && !line.contains("'search_path'");
     let dump: Vec<_> = str::from_utf8(&dump).unwrap().lines().filter(kept).collect();
     sql(&name, &dump.join("\n")).await;
@@ -118,7 +118,7 @@ async fn a_store_of_format_2_is_read_back_and_goes_on() {
     contract::earlier::is_read_back_and_goes_on(store).await;
 }
 
-/// Waits until so many nodes have renewed and listen; they do not renew again while a test runs.
+/// Waits until so many nodes have renewed and listen; no node renews again while a test runs.
 async fn attended(store: &PostgresStore, nodes: i64) {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                AND state = 'idle' AND query LIKE 'INSERT INTO nodes%'";
@@ -139,7 +139,7 @@ async fn a_node_is_replaced_when_its_moment_has_passed_and_it_is_not_being_renew
     let lease = first.claim(id).await.unwrap().unwrap();
     assert_eq!(second.claim(id).await.unwrap(), None);
 
-    // Its moment has passed, and its renewal is under way.
+    // The node's moment has passed, and the renewal is under way.
     let late = format!("UPDATE nodes SET until = '-infinity' WHERE id = {}", first.node);
     sql(&place.name, &late).await;
     let renewal = second.db.begin().await.unwrap();

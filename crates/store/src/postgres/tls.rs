@@ -1,4 +1,4 @@
-//! TLS to the database, with the rustls that the rest of the program uses.
+//! TLS to the database, with the program's rustls.
 
 use std::future::Future;
 use std::io;
@@ -16,8 +16,8 @@ use tokio_rustls::client;
 
 use crate::StoreError;
 
-/// Makes TLS connections whose server must prove its name with a certificate of a root that is trusted:
-/// one in a file of the operator's, else one of the system's (`SSL_CERT_FILE` names another list).
+/// Makes TLS connections whose server must prove its name with a certificate of a trusted root: a root in the
+/// operator's file, else a root of the system (`SSL_CERT_FILE` names another list).
 #[derive(Clone)]
 pub(super) struct MakeTls(Arc<ClientConfig>);
 
@@ -73,7 +73,7 @@ where
     }
 }
 
-/// One connection to be made.
+/// A connection to be made.
 pub(super) struct Connect {
     config: Arc<ClientConfig>,
     name: Option<ServerName<'static>>,

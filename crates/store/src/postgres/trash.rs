@@ -1,6 +1,6 @@
 //! The trash.
 //!
-//! Whatever may make folders or remove them holds the project first, then locks datasets, lowest
+//! Every transaction that may make or remove folders locks the project first, then the datasets, lowest
 //! number first.
 
 use async_trait::async_trait;
@@ -86,7 +86,7 @@ impl TrashStore for PostgresStore {
         let ids = folders::datasets_in(&tx, &within).await?;
         let mut trashed = Vec::new();
         for dataset in self.lock(&tx, workspace, project, &ids).await? {
-            // Another call may have moved it away meanwhile.
+            // Another call may have moved the dataset away meanwhile.
             if dataset.folder.is_some_and(|folder| within.contains(&folder)) {
                 let dataset = put(&tx, &tree, dataset, now).await?;
                 trashed.push(Dataset { folder: None, ..dataset });
@@ -101,7 +101,7 @@ impl TrashStore for PostgresStore {
 
     async fn purge_trash(&self, until: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let tx = self.db.begin().await?;
-        // A dataset that is restored meanwhile does not meet the condition once it is locked.
+        // A dataset restored meanwhile does not meet the condition once locked.
         let sql = "SELECT id, workspace_id, project_id FROM datasets WHERE trashed_ms <= $1 \
                    ORDER BY trashed_ms, id LIMIT $2 FOR UPDATE SKIP LOCKED";
         let old = tx.query(sql, &[&until.as_millisecond(), &count(limit)]).await?;
@@ -136,7 +136,7 @@ impl PostgresStore {
     }
 }
 
-/// Puts a dataset in the trash, unless it is there.
+/// Puts a dataset in the trash, unless already there.
 async fn put(
     tx: &Conn,
     tree: &Tree<'_>,
@@ -158,7 +158,7 @@ async fn put(
     Ok(dataset)
 }
 
-/// Writes that a dataset is not in the trash any more, with its folder and revision.
+/// Writes that a dataset has left the trash, with the folder and revision.
 async fn take_out(tx: &Conn, dataset: &Dataset) -> Result<(), StoreError> {
     let Dataset { id, workspace, project, name, folder, revision, .. } = dataset;
     let sql = "UPDATE datasets SET trashed_ms = NULL, trashed_path = NULL, folder_id = $2, \

@@ -1,9 +1,9 @@
 //! A node's work beside its calls.
 //!
-//! Two tasks. The first has a connection of its own, for renewing the node's lease and hearing other nodes:
-//! neither waits for a place in the pool, however slow the statements there are. The next renewal finds out a
-//! connection that went silent, and the connection is made anew. The second task looks for endpoints without
-//! an owner and for data to clear away.
+//! Two tasks. The first has a separate connection, for renewing the node's lease and hearing other nodes:
+//! neither waits for a place in the pool, however slow the pool's statements. The next renewal detects a
+//! silent connection, and the connection is made anew. The second task looks for endpoints without an owner
+//! and for data to clear away.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -25,8 +25,8 @@ use super::{migrate, partitions, replays, versions};
 use crate::standing::Standing;
 use crate::{EVENTS_KNOWN_MAX, Ready, StoreError, Tenure};
 
-/// Parts of a lease. The lease is renewed once in each, and in the last part the node does not deliver any
-/// more: a fifth is far more than cutting requests off takes, or than two machines' clocks drift apart in one
+/// Parts of a lease. The lease is renewed once in each part. In the last part the node delivers no more: a
+/// fifth is far more than the time for cutting requests off, or than two machines' clocks drift apart in one
 /// lease.
 const PARTS: u32 = 5;
 
@@ -43,7 +43,7 @@ const RECONNECT: Duration = Duration::from_millis(500);
 /// Statements that delete hidden rows between two looks at everything.
 const GARBAGE_ROUNDS: usize = 20;
 
-/// What the tasks work with.
+/// The tools of the tasks.
 pub(super) struct Upkeep {
     pub(super) db: Arc<Database>,
     pub(super) clock: Arc<dyn Clock>,
@@ -52,9 +52,9 @@ pub(super) struct Upkeep {
     pub(super) tenure: Tenure,
     pub(super) ready: Arc<Ready>,
     pub(super) replays: Arc<Ready>,
-    /// Counts what is heard of credentials.
+    /// Counts the news of credentials.
     pub(super) credentials: Arc<AtomicU64>,
-    /// In how many of its newest events a workspace finds repeats.
+    /// The number of its newest events among which a workspace finds repeats.
     pub(super) share: Arc<Share>,
     /// Told when something may have been missed.
     pub(super) missed: Notify,
@@ -62,7 +62,7 @@ pub(super) struct Upkeep {
     pub(super) standing: Standing,
 }
 
-/// The tasks of a node; they end when it is dropped.
+/// The tasks of a node; the tasks end when dropped.
 #[derive(Debug, Default)]
 pub(super) struct Tasks(Vec<JoinHandle<()>>);
 
@@ -117,7 +117,7 @@ impl Upkeep {
         timeout(patience, run).await.map_err(silent)?
     }
 
-    /// Marks everything that there may be to do.
+    /// Marks all endpoints with possible work.
     async fn mark_all(&self) -> Result<(), StoreError> {
         let conn = self.db.get().await?;
         self.ready.mark(nodes::waiting(&conn, true).await?);
@@ -125,7 +125,7 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Renews and hears on one connection, until it breaks.
+    /// Renews and hears on a single connection, until the connection breaks.
     async fn attend_once(&self) -> Result<(), StoreError> {
         let (client, mut connection) = self.patiently(self.db.connect()).await?;
         tokio::select! {
@@ -148,7 +148,7 @@ impl Upkeep {
         }
     }
 
-    /// Marks what a notification names: `r` or `p` and numbers with commas between, or `c` for
+    /// Marks the endpoints that a notification names: `r` or `p` and numbers with commas between, or `c` for
     /// credentials.
     fn heard(&self, payload: &str) {
         let (kind, numbers) = payload.split_at_checked(1).unwrap_or_default();
@@ -175,7 +175,7 @@ impl Upkeep {
         };
         let (format, statement) = self.patiently(prepared).await?;
         tracing::info!("this server listens to the others");
-        // What was said before it listened.
+        // Covers the news from before the node listened.
         self.credentials_changed();
         self.missed.notify_one();
         let mut ticks = interval(self.part());
@@ -190,7 +190,7 @@ impl Upkeep {
                     && let Some(reason) = migrate::outgrown(newest.get_as(0)?, newest.get_as(1)?)
                 {
                     self.standing.fail(&reason);
-                    // The lease ends by itself, and the process before it.
+                    // The lease ends by itself, and the process before the lease.
                     return Err(StoreError::Unavailable(reason));
                 }
                 let renewed = client.execute(&statement, &[&self.node, &millis]).await;
@@ -205,7 +205,7 @@ impl Upkeep {
         }
     }
 
-    /// Looks for what dead nodes had and, now and then, for everything else.
+    /// Looks for the endpoints of dead nodes and, now and then, for everything else.
     async fn look(&self, everywhere: bool) -> Result<(), StoreError> {
         let conn = self.db.get().await?;
         self.ready.mark(nodes::free_the_dead(&conn).await?);
@@ -233,8 +233,8 @@ async fn attend(upkeep: Arc<Upkeep>) {
             let left_ms = upkeep.tenure.left(&*upkeep.clock).unwrap_or_default().as_millis();
             tracing::warn!(%error, left_ms, "the lease was not renewed: delivery stops when it ends");
         }
-        // The connections in the pool have most likely gone the same way. Whoever needs a connection makes a
-        // new one, and hears at once when there is none to be had.
+        // The connections in the pool have most likely gone the same way. A caller makes a new connection,
+        // and hears at once when no connection can be made.
         upkeep.db.forget_idle();
         tokio::time::sleep(RECONNECT).await;
     }
@@ -244,7 +244,7 @@ async fn look(upkeep: Arc<Upkeep>) {
     let (mut rounds, mut behind) = (1_u32, false);
     let mut ticks = interval(upkeep.part());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first tick comes at once, and the start has done all this.
+    // The first tick comes at once, and the start has done the same work.
     ticks.tick().await;
     loop {
         let due = tokio::select! {

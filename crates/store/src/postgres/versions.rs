@@ -1,9 +1,9 @@
 //! Versions of datasets, and a transaction's changes to them.
 //!
-//! A row belongs to a version, and a dataset names the version that is seen. So a replacement begins a
-//! version and a restoration changes the version seen, and neither touches a row. A transaction locks the
-//! datasets to change, lowest number first, before looking at them. The changes to a dataset are gathered in
-//! [`Open`] and written once, before the commit.
+//! A row belongs to a version, and a dataset names the visible version. So a replacement begins a version,
+//! and a restoration changes the visible version. Neither touches a row. A transaction locks the datasets to
+//! change, lowest number first, before reading the rows. [`Open`] gathers the changes to a dataset, written
+//! once, before the commit.
 
 use std::collections::BTreeMap;
 
@@ -19,28 +19,28 @@ use super::database::Conn;
 use super::{PostgresStore, audit};
 use crate::{Entity, StoreError, VersionStore};
 
-/// Rows deleted within the transaction that drops their version. A version of a source that was always in
-/// replace mode has one row; further rows wait for an idle moment.
+/// Rows deleted within the transaction that drops their version. A version of a source always in replace mode
+/// has one row; further rows wait for an idle moment.
 const DELETED_AT_ONCE: i64 = 16;
 
 /// Rows deleted in one transaction at leisure.
 const DELETED_IDLE: i64 = 2_000;
 
-/// Columns of a dataset that [`Open`] is made of, of the table `d`.
+/// The columns for [`Open`], of the table `d`.
 pub(super) const COLUMNS: &str = "d.id, d.version_id, d.began_ms, d.rows, d.suspended, d.bytes, \
                                   d.edits, d.updated_ms, d.versions_kept, d.versions_bytes";
 
-/// What an open transaction made of a dataset.
+/// The state of a dataset in an open transaction.
 #[derive(Debug)]
 pub(super) struct Open {
-    /// The version that readers are to see.
+    /// The version to become visible.
     seen: Stored,
-    /// When its rows last changed, for people.
+    /// The last change of the rows, for people.
     updated_ms: i64,
     keep: VersionsKept,
-    /// Versions that were replaced in this transaction, oldest first.
+    /// Versions replaced in this transaction, oldest first.
     replaced: Vec<Replaced>,
-    /// Whether versions may be beyond what is kept.
+    /// Whether versions may exceed the bound.
     trim: bool,
 }
 
@@ -51,19 +51,18 @@ struct Replaced {
     replaced_ms: i64,
 }
 
-/// A version as it is written.
+/// A version in the stored form.
 #[derive(Debug, Clone, Copy)]
 struct Stored {
     id: VersionId,
     began_ms: i64,
     stats: DatasetStats,
-    /// Changes after which rows have other places.
+    /// Changes that move the places of rows.
     edits: u64,
 }
 
 impl Open {
-    /// Reads [`COLUMNS`], which begin with the column `at`; the caller's transaction has locked the
-    /// row.
+    /// Reads the [`COLUMNS`], beginning with the column `at`; the caller's transaction has locked the row.
     pub(super) fn read(row: &Row, at: usize) -> Result<(DatasetId, Self), StoreError> {
         let open = Self {
             seen: stored(row, at + 1)?,
@@ -75,7 +74,7 @@ impl Open {
         Ok((DatasetId(row.get_as(at)?), open))
     }
 
-    /// The number of the version that readers are to see.
+    /// The number of the version to become visible.
     pub(super) fn version(&self) -> VersionId {
         self.seen.id
     }
@@ -93,7 +92,7 @@ impl Open {
         self.replace(Stored { id, began_ms: at, stats, edits: 0 }, at);
     }
 
-    /// The counters, for a change of the version's batches that is made at `now`.
+    /// The counters, for a change of the version's batches at `now`.
     pub(super) fn edit(&mut self, now: Timestamp) -> &mut DatasetStats {
         self.seen.edits += 1;
         self.updated_ms = now.as_millisecond();
@@ -170,7 +169,7 @@ pub(super) async fn write(
         [&ids, &versions, &begun, &rows, &suspended, &bytes, &edits, &updated];
     tx.execute(sql, &values).await?;
     for (dataset, open) in &datasets {
-        // Of many replacements in one transaction only the last are written at all.
+        // Of many replacements in one transaction, only the last are written at all.
         let kept = usize::try_from(open.keep.count).unwrap_or(usize::MAX);
         let dropped = open.replaced.len().saturating_sub(kept);
         for (place, replaced) in open.replaced.iter().enumerate() {
@@ -212,7 +211,7 @@ async fn close(tx: &Conn, dataset: DatasetId, replaced: &Replaced) -> Result<(),
 
 /// Drops the versions beyond the number to keep.
 async fn trim(tx: &Conn, dataset: DatasetId, keep: VersionsKept) -> Result<(), StoreError> {
-    // The newest stays whatever its bytes, unless none is to be kept.
+    // The newest version stays whatever its bytes, unless no version is to be kept.
     let sql = "DELETE FROM dataset_versions WHERE id IN (SELECT id FROM ( \
                SELECT id, row_number() OVER w AS place, sum(bytes) OVER w AS total \
                FROM dataset_versions WHERE dataset_id = $1 WINDOW w AS (ORDER BY position DESC) \
@@ -224,7 +223,7 @@ async fn trim(tx: &Conn, dataset: DatasetId, keep: VersionsKept) -> Result<(), S
     Ok(())
 }
 
-/// Deletes the rows of a version that nobody can see any more, or leaves many rows to the next idle moment.
+/// Deletes the rows of a version that is invisible for good, or leaves many rows to the next idle moment.
 pub(super) async fn drop_version(tx: &Conn, version: VersionId) -> Result<(), StoreError> {
     if delete_rows(tx, signed(version.0), DELETED_AT_ONCE).await? == DELETED_AT_ONCE.cast_unsigned()
     {
@@ -240,7 +239,7 @@ async fn delete_rows(tx: &Conn, version: i64, limit: i64) -> Result<u64, StoreEr
     tx.execute(sql, &[&version, &limit]).await
 }
 
-/// Deletes some rows that are invisible for good; whether there were any.
+/// Deletes some rows that are invisible for good. Returns whether there were any.
 pub(super) async fn collect_garbage(tx: Conn) -> Result<bool, StoreError> {
     let next = "SELECT version_id FROM garbage LIMIT 1 FOR UPDATE SKIP LOCKED";
     let found = tx.opt(next, &[]).await?;
@@ -335,7 +334,7 @@ impl VersionStore for PostgresStore {
     }
 }
 
-/// Takes an earlier version out of the list; `None` when there is no such one.
+/// Takes an earlier version out of the list; `None` when there is no such version.
 async fn take(
     tx: &Conn,
     dataset: DatasetId,

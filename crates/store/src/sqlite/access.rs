@@ -11,8 +11,8 @@ use super::readers::Readers;
 use super::{SqliteStore, connect, failed, migrate};
 use crate::{Actor, StoreError};
 
-/// What few people change and nothing in memory depends on: by the process that serves, or by the
-/// command line beside it.
+/// Settings that few people change and that nothing in memory depends on: changed by the serving process, or
+/// by the command line beside the server.
 #[async_trait]
 pub(super) trait Access: Send + Sync {
     /// Runs a read.
@@ -21,13 +21,13 @@ pub(super) trait Access: Send + Sync {
         job: impl for<'c> FnOnce(&'c Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError>;
 
-    /// Runs a change in a transaction of its own, which is rolled back when it fails.
+    /// Runs a change in a separate transaction, which is rolled back when the change fails.
     async fn change<T: Send + 'static>(
         &self,
         job: impl for<'c> FnOnce(&'c Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError>;
 
-    /// The bytes of a workspace's events that are not counted on disk yet, as far as is known here.
+    /// The bytes of a workspace's events not yet counted on disk, as far as known here.
     fn uncounted(&self, workspace: WorkspaceId) -> u64;
 
     /// A project was removed.
@@ -59,7 +59,7 @@ impl Access for SqliteStore {
     }
 }
 
-/// What few people change of a file that another process may be serving.
+/// Seldom changed settings of a file that another process may be serving.
 #[derive(Debug)]
 pub struct SqliteCredentials {
     path: PathBuf,
@@ -67,8 +67,8 @@ pub struct SqliteCredentials {
 }
 
 impl SqliteCredentials {
-    /// Opens the file, which must be there and of this very format: a server that works on it would
-    /// not know another one.
+    /// Opens the file, which must exist in exactly this format: a server at work on the file would not know
+    /// another format.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         migrate::refuse_other_format(&connect(path)?)?;
         Ok(Self { path: path.to_owned(), readers: Readers::open(path)? })

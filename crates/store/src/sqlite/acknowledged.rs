@@ -1,14 +1,14 @@
-//! The highest numbers that callers were told of, kept in a file of its own.
+//! The highest numbers acknowledged to callers, kept in a separate file.
 //!
-//! SQLite drops what does not fit in the write-ahead log without a word: a log that was removed, or of
-//! which one byte was changed, leaves a store that is whole and shorter. So does an older copy of the
-//! database. What was acknowledged is therefore written beside it too, after each commit and before the
-//! answers: a start that finds less in the store than the file says refuses to go on.
+//! SQLite drops the unfitting part of the write-ahead log without a word: a removed log, or a log with a
+//! changed byte, leaves a store that is whole and shorter. So does an older copy of the database. The
+//! acknowledged numbers are therefore also written beside the database, after each commit and before the
+//! answers. A start that finds less in the store than in the file refuses to go on.
 //!
-//! The file is never ahead of what is durable, since a commit has returned from fsync before its
-//! numbers are written. It may be behind, after a power cut by some seconds, as it has no fsync of its
-//! own: then less of a loss is noticed, and never one that did not happen. Two lines take turns, each
-//! within one sector, so that a write that was cut off leaves the other.
+//! The file is never ahead of durable data, since a commit has returned from fsync before the numbers are
+//! written. The file has no fsync of its own, so a power cut may leave the numbers some seconds behind. A
+//! part of a loss may then go unnoticed, but no loss is ever invented. Two lines take turns, each within one
+//! sector, so a torn write leaves the other line.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read};
@@ -22,16 +22,16 @@ use super::rows::unsigned;
 use super::writer::NextIds;
 use crate::{Loss, Missing, StoreError};
 
-/// Bytes of a line: the smallest sector there is, which a disk writes wholly or not.
+/// Bytes of a line: the smallest sector size; a disk writes a sector wholly or not at all.
 const LINE_BYTES: usize = 512;
 
 /// The lines of the file.
 const LINES: u64 = 2;
 
-/// What a line begins with. The number is the format's.
+/// The start of a line. The number is the format's.
 const TITLE: &str = "hookyard acknowledged 1";
 
-/// What the numbers are of, in the order of a line.
+/// The kinds of the numbers, in the order of a line.
 const KINDS: [&str; 4] = ["events", "attempts", "rows", "changes"];
 
 /// The highest numbers of events, attempts, rows (and versions) and changes in the audit log.
@@ -39,12 +39,12 @@ const KINDS: [&str; 4] = ["events", "attempts", "rows", "changes"];
 pub(super) struct Numbers([u64; KINDS.len()]);
 
 impl Numbers {
-    /// The last numbers before those that come next.
+    /// The last numbers before the next ones.
     pub(super) fn before(next: NextIds, changes: u64) -> Self {
         Self([next.seq, next.attempt, next.row, changes + 1].map(|next| next.saturating_sub(1)))
     }
 
-    /// The higher one of each.
+    /// The higher number of each kind.
     pub(super) fn or_higher(self, other: Self) -> Self {
         let mut higher = self.0;
         higher.iter_mut().zip(other.0).for_each(|(own, other)| *own = (*own).max(other));
@@ -67,7 +67,7 @@ impl Numbers {
         self.0[3]
     }
 
-    /// What a store that ends here lacks of what was acknowledged.
+    /// The loss of a store that ends here, against the acknowledged numbers.
     pub(super) fn lack(self, acknowledged: Self) -> Option<Loss> {
         let pairs = KINDS.into_iter().zip(self.0.into_iter().zip(acknowledged.0));
         let missing = pairs.filter(|(_, (held, acknowledged))| held < acknowledged);
@@ -90,7 +90,7 @@ impl Numbers {
         line
     }
 
-    /// Reads what [`Numbers::line`] made; `None` when it is anything else.
+    /// Reads a line made by [`Numbers::line`]; `None` for anything else.
     fn parse(line: &[u8]) -> Option<Self> {
         let (text, sum) = str::from_utf8(line).ok()?.trim_end().rsplit_once(" crc32=")?;
         if u32::from_str_radix(sum, 16).ok()? != crc32fast::hash(text.as_bytes()) {
@@ -105,14 +105,14 @@ impl Numbers {
     }
 }
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Said {
-    /// There is none, as of a store that is new, restored or of an earlier version.
+    /// There is no file, as beside a new or restored store, or a store of an earlier version.
     Nothing,
-    /// It cannot be understood.
+    /// The file cannot be understood.
     Damaged,
-    /// This was acknowledged.
+    /// The acknowledged numbers.
     Acknowledged(Numbers),
 }
 
@@ -143,7 +143,7 @@ pub(super) fn read(database: &Path) -> Result<Said, StoreError> {
     Ok(lines.reduce(Numbers::or_higher).map_or(Said::Damaged, Said::Acknowledged))
 }
 
-/// What a store that ends with these numbers lacks of what was acknowledged beside its database.
+/// The loss of a store that ends with these numbers, against the numbers beside the database.
 pub(super) fn lacking(database: &Path, held: Numbers) -> Result<Option<Loss>, StoreError> {
     match read(database)? {
         Said::Acknowledged(known) => Ok(held.lack(known)),
@@ -151,7 +151,7 @@ pub(super) fn lacking(database: &Path, held: Numbers) -> Result<Option<Loss>, St
     }
 }
 
-/// Refuses a store that is shorter than it was.
+/// Refuses a store that is shorter than before.
 pub(super) fn refuse_shorter(database: &Path, held: Numbers) -> Result<(), StoreError> {
     let Some(loss) = lacking(database, held)? else { return Ok(()) };
     Err(StoreError::Conflict(format!(
@@ -161,27 +161,27 @@ pub(super) fn refuse_shorter(database: &Path, held: Numbers) -> Result<(), Store
     )))
 }
 
-/// The number of the last change in the audit log, of those that were deleted, too.
+/// The number of the last change in the audit log, deleted changes included.
 pub(super) fn last_change(conn: &Connection) -> Result<u64, StoreError> {
     let sql = "SELECT ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'audit'), 0)";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     statement.query_row([], |row| unsigned(row, 0)).map_err(failed)
 }
 
-/// The file, for the thread that writes.
+/// The file, for the writing thread.
 #[derive(Debug)]
 pub(super) struct Acknowledged {
     file: File,
     written: Numbers,
-    /// Which line is written next.
+    /// The line to write next.
     turn: u64,
     /// Whether the last write failed.
     failing: bool,
 }
 
 impl Acknowledged {
-    /// Begins the file of a store that holds this. A file that cannot be written is no reason not to
-    /// serve: it is said, and a loss would go unnoticed.
+    /// Begins the file of a store that holds these numbers. A file that cannot be written is no reason not to
+    /// serve: the log reports the fault, and a loss would go unnoticed.
     pub(super) fn begin(database: &Path, held: Numbers) -> Option<Self> {
         let path = beside(database);
         if read(database).is_ok_and(|said| said == Said::Damaged) {
@@ -209,12 +209,13 @@ impl Acknowledged {
         Ok(Self { file, written: held, turn: 0, failing: false })
     }
 
-    /// The numbers that are in it.
+    /// The numbers in the file.
     pub(super) fn written(&self) -> Numbers {
         self.written
     }
 
-    /// Writes what was committed, before anybody hears of it. Where that fails the file stays behind.
+    /// Writes the committed numbers before any caller hears of the commit. After a failed write the file
+    /// stays behind.
     pub(super) fn write(&mut self, numbers: Numbers) {
         if numbers == self.written {
             return;

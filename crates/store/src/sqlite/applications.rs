@@ -1,7 +1,7 @@
 //! Applications and grants.
 //!
-//! Like credentials they are read from the file each time, not from memory: the command line changes
-//! them from another process while a server runs.
+//! Applications, like credentials, are read from the file each time, not from memory: the command line
+//! changes applications from another process while a server runs.
 
 use async_trait::async_trait;
 use hookyard_core::id::{ApplicationId, CredentialId, GrantId, WorkspaceId};
@@ -17,10 +17,10 @@ use crate::audit::GrantEnd;
 use crate::credentials::scopes;
 use crate::{APPLICATIONS_MAX, ApplicationStore, Entity, StoreError};
 
-/// Columns that [`stored`] reads.
+/// The columns for [`stored`].
 const COLUMNS: &str = "id, workspace_id, client_id, created_ms, scopes, disabled, settings";
 
-/// Columns that [`stored_grant`] reads.
+/// The columns for [`stored_grant`].
 pub(super) const GRANT_COLUMNS: &str = "grants.id, application_id, applications.workspace_id, via, \
     grants.scopes, approved_by, grants.created_ms, refreshed_ms";
 
@@ -198,7 +198,8 @@ fn update(
     let sql = "UPDATE applications SET disabled = ?2, settings = ?3 WHERE id = ?1";
     let row = params![id.0, application.disabled, to_json(&application.settings)?];
     conn.execute(sql, row).map_err(failed)?;
-    // Whoever comes with one of its credentials is told, so they must know.
+    // An answer to one of the application's credentials says whether the application is disabled, so the
+    // credentials must know.
     let sql = "UPDATE credentials SET disabled = ?2 WHERE application_id = ?1";
     conn.execute(sql, params![id.0, application.disabled]).map_err(failed)?;
     Ok(application)
@@ -215,12 +216,12 @@ fn delete(
     let sql = "DELETE FROM credentials WHERE id IN (SELECT credential_id FROM access_tokens \
                JOIN grants ON grants.id = grant_id WHERE application_id = ?1)";
     conn.execute(sql, [id.0]).map_err(failed)?;
-    // What else belongs to it goes with its row.
+    // The application's other rows go with this row.
     conn.execute("DELETE FROM applications WHERE id = ?1", [id.0]).map_err(failed)?;
     Ok(true)
 }
 
-/// Ends a grant with all its tokens, and notes why. Nothing when it is gone already.
+/// Ends a grant with all tokens, and notes why. Does nothing when the grant is gone already.
 pub(super) fn revoke(conn: &Connection, id: GrantId, why: GrantEnd) -> Result<(), StoreError> {
     let Some(grant) = grant(conn, id)? else { return Ok(()) };
     audit::note(conn, grant.workspace, "grant.revoke", id, &why.of(&grant))?;
@@ -289,7 +290,7 @@ pub(super) fn stored_grant(row: &Row<'_>) -> rusqlite::Result<Grant> {
     })
 }
 
-/// A grant with its application's workspace; `None` when it is gone.
+/// A grant with its application's workspace; `None` when the grant is gone.
 pub(super) fn grant(conn: &Connection, id: GrantId) -> Result<Option<Grant>, StoreError> {
     let sql = format!(
         "SELECT {GRANT_COLUMNS} FROM grants JOIN applications ON applications.id = application_id \

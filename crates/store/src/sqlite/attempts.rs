@@ -19,7 +19,7 @@ use crate::checksum;
 use crate::page::{self, Filling};
 use crate::{AttemptQuery, AttemptStore, Entity, Page, StoreError};
 
-/// Columns that [`attempt`] reads.
+/// The columns for [`attempt`].
 pub(super) const COLUMNS: &str = "endpoint_id, started_ms, duration_ms, queue_delay_ms, status, success, \
                        advance, failures, retry_ms, revision, request_id, seqs, event_types, \
                        order_ids, url, request_headers, response_headers, response, error, \
@@ -66,7 +66,7 @@ pub(super) fn is_recorded(
     found.map_err(failed)
 }
 
-/// Inserts an attempt; later ones have higher ids.
+/// Inserts an attempt; later attempts have higher ids.
 pub(super) fn insert(
     tx: &mut Tx<'_>,
     endpoint: EndpointId,
@@ -117,7 +117,7 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// `,3,22,`: so that one type can be searched for with its commas.
+/// `,3,22,`: the commas let a search find a single type.
 fn event_types_text(types: &[EventTypeId]) -> String {
     let mut text = String::from(",");
     for id in types {
@@ -152,7 +152,7 @@ fn select(
     Ok(page.done())
 }
 
-/// What is read of an attempt: for a brief one nothing of the request's headers and of the answer's text.
+/// The columns to read of an attempt: a brief attempt has no request headers and no text of the answer.
 fn columns(brief: bool) -> Cow<'static, str> {
     match brief {
         false => Cow::Borrowed(COLUMNS),
@@ -162,7 +162,7 @@ fn columns(brief: bool) -> Cow<'static, str> {
                     "request_headers, response_headers, response,",
                     "'[]', response_headers, NULL,",
                 )
-                // Without them the rest cannot be compared.
+                // Without headers and text the checksum cannot be compared.
                 .replace("checksum", "NULL"),
         ),
     }
@@ -173,7 +173,7 @@ fn find(
     endpoint: EndpointId,
     request_id: &RequestId,
 ) -> Result<Option<Attempt>, StoreError> {
-    // The id says when the attempt was started, which the index knows.
+    // The id contains the start of the attempt, and the index covers the start.
     let sql = format!(
         "SELECT {COLUMNS} FROM attempts WHERE endpoint_id = ?1 AND started_ms = ?2 \
          AND request_id = ?3 LIMIT 1"
@@ -184,7 +184,7 @@ fn find(
     rows.next().map_err(failed)?.map(attempt).transpose()
 }
 
-/// The query as SQL with its values.
+/// The query as SQL with the values.
 fn conditions(
     endpoint: EndpointId,
     query: &AttemptQuery,
@@ -224,11 +224,11 @@ fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
     attempt_from(row, 0)
 }
 
-/// An attempt from its [`COLUMNS`], of which the first is column `at`, as it was written; or it says that
-/// it is damaged.
+/// An attempt from its [`COLUMNS`], which begin at column `at`, as written; or an attempt that reports
+/// damage.
 pub(super) fn attempt_from(row: &Row<'_>, at: usize) -> Result<Attempt, StoreError> {
     values(row, at).or_else(|error| {
-        // The row is here, so only what is in it can be at fault.
+        // The row is here, so only its content can be at fault.
         let id: Option<String> = row.get(at + 10).ok();
         let id = id.and_then(|text| RequestId::parse(&text)).ok_or(error)?;
         Ok(checksum::damaged_attempt(EndpointId(row.get(at).map_err(failed)?), id))

@@ -1,4 +1,4 @@
-//! Who changed what.
+//! The log of changes and their actors.
 
 use std::fmt::{Display, Write as _};
 
@@ -35,8 +35,7 @@ impl<A: Access> AuditStore for A {
     }
 }
 
-/// Notes a change in the transaction that makes it, if it is made on somebody's behalf. `detail` is a
-/// JSON object without secrets.
+/// Notes a change in its transaction, if an actor made the change. `detail` is a JSON object without secrets.
 pub(super) fn note(
     conn: &Connection,
     workspace: WorkspaceId,
@@ -87,7 +86,7 @@ fn select(
     Filling::of(query.limit, rows).map_err(failed)
 }
 
-/// The query as SQL with its values, the limit last.
+/// The query as SQL with the values, the limit last.
 fn conditions(workspace: WorkspaceId, query: &AuditQuery) -> (String, Vec<Value>) {
     let AuditQuery {
         after,
@@ -144,7 +143,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
     })
 }
 
-/// Deletes old entries, at most `limit`; how many. What is left to delete is in `surplus`.
+/// Deletes old entries, at most `limit`. Returns the number deleted; `surplus` has the rest.
 pub(super) fn delete_surplus(
     conn: &Connection,
     surplus: &mut SurplusAge,

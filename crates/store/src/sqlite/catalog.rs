@@ -50,7 +50,7 @@ impl CatalogStore for SqliteStore {
         if let Some(known) = self.memory.version(workspace) {
             return Ok(known);
         }
-        // Of a workspace that another process made. Reading it makes it known.
+        // Another process may have made the workspace. Reading the catalogue makes the workspace known.
         self.catalogue(workspace).await?;
         self.memory.version(workspace).ok_or(StoreError::NotFound(Entity::Workspace))
     }
@@ -216,12 +216,12 @@ fn put_after_commit(tx: &mut Tx<'_>, endpoint: &Arc<Endpoint>) {
     tx.after_commit(move |memory| {
         let id = endpoint.id;
         memory.put_endpoint(endpoint);
-        // Last: whoever looks because of it must see the change.
+        // Last: a reader woken by the mark must see the change.
         memory.ready.mark([id]);
     });
 }
 
-/// Forgets an endpoint's failures, whatever attempts say that were recorded so far.
+/// Forgets an endpoint's failures, whatever the recorded attempts say.
 fn clear_failures(tx: &mut Tx<'_>, id: EndpointId) -> Result<(), StoreError> {
     let Some(queue) = tx.memory.queue(id) else { return Ok(()) };
     let mut after = lock(&queue).clone();

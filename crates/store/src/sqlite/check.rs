@@ -1,4 +1,4 @@
-//! Looking at everything that a file holds, and going on after a loss.
+//! The check of everything in a file, and the way on after a loss.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ mod counters;
 mod records;
 
 impl SqliteStore {
-    /// Looks at everything in a file that nobody works on. It is only read.
+    /// Checks everything in a file that nobody works on. The check only reads.
     pub fn check(path: &Path, key: &[u8; 32], looking: Looking<'_>) -> Result<Report, StoreError> {
         let mut report = Report::default();
         let has_log = serving::has_log(path);
@@ -44,9 +44,9 @@ impl SqliteStore {
         Ok(report)
     }
 
-    /// Goes on without what a file lacks, if it lacks anything: new numbers begin after those that were
-    /// acknowledged, so that none stands for two things, and every workspace's audit log says so. Nobody
-    /// may work on the file. It can be done again after a crash.
+    /// Goes on without the lost records of a file, if any: new numbers begin after the acknowledged numbers,
+    /// so no number stands for two things. Every workspace's audit log reports the loss. Nobody may work on
+    /// the file. The call can be repeated after a crash.
     pub fn accept_loss(options: &Options, actor: Arc<Actor>) -> Result<Option<Loss>, StoreError> {
         let Options { path, key, .. } = options;
         let mut conn = connect(path)?;
@@ -84,7 +84,7 @@ fn record(conn: &mut Connection, loss: &Loss, next: Numbers) -> Result<(), Store
     tx.commit().map_err(failed)
 }
 
-/// What SQLite says of the file.
+/// SQLite's own findings in the file.
 fn structure(conn: &Connection, report: &mut Report) -> Result<(), StoreError> {
     let sql = format!("PRAGMA integrity_check({FINDINGS_MAX})");
     let mut statement = conn.prepare(&sql).map_err(failed)?;
@@ -124,7 +124,7 @@ fn secrets(conn: &Connection, vault: &Vault, report: &mut Report) {
     }
 }
 
-/// What is derived can be made, and the store ends where it was known to end.
+/// Derived state can be rebuilt, and the store ends at the known end.
 fn loss(path: &Path, conn: &Connection, report: &mut Report) -> Result<Option<Loss>, StoreError> {
     match acknowledged::read(path)? {
         Said::Nothing => {}

@@ -1,4 +1,4 @@
-//! Writing down what is derived, so that a start need not read the whole journal.
+//! Writing derived state down, so that a start need not read the whole journal.
 
 use hookyard_core::id::EndpointId;
 use rusqlite::{Connection, params};
@@ -13,8 +13,8 @@ use crate::backlog::Backlog;
 /// Entries in one chunk: about 4 KB, a page.
 const CHUNK_ENTRIES: usize = 4_096;
 
-/// Writes queues that changed, the keys of new events, and up to where all that counts. Called by the
-/// writing thread between two transactions, when memory is what is committed.
+/// Writes the changed queues, the keys of new events, and the position that all these count up to. The
+/// writing thread calls the checkpoint between two transactions, when memory equals the committed state.
 pub(super) fn checkpoint(
     conn: &mut Connection,
     memory: &Memory,
@@ -86,7 +86,7 @@ fn write<'a>(
     tx.commit().map_err(failed)
 }
 
-/// Writes one queue: the entries that no chunk has, and where it stands.
+/// Writes one queue: the entries in no chunk yet, and the position.
 pub(super) fn save_queue(
     conn: &Connection,
     id: EndpointId,
@@ -161,7 +161,7 @@ pub(super) fn save_position(
     Ok(())
 }
 
-/// The number before the next one.
+/// The number before the next number.
 fn last(next: u64) -> u64 {
     next.saturating_sub(1)
 }

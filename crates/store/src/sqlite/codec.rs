@@ -24,7 +24,7 @@ fn low_bits(number: u64) -> u8 {
     number.to_le_bytes()[0] & 0x7f
 }
 
-/// Decodes what [`encode`] made.
+/// Decodes the output of [`encode`].
 pub(super) fn decode(bytes: &[u8]) -> Result<Vec<u64>, StoreError> {
     let mut numbers = Vec::with_capacity(bytes.len());
     let (mut previous, mut zigzag, mut shift) = (0u64, 0u64, 0u32);

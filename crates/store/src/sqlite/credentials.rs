@@ -1,7 +1,7 @@
 //! Credentials.
 //!
-//! They are read from the file each time, not from memory: the command line changes them from another
-//! process while a server runs.
+//! Credentials are read from the file each time, not from memory: the command line changes credentials from
+//! another process while a server runs.
 
 use async_trait::async_trait;
 use hookyard_core::id::{ApplicationId, CredentialId, ProjectId, WorkspaceId};
@@ -19,7 +19,7 @@ use crate::{
     StoreError, StoredCredential,
 };
 
-/// Columns that [`credential`] reads.
+/// The columns for [`credential`].
 const COLUMNS: &str = "id, workspace_id, kind, scopes, name, created_ms, expires_ms, allowed_ips, \
                        last_used_ms, revoked_ms, disabled, application_id, project_id";
 
@@ -156,7 +156,7 @@ impl<A: Access> CredentialStore for A {
     }
 }
 
-/// Checks that a workspace may have one more credential.
+/// Checks that a workspace may have another credential.
 fn bounded(conn: &Connection, workspace: WorkspaceId, now: Timestamp) -> Result<(), StoreError> {
     let sql = "SELECT count(*) FROM credentials WHERE workspace_id = ?1 \
                AND application_id IS NULL AND revoked_ms IS NULL \
@@ -218,7 +218,7 @@ fn rotate(
     Ok(done.successor)
 }
 
-/// Writes what can change of a credential.
+/// Writes the changeable parts of a credential.
 fn save(conn: &Connection, credential: &Credential) -> Result<(), StoreError> {
     let Credential {
         id,
@@ -281,7 +281,7 @@ fn damaged(
     rusqlite::Error::FromSqlConversionFailure(column, kind, error.into())
 }
 
-/// Adds a credential to a workspace that must be there.
+/// Adds a credential to an existing workspace.
 pub(super) fn insert(
     conn: &Connection,
     workspace: WorkspaceId,

@@ -1,4 +1,4 @@
-//! Reading rows and batches, and what is done to batches.
+//! Reading rows and batches, and changing batches.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,8 +18,8 @@ use crate::{
     StoreError,
 };
 
-/// Rows that one read passes over because they are suspended or out of the range of time: some
-/// milliseconds. The reader goes on with the next page.
+/// Rows that a read passes over, because suspended or out of the range of time: some milliseconds. The reader
+/// goes on with the next page.
 const PASSED_MAX: usize = 10_000;
 
 #[async_trait]
@@ -130,7 +130,7 @@ impl RowStore for SqliteStore {
     }
 }
 
-/// The version of a dataset that is seen, with what its rows are counted by.
+/// The visible version of a dataset, with the counters of the version's rows.
 struct Seen {
     version: VersionId,
     edits: u64,
@@ -167,7 +167,7 @@ fn earlier_version(
     if there { Ok(version) } else { Err(StoreError::NotFound(Entity::Version)) }
 }
 
-/// The rows of a version between two numbers, the first one included.
+/// The rows of a version between two numbers, the first number included.
 fn rows_between(newest_first: bool) -> &'static str {
     if newest_first {
         "SELECT id, received_ms, suspended, cell, size, packed, checksum FROM rows \
@@ -211,7 +211,7 @@ fn page(
     Ok(page)
 }
 
-/// The lowest number that may be read, and the one above the highest.
+/// The lowest number to read, and the number above the highest.
 fn bounds(
     conn: &Connection,
     version: VersionId,
@@ -233,8 +233,8 @@ fn bounds(
     })
 }
 
-/// The lowest number of a version's rows from which on they were accepted at or after `at`, where that
-/// is in the order of the numbers.
+/// The first number of a version's rows accepted at or after `at`, as far as times follow the order of the
+/// numbers.
 fn first_since(conn: &Connection, version: VersionId, at: Timestamp) -> Result<i64, StoreError> {
     let ends = "SELECT (SELECT min(id) FROM rows WHERE version_id = ?1), \
                 (SELECT max(id) FROM rows WHERE version_id = ?1)";
@@ -262,7 +262,7 @@ fn is_wanted(row: &Row<'_>, query: &RowQuery) -> rusqlite::Result<bool> {
         && query.until.is_none_or(|until| received_ms < until.as_millisecond()))
 }
 
-/// A row as it was written, or `damaged`.
+/// A row as written, or `damaged`.
 pub(super) fn data_row(row: &Row<'_>) -> rusqlite::Result<DataRow> {
     let number = unsigned(row, 0)?;
     let values = || -> rusqlite::Result<_> {
@@ -272,13 +272,13 @@ pub(super) fn data_row(row: &Row<'_>) -> rusqlite::Result<DataRow> {
     };
     match values() {
         Ok((read, checksum)) => Ok(checksum::checked_row(read, checksum)),
-        // One row that cannot be read must not keep the others from anybody.
+        // An unreadable row must not keep the other rows from anybody.
         Err(error) if is_damage(&error) => Ok(checksum::damaged_row(number)),
         Err(error) => Err(error),
     }
 }
 
-/// The cell of a row; `None` when it is gone.
+/// The cell of a row; `None` when the row is gone.
 pub(super) fn cell(conn: &Connection, row: BatchId) -> Result<Option<Bytes>, StoreError> {
     let sql =
         "SELECT id, received_ms, suspended, cell, size, packed, checksum FROM rows WHERE id = ?1";
@@ -292,7 +292,7 @@ pub(super) fn cell(conn: &Connection, row: BatchId) -> Result<Option<Bytes>, Sto
     }
 }
 
-/// What [`batch`] reads.
+/// The start of a query for [`batch`].
 const BATCHES: &str = "SELECT id, received_ms, suspended, 
     ifnull(size, octet_length(cell)) FROM rows";
 
@@ -305,7 +305,7 @@ fn batches(
     let range = RowQuery { version: None, after, newest_first, from, until };
     let (low, high) = bounds(conn, version, &range)?;
     let order = if newest_first { "DESC" } else { "ASC" };
-    // What is left out is passed over in an index, without looking at the rows.
+    // Batches left out are passed over in an index, without a look at the rows.
     let state = match state {
         None => "",
         Some(BatchState::Suspended) => "AND suspended = 1",
@@ -380,8 +380,8 @@ fn change_batch(
     Ok(())
 }
 
-/// The instructions that SQLite runs for a page of a hundred rows from `offset` on: read by the batch
-/// before it, and by the offset.
+/// The instructions that SQLite runs for a page of a hundred rows from `offset` on: read by the batch before,
+/// and by the offset.
 #[cfg(test)]
 pub(super) fn costs(
     conn: &Connection,
@@ -411,7 +411,7 @@ pub(super) fn costs(
     let after = index.checked_sub(1).map(|before| batches[before]);
     let from = |after| page(conn, version, &RowQuery { after, ..RowQuery::default() }, limit);
     let by_cursor = steps(&|| from(after).unwrap());
-    // The pages before this one, as a reader by offsets has read them.
+    // The earlier pages, as a reader by offsets has read them.
     for before in (0..offset).step_by(1_000) {
         places.find(conn, version, 0, before).unwrap();
     }

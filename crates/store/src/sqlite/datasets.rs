@@ -1,4 +1,4 @@
-//! Datasets and their settings.
+//! Datasets and dataset settings.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -136,12 +136,12 @@ impl DatasetStore for SqliteStore {
     }
 }
 
-/// What [`dataset`] reads.
+/// The start of a query for [`dataset`].
 const DATASETS: &str = "SELECT id, workspace_id, project_id, name, created_ms, updated_ms, rows, \
                         bytes, suspended, version_id, revision, folder_id, versions_kept, \
                         versions_bytes, columns, trashed_ms, trashed_path FROM datasets";
 
-/// Adds a row to a dataset of a workspace. Fails before it writes, so it may be part of a group.
+/// Adds a row to a dataset of a workspace. Fails before the first write, so the job may be part of a group.
 fn append(
     tx: &mut Tx<'_>,
     workspace: WorkspaceId,
@@ -155,7 +155,7 @@ fn append(
     add_row(tx, dataset, Mode::Combine, cell, now)
 }
 
-/// Makes a dataset; its project and folder are known to be there.
+/// Makes a dataset; the caller knows that the project and folder exist.
 pub(super) fn insert(
     tx: &mut Tx<'_>,
     new: &NewDataset,

@@ -69,7 +69,7 @@ impl SqliteStore {
     }
 }
 
-/// Notes in the audit log what was done to dead letters, if anything was.
+/// Notes a change of dead letters in the audit log, if there was any.
 fn note(
     conn: &Connection,
     workspace: WorkspaceId,
@@ -151,7 +151,7 @@ pub(super) fn park(
     Ok(letters)
 }
 
-/// Makes a dead letter of an event that cannot be read.
+/// Makes a dead letter of an unreadable event.
 fn park_unread(
     tx: &Tx<'_>,
     endpoint: EndpointId,
@@ -174,8 +174,7 @@ fn oldest(conn: &Connection, endpoint: EndpointId) -> Result<Option<Seq>, StoreE
     statement.query_row([endpoint.0], |row| unsigned(row, 0).map(Seq)).optional().map_err(failed)
 }
 
-/// Queues dead letters again, durably: entries that no journal row after a checkpoint implies must
-/// be in chunks.
+/// Queues dead letters again, durably: entries without a journal row after the checkpoint must be in chunks.
 fn redeliver(tx: &mut Tx<'_>, endpoint: EndpointId, which: DeadLetters) -> Result<u64, StoreError> {
     let queue = tx.memory.queue(endpoint).ok_or(StoreError::NotFound(Entity::Endpoint))?;
     let seqs = numbers(tx.conn, endpoint, which)?;
@@ -251,8 +250,8 @@ fn count_after_commit(tx: &mut Tx<'_>, endpoint: EndpointId) -> Result<(), Store
     Ok(())
 }
 
-/// Drops surplus dead letters, the oldest first and at most `limit`; how many. What is left to drop
-/// is in `surplus`.
+/// Drops surplus dead letters, the oldest first and at most `limit`. Returns the number dropped; `surplus`
+/// has the rest.
 pub(super) fn drop_surplus(
     tx: &mut Tx<'_>,
     surplus: &mut SurplusAge,
@@ -271,7 +270,7 @@ pub(super) fn drop_surplus(
     Ok(letters.len() as u64)
 }
 
-/// The oldest letters that may go, and whether there may be more. Their bytes are taken off the
+/// The oldest letters that may go, and whether there may be more. The letters' bytes are taken off the
 /// surplus.
 fn oldest_surplus(
     conn: &Connection,

@@ -1,8 +1,9 @@
-//! Deliveries that are kept for inspection.
+//! Deliveries kept for inspection.
 //!
-//! Those that one transaction accepts for a source are written together, as *chunks*: one row in one
-//! tree, however many deliveries there are, and their headers, which are nearly alike, compress to a
-//! tenth. A chunk has the deliveries' heads, as JSON, and those bodies that are not the cell of a row.
+//! The deliveries of one transaction and one source are written together, as *chunks*. A chunk is one row in
+//! one tree, however many deliveries there are. The headers of the deliveries are nearly alike, so they
+//! compress to a tenth. A chunk has the deliveries' heads, as JSON, and the bodies that are not the cell of a
+//! row.
 
 use std::net::IpAddr;
 
@@ -20,16 +21,16 @@ use super::{dataset_rows, failed};
 use crate::page::Filling;
 use crate::{Newest, Page, StoreError};
 
-/// Deliveries in one chunk: reading one of them reads the heads of all, some tens of kilobytes.
+/// Deliveries in one chunk: reading a delivery reads all heads of the chunk, some tens of kilobytes.
 const CHUNK_MAX: u64 = 128;
 
-/// Bytes of bodies in one chunk, which are read together. A larger body has a chunk of its own.
+/// Bytes of bodies in one chunk, read together. A larger body has a separate chunk.
 const CHUNK_BODIES_MAX: usize = 64 << 10;
 
 /// The fewest bytes of a chunk that are worth compressing: a head alone has some hundreds.
 const CHUNK_PACKED_FROM: usize = 512;
 
-/// A delivery that is to be kept, with all that can be worked out before its turn to be written.
+/// A delivery to keep, with everything prepared before its turn to be written.
 #[derive(Debug)]
 pub(super) struct Kept {
     /// A [`Request`] as JSON.
@@ -39,13 +40,13 @@ pub(super) struct Kept {
 
 #[derive(Debug)]
 enum Body {
-    /// It is the cell of the row.
+    /// The body is the cell of the row.
     Cell,
-    /// It is not kept.
+    /// The body is not kept.
     None,
-    /// It shares a chunk with others.
+    /// The body shares a chunk with other bodies.
     Small(Bytes),
-    /// It has a chunk of its own.
+    /// The body has a separate chunk.
     Large(Stored),
 }
 
@@ -59,7 +60,7 @@ pub(super) struct Chunk {
     large: Option<Stored>,
 }
 
-/// What a request was, as it is written.
+/// The written form of a request.
 #[derive(Debug, Serialize, Deserialize)]
 struct Request {
     method: String,
@@ -69,8 +70,7 @@ struct Request {
     bytes: u64,
 }
 
-/// A delivery as it is written: when it was accepted, its row, its event, where its body is, and what
-/// came.
+/// The written form of a delivery: moment of acceptance, row, event, place of the body, and request.
 #[derive(Debug, Deserialize)]
 struct Head(i64, Option<u64>, Option<u64>, Place, Request);
 
@@ -96,7 +96,7 @@ impl Kept {
             KeptBody::None => Body::None,
             KeptBody::Own(body) if body.len() < PACKED_FROM => Body::Small(body),
             KeptBody::Own(body) => Body::Large(match cell {
-                // In replace mode the row has the same bytes: they are compressed once.
+                // In replace mode the row has the same bytes; they are compressed once.
                 Some((text, stored)) if is_same(text, &body) => stored.clone(),
                 _ => pack::stored(body).await?,
             }),
@@ -105,7 +105,7 @@ impl Kept {
         Ok(Self { request, body })
     }
 
-    /// What is written, roughly.
+    /// The bytes to write, roughly.
     pub(super) fn bytes(&self) -> usize {
         let body = match &self.body {
             Body::Cell | Body::None => 0,
@@ -122,7 +122,7 @@ fn is_same(one: &Bytes, other: &Bytes) -> bool {
 }
 
 impl Chunk {
-    /// Whether a delivery fits in it.
+    /// Whether the chunk has room for a delivery.
     fn takes(&self, kept: &Kept) -> bool {
         let more = match &kept.body {
             Body::Cell | Body::None => 0,
@@ -156,7 +156,7 @@ impl Chunk {
         let (row, seq) = (batch.map(|batch| batch.0), event.map(|receipt| receipt.seq.0));
         let start = to_json(&(at, row, seq))?;
         self.heads.push(if self.count == 0 { b'[' } else { b',' });
-        // The list of the first three, with the others in it.
+        // The list of the first three values, with the other values appended.
         self.heads.extend_from_slice(start.strip_suffix(']').unwrap_or(&start).as_bytes());
         for part in [",", &place, ",", &kept.request, "]"] {
             self.heads.extend_from_slice(part.as_bytes());
@@ -185,7 +185,7 @@ pub(super) fn keep(
     }
 }
 
-/// Writes what the transaction keeps, just before it is committed.
+/// Writes the transaction's deliveries just before the commit.
 pub(super) fn write(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let sql = "INSERT INTO delivery_chunks (id, source_id, count, newest_ms, heads_size, heads, \
                bodies_size, bodies) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -238,7 +238,7 @@ pub(super) fn page(
     Ok(found.done())
 }
 
-/// The deliveries of a chunk with their numbers.
+/// The deliveries of a chunk with the numbers.
 fn heads(chunk: &Row<'_>) -> Result<Vec<(u64, Head)>, StoreError> {
     let heads = pack::read(chunk, 1, 2, 2).map_err(failed)?;
     let heads: Vec<Head> =
@@ -263,7 +263,7 @@ fn delivery(id: u64, head: Head) -> Delivery {
     }
 }
 
-/// A delivery with its body, `None` where it was not kept or its row is gone.
+/// A delivery with its body; `None` for a body that was not kept or whose row is gone.
 pub(super) fn one(
     conn: &Connection,
     source: SourceId,
@@ -295,18 +295,18 @@ pub(super) fn one(
     Ok(None)
 }
 
-/// A delivery with all that is kept of it.
+/// A delivery with all kept parts.
 #[derive(Debug)]
 pub(super) struct Whole {
     pub(super) delivery: Delivery,
     pub(super) source: SourceId,
     /// Whether the row's cell is the body.
     pub(super) in_row: bool,
-    /// The body, where it is kept by itself.
+    /// The body, where kept apart from the row.
     pub(super) body: Option<Bytes>,
 }
 
-/// All deliveries in the order of their numbers, but for the first ones.
+/// All deliveries in the order of the numbers, without the first ones.
 pub(super) fn all(
     conn: &Connection,
     skip: u64,
@@ -352,8 +352,8 @@ fn body(chunk: &Row<'_>, from: usize, bytes: usize) -> Result<Bytes, StoreError>
     }
 }
 
-/// Deletes some of a source's deliveries: those up to `until_ms`, and those beyond the newest
-/// `kept`. How many.
+/// Deletes a source's deliveries up to `until_ms`, and deliveries beyond the newest `kept`, a part at a time.
+/// Returns the number deleted.
 pub(super) fn expire(
     conn: &Connection,
     source: SourceId,
@@ -374,7 +374,7 @@ pub(super) fn expire(
     Ok(deleted)
 }
 
-/// The number of the newest chunk that is beyond the newest `kept` deliveries; 0 for none.
+/// The number of the newest chunk beyond the newest `kept` deliveries; 0 for none.
 fn surplus(conn: &Connection, source: SourceId, kept: u64) -> Result<i64, StoreError> {
     let sql =
         "SELECT id, count FROM delivery_chunks WHERE source_id = ?1 ORDER BY id DESC LIMIT ?2";

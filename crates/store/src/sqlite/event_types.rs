@@ -12,7 +12,7 @@ use super::writer::Tx;
 use super::{audit, failed};
 use crate::{Entity, StoreError};
 
-/// Adds an event type, and its category if need be.
+/// Adds an event type, and the category if need be.
 pub(super) fn add(
     tx: &mut Tx<'_>,
     workspace: WorkspaceId,

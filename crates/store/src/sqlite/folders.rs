@@ -15,7 +15,7 @@ use crate::{
     Entity, FOLDERS_MAX, FolderChange, FolderContents, FolderStore, NewFolder, StoreError,
 };
 
-/// What a reference to a folder begins with.
+/// The start of a reference to a folder.
 const LABEL: &str = "label_";
 
 #[async_trait]
@@ -62,8 +62,8 @@ impl FolderStore for SqliteStore {
     }
 }
 
-/// The folder that a reference names, `label_` and its number; `None` when the project has no such one.
-/// A reference is not a promise: it may be to a folder of another installation.
+/// The folder of a reference, `label_` and a number; `None` when the project has no such folder. A reference
+/// is no promise: the folder may be of another installation.
 pub(super) fn named(
     conn: &Connection,
     workspace: WorkspaceId,
@@ -114,8 +114,8 @@ fn insert(conn: &Connection, new: NewFolder, now: Timestamp) -> Result<Folder, S
     Ok(Folder { id, workspace, project, name, parent, created_at, updated_at })
 }
 
-/// The folder at the end of a path of names, which is made where it is not there. `all` are the
-/// project's folders. The top of the project where it has no room for more.
+/// The folder at the end of a path of names; missing folders are made. `all` are the project's folders. The
+/// top of the project when the project has no room for more folders.
 pub(super) fn again(
     conn: &Connection,
     (workspace, project): (WorkspaceId, ProjectId),
@@ -136,7 +136,7 @@ pub(super) fn again(
     Ok(at)
 }
 
-/// Removes a folder with nothing in it but what is in the trash.
+/// Removes a folder whose only contents are in the trash.
 pub(super) fn remove(conn: &Connection, id: FolderId) -> Result<(), StoreError> {
     for sql in [
         "UPDATE datasets SET folder_id = NULL WHERE folder_id = ?1",
@@ -216,7 +216,7 @@ fn delete(
     Ok(true)
 }
 
-/// The datasets in a folder itself that are not in the trash.
+/// The datasets directly in a folder and outside of the trash.
 pub(super) fn datasets_in(
     conn: &Connection,
     folder: FolderId,
@@ -227,7 +227,7 @@ pub(super) fn datasets_in(
     ids.collect::<Result<_, _>>().map_err(failed)
 }
 
-/// What [`folder`] reads.
+/// The start of a query for [`folder`].
 const FOLDERS: &str = "SELECT id, workspace_id, project_id, parent_id, name, created_ms, updated_ms \
                        FROM folders";
 

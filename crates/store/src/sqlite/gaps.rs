@@ -9,7 +9,7 @@ use super::writer::Tx;
 use crate::StoreError;
 use crate::gaps::{GAPS_MAX, Gap};
 
-/// Notes that an endpoint is disabled from the next event on, or is not any more.
+/// Notes that an endpoint is disabled from the next event on, or enabled again.
 pub(super) fn note(
     tx: &Tx<'_>,
     endpoint: EndpointId,
@@ -41,8 +41,8 @@ fn open(tx: &Tx<'_>, endpoint: EndpointId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Events with the numbers from `first` on, up to `next`, were matched before an endpoint was enabled
-/// that is enabled now: its last range ends with them.
+/// Prolongs the last range of an enabled endpoint: the events from `first` up to `next` were matched before
+/// the endpoint was enabled.
 pub(super) fn prolong(
     tx: &Tx<'_>,
     endpoint: EndpointId,
@@ -56,14 +56,14 @@ pub(super) fn prolong(
     if prolonged.map_err(failed)? > 0 {
         return Ok(());
     }
-    // It was recovered already.
+    // The range was recovered already.
     let sql = "INSERT OR REPLACE INTO endpoint_gaps (endpoint_id, first_seq, until_seq) \
                VALUES (?1, ?2, ?3)";
     tx.conn.execute(sql, params![endpoint.0, signed(first), signed(next)]).map_err(failed)?;
     Ok(())
 }
 
-/// The ranges of an endpoint that is enabled, oldest first.
+/// The ranges of an enabled endpoint, oldest first.
 pub(super) fn closed(conn: &Connection, endpoint: EndpointId) -> Result<Vec<Gap>, StoreError> {
     let sql = "SELECT first_seq, until_seq FROM endpoint_gaps WHERE endpoint_id = ?1 \
                AND until_seq IS NOT NULL ORDER BY first_seq";
@@ -75,7 +75,8 @@ pub(super) fn closed(conn: &Connection, endpoint: EndpointId) -> Result<Vec<Gap>
     Ok(crate::gaps::closed(&rows))
 }
 
-/// Forgets a range, or what was looked at of one that was prolonged since; whether it was there.
+/// Forgets a range, or only the examined part of a range prolonged meanwhile. Returns whether the range was
+/// there.
 pub(super) fn forget(
     conn: &Connection,
     endpoint: EndpointId,

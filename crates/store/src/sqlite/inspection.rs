@@ -1,4 +1,4 @@
-//! The logs of rejections, and how long what is kept for inspection stays.
+//! The logs of rejections, and the expiry of everything kept for inspection.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::{
     DELIVERIES_KEPT, Newest, REFUSED_KEPT, REJECTIONS_FOR, REJECTIONS_KEPT, StoreError, sealed,
 };
 
-/// Entries that are deleted in one transaction: some milliseconds of the writing thread.
+/// Entries deleted in one transaction: some milliseconds of the writing thread.
 const DELETED_AT_ONCE: i64 = 500;
 
-/// Adds lines, and drops what their logs have too many of.
+/// Adds lines, and drops the surplus of the logs.
 pub(super) fn log(
     tx: &mut Tx<'_>,
     vault: &Vault,
@@ -78,11 +78,11 @@ fn put_request(
     conn.execute(sql, params![id, kept]).map(drop).map_err(failed)
 }
 
-/// What [`rejection`] reads.
+/// The columns for [`rejection`].
 const COLUMNS: &str = "id, source_id, first_ms, last_ms, count, cause, detail, method, address, \
                        request IS NOT NULL";
 
-/// A line of a source's log with its request.
+/// A line of a source's log with the request.
 pub(super) fn one(
     conn: &Connection,
     vault: &Vault,
@@ -126,7 +126,7 @@ fn rejection(row: &Row<'_>) -> rusqlite::Result<Rejection> {
         first_at: moment(row.get(2)?),
         last_at: moment(row.get(3)?),
         count: unsigned(row, 4)?,
-        // The migration that takes a cause off the list rewrites its lines.
+        // A migration that takes a cause off the list also rewrites the lines with the cause.
         cause: Cause::parse(&cause).ok_or(rusqlite::Error::InvalidQuery)?,
         detail: row.get(6)?,
         method: row.get(7)?,
@@ -135,7 +135,7 @@ fn rejection(row: &Row<'_>) -> rusqlite::Result<Rejection> {
     Ok(Rejection { id: RejectionId(unsigned(row, 0)?), line, has_request: row.get(9)? })
 }
 
-/// Deletes some of what is too old; how many entries.
+/// Deletes a part of the overdue entries. Returns the number of entries.
 pub(super) fn expire(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
     tx.state.repeats.sweep(tx.conn, now)?;
     let mut deleted = landing::forget(tx.conn, DELETED_AT_ONCE)?;
@@ -182,14 +182,14 @@ fn expire_rejections(
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     let until = source.map_or(i64::MAX, |_| cutoff(now, REJECTIONS_FOR));
-    // What is kept for the doctor is what is kept for inspection, of those that were refused.
+    // Refused requests, kept for the doctor, stay as long as deliveries kept for inspection.
     let age = source.map_or(0, |source| source.spec.options.inspection_seconds);
     let forget = "UPDATE rejections SET request = NULL WHERE source_id = ?1 \
                   AND request IS NOT NULL AND last_ms <= ?2";
     let by_age = cutoff(now, SignedDuration::from_secs(age.into()));
     let mut forget = conn.prepare_cached(forget).map_err(failed)?;
     forget.execute(params![id.0, by_age]).map_err(failed)?;
-    // A log is short, so it is looked through.
+    // A log is short, so a scan is cheap.
     let sql = "DELETE FROM rejections WHERE id IN (SELECT id FROM rejections \
                WHERE source_id = ?1 AND last_ms <= ?2 ORDER BY id LIMIT ?3)";
     delete(conn, sql, id, until)

@@ -17,7 +17,7 @@ use crate::checksum::{self, Sum};
 use crate::page::{self, Filling};
 use crate::{CatalogStore, EventQuery, JournalStore, Page, StoreError};
 
-/// Columns that [`event`] reads.
+/// The columns for [`event`].
 pub(super) const COLUMNS: &str = "seq, workspace_id, type_id, accepted_ms, event_id, source, \
                                   attributes, object, matched, checksum";
 
@@ -58,7 +58,7 @@ impl JournalStore for SqliteStore {
         source: Option<&str>,
     ) -> Result<Option<Arc<Event>>, StoreError> {
         let (id, source) = (id.to_owned(), source.map(str::to_owned));
-        // What is not in memory any more when the disk is looked at is there.
+        // Events that leave memory before the look at the disk are on disk by then.
         let newest = self.memory.find_id(id_hash(workspace, &id));
         let find = move |conn: &Connection| find(conn, workspace, &id, source.as_deref(), &newest);
         self.readers.read(find).await
@@ -76,8 +76,8 @@ impl JournalStore for SqliteStore {
 }
 
 impl SqliteStore {
-    /// The first of a workspace's events with these numbers, from memory where they are there, up to the
-    /// one whose object fills `bytes`.
+    /// The first of a workspace's events with these numbers, from memory where possible, up to the event
+    /// whose object fills `bytes`.
     pub(super) async fn load_up_to(
         &self,
         workspace: WorkspaceId,
@@ -111,7 +111,7 @@ fn object_bytes(event: Option<&Arc<Event>>) -> usize {
     event.map_or(0, |event| event.object.len())
 }
 
-/// Leaves the first events, up to the one whose object fills `bytes`.
+/// Leaves the first events, up to the event whose object fills `bytes`.
 fn cut(events: &mut Vec<Option<Arc<Event>>>, bytes: usize) {
     let mut room = bytes;
     let last = events.iter().position(|event| {
@@ -121,23 +121,23 @@ fn cut(events: &mut Vec<Option<Arc<Event>>>, bytes: usize) {
     events.truncate(last.map_or(events.len(), |last| last + 1));
 }
 
-/// An event with all that is worked out of it before it comes to the writing thread.
+/// An event with everything prepared before the writing thread.
 #[derive(Debug)]
 pub(super) struct Keyed {
-    /// What it is known again by.
+    /// The key for recognising a repeat.
     key: Key,
-    /// What it is compared with when it is read.
+    /// The checksum for later reads.
     sum: Sum,
     pub(super) event: NewEvent,
 }
 
-/// Works out what an event is known again by.
+/// Prepares an event and the key for recognising a repeat.
 pub(super) fn keyed(workspace: WorkspaceId, event: NewEvent, now: Timestamp) -> Keyed {
     let key = Key::new(workspace, &event.id, &event.source);
     Keyed { key, sum: Sum::of_new_event(workspace, &event, now), event }
 }
 
-/// Appends events and queues them once the transaction is committed.
+/// Appends events, and queues the events once the transaction is committed.
 pub(super) fn append(
     tx: &mut Tx<'_>,
     workspace: WorkspaceId,
@@ -177,7 +177,7 @@ pub(super) fn append(
     Ok(receipts)
 }
 
-/// The receipt of an earlier event with this identity.
+/// The receipt of an earlier event with the same identity.
 fn duplicate(
     tx: &Tx<'_>,
     key: Key,
@@ -186,7 +186,7 @@ fn duplicate(
 ) -> Result<Option<Receipt>, StoreError> {
     let Some(seq) = tx.state.keys.find(key) else { return Ok(None) };
     let first = by_seq(tx.conn, workspace, seq)?;
-    // What is damaged can be published again.
+    // A damaged event can be published again.
     let same = |first: &Event| {
         first.workspace == workspace
             && !first.damaged
@@ -243,8 +243,8 @@ fn insert(
     Ok((event, new.matched))
 }
 
-/// A page of a workspace's events of some types. The index has them by type, so the first events of
-/// each type are merged.
+/// A page of a workspace's events of some types. The index is by type, so the first events of each type are
+/// merged.
 fn list(
     conn: &Connection,
     workspace: WorkspaceId,
@@ -277,7 +277,7 @@ fn list(
     Filling::of(query.limit, events.map(|event| event.map(Arc::new)))
 }
 
-/// The newest event with this id. `newest` are those since the last checkpoint that may have it.
+/// The newest event with the id. `newest` are the candidates since the last checkpoint.
 fn find(
     conn: &Connection,
     workspace: WorkspaceId,
@@ -285,7 +285,7 @@ fn find(
     source: Option<&str>,
     newest: &[u64],
 ) -> Result<Option<Arc<Event>>, StoreError> {
-    // The id of what is damaged is known by its hash alone.
+    // A damaged event's id is known by the hash alone.
     let fits = |event: &Event| {
         event.workspace == workspace
             && (event.damaged || event.id == id)
@@ -307,7 +307,7 @@ fn find(
 const PARTS_OF: &str = "SELECT first_seq, places FROM event_ids WHERE part = ?1 \
                         ORDER BY first_seq DESC";
 
-/// The newest event before the last checkpoint that has this hash and fits.
+/// The newest event before the last checkpoint with the hash and a fitting id.
 fn find_stored(
     conn: &Connection,
     workspace: WorkspaceId,
@@ -328,7 +328,7 @@ fn find_stored(
     Ok(None)
 }
 
-/// The same, of the runs that were written before ids had parts.
+/// The same search in the runs written before ids had parts.
 fn find_in_old_runs(
     conn: &Connection,
     workspace: WorkspaceId,
@@ -353,7 +353,7 @@ fn find_in_old_runs(
     Ok(None)
 }
 
-/// The event with this number, which is the workspace's if it is there.
+/// The event with the number, if the event is the workspace's.
 pub(super) fn by_seq(
     conn: &Connection,
     workspace: WorkspaceId,
@@ -362,7 +362,7 @@ pub(super) fn by_seq(
     let sql = format!("SELECT {COLUMNS} FROM journal WHERE seq = ?1");
     let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
     match statement.query_row([signed(seq)], |row| event(row, workspace)).optional() {
-        // One event that cannot be read must not keep the others from anybody.
+        // An unreadable event must not keep the other events from anybody.
         Err(error) if is_damage(&error) => {
             Ok(Some(checksum::damaged_event(seq, workspace, EventTypeId(0))))
         }
@@ -370,7 +370,7 @@ pub(super) fn by_seq(
     }
 }
 
-/// An event from its [`COLUMNS`], as it was written or `damaged`, and then of this workspace.
+/// An event from its [`COLUMNS`], as written; a `damaged` event counts as this workspace's.
 pub(super) fn event(row: &Row<'_>, workspace: WorkspaceId) -> rusqlite::Result<Event> {
     let seq = unsigned(row, 0)?;
     let event = match values(row) {
@@ -381,7 +381,7 @@ pub(super) fn event(row: &Row<'_>, workspace: WorkspaceId) -> rusqlite::Result<E
     Ok(if event.damaged { Event { workspace, ..event } } else { event })
 }
 
-/// What the row says, and its checksum.
+/// The values of the row, and the checksum.
 fn values(row: &Row<'_>) -> rusqlite::Result<(Event, Option<i32>)> {
     let matched = codec::decode(row.get_ref(8)?.as_blob()?).unwrap_or_default();
     let event = Event {

@@ -1,10 +1,10 @@
-//! Recognising events that were published before.
+//! Recognising repeated events.
 //!
-//! An index on the event ids would write a page somewhere in the middle of the file for every event.
-//! Instead two hashes of each event's identity are kept: in memory for up to [`EVENTS_KNOWN_MAX`] events, and on
-//! disk as one short row for each run of events between two checkpoints.
+//! An index on the event ids would write a page somewhere in the middle of the file for every event. Instead
+//! the store keeps two hashes of each event's identity: in memory for up to [`EVENTS_KNOWN_MAX`] events, and
+//! on disk as one short row for each run of events between two checkpoints.
 //!
-//! What is in memory is shared among the workspaces ([`Shares`]).
+//! The workspaces share the keys in memory ([`Shares`]).
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -16,12 +16,12 @@ use super::codec;
 use crate::shares::Shares;
 use crate::{EVENTS_KNOWN_MAX, StoreError};
 
-/// How many of the newest events of all workspaces a start looks at for those that are in the window:
-/// at 20 bytes each it reads some 160 MB at most, a second or two.
+/// How many of the newest events of all workspaces a start searches for events of the window: at 20 bytes
+/// each the search reads some 160 MB at most, a second or two.
 pub(super) const RECOVERED_MAX: u64 = 8_000_000;
 
-/// Parts that the ids of a run are kept in, by the first byte of their hash: to find one, only its part
-/// is read of each run, some hundred bytes.
+/// The number of parts of a run's ids, by the first byte of the hash: a search reads only one part of each
+/// run, some hundred bytes.
 pub(super) const PARTS: i64 = 256;
 
 /// Bytes of one event in such a part.
@@ -30,8 +30,8 @@ const PLACE_BYTES: usize = 8;
 /// Bytes of one event in a stored run.
 pub(super) const KEY_BYTES: usize = 16;
 
-/// Two hashes of one event's identity. SHA-256 cut to 64 bits: stable over versions of the program,
-/// and a publisher cannot aim for collisions cheaply. A match is always confirmed by the journal.
+/// Two hashes of an event's identity. SHA-256 cut to 64 bits: stable over versions of the program, and a
+/// publisher cannot aim for collisions cheaply. A match is always confirmed by the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
     /// Of workspace and id: for finding an event by its id.
@@ -46,7 +46,7 @@ impl Key {
     }
 }
 
-/// The hash that an event with this id has in [`Key::id`].
+/// The hash of an event with the id in [`Key::id`].
 pub(super) fn id_hash(workspace: WorkspaceId, id: &str) -> u64 {
     hash(workspace, &[id])
 }
@@ -62,19 +62,19 @@ fn hash(workspace: WorkspaceId, parts: &[&str]) -> u64 {
     u64::from_le_bytes(*digest.first_chunk().unwrap_or(&[0; 8]))
 }
 
-/// A run of keys of consecutive events, as it is stored.
+/// A run of keys of consecutive events, in the stored form.
 pub(super) fn encode<'k>(keys: impl Iterator<Item = &'k Key>) -> Vec<u8> {
     keys.flat_map(|key| [key.id.to_le_bytes(), key.whole.to_le_bytes()]).flatten().collect()
 }
 
-/// Reads what [`encode`] wrote. Trailing bytes that make no whole key are left out.
+/// Reads the output of [`encode`]. Trailing bytes short of a whole key are left out.
 pub(super) fn decode(bytes: &[u8]) -> impl DoubleEndedIterator<Item = Key> + ExactSizeIterator {
     let word = |bytes: &[u8]| u64::from_le_bytes(*bytes.first_chunk().unwrap_or(&[0; 8]));
     bytes.chunks_exact(KEY_BYTES).map(move |key| Key { id: word(key), whole: word(&key[8..]) })
 }
 
-/// The workspaces of the keys of a run, as they are stored beside it: each with how many keys in a row
-/// it has.
+/// The workspaces of a run's keys, as stored beside the run: each workspace with the number of its successive
+/// keys.
 pub(super) fn encode_workspaces(run: impl Iterator<Item = WorkspaceId>) -> Vec<u8> {
     let mut stretches: Vec<(u64, u64)> = Vec::new();
     for workspace in run.map(|workspace| u64::from(workspace.0.unsigned_abs())) {
@@ -86,7 +86,7 @@ pub(super) fn encode_workspaces(run: impl Iterator<Item = WorkspaceId>) -> Vec<u
     codec::encode(stretches.into_iter().flat_map(|(workspace, count)| [workspace, count]))
 }
 
-/// Reads what [`encode_workspaces`] wrote. Beyond `keys` there is nothing to be read.
+/// Reads the output of [`encode_workspaces`]. Nothing beyond `keys` is read.
 pub(super) fn decode_workspaces(bytes: &[u8], keys: usize) -> Result<Vec<WorkspaceId>, StoreError> {
     let mut run = Vec::with_capacity(keys);
     for stretch in codec::decode(bytes)?.chunks_exact(2) {
@@ -97,13 +97,13 @@ pub(super) fn decode_workspaces(bytes: &[u8], keys: usize) -> Result<Vec<Workspa
     Ok(run)
 }
 
-/// The part that an id's hash is in.
+/// The part of an id's hash.
 pub(super) fn part(id: u64) -> i64 {
     i64::from(id.to_be_bytes()[0])
 }
 
-/// The parts of a run, by their number: of each event four more bytes of its id's hash, and its place
-/// in the run.
+/// The parts of a run, by number: for each event four more bytes of the id's hash, and the event's place in
+/// the run.
 pub(super) fn parts<'a>(keys: impl Iterator<Item = &'a Key>) -> BTreeMap<i64, Vec<u8>> {
     let mut parts: BTreeMap<i64, Vec<u8>> = BTreeMap::new();
     for (place, key) in (0_u32..).zip(keys) {
@@ -122,13 +122,13 @@ pub(super) fn places(part: &[u8], id: u64) -> impl Iterator<Item = u32> {
     entries.filter(move |entry| entry[..4] == own).map(place)
 }
 
-/// What tells the ids of a part apart.
+/// The bytes that tell the ids of a part apart.
 fn mark(id: u64) -> [u8; 4] {
     let [_, a, b, c, d, ..] = id.to_be_bytes();
     [a, b, c, d]
 }
 
-/// The ids of the newest events, which no run has yet: hashes, with the events' numbers ascending.
+/// The ids of the newest events, in no run yet: hashes, with the events' numbers ascending.
 #[derive(Debug, Default)]
 pub(super) struct Unsaved {
     ids: VecDeque<(u64, u64)>,
@@ -148,7 +148,7 @@ impl Unsaved {
         self.ids.drain(..count);
     }
 
-    /// The events that may have this id, the newest first.
+    /// The candidates for the id, the newest first.
     pub(super) fn find(&self, id: u64) -> Vec<u64> {
         self.ids.iter().rev().filter(|(_, own)| *own == id).map(|(seq, _)| *seq).collect()
     }
@@ -158,13 +158,13 @@ impl Unsaved {
 #[derive(Debug)]
 pub(super) struct Keys {
     most: usize,
-    /// The newest event that has each [`Key::whole`].
+    /// The newest event of each [`Key::whole`].
     newest: HashMap<u64, u64, BuildHasherDefault<AsIs>>,
-    /// What each workspace has, in the order of the events: numbers, and the keys for recognising. At 16
-    /// bytes here and about 35 in the map this is some 50 MB at most.
+    /// The entries of each workspace, in the order of the events: numbers, and the keys for recognising. At
+    /// 16 bytes here and about 35 in the map, some 50 MB at most.
     shares: Shares<(u64, u64)>,
-    /// The keys of consecutive events that are not on disk yet; the first one is event `first`'s. A
-    /// checkpoint that fails again and again leaves the newest.
+    /// The keys of consecutive events not yet on disk, from event `first` on. When checkpoints keep failing,
+    /// only the newest keys stay.
     unsaved: VecDeque<(WorkspaceId, Key)>,
     first: u64,
 }
@@ -186,8 +186,8 @@ impl Keys {
         }
     }
 
-    /// Adds the next event's key. Where numbers are left out, what is before them is not written down
-    /// any more: a run is consecutive.
+    /// Adds the next event's key. A gap in the numbers drops the keys before the gap from the next write: a
+    /// run is consecutive.
     pub(super) fn push(&mut self, workspace: WorkspaceId, seq: u64, key: Key) {
         if self.first + self.unsaved.len() as u64 != seq {
             self.unsaved.clear();
@@ -207,7 +207,7 @@ impl Keys {
         }
     }
 
-    /// Adds the key of an event that is on disk and older than all that are here.
+    /// Adds the key of an event on disk that is older than all keys here.
     pub(super) fn push_older(&mut self, workspace: WorkspaceId, seq: u64, key: Key) {
         if self.shares.len() >= self.most {
             if self.shares.largest() == Some(workspace) {
@@ -219,12 +219,12 @@ impl Keys {
         self.shares.change(workspace, |share| share.push_front((seq, key.whole)));
     }
 
-    /// Whether keys of workspaces that have few may still find a place.
+    /// Whether keys of workspaces with few keys may still find a place.
     pub(super) fn has_room(&self) -> bool {
         self.shares.len() < self.most || self.shares.workspaces() > 1
     }
 
-    /// Takes back the events from `seq` on, whose transaction was rolled back.
+    /// Takes back the events from `seq` on, after the rollback of the transaction.
     pub(super) fn truncate(&mut self, seq: u64) {
         while self.first + self.unsaved.len() as u64 > seq {
             let Some((workspace, key)) = self.unsaved.pop_back() else { break };
@@ -240,23 +240,23 @@ impl Keys {
         }
     }
 
-    /// The newest event that may have this key.
+    /// The newest event that may have the key.
     pub(super) fn find(&self, key: Key) -> Option<u64> {
         self.newest.get(&key.whole).copied()
     }
 
-    /// The keys that are not on disk, of consecutive events, and the number of the first.
+    /// The keys not yet on disk, of consecutive events, and the number of the first.
     pub(super) fn unsaved(&self) -> (u64, &VecDeque<(WorkspaceId, Key)>) {
         (self.first, &self.unsaved)
     }
 
-    /// Those that were to be written are on disk.
+    /// Notes that the unsaved keys are on disk.
     pub(super) fn saved(&mut self) {
         self.first += self.unsaved.len() as u64;
         self.unsaved.clear();
     }
 
-    /// Forgets the oldest of the workspace that has most.
+    /// Forgets the oldest key of the workspace with most keys.
     fn forget_oldest(&mut self) {
         if let Some((seq, whole)) = self.shares.take_oldest()
             && self.newest.get(&whole) == Some(&seq)
@@ -266,7 +266,7 @@ impl Keys {
     }
 }
 
-/// Takes a number that is a hash already as its own hash.
+/// Uses a number that is a hash already as the hash.
 #[derive(Default)]
 struct AsIs(u64);
 

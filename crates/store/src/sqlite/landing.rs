@@ -11,8 +11,8 @@ use super::writer::Tx;
 use super::{failed, versions};
 use crate::{Entity, StoreError};
 
-/// Adds a row for each event that did not land by this endpoint before; how many. Fails before it
-/// writes when there is no such dataset, so it may be part of a group.
+/// Adds a row for each event that did not land by this endpoint before. Returns the number of rows. Fails
+/// before the first write when the dataset is absent, so the job may be part of a group.
 pub(super) fn land(
     tx: &mut Tx<'_>,
     workspace: WorkspaceId,
@@ -45,7 +45,8 @@ fn exists(conn: &Connection, sql: &str, first: i64, second: i32) -> Result<bool,
     statement.query_row(params![first, second], |row| row.get(0)).map_err(failed)
 }
 
-/// Forgets some of what landed and is not in the journal any more; it cannot be sent again. How many.
+/// Forgets a part of the landed events that left the journal, since nobody can send such an event again.
+/// Returns the number forgotten.
 pub(super) fn forget(conn: &Connection, limit: i64) -> Result<u64, StoreError> {
     let sql = "DELETE FROM landed WHERE (seq, endpoint_id) IN (SELECT seq, endpoint_id FROM landed \
                WHERE seq < (SELECT min(seq) FROM journal) ORDER BY seq LIMIT ?1)";

@@ -1,7 +1,7 @@
 //! Reading all there is, for a move to another database.
 //!
-//! Everything is read in one transaction that writes nothing, so it is of one moment. The queues are
-//! what a start would make of them.
+//! One transaction that writes nothing reads everything, so the data is of one moment. The queues are as a
+//! start would rebuild them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,7 +26,7 @@ use crate::vault::Vault;
 /// Takes the rows of a table one by one.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), StoreError>;
 
-/// A store that is read as it is now.
+/// A store read at one moment.
 pub(crate) struct Leaving {
     conn: Connection,
     queues: BTreeMap<EndpointId, Backlog>,
@@ -54,7 +54,7 @@ impl Leaving {
         Ok(Self { conn, queues, ids: state.ids, version })
     }
 
-    /// The tables that there are, but for SQLite's own.
+    /// The tables in the file, without SQLite's own.
     pub(crate) fn tables(&self) -> Result<Vec<Old>, StoreError> {
         tables(&self.conn)
     }
@@ -81,7 +81,7 @@ impl Leaving {
         }
     }
 
-    /// The lines of a table in an order that stays the same, but for the first ones.
+    /// The lines of a table in a fixed order, without the first ones.
     pub(crate) fn lines(
         &self,
         table: &Planned,
@@ -111,7 +111,7 @@ impl Leaving {
         }
     }
 
-    /// The last number that was given out.
+    /// The last number given out.
     pub(crate) fn last(&self, last: &Last) -> Result<i64, StoreError> {
         match last {
             Last::Attempt => Ok(signed(self.ids.attempt) - 1),
@@ -132,7 +132,7 @@ impl Leaving {
         signed(self.ids.seq) - 1
     }
 
-    /// The lowest and the highest number of a table; `None` when it is empty.
+    /// The lowest and the highest number of a table; `None` when the table is empty.
     pub(crate) fn range(
         &self,
         table: &str,
@@ -147,7 +147,7 @@ impl Leaving {
         Ok(first.zip(last))
     }
 
-    /// Whether the file is still what was read. Nothing is to be read after that.
+    /// Whether the file still equals the data read. Nothing may be read afterwards.
     pub(crate) fn is_unchanged(&self) -> Result<bool, StoreError> {
         self.conn.execute_batch("COMMIT").map_err(failed)?;
         Ok(data_version(&self.conn)? == self.version)
@@ -249,10 +249,10 @@ fn data_version(conn: &Connection) -> Result<i64, StoreError> {
     conn.query_row("PRAGMA data_version", [], |row| row.get(0)).map_err(failed)
 }
 
-/// Writes a value as its column wants it.
+/// Writes a value in the form of the column.
 fn put(line: &mut Line, kind: Kind, value: ValueRef<'_>) -> Result<(), StoreError> {
     match (kind, value) {
-        // A list that is not there has nothing in it.
+        // An absent list is empty.
         (Kind::Numbers, ValueRef::Null) => line.numbers([]),
         (_, ValueRef::Null) => line.null(),
         (Kind::Flag, ValueRef::Integer(number)) => line.flag(number != 0),
@@ -345,7 +345,7 @@ fn put_delivery(line: &mut Line, column: &str, whole: &Whole) -> Result<(), Stor
     Ok(())
 }
 
-/// Entries from a place on in chunks as the database wants them; the place after the last.
+/// Entries from a place on, in chunks of the database's form. Returns the place after the last entry.
 fn put_chunks(
     table: &Planned,
     id: EndpointId,

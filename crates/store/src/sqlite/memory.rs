@@ -1,4 +1,4 @@
-//! What is answered without the database.
+//! Answers without the database.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ops::Bound;
@@ -12,16 +12,16 @@ use super::keys::{Key, Unsaved};
 use crate::backlog::Backlog;
 use crate::{Ready, SourceQuery};
 
-/// Bytes of the newest events that are kept: about a minute of a thousand one-kilobyte events a
-/// second, so that an endpoint that keeps up is served without a read. Workspaces have no shares of the
-/// bytes: whose events were pushed out pays one read by the number for each bundle.
+/// Bytes of the newest events in memory: about a minute of a thousand one-kilobyte events a second, so an
+/// endpoint that keeps up is served without a read. Workspaces have no shares of the bytes: a workspace whose
+/// events were pushed out pays a read by number for each bundle.
 const RECENT_BYTES_MAX: usize = 64 << 20;
 
-/// Bytes that an event takes beyond its texts: itself, the counts of its `Arc` and of its object's
-/// buffer, and its place in a list that may be twice as long as it is full.
+/// Bytes of an event beyond the texts: the struct, the counts of the `Arc` and of the object's buffer, and a
+/// place in a list whose capacity may be twice its length.
 const EVENT_OVERHEAD: usize = size_of::<Event>() + 16 + 32 + 2 * size_of::<Arc<Event>>();
 
-/// Shared by the writing thread, which alone changes it, and everyone who reads.
+/// Shared by the writing thread, which alone changes the memory, and all readers.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     endpoints: RwLock<HashMap<EndpointId, Arc<Endpoint>>>,
@@ -33,13 +33,13 @@ pub(super) struct Memory {
     catalogues: RwLock<HashMap<WorkspaceId, Arc<Catalogue>>>,
     /// Count the changes of each workspace's catalogue and endpoints.
     versions: RwLock<HashMap<WorkspaceId, u64>>,
-    /// Endpoints that were enabled again since the start, with the version of the workspace since when
-    /// events are matched with them.
+    /// Endpoints enabled since the start, each with the first version of the workspace whose events are
+    /// matched with the endpoint.
     enabled: Mutex<HashMap<EndpointId, u64>>,
     projects: RwLock<HashSet<(WorkspaceId, ProjectId)>>,
     /// Bytes of each workspace's events since the last checkpoint.
     weights: Mutex<HashMap<WorkspaceId, u64>>,
-    /// Endpoints whose queue changed since the last checkpoint.
+    /// Endpoints with a changed queue since the last checkpoint.
     dirty: Mutex<HashSet<EndpointId>>,
     pub(super) ready: Arc<Ready>,
     /// Endpoints whose replay may have a slice to queue.
@@ -70,7 +70,7 @@ impl Memory {
         }
     }
 
-    /// The endpoints of a workspace that are enabled, and were not when it had this version.
+    /// The endpoints of a workspace that are enabled now, and were not at the version.
     pub(super) fn enabled_since(&self, workspace: WorkspaceId, version: u64) -> Vec<EndpointId> {
         if self.version(workspace).is_none_or(|now| now <= version) {
             return Vec::new();
@@ -108,7 +108,7 @@ impl Memory {
         read(&self.queues).keys().copied().collect()
     }
 
-    /// Queues committed events for the endpoints they matched.
+    /// Queues committed events for the matching endpoints.
     pub(super) fn enqueue(&self, events: Vec<(Arc<Event>, Vec<EndpointId>)>) {
         let mut touched = HashSet::new();
         {
@@ -134,7 +134,7 @@ impl Memory {
         *lock(&self.weights).entry(workspace).or_default() += bytes;
     }
 
-    /// The bytes of a workspace's events that no checkpoint counts yet.
+    /// The bytes of a workspace's events in no checkpoint's count yet.
     pub(super) fn weight_of(&self, workspace: WorkspaceId) -> u64 {
         lock(&self.weights).get(&workspace).copied().unwrap_or_default()
     }
@@ -144,7 +144,7 @@ impl Memory {
         lock(&self.weights).clone()
     }
 
-    /// A checkpoint counts them; nothing was committed since.
+    /// A checkpoint counts the bytes; nothing was committed since.
     pub(super) fn weights_saved(&self) {
         lock(&self.weights).clear();
     }
@@ -154,12 +154,12 @@ impl Memory {
         write(&self.unsaved).extend(ids);
     }
 
-    /// Forgets the ids of events below a number, which are on disk.
+    /// Forgets the ids of events below a number; the ids are on disk.
     pub(super) fn ids_saved(&self, below: u64) {
         write(&self.unsaved).saved(below);
     }
 
-    /// The events since the last checkpoint that may have this id, the newest first.
+    /// The candidates for the id since the last checkpoint, the newest first.
     pub(super) fn find_id(&self, id: u64) -> Vec<u64> {
         read(&self.unsaved).find(id)
     }
@@ -172,13 +172,13 @@ impl Memory {
         std::mem::take(&mut lock(&self.dirty))
     }
 
-    /// The newest events that are still in memory, by number; the others are `None`.
+    /// The newest events still in memory, by number; `None` for the others.
     pub(super) fn recent(&self, seqs: impl Iterator<Item = u64>) -> Vec<Option<Arc<Event>>> {
         let recent = read(&self.recent);
         seqs.map(|seq| recent.get(seq)).collect()
     }
 
-    /// Lets go of events below this number: the journal has some of them no more.
+    /// Drops events below the number: some of the events have left the journal.
     pub(super) fn forget_recent(&self, below: u64) {
         write(&self.recent).forget(below);
     }
@@ -250,12 +250,13 @@ impl Memory {
         self.count_change(workspace);
     }
 
-    /// How often the workspace's catalogue and endpoints changed; `None` when there is no such one.
+    /// The number of changes of the workspace's catalogue and endpoints; `None` when there is no such
+    /// workspace.
     pub(super) fn version(&self, workspace: WorkspaceId) -> Option<u64> {
         read(&self.versions).get(&workspace).copied()
     }
 
-    /// Last of all: whoever sees the new number, which is the answer, must find the change.
+    /// Last of all: a reader of the new number, which is the return value, must find the change.
     fn count_change(&self, workspace: WorkspaceId) -> u64 {
         let mut versions = write(&self.versions);
         let version = versions.entry(workspace).or_default();
@@ -263,7 +264,7 @@ impl Memory {
         *version
     }
 
-    /// The catalogue of a workspace that was not known here, unless it has become known meanwhile.
+    /// The catalogue of a workspace unknown here, unless the workspace has become known meanwhile.
     pub(super) fn put_first_catalogue(
         &self,
         workspace: WorkspaceId,
@@ -297,13 +298,13 @@ struct Sources {
     by_dataset: HashMap<DatasetId, SourceId>,
 }
 
-/// What a source is looked up by: its key, and the one before it.
+/// The hashes for the look-up of a source: of the key, and of the key before.
 fn key_hashes(source: &Source) -> Vec<[u8; 32]> {
     let previous = source.spec.previous.key.as_ref().map(|it| it.value.expose());
     [Some(&source.spec.key[..]), previous].into_iter().flatten().map(key_hash).collect()
 }
 
-/// What a source's key is looked up by.
+/// The hash for the look-up by a source's key.
 pub(super) fn key_hash(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
@@ -342,15 +343,14 @@ impl Recent {
     }
 }
 
-/// Bytes of memory that an event takes.
+/// Bytes of memory for an event.
 fn weight(event: &Event) -> usize {
     let texts =
         [&event.id, &event.source, &event.attributes].map(|text| allocated(text.capacity()));
     texts.iter().sum::<usize>() + allocated(event.object.len()) + EVENT_OVERHEAD
 }
 
-/// Bytes of memory that an allocation of so many takes: allocators have sizes an eighth apart, and
-/// none for fewer than 16.
+/// Bytes of memory for an allocation of so many: allocators have sizes an eighth apart, and none below 16.
 fn allocated(bytes: usize) -> usize {
     match bytes {
         0 => 0,
@@ -358,7 +358,7 @@ fn allocated(bytes: usize) -> usize {
     }
 }
 
-/// A poisoned lock is taken all the same: what it guards is changed by single assignments.
+/// A poisoned lock is taken all the same: single assignments change the guarded data.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

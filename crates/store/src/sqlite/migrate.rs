@@ -1,7 +1,7 @@
 //! Forward-only migrations.
 //!
-//! Each migration has a number and runs once, in its own transaction. What was run is kept with a
-//! checksum, so that a file written by a changed or newer Hookyard is refused, not guessed at.
+//! Each migration has a number and runs once, in a separate transaction. The file keeps a checksum of each
+//! applied migration, so a file written by a changed or newer Hookyard is refused and not guessed at.
 
 use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
@@ -12,7 +12,7 @@ use crate::StoreError;
 /// Marks a SQLite file as Hookyard's: "hkyd".
 const APPLICATION_ID: i32 = 0x686b_7964;
 
-/// All migrations, oldest first; the last one's place is the format version.
+/// All migrations, oldest first; the place of the last migration is the format version.
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_dead_letter_bytes.sql"),
@@ -43,13 +43,13 @@ pub(super) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     migrate_to(conn, MIGRATIONS)
 }
 
-/// Brings the file to an earlier format, as the Hookyard of that time did.
+/// Brings the file to an earlier format, as the Hookyard of the time did.
 #[cfg(test)]
 pub(super) fn migrate_to_format(conn: &mut Connection, format: usize) -> Result<(), StoreError> {
     migrate_to(conn, &MIGRATIONS[..format])
 }
 
-/// Brings the file to the format of the last of these migrations.
+/// Brings the file to the format of the last migration in the list.
 fn migrate_to(conn: &mut Connection, migrations: &[&str]) -> Result<(), StoreError> {
     refuse_foreign(conn)?;
     conn.execute_batch(
@@ -82,7 +82,7 @@ fn migrate_to(conn: &mut Connection, migrations: &[&str]) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Reads what a file says of itself; it is Hookyard's.
+/// Reads the applied migrations from one of Hookyard's files.
 pub(super) fn look_at(conn: &Connection) -> Result<Vec<String>, StoreError> {
     let id: i32 = conn.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(failed)?;
     if id != APPLICATION_ID {
@@ -91,7 +91,7 @@ pub(super) fn look_at(conn: &Connection) -> Result<Vec<String>, StoreError> {
     applied(conn)
 }
 
-/// Refuses a file that is not of this very format, which is only read.
+/// Refuses a file in any other format, reading only.
 pub(super) fn refuse_other_format(conn: &Connection) -> Result<(), StoreError> {
     let (found, known) = (look_at(conn)?, MIGRATIONS.len());
     if found.len() != known {

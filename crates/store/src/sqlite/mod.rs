@@ -1,9 +1,9 @@
 //! The embedded backend: one SQLite file.
 //!
-//! One thread writes ([`writer`]); it takes whatever transactions are waiting into one commit and
-//! answers them all once that is on disk. A few connections read ([`readers`]). What is asked for on
-//! every event (endpoints, queues, sources, the newest events) is answered from memory ([`memory`]),
-//! which the writer changes after each commit and before it answers.
+//! One thread writes ([`writer`]). The thread takes all waiting transactions into one commit (group commit)
+//! and answers once the commit is on disk. A few connections read ([`readers`]). Reads for every event
+//! (endpoints, queues, sources, the newest events) are answered from memory ([`memory`]). The writer changes
+//! the memory after each commit and before the answer.
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -74,7 +74,7 @@ use writer::Writer;
 /// How to open a store.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The file; made when it is not there.
+    /// The file; made when absent.
     pub path: PathBuf,
     /// The installation's encryption key.
     pub key: [u8; 32],
@@ -94,8 +94,8 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, brings it to the newest format and rebuilds what is derived. A file that lacks
-    /// something of what was acknowledged before is refused; [`SqliteStore::accept_loss`] is the way on.
+    /// Opens the file, migrates to the newest format and rebuilds derived state. A file without some
+    /// acknowledged record is refused; [`SqliteStore::accept_loss`] is the way on.
     pub fn open(options: Options) -> Result<Self, StoreError> {
         let has_log = serving::has_log(&options.path);
         let mut conn = connect(&options.path)?;
@@ -127,7 +127,7 @@ impl SqliteStore {
 }
 
 impl SqliteStore {
-    /// Reads a little of a file without its key: an error says that it is damaged, or not ours.
+    /// Reads a little of a file without the key: an error says that the file is damaged, or not Hookyard's.
     pub fn look_at(path: &Path) -> Result<(), StoreError> {
         let conn = readers::open(path)?;
         migrate::look_at(&conn)?;
@@ -151,14 +151,15 @@ impl Store for SqliteStore {
     }
 }
 
-/// Opens a connection that may write.
+/// Opens a connection for writes.
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     make_private(path)?;
     let conn = Connection::open(path).map_err(failed)?;
-    // Pages of deleted rows can be given back; it must be said before the first table is made.
+    // Pages of deleted rows can be given back; SQLite accepts the setting only before the first table is
+    // made.
     conn.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failed)?;
-    // WAL with FULL: a commit is on disk when it returns. A writer in another process (the command
-    // line adding a credential) is waited for.
+    // WAL with FULL: a commit is on disk at the return. The connection waits for a writer in another process
+    // (the command line adding a credential).
     conn.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
     conn.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
     conn.pragma_update(None, "foreign_keys", "ON").map_err(failed)?;
@@ -167,9 +168,9 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
-/// Makes the file if it is not there, for its owner only whatever the process's mask is; SQLite gives
-/// the files beside it the same mode. A file that is there is not opened: to close it would give up the
-/// locks that this process has on it.
+/// Makes an absent file, for the owner only, whatever the process's mask; SQLite gives the files beside the
+/// database the same mode. An existing file is not opened: closing the file would give up the locks of this
+/// process.
 fn make_private(path: &Path) -> Result<(), StoreError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(()),
@@ -180,8 +181,8 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// How long a writer waits for a writer of another process: far longer than any transaction here, and
-/// shorter than what counts as a stuck disk, so that callers hear the reason.
+/// How long a writer waits for a writer of another process: far longer than any transaction here, and shorter
+/// than the limit for a stuck disk, so that callers hear the reason.
 const BUSY_WAIT: std::time::Duration = std::time::Duration::from_secs(8);
 
 /// A SQLite error in the contract's words.

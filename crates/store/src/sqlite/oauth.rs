@@ -1,7 +1,7 @@
 //! Codes and tokens of OAuth2.
 //!
-//! A code or token that can be used once is marked in the transaction that gives out what it is good
-//! for, so of two that come with it at once, one is too late.
+//! A code or token for one use is marked in the transaction that gives out the tokens, so of two simultaneous
+//! presenters one is too late.
 
 use async_trait::async_trait;
 use hookyard_core::id::{ApplicationId, CredentialId, GrantId};
@@ -176,7 +176,7 @@ fn must_be(conn: &Connection, application: ApplicationId) -> Result<(), StoreErr
     there.ok_or(StoreError::NotFound(Entity::Application))
 }
 
-/// Notes in the audit log what a person decided about an application, which must be there.
+/// Notes in the audit log a person's decision about an application, which must exist.
 fn note_decision(
     conn: &Connection,
     application: ApplicationId,
@@ -294,8 +294,8 @@ fn column(conn: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<i32
     rows.collect::<Result<_, _>>().map_err(failed)
 }
 
-/// Gives a grant its next tokens, and takes away those that are too many or too old. The action is
-/// what the audit log calls it.
+/// Gives a grant the next tokens, and takes away surplus and outdated tokens. `action` names the deed in the
+/// audit log.
 fn issue(
     conn: &Connection,
     id: GrantId,
@@ -330,7 +330,7 @@ fn add_access_token(
     Ok(credential)
 }
 
-/// Makes room for one more.
+/// Makes room for another token.
 fn drop_old_access_tokens(
     conn: &Connection,
     grant: GrantId,

@@ -1,9 +1,9 @@
-//! Compression of cells and of what is kept for inspection.
+//! Compression of cells and of deliveries kept for inspection.
 //!
-//! Zstandard at its fastest level: of JSON of some kilobytes a third is left, for less time than
-//! writing the other two thirds would take. Each packed value is a Zstandard frame, which its first
-//! bytes tell, in a column of its own, with its plain size beside it; where that size is absent the
-//! value is plain. So rows of before there was any compression are read on as they are.
+//! Zstandard at the fastest level leaves a third of some kilobytes of JSON, for less time than writing the
+//! other two thirds would take. Each packed value is a Zstandard frame, recognisable by the first bytes, in a
+//! separate column, with the plain size beside the frame. A value without the size is plain. So rows from
+//! before compression are read unchanged.
 
 use std::cell::RefCell;
 
@@ -15,33 +15,34 @@ use zstd::bulk::{Compressor, Decompressor};
 use super::rows::{Raw, count, unsigned};
 use crate::StoreError;
 
-/// The smallest cell or body that is compressed by itself. Below it half a page is saved at most, for
-/// half of what receiving the delivery costs.
+/// The smallest cell or body to compress alone. Compression of a smaller text saves half a page at most, for
+/// half the cost of receiving the delivery.
 pub(super) const PACKED_FROM: usize = 4_096;
 
-/// The largest text that is compressed on the task that has it: a fraction of a millisecond.
+/// The largest text to compress on the calling task: a fraction of a millisecond.
 const INLINE_MAX: usize = 64 << 10;
 
-/// Of a value that is packed, at least this part must have been saved: reading it costs something too.
+/// The divisor of the least saving: a packed value must have saved a part this large, since unpacking costs
+/// time too.
 const SAVED_PART: usize = 8;
 
 const LEVEL: i32 = 1;
 
 thread_local! {
-    /// Making one takes as long as compressing a few kilobytes.
+    /// Making a compressor takes as long as compressing a few kilobytes.
     static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// A text as it is written.
+/// A text in the stored form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stored {
-    /// As it is.
+    /// Unchanged.
     Plain(Bytes),
     /// Compressed.
     Packed {
-        /// Its bytes before.
+        /// The bytes before compression.
         size: usize,
-        /// Their CRC-32.
+        /// The CRC-32 of the plain bytes.
         sum: u32,
         /// The frame.
         frame: Bytes,
@@ -65,14 +66,14 @@ impl Stored {
         }
     }
 
-    /// The bytes that are written.
+    /// The bytes to write.
     pub(super) fn written(&self) -> &Bytes {
         match self {
             Self::Plain(bytes) | Self::Packed { frame: bytes, .. } => bytes,
         }
     }
 
-    /// The value of the column that says whether and how the text is packed.
+    /// The value of the size column: whether the text is packed, and from which size.
     pub(super) fn packed_size(&self) -> Option<i64> {
         match self {
             Self::Plain(_) => None,
@@ -81,8 +82,8 @@ impl Stored {
     }
 }
 
-/// A cell or a body as it is to be written. What is large is compressed on a thread for such work, so
-/// that no other request waits for it.
+/// The stored form of a cell or a body. A large text is compressed on a thread for such work, so that no
+/// other request waits.
 pub(super) async fn stored(text: Bytes) -> Result<Stored, StoreError> {
     if text.len() <= INLINE_MAX {
         return Ok(packed(text, PACKED_FROM));
@@ -91,7 +92,7 @@ pub(super) async fn stored(text: Bytes) -> Result<Stored, StoreError> {
     packing.await.map_err(|error| StoreError::Internal(error.into()))
 }
 
-/// Packs what has at least `from` bytes, where that pays.
+/// Packs a text of at least `from` bytes, where compression pays.
 pub(super) fn packed(text: Bytes, from: usize) -> Stored {
     let size = text.len();
     if size < from {
@@ -110,7 +111,7 @@ fn compress(text: &[u8]) -> Option<Vec<u8>> {
         if place.is_none() {
             *place = Compressor::new(LEVEL).ok();
         }
-        // Its buffer has room for text that cannot be compressed.
+        // The buffer has room for incompressible text.
         let mut frame = place.as_mut()?.compress(text).ok()?;
         frame.shrink_to_fit();
         Some(frame)
@@ -127,15 +128,15 @@ pub(super) fn unpack(frame: &[u8], size: usize) -> Result<Vec<u8>, StoreError> {
     Ok(text)
 }
 
-/// Undoes [`packed`] where the size is not at hand: the frame says it, too.
+/// Undoes [`packed`] without the size at hand: the frame has the size, too.
 pub(super) fn unpack_whole(frame: &[u8]) -> Result<Vec<u8>, StoreError> {
     let size = zstd::zstd_safe::get_frame_content_size(frame).ok().flatten();
     let size = size.and_then(|size| usize::try_from(size).ok());
     unpack(frame, size.ok_or_else(|| StoreError::internal("a compressed value says no size"))?)
 }
 
-/// Reads a value: the column with the packed size, then the one with the bytes when it is packed, and
-/// else the one where it is plain.
+/// Reads a value: first the column with the packed size, then the bytes of a packed value, else the plain
+/// value.
 pub(super) fn read(
     row: &Row<'_>,
     size: usize,

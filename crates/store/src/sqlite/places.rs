@@ -9,14 +9,14 @@ use crate::StoreError;
 pub(super) use crate::places::Places;
 use crate::places::STEP;
 
-/// Counts visible rows in the index alone: which rows are suspended is in an index of its own.
+/// Counts visible rows in the index alone: a separate index has the suspended rows.
 pub(super) const SKIP: &str = "SELECT id FROM rows INDEXED BY rows_by_dataset \
     WHERE version_id = ?1 AND id > ?2 AND NOT EXISTS (SELECT 1 FROM rows AS hidden \
     INDEXED BY rows_suspended WHERE hidden.version_id = ?1 AND hidden.id = rows.id \
     AND hidden.suspended = 1) ORDER BY id LIMIT 1 OFFSET ?3";
 
 impl Places {
-    /// The number after which the rows from `offset` on begin; `None` when there are not so many.
+    /// The number after which the rows from `offset` on begin; `None` when the dataset has fewer rows.
     pub(super) fn find(
         &self,
         conn: &Connection,

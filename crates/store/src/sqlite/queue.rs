@@ -19,8 +19,8 @@ use crate::{
     StoreError, Tenure, Window,
 };
 
-/// Events that a reflow looks at in one read. A read holds a connection and keeps the WAL from being
-/// reset; this many one-kilobyte events take some tens of milliseconds.
+/// Events per read of a reflow. A read holds a connection and keeps the WAL from being reset; so many
+/// one-kilobyte events take some tens of milliseconds.
 const HISTORY_PAGE: usize = 10_000;
 
 #[async_trait]
@@ -87,7 +87,7 @@ impl QueueStore for SqliteStore {
         let queue = self.owned(lease)?;
         let lease = *lease;
         let bytes = attempt.outcome.response.as_ref().map_or(0, String::len);
-        // An outcome that may still be recorded would only be waited for again.
+        // An outcome that may still be recorded is waited for to the end; a retry would only wait again.
         let job = move |tx: &mut Tx<'_>| settle(tx, lease, &attempt, recorded);
         self.writer.grouped_to_the_end(bytes, job).await?;
         let state = lock(&queue).state();
@@ -104,7 +104,7 @@ impl QueueStore for SqliteStore {
     ) -> Result<Reflow, StoreError> {
         let owner = self.memory.endpoint(endpoint).filter(|e| e.workspace == workspace);
         owner.ok_or(StoreError::NotFound(Entity::Endpoint))?;
-        // The bulk is read beside the writer; what is published meanwhile is read by it.
+        // The bulk is read beside the writer; the writer reads the events published meanwhile.
         let mut history = History { workspace, event_type, only, seqs: Vec::new(), read_to: 0 };
         loop {
             let read = move |conn: &Connection| history.read_on(conn).map(|more| (history, more));
@@ -145,8 +145,8 @@ impl SqliteStore {
         owned.then_some(queue).ok_or(StoreError::LeaseLost)
     }
 
-    /// Entries from a place on and below another one, with their places; `None` where the journal
-    /// has the event no more. And the place after the last one that was looked at.
+    /// Entries between two places, with the places; `None` where the event has left the journal. Also returns
+    /// the place after the last searched place.
     async fn peek(
         &self,
         endpoint: EndpointId,
@@ -173,7 +173,7 @@ impl SqliteStore {
         Ok((events.into_iter().zip(entries).map(queued).collect(), until))
     }
 
-    /// Entries, read from the chunks where memory has them no more, and below which place.
+    /// Entries, from the chunks where no longer in memory, and the place below which they were searched.
     async fn places(
         &self,
         endpoint: EndpointId,
@@ -198,7 +198,7 @@ impl SqliteStore {
     }
 }
 
-/// The chunk that has the entry with this ordinal.
+/// The chunk with the entry of the ordinal.
 fn chunk(
     conn: &Connection,
     endpoint: EndpointId,
@@ -255,10 +255,10 @@ fn settle(
     Ok(())
 }
 
-/// What an attempt does to its queue.
+/// The effect of an attempt on the queue.
 pub(super) struct Effect {
     pub(super) entries: Vec<u64>,
-    /// How many events it had.
+    /// The number of the attempt's events.
     pub(super) events: u64,
     pub(super) advance: u64,
     pub(super) failures: u32,
@@ -294,14 +294,14 @@ impl Effect {
     }
 }
 
-/// What a reflow queues, read page by page.
+/// The events that a reflow queues, read page by page.
 struct History {
     workspace: WorkspaceId,
     event_type: EventTypeId,
     only: Option<EventFilter>,
     /// The numbers found so far, ascending.
     seqs: Vec<u64>,
-    /// The last event that was looked at.
+    /// The last examined event.
     read_to: u64,
 }
 
@@ -350,7 +350,7 @@ fn reflow(
     Ok(Reflow { queued: seqs.len() as u64, coalesced: false })
 }
 
-/// Queues events of the journal behind what is queued now, in the order given.
+/// Queues events of the journal behind all queued events, in the order given.
 pub(super) fn queue_again(
     tx: &mut Tx<'_>,
     endpoint: EndpointId,

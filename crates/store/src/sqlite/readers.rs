@@ -1,4 +1,4 @@
-//! A few connections that only read.
+//! A few connections for reads only.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,10 +9,10 @@ use tokio::sync::Semaphore;
 use super::failed;
 use crate::StoreError;
 
-/// Reads that may run at once. More than the cores of a small machine, so that one slow read does not
-/// hold up the short ones; each connection caches up to 2 MB of pages. Workspaces have no shares of the
-/// readers: reads take turns in the order of coming, and each read is a page of a few megabytes at most, so a
-/// caller with a hundred reads makes others wait for some tens of milliseconds.
+/// Reads that may run at once. More than the cores of a small machine, so a slow read does not hold up the
+/// short reads; each connection caches up to 2 MB of pages. Workspaces have no shares of the readers: reads
+/// take turns in the order of coming. Each read is a page of a few megabytes at most, so a caller with a
+/// hundred reads makes other callers wait for some tens of milliseconds.
 const READERS: usize = 8;
 
 /// The pool.

@@ -151,7 +151,7 @@ impl SqliteStore {
     }
 }
 
-/// A delivery with all that can be worked out before its turn to be written.
+/// A delivery with everything prepared before its turn to be written.
 struct Prepared {
     source: SourceId,
     workspace: WorkspaceId,
@@ -162,7 +162,7 @@ struct Prepared {
 }
 
 impl Prepared {
-    /// What is written, roughly.
+    /// The bytes to write, roughly.
     fn bytes(&self) -> usize {
         let cell = self.cell.as_ref().map_or(0, |cell| cell.written().len());
         let event = self.event.as_ref().map_or(0, |keyed| keyed.event.object.len());
@@ -190,7 +190,7 @@ fn accept(tx: &mut Tx<'_>, new: Prepared, now: Timestamp) -> Result<Accepted, St
     Ok(Accepted::Stored { batch, event })
 }
 
-/// Notes what a delivery is known again by.
+/// Notes the key that recognises a repeated delivery.
 fn note_repeat(
     tx: &mut Tx<'_>,
     workspace: WorkspaceId,

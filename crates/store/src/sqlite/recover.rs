@@ -1,8 +1,8 @@
-//! Rebuilding what is derived when a store is opened.
+//! Rebuilding derived state when a store is opened.
 //!
-//! Queues are as the last checkpoint has them; then the journal rows after it are queued again and
-//! the attempts after it are folded in. A queue may have been written later than the last checkpoint
-//! (a reflow does that), so each one says itself from where it is to be brought up to date.
+//! Queues begin as of the last checkpoint. Then the later journal rows are queued again, and the later
+//! attempts are folded in. A queue may have been written after the last checkpoint (by a reflow), so each
+//! queue has a starting point of its own.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,14 +24,14 @@ use crate::shares::UNKNOWN;
 use crate::vault::Vault;
 use crate::{Held, StoreError};
 
-/// From where a queue is to be brought up to date: the last journal row and attempt that it counts.
+/// The starting point for bringing a queue up to date: the last journal row and attempt already counted.
 #[derive(Debug, Clone, Copy, Default)]
 struct AsOf {
     seq: u64,
     attempt: u64,
 }
 
-/// Reads everything that is kept in memory.
+/// Reads all in-memory state.
 pub(super) fn recover(conn: &Connection, vault: &Vault) -> Result<(Memory, State), StoreError> {
     let memory = Memory::default();
     for workspace in tenants::workspaces(conn)? {
@@ -82,7 +82,7 @@ fn checkpoint(conn: &Connection) -> Result<AsOf, StoreError> {
     conn.query_row("SELECT seq, attempt_id FROM checkpoint", [], read).map_err(failed)
 }
 
-/// Puts every stored queue in memory; the answer is how far each one counts.
+/// Puts every stored queue in memory. Returns each queue's starting point.
 fn queues(conn: &Connection, memory: &Memory) -> Result<HashMap<EndpointId, AsOf>, StoreError> {
     let sql = "SELECT endpoint_id, cursor, next, failures, retry_ms, failing_since_ms, again, \
                as_of_seq, as_of_attempt, refusals, done, held FROM queues";
@@ -118,7 +118,7 @@ fn queue(row: &Row<'_>) -> Result<Backlog, StoreError> {
     let refusals: u32 = row.get(9).map_err(failed)?;
     let held = match held {
         Some(held) => from_json(&held)?,
-        // Format 1 said no more than that the event at the head was refused alone.
+        // Format 1 had only the refusals of the event at the head, tried alone.
         None if refusals > 0 => {
             let (failures, retry_at) = (failing.failures, failing.retry_at);
             vec![Held { entries: vec![cursor], failures, refusals, retry_at }]
@@ -185,7 +185,7 @@ fn effect(row: &Row<'_>) -> Result<Effect, StoreError> {
     let advance = unsigned(row, 2).map_err(failed)?;
     let entries: Option<Vec<u8>> = row.get(7).map_err(failed)?;
     let events = match advance {
-        // Only of those that failed it counts how many there were.
+        // A failed attempt counts only the number of its events.
         0 => {
             let seqs = row.get_ref(8).map_err(failed)?;
             codec::decode(seqs.as_blob().map_err(|error| failed(error.into()))?)?.len() as u64
@@ -221,7 +221,7 @@ fn state(conn: &Connection, saved: AsOf) -> Result<State, StoreError> {
     Ok(state)
 }
 
-/// The numbers that come next, as the file has it.
+/// The next numbers, as of the file.
 fn next_numbers(conn: &Connection, saved: AsOf) -> Result<NextIds, StoreError> {
     let next = |sql: &str| {
         let last: Option<i64> = conn.query_row(sql, [], |row| row.get(0)).map_err(failed)?;
@@ -239,18 +239,18 @@ fn next_numbers(conn: &Connection, saved: AsOf) -> Result<NextIds, StoreError> {
     })
 }
 
-/// The numbers that come next in a file.
+/// The next numbers of a file.
 pub(super) fn next_numbers_of(conn: &Connection) -> Result<NextIds, StoreError> {
     next_numbers(conn, checkpoint(conn)?)
 }
 
-/// How the file differs from what memory has; `None` when it does not. A number that memory would use
-/// next and the file has already is a transaction that memory took for lost; events or attempts that
-/// the file does not have were answered for nothing.
+/// The difference between the file and memory; `None` for none. When the file already has memory's next
+/// number, memory took a committed transaction for lost. Events or attempts absent from the file were
+/// acknowledged without being stored.
 pub(super) fn difference(conn: &Connection, ids: NextIds) -> Result<Option<String>, StoreError> {
     let file = next_numbers(conn, checkpoint(conn)?)?;
     let exact = [("events", file.seq, ids.seq), ("attempts", file.attempt, ids.attempt)];
-    // Of these, the newest may have been deleted.
+    // The newest records of these kinds may have been deleted.
     let not_beyond = [
         ("rows", file.row, ids.row),
         ("names of deliveries", file.repeat, ids.repeat),
@@ -265,8 +265,8 @@ pub(super) fn difference(conn: &Connection, ids: NextIds) -> Result<Option<Strin
     Ok(said.reduce(|all, next| format!("{all}; {next}")))
 }
 
-/// Reads the identities of the newest events: runs that are stored, the newest first, then the journal
-/// after them.
+/// Reads the identities of the newest events: first the stored runs, the newest first, then the journal after
+/// the runs.
 fn load_keys(conn: &Connection, saved: AsOf, state: &mut State) -> Result<(), StoreError> {
     let oldest = state.ids.seq.saturating_sub(keys::RECOVERED_MAX);
     let sql = "SELECT first_seq, hashes, workspaces FROM event_keys WHERE first_seq >= \

@@ -12,9 +12,9 @@ use crate::sealed::{SEALED, Sealed};
 use crate::vault::Vault;
 
 impl SqliteStore {
-    /// Seals everything in a file that nobody has open with a new key, in one transaction; how many
-    /// values there are. What is sealed with the new key already stays readable, so that this can
-    /// be done again after a crash.
+    /// Seals everything in a file with a new key, in one transaction. Nobody may have the file open. Returns
+    /// the number of values. Values already under the new key stay readable, so the call can be repeated
+    /// after a crash.
     pub fn rotate_key(
         path: &Path,
         old: &[u8; 32],
@@ -23,11 +23,11 @@ impl SqliteStore {
     ) -> Result<usize, StoreError> {
         let mut conn = connect(path)?;
         migrate::migrate(&mut conn)?;
-        // What was sealed with the old key must not stay behind in freed pages.
+        // Values sealed with the old key must not stay behind in freed pages.
         conn.pragma_update(None, "secure_delete", "ON").map_err(failed)?;
         let (old, new) = (Vault::new(old), Vault::new(new));
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        // A help for some days, which may be large: nobody misses it.
+        // The requests help for some days only and may be large: nobody misses them.
         tx.execute("UPDATE rejections SET request = NULL WHERE request IS NOT NULL", [])
             .map_err(failed)?;
         let mut count = 0;
@@ -44,8 +44,8 @@ impl SqliteStore {
         Ok(count)
     }
 
-    /// Whether what is sealed in the file opens with a key; so it does where nothing is sealed. All
-    /// is sealed with one key, so one value of each kind is tried.
+    /// Whether a key opens the sealed values of the file; `true` where nothing is sealed. All values are
+    /// sealed with one key, so a value of each kind is tried.
     pub fn opens_with(path: &Path, key: &[u8; 32]) -> Result<bool, StoreError> {
         let conn = connect(path)?;
         let vault = Vault::new(key);
@@ -64,7 +64,7 @@ fn open(old: &Vault, new: &Vault, place: &str, value: &[u8]) -> Result<Secret, S
 }
 
 impl Sealed {
-    /// The sealed values with the numbers of their rows.
+    /// The sealed values with the numbers of the rows.
     pub(super) fn values(&self, conn: &Connection) -> Result<Vec<(i32, Vec<u8>)>, StoreError> {
         let Self { table, column, .. } = self;
         let sql = format!("SELECT id, {column} FROM {table} WHERE {column} IS NOT NULL");

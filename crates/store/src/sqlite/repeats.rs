@@ -1,8 +1,8 @@
-//! What deliveries are known again by.
+//! The keys that recognise repeated deliveries.
 //!
-//! All of it is in memory, so that a delivery costs no look-up on disk; on disk it is a list in the
-//! order of arrival, which is appended to; what memory forgot is deleted there, a page at a time. The
-//! workspaces share what there may be ([`Shares`]).
+//! All keys are in memory, so a delivery costs no look-up on disk. The list on disk is in the order of
+//! arrival and append-only; keys forgotten in memory are deleted there, a page at a time. The workspaces
+//! share the bound ([`Shares`]).
 
 use std::collections::HashMap;
 
@@ -15,19 +15,19 @@ use super::rows::{signed, unsigned};
 use crate::shares::Shares;
 use crate::{REPEATS_FOR, REPEATS_MAX, StoreError};
 
-/// Entries that are forgotten in memory before they are deleted on disk: some pages at a time.
+/// Entries forgotten in memory before the deletion on disk: some pages at a time.
 const DELETED_AT_ONCE: usize = 1_024;
 
-/// The newest deliveries that had a name.
+/// The newest deliveries with a name.
 #[derive(Debug)]
 pub(super) struct Repeats {
     /// How many there may be.
     most: usize,
-    /// When the newest with this name came.
+    /// The arrival of the newest delivery of each name.
     known: HashMap<[u8; 16], i64>,
-    /// What each workspace has, in the order of arrival.
+    /// The entries of each workspace, in the order of arrival.
     shares: Shares<Entry>,
-    /// The numbers of entries that are forgotten here and still on disk.
+    /// The numbers of entries forgotten here and still on disk.
     gone: Vec<u64>,
 }
 
@@ -49,7 +49,7 @@ impl Repeats {
         Self { most, known: HashMap::new(), shares: Shares::default(), gone: Vec::new() }
     }
 
-    /// Reads the list; also the number that the next entry gets.
+    /// Reads the list and the next entry's number.
     pub(super) fn load(conn: &Connection) -> Result<(Self, u64), StoreError> {
         Self::load_up_to(conn, REPEATS_MAX)
     }
@@ -71,12 +71,12 @@ impl Repeats {
         Ok((repeats, next))
     }
 
-    /// Whether a delivery of this name came within [`REPEATS_FOR`].
+    /// Whether a delivery of the name came within [`REPEATS_FOR`].
     pub(super) fn knows(&self, hash: [u8; 16], now: Timestamp) -> bool {
         self.known.get(&hash).is_some_and(|at| *at > oldest(now))
     }
 
-    /// Writes that a delivery came, and forgets what is old of its workspace or too much.
+    /// Writes an arrival, and forgets the workspace's outdated entries and the surplus.
     pub(super) fn add(
         &mut self,
         conn: &Connection,
@@ -103,7 +103,7 @@ impl Repeats {
         }
     }
 
-    /// Forgets what is old of every workspace, also of those to which nothing comes.
+    /// Forgets the outdated entries of every workspace, idle workspaces included.
     pub(super) fn sweep(&mut self, conn: &Connection, now: Timestamp) -> Result<(), StoreError> {
         let Self { known, shares, gone, .. } = self;
         shares.change_all(|share| {
@@ -122,12 +122,12 @@ impl Repeats {
         for id in &self.gone {
             delete.execute([signed(*id)]).map_err(failed)?;
         }
-        // A transaction that is lost now leaves them on disk until the next start forgets them again.
+        // A transaction lost now leaves the entries on disk until the next start forgets them again.
         self.gone.clear();
         Ok(())
     }
 
-    /// Takes back the entries from this number on: their transaction was lost.
+    /// Takes back the entries from the number on, after the loss of the transaction.
     pub(super) fn truncate(&mut self, next: u64) {
         let Self { known, shares, .. } = self;
         shares.change_all(|share| {
@@ -149,7 +149,7 @@ impl Repeats {
     }
 }
 
-/// Has a name known no more, unless it came again after its time: then its later entry knows it.
+/// Forgets a name, unless the name came again after its time: then the later entry recognises the name.
 fn forget(known: &mut HashMap<[u8; 16], i64>, gone: &mut Vec<u64>, entry: Entry) {
     if known.get(&entry.hash) == Some(&entry.at) {
         known.remove(&entry.hash);

@@ -20,7 +20,7 @@ use crate::{
     Entity, EventFilter, Ready, ReplayChange, ReplayStore, Slice, Span, SpanLimit, StoreError,
 };
 
-/// Columns that [`stored`] reads.
+/// The columns for [`stored`].
 const COLUMNS: &str = "id, workspace_id, endpoint_id, created_ms, state, scope, position, last, total, examined, queued";
 
 #[async_trait]
@@ -104,8 +104,8 @@ impl ReplayStore for SqliteStore {
         endpoint: EndpointId,
     ) -> Result<Vec<Replay>, StoreError> {
         self.own_endpoint(workspace, endpoint)?;
-        // On the writing thread: elsewhere a slice could be seen in the row before it is in the
-        // queue, and would pass for delivered.
+        // On the writing thread: elsewhere a slice could be seen in the row before the queue has the slice,
+        // and would pass for delivered.
         let read = move |tx: &mut Tx<'_>| {
             let all = list(tx.conn, endpoint)?.into_iter();
             Ok(all.map(|stored| shown(tx.memory, stored)).collect())
@@ -166,7 +166,7 @@ fn own_endpoint(memory: &Memory, workspace: WorkspaceId, id: EndpointId) -> Resu
     own.map(drop).ok_or(StoreError::NotFound(Entity::Endpoint))
 }
 
-/// Inserts a replay, and lets go of the oldest that nobody waits for.
+/// Inserts a replay, and drops the oldest replay that nobody waits for.
 fn start(
     tx: &mut Tx<'_>,
     workspace: WorkspaceId,
@@ -265,13 +265,13 @@ fn queue_slice(
         params![id.0, state, signed(slice.position.0), signed(slice.examined), count(seqs.len()),];
     tx.conn.execute(sql, row).map_err(failed)?;
     if seqs.is_empty() {
-        // Nothing will be delivered that would ask for the next slice.
+        // No delivery will follow to ask for the next slice.
         tx.after_commit(move |memory| memory.replays.mark([endpoint]));
     }
     Ok(())
 }
 
-/// Endpoints that have a replay which is running.
+/// Endpoints with a running replay.
 pub(super) fn running(conn: &Connection) -> Result<Vec<EndpointId>, StoreError> {
     let sql = "SELECT DISTINCT endpoint_id FROM replays WHERE state = ?1";
     let mut statement = conn.prepare(sql).map_err(failed)?;
@@ -280,7 +280,7 @@ pub(super) fn running(conn: &Connection) -> Result<Vec<EndpointId>, StoreError> 
     ids.collect::<Result<_, _>>().map_err(failed)
 }
 
-/// The lowest number that a running replay has still to look at.
+/// The lowest number that a running replay has still to examine.
 pub(super) fn first_awaited(conn: &Connection) -> Result<Option<u64>, StoreError> {
     let sql = "SELECT min(position) + 1 FROM replays WHERE state = ?1";
     let first: Option<i64> =
@@ -329,7 +329,7 @@ fn stored(row: &Row<'_>) -> Result<StoredReplay, StoreError> {
     Ok(StoredReplay { workspace, state: row.get(4).map_err(failed)?, replay })
 }
 
-/// A replay with the part that the queue knows.
+/// A replay with the queue's part.
 fn shown(memory: &Memory, stored: StoredReplay) -> Replay {
     let queue = memory.queue(stored.replay.endpoint);
     let undelivered = queue.map_or(0, |queue| lock(&queue).undelivered(stored.replay.id));

@@ -1,8 +1,8 @@
-//! Deleting what is old, in slices.
+//! Deleting old records, in slices.
 //!
-//! A slice is a transaction of its own, so a crash leaves the rows that it did not come to. What the
-//! next start reads again (events and attempts after the last checkpoint) is never deleted; that is
-//! also why an entry of a queue whose event may be deleted is always in a stored chunk.
+//! A slice is a separate transaction, so a crash leaves the rows of later slices. Records that the next start
+//! reads again (events and attempts after the last checkpoint) are never deleted. For the same reason, a
+//! queue's entry whose event may be deleted is always in a stored chunk.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
@@ -19,26 +19,26 @@ use super::writer::Tx;
 use super::{SqliteStore, audit, codec, dead_letters, failed, replays};
 use crate::{Expired, Expiry, Keep, Retention, RetentionStore, StoreError, Surplus, SurplusAge};
 
-/// Numbers that one slice looks at: some milliseconds of the writing thread.
+/// Numbers that a slice examines: some milliseconds of the writing thread.
 const SLICE: u64 = 1_000;
 
-/// Pages that one slice gives back: 1 MiB.
+/// Pages that a slice gives back: 1 MiB.
 const PAGES: i64 = 256;
 
-/// Free pages that stay in the file, at least: what a minute of publishing takes again.
+/// Free pages that stay in the file, at least: the need of a minute of publishing.
 const FREE_PAGES_MIN: i64 = 1_024;
 
-/// One free page in this many may stay beyond that: where as much is deleted as is published, giving
-/// pages back and taking new ones would be work for nothing.
+/// One free page in so many may stay beyond the minimum: with equal deletion and publication, giving pages
+/// back and taking new pages would be wasted work.
 const FREE_PART: i64 = 10;
 
-/// Bytes that a row takes beyond its texts, with its share of the indexes, roughly.
+/// Bytes of a row beyond the texts, with a share of the indexes, roughly.
 pub(super) const ROW_OVERHEAD: u64 = 64;
 
-/// What is deleted by age and size.
+/// A kind of record deleted by age and size.
 #[derive(Debug, Clone, Copy)]
 struct Kind {
-    /// Its row in `retained`.
+    /// The kind's row in `retained`.
     id: i64,
     timeline: Timeline,
     /// The lowest number.
@@ -70,7 +70,7 @@ const ATTEMPTS: Kind = Kind {
     delete: "DELETE FROM attempts WHERE id >= ?1 AND id < ?2",
 };
 
-/// The row in `retained` of the dead letters, which triggers keep.
+/// The row in `retained` for the dead letters, kept up to date by triggers.
 const DEAD_LETTERS: i64 = 2;
 
 /// The same of the audit log.
@@ -91,7 +91,7 @@ impl RetentionStore for SqliteStore {
         if [journal, attempts].iter().all(|keep| *keep == Keep::default()) {
             return Ok(of_age);
         }
-        // What is newer than the last checkpoint stays, so there is one now.
+        // Records newer than the last checkpoint stay, so a checkpoint comes first.
         self.writer.checkpoint().await?;
         let read = move |conn: &Connection| {
             let (seq, attempt) = checkpoint(conn)?;
@@ -153,7 +153,7 @@ fn total(conn: &Connection, kind: i64) -> Result<u64, StoreError> {
     conn.query_row(sql, [kind], |row| unsigned(row, 0)).map_err(failed)
 }
 
-/// Adds to the bytes of both kinds what was written since the last checkpoint.
+/// Adds the bytes written since the last checkpoint, of both kinds.
 pub(super) fn add(conn: &Connection, journal: u64, attempts: u64) -> Result<(), StoreError> {
     let sql = "UPDATE retained SET bytes = bytes + ?2 WHERE kind = ?1 AND ?2 > 0";
     let mut update = conn.prepare_cached(sql).map_err(failed)?;
@@ -177,7 +177,7 @@ pub(super) fn add_shares(
     Ok(())
 }
 
-/// The bytes of each workspace's events that a start finds after the last checkpoint.
+/// The bytes of each workspace's events after the last checkpoint, found by a start.
 pub(super) fn shares_since(
     conn: &Connection,
     seq: u64,
@@ -194,7 +194,7 @@ pub(super) fn shares_since(
     Ok(shares)
 }
 
-/// The bytes that a start finds after the last checkpoint: of the journal, and of the attempts.
+/// The bytes after the last checkpoint, found by a start: of the journal, and of the attempts.
 pub(super) fn since(conn: &Connection, seq: u64, attempt: u64) -> Result<(u64, u64), StoreError> {
     let sum = |kind: Kind, after: u64| {
         let mut statement = conn.prepare(kind.sizes).map_err(failed)?;
@@ -213,7 +213,7 @@ fn expire(tx: &mut Tx<'_>, expiry: Expiry) -> Result<Expired, StoreError> {
     let mut rest = expiry;
     let mut expired = Expired::default();
     if rest.dead_letters != SurplusAge::default() {
-        // First, so that what they pinned goes in the same sweep.
+        // First, so that events pinned by letters go in the same sweep.
         expired.dead_letters = dead_letters::drop_surplus(tx, &mut rest.dead_letters, SLICE)?;
     } else if rest.audit != SurplusAge::default() {
         expired.audit = audit::delete_surplus(tx.conn, &mut rest.audit, SLICE)?;
@@ -252,7 +252,7 @@ fn window(
     Ok(lowest.map(|lowest| lowest..end.min(lowest + SLICE)))
 }
 
-/// Deletes what may go of a window; how many rows.
+/// Deletes the expendable rows of a window. Returns the number of rows.
 fn delete(
     conn: &Connection,
     kind: Kind,
@@ -267,7 +267,7 @@ fn delete(
         let end = expendable(conn, kind, surplus, start..stop, &mut bytes)?;
         deleted += delete.execute(params![signed(start), signed(end)]).map_err(failed)?;
         if end < stop {
-            // This one and all that follow are young enough, and enough bytes have gone.
+            // This row and all later rows are young enough, and enough bytes have gone.
             surplus.bytes = 0;
             surplus.from = surplus.limit;
             break;
@@ -287,7 +287,7 @@ fn delete(
     Ok(deleted as u64)
 }
 
-/// The end of the rows of a range that may go, with their bytes added up by workspace.
+/// The end of a range's expendable rows, with the bytes added up by workspace.
 fn expendable(
     conn: &Connection,
     kind: Kind,
@@ -310,7 +310,7 @@ fn expendable(
     Ok(range.end)
 }
 
-/// The numbers of a window that some queue or dead letter has.
+/// The numbers of a window in some queue or dead letter.
 fn pinned(tx: &Tx<'_>, window: &Range<u64>) -> Result<BTreeSet<u64>, StoreError> {
     let mut pinned = BTreeSet::new();
     let sql = "SELECT seq FROM dead_letters WHERE seq >= ?1 AND seq < ?2";
@@ -337,7 +337,7 @@ fn pinned(tx: &Tx<'_>, window: &Range<u64>) -> Result<BTreeSet<u64>, StoreError>
     Ok(pinned)
 }
 
-/// Forgets the runs of identities of which no event is left.
+/// Forgets the runs of identities without any event left.
 fn forget_keys(conn: &Connection, window: &Range<u64>) -> Result<(), StoreError> {
     let sql = "DELETE FROM event_keys WHERE first_seq < ?2 \
                AND first_seq + length(hashes) / ?3 > ?1 \
@@ -356,7 +356,7 @@ fn forget_keys(conn: &Connection, window: &Range<u64>) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Gives pages back that are free for good; how many.
+/// Gives back pages that are free for good. Returns the number of pages.
 fn vacuum(conn: &Connection) -> Result<u64, StoreError> {
     let number = |pragma: &str| {
         let read = |row: &Row<'_>| row.get::<_, i64>(0);

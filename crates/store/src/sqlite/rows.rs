@@ -6,22 +6,22 @@ use rusqlite::{ErrorCode, Row, ToSql};
 
 pub(super) use crate::stored::{from_json, millis, moment, to_json};
 
-/// Numbers that the program made itself and that SQLite keeps as signed 64-bit integers.
+/// Numbers made by the program, which SQLite keeps as signed 64-bit integers.
 pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A length or a limit; a larger one than SQLite knows is no limit.
+/// A length or a limit; a number beyond SQLite's range is no limit.
 pub(super) fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Reads what [`signed`] made.
+/// Reads a number made by [`signed`].
 pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(row.get::<_, i64>(column)?.cast_unsigned())
 }
 
-/// Whether an error is one of what is stored, and not of the reading: other rows may be read.
+/// Whether the error is damage of the stored data, and not of the reading: other rows may be readable.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     match error {
         rusqlite::Error::SqliteFailure(error, _) => error.code == ErrorCode::DatabaseCorrupt,
@@ -33,7 +33,7 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     }
 }
 
-/// Bytes that are UTF-8 already, bound as text without a copy.
+/// Bytes known to be UTF-8, bound as text without a copy.
 pub(super) struct Text<'a>(pub(super) &'a [u8]);
 
 impl ToSql for Text<'_> {

@@ -133,7 +133,7 @@ fn note(
     audit::note(conn, *workspace, action, source.id, &detail)
 }
 
-/// Gives the source of a dataset, if there is one, the dataset's new name.
+/// Gives the source of a dataset, if any, the dataset's new name.
 pub(super) fn rename(tx: &mut Tx<'_>, dataset: DatasetId, name: &str) -> Result<(), StoreError> {
     let Some(source) = tx.memory.source_of(dataset) else { return Ok(()) };
     let sql = "UPDATE sources SET name = ?2 WHERE id = ?1";
@@ -148,7 +148,7 @@ fn owns(source: &Source, workspace: WorkspaceId, project: ProjectId) -> bool {
     source.spec.workspace == workspace && source.spec.project == project
 }
 
-/// Writes all of a source that can change.
+/// Writes all changeable parts of a source.
 fn write(
     conn: &Connection,
     vault: &Vault,
@@ -208,7 +208,7 @@ fn insert(
     };
     let dataset = datasets::insert(tx, &dataset, now)?;
     let conn = tx.conn;
-    // The number is needed to seal the secrets to, so it is taken before the row is written.
+    // Sealing the secrets needs the number, so the number is taken before the row is written.
     let next = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'sources'), 0) + 1";
     let id = conn.query_row(next, [], |row| row.get(0)).map_err(failed)?;
     let id = SourceId(number(id)?);
@@ -286,7 +286,7 @@ fn source(row: &Row<'_>, vault: &Vault) -> Result<Source, StoreError> {
     Ok(Source { id, dataset, created_at: moment(row.get(4).map_err(failed)?), spec })
 }
 
-/// The settings with the secrets that belong to them.
+/// The settings with the secrets.
 fn options(
     id: SourceId,
     json: &str,

@@ -9,12 +9,12 @@ use super::rows::{count, signed, unsigned};
 use super::{codec, failed, journal};
 use crate::{EventFilter, Slice, Span, SpanLimit, StoreError};
 
-/// How far the order of the journal's numbers and that of the times of acceptance may differ: the
-/// time is taken before the event waits for its transaction, and a clock may be set back. Events that
-/// are further out of order may be missing from a replay of a range of time.
+/// How far the order of the journal's numbers and the order of the times of acceptance may differ: the time
+/// is taken before the event waits for the transaction, and a clock may be set back. Events further out of
+/// order may be missing from a replay of a range of time.
 const DISORDER: SignedDuration = SignedDuration::from_mins(1);
 
-/// What to look for.
+/// The search.
 pub(super) struct Search<'a> {
     pub(super) workspace: WorkspaceId,
     pub(super) endpoint: EndpointId,
@@ -22,7 +22,7 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The whole part of the journal that may have what is looked for.
+    /// The whole part of the journal that may have a match.
     pub(super) fn span(&self, conn: &Connection) -> Result<Span, StoreError> {
         let newest = newest(conn)?;
         let after = match self.scope.from {
@@ -51,7 +51,7 @@ impl Search<'_> {
         if self.scope.missed_only {
             return self.count_rows(conn, after, last);
         }
-        // What is surely in the range of time is counted in the index; only its edges are looked at.
+        // Events surely in the range of time are counted in the index; only the edges are examined.
         let low = match self.scope.from {
             Some(from) => first_since(conn, JOURNAL, later(from))?.clamp(after, last),
             None => after,
@@ -121,8 +121,8 @@ impl Search<'_> {
         Ok(slice)
     }
 
-    /// The first numbers of events of the scope's types. The index has them by type, so the first of
-    /// each type are merged.
+    /// The first numbers of events of the scope's types. The index is by type, so the first numbers of each
+    /// type are merged.
     fn candidates(
         &self,
         conn: &Connection,
@@ -155,7 +155,7 @@ impl Search<'_> {
         seqs.collect::<Result<_, _>>().map_err(failed)
     }
 
-    /// Whether an event is in the range of time and, where only those count, was missed.
+    /// Whether an event is in the range of time and, where the scope is missed events, was missed.
     fn qualifies(&self, conn: &Connection, seq: u64) -> Result<bool, StoreError> {
         let ReplayScope { event_types: _, from, until, rule: _, missed_only } = self.scope;
         if from.is_none() && until.is_none() && !missed_only {
@@ -180,12 +180,12 @@ impl Search<'_> {
     }
 }
 
-/// As early as a row that was accepted at `at` may stand.
+/// The earliest place, as a time, of a row accepted at `at`.
 pub(super) fn earlier(at: Timestamp) -> Timestamp {
     at.checked_sub(DISORDER).unwrap_or(Timestamp::MIN)
 }
 
-/// As late as a row that was accepted at `at` may stand.
+/// The latest place, as a time, of a row accepted at `at`.
 pub(super) fn later(at: Timestamp) -> Timestamp {
     at.checked_add(DISORDER).unwrap_or(Timestamp::MAX)
 }
@@ -197,24 +197,24 @@ pub(super) fn newest(conn: &Connection) -> Result<u64, StoreError> {
     Ok(newest.unwrap_or_default().cast_unsigned())
 }
 
-/// Rows in the order of their numbers, which is nearly that of a time.
+/// Rows in the order of their numbers, nearly the order of a time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timeline {
     /// The lowest and the highest number.
     pub(super) ends: &'static str,
-    /// The first row from a number on, with its time.
+    /// The first row from a number on, with the row's time.
     pub(super) row: &'static str,
 }
 
-/// Events by their acceptance.
+/// Events by acceptance.
 pub(super) const JOURNAL: Timeline = Timeline {
     ends: "SELECT (SELECT min(seq) FROM journal), (SELECT max(seq) FROM journal)",
     row: "SELECT seq, accepted_ms FROM journal WHERE seq >= ?1 ORDER BY seq LIMIT 1",
 };
 
-/// The lowest number from which on times are at or after `at`, found by halving; one more than the
-/// highest number when all are earlier. Where times are out of order by less than a minute, the answer
-/// is off by no more than that.
+/// The lowest number from which on times are at or after `at`, found by halving; the highest number plus one
+/// when all times are earlier. Where times are out of order by less than a minute, the answer is off by no
+/// more than a minute.
 pub(super) fn first_since(
     conn: &Connection,
     timeline: Timeline,
@@ -232,7 +232,8 @@ pub(super) fn first_since(
     Ok(low.cast_unsigned())
 }
 
-/// [`first_since`] over the rows that `first_from` finds: the first one from a number on, with its time.
+/// [`first_since`] over the rows that `first_from` finds: the first row from a number on, with the row's
+/// time.
 pub(super) fn halve(
     low: i64,
     high: i64,

@@ -1,7 +1,7 @@
 //! Workspaces and projects.
 //!
-//! The command line makes them from another process while a server runs, so what memory does not know
-//! is looked for in the file.
+//! The command line makes workspaces from another process while a server runs, so a workspace unknown to
+//! memory is looked up in the file.
 
 use async_trait::async_trait;
 use hookyard_core::id::{ProjectId, WorkspaceId};
@@ -87,8 +87,8 @@ impl<A: Access> TenantStore for A {
             usage.map_err(failed)
         });
         let usage: WorkspaceUsage = usage.await?;
-        // A checkpoint in between counts on disk what was in memory: never twice, since too much would be
-        // refused.
+        // A checkpoint in between moves the uncounted bytes to disk. Bytes are never counted twice, since a
+        // double count would refuse too much.
         let uncounted = before.min(self.uncounted(workspace));
         Ok(WorkspaceUsage { journal_bytes: usage.journal_bytes + uncounted, ..usage })
     }
@@ -265,7 +265,7 @@ fn delete_project(
     let sql = "DELETE FROM projects WHERE workspace_id = ?1 AND id = ?2";
     match conn.execute(sql, params![workspace.0, id.0]) {
         Ok(_) => audit::note(conn, workspace, "project.delete", id, &json!({})),
-        // Whatever is in a project refers to it.
+        // Everything in a project refers to the project.
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
             let message = "the project is not empty: delete its sources, folders and datasets first, also \
                  those in the trash";

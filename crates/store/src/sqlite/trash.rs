@@ -81,7 +81,7 @@ fn trash(
     Ok(found)
 }
 
-/// Puts a dataset in the trash, unless it is there.
+/// Puts a dataset in the trash, unless already there.
 fn put(
     conn: &Connection,
     tree: &Tree<'_>,

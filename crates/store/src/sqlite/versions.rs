@@ -1,9 +1,9 @@
-//! Versions of datasets, and what a transaction does to them.
+//! Versions of datasets, and a transaction's changes of versions.
 //!
-//! A row belongs to a version, and a dataset says which of its versions is seen. So a replacement
-//! begins a version and a restoration changes which one it is, and neither touches a row. What a
-//! transaction does to a dataset is gathered in [`Open`] and written once, before the commit. So are
-//! the rows that it adds: of many replacements in one transaction only those that stay are written.
+//! A row belongs to a version, and a dataset names its visible version. So a replacement begins a version and
+//! a restoration changes the visible version; neither touches a row. [`Open`] gathers a transaction's changes
+//! of a dataset and is written once, before the commit. So are the added rows: of many replacements in one
+//! transaction, only the staying rows are written.
 
 use std::collections::HashSet;
 use std::collections::hash_map::Entry;
@@ -22,36 +22,35 @@ use super::{SqliteStore, audit, datasets, failed};
 use crate::checksum::Sum;
 use crate::{Entity, StoreError, VersionStore};
 
-/// Rows that are deleted within the transaction that drops their version. A source that was always in
-/// replace mode has one; whatever is beyond waits for an idle moment.
+/// Rows deleted within the transaction that drops their version. A source always in replace mode has a single
+/// row; the surplus waits for an idle moment.
 const DELETED_AT_ONCE: i64 = 16;
 
-/// Rows deleted in one idle transaction: about a millisecond, so a publisher that comes meanwhile
-/// hardly notices.
+/// Rows deleted in one idle transaction: about a millisecond, so a concurrent publisher hardly notices.
 const DELETED_IDLE: i64 = 500;
 
-/// The highest number of a row or a version that may have been used. The two share a sequence: a
-/// version that a delivery begins has the number of its row.
+/// The highest used number of a row or a version. Rows and versions share a sequence: a version begun by a
+/// delivery has the number of its row.
 pub(super) const LAST_NUMBER: &str = "SELECT max((SELECT last FROM row_numbers), ifnull((SELECT max(id) FROM rows), 0), \
      ifnull((SELECT max(version_id) FROM datasets), 0), \
      ifnull((SELECT max(id) FROM dataset_versions), 0), \
      ifnull((SELECT max(version_id) FROM garbage), 0))";
 
-/// What an open transaction made of a dataset.
+/// The state of a dataset in an open transaction.
 #[derive(Debug)]
 pub(super) struct Open {
-    /// The version that readers are to see.
+    /// The version to become visible.
     seen: Stored,
-    /// Whether it began in this transaction, so that none of its rows is written yet.
+    /// Whether the version began in this transaction, so that none of its rows is written yet.
     begun: bool,
-    /// When its rows last changed, for people.
+    /// The last change of the rows, for people.
     updated_ms: i64,
     keep: VersionsKept,
-    /// Versions that were replaced in this transaction, oldest first.
+    /// Versions replaced in this transaction, oldest first.
     replaced: Vec<Replaced>,
-    /// Whether versions may be beyond what is kept.
+    /// Whether versions may exceed the bound.
     trim: bool,
-    /// Whether the transaction added a row. It has the highest number of all, and stays.
+    /// Whether the transaction added a row. The row has the highest number of all, and stays.
     added: bool,
 }
 
@@ -63,7 +62,7 @@ struct Replaced {
     replaced_ms: i64,
 }
 
-/// A row that the open transaction adds.
+/// A row added by the open transaction.
 #[derive(Debug)]
 pub(super) struct NewRow {
     id: u64,
@@ -72,23 +71,23 @@ pub(super) struct NewRow {
     cell: Cell,
 }
 
-/// A version as it is written.
+/// A version in the stored form.
 #[derive(Debug, Clone, Copy)]
 struct Stored {
     id: VersionId,
     began_ms: i64,
     stats: DatasetStats,
-    /// Changes after which rows have other places.
+    /// Changes that move the places of rows.
     edits: u64,
 }
 
 impl Open {
-    /// The number of the version that readers are to see.
+    /// The number of the version to become visible.
     pub(super) fn version(&self) -> VersionId {
         self.seen.id
     }
 
-    /// Its counters, for a change of the version's batches that is made at `now`.
+    /// The version's counters, for a change of the version's batches at `now`.
     pub(super) fn edit(&mut self, now: Timestamp) -> &mut DatasetStats {
         self.seen.edits += 1;
         self.updated_ms = now.as_millisecond();
@@ -101,7 +100,7 @@ impl Open {
         self.trim = true;
     }
 
-    /// Shows another version from `at` on, which `begun` says is new.
+    /// Shows another version from `at` on; `begun` marks a new version.
     fn replace(&mut self, other: Stored, begun: bool, at: i64) {
         let version = std::mem::replace(&mut self.seen, other);
         let begun = std::mem::replace(&mut self.begun, begun);
@@ -111,7 +110,7 @@ impl Open {
     }
 }
 
-/// What this transaction made of a dataset so far.
+/// The changes of a dataset by this transaction so far.
 pub(super) fn open<'t>(tx: &'t mut Tx<'_>, dataset: DatasetId) -> Result<&'t mut Open, StoreError> {
     match tx.state.open.entry(dataset) {
         Entry::Occupied(open) => Ok(open.into_mut()),
@@ -153,8 +152,8 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
     })
 }
 
-/// Adds a row to a dataset, or begins a version with it. Fails before it changes anything when there is
-/// no such dataset, so it may be part of a group.
+/// Adds a row to a dataset, or begins a version with the row. Fails before the first change when the dataset
+/// is absent, so the job may be part of a group.
 pub(super) fn add_row(
     tx: &mut Tx<'_>,
     dataset: DatasetId,
@@ -179,7 +178,7 @@ pub(super) fn add_row(
     Ok(BatchId(id))
 }
 
-/// Writes what the transaction did to datasets, just before it is committed.
+/// Writes the transaction's changes of datasets, just before the commit.
 pub(super) fn write_open(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let mut unwritten = HashSet::new();
     for (dataset, open) in std::mem::take(&mut tx.state.open) {
@@ -207,7 +206,7 @@ pub(super) fn write_open(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     write_rows(tx, &unwritten)
 }
 
-/// Writes the rows that the transaction adds, but for those of versions that end with it.
+/// Writes the transaction's added rows, but for rows of versions that end with the transaction.
 fn write_rows(tx: &mut Tx<'_>, unwritten: &HashSet<VersionId>) -> Result<(), StoreError> {
     if tx.state.rows.is_empty() {
         return Ok(());
@@ -243,7 +242,7 @@ struct Bound {
 }
 
 impl Bound {
-    /// Whether the next version is within what is kept.
+    /// Whether the next version is within the bound.
     fn takes(&mut self, bytes: u64) -> bool {
         self.total = self.total.saturating_add(bytes);
         let newest = self.place == 0;
@@ -253,8 +252,8 @@ impl Bound {
     }
 }
 
-/// Writes the versions that were replaced, and drops those beyond what is kept. The answer is those
-/// that began in this transaction and are gone already.
+/// Writes the replaced versions, and drops versions beyond the bound. Returns the versions that began in this
+/// transaction and are gone already.
 fn close(
     tx: &mut Tx<'_>,
     dataset: DatasetId,
@@ -280,7 +279,7 @@ fn close(
     Ok(unwritten)
 }
 
-/// Drops stored versions that are beyond what is kept.
+/// Drops stored versions beyond the bound.
 fn trim(tx: &mut Tx<'_>, dataset: DatasetId, bound: &mut Bound) -> Result<(), StoreError> {
     let sql = "SELECT position, id, bytes FROM dataset_versions WHERE dataset_id = ?1 \
                ORDER BY position DESC";
@@ -332,8 +331,7 @@ fn write_version(
     Ok(())
 }
 
-/// Deletes the rows of a version that nobody can see any more, or leaves them to the next idle moment
-/// when they are many.
+/// Deletes the rows of a version that is invisible for good, or leaves many rows to the next idle moment.
 pub(super) fn drop_version(tx: &mut Tx<'_>, version: VersionId) -> Result<(), StoreError> {
     if delete_rows(tx.conn, version, DELETED_AT_ONCE)? == DELETED_AT_ONCE {
         let sql = "INSERT OR IGNORE INTO garbage (version_id) VALUES (?1)";
@@ -343,7 +341,7 @@ pub(super) fn drop_version(tx: &mut Tx<'_>, version: VersionId) -> Result<(), St
     Ok(())
 }
 
-/// Remembers the numbers that were used, for when the rows that have them are deleted.
+/// Remembers the used numbers before the rows with the numbers are deleted.
 pub(super) fn keep_numbers(tx: &Tx<'_>) -> Result<(), StoreError> {
     let sql = "UPDATE row_numbers SET last = ?1";
     let last = signed(tx.state.ids.row.saturating_sub(1));
@@ -367,7 +365,7 @@ pub(super) fn has_garbage(conn: &Connection) -> Result<bool, StoreError> {
     conn.query_row(sql, [], |row| row.get(0)).map_err(failed)
 }
 
-/// Deletes some rows that are invisible for good. The answer is whether there are more.
+/// Deletes some rows that are invisible for good. Returns whether there are more.
 pub(super) fn collect_garbage(conn: &mut Connection) -> Result<bool, StoreError> {
     let tx = conn.transaction().map_err(failed)?;
     let next = "SELECT version_id FROM garbage LIMIT 1";
@@ -473,7 +471,7 @@ fn list(
     Ok(versions)
 }
 
-/// Takes an earlier version out of the list; `None` when there is no such one.
+/// Takes an earlier version out of the list; `None` when there is no such version.
 fn take(
     conn: &Connection,
     dataset: DatasetId,

@@ -1,14 +1,14 @@
-//! The one thread that writes.
+//! The single writing thread.
 //!
-//! Publishing, settling and receiving are *grouped*: the thread takes all that are waiting, up to a
-//! bound, runs them in one transaction and commits once. Everything else runs *alone*, in a
-//! transaction of its own, and may fail halfway. After the commit and before the answers the highest
-//! numbers are noted beside the database ([`Acknowledged`]), and effects on memory happen, in the order
-//! of the jobs; so whoever was answered finds memory up to date.
+//! Publishing, settling and receiving are *grouped*: the thread takes all waiting jobs, up to a bound, runs
+//! the jobs in one transaction and commits once (group commit). Everything else runs *alone*, in a separate
+//! transaction, and may fail halfway. After the commit and before the answers, the highest numbers are noted
+//! beside the database ([`Acknowledged`]). Then the effects on memory happen, in the order of the jobs; so an
+//! answered caller finds memory up to date.
 //!
-//! No job runs outside a transaction: where none can be begun, or SQLite has given one up, those that
-//! are left are refused. After a fault of the database the next transaction compares the file with
-//! what memory says first; where the two differ, the store has failed for good ([`Standing`]).
+//! No job runs outside a transaction: where no transaction can be begun, or SQLite has given the transaction
+//! up, the remaining jobs are refused. After a fault of the database the next transaction first compares the
+//! file with memory; where the two differ, the store has failed for good ([`Standing`]).
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -35,43 +35,43 @@ mod work;
 use files::Files;
 use work::Work;
 
-/// Jobs that may wait. A full queue makes callers wait, which is what slows publishers down to the
-/// speed of the disk; at 64 clients it is never near full.
+/// Jobs that may wait. A full queue makes callers wait, and so slows publishers down to the speed of the disk
+/// (backpressure); at 64 clients the queue is never near full.
 const WAITING_MAX: usize = 8_192;
 
-/// What the writing thread knows beyond the database.
+/// The writing thread's state beyond the database.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) ids: NextIds,
     pub(super) keys: Keys,
-    /// The datasets that the open transaction changes.
+    /// The datasets changed by the open transaction.
     pub(super) open: HashMap<DatasetId, Open>,
-    /// The rows that it adds, in the order of their numbers.
+    /// The rows added by the transaction, in the order of the numbers.
     pub(super) rows: Vec<NewRow>,
-    /// What it keeps for inspection.
+    /// The deliveries that the transaction keeps for inspection.
     pub(super) kept: BTreeMap<SourceId, Vec<Chunk>>,
     pub(super) repeats: Repeats,
     /// Up to where the last checkpoint counts.
     pub(super) checkpoint: NextIds,
     /// Whether rows wait to be deleted.
     pub(super) garbage: bool,
-    /// Where what callers are told of is noted; `None` where it cannot be.
+    /// The file of acknowledged numbers; `None` where the file cannot be written.
     pub(super) acknowledged: Option<Acknowledged>,
 }
 
-/// The numbers that come next.
+/// The next numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct NextIds {
     pub(super) seq: u64,
     pub(super) attempt: u64,
     pub(super) row: u64,
-    /// Of what a delivery is known again by.
+    /// Of the keys that recognise repeated deliveries.
     pub(super) repeat: u64,
-    /// Of deliveries that are kept for inspection.
+    /// Of deliveries kept for inspection.
     pub(super) delivery: u64,
-    /// Of versions in the order in which they are replaced.
+    /// Of versions in the order of their replacement.
     pub(super) position: u64,
-    /// Bytes of the events since the start, as retention counts them.
+    /// Bytes of the events since the start, in retention's count.
     pub(super) journal_bytes: u64,
     /// Bytes of the attempts since the start.
     pub(super) attempt_bytes: u64,
@@ -79,12 +79,12 @@ pub(super) struct NextIds {
 
 type Effect = Box<dyn FnOnce(&Memory) + Send>;
 type Reply = Box<dyn FnOnce(Option<&str>) + Send>;
-/// Does the job, or does nothing where there is no transaction to do it in. Only the reply answers.
+/// Does the job, or nothing without a transaction. Only the reply answers.
 type Run = Box<dyn FnOnce(Option<&mut Tx<'_>>) -> Reply + Send>;
 
 struct Job {
     run: Run,
-    /// Bytes that it writes, roughly; `None` when it must run alone.
+    /// Bytes to write, roughly; `None` when the job must run alone.
     bytes: Option<usize>,
 }
 
@@ -108,7 +108,7 @@ pub(super) struct Tx<'a> {
 /// Why a transaction was lost.
 struct Fault {
     reason: String,
-    /// Whether the database failed, so that what it kept has to be looked at.
+    /// Whether the database failed, so that the kept data must be checked.
     doubtful: bool,
 }
 
@@ -119,13 +119,13 @@ impl Fault {
 }
 
 impl Tx<'_> {
-    /// Does this to memory once the transaction is committed.
+    /// Applies the effect to memory once the transaction is committed.
     pub(super) fn after_commit(&mut self, effect: impl FnOnce(&Memory) + Send + 'static) {
         self.effects.push(Box::new(effect));
     }
 
-    /// Whether statements still belong to the transaction: SQLite gives one up by itself after some
-    /// faults (no space, a failed read), and what is run then would be committed at once.
+    /// Whether statements still belong to the transaction: SQLite gives a transaction up by itself after some
+    /// faults (no space, a failed read), and a later statement would be committed at once.
     fn is_open(&mut self) -> bool {
         if self.broken.is_none() && self.conn.is_autocommit() {
             self.broken = Some(Fault::of_database("the database gave the transaction up"));
@@ -150,7 +150,7 @@ impl Writer {
         Self::watched(conn, memory, state, PULSE_TICK)
     }
 
-    /// The same, with looks at whether the thread gets on that come so often.
+    /// The same, with a check of the thread's progress once in a `tick`.
     fn watched(
         conn: Connection,
         memory: Arc<Memory>,
@@ -188,8 +188,8 @@ impl Writer {
         &self.standing
     }
 
-    /// Runs a job in a transaction shared with others. It must not write before it is sure to
-    /// succeed; a fault of the database (and only that) fails the whole group.
+    /// Runs a job in a shared transaction. The job must not write before success is sure; a fault of the
+    /// database (and only such a fault) fails the whole group.
     pub(super) async fn grouped<T: Send + 'static>(
         &self,
         bytes: usize,
@@ -198,8 +198,8 @@ impl Writer {
         self.submit(Some(bytes), job).await
     }
 
-    /// The same, and waits for the outcome however long the disk is stuck: for what must not be done
-    /// a second time while the first may still come true.
+    /// The same, and waits for the outcome however long the disk is stuck: for jobs that must not be repeated
+    /// while the first may still succeed.
     pub(super) async fn grouped_to_the_end<T: Send + 'static>(
         &self,
         bytes: usize,
@@ -210,7 +210,7 @@ impl Writer {
         self.exchange(message, answered).await
     }
 
-    /// Runs a job in a transaction of its own, which is rolled back when the job fails.
+    /// Runs a job in a separate transaction, which is rolled back when the job fails.
     pub(super) async fn alone<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
@@ -241,7 +241,7 @@ impl Writer {
         answered.await.map_err(|_| self.stopped())?
     }
 
-    /// Whether a transaction of realistic size can be committed, and what else must go well does.
+    /// Whether a transaction of realistic size can be committed, and everything else needed goes well.
     pub(super) async fn probe(&self) -> Result<(), StoreError> {
         self.standing.refuse()?;
         let (done, probed) = oneshot::channel();
@@ -252,14 +252,14 @@ impl Writer {
         }
     }
 
-    /// Writes what is derived, and lets the file shrink by the pages that were given back.
+    /// Writes derived state, and shrinks the file by the pages given back.
     pub(super) async fn checkpoint(&self) -> Result<(), StoreError> {
         let (done, written) = oneshot::channel();
         self.jobs.send(Message::Checkpoint(done)).await.map_err(|_| self.stopped())?;
         written.await.map_err(|_| self.stopped())
     }
 
-    /// Writes what is derived and stops the thread.
+    /// Writes derived state and stops the thread.
     pub(super) async fn close(&self) -> Result<(), StoreError> {
         let (done, closed) = oneshot::channel();
         self.jobs.send(Message::Close(done)).await.map_err(|_| self.stopped())?;
@@ -273,14 +273,14 @@ impl Writer {
     }
 }
 
-/// A job for the writing thread, and where its outcome comes.
+/// A job for the writing thread, and the receiver of the outcome.
 fn message<T: Send + 'static>(
     bytes: Option<usize>,
     job: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
 ) -> (Message, oneshot::Receiver<Result<T, StoreError>>) {
     let (answer, answered) = oneshot::channel();
     let alone = bytes.is_none();
-    // What runs in a group is too frequent to be anybody's deed, and has records of its own.
+    // A grouped job is too frequent to be anybody's deed, and has separate records.
     let actor = if alone { Actor::current() } else { None };
     let run: Run = Box::new(move |tx| {
         let result = tx.map(|tx| {
@@ -304,13 +304,13 @@ fn message<T: Send + 'static>(
     (Message::Job(Job { run, bytes }), answered)
 }
 
-/// What a caller hears whose job was not begun.
+/// The error for a caller whose job was not begun.
 fn not_run(fault: Option<&str>) -> StoreError {
     let fault = fault.unwrap_or("there was no transaction");
     StoreError::Unavailable(format!("{fault}; nothing was written"))
 }
 
-/// Whether a job failed before it wrote anything: it was about something that is not there.
+/// Whether a job failed before the first write, because the job's object is absent.
 fn is_refusal(error: &StoreError) -> bool {
     matches!(error, StoreError::NotFound(_) | StoreError::Conflict(_) | StoreError::LeaseLost)
 }

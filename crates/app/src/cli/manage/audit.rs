@@ -8,7 +8,7 @@ use hookyard_store::{AuditEntry, AuditQuery};
 use super::Desk;
 use crate::cli::output;
 
-/// Entries that are read at a time.
+/// Entries read at a time.
 const PAGE: usize = 1_000;
 
 impl Desk {
@@ -48,7 +48,7 @@ impl Desk {
     }
 }
 
-/// An entry for people: its number, when, who, from where, and what was done to what.
+/// An entry for people: number, time, actor, address, action and subject.
 fn text(entry: &AuditEntry) -> String {
     let AuditEntry { id, at, actor, credential, credential_name, action, subject, detail, .. } =
         entry;

@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 use super::Desk;
 use crate::cli::output;
 
-/// Credentials that are read at a time.
+/// Credentials read at a time.
 const PAGE: usize = 200;
 
 impl Desk {
-    /// Makes a credential and prints it.
+    /// Makes and prints a credential.
     pub(super) async fn create_credential(
         &self,
         workspace: Option<WorkspaceId>,
@@ -29,7 +29,7 @@ impl Desk {
         self.show(id, workspace, scopes, &secrets)
     }
 
-    /// Makes a successor and prints it.
+    /// Makes and prints a successor.
     pub(super) async fn rotate_credential(
         &self,
         workspace: Option<WorkspaceId>,
@@ -44,7 +44,7 @@ impl Desk {
         self.show(credential.id, workspace, credential.scopes, &secrets)
     }
 
-    /// Stops a credential for now, or lets it in again.
+    /// Disables or enables a credential.
     pub(super) async fn disable_credential(
         &self,
         workspace: Option<WorkspaceId>,
@@ -79,7 +79,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Prints the credentials that belong to no application.
+    /// Prints the credentials outside applications.
     pub(super) async fn list_credentials(&self, workspace: Option<WorkspaceId>) -> Result<()> {
         let workspace = self.workspace(workspace).await?;
         let mut query = CredentialQuery { after: None, application: None, limit: PAGE };

@@ -14,7 +14,7 @@ mod audit;
 mod credential;
 mod tenant;
 
-/// What a command works with.
+/// The means of a command.
 struct Desk {
     common: Common,
     store: Box<dyn storage::Managed>,
@@ -22,7 +22,7 @@ struct Desk {
     json: bool,
 }
 
-/// Does it, on behalf of whoever runs the installation.
+/// Runs the command on behalf of the operator of the installation.
 pub(crate) async fn run(command: Manage) -> Result<()> {
     let Manage { common, json, what } = command;
     let store = storage::open_managed(&common).await?;

@@ -57,7 +57,7 @@ impl Desk {
         self.show_workspace(&renamed.context("cannot rename the workspace")?)
     }
 
-    /// Changes what is asked for, and shows all.
+    /// Changes the requested quotas, and shows all quotas.
     pub(super) async fn set_quotas(
         &self,
         workspace: Option<WorkspaceId>,
@@ -169,7 +169,7 @@ impl Desk {
     }
 }
 
-/// A quota as it is asked for.
+/// A quota in the form of its flag.
 fn shown(quota: QuotaSetting) -> String {
     match quota {
         QuotaSetting::Default => "default".to_owned(),

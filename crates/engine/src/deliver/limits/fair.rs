@@ -8,17 +8,17 @@ use tokio::sync::oneshot;
 
 use super::Stopping;
 
-/// A workspace may hold this many times the places left free. A single workspace that wants everything gets
-/// four fifths, two get four ninths each, and something is always left for the next workspace: the dynamic
-/// thresholds that switches divide their buffers by.
+/// A workspace may hold this many times the places left free. A single workspace with unbounded demand gets
+/// four fifths, two get four ninths each, and some places are always left for the next workspace: the
+/// dynamic thresholds of switches' shared buffers.
 pub(super) const TIMES_FREE: usize = 4;
 
 /// An endpoint leaves this many times its own places of the rest that its workspace may take. So endpoints
 /// with many bundles at a time leave room for some forty with a single bundle.
 const TIMES_LEFT: usize = 8;
 
-/// How many waiting endpoints are looked at for the next free place. Endpoints that may not have a place now
-/// go to the end, so each has its turn.
+/// The number of waiting endpoints examined for the next free place. Endpoints that may not have a place
+/// now go to the end, so each has its turn.
 const LOOKS_MAX: usize = 64;
 
 /// The holder of a place.
@@ -108,7 +108,7 @@ impl Fair {
         waiting.await.map_err(|_| Stopping)
     }
 
-    /// Lets nobody in any more, and tells everybody who waits.
+    /// Lets nobody in any more, and tells all waiting callers.
     pub(super) fn close(&self) {
         let waiting: Vec<_> = {
             let mut state = self.lock();

@@ -53,7 +53,7 @@ fn event(kind: &str, object: impl Into<String>) -> Arc<Event> {
     })
 }
 
-/// An order whose base object has `base` bytes of text and whose summary has `summary` bytes.
+/// An order with `base` bytes of text in the base object and `summary` bytes in the summary.
 fn order(id: u32, base: usize, summary: usize) -> Arc<Event> {
     let (base, summary) = ("b".repeat(base), "s".repeat(summary));
     event(
@@ -66,7 +66,7 @@ fn text(bundle: &Bundle) -> &str {
     std::str::from_utf8(&bundle.body).unwrap()
 }
 
-/// Text that gzip cannot make much smaller.
+/// Text that gzip hardly makes smaller.
 fn noise(length: usize, mut state: u64) -> String {
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -273,7 +273,8 @@ fn the_longest_compressed_run_is_that_of_trying_all() {
     }
 }
 
-/// A queue of events that shrink a lot: the first try is far from all of them, and from the events that fit.
+/// A queue of events that shrink a lot. The first try is far from the whole queue, and far from the fitting
+/// number of events.
 #[test]
 fn a_small_compressed_bundle_is_cut_out_of_a_long_queue() {
     let frame = Frame::of(PayloadFormat::Bundle);

@@ -74,7 +74,7 @@ async fn a_successor_takes_over() {
 async fn what_cannot_be_made_is_named() {
     let server = TestServer::start().await;
     for (body, field) in [
-        (json!({}), ""),
+        (json!({}), "scopes"),
         (json!({"scopes": []}), "scopes"),
         (json!({"scopes": ["all"]}), "scopes[0]"),
         (json!({"scopes": ["admin"], "name": "n".repeat(101)}), "name"),

@@ -87,7 +87,7 @@ async fn values_that_cannot_be_used_are_named() {
         body
     };
     for (body, field) in [
-        (json!({}), ""),
+        (json!({}), "name"),
         (with("name", json!("")), "name"),
         (with("name", json!(5)), "name"),
         (with("scopes", json!([])), "scopes"),

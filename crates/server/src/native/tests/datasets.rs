@@ -209,7 +209,7 @@ async fn bad_values_are_refused_by_name() {
         assert_eq!((status, fault(&problem)), expected, "{query}: {problem}");
     }
     for (body, field) in [
-        (json!({}), ""),
+        (json!({}), "name"),
         (json!({"name": ""}), "name"),
         (json!({"name": "x", "versions": {"count": 101}}), "versions.count"),
         (json!({"name": "x", "versions": {"count": -1}}), "versions.count"),

@@ -42,7 +42,7 @@ async fn an_added_type_is_published_and_subscribed_to() {
 async fn bad_types_are_refused_by_name() {
     let server = TestServer::start().await;
     for (body, expected) in [
-        (json!({}), ("invalid_value", "")),
+        (json!({}), ("invalid_value", "name")),
         (json!({"name": ""}), ("invalid_value", "name")),
         (json!({"name": "a b"}), ("invalid_value", "name")),
         (json!({"name": "hookyard.x"}), ("invalid_value", "name")),

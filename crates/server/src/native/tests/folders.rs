@@ -40,7 +40,7 @@ async fn bad_folders_are_refused_by_name() {
     let shop = make(&server, json!({"name": "Shop"})).await;
     let path = format!("/v1/folders/{shop}");
     for (method, path, body, field) in [
-        ("POST", "/v1/folders", json!({}), ""),
+        ("POST", "/v1/folders", json!({}), "name"),
         ("POST", "/v1/folders", json!({"name": "  "}), "name"),
         ("POST", "/v1/folders", json!({"name": "x", "parent": 99}), "parent"),
         ("POST", "/v1/folders", json!({"name": "x", "project": 99}), "project"),

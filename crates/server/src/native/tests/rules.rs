@@ -73,7 +73,7 @@ async fn a_bad_question_says_what_is_wrong() {
     let server = TestServer::start().await;
     for (body, code, field) in [
         ("{bad", "malformed_body", ""),
-        (r#"{"event":{}}"#, "invalid_value", ""),
+        (r#"{"event":{}}"#, "invalid_value", "rule"),
         (r#"{"rule":{"a":[1]},"event":{},"more":1}"#, "invalid_value", "more"),
         (r#"{"rule":{"a":1},"event":{}}"#, "invalid_value", "rule"),
         (r#"{"rule":"","event":{}}"#, "invalid_value", "rule"),

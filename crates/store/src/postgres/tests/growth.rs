@@ -64,7 +64,7 @@ fn log(keep: Keep) -> Retention {
     Retention { attempts: keep, ..Retention::default() }
 }
 
-/// One sweep; the events and attempts that it deleted, and in how many steps.
+/// Runs a sweep. Returns the deleted events and attempts, and the number of steps.
 async fn sweep(store: &SharedStore, keep: Retention, now: Timestamp) -> (u64, u64, u32) {
     let mut rest = Some(store.expiry(keep, now).await.unwrap());
     let (mut events, mut attempts, mut steps) = (0, 0, 0);
@@ -78,7 +78,7 @@ async fn sweep(store: &SharedStore, keep: Retention, now: Timestamp) -> (u64, u6
     (events, attempts, steps)
 }
 
-/// What retention counts is what there is.
+/// Retention's counts equal the actual rows.
 async fn assert_counted(place: &Place) {
     let weighed = |weight: &str, table: &str| {
         format!("SELECT coalesce(sum({weight} + 64), 0)::int8 FROM {table}")
@@ -127,7 +127,7 @@ async fn partitions_are_made_ahead_by_many_nodes_at_once() {
     let attempts = parts(&place, ATTEMPTS).await;
     assert_eq!(attempts.len(), 3);
     assert!(attempts.iter().all(|part| !part.closed));
-    // Whoever comes first makes them, and the others find them made.
+    // The first node makes the partitions, and the others find them made.
     let database = Database::new(&SERVER.url(&place.name)).unwrap();
     for jump in [2, 6, 7] {
         go_on_in(&place, jump).await;
@@ -146,7 +146,7 @@ async fn rows_that_no_partition_was_made_for_are_kept() {
     let store = contract::open(&place).await;
     let id = endpoint(&store).await.id;
     let source = store.create_source(new_source(Mode::Combine, "key"), at(0)).await.unwrap();
-    // The nodes were late by more than what was made ahead.
+    // The nodes were late by more than the partitions made ahead.
     go_on_in(&place, 40).await;
     let seqs: Vec<_> = publish(&store, 0..3, id).await.iter().map(|new| new.seq).collect();
     assert_eq!(seqs[0].0.cast_signed(), 40 * PART + 1);
@@ -158,7 +158,7 @@ async fn rows_that_no_partition_was_made_for_are_kept() {
     let rows = vec![(seqs[0], Bytes::from("2"))];
     assert_eq!(store.land(WS, source.dataset, id, rows, at(2)).await.unwrap(), 1);
     assert_eq!(cells(&store, source.dataset, RowQuery::default()).await, ["1", "2"]);
-    // Attempts of a clock that is wrong.
+    // Attempts of a wrong clock.
     for second in [-50_000_000, 0, 900_000_000] {
         let lease = claim(&store, id).await;
         store.settle(&lease, failed(&seqs[..1], at(second), 1)).await.unwrap();
@@ -197,11 +197,11 @@ async fn an_old_partition_is_dropped_but_for_what_is_pinned() {
     let late = (1..4).flat_map(|part| 4_000 + part * 10..4_003 + part * 10);
     assert_eq!(kept(&store).await, ids((3_000..3_003).chain(late)));
     assert_eq!(queued(&store, &lease).await, ids(3_001..3_003));
-    // Nothing is copied again for those that are left.
+    // Nothing is copied again for the remaining events.
     let second = number(&place.name, table).await;
     assert_eq!(sweep(&store, journal(seconds(500)), at(1_010)).await, (0, 0, 0));
     assert_eq!(number(&place.name, table).await, second);
-    // Once they are delivered or dropped they go, and with the last one the partition.
+    // Once delivered or dropped, the events go, and with the last event the partition.
     deliver(&store, &lease, 2).await;
     assert_eq!(sweep(&store, journal(seconds(500)), at(1_010)).await.0, 2);
     assert_eq!(firsts(&place, JOURNAL).await[0], 0);
@@ -245,11 +245,11 @@ async fn a_closed_partition_waits_until_all_of_it_may_go() {
     assert_eq!(kept(&store).await, ids(0..110));
     assert_eq!(sweep(&store, journal(seconds(1_000)), at(1_050)).await, (100, 0, 1));
     assert_eq!(kept(&store).await, ids(100..110));
-    // What is still written goes row by row.
+    // The partition still being written goes row by row.
     append(&store, 110..120, 2_000).await;
     assert_eq!(sweep(&store, journal(seconds(1_000)), at(2_000)).await, (10, 0, 1));
     assert_eq!(kept(&store).await, ids(110..120));
-    // By size: the first partition of four goes once it is too much.
+    // By size: the first partition of four goes once the total is too much.
     for part in 2..6 {
         go_on_in(&place, part).await;
         let number = part.unsigned_abs() * 100;
@@ -309,7 +309,8 @@ async fn two_nodes_that_sweep_at_once_are_one() {
     for (round, now) in [(1, 630), (2, 730), (3, 830)] {
         let keep = journal(seconds(600));
         let (a, b) = tokio::join!(sweep(&one, keep, at(now)), sweep(&other, keep, at(now)));
-        // Whoever finds the other at work leaves it to that one, or to the next sweep.
+        // A sweep that finds the other node's sweep at work leaves the rest to the other, or to the next
+        // sweep.
         let again = sweep(&one, keep, at(now)).await;
         assert_eq!(a.0 + b.0 + again.0, 50, "in round {round}");
         assert_eq!(kept(&other).await, ids(left[round..].iter().cloned().flatten()));
@@ -341,7 +342,7 @@ async fn attempts_go_by_the_day() {
     assert_eq!(listed(some).await, newest_first[10..15]);
     let some = AttemptQuery { from: Some(start(3)), until: Some(start(5)), ..all.clone() };
     assert_eq!(listed(some).await, [seqs[5], seqs[4], seqs[3]]);
-    // A partition of them is a quarter of a day, so nothing goes row by row.
+    // A partition of attempts is a quarter of a day, so nothing goes row by row.
     let before = parts(&place, ATTEMPTS).await.len();
     let (_, gone, steps) = sweep(&store, log(days(10)), start(60)).await;
     assert!((29..=30).contains(&gone) && u64::from(steps) == gone, "{gone} in {steps} steps");
@@ -393,7 +394,7 @@ async fn rows_stay_readable_in_order_over_partitions() {
     let limit = RowLimit { rows: 2, bytes: u64::MAX };
     let page = store.rows_at(WS, PROJECT, dataset, 14, limit).await.unwrap();
     assert_eq!(page.rows.iter().map(|row| &row.cell[..]).collect::<Vec<_>>(), [b"14", b"15"]);
-    // No retention is of rows: a sweep leaves them, and drops only what is empty.
+    // No retention is of rows: a sweep leaves rows, and drops only empty partitions.
     sweep(&store, journal(seconds(1)), at(1_000_000)).await;
     assert_eq!(cells(&store, dataset, all).await, texts(0..20));
     let before = firsts(&place, ROWS).await;

@@ -1,4 +1,4 @@
-//! Whether a node says that it can work, and stops when it must not.
+//! Whether a node tells its health truly, and stops when it must not go on.
 
 use super::*;
 
@@ -27,7 +27,7 @@ async fn a_check_leaves_nothing_and_waits_for_no_backup() {
     }
     assert_eq!(number(&place.name, tables).await, before);
     backup.roll_back().await.unwrap();
-    // A database that may be read only does not take publishes.
+    // A read-only database does not take publishes.
     let name = &place.name;
     let read_only = format!("ALTER DATABASE {name} SET default_transaction_read_only = on");
     sql(name, &read_only).await;
@@ -43,7 +43,7 @@ async fn tables_that_are_not_found_any_more_are_no_fault_of_ours() {
     let name = &place.name;
     sql(name, &format!("ALTER DATABASE {name} SET search_path = elsewhere")).await;
     for call in 0..3 {
-        // A connection that was made before may still be in use, and come back.
+        // A connection made before may still be in use, and come back.
         let refused = async {
             loop {
                 store.db.forget_idle();
@@ -74,12 +74,12 @@ async fn a_node_stops_when_a_newer_format_that_it_would_damage_is_recorded() {
     let options = Options { lease, ..options(&place.name) };
     let store = PostgresStore::open(options.clone()).await.unwrap();
     let newer = migrate::MIGRATIONS.len() + 1;
-    // One that this node may serve beside.
+    // A format that this node may serve beside.
     sql(&place.name, &format!("INSERT INTO migrations VALUES ({newer}, 'x', 1)")).await;
     let (renewed, patience) = (3 * lease, Duration::from_secs(30));
     assert!(tokio::time::timeout(renewed, store.failed()).await.is_err());
     store.health().await.unwrap();
-    // And one that it may not.
+    // And a format that this node may not serve beside.
     sql(&place.name, &format!("UPDATE migrations SET oldest = {newer} WHERE version = {newer}"))
         .await;
     let reason = tokio::time::timeout(patience, store.failed()).await.unwrap();

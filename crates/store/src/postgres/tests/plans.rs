@@ -1,4 +1,4 @@
-//! How the database carries out what the store asks it: the plans that it really used, as it logs them.
+//! How the database executes the store's statements: the plans actually used, as logged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,13 +18,13 @@ use crate::{
     RowLimit, RowQuery, SpanLimit, Surplus,
 };
 
-/// Partitions that have rows, and what is in each.
+/// Partitions with rows, and the rows in each.
 const PARTS: i64 = 8;
 const IN_EACH: i64 = 3_000;
 const PART: i64 = 1 << 20;
 const QUARTER_MS: i64 = 6 * 3_600_000;
 
-/// A server that logs the plan of every statement with what was really done.
+/// A server that logs the plan of every statement with the actual work.
 struct Observed {
     server: Postgres,
     log: tempfile::TempDir,
@@ -65,8 +65,8 @@ impl Observed {
         database.close();
     }
 
-    /// The plans of the statements since the last call that use a partitioned table. What came before
-    /// a mark in the log is in it, as it is written in order.
+    /// The plans of the statements since the last call that use a partitioned table. The log is written in
+    /// order, so everything before a mark in the log is present.
     async fn plans(&mut self, database: &str) -> Vec<Plan> {
         let mark = format!("mark {}", self.read);
         self.sql(database, &format!("DO $$ BEGIN RAISE LOG '{mark}'; END $$")).await;
@@ -90,18 +90,18 @@ impl Observed {
     }
 }
 
-/// What a statement did.
+/// The work of a statement.
 #[derive(Debug)]
 struct Plan {
     query: String,
-    /// Partitions that were looked into, by table.
+    /// The partitions read by the statement, by table.
     looked_into: BTreeMap<String, BTreeSet<String>>,
-    /// Partitions that were read from one end to the other, or of which more than half was read.
+    /// Partitions read from end to end, or by more than half.
     scanned: Vec<String>,
 }
 
 impl Plan {
-    /// `None` when it is about no partitioned table.
+    /// `None` when the plan is about no partitioned table.
     fn read(plan: &Value) -> Option<Self> {
         let query = plan["Query Text"].as_str().unwrap().to_owned();
         let mut plan_read = Self { query, looked_into: BTreeMap::new(), scanned: Vec::new() };
@@ -115,7 +115,7 @@ impl Plan {
         let table = name.and_then(|name| {
             let table = name.split('_').next().unwrap_or_default();
             let known = ["journal", "attempts", "rows"].contains(&table);
-            // It has a row for each workspace and partition, and is in none itself.
+            // The table has a row for each workspace and partition, and is no partition.
             (known && !name.starts_with("journal_shares")).then(|| table.to_owned())
         });
         if let (Some(name), Some(table)) = (node["Relation Name"].as_str(), table)
@@ -138,7 +138,7 @@ impl Plan {
     }
 }
 
-/// What the tables have.
+/// The contents of the tables.
 struct Filled {
     store: SharedStore,
     endpoint: EndpointId,
@@ -202,8 +202,8 @@ async fn filled(observed: &Observed, database: &str, mode: &str) -> Filled {
     Filled { store, endpoint, lease, source: source.id, dataset: source.dataset }
 }
 
-/// Checks the statements since the last call: none reads a partition as a whole, and each looks into
-/// so many partitions of a table at most. What is wrong is kept, so that one run tells all of it.
+/// Checks the statements since the last call: none reads a partition as a whole, and each looks into at most
+/// so many partitions of a table. Faults are collected, so that one run tells all.
 async fn assert_plans(observed: &mut Observed, database: &str, what: &str, most: usize) {
     let plans = observed.plans(database).await;
     if plans.is_empty() {
@@ -239,7 +239,7 @@ async fn observe(mode: &str) {
 async fn publishing(observed: &mut Observed, database: &str, filled: &Filled) {
     let Filled { store, endpoint, lease, .. } = filled;
     let receipts = publish(store, 0..50, *endpoint).await;
-    // For duplicates: the newest partitions that the workspace has events in.
+    // For duplicates: the newest partitions with events of the workspace.
     assert_plans(observed, database, "publish", 8).await;
     store.append(WS, vec![event(7, &[*endpoint])], at(0)).await.unwrap();
     assert_plans(observed, database, "a duplicate", 8).await;
@@ -302,7 +302,7 @@ async fn the_log(observed: &mut Observed, database: &str, filled: &Filled) {
     let Filled { store, endpoint, .. } = filled;
     let page = AttemptQuery { limit: 20, ..AttemptQuery::default() };
     assert_eq!(store.attempts(WS, *endpoint, page.clone()).await.unwrap().entries.len(), 20);
-    // The newest partitions are empty ones: of today, and those made ahead.
+    // The newest partitions are empty: today's partition, and partitions made ahead.
     assert_plans(observed, database, "the newest attempts", 4).await;
     let start = at(0).as_millisecond() / QUARTER_MS * QUARTER_MS;
     let moment = |part: i64| Some(Timestamp::from_millisecond(start + part * QUARTER_MS).unwrap());
@@ -359,7 +359,7 @@ async fn expiring(observed: &mut Observed, database: &str, filled: &Filled) {
     let expiry = store.expiry(keep, at(86_400)).await.unwrap();
     assert!(expiry.journal.below > 0 && expiry.attempts.below > 0);
     assert_plans(observed, database, "what is to go", 11).await;
-    // The reflow has queued events of the first partition, so it goes row by row.
+    // The reflow has queued events of the first partition, so the partition goes row by row.
     let done = store.expire(expiry).await.unwrap();
     assert!(done.events > 0);
     assert_plans(observed, database, "a slice of events", 1).await;
@@ -367,7 +367,7 @@ async fn expiring(observed: &mut Observed, database: &str, filled: &Filled) {
     rest.attempts.from = 0;
     let done = store.expire(rest).await.unwrap();
     assert!(done.attempts > 0);
-    // One step into the index of each for the oldest.
+    // One step into the index of each partition for the oldest attempt.
     assert_plans(observed, database, "attempts that go", 11).await;
 }
 
@@ -381,8 +381,8 @@ async fn plans_for_one_use_look_into_few_partitions() {
     observe("force_custom_plan").await;
 }
 
-/// Before the database has statistics of a partition, all its indexes look alike. A publish that searched
-/// by another index than the one of ids read all earlier events for each event.
+/// Before the database has statistics of a partition, all its indexes look alike. A publish that searched by
+/// another index than the index of ids read all earlier events for each event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn repeats_are_found_by_their_hash_before_there_are_statistics() {
     let (mut observed, database) = (Observed::start(), "unknown");

@@ -1,4 +1,4 @@
-//! What each workspace has of the windows that all share.
+//! Each workspace's part of the windows that all workspaces share.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ async fn a_workspace_knows_its_share_by_partitions() {
     assert!(!is_known(&store, 3).await, "only the newest eight partitions are looked into");
     assert!(is_known(&store, 5).await);
     let conn = store.db.get().await.unwrap();
-    // Thirteen events of this workspace: with four for all, those in the newest partitions.
+    // Thirteen events of this workspace: with four for all, the events in the newest partitions.
     store.share.renew(&conn, 4).await.unwrap();
     assert!(is_known(&store, 9).await, "two in the newest, one in each before it");
     assert!(!is_known(&store, 8).await);

@@ -1,4 +1,4 @@
-//! Whether what is counted and queued agrees with the records.
+//! Whether counters and queues agree with the records.
 
 use rusqlite::Connection;
 
@@ -7,7 +7,7 @@ use crate::check::{Looking, Report};
 use crate::sqlite::rows::{is_damage, signed, unsigned};
 use crate::sqlite::{codec, failed};
 
-/// Datasets whose counters are not those of their rows: number, and what each side says.
+/// Datasets whose counters differ from their rows: the number, and the count of each side.
 const DATASETS: &str = "
 SELECT d.id, d.rows, d.suspended, d.bytes, n.rows, n.suspended, n.bytes
 FROM datasets d JOIN (
@@ -18,12 +18,12 @@ FROM datasets d JOIN (
 ) n ON n.id = d.id
 WHERE (d.rows, d.suspended, d.bytes) <> (n.rows, n.suspended, n.bytes)";
 
-/// Dead letters without an event, which nobody can have delivered again.
+/// Dead letters without an event; nobody can redeliver such a letter.
 const LETTERS: &str = "
 SELECT seq, endpoint_id FROM dead_letters d
 WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.seq = d.seq)";
 
-/// Queues as the last checkpoint has them.
+/// Queues as of the last checkpoint.
 const CHUNKS: &str = "
 SELECT c.endpoint_id, c.first, c.seqs, q.cursor FROM queue_chunks c
 JOIN queues q ON q.endpoint_id = c.endpoint_id ORDER BY c.endpoint_id, c.first";
@@ -78,7 +78,7 @@ fn queues(conn: &Connection, report: &mut Report) -> Result<(), StoreError> {
     })
 }
 
-/// Runs a query to its end, or to where the database cannot be read.
+/// Runs a query to the end, or to the first unreadable place of the database.
 fn each(
     conn: &Connection,
     sql: &str,

@@ -1,4 +1,4 @@
-//! Whether each event, row and attempt is what was written.
+//! Whether each event, row and attempt reads as written.
 
 use hookyard_core::id::WorkspaceId;
 use rusqlite::{Connection, Row};
@@ -12,7 +12,7 @@ use crate::sqlite::{attempts, dataset_rows, failed, journal};
 /// Records between two words about how far the check is: a second or less.
 const SAY_EVERY: u64 = 100_000;
 
-/// What a row of a table turns out to be: whether it has a checksum, and what is wrong with it.
+/// The finding about a row of a table: whether the row has a checksum, and the fault, if any.
 type Look = fn(&Row<'_>) -> rusqlite::Result<(bool, Option<&'static str>)>;
 
 /// Reads every record.
@@ -47,7 +47,7 @@ fn table(
             Ok(Some(row)) => row,
             Ok(None) => break,
             Err(error) if is_damage(&error) => {
-                // What is behind it cannot be reached from here.
+                // Records behind the fault cannot be reached from here.
                 report.find(name, None, format!("reading broke off: {error}"));
                 break;
             }
@@ -84,7 +84,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<(bool, Option<&'static str>)> {
 fn attempt(row: &Row<'_>) -> rusqlite::Result<(bool, Option<&'static str>)> {
     let damaged = match attempts::attempt_from(row, 1) {
         Ok(attempt) => checksum::is_damaged(&attempt),
-        // The row is here, so only what is in it can be at fault.
+        // The row is here, so only its content can be at fault.
         Err(_) => true,
     };
     Ok((has(row, 23), damaged.then_some("the attempt is not what was recorded")))

@@ -1,4 +1,4 @@
-//! Whether the files are still those that were opened.
+//! Whether the files are still the opened files.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-/// What tells a file from all others of the machine.
+/// The identity of a file among all files of the machine.
 type Identity = (u64, u64);
 
 /// The database and its write-ahead log.
 ///
-/// SQLite goes on with files that have no name any more, and what it commits there is lost with the
-/// process: as when a backup is put in the place of a database that is being served.
+/// SQLite goes on with files that have no name any more, and commits to such files are lost with the process:
+/// as when a backup replaces the database of a running server.
 #[derive(Debug)]
 pub(super) struct Files(Vec<(PathBuf, Option<Identity>)>);
 
@@ -30,10 +30,10 @@ impl Files {
         Self(known.collect())
     }
 
-    /// What happened to one of them, if something did. A look costs a microsecond.
+    /// The fate of a lost file, if any. A look costs a microsecond.
     pub(super) fn lost(&mut self) -> Option<String> {
         self.0.iter_mut().find_map(|(path, known)| {
-            // What cannot be looked at may still be there.
+            // A file that cannot be examined may still be there.
             let found = identity(path).ok()?;
             if known.is_none() {
                 // The write-ahead log is made with the first transaction.
@@ -49,7 +49,7 @@ impl Files {
     }
 }
 
-/// The identity of a file, if it is there.
+/// The identity of a file; `None` when absent.
 fn identity(path: &Path) -> std::io::Result<Option<Identity>> {
     match path.metadata() {
         Ok(file) => Ok(Some((file.dev(), file.ino()))),

@@ -1,4 +1,4 @@
-//! What the writing thread does when the database fails.
+//! The writing thread when the database fails.
 
 use std::future::{Future, poll_fn};
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ struct Place {
 type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl Place {
-    /// A store with a workspace, and one event in it.
+    /// A store with a workspace, and an event in the workspace.
     async fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let store = Arc::new(open(&directory).unwrap());
@@ -113,8 +113,8 @@ fn reason<T: std::fmt::Debug>(outcome: Result<T, StoreError>) -> String {
     }
 }
 
-/// A fault after which SQLite gives the transaction up by itself, as it does when the disk is full or
-/// a read fails: it comes with the event that has this number.
+/// A fault after which SQLite gives the transaction up by itself, as on a full disk or a failed read: the
+/// fault comes with the event of the number.
 fn poison(number: u64) -> String {
     let id = contract::event(number, &[]).id;
     format!(
@@ -156,7 +156,7 @@ async fn what_follows_a_transaction_that_sqlite_gave_up_is_not_committed_by_itse
         assert!(outcome.is_err(), "{outcome:?}");
     }
     assert_eq!(place.number("SELECT count(*) FROM journal"), 1);
-    // The numbers that were given out are free again, in memory as in the file.
+    // The numbers given out are free again, in memory as in the file.
     place.run("DROP TRIGGER poison");
     let outcomes = place.publish_together(&[4, 5]).await;
     let seqs: Vec<_> = outcomes.into_iter().map(|outcome| outcome.unwrap()[0].seq.0).collect();
@@ -276,7 +276,7 @@ async fn callers_are_answered_while_the_disk_is_stuck_and_outcomes_are_waited_fo
     let tick = Duration::from_millis(5);
     let writer = Writer::watched(conn, Arc::new(memory), state, tick).unwrap();
     let (go, wait) = mpsc::channel::<()>();
-    // Stands for an fsync that does not return.
+    // Stands for an fsync without a return.
     let blocking = writer.grouped(1, move |_| Ok(wait.recv().is_ok()));
     let mut stuck: Pending<'_, _> = Box::pin(blocking);
     let mut behind: Pending<'_, _> = Box::pin(writer.grouped(1, |_| Ok(true)));
@@ -360,7 +360,7 @@ async fn nothing_is_acknowledged_into_files_that_nobody_will_find() {
             assert!(reason.contains(name) && reason.contains(said), "{reason}");
             assert!(place.failed().await.contains(said));
             assert!(place.store.health().await.is_err());
-            // What has the names now is somebody else's.
+            // Somebody else's files have the names now.
             let _ = place.store.close().await;
             assert_eq!(file.exists(), replaced);
         }

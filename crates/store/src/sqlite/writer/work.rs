@@ -1,4 +1,4 @@
-//! What the writing thread does.
+//! The work of the writing thread.
 
 use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
@@ -16,27 +16,27 @@ use super::{Effect, Fault, Job, Message, NextIds, Reply, State, Tx, WAITING_MAX}
 use crate::StoreError;
 use crate::standing::{Pulse, Standing};
 
-/// Jobs in one transaction: enough that the commit's fsync is shared widely, few enough that the first
-/// of them does not wait long for the last (about 10 us each).
+/// Jobs in one transaction: enough that many jobs share the commit's fsync, few enough that the first job
+/// does not wait long for the last (about 10 us each).
 const GROUP_MAX: usize = 512;
 
 /// Bytes of bodies in one transaction: keeps the time to a commit and the WAL's growth bounded when
 /// bodies are large.
 const GROUP_BYTES_MAX: usize = 8 << 20;
 
-/// Journal rows and attempts between two checkpoints: what a start has to read again.
+/// Journal rows and attempts between two checkpoints: a start must read so many again.
 const CHECKPOINT_EVERY: u64 = 20_000;
 
-/// Journal rows or attempts after a checkpoint that failed before the next is tried: seconds under
-/// load, so that a fault is neither tried at each commit nor kept for long.
+/// Journal rows or attempts after a failed checkpoint before the next try: seconds under load, so a fault is
+/// neither tried at each commit nor kept for long.
 const CHECKPOINT_AGAIN: u64 = 1_000;
 
-/// Bytes that a check writes, at least: a publish of some tens of kilobytes must have room when the
-/// answer is yes, and with a check a second at most this is a trickle.
+/// Bytes that a check writes, at least: a publish of some tens of kilobytes must have room when the answer is
+/// yes. At most one check a second makes a trickle.
 const PROBE_BYTES: usize = 64 << 10;
 
-/// Checks between two copies of the write-ahead log: every ten seconds at most, since a copy is one
-/// more fsync.
+/// Checks between two copies of the write-ahead log: every ten seconds at most, since a copy is another
+/// fsync.
 const COPY_EVERY: u64 = 10;
 
 /// The writing thread.
@@ -46,21 +46,21 @@ pub(super) struct Work {
     pub(super) memory: Arc<Memory>,
     pub(super) state: State,
     pub(super) waiting: mpsc::Receiver<Message>,
-    /// Messages that were taken before their turn.
+    /// Messages taken before their turn.
     pub(super) held: VecDeque<Message>,
     pub(super) standing: Standing,
     pub(super) pulse: Pulse,
-    /// Whether the database failed since it was last compared with memory.
+    /// Whether the database failed since the last comparison with memory.
     pub(super) suspect: bool,
-    /// Why the last transaction was lost, when the database lost it.
+    /// Why the database lost the last transaction, if so.
     pub(super) faulty: Option<String>,
-    /// Bytes of the largest transaction that the database lost since it was well.
+    /// Bytes of the largest transaction lost by the database since the last success.
     pub(super) lost_bytes: usize,
-    /// The last checkpoint, when it failed.
+    /// The last checkpoint, when failed.
     pub(super) late: Option<Late>,
-    /// Why the write-ahead log was not copied into the file, when it was not.
+    /// Why the write-ahead log was not copied into the file, if so.
     pub(super) uncopied: Option<String>,
-    /// How often it was asked whether all is well.
+    /// The number of probes so far.
     pub(super) probes: u64,
 }
 
@@ -74,7 +74,7 @@ pub(super) struct Late {
 
 impl Work {
     pub(super) fn run(mut self) {
-        // A crash of this thread must not leave a server behind that only refuses.
+        // A crash of the writing thread must not leave a server that only refuses.
         let _crash = Crash(self.standing.clone());
         while let Some(message) = self.next() {
             let beating = self.pulse.begin();
@@ -91,7 +91,7 @@ impl Work {
                 Message::Close(done) => {
                     self.checkpoint();
                     self.end_serving();
-                    // The connection goes first, so that its file is closed when the caller hears.
+                    // The connection goes first, so the file is closed when the caller hears.
                     self.close();
                     let _ = done.send(());
                     return;
@@ -105,7 +105,7 @@ impl Work {
         self.close();
     }
 
-    /// Leaves a file that is whole by itself.
+    /// Leaves a file that is whole without the log.
     fn end_serving(&self) {
         if self.standing.reason().is_some() {
             return;
@@ -115,8 +115,8 @@ impl Work {
         }
     }
 
-    /// Closes the connection, which removes the write-ahead log by its name. Where the files are not
-    /// those that were opened, another one's would be removed: then they stay open.
+    /// Closes the connection, which removes the write-ahead log by name. Where the files are not the opened
+    /// files, another log would be removed: then the files stay open.
     fn close(mut self) {
         if self.files.lost().is_some() {
             let _ = ManuallyDrop::new(self.conn);
@@ -131,7 +131,7 @@ impl Work {
         due && self.late.as_ref().is_none_or(again)
     }
 
-    /// The next message; while there is none, rows that wait to be deleted are.
+    /// The next message; while there is none, waiting rows are deleted.
     fn next(&mut self) -> Option<Message> {
         if let Some(message) = self.held.pop_front() {
             return Some(message);
@@ -194,8 +194,8 @@ impl Work {
         group
     }
 
-    /// Begins a transaction, without which no job runs. After a fault of the database its first act is
-    /// to see whether the file still is what memory says.
+    /// Begins a transaction, without which no job runs. After a fault of the database, the transaction first
+    /// checks that the file still equals memory.
     fn begin(&mut self) -> Result<(), String> {
         if let Some(reason) = self.standing.reason() {
             return Err(reason.to_string());
@@ -229,7 +229,7 @@ impl Work {
         Err(fault)
     }
 
-    /// Refuses the jobs that wait: each of them would only wait as long again.
+    /// Refuses the waiting jobs: each job would only wait as long again.
     fn refuse_waiting(&mut self, fault: &str) {
         let mut waiting = std::mem::take(&mut self.held);
         waiting.extend(std::iter::from_fn(|| self.waiting.try_recv().ok()).take(WAITING_MAX));
@@ -269,17 +269,17 @@ impl Work {
         }
     }
 
-    /// Notes what was committed. Only what runs alone changes what an owner decides.
+    /// Notes the committed numbers. Only a job that runs alone changes an owner's decisions.
     fn acknowledge(&mut self, alone: bool) {
         let State { ids, acknowledged: Some(acknowledged), .. } = &mut self.state else { return };
         let known = acknowledged.written().changes();
-        // What cannot be read now is noted with the next change.
+        // A number that cannot be read now is noted with the next change.
         let read = || acknowledged::last_change(&self.conn).unwrap_or(known);
         let changes = if alone { read() } else { known };
         acknowledged.write(Numbers::before(*ids, changes));
     }
 
-    /// Has memory as it was before a transaction that was lost.
+    /// Restores memory to the state before a lost transaction.
     fn roll_back(&mut self, before: NextIds) {
         self.end();
         self.state.keys.truncate(before.seq);
@@ -290,7 +290,7 @@ impl Work {
         self.state.kept.clear();
     }
 
-    /// Sees to it that no transaction is open: what comes next would be lost with it.
+    /// Makes sure that no transaction is open: later work would be lost with the transaction.
     fn end(&mut self) {
         if !self.conn.is_autocommit()
             && let Err(error) = execute(&self.conn, "ROLLBACK")
@@ -306,7 +306,7 @@ impl Work {
         self.note(Some(reason));
     }
 
-    /// Says so once when the database begins to fail, and when it is well again.
+    /// Logs once when the database begins to fail, and when the database is well again.
     fn note(&mut self, fault: Option<&str>) {
         match (fault, self.faulty.is_some()) {
             (Some(fault), false) => tracing::error!(fault, "a transaction failed"),
@@ -316,8 +316,8 @@ impl Work {
         self.faulty = fault.map(str::to_owned);
     }
 
-    /// Whether a publish would be taken. It is tried with a transaction that takes the way of each
-    /// publish and is as large as one, since less may still find room where that finds none.
+    /// Whether a publish would be accepted. The probe's transaction takes the way of each publish and is as
+    /// large as a publish, since a smaller transaction may still find room.
     fn probe(&mut self) -> Result<(), StoreError> {
         if self.late.is_some() {
             self.checkpoint();
@@ -380,7 +380,7 @@ impl Work {
         });
     }
 
-    /// Whether the file is what memory says, looked at in a transaction that changes nothing.
+    /// Whether the file equals memory, checked in a transaction that changes nothing.
     fn is_sound(&mut self) -> bool {
         let begun = self.begin();
         self.end();
@@ -390,9 +390,9 @@ impl Work {
         begun.is_ok()
     }
 
-    /// Copies the WAL into the file as far as readers allow; only that makes the file shorter. The
-    /// WAL is kept short by each commit, so this is as little work as any of them may be. A commit
-    /// says nothing when it cannot copy; this does.
+    /// Copies the WAL into the file as far as readers allow; only a copy shortens the file. Each commit keeps
+    /// the WAL short, so a copy is as little work as a commit's. A commit reports no failure to copy; this
+    /// function does.
     fn copy(&mut self) {
         let copied = self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         self.uncopied = copied.err().map(|error| {
@@ -415,12 +415,12 @@ impl Work {
     }
 }
 
-/// Answers jobs that are not begun.
+/// Answers jobs that were not begun.
 fn refuse(jobs: Vec<Job>, fault: &str) {
     jobs.into_iter().for_each(|job| (job.run)(None)(Some(fault)));
 }
 
-/// Says that the thread has crashed, when that is why this is dropped.
+/// Reports a crash of the thread when dropped during a panic.
 struct Crash(Standing);
 
 impl Drop for Crash {
