@@ -144,7 +144,7 @@ pub trait DatasetStore: Send + Sync {
 ///
 /// A replacement hides rows and copies none. A restoration shows the rows again. Both take the same short
 /// time, however many rows there are. The transaction that exceeds [`VersionsKept`] drops the surplus
-/// versions; a later sweep deletes the rows.
+/// versions; the rows are deleted at leisure.
 #[async_trait]
 pub trait VersionStore: Send + Sync {
     /// A dataset's versions: the visible version, then the earlier versions, the last replaced first. Earlier

@@ -20,7 +20,7 @@ pub struct DeadLetter {
     pub parked_at: Timestamp,
     /// The last attempt.
     pub request_id: RequestId,
-    /// The publisher's id of the event; `None` when the journal has lost the event to retention.
+    /// The publisher's id of the event; `None` when the event has left the journal.
     pub event_id: Option<String>,
 }
 

@@ -32,9 +32,9 @@ pub type SecretHash = [u8; 32];
 pub struct Code {
     /// The allowed scopes.
     pub scopes: Scopes,
-    /// The credential of the allowing person.
+    /// The credential of the approving person.
     pub approved_by: CredentialId,
-    /// The redirect address for the person and the code.
+    /// The address to which the person's browser was sent back with the code.
     pub redirect_uri: String,
     /// The PKCE challenge (S256) that the verifier must meet.
     pub challenge: Option<String>,

@@ -11,8 +11,8 @@ use crate::{Ready, StoreError, Tenure};
 
 /// The right to work on an endpoint's queue.
 ///
-/// `epoch` grows with each change of owner; a call with an older epoch is refused with
-/// [`StoreError::LeaseLost`], so a late owner is fenced off (a fencing token).
+/// `epoch` is a fencing token, and grows with each change of owner. A call with an older epoch is refused
+/// with [`StoreError::LeaseLost`], so a late owner is fenced off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
     /// The endpoint.
@@ -116,9 +116,9 @@ pub struct Window {
     pub end: u64,
 }
 
-/// The test of a reflow or replay for the events of the journal to queue. The store knows nothing of rules;
-/// the caller brings the test. The store runs the test on threads that may block, and the answer must be the
-/// same at every run.
+/// The test that picks the journal's events to queue again, one by one. The store knows nothing of rules; the
+/// caller brings the test. The store runs the test on threads that may block, and the answer must be the same
+/// at every run.
 #[derive(Clone)]
 pub struct EventFilter(Arc<dyn Fn(&Event) -> bool + Send + Sync>);
 
@@ -189,10 +189,11 @@ pub trait QueueStore: Send + Sync {
         limit: HeadLimit,
     ) -> Result<Window, StoreError>;
 
-    /// Records an attempt and, in the same transaction, takes the entries out of the queue with
-    /// `attempt.advance`, and keeps the failure state. With `attempt.park` the events become dead letters. A
-    /// departed entry is passed over; an entry behind the window is a [`StoreError::Conflict`]. Returns the
-    /// queue's state after the attempt; entries queued during the call may be missing from `pending`.
+    /// Records an attempt and, in the same transaction, takes the entries out of the queue if
+    /// `attempt.advance` says so, and keeps the failure state. With `attempt.park` the events become dead
+    /// letters. A departed entry is passed over; an entry behind the window is a [`StoreError::Conflict`].
+    /// Returns the queue's state after the attempt; entries queued during the call may be missing from
+    /// `pending`.
     ///
     /// When the call fails with [`StoreError::Unavailable`] or [`StoreError::Internal`], the attempt may be
     /// recorded or not. Calling again with [`Recorded::Maybe`] records an attempt with the same request id

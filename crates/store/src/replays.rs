@@ -188,7 +188,7 @@ pub trait ReplayStore: Send + Sync {
         limit: SpanLimit,
     ) -> Result<Slice, StoreError>;
 
-    /// Starts a replay of the present journal. [`StoreError::Conflict`] when the endpoint has
+    /// Starts a replay of the events now in the journal. [`StoreError::Conflict`] when the endpoint has
     /// [`REPLAYS_OPEN_MAX`] replays already.
     async fn start_replay(
         &self,
