@@ -200,7 +200,8 @@ mod tests {
             for (pause, wanted) in steps {
                 now += pause;
                 let (granted, next) = quota.grant(level, 0, wanted, now);
-                prop_assert!(granted == wanted || quota.room(next, now) == 0);
+                // A turn may be left by rounding: taking rounds the time of the turns down.
+                prop_assert!(granted == wanted || quota.room(next, now) <= 1);
                 level = next;
                 all.push((now, u64::from(granted)));
             }
