@@ -9,6 +9,11 @@ def pytest_runtest_setup(item):
         pytest.skip(f"embedded store only: {mark.args[0]}")
 
 
+def pytest_collection_modifyitems(items):
+    # The longest file comes first, so that no worker has this file alone at the end.
+    items.sort(key=lambda item: item.path.name != "test_native_openapi.py")
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A server of this module's own, so that modules see only what they made."""

@@ -294,19 +294,22 @@ def nothing_went_wrong(account, repeats=0):
     assert max(account.most_repeated.values()) <= repeats, account
 
 
-def under_load(servers, what, fault, *, repeats=0, seconds=SECONDS, store=STORE):
-    """A fault under load, the end of it, and the account. `fault` is a context manager of the load."""
+def under_load(servers, what, fault, *, repeats=lambda _: 0, seconds=SECONDS, store=STORE):
+    """A fault under load, the end of it, and the account. `fault` is a context manager of the load, and
+    `repeats` tells from how long the fault really lasted how many events an endpoint may get again."""
     with Load(servers) as load:
         load.goes_on()
+        began = time.monotonic()
         with fault(load):
             lasts(seconds)
+        lasted = time.monotonic() - began
         times = load.recovery()
         load.goes_on()
         wait_until(lambda: len(load.endpoints[-1].receiver.deliveries) > FAILURES, 60)
         account = load.account()
         account.publishing_again, account.delivered_again = times
         report(account, what, store)
-        nothing_went_wrong(account, repeats)
+        nothing_went_wrong(account, repeats(lasted))
         load.check_waits()
         return account
 

@@ -1,8 +1,9 @@
 #!/bin/sh
 # A PostgreSQL server for tests, in a directory of its own: says `ready DIRECTORY` once it can be
 # reached by the socket in there (and on PORT of 127.0.0.1, if one is given), and goes away with all
-# its data when its standard input ends, however the test came to its end. Settings follow the port.
-# Usage: postgres.sh PORT|- [NAME=VALUE]...
+# its data when its standard input ends, however the test came to its end. Settings follow the port;
+# `forgetful` stands for the settings of a server whose data need not outlive the tests.
+# Usage: postgres.sh PORT|- [forgetful] [NAME=VALUE]...
 set -eu
 
 bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
@@ -39,7 +40,12 @@ fi
   [ "$port" = - ] || echo "port = $port"
   echo "unix_socket_directories = '$dir'"
   echo "max_connections = 300"
-  for setting in "$@"; do echo "$setting"; done
+  for setting in "$@"; do
+    case $setting in
+      forgetful) printf '%s\n' fsync=off full_page_writes=off autovacuum=off shared_buffers=64MB ;;
+      *) echo "$setting" ;;
+    esac
+  done
 } >>"$dir/data/postgresql.conf"
 # A test may restart it: `restart` on a line of the input.
 start() {

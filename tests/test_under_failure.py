@@ -95,7 +95,8 @@ def test_a_disk_that_fails_repeats_nothing(disk, how):
             yield
         load.size = usual
 
-    account = under_load([server], what, fault, repeats=REPEATED.get(how, 0), seconds=seconds)
+    account = under_load([server], what, fault, repeats=lambda _: REPEATED.get(how, 0),
+                         seconds=seconds)
     # A log that cannot be copied is no fault yet, and a read may find its page in memory.
     if how not in ("copy", "read"):
         assert account.refused > 0, account

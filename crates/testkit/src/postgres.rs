@@ -6,10 +6,19 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 /// process ends.
 #[derive(Debug)]
 pub struct Postgres {
-    child: Child,
-    says: BufReader<ChildStdout>,
+    /// `None` when another process started the server.
+    process: Option<Process>,
     directory: String,
 }
+
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    says: BufReader<ChildStdout>,
+}
+
+/// Names the directory of a running server, for tests that run in a process each.
+const SHARED: &str = "HOOKYARD_TEST_POSTGRES";
 
 impl Postgres {
     /// Starts a server, with settings such as `fsync=off`. An error names the missing part.
@@ -23,9 +32,18 @@ impl Postgres {
             .stdout(Stdio::piped())
             .spawn()?;
         let says = child.stdout.take().ok_or_else(|| io::Error::other("it has no output"))?;
-        let mut server = Self { child, says: BufReader::new(says), directory: String::new() };
-        server.directory = server.expect("ready ")?;
-        Ok(server)
+        let mut process = Process { child, says: BufReader::new(says) };
+        let directory = process.expect("ready ")?;
+        Ok(Self { process: Some(process), directory })
+    }
+
+    /// The running server that `HOOKYARD_TEST_POSTGRES` names by its directory, or else a new server whose
+    /// data need not outlive the tests.
+    pub fn shared() -> io::Result<Self> {
+        match std::env::var(SHARED) {
+            Ok(directory) => Ok(Self { process: None, directory }),
+            Err(_) => Self::start(&["forgetful"]),
+        }
     }
 
     /// The URL of a database of the server.
@@ -35,16 +53,24 @@ impl Postgres {
 
     /// Stops the server, as an operator would; [`Postgres::start_again`] keeps the data.
     pub fn stop(&mut self) -> io::Result<()> {
-        self.tell("stop")?;
-        self.expect("stopped").map(drop)
+        let process = self.process()?;
+        process.tell("stop")?;
+        process.expect("stopped").map(drop)
     }
 
     /// Starts the server after a stop.
     pub fn start_again(&mut self) -> io::Result<()> {
-        self.tell("start")?;
-        self.expect("ready ").map(drop)
+        let process = self.process()?;
+        process.tell("start")?;
+        process.expect("ready ").map(drop)
     }
 
+    fn process(&mut self) -> io::Result<&mut Process> {
+        self.process.as_mut().ok_or_else(|| io::Error::other("another process started the server"))
+    }
+}
+
+impl Process {
     fn tell(&mut self, order: &str) -> io::Result<()> {
         let input = self.child.stdin.as_mut().ok_or_else(|| io::Error::other("it has no input"))?;
         writeln!(input, "{order}")

@@ -19,17 +19,19 @@ mod health;
 mod plans;
 mod shares;
 
-/// One server for all tests of the process. The data need not survive the process.
-static SERVER: LazyLock<Postgres> = LazyLock::new(|| {
-    let settings = ["fsync=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=64MB"];
-    Postgres::start(&settings).expect("no PostgreSQL")
-});
+/// A single server for all tests of the process, or of several processes.
+static SERVER: LazyLock<Postgres> = LazyLock::new(|| Postgres::shared().expect("no PostgreSQL"));
 
 /// So long that no lease ends by itself while a test runs.
 const LEASE: Duration = Duration::from_secs(600);
 
 static TEMPLATE: OnceCell<()> = OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+/// A name that no database has yet.
+fn new_name() -> String {
+    format!("test_{}_{}", std::process::id(), DATABASES.fetch_add(1, Ordering::Relaxed))
+}
 
 pub(crate) fn options(database: &str) -> Options {
     let url = Secret::new(SERVER.url(database));
@@ -61,7 +63,7 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) async fn new() -> Self {
         TEMPLATE.get_or_init(prepare).await;
-        let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+        let name = new_name();
         sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE migrated")).await;
         Self { name, last: Mutex::new(None) }
     }
@@ -81,7 +83,24 @@ impl Place {
     }
 }
 
+/// Makes the template, unless another process made the template on the same server.
 async fn prepare() {
+    let database = Database::new(&SERVER.url("postgres")).unwrap();
+    let conn = database.get().await.unwrap();
+    conn.batch("SELECT pg_advisory_lock(1)").await.unwrap();
+    let complete =
+        "SELECT count(*) > 0 FROM pg_database WHERE datname = 'migrated' AND NOT datallowconn";
+    if !conn.one(complete, &[]).await.unwrap().get_as::<bool>(0).unwrap() {
+        make_template().await;
+    }
+    conn.batch("SELECT pg_advisory_unlock(1)").await.unwrap();
+    drop(conn);
+    database.close();
+}
+
+async fn make_template() {
+    // A process that ended too early may have left a part.
+    sql("postgres", "DROP DATABASE IF EXISTS migrated WITH (FORCE)").await;
     sql("postgres", "CREATE DATABASE migrated").await;
     let store = PostgresStore::open(options("migrated")).await.unwrap();
     store.close().await.unwrap();
@@ -106,7 +125,7 @@ contract::suite!(Place::new().await);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_of_format_2_is_read_back_and_goes_on() {
-    let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+    let name = new_name();
     sql("postgres", &format!("CREATE DATABASE {name}")).await;
     let dump = contract::earlier::unpacked(include_bytes!("fixtures/format-2.sql.zst"));
     // Without the lines for `psql`, and the search path, which the connection keeps.
