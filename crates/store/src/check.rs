@@ -16,6 +16,8 @@ pub struct Report {
     pub attempts: Checked,
     /// The rows of datasets.
     pub rows: Checked,
+    /// The fate of the accepted events, for each endpoint that an event matched.
+    pub accounts: Accounts,
     /// Secrets that open with the key.
     pub secrets: u64,
     /// The acknowledged records missing from the store.
@@ -35,6 +37,21 @@ pub struct Checked {
     pub without_checksum: u64,
     /// Records that differ from the written ones.
     pub damaged: u64,
+}
+
+/// Accepted events by fate; an event counts once for each endpoint that the event matched and that still exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Accounts {
+    /// All.
+    pub matched: u64,
+    /// Delivered, or parked as a dead letter, or dropped.
+    pub finished: u64,
+    /// Queued, for the first time or again.
+    pub queued: u64,
+    /// Events so old that retention may have deleted their attempts.
+    pub discarded: u64,
+    /// Events with none of these fates: a fault.
+    pub missing: u64,
 }
 
 /// A problem.
@@ -62,6 +79,16 @@ impl Report {
         }
         self.findings.push(Finding { part: part.to_owned(), number, problem: problem.into() });
     }
+}
+
+/// The problem of counters (rows, suspended, bytes) that differ from the rows.
+pub(crate) fn rows_differ(said: (i64, i64, i64), found: (i64, i64, i64)) -> String {
+    format!("the counters (rows, suspended, bytes) are {said:?}, and the rows make {found:?}")
+}
+
+/// The problem of a counter of bytes that differs from the records.
+pub(crate) fn bytes_differ(what: &str, said: i64, found: i64) -> String {
+    format!("{said} bytes are counted for {what}, and the records have {found}")
 }
 
 /// Hears the part being checked. An error in answer ends the check.

@@ -30,6 +30,7 @@ mod folders;
 mod gaps;
 mod jobs;
 mod journal;
+mod ledger;
 mod limits;
 mod loss;
 pub mod moving;

@@ -67,11 +67,12 @@ pub(crate) enum Action {
     /// used any more afterwards: to go back to the directory's state, remove the file `move` in the
     /// directory.
     Migrate(MigrateArgs),
-    /// Check everything in a data directory
+    /// Check everything in a data directory or a database
     ///
-    /// The server must be stopped. The check covers the database's structure, acknowledged data, every
-    /// secret, the checksum of every event, row and attempt, queues and counters; nothing is changed. Ends
-    /// with code 0 when all is whole, 1 when something is damaged or missing, and 2 without an answer.
+    /// The server of a data directory must be stopped; servers of a PostgreSQL database go on. The check covers
+    /// the file's structure, the acknowledged numbers, every secret, the checksum of every event, row and
+    /// attempt, the fate of every event, queues and counters. Nothing is changed. Ends with code 0 when all is
+    /// whole, 1 when something is damaged or missing, and 2 when the check gives no answer.
     Check(CheckArgs),
     /// Manage the key that encrypts secrets at rest
     #[command(subcommand)]
@@ -392,8 +393,8 @@ pub(crate) struct CheckArgs {
 
     /// Print one JSON object
     ///
-    /// The members are events, attempts, rows, secrets, loss, findings and more_findings; with
-    /// --accept-loss, accepted alone.
+    /// The members are events, attempts, rows, accounts, secrets, loss, findings and more_findings;
+    /// with --accept-loss, accepted alone.
     #[arg(long, env = "HOOKYARD_JSON")]
     pub(crate) json: bool,
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use hookyard_core::clock::{Clock, SystemClock};
 use hookyard_core::entropy::SystemEntropy;
-use hookyard_store::check::Report;
+use hookyard_store::check::{Accounts, Report};
+use hookyard_store::postgres::PostgresStore;
 use hookyard_store::sqlite::{Options, SqliteStore};
 use hookyard_store::{Actor, StoreError};
 use tokio::task::spawn_blocking;
@@ -36,8 +37,15 @@ pub(crate) async fn run(command: Check) -> ExitCode {
 async fn answer(command: Check) -> Result<bool> {
     let Check { common, accept_loss, json } = command;
     let _flush = telemetry::start(&common).context("cannot start the log")?;
-    if common.database.is_some() {
-        bail!("`check` is for data directories: PostgreSQL checks its own files and log");
+    if let Some(url) = &common.database {
+        if accept_loss {
+            bail!(
+                "--accept-loss is for data directories: PostgreSQL itself refuses to start without its log"
+            );
+        }
+        let key = common.key.read()?;
+        let report = PostgresStore::check(url, &key, &mut tell).await;
+        return tell_all(&report.context("the database cannot be checked")?, json);
     }
     let data = DataDir::existing(&common.data)?;
     let _lock = data.lock()?;
@@ -59,8 +67,12 @@ async fn answer(command: Check) -> Result<bool> {
         return Ok(true);
     }
     let report = spawn_blocking(move || SqliteStore::check(&path, &key, &mut tell)).await?;
-    let report = report.context("the data cannot be checked")?;
-    let text = if json { serde_json::to_string(&report)? } else { as_text(&report) };
+    tell_all(&report.context("the data cannot be checked")?, json)
+}
+
+/// Prints the report; whether all is whole.
+fn tell_all(report: &Report, json: bool) -> Result<bool> {
+    let text = if json { serde_json::to_string(report)? } else { as_text(report) };
     output::line(&text)?;
     Ok(report.is_whole())
 }
@@ -87,6 +99,11 @@ fn as_text(report: &Report) -> String {
     if report.more_findings > 0 {
         lines.push(format!("and {} more problems", report.more_findings));
     }
+    let Accounts { matched, finished, queued, discarded, missing } = report.accounts;
+    lines.push(format!(
+        "of {matched} deliveries of events, {finished} are finished, {queued} are queued, {discarded} have \
+         no attempt left, {missing} are missing"
+    ));
     lines.push(match report.is_whole() {
         true => "whole".to_owned(),
         false => "damaged".to_owned(),

@@ -18,12 +18,14 @@ use hookyard_core::model::{
 };
 use jiff::Timestamp;
 
+use crate::check::Report;
 use crate::{HeadLimit, Lease, NewCredential, NewWorkspace, SharedStore};
 
 pub(crate) mod applications;
 pub(crate) mod attempts;
 pub(crate) mod audit;
 pub(crate) mod catalog;
+pub(crate) mod checking;
 pub(crate) mod credentials;
 pub(crate) mod dataset_rows;
 pub(crate) mod datasets;
@@ -48,6 +50,21 @@ pub(crate) mod versions;
 pub(crate) trait Fixture: Send + Sync {
     /// Opens a store on the fixture; the writes acknowledged by an earlier store are there.
     async fn open(&self) -> SharedStore;
+
+    /// What a check says of the place; `None` where the fixture is in the middle of something.
+    async fn check(&self) -> Option<Report> {
+        None
+    }
+
+    /// Changes the data behind the store's back.
+    async fn tamper(&self, _sql: &str) {}
+}
+
+/// Fails where a check finds a problem that a case has not made.
+pub(crate) async fn is_whole(fixture: &dyn Fixture) {
+    if let Some(report) = fixture.check().await {
+        assert!(report.is_whole(), "{report:#?}");
+    }
 }
 
 /// Makes a test of every case, with the fixture that the expression makes.
@@ -68,6 +85,10 @@ macro_rules! suite {
                 entries_are_found_by_what_is_asked, secrets_are_not_noted,
                 entries_go_by_age_and_bytes, foreign_workspaces_see_no_entries,
                 decisions_and_tokens_are_noted;
+            checking: a_store_in_use_is_whole_and_every_event_is_accounted_for,
+                counters_that_differ_are_found, a_lost_attempt_is_found, a_lost_queue_is_found,
+                an_event_that_is_queued_twice_is_found,
+                damage_is_found_and_never_served, a_secret_that_does_not_open_is_found;
             tenants: workspaces_are_unique, quotas_and_use_are_kept, tenants_get_other_names,
                 projects_are_numbered_and_bounded, a_project_goes_when_it_is_empty,
                 foreign_workspaces_see_no_projects;
@@ -148,7 +169,12 @@ macro_rules! suite {
         $($(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
-                $crate::contract::$module::$case(&$fixture).await;
+                let fixture = $fixture;
+                $crate::contract::$module::$case(&fixture).await;
+                // The cases of `checking` damage their stores.
+                if stringify!($module) != "checking" {
+                    $crate::contract::is_whole(&fixture).await;
+                }
             }
         )+)+
     };

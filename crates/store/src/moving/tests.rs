@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
+use crate::check::Report;
 use crate::contract::{self, Fixture, PROJECT, WS};
 use crate::postgres::tests::{Place, options as database, sql};
 use crate::sqlite::{self, SqliteStore};
@@ -93,6 +94,13 @@ impl Fixture for Mover {
             _ => {}
         }
         self.place.open().await
+    }
+
+    async fn check(&self) -> Option<Report> {
+        match self.opened.load(Ordering::Relaxed) {
+            0 | 1 => None,
+            _ => Fixture::check(&self.place).await,
+        }
     }
 }
 

@@ -73,7 +73,16 @@ pub(crate) struct Arrived {
 
 /// Refuses a database with an unfinished move.
 pub(super) async fn refuse_unfinished(conn: &Conn) -> Result<(), StoreError> {
-    match conn.opt(UNFINISHED, &[]).await? {
+    refuse(conn, UNFINISHED).await
+}
+
+/// The same in a transaction that changes nothing, and takes no lock.
+pub(super) async fn refuse_half_moved(conn: &Conn) -> Result<(), StoreError> {
+    refuse(conn, "SELECT FROM moves WHERE NOT finished").await
+}
+
+async fn refuse(conn: &Conn, unfinished: &str) -> Result<(), StoreError> {
+    match conn.opt(unfinished, &[]).await? {
         Some(_) => Err(StoreError::Conflict(
             "a data directory is being moved into the database: run the same `hookyard migrate` \
              again to finish that, or use an empty database"

@@ -19,7 +19,7 @@ use crate::page::{self, Filling};
 use crate::{AttemptQuery, AttemptStore, Page, StoreError};
 
 /// The columns for [`attempt`].
-const COLUMNS: &str = "endpoint_id, started_ms, duration_ms, queue_delay_ms, status, success, \
+pub(super) const COLUMNS: &str = "endpoint_id, started_ms, duration_ms, queue_delay_ms, status, success, \
                        advance, parked, failures, refusals, retry_ms, revision, request_id, seqs, \
                        event_types, order_ids, url, request_headers, response_headers, response, \
                        error, entries, checksum";
@@ -30,7 +30,7 @@ pub(super) const WEIGHT: &str = "8 * cardinality(seqs) + octet_length(url) \
      + coalesce(octet_length(response), 0)";
 
 /// The bytes of an attempt to read, without reading the attempt.
-const READ: &str = "octet_length(order_ids) + octet_length(request_headers) \
+pub(super) const READ: &str = "octet_length(order_ids) + octet_length(request_headers) \
      + octet_length(response_headers) + coalesce(octet_length(response), 0)";
 
 #[async_trait]
@@ -252,7 +252,7 @@ fn list(numbers: impl Iterator<Item = impl ToString>) -> String {
     format!("{{{}}}", numbers.join(","))
 }
 
-fn attempt(row: &Row) -> Result<Attempt, StoreError> {
+pub(super) fn attempt(row: &Row) -> Result<Attempt, StoreError> {
     let duration = |column| row.unsigned(column).map(Duration::from_millis);
     let status: Option<i32> = row.get_as(4)?;
     let request_id = RequestId::parse(&row.text(12)?)

@@ -299,7 +299,8 @@ async fn first_since(conn: &Conn, version: VersionId, at: Timestamp) -> Result<i
     Ok(low)
 }
 
-fn data_row(row: &Row) -> Result<DataRow, StoreError> {
+/// A row from its number, moment, anything, cell and checksum.
+pub(super) fn data_row(row: &Row) -> Result<DataRow, StoreError> {
     let number = row.unsigned(0)?;
     let values = || {
         let (received_at, cell) = (row.moment(1)?, row.json(3)?);

@@ -34,7 +34,7 @@ pub(super) const COLUMNS: &str = "j.seq, j.workspace_id, j.type_id, j.accepted_m
                                   j.checksum";
 
 /// The bytes of an event to read with [`COLUMNS`], without reading the event.
-const WEIGHT: &str = "octet_length(object) + octet_length(attributes)";
+pub(super) const WEIGHT: &str = "octet_length(object) + octet_length(attributes)";
 
 /// Takes the right to give out numbers and to add to queues, until the transaction's end.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(29818711113986049)";

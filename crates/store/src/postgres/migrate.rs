@@ -93,6 +93,30 @@ pub(super) async fn migrate(conn: Conn) -> Result<(), StoreError> {
     tx.commit().await
 }
 
+/// Refuses a database that is not of this format, for a process that changes nothing.
+pub(super) async fn refuse_other_format(conn: &Conn) -> Result<(), StoreError> {
+    let there = conn.one("SELECT to_regclass('migrations') IS NOT NULL", &[]).await?;
+    let found: i64 = match there.get_as(0)? {
+        true => conn.one("SELECT count(*) FROM migrations", &[]).await?.get_as(0)?,
+        false => 0,
+    };
+    let known = MIGRATIONS.len();
+    match usize::try_from(found) {
+        Ok(found) if found == known => Ok(()),
+        Ok(0) => Err(StoreError::internal(
+            "the database has no tables of Hookyard: run `hookyard init`, or name another database",
+        )),
+        Ok(found) if found < known => Err(StoreError::internal(format!(
+            "the database is of format {found}, this hookyard has format {known}: start the server \
+             once, which brings the database to the new format"
+        ))),
+        _ => Err(StoreError::internal(format!(
+            "the database is of format {found}, this hookyard knows formats up to {known}: run the \
+             newer one"
+        ))),
+    }
+}
+
 /// A database in another encoding would change bodies.
 async fn refuse_unfit(conn: &Conn) -> Result<(), StoreError> {
     let row = conn

@@ -28,6 +28,7 @@ mod attempts;
 mod audit;
 mod batches;
 mod catalog;
+mod check;
 mod columns;
 mod credentials;
 mod database;

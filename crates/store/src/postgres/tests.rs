@@ -8,6 +8,7 @@ use hookyard_testkit::Postgres;
 use tokio::sync::OnceCell;
 
 use super::*;
+use crate::check::Report;
 use crate::contract::{self, Fixture};
 use crate::{
     CatalogStore, CredentialChange, CredentialQuery, CredentialStore, QueueStore, SharedStore,
@@ -119,6 +120,20 @@ impl Fixture for Place {
     async fn open(&self) -> SharedStore {
         Place::open(self).await
     }
+
+    async fn check(&self) -> Option<Report> {
+        Some(checked(&self.name, [7; 32]).await)
+    }
+
+    async fn tamper(&self, statement: &str) {
+        sql(&self.name, statement).await;
+    }
+}
+
+/// What a check says of a database.
+async fn checked(database: &str, key: [u8; 32]) -> Report {
+    let url = Secret::new(SERVER.url(database));
+    PostgresStore::check(&url, &key, &mut |_, _| Ok(())).await.unwrap()
 }
 
 contract::suite!(Place::new().await);
@@ -135,6 +150,8 @@ async fn a_store_of_format_2_is_read_back_and_goes_on() {
     let options = Options { key: [0x5e; 32], ..options(&name) };
     let store = Arc::new(PostgresStore::open(options).await.unwrap());
     contract::earlier::is_read_back_and_goes_on(store).await;
+    let report = checked(&name, [0x5e; 32]).await;
+    assert!(report.is_whole(), "{report:#?}");
 }
 
 /// Waits until so many nodes have renewed and listen; no node renews again while a test runs.

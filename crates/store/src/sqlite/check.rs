@@ -16,6 +16,7 @@ use crate::sealed::SEALED;
 use crate::vault::Vault;
 use crate::{Actor, Loss, StoreError};
 
+mod accounts;
 mod counters;
 mod records;
 
@@ -36,11 +37,13 @@ impl SqliteStore {
         looking("database", 0)?;
         structure(&conn, &mut report)?;
         looking("secrets", 0)?;
-        secrets(&conn, &Vault::new(key), &mut report);
+        let vault = Vault::new(key);
+        secrets(&conn, &vault, &mut report);
         looking("acknowledged", 0)?;
         report.loss = loss(path, &conn, &mut report)?;
         records::look(&conn, &mut report, looking)?;
         counters::look(&conn, &mut report, looking)?;
+        accounts::look(&conn, &vault, &mut report, looking)?;
         Ok(report)
     }
 

@@ -15,7 +15,7 @@ use super::deliveries::{self, Whole};
 use super::memory::lock;
 use super::rows::{signed, to_json, unsigned};
 use super::writer::NextIds;
-use super::{codec, failed, migrate, pack, readers, recover};
+use super::{codec, failed, migrate, pack, readers, recover, stored};
 use crate::StoreError;
 use crate::backlog::Backlog;
 use crate::moving::line::Line;
@@ -191,32 +191,15 @@ impl Leaving {
     }
 
     fn chunks(&self, table: &Planned, each: Each<'_>) -> Result<(), StoreError> {
-        let sql = "SELECT first, seqs FROM queue_chunks WHERE endpoint_id = ?1 \
-                   AND first + count > ?2 ORDER BY first";
-        let mut statement = self.conn.prepare(sql).map_err(failed)?;
         for (id, queue) in &self.queues {
-            let (unsaved_at, unsaved) = queue.unsaved();
-            let mut next = queue.cursor();
-            let mut rows = statement.query((id.0, signed(next))).map_err(failed)?;
-            while next < unsaved_at
-                && let Some(row) = rows.next().map_err(failed)?
-            {
-                let first = unsigned(row, 0).map_err(failed)?;
-                let seqs = row.get_ref(1).map_err(failed)?;
-                let seqs = codec::decode(seqs.as_blob().map_err(|error| failed(error.into()))?)?;
-                let gone = usize::try_from(next.saturating_sub(first)).unwrap_or(usize::MAX);
-                let seqs = seqs.get(gone..).unwrap_or_default();
-                if first > next || first + (gone + seqs.len()) as u64 > unsaved_at {
-                    break;
-                }
-                next = put_chunks(table, *id, next, seqs, each)?;
-            }
-            if next != unsaved_at {
+            let missing = stored::entries(&self.conn, *id, queue, &mut |first, seqs| {
+                put_chunks(table, *id, first, seqs, each)
+            })?;
+            if let Some(place) = missing {
                 return Err(StoreError::internal(format!(
-                    "the stored queue of endpoint {id} is damaged at {next}"
+                    "the stored queue of endpoint {id} is damaged at {place}"
                 )));
             }
-            put_chunks(table, *id, next, &unsaved, each)?;
         }
         Ok(())
     }
@@ -345,14 +328,14 @@ fn put_delivery(line: &mut Line, column: &str, whole: &Whole) -> Result<(), Stor
     Ok(())
 }
 
-/// Entries from a place on, in chunks of the database's form. Returns the place after the last entry.
+/// Entries from a place on, in chunks of the database's form.
 fn put_chunks(
     table: &Planned,
     id: EndpointId,
     first: u64,
     seqs: &[u64],
     each: Each<'_>,
-) -> Result<u64, StoreError> {
+) -> Result<(), StoreError> {
     let mut line = Line::default();
     let mut place = first;
     for chunk in seqs.chunks(CHUNK_ENTRIES) {
@@ -370,7 +353,7 @@ fn put_chunks(
         each(line.finished())?;
         place += chunk.len() as u64;
     }
-    Ok(place)
+    Ok(())
 }
 
 fn unknown_column(name: &str) -> StoreError {

@@ -59,6 +59,7 @@ mod rows;
 mod serving;
 mod sources;
 mod span;
+mod stored;
 mod tenants;
 mod trash;
 mod versions;
@@ -209,6 +210,7 @@ mod tests {
 
     use super::*;
     use crate::SharedStore;
+    use crate::check::Report;
     use crate::contract::{self, Fixture};
     use crate::{AttemptQuery, Keep, Retention, RowLimit};
 
@@ -220,6 +222,17 @@ mod tests {
             let path = self.0.path().join("hookyard.db");
             let entropy = Arc::new(SystemEntropy);
             Arc::new(SqliteStore::open(Options { path, key: [7; 32], entropy }).unwrap())
+        }
+
+        async fn check(&self) -> Option<Report> {
+            let path = self.0.path().join("hookyard.db");
+            let report = SqliteStore::check(&path, &[7; 32], &mut |_, _| Ok(()));
+            Some(report.unwrap())
+        }
+
+        async fn tamper(&self, sql: &str) {
+            let conn = Connection::open(self.0.path().join("hookyard.db")).unwrap();
+            conn.execute_batch(sql).unwrap();
         }
     }
 
@@ -316,6 +329,7 @@ mod tests {
         let file = contract::earlier::unpacked(include_bytes!("fixtures/format-19.db.zst"));
         std::fs::write(place.0.path().join("hookyard.db"), file).unwrap();
         contract::earlier::is_read_back_and_goes_on(place.open().await).await;
+        contract::is_whole(&place).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
