@@ -42,6 +42,9 @@ const LOAD_MS: [u64; 3] = [350, 700, 500];
 const REFLOWS: usize = 5;
 const REPLAYS: usize = 3;
 
+/// How many of the kills a check of the whole store follows, at most: a long run has a large store.
+const CHECKS: usize = 20;
+
 const PUBLISHERS: u64 = 8;
 const SENDERS: u64 = 4;
 
@@ -139,6 +142,9 @@ impl Soak {
         // All have found the server gone before there is one again.
         self.events.extend(publishers.join_all().await.into_iter().flatten());
         self.rows.extend(senders.join_all().await.into_iter().flatten());
+        if round.is_multiple_of(kills.div_ceil(CHECKS)) {
+            self.server.check();
+        }
         self.server.start_again(&self.api.http).await;
     }
 
@@ -353,4 +359,6 @@ async fn a_crash_loses_nothing_that_was_acknowledged() {
     soak.until_delivered().await;
     soak.check_events(kills).await;
     soak.check_rows().await;
+    soak.server.kill();
+    soak.server.check();
 }

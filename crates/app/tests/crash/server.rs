@@ -47,6 +47,20 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Has the binary check what the killed process left behind; fails on any finding.
+    pub(crate) fn check(&self) {
+        let output = Command::new(env!("CARGO_BIN_EXE_hookyard"))
+            .args(["check", "--json", "--log-level", "error", "--data"])
+            .arg(&self.data)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "the check found: {said} {errors}");
+        let report: Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(report["accounts"]["missing"], 0, "{report}");
+    }
+
     /// A new process on the same data.
     pub(crate) async fn start_again(&mut self, http: &Http) {
         *self = Self::start(&self.data.clone(), self.port);
