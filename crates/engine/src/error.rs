@@ -15,6 +15,15 @@ pub enum Error {
         message: String,
     },
 
+    /// The caller named an event type outside of the workspace's catalogue.
+    #[error("{field}: {message}")]
+    UnknownEventType {
+        /// The path of the name.
+        field: String,
+        /// The name and the fix.
+        message: String,
+    },
+
     /// The entity is not there.
     #[error("no such {0}")]
     NotFound(Entity),

@@ -32,6 +32,7 @@ mod native;
 mod peer;
 mod probes;
 mod problem;
+mod public;
 mod readiness;
 mod request_log;
 mod sandbox;

@@ -237,6 +237,9 @@ impl From<Error> for Problem {
             Error::Invalid { field, message } => {
                 Self::of_field(Code::InvalidValue, &field, message)
             }
+            Error::UnknownEventType { field, message } => {
+                Self::of_field(Code::UnknownEventType, &field, message)
+            }
             Error::NotFound(entity) => Self::new(Code::NotFound, format!("no such {entity}")),
             Error::Conflict(message) => Self::new(Code::Conflict, message),
             error @ Error::Stale { .. } => {

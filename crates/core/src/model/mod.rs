@@ -44,7 +44,7 @@ pub use endpoint_options::{
     SIGNING_PREFIX_DEFAULT, Signing, SigningKey,
 };
 pub use event::{Event, NewEvent, Receipt};
-pub use event_type::{Catalogue, Category, EventType, NewEventType};
+pub use event_type::{Catalogue, Category, EventType, NewEventType, UnknownEventType};
 pub use failure::{Circuit, DisabledKind, DisabledReason};
 pub use payload::{DeliveryMethod, PayloadFormat, TIMEOUT_SECONDS, TIMEOUT_SECONDS_DEFAULT};
 pub use quota::{Level, QUOTA_TURNS_MAX, Quota, QuotaWindow};

@@ -54,7 +54,7 @@ pub(super) fn resolve(
         };
         let Some((_, kind)) = catalogue.by_name(&entry.event_type) else {
             let message = format!("there is no event called '{}'", entry.event_type);
-            return Err(Error::invalid(at(names.event_type), message));
+            return Err(Error::UnknownEventType { field: at(names.event_type), message });
         };
         if let Patch::Set(rule) = &entry.rule {
             check_rule(rule).map_err(|reason| Error::invalid(at(names.rule), reason))?;

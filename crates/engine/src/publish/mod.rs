@@ -5,7 +5,7 @@ mod notice;
 
 use hookyard_core::cloudevents::CloudEvent;
 use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
-use hookyard_core::model::{NewEvent, Receipt};
+use hookyard_core::model::{NewEvent, Receipt, UnknownEventType};
 use hookyard_ruler::event::Error::TooCostly;
 
 use crate::Engine;
@@ -22,12 +22,12 @@ pub const BATCH_EVENTS_MAX: usize = 10_000;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An event's type is not in the workspace's catalogue.
-    #[error("the workspace has no event type `{name}`")]
+    #[error("{unknown}")]
     UnknownType {
         /// The index of the event, from 0.
         index: usize,
         /// The type's name.
-        name: String,
+        unknown: UnknownEventType,
     },
 
     /// A rule of the workspace cannot be decided for an event: matching takes more steps than
@@ -180,7 +180,9 @@ fn match_all(
 ) -> Result<Vec<TypeAndMatches>, Error> {
     let of_event = |(index, event): (usize, &CloudEvent)| {
         let Some(kind) = matcher.names.get(&event.event_type).copied() else {
-            return Err(Error::UnknownType { index, name: event.event_type.clone() });
+            let known = matcher.names.keys().map(String::as_str);
+            let unknown = UnknownEventType::new(&event.event_type, known);
+            return Err(Error::UnknownType { index, unknown });
         };
         let is_low = meter.is_low();
         match matcher.matches(kind, &event.object, &mut meter) {

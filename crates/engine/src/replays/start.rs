@@ -117,9 +117,10 @@ fn resolve(
     let mut types = Vec::with_capacity(names.len());
     for (index, name) in names.iter().enumerate() {
         let invalid = |message| Error::invalid(format!("event_types[{index}]"), message);
-        let Some((_, kind)) = catalogue.by_name(name) else {
-            return Err(invalid(format!("there is no event type called '{name}'")));
-        };
+        let (_, kind) = catalogue.find(name).map_err(|unknown| Error::UnknownEventType {
+            field: format!("event_types[{index}]"),
+            message: unknown.to_string(),
+        })?;
         if !own.contains(&kind.id) {
             return Err(invalid(format!("the endpoint is not subscribed to '{name}'")));
         }

@@ -134,7 +134,7 @@ impl Engine {
         check_origins(&origins).map_err(at("origins"))?;
         folder.as_deref().map_or(Ok(()), check_folder).map_err(at("folder_resource_id"))?;
         secret.as_ref().map_or(Ok(()), settings::check_secret).map_err(at("secret"))?;
-        settings::check_options(&options)?;
+        self.check_source_options(workspace, &options).await?;
         self.may_add(workspace, &[Counted::Sources, Counted::Datasets]).await?;
         let new = NewSource {
             workspace,

@@ -68,6 +68,26 @@ pub(super) fn check_options(options: &SourceOptions) -> Result<(), Error> {
 }
 
 impl Engine {
+    /// Checks the settings against the workspace's catalogue, too: a delivery of a type that nobody can
+    /// publish would be stored and never sent on.
+    pub(super) async fn check_source_options(
+        &self,
+        workspace: WorkspaceId,
+        options: &SourceOptions,
+    ) -> Result<(), Error> {
+        check_options(options)?;
+        let republish = options.republish.as_ref();
+        let Some(name) = republish.and_then(|republish| republish.event_type.as_deref()) else {
+            return Ok(());
+        };
+        let catalogue = self.store().catalogue(workspace).await?;
+        let found = catalogue.find(name).map(drop);
+        found.map_err(|unknown| Error::UnknownEventType {
+            field: "republish.event_type".to_owned(),
+            message: unknown.to_string(),
+        })
+    }
+
     /// A source of any project. [`Error::NotFound`] when the workspace has no such source.
     pub async fn source(&self, workspace: WorkspaceId, id: SourceId) -> Result<Arc<Source>, Error> {
         let found = self.store().workspace_source(workspace, id).await?;
@@ -99,7 +119,11 @@ impl Engine {
         };
         let mut wanted = current.spec.options.clone();
         wanted.apply(options.clone());
-        check_options(&wanted)?;
+        // A type that was removed since must not stand in the way of other changes.
+        match options.republish {
+            Some(Some(_)) => self.check_source_options(workspace, &wanted).await?,
+            Some(None) | None => check_options(&wanted)?,
+        }
         let change =
             SourceChange { name, mode, origins, secret, options, ..SourceChange::default() };
         self.change(&current, change).await

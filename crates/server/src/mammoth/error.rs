@@ -108,7 +108,7 @@ impl ApiError {
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         match error {
-            Error::Invalid { field, message } => {
+            Error::Invalid { field, message } | Error::UnknownEventType { field, message } => {
                 Self::new(StatusCode::BAD_REQUEST, format!("{field}: {message}"))
             }
             Error::NotFound(_) => Self::not_found(),

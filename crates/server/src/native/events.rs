@@ -103,10 +103,9 @@ pub(super) async fn list_events(
 
 fn query(catalogue: &Catalogue, params: &Params, limit: Limit) -> Result<EventQuery, Problem> {
     let event_type = params.r#type.as_deref().map(|name| {
-        let found = catalogue.by_name(name).map(|(_, kind)| kind.id);
-        found.ok_or_else(|| {
-            let detail = format!("the workspace has no event type `{name}`");
-            Problem::of_field(Code::UnknownEventType, "type", detail)
+        let found = catalogue.find(name).map(|(_, kind)| kind.id);
+        found.map_err(|unknown| {
+            Problem::of_field(Code::UnknownEventType, "type", unknown.to_string())
         })
     });
     Ok(EventQuery {

@@ -183,10 +183,9 @@ async fn on_journal(
         return Err(Problem::of_field(Code::InvalidValue, "last", detail));
     }
     let catalogue = engine.store().catalogue(workspace).await?;
-    let Some((_, kind)) = catalogue.by_name(name) else {
-        let detail = format!("the workspace has no event type `{name}`");
-        return Err(Problem::of_field(Code::UnknownEventType, "event_type", detail));
-    };
+    let (_, kind) = catalogue.find(name).map_err(|unknown| {
+        Problem::of_field(Code::UnknownEventType, "event_type", unknown.to_string())
+    })?;
     let trial = engine.try_rule(workspace, rule, kind.id, last).await?;
     Ok(text(&TrialBody {
         event_type: name,

@@ -131,7 +131,9 @@ impl ApiError {
     /// An error of the engine, about a subject.
     pub(super) fn from_engine(error: Error, subject: Subject) -> Self {
         match error {
-            Error::Invalid { field, message } => Self::invalid(&field, message),
+            Error::Invalid { field, message } | Error::UnknownEventType { field, message } => {
+                Self::invalid(&field, message)
+            }
             Error::NotFound(_) => Self::missing(subject),
             Error::Conflict(message) => Self::new(StatusCode::CONFLICT, message),
             error @ Error::Stale { .. } => Self::new(StatusCode::CONFLICT, error.to_string()),

@@ -16,8 +16,13 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::shape::{DeliveryRateBody, ModeBody, RepublishBody, SuccessAnswerBody};
+use super::verification::NewVerification;
 use crate::native::input::{Field, Object};
 use crate::problem::{Code, Problem};
+
+/// The mode of a source made here: each delivery adds a row, as senders of webhooks expect. Mammoth's API has
+/// another default.
+const MODE_DEFAULT: Mode = Mode::Combine;
 
 /// A new source: absent members and nulls take the default.
 #[derive(Deserialize, ToSchema)]
@@ -35,7 +40,7 @@ pub(super) struct NewSource {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 255)]
     name: Field<String>,
-    /// The effect of a delivery on the rows already there; `replace` by default.
+    /// The effect of a delivery on the rows already there; `combine` by default.
     #[serde(default)]
     #[schema(value_type = Option<ModeBody>)]
     mode: Field<ModeBody>,
@@ -79,6 +84,11 @@ pub(super) struct NewSource {
     #[serde(default)]
     #[schema(value_type = Option<RepublishBody>)]
     republish: Field<Object<Republish>>,
+    /// How deliveries prove their sender, from the first delivery on. Change the verification later by
+    /// `PUT /v1/sources/{id}/verification`.
+    #[serde(default)]
+    #[schema(value_type = Option<NewVerification>)]
+    verification: Field<Object<NewVerification>>,
 }
 
 /// A change of a source: absent members stay, null restores the default.
@@ -87,7 +97,7 @@ pub(super) struct NewSource {
 pub(super) struct SourcePatch(NewSource);
 
 /// Settings fixed when the source is made.
-const FIXED: [&str; 2] = ["project", "folder"];
+const FIXED: [&str; 3] = ["project", "folder", "verification"];
 
 impl ToSchema for SourcePatch {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
@@ -111,9 +121,16 @@ impl SourcePatch {
     /// The change for the engine.
     pub(super) fn change(self) -> Result<EnginePatch, Problem> {
         let Self(body) = self;
-        let given = [body.project != Field::Absent, body.folder != Field::Absent];
+        let given = [
+            body.project != Field::Absent,
+            body.folder != Field::Absent,
+            !matches!(body.verification, Field::Absent),
+        ];
         if let Some((field, _)) = FIXED.into_iter().zip(given).find(|(_, given)| *given) {
-            let detail = "cannot be changed: a source keeps what it was made with";
+            let detail = match field {
+                "verification" => "has a path of its own: PUT /v1/sources/{id}/verification",
+                _ => "cannot be changed: a source keeps what it was made with",
+            };
             return Err(Problem::of_field(Code::InvalidValue, field, detail));
         }
         body.settings()
@@ -135,16 +152,21 @@ impl NewSource {
             }
             Field::Absent | Field::Null => None,
         };
+        let verification = match std::mem::take(&mut self.verification) {
+            Field::Value(Object(verification)) => Some(verification.verification()),
+            Field::Absent | Field::Null => None,
+        };
         let EnginePatch { name, mode, origins, secret, options } = self.settings()?;
         let usual = Draft::default();
         let mut draft = Draft {
             name: name.unwrap_or(usual.name),
-            mode: mode.unwrap_or(usual.mode),
+            mode: mode.unwrap_or(MODE_DEFAULT),
             origins: origins.unwrap_or(usual.origins),
             folder,
             ..Draft::default()
         };
         draft.options.apply(options);
+        draft.options.verification = verification;
         match secret {
             None | Some(SecretChange::Open) => {}
             Some(SecretChange::Secure) => draft.is_secure = true,
@@ -161,6 +183,7 @@ impl NewSource {
         let Self {
             project: _,
             folder: _,
+            verification: _,
             name,
             mode,
             origins,
@@ -187,7 +210,7 @@ impl NewSource {
         };
         Ok(EnginePatch {
             name: name.or_default(NAME_DEFAULT.to_owned()),
-            mode: mode.or_default(Mode::default().into()).map(Mode::from),
+            mode: mode.or_default(MODE_DEFAULT.into()).map(Mode::from),
             origins: origins.or_default(ORIGINS_DEFAULT.to_owned()),
             secret: secret_change(secure.or_default(false), secret)?,
             options,

@@ -10,6 +10,7 @@ use super::shape::Source;
 use crate::native::call::{Call, Data, Read, Within};
 use crate::native::paths;
 use crate::problem::Problem;
+use crate::public;
 
 /// Get a source
 #[utoipa::path(
@@ -21,6 +22,7 @@ use crate::problem::Problem;
 pub(super) async fn get_source(
     call: Call<Within<Read<Data>>, Arc<CoreSource>>,
 ) -> Result<Response, Problem> {
-    let Call { target: source, .. } = call;
-    Ok(Json(Source::new(&source)).into_response())
+    let Call { app, target: source, headers, .. } = call;
+    let base = public::url(&app.settings, &headers);
+    Ok(Json(Source::new(&source, base.as_deref())).into_response())
 }

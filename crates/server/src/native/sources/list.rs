@@ -12,6 +12,7 @@ use crate::native::call::{Call, Data, Read, Within};
 use crate::native::page::{Page, PageSize};
 use crate::native::{input, paths};
 use crate::problem::Problem;
+use crate::public;
 
 /// How many sources of a page. With every setting at its longest each has some twenty kilobytes.
 const PAGE: PageSize = PageSize { default: 100, max: 200 };
@@ -53,7 +54,7 @@ pub(super) struct SourcePage<'a> {
 pub(super) async fn list_sources(
     call: Call<Within<Read<Data>>, (), Params>,
 ) -> Result<Response, Problem> {
-    let Call { app, caller: reach, query: params, .. } = call;
+    let Call { app, caller: reach, query: params, headers, .. } = call;
     let limit = PAGE.limit(params.limit)?;
     let project = input::number_of("project", params.project)?;
     let after = input::number_of("after", params.after)?;
@@ -64,7 +65,8 @@ pub(super) async fn list_sources(
     };
     let found = app.engine.store().sources_page(reach.workspace, query).await?;
     let page = Page::cut(found, limit);
-    let sources = page.entries.iter().map(|source| Source::new(source)).collect();
+    let base = public::url(&app.settings, &headers);
+    let sources = page.entries.iter().map(|source| Source::new(source, base.as_deref())).collect();
     let next = page.next(&paths::SOURCES, |last| Params {
         after: Some(last.id.0.unsigned_abs()),
         limit: Some(limit.get()),

@@ -25,6 +25,9 @@ pub(super) struct Source<'a> {
     name: &'a str,
     /// The path of the source's URL. Anybody with the path may send, so treat the path as a secret.
     path: String,
+    /// Its whole URL, by `--public-url`, or else by the host of this request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
     /// The effect of a delivery on the rows already there.
     mode: ModeBody,
     /// The browser origins that may deliver: `*`, or a list of `https://host` and `https://*.host`.
@@ -154,7 +157,8 @@ pub(super) struct SuccessAnswerBody {
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(source: &'a CoreSource) -> Self {
+    /// A source; `base` is the public URL of this server, if known.
+    pub(super) fn new(source: &'a CoreSource, base: Option<&str>) -> Self {
         let CoreSource { id, dataset, created_at, spec } = source;
         // The full pattern makes each new setting decide here about its display.
         let NewSource {
@@ -184,10 +188,11 @@ impl<'a> Source<'a> {
             dataset: dataset.0,
             created_at: *created_at,
             name,
+            url: base.map(|base| format!("{base}/webhook/data/{key}")),
             path: format!("/webhook/data/{key}"),
             mode: (*mode).into(),
             origins,
-            secure: secret.is_some(),
+            secure: secret.is_some() || verification.is_some(),
             folder: folder.as_deref(),
             answer: answer.as_ref(),
             allowed_ips: allowed_ips.iter().map(ToString::to_string).collect(),
@@ -223,5 +228,9 @@ pub(super) fn samples() -> Vec<(&'static str, Value)> {
     };
     let new = json!({"name": "Orders", "mode": "combine", "secure": true});
     let patch = json!({"name": "Returns", "answer": {"body": "[accepted]"}});
-    vec![("Source", json!(Source::new(&source))), ("NewSource", new), ("SourcePatch", patch)]
+    vec![
+        ("Source", json!(Source::new(&source, Some("https://hooks.example.com")))),
+        ("NewSource", new),
+        ("SourcePatch", patch),
+    ]
 }

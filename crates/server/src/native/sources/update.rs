@@ -14,6 +14,7 @@ use crate::native::input::Nothing;
 use crate::native::paths;
 use crate::native::sent::PatchBody;
 use crate::problem::Problem;
+use crate::public;
 
 /// Change a source
 ///
@@ -28,9 +29,10 @@ use crate::problem::Problem;
 pub(super) async fn update_source(
     call: Call<Within<Write<Data>>, Arc<CoreSource>, Nothing, PatchBody<SourcePatch>>,
 ) -> Result<Response, Problem> {
-    let Call { app, caller: reach, target: source, body: PatchBody(patch), .. } = call;
+    let Call { app, caller: reach, target: source, body: PatchBody(patch), headers, .. } = call;
     let change = patch.change()?;
     check_republish(reach, change.options.republish.as_ref().and_then(Option::as_ref))?;
     let source = app.engine.patch_source(reach.workspace, source.id, change).await?;
-    Ok(Json(Source::new(&source)).into_response())
+    let base = public::url(&app.settings, &headers);
+    Ok(Json(Source::new(&source, base.as_deref())).into_response())
 }

@@ -30,16 +30,16 @@ async fn deliver(server: &TestServer, source: &Value, headers: &[(&str, &str)]) 
 async fn sources_live_as_long_as_they_are_wanted() {
     let server = TestServer::start().await;
     let source = made(&server, json!({})).await;
-    assert_eq!((&source["name"], &source["mode"]), (&json!("Generic Webhook"), &json!("replace")));
+    assert_eq!((&source["name"], &source["mode"]), (&json!("Generic Webhook"), &json!("combine")));
     assert_eq!((&source["origins"], &source["secure"]), (&json!("*"), &json!(false)));
     assert_eq!((&source["project"], &source["folder"]), (&json!(1), &Value::Null));
     assert_eq!(own(&server, "GET", &at(&source), None).await, (StatusCode::OK, source.clone()));
     assert_eq!(deliver(&server, &source, &[]).await.status, 201);
 
-    let patch = json!({"name": " Orders ", "mode": "combine", "origins": "https://a.example"});
+    let patch = json!({"name": " Orders ", "mode": "replace", "origins": "https://a.example"});
     let (status, changed) = own(&server, "PATCH", &at(&source), Some(patch)).await;
     assert_eq!(status, StatusCode::OK, "{changed}");
-    assert_eq!((&changed["name"], &changed["mode"]), (&json!("Orders"), &json!("combine")));
+    assert_eq!((&changed["name"], &changed["mode"]), (&json!("Orders"), &json!("replace")));
     let patch = json!({"name": null, "mode": null, "origins": null});
     assert_eq!(own(&server, "PATCH", &at(&source), Some(patch)).await.1, source);
     assert_eq!(own(&server, "PATCH", &at(&source), Some(json!({}))).await.1, source);
@@ -86,6 +86,64 @@ async fn values_that_cannot_be_used_are_named() {
         assert!(problem["detail"].as_str().unwrap().contains("cannot be changed"));
     }
     assert_eq!(own(&server, "GET", &at(&source), None).await.1, source, "nothing changed");
+}
+
+#[tokio::test]
+async fn a_source_can_be_verified_from_its_first_delivery_on() {
+    let server = TestServer::start().await;
+    let verification = json!({"provider": "github", "secrets": ["s3cret"]});
+    let source = made(&server, json!({"verification": verification})).await;
+    assert_eq!((&source["secure"], &source["provider"]), (&json!(true), &json!("github")));
+    assert_eq!(deliver(&server, &source, &[]).await.status, 401);
+    let path = format!("{}/verification", at(&source));
+    let (status, shown) = own(&server, "GET", &path, None).await;
+    assert_eq!((status, &shown["provider"]), (StatusCode::OK, &json!("github")));
+    for (body, field) in [
+        (json!({"verification": {"provider": "nobody"}}), "verification.provider"),
+        (
+            json!({"verification": {"provider": "square", "secrets": ["s"]}}),
+            "verification.provider",
+        ),
+        (json!({"verification": {"nope": 1}}), "verification.nope"),
+    ] {
+        let (status, problem) = own(&server, "POST", "/v1/sources", Some(body)).await;
+        assert_eq!((status, fault(&problem).1), (StatusCode::BAD_REQUEST, field), "{problem}");
+    }
+    let (_, problem) =
+        own(&server, "PATCH", &at(&source), Some(json!({"verification": null}))).await;
+    assert!(problem["detail"].as_str().unwrap().contains("PUT /v1/sources"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_source_shows_its_whole_url() {
+    let server = TestServer::start().await;
+    let source = made(&server, json!({})).await;
+    assert_eq!(source.get("url"), None, "the request names no host");
+    let request = Request::get(at(&source)).header("x-ultracart-simple-key", SIMPLE_KEY);
+    let request = request.header(header::HOST, "hooks.test:81").body(Body::empty()).unwrap();
+    let shown: Value = serde_json::from_str(&server.send(request).await.body).unwrap();
+    let path = source["path"].as_str().unwrap();
+    assert_eq!(shown["url"], format!("http://hooks.test:81{path}"));
+    let public_url = Some("https://example.com/in".to_owned());
+    let server = TestServer::with(crate::Settings { public_url, ..Default::default() }).await;
+    let source = made(&server, json!({})).await;
+    assert_eq!(
+        source["url"],
+        format!("https://example.com/in{}", source["path"].as_str().unwrap())
+    );
+}
+
+#[tokio::test]
+async fn events_of_unknown_types_are_not_promised() {
+    let server = TestServer::start().await;
+    let republish = |name: &str| json!({"republish": {"event_type": name}});
+    let source = made(&server, republish("order_create")).await;
+    for (method, path) in [("POST", "/v1/sources".to_owned()), ("PATCH", at(&source))] {
+        let (status, problem) = own(&server, method, &path, Some(republish("order_creat"))).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+        assert_eq!(fault(&problem), ("unknown_event_type", "republish.event_type"));
+        assert!(problem["detail"].as_str().unwrap().ends_with("the nearest is `order_create`"));
+    }
 }
 
 #[tokio::test]

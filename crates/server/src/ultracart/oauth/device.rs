@@ -9,7 +9,6 @@ use axum::response::Response;
 use hookyard_engine::limits::Failures;
 use hookyard_engine::oauth::{DEVICE_SECONDS, ExchangeError, POLL_SECONDS};
 use http::HeaderMap;
-use http::header::HOST;
 use serde::Serialize;
 
 use super::super::{BASE_PATH, answer};
@@ -17,10 +16,7 @@ use super::error::OAuthError;
 use super::form::Form;
 use super::token::unstored;
 use super::{Begun, VERIFY};
-use crate::App;
-
-/// The longest host with a port: a name has at most 253 characters.
-const HOST_CHARS_MAX: usize = 260;
+use crate::{App, public};
 
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -62,16 +58,8 @@ pub(super) async fn handle(
     Ok(unstored(answer::json(&answer)))
 }
 
-/// The origin of this server for people: the operator's setting, or else the origin in the device's
-/// request.
+/// The URL of this server for people.
 fn origin(app: &App, headers: &HeaderMap) -> Result<String, OAuthError> {
-    if let Some(public_url) = &app.settings.public_url {
-        return Ok(public_url.clone());
-    }
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let usual = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
-    if host.is_empty() || host.len() > HOST_CHARS_MAX || !host.bytes().all(usual) {
-        return Err(OAuthError::invalid("the Host header names no host"));
-    }
-    Ok(format!("http://{host}"))
+    let url = public::url(&app.settings, headers);
+    url.ok_or_else(|| OAuthError::invalid("the Host header names no host"))
 }

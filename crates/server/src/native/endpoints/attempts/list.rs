@@ -106,10 +106,9 @@ fn conditions(catalogue: &Catalogue, params: &Params) -> Result<AttemptQuery, Pr
         return Err(Problem::of_field(Code::InvalidValue, "status", detail));
     }
     let event_type = params.event_type.as_deref().map(|name| {
-        let found = catalogue.by_name(name).map(|(_, kind)| kind.id);
-        found.ok_or_else(|| {
-            let detail = format!("the workspace has no event type `{name}`");
-            Problem::of_field(Code::UnknownEventType, "event_type", detail)
+        let found = catalogue.find(name).map(|(_, kind)| kind.id);
+        found.map_err(|unknown| {
+            Problem::of_field(Code::UnknownEventType, "event_type", unknown.to_string())
         })
     });
     Ok(AttemptQuery {

@@ -13,6 +13,7 @@ use crate::native::call::{Call, Data, Within, Write};
 use crate::native::paths;
 use crate::native::sources::shape::Source;
 use crate::problem::Problem;
+use crate::public;
 
 /// How a key is rotated.
 #[derive(Deserialize, IntoParams)]
@@ -37,9 +38,10 @@ pub(super) struct KeyRotationParams {
 pub(super) async fn rotate_key(
     call: Call<Within<Write<Data>>, Arc<CoreSource>, KeyRotationParams>,
 ) -> Result<Response, Problem> {
-    let Call { app, target: source, query: params, .. } = call;
+    let Call { app, target: source, query: params, headers, .. } = call;
     let overlap = overlap(params.overlap_seconds)?;
     let workspace = source.spec.workspace;
     let source = app.engine.rotate_source_key(workspace, source.id, overlap).await?;
-    Ok(Json(Source::new(&source)).into_response())
+    let base = public::url(&app.settings, &headers);
+    Ok(Json(Source::new(&source, base.as_deref())).into_response())
 }

@@ -12,6 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::App;
 use crate::native::operation::operations;
 
+pub(super) use set::{NewVerification, check_url_known};
 pub(in crate::native) use shape::samples;
 
 pub(super) fn router() -> OpenApiRouter<App> {

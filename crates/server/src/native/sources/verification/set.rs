@@ -10,6 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::shape::{Shown, shown};
+use crate::App;
 use crate::native::call::{Call, Data, Within, Write};
 use crate::native::input::Nothing;
 use crate::native::paths;
@@ -19,7 +20,7 @@ use crate::problem::{Code, Problem};
 /// The verification of deliveries: a provider's scheme or the owner's own scheme.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NewVerification {
+pub(in super::super) struct NewVerification {
     /// The provider's name, from `/v1/providers`.
     #[serde(default)]
     #[schema(max_length = 100)]
@@ -52,7 +53,7 @@ pub(super) struct NewVerification {
 }
 
 impl NewVerification {
-    fn verification(self) -> Verification {
+    pub(in super::super) fn verification(self) -> Verification {
         let Self {
             provider,
             scheme,
@@ -74,6 +75,22 @@ impl NewVerification {
     }
 }
 
+/// Refuses a scheme that signs the source's URL while the server does not know its URL to the letter.
+/// `within` is the path of the verification in the body.
+pub(in super::super) fn check_url_known(
+    app: &App,
+    wanted: &Verification,
+    within: &str,
+) -> Result<(), Problem> {
+    let signs_url = wanted.verifier().is_some_and(|verifier| verifier.covers_url());
+    if !signs_url || app.settings.public_url.is_some() {
+        return Ok(());
+    }
+    let detail = "signs the URL: start the server with --public-url, so that it knows its own";
+    let member = if wanted.provider.is_some() { "provider" } else { "scheme" };
+    Err(Problem::of_field(Code::InvalidValue, &format!("{within}{member}"), detail))
+}
+
 /// Set how deliveries are proved
 ///
 /// Deliveries must be proved so from then on, and in no other way: the source's own secret counts no
@@ -89,12 +106,7 @@ pub(super) async fn set_verification(
 ) -> Result<Response, Problem> {
     let Call { app, target: source, body: JsonBody(wanted), .. } = call;
     let wanted = wanted.verification();
-    let signs_url = wanted.verifier().is_some_and(|verifier| verifier.covers_url());
-    if signs_url && app.settings.public_url.is_none() {
-        let detail = "signs the URL: start the server with --public-url, so that it knows its own";
-        let member = if wanted.provider.is_some() { "provider" } else { "scheme" };
-        return Err(Problem::of_field(Code::InvalidValue, member, detail));
-    }
+    check_url_known(&app, &wanted, "")?;
     let workspace = source.spec.workspace;
     shown(&*app.engine.set_verification(workspace, source.id, Some(wanted)).await?)
 }
