@@ -244,6 +244,12 @@ pub(crate) fn source_settings(source: &Source) -> serde_json::Value {
     })
 }
 
+impl crate::page::Weight for AuditEntry {
+    fn bytes(&self) -> usize {
+        self.subject.len() + self.detail.len()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::{Path, PathBuf};

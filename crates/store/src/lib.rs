@@ -52,6 +52,7 @@ mod standing;
 mod stored;
 mod tenants;
 mod tenure;
+mod transfer;
 mod trash;
 pub mod vault;
 

@@ -2,8 +2,6 @@ use std::sync::Arc;
 
 use hookyard_core::model::{Attempt, Delivery, Event, Header};
 
-use crate::AuditEntry;
-
 /// The most bytes of one page of events, attempts, deliveries or audit entries: some thousands of the usual
 /// kilobyte. Several callers at once can hold as much in memory without harm. A page always has a first
 /// entry, however large.
@@ -51,12 +49,6 @@ impl Weight for Attempt {
 impl Weight for Delivery {
     fn bytes(&self) -> usize {
         self.query.len() + headers(&self.headers)
-    }
-}
-
-impl Weight for AuditEntry {
-    fn bytes(&self) -> usize {
-        self.subject.len() + self.detail.len()
     }
 }
 

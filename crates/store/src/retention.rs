@@ -3,6 +3,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::StoreError;
 
+/// Bytes of a row beyond the texts, with a share of the indexes, roughly.
+pub(crate) const ROW_OVERHEAD: u64 = 64;
+
 /// Limits of age and size. Records beyond either limit go, oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Keep {

@@ -20,15 +20,14 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::StoreError;
-use crate::postgres::arriving::{Arriving, PARTITIONED, Range, State};
+use crate::postgres::arriving::{Arriving, PARTITIONED, State};
+use crate::postgres::partitions::Range;
 use crate::sqlite::leaving::Leaving;
-use line::Checksum;
+use crate::transfer::line::Checksum;
+use crate::transfer::plan::{self, Planned};
 pub use mark::Mark;
-use plan::Planned;
 
-pub(crate) mod line;
 mod mark;
-pub(crate) mod plan;
 #[cfg(test)]
 mod tests;
 

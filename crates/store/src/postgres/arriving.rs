@@ -3,7 +3,6 @@
 //! A batch of rows and the table's progress are one transaction, so a killed move goes on from the last
 //! batch. Until the move is finished, no server may use the database.
 
-use std::borrow::Cow;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,34 +10,23 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{SinkExt, TryStreamExt};
 use hookyard_core::entropy::Entropy;
-use hookyard_core::id::WorkspaceId;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use super::columns::{self, Columns, signed};
+use super::columns::{Columns, signed};
 use super::database::{Conn, Database, failed};
-use super::retention::weigh_again;
-use super::{journal, migrate, partitions, prove};
+use super::partitions::{self, Range};
+use super::weights::weigh_again;
+use super::{migrate, prove};
 use crate::StoreError;
-use crate::moving::line::Checksum;
-use crate::moving::plan::{New, Planned, Sequence, quoted};
+use crate::transfer::line::Checksum;
+use crate::transfer::plan::{New, Planned, Sequence, quoted};
 use crate::vault::Vault;
 
 /// Tables with partitions, and the columns that decide the partition.
 pub(crate) const PARTITIONED: [(&str, &str); 3] =
     [("journal", "seq"), ("attempts", "started_ms"), ("rows", "id")];
-
-/// Numbers of rows in a table that has partitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Range {
-    pub(crate) table: &'static str,
-    pub(crate) first: i64,
-    pub(crate) last: i64,
-}
-
-/// The most entries of a chunk.
-pub(crate) const CHUNK_ENTRIES: usize = journal::CHUNK_SIZE as usize;
 
 /// Held by the moving process for the time of its connection: "hkyd" and 4.
 const LOCK: &str = "SET lock_timeout = '30s'; SELECT pg_advisory_lock(29818711113986052); \
@@ -90,16 +78,6 @@ async fn refuse(conn: &Conn, unfinished: &str) -> Result<(), StoreError> {
         )),
         None => Ok(()),
     }
-}
-
-/// The hash by which an event is found.
-pub(crate) fn event_hash(workspace: WorkspaceId, id: &str) -> i64 {
-    journal::id_hash(workspace, id)
-}
-
-/// Text as it is kept here.
-pub(crate) fn kept_text(text: &str) -> Cow<'_, str> {
-    columns::escape(text)
 }
 
 /// A database that takes in the contents of an embedded store.

@@ -10,9 +10,9 @@ use tokio_postgres::types::ToSql;
 use super::PostgresStore;
 use super::columns::{Columns, Param, Text, count, escape, paged, signed};
 use super::database::Conn;
-use super::retention::ROW_OVERHEAD;
 pub(super) use crate::audit::changed;
 use crate::page::{self, Filling};
+use crate::retention::ROW_OVERHEAD;
 use crate::{
     Actor, ActorKind, AuditEntry, AuditQuery, AuditStore, Page, Seen, StoreError, SurplusAge,
 };

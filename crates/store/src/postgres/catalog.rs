@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hookyard_core::id::{ApplicationId, EndpointId, EventTypeId, ProjectId, WorkspaceId};
+use hookyard_core::id::{ApplicationId, EndpointId, ProjectId, WorkspaceId};
 use hookyard_core::model::{
-    Catalogue, Category, DisabledReason, Endpoint, EndpointSettings, EventType, NewEventType,
-    Subscription,
+    Catalogue, DisabledReason, Endpoint, EndpointSettings, EventType, NewEventType, Subscription,
 };
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::columns::{Columns, count, from_json, small};
+use super::columns::{Columns, from_json, small};
 use super::database::Conn;
-use super::{PostgresStore, audit, event_types, gaps, journal, nodes, queue, tenants};
+use super::{PostgresStore, audit, event_types, gaps, journal_rows, nodes, projects, queue_rows};
 use crate::audit::endpoint_changes;
 use crate::endpoints::{self, EndpointColumns, Updated};
 use crate::vault::Vault;
@@ -26,11 +25,11 @@ impl CatalogStore for PostgresStore {
         workspace: WorkspaceId,
         project: ProjectId,
     ) -> Result<bool, StoreError> {
-        tenants::has_project(&self.db.get().await?, workspace, project).await
+        projects::has_project(&self.db.get().await?, workspace, project).await
     }
 
     async fn catalogue(&self, workspace: WorkspaceId) -> Result<Arc<Catalogue>, StoreError> {
-        catalogue(&self.db.get().await?, workspace).await.map(Arc::new)
+        event_types::catalogue(&self.db.get().await?, workspace).await.map(Arc::new)
     }
 
     async fn version(&self, workspace: WorkspaceId) -> Result<u64, StoreError> {
@@ -92,7 +91,7 @@ impl CatalogStore for PostgresStore {
         let detail = endpoint_changes(&before, &endpoint);
         audit::note(&tx, workspace, "endpoint.update", id, &detail).await?;
         if enabled {
-            queue::forgive(&tx, id).await?;
+            queue_rows::forgive(&tx, id).await?;
         }
         nodes::tell_owner(&tx, self.node, id).await?;
         tx.commit().await?;
@@ -134,7 +133,7 @@ impl CatalogStore for PostgresStore {
         };
         revision.map_or(Ok(()), |known| endpoints::must_be_revision(&before, known))?;
         // The lock keeps other transactions from queueing entries that would be left behind.
-        journal::lock(&tx).await?;
+        journal_rows::lock(&tx).await?;
         for sql in [
             "DELETE FROM queues WHERE endpoint_id = $1",
             "DELETE FROM queue_chunks WHERE endpoint_id = $1",
@@ -239,47 +238,6 @@ pub(super) async fn touch(tx: &Conn, workspace: WorkspaceId) -> Result<(), Store
         _ => Ok(()),
     }
 }
-
-/// A workspace's event types.
-pub(super) async fn catalogue(
-    conn: &Conn,
-    workspace: WorkspaceId,
-) -> Result<Catalogue, StoreError> {
-    // A single statement, so that both results are of the same moment.
-    let sql = "SELECT c.position, c.name, c.expansions, c.system, t.id, t.name, t.description, \
-               t.supports_reflow, t.deprecated, t.discontinued FROM categories c \
-               LEFT JOIN event_types t ON t.workspace_id = c.workspace_id \
-               AND t.category = c.position WHERE c.workspace_id = $1 \
-               ORDER BY c.position, t.name COLLATE \"C\"";
-    let rows = conn.query(sql, &[&workspace.0]).await?;
-    if rows.is_empty() && conn.opt(KNOWN, &[&workspace.0]).await?.is_none() {
-        return Err(StoreError::NotFound(Entity::Workspace));
-    }
-    let mut categories: Vec<Category> = Vec::new();
-    for row in &rows {
-        if count(categories.len()) == i64::from(row.get_as::<i32>(0)?) {
-            categories.push(Category {
-                name: row.text(1)?,
-                expansions: from_json(&row.text(2)?)?,
-                system: row.get_as(3)?,
-                event_types: Vec::new(),
-            });
-        }
-        let Some(id) = row.get_as::<Option<i32>>(4)? else { continue };
-        let Some(category) = categories.last_mut() else { continue };
-        category.event_types.push(EventType {
-            id: EventTypeId(id),
-            name: row.text(5)?,
-            description: row.text(6)?,
-            supports_reflow: row.get_as(7)?,
-            deprecated: row.get_as(8)?,
-            discontinued: row.get_as(9)?,
-        });
-    }
-    Ok(Catalogue { categories })
-}
-
-const KNOWN: &str = "SELECT FROM workspaces WHERE id = $1";
 
 /// A workspace's endpoint.
 pub(super) async fn endpoint_of(

@@ -3,7 +3,6 @@
 //! PostgreSQL's texts cannot hold the character U+0000, possible in a receiver's answer or an event's id.
 //! U+0000 is written as U+0001 and a `0`, and U+0001 itself as U+0001 and a `1`; no other text is changed.
 
-use std::borrow::Cow;
 use std::error::Error;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -12,6 +11,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 
 pub(super) use crate::stored::{from_json, millis, moment, to_json};
+pub(super) use crate::transfer::shape::escape;
 use crate::{PAGE_BYTES_MAX, StoreError};
 
 /// A parameter of a statement.
@@ -97,14 +97,6 @@ impl<'a> FromSql<'a> for Raw {
     }
 
     accepts!(TEXT);
-}
-
-/// Text in a form that PostgreSQL can keep.
-pub(super) fn escape(text: &str) -> Cow<'_, str> {
-    if !text.contains(['\0', '\u{1}']) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.replace('\u{1}', "\u{1}1").replace('\0', "\u{1}0"))
 }
 
 fn unescaped(text: &str) -> String {

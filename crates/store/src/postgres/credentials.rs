@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 
 use super::columns::{Columns, Text, count};
 use super::database::Conn;
-use super::{PostgresStore, audit, nodes, tenants};
+use super::{PostgresStore, audit, nodes, projects};
 use crate::audit::about_credential;
 use crate::credentials::{may_have_one_more, nets, nets_text, revoked, scopes};
 use crate::{
@@ -32,7 +32,7 @@ impl CredentialStore for PostgresStore {
         let tx = self.db.begin().await?;
         bounded(&tx, workspace, new.created_at).await?;
         if let Some(project) = new.project
-            && !tenants::has_project(&tx, workspace, project).await?
+            && !projects::has_project(&tx, workspace, project).await?
         {
             return Err(StoreError::NotFound(Entity::Project));
         }

@@ -25,7 +25,7 @@ use super::columns::{Columns, Json, Param, Text, count, from_json, signed, small
 use super::database::{Conn, Database};
 use super::receiving::{self, Kept};
 use super::versions::{self, Open};
-use super::{BATCH_MAX, PostgresStore, audit, folders, journal, sources, tenants};
+use super::{BATCH_MAX, PostgresStore, audit, folders, journal, journal_rows, projects, sources};
 use crate::checksum::Sum;
 use crate::folders::Tree;
 use crate::shares::UNKNOWN;
@@ -65,7 +65,7 @@ impl DatasetStore for PostgresStore {
 
     async fn create_dataset(&self, new: NewDataset, now: Timestamp) -> Result<Dataset, StoreError> {
         let tx = self.db.begin().await?;
-        if !tenants::has_project(&tx, new.workspace, new.project).await? {
+        if !projects::has_project(&tx, new.workspace, new.project).await? {
             return Err(StoreError::NotFound(Entity::Project));
         }
         if let Some(folder) = new.folder {
@@ -408,7 +408,7 @@ impl Work for Receiving {
         let tx = database.get().await?.within(BATCH_MAX).begin().await?;
         if jobs.iter().any(|job| job.event.is_some()) {
             // Before anything else is locked, as everywhere.
-            journal::lock(&tx).await?;
+            journal_rows::lock(&tx).await?;
         }
         let mut targets = targets(&tx, jobs).await?;
         let mut answers = place(&tx, &mut targets, jobs).await?;

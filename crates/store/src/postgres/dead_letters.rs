@@ -8,8 +8,8 @@ use tokio_postgres::Row;
 
 use super::columns::{Columns, count, signed};
 use super::database::Conn;
-use super::retention::ROW_OVERHEAD;
-use super::{PostgresStore, audit, journal, nodes, queue, requeue};
+use super::{PostgresStore, audit, journal_rows, nodes, queue_rows, requeue};
+use crate::retention::ROW_OVERHEAD;
 use crate::{
     DEAD_LETTERS_MAX, DeadLetter, DeadLetterQuery, DeadLetterStore, DeadLetters, Entity,
     StoreError, SurplusAge,
@@ -41,8 +41,8 @@ impl DeadLetterStore for PostgresStore {
     ) -> Result<u64, StoreError> {
         let tx = self.db.begin().await?;
         self.own_endpoint(&tx, workspace, endpoint).await?;
-        journal::lock(&tx).await?;
-        let queue = queue::locked(&tx, endpoint).await?;
+        journal_rows::lock(&tx).await?;
+        let queue = queue_rows::locked(&tx, endpoint).await?;
         let queue = queue.ok_or(StoreError::NotFound(Entity::Endpoint))?;
         let mut seqs = delete(&tx, endpoint, which).await?;
         if seqs.is_empty() {

@@ -13,9 +13,11 @@
 
 use super::columns::{Columns, signed};
 use super::database::{Conn, Database};
+use super::journal_rows;
 use super::partitions::{self, JOURNAL, Kind, Part};
-use super::{journal, retention};
+use super::weights::{self, JOURNAL_WEIGHT};
 use crate::StoreError;
+use crate::retention::ROW_OVERHEAD;
 
 /// How long publishers wait, once, while a partition is to go and somebody reads.
 const PATIENCE: &str = "SET LOCAL lock_timeout = '100ms'";
@@ -50,7 +52,7 @@ pub(super) async fn discard(db: &Database, part: &Part) -> Result<Discarded, Sto
     }
     if part.kind == JOURNAL {
         // The lock keeps others from queueing events that were not checked for pins.
-        journal::lock(&tx).await?;
+        journal_rows::lock(&tx).await?;
     }
     // Another node may have been first.
     let now =
@@ -82,7 +84,7 @@ async fn pinned(conn: &Conn, part: &Part) -> Result<Vec<i64>, StoreError> {
     if part.kind != JOURNAL {
         return Ok(Vec::new());
     }
-    let sql = format!("SELECT DISTINCT seq FROM ({}) p LIMIT $3", retention::pinned());
+    let sql = format!("SELECT DISTINCT seq FROM ({}) p LIMIT $3", weights::pinned());
     let rows = conn.query(&sql, &[&part.first, &part.until, &(PINNED_MAX + 1)]).await?;
     rows.iter().map(|row| row.get_as(0)).collect()
 }
@@ -105,8 +107,7 @@ async fn keep(tx: &Conn, part: &Part, pinned: &[i64]) -> Result<(u64, u64), Stor
             tx.execute(&sql, &[&pinned]).await?;
             let sql = format!(
                 "SELECT count(*), coalesce(sum({} + {}), 0)::int8 FROM {copy}",
-                retention::JOURNAL_WEIGHT,
-                retention::ROW_OVERHEAD
+                JOURNAL_WEIGHT, ROW_OVERHEAD
             );
             let row = tx.one(&sql, &[]).await?;
             (row.unsigned(0)?, row.unsigned(1)?)
@@ -136,8 +137,8 @@ async fn share_again(tx: &Conn, part: &Part, kept: bool) -> Result<(), StoreErro
         let sql = format!(
             "INSERT INTO journal_shares (workspace_id, first, bytes, items) \
              SELECT workspace_id, $1::int8, sum({} + {}), count(*) FROM {} GROUP BY workspace_id",
-            retention::JOURNAL_WEIGHT,
-            retention::ROW_OVERHEAD,
+            JOURNAL_WEIGHT,
+            ROW_OVERHEAD,
             copy(part)
         );
         tx.execute(&sql, &[first]).await?;

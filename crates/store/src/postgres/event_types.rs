@@ -4,10 +4,10 @@ use hookyard_core::id::{EventTypeId, WorkspaceId};
 use hookyard_core::model::{Catalogue, Category, EventType, NewEventType};
 use serde_json::json;
 
-use super::columns::{Text, to_json};
+use super::audit;
+use super::columns::{Columns, Text, count, from_json, to_json};
 use super::database::Conn;
-use super::{audit, catalog};
-use crate::StoreError;
+use crate::{Entity, StoreError};
 
 /// Adds an event type, and the category if need be. The caller's transaction has the workspace locked.
 pub(super) async fn add(
@@ -15,7 +15,7 @@ pub(super) async fn add(
     workspace: WorkspaceId,
     new: NewEventType,
 ) -> Result<EventType, StoreError> {
-    let known = catalog::catalogue(tx, workspace).await?;
+    let known = catalogue(tx, workspace).await?;
     if known.by_name(&new.name).is_some() {
         let message = format!("the workspace has an event type `{}` already", new.name);
         return Err(StoreError::Conflict(message));
@@ -100,4 +100,45 @@ pub(super) async fn insert(
     )
     .await?;
     Ok(())
+}
+
+const KNOWN: &str = "SELECT FROM workspaces WHERE id = $1";
+
+/// A workspace's event types.
+pub(super) async fn catalogue(
+    conn: &Conn,
+    workspace: WorkspaceId,
+) -> Result<Catalogue, StoreError> {
+    // A single statement, so that both results are of the same moment.
+    let sql = "SELECT c.position, c.name, c.expansions, c.system, t.id, t.name, t.description, \
+               t.supports_reflow, t.deprecated, t.discontinued FROM categories c \
+               LEFT JOIN event_types t ON t.workspace_id = c.workspace_id \
+               AND t.category = c.position WHERE c.workspace_id = $1 \
+               ORDER BY c.position, t.name COLLATE \"C\"";
+    let rows = conn.query(sql, &[&workspace.0]).await?;
+    if rows.is_empty() && conn.opt(KNOWN, &[&workspace.0]).await?.is_none() {
+        return Err(StoreError::NotFound(Entity::Workspace));
+    }
+    let mut categories: Vec<Category> = Vec::new();
+    for row in &rows {
+        if count(categories.len()) == i64::from(row.get_as::<i32>(0)?) {
+            categories.push(Category {
+                name: row.text(1)?,
+                expansions: from_json(&row.text(2)?)?,
+                system: row.get_as(3)?,
+                event_types: Vec::new(),
+            });
+        }
+        let Some(id) = row.get_as::<Option<i32>>(4)? else { continue };
+        let Some(category) = categories.last_mut() else { continue };
+        category.event_types.push(EventType {
+            id: EventTypeId(id),
+            name: row.text(5)?,
+            description: row.text(6)?,
+            supports_reflow: row.get_as(7)?,
+            deprecated: row.get_as(8)?,
+            discontinued: row.get_as(9)?,
+        });
+    }
+    Ok(Catalogue { categories })
 }

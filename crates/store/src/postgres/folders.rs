@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 
 use super::columns::{Columns, Text, moment};
 use super::database::Conn;
-use super::{PostgresStore, audit, datasets, tenants};
+use super::{PostgresStore, audit, datasets, projects};
 use crate::folders::Tree;
 use crate::{
     Entity, FOLDERS_MAX, FolderChange, FolderContents, FolderStore, NewFolder, StoreError,
@@ -198,7 +198,7 @@ pub(super) async fn hold(
     workspace: WorkspaceId,
     project: ProjectId,
 ) -> Result<(), StoreError> {
-    if !tenants::has_project(tx, workspace, project).await? {
+    if !projects::has_project(tx, workspace, project).await? {
         return Err(StoreError::NotFound(Entity::Project));
     }
     let sql = "SELECT FROM projects WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE";

@@ -4,7 +4,7 @@ use hookyard_core::id::EndpointId;
 
 use super::columns::{Columns, signed};
 use super::database::Conn;
-use super::journal;
+use super::journal_rows;
 use crate::StoreError;
 use crate::gaps::{GAPS_MAX, Gap};
 
@@ -19,7 +19,7 @@ pub(super) async fn note(
         return Ok(());
     }
     // The number of the next event is known only while nobody appends.
-    journal::lock(tx).await?;
+    journal_rows::lock(tx).await?;
     if was_disabled {
         let sql = "UPDATE endpoint_gaps SET until_seq = (SELECT seq + 1 FROM sequencer) \
                    WHERE endpoint_id = $1 AND until_seq IS NULL";

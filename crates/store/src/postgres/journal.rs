@@ -12,32 +12,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
-use hookyard_core::id::{EndpointId, EventTypeId, Seq, WorkspaceId};
+use hookyard_core::id::{EndpointId, Seq, WorkspaceId};
 use hookyard_core::model::{Event, NewEvent, Receipt};
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
-use tokio_postgres::Row;
 
 use super::batches::Work;
 use super::columns::{Columns, Json, Param, Text, count, paged, signed};
 use super::database::{Conn, Database};
-use super::retention::ROW_OVERHEAD;
+use super::journal_rows::{CHUNK_SIZE, COLUMNS, LOCK, event};
 use super::{BATCH_MAX, PostgresStore};
-use crate::checksum::{self, Sum};
+use crate::checksum::Sum;
 use crate::page::{self, Filling};
+use crate::retention::ROW_OVERHEAD;
 use crate::shares::level;
+use crate::transfer::shape::id_hash;
 use crate::{EVENTS_KNOWN_MAX, EventQuery, JournalStore, Page, Ready, StoreError};
-
-/// The columns for [`event`], of the table `j`.
-pub(super) const COLUMNS: &str = "j.seq, j.workspace_id, j.type_id, j.accepted_ms, j.event_id, \
-                                  j.source, j.attributes, j.object, cardinality(j.matched), \
-                                  j.checksum";
 
 /// The bytes of an event to read with [`COLUMNS`], without reading the event.
 pub(super) const WEIGHT: &str = "octet_length(object) + octet_length(attributes)";
-
-/// Takes the right to give out numbers and to add to queues, until the transaction's end.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(29818711113986049)";
 
 /// The number of its newest events among which a workspace finds repeats, at least: a share of
 /// [`EVENTS_KNOWN_MAX`]. All nodes compute the share now and then from the number of each workspace's events.
@@ -75,12 +67,6 @@ impl Share {
 /// repeats among the newest eight million of all, at least. Without this bound a workspace's events could
 /// make a publish look into every partition.
 const PARTITIONS_KNOWN_MAX: i64 = 8;
-
-/// Entries in one chunk of a queue: the bound on how far before a queue's head the first chunk begins.
-pub(super) const CHUNK_ENTRIES: i64 = 512;
-
-/// The same, as places in an array are counted.
-pub(super) const CHUNK_SIZE: i32 = 512;
 
 #[async_trait]
 impl JournalStore for PostgresStore {
@@ -154,26 +140,6 @@ impl JournalStore for PostgresStore {
         let rows = self.db.get().await?.query(&sql, &[&seqs, &workspace.0]).await?;
         rows.iter().map(|row| event(row, 0).map(Arc::new)).collect()
     }
-}
-
-/// Makes the transaction the only appender to the journal and the queues, until the end.
-pub(super) async fn lock(tx: &Conn) -> Result<(), StoreError> {
-    tx.query(LOCK, &[]).await.map(drop)
-}
-
-/// The number of the newest event.
-pub(super) async fn newest(conn: &Conn) -> Result<u64, StoreError> {
-    conn.one("SELECT seq FROM sequencer", &[]).await?.unsigned(0)
-}
-
-/// A hash of workspace and event id, by which an event is found. SHA-256 cut to 64 bits: stable, and
-/// nobody aims for collisions cheaply; a find is always compared.
-pub(super) fn id_hash(workspace: WorkspaceId, id: &str) -> i64 {
-    let mut sha = Sha256::new();
-    sha.update(workspace.0.to_le_bytes());
-    sha.update(id.as_bytes());
-    let digest: [u8; 32] = sha.finalize().into();
-    i64::from_le_bytes(*digest.first_chunk().unwrap_or(&[0; 8]))
 }
 
 /// One call's events.
@@ -415,29 +381,4 @@ fn version(event: &NewEvent) -> i64 {
 fn list(endpoints: &[EndpointId]) -> String {
     let numbers: Vec<_> = endpoints.iter().map(ToString::to_string).collect();
     format!("{{{}}}", numbers.join(","))
-}
-
-/// An event from the [`COLUMNS`], beginning with the column `at`, as written or `damaged`.
-pub(super) fn event(row: &Row, at: usize) -> Result<Event, StoreError> {
-    let (seq, workspace) = (row.unsigned(at)?, WorkspaceId(row.get_as(at + 1)?));
-    let values = || {
-        let event = Event {
-            seq: Seq(seq),
-            workspace,
-            event_type: EventTypeId(row.get_as(at + 2)?),
-            accepted_at: row.moment(at + 3)?,
-            id: row.text(at + 4)?,
-            source: row.text(at + 5)?,
-            attributes: row.text(at + 6)?,
-            object: row.json(at + 7)?,
-            matched: row.small(at + 8)?,
-            damaged: false,
-        };
-        Ok::<_, StoreError>((event, row.get_as::<Option<i32>>(at + 9)?))
-    };
-    Ok(match values() {
-        Ok((event, checksum)) => checksum::checked_event(event, checksum),
-        // The row is here, so only the contents can be at fault.
-        Err(_) => checksum::damaged_event(seq, workspace, EventTypeId(0)),
-    })
 }

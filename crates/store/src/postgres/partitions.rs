@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::arriving::Range;
 use super::columns::Columns;
 use super::database::{Conn, NoPartition};
 use crate::StoreError;
@@ -46,6 +45,14 @@ const TRY_LOCK: &str = "SELECT pg_try_advisory_xact_lock(29818711113986051)";
 /// How long a maker or dropper of partitions waits for locks on tables. Making waits for other makers or for
 /// an operator's VACUUM, and keeps nobody waiting meanwhile.
 const PATIENCE: &str = "SET LOCAL lock_timeout = '2s'";
+
+/// Numbers of rows in a table that has partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) table: &'static str,
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+}
 
 /// A table that grows with time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

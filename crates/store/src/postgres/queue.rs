@@ -14,21 +14,16 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio_postgres::Row;
 
-use super::columns::{Columns, Param, count, from_json, signed, small, to_json};
-use super::database::Conn;
-use super::journal::CHUNK_ENTRIES;
+use super::columns::{Columns, Param, count, signed};
+use super::journal_rows::CHUNK_ENTRIES;
+use super::queue_rows::{POSITION, backlog, locked};
 use super::settle::Settlement;
-use super::{PostgresStore, audit, catalog, journal, nodes, requeue};
-use crate::backlog::{Backlog, Failing, Origin, Position};
+use super::{PostgresStore, audit, catalog, journal_rows, nodes, requeue};
+use crate::backlog::{Backlog, Origin};
 use crate::{
     Entity, EventFilter, Head, HeadLimit, Lease, QueueStore, Queued, Ready, Recorded, Reflow,
     StoreError, Tenure, WINDOW, Window,
 };
-
-/// The columns for [`backlog`], of the table `q`. The place of the next entry is the end of the last chunk.
-pub(super) const POSITION: &str = "greatest(q.cursor, (SELECT c.first + cardinality(c.seqs) \
-     FROM queue_chunks c WHERE c.endpoint_id = q.endpoint_id ORDER BY c.first DESC LIMIT 1)), \
-     q.cursor, q.failures, q.retry_ms, q.since_ms, q.again, q.done, q.held, q.dead_letters";
 
 #[async_trait]
 impl QueueStore for PostgresStore {
@@ -103,7 +98,7 @@ impl QueueStore for PostgresStore {
         while history.read_on(&conn).await? {}
         drop(conn);
         let tx = self.db.begin().await?;
-        journal::lock(&tx).await?;
+        journal_rows::lock(&tx).await?;
         let queue = locked(&tx, endpoint).await?.ok_or(StoreError::NotFound(Entity::Endpoint))?;
         let origin = Origin::Reflow(event_type);
         let coalesced = queue.again().iter().any(|again| again.origin == origin);
@@ -175,7 +170,7 @@ impl PostgresStore {
             let queued = match row.get_as::<Option<i64>>(20)? {
                 None => None,
                 Some(_) => {
-                    let event = Arc::new(journal::event(row, 20)?);
+                    let event = Arc::new(journal_rows::event(row, 20)?);
                     let again =
                         |again: &&crate::backlog::Again| (again.from..again.until).contains(&place);
                     let again = backlog.again().iter().find(again).map(|again| again.at);
@@ -218,7 +213,7 @@ impl PostgresStore {
              ) entry ON coalesce(entry.before, 0) < $5::int8 OR entry.before IS NULL \
              LEFT JOIN journal j ON j.seq = entry.seq \
              WHERE q.endpoint_id = $1 AND q.owner = $2 AND q.epoch = $3 ORDER BY entry.place",
-            columns = journal::COLUMNS
+            columns = journal_rows::COLUMNS
         );
         let (events, bytes, from) = (count(limit.events), count(limit.bytes), signed(from));
         let (conn, epoch) = (self.db.get().await?, lease.epoch.cast_signed());
@@ -226,39 +221,4 @@ impl PostgresStore {
             [&lease.endpoint.0, &self.node, &epoch, &events, &bytes, &CHUNK_ENTRIES, &from, &reach];
         conn.query(&sql, &values).await
     }
-}
-
-/// A queue from the [`POSITION`] columns, beginning with the column `at`.
-pub(super) fn backlog(row: &Row, at: usize) -> Result<Backlog, StoreError> {
-    let done: Vec<i64> = row.get_as(at + 6)?;
-    let mut backlog = Backlog::stored(Position {
-        next: row.unsigned(at)?,
-        cursor: row.unsigned(at + 1)?,
-        failing: Failing {
-            failures: row.small(at + 2)?,
-            retry_at: row.moment_if(at + 3)?,
-            since: row.moment_if(at + 4)?,
-        },
-        again: from_json(&row.text(at + 5)?)?,
-        done: done.into_iter().map(i64::cast_unsigned).collect(),
-        held: from_json(&row.text(at + 7)?)?,
-    });
-    backlog.dead_letters = row.unsigned(at + 8)?;
-    Ok(backlog)
-}
-
-/// An endpoint's queue, locked against changes until the transaction ends; `None` when the endpoint is gone.
-pub(super) async fn locked(tx: &Conn, endpoint: EndpointId) -> Result<Option<Backlog>, StoreError> {
-    let sql = format!("SELECT {POSITION} FROM queues q WHERE q.endpoint_id = $1 FOR UPDATE");
-    tx.opt(&sql, &[&endpoint.0]).await?.map(|row| backlog(&row, 0)).transpose()
-}
-
-/// Forgets an endpoint's failures.
-pub(super) async fn forgive(tx: &Conn, endpoint: EndpointId) -> Result<(), StoreError> {
-    let Some(mut queue) = locked(tx, endpoint).await? else { return Ok(()) };
-    queue.forgive();
-    let sql = "UPDATE queues SET failures = $2, retry_ms = NULL, since_ms = NULL, held = $3 \
-               WHERE endpoint_id = $1";
-    let failures = small(queue.failing().failures);
-    tx.execute(sql, &[&endpoint.0, &failures, &to_json(queue.held())?]).await.map(drop)
 }

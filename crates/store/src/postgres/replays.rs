@@ -10,9 +10,9 @@ use tokio_postgres::Row;
 
 use super::columns::{Columns, count, from_json, signed, to_json};
 use super::database::Conn;
-use super::queue::{self, POSITION, backlog};
+use super::queue_rows::{self, POSITION, backlog};
 use super::span::Search;
-use super::{PostgresStore, audit, gaps, journal, nodes, requeue};
+use super::{PostgresStore, audit, gaps, journal_rows, nodes, requeue};
 use crate::backlog::{Backlog, Origin};
 use crate::replays::{self, REPLAYS_CLOSED_KEPT, StoredReplay, state};
 use crate::{
@@ -164,10 +164,10 @@ impl ReplayStore for PostgresStore {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let tx = self.db.begin().await?;
-        journal::lock(&tx).await?;
+        journal_rows::lock(&tx).await?;
         let stored = find(&tx, id).await?.ok_or(StoreError::NotFound(Entity::Replay))?;
         let endpoint = stored.endpoint();
-        let queue = queue::locked(&tx, endpoint).await?;
+        let queue = queue_rows::locked(&tx, endpoint).await?;
         let queue = queue.ok_or(StoreError::NotFound(Entity::Endpoint))?;
         let state = stored.replay.queued(&slice, queue.replays())?;
         let seqs: Vec<u64> = slice.wanted.iter().map(|seq| seq.0).collect();

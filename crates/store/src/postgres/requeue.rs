@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::columns::{Columns, count, signed, to_json};
 use super::database::Conn;
-use super::journal::{self, CHUNK_SIZE};
+use super::journal_rows::{self, CHUNK_SIZE};
 use crate::backlog::{Again, Backlog, Origin};
 use crate::{EventFilter, StoreError};
 
@@ -61,7 +61,7 @@ impl History {
 
     /// Reads another page; whether there may be more.
     pub(super) async fn read_on(&mut self, conn: &Conn) -> Result<bool, StoreError> {
-        let columns = if self.only.is_some() { journal::COLUMNS } else { "j.seq" };
+        let columns = if self.only.is_some() { journal_rows::COLUMNS } else { "j.seq" };
         let sql = format!(
             "SELECT {columns} FROM journal j WHERE j.seq > $3 \
              AND (j.workspace_id, j.type_id, j.seq) > ($1, $2, $3) \
@@ -81,7 +81,7 @@ impl History {
             }
             return Ok(!whole);
         };
-        let events = rows.iter().map(|row| journal::event(row, 0));
+        let events = rows.iter().map(|row| journal_rows::event(row, 0));
         let events = events.collect::<Result<Vec<_>, _>>()?;
         // The caller's test may take its time, and may block.
         let wanted = tokio::task::spawn_blocking(move || {

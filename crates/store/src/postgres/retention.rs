@@ -12,52 +12,18 @@ use super::columns::{Columns, signed};
 use super::database::Conn;
 use super::discard::{self, Discarded};
 use super::partitions::{self, ATTEMPTS, JOURNAL, Kind, Part};
-use super::{PostgresStore, attempts, audit, dead_letters, journal, replays, span};
+use super::weights::{JOURNAL_WEIGHT, pinned};
+use super::{PostgresStore, attempts, audit, dead_letters, journal_rows, replays, span};
+use crate::retention::ROW_OVERHEAD;
 use crate::{Expired, Expiry, Keep, Retention, RetentionStore, StoreError, Surplus, SurplusAge};
 
 /// Numbers that a slice examines, and rows that a slice deletes: some milliseconds.
 const SLICE: i64 = 1_000;
 
-/// Bytes of a row beyond the texts, with a share of the indexes, roughly.
-pub(super) const ROW_OVERHEAD: u64 = 64;
-
-/// How many numbers the events of a chunk of live events span at most; the index `queue_chunks_wide`
-/// has the others.
-const CHUNK_SPAN: i64 = 16_384;
-
 /// A partition waits until the whole partition may go when the partition is no more than this part of the
 /// time or the bytes to keep. So no more than this part is kept beyond either limit. A partition is about a
 /// 32nd.
 const LAZY: u8 = 8;
-
-/// The bytes of an event, as retention counts.
-pub(super) const JOURNAL_WEIGHT: &str = "octet_length(event_id) + octet_length(source) \
-     + octet_length(attributes) + octet_length(object)";
-
-/// Statements that weigh all rows anew, for rows that did not come one by one.
-pub(super) fn weigh_again() -> [String; 3] {
-    let [journal, attempts] =
-        [(JOURNAL, JOURNAL_WEIGHT), (ATTEMPTS, attempts::WEIGHT)].map(|(kind, weight)| {
-            let Kind { id, table, key, .. } = kind;
-            format!(
-                "UPDATE retained SET bytes = 0, items = 0 WHERE kind = {id}; \
-             UPDATE retained r SET bytes = w.bytes, items = w.items FROM ( \
-               SELECT p.first, count(*) AS items, sum({weight} + {ROW_OVERHEAD}) AS bytes \
-               FROM partitions p JOIN {table} t ON t.{key} >= p.first AND t.{key} < p.until \
-               WHERE p.kind = {id} GROUP BY p.first) w \
-             WHERE r.kind = {id} AND r.slot = 0 AND r.first = w.first"
-            )
-        });
-    let shares = format!(
-        "DELETE FROM journal_shares; \
-         INSERT INTO journal_shares (workspace_id, first, bytes, items) \
-         SELECT j.workspace_id, p.first, sum({JOURNAL_WEIGHT} + {ROW_OVERHEAD}), count(*) \
-         FROM partitions p JOIN journal j ON j.seq >= p.first AND j.seq < p.until \
-         WHERE p.kind = {} GROUP BY j.workspace_id, p.first",
-        JOURNAL.id
-    );
-    [journal, attempts, shares]
-}
 
 #[async_trait]
 impl RetentionStore for PostgresStore {
@@ -67,7 +33,7 @@ impl RetentionStore for PostgresStore {
         let dead_letters = surplus_age(&conn, "dead_letters", dead_letters, now).await?;
         let audit = surplus_age(&conn, "audit", audit, now).await?;
         let awaited = replays::first_awaited(&conn).await?.unwrap_or(u64::MAX);
-        let next = journal::newest(&conn).await? + 1;
+        let next = journal_rows::newest(&conn).await? + 1;
         Ok(Expiry {
             journal: surplus(&conn, JOURNAL, journal, awaited.min(next), now).await?,
             attempts: surplus(&conn, ATTEMPTS, attempts, u64::MAX, now).await?,
@@ -135,7 +101,7 @@ impl PostgresStore {
         let tx = self.db.begin().await?;
         if kind == JOURNAL {
             // The lock keeps others from queueing events that were not checked for pins.
-            journal::lock(&tx).await?;
+            journal_rows::lock(&tx).await?;
         }
         let deleted = delete(&tx, &part, surplus, start, end.min(part.until)).await?;
         tx.commit().await?;
@@ -253,21 +219,6 @@ async fn window(
     let Some(lowest) = tx.opt(&sql, &[&signed(surplus.from)]).await? else { return Ok(None) };
     let (lowest, end) = (lowest.get_as(0)?, signed(end));
     Ok((lowest < end).then_some((lowest, end)))
-}
-
-/// Selects the pinned events of a range, in a queue or a dead letter; $1 is the first and $2 after the last.
-pub(super) fn pinned() -> String {
-    format!(
-        "SELECT seq FROM dead_letters WHERE seq >= $1 AND seq < $2 UNION ALL \
-         SELECT seq FROM (SELECT endpoint_id, first, seqs FROM queue_chunks \
-           WHERE lowest > $1 - {CHUNK_SPAN} AND lowest < $2 AND highest >= $1 \
-           AND highest - lowest < {CHUNK_SPAN} \
-           UNION ALL SELECT endpoint_id, first, seqs FROM queue_chunks \
-           WHERE highest - lowest >= {CHUNK_SPAN} AND lowest < $2 AND highest >= $1) c \
-         JOIN queues q ON q.endpoint_id = c.endpoint_id CROSS JOIN LATERAL \
-         unnest(c.seqs[greatest(q.cursor - c.first, 0)::int + 1 : ]) seq \
-         WHERE seq >= $1 AND seq < $2"
-    )
 }
 
 /// Deletes a slice of the expendable rows of a partition. Returns the number of rows.

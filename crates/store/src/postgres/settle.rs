@@ -12,11 +12,11 @@ use super::attempts::Rows;
 use super::batches::Work;
 use super::columns::{Columns, Param, signed, small, to_json};
 use super::database::{Conn, Database};
-use super::journal::CHUNK_ENTRIES;
-use super::queue::{POSITION, backlog};
-use super::retention::ROW_OVERHEAD;
+use super::journal_rows::CHUNK_ENTRIES;
+use super::queue_rows::{POSITION, backlog};
 use super::{BATCH_MAX, dead_letters, partitions};
 use crate::backlog::{Backlog, Settled};
+use crate::retention::ROW_OVERHEAD;
 use crate::{Lease, Ready, Recorded, StoreError};
 
 /// An attempt under a lease.

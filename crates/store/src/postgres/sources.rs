@@ -14,7 +14,7 @@ use tokio_postgres::Row;
 
 use super::columns::{Columns, Text, count, from_json, moment, to_json};
 use super::database::Conn;
-use super::{PostgresStore, audit, datasets, folders, tenants};
+use super::{PostgresStore, audit, datasets, folders, projects};
 use crate::audit::source_settings;
 use crate::sealed::{self, KEY, PREVIOUS, SECRET, VERIFICATION};
 use crate::vault::Vault;
@@ -34,7 +34,7 @@ impl SourceStore for PostgresStore {
     ) -> Result<Arc<Source>, StoreError> {
         let tx = self.db.begin().await?;
         let (workspace, project) = (new.workspace, new.project);
-        if !tenants::has_project(&tx, workspace, project).await? {
+        if !projects::has_project(&tx, workspace, project).await? {
             return Err(StoreError::NotFound(Entity::Project));
         }
         let id = tx.one("SELECT nextval('source_ids')::int4", &[]).await?;

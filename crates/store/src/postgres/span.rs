@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use super::columns::{Columns, Param, count, signed};
 use super::database::Conn;
-use super::journal;
+use super::journal_rows;
 use crate::{EventFilter, Slice, Span, SpanLimit, StoreError};
 
 /// How far the order of the journal's numbers and the order of the times of acceptance may differ: the time
@@ -31,7 +31,7 @@ pub(super) struct Search<'a> {
 impl Search<'_> {
     /// The whole part of the journal that may have a match.
     pub(super) async fn span(&self, conn: &Conn) -> Result<Span, StoreError> {
-        let newest = journal::newest(conn).await?;
+        let newest = journal_rows::newest(conn).await?;
         let after = match self.scope.from {
             Some(from) => first_since(conn, JOURNAL, earlier(from)).await?.saturating_sub(1),
             None => 0,
@@ -95,7 +95,7 @@ impl Search<'_> {
                 slice.examined += 1;
                 let seq = Seq(row.unsigned(1)?);
                 let passes = match &only {
-                    Some(only) => only.wants(&journal::event(row, 1)?),
+                    Some(only) => only.wants(&journal_rows::event(row, 1)?),
                     None => true,
                 };
                 if passes {
@@ -123,7 +123,7 @@ impl Search<'_> {
         whole: bool,
         limit: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        let columns = if whole { journal::COLUMNS } else { "j.seq" };
+        let columns = if whole { journal_rows::COLUMNS } else { "j.seq" };
         let sql = format!(
             "SELECT {QUALIFIES}, {columns} FROM ( \
              SELECT first.seq FROM unnest($2::int4[]) t CROSS JOIN LATERAL ( \

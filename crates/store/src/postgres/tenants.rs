@@ -6,8 +6,9 @@ use hookyard_core::model::{Catalogue, Project, QuotaSettings, Workspace, Workspa
 use serde_json::json;
 use tokio_postgres::Row;
 
-use super::columns::{Columns, Text, count};
+use super::columns::{Columns, Text};
 use super::database::Conn;
+use super::projects::projects;
 use super::{PostgresStore, audit, credentials, event_types};
 use crate::tenants::{PROJECT_IS_OPENED, USAGE};
 use crate::{Entity, NewWorkspace, PROJECTS_MAX, StoreError, TenantStore, tenants};
@@ -222,25 +223,4 @@ async fn insert_project(
 
 fn workspace(row: &Row) -> Result<Workspace, StoreError> {
     Ok(Workspace { id: WorkspaceId(row.get_as(0)?), merchant: row.text(1)?, name: row.text(2)? })
-}
-
-/// A workspace's projects, numbers ascending.
-async fn projects(conn: &Conn, workspace: WorkspaceId) -> Result<Vec<Project>, StoreError> {
-    let sql = format!(
-        "SELECT id, name FROM projects WHERE workspace_id = $1 ORDER BY id LIMIT {}",
-        count(PROJECTS_MAX) + 1
-    );
-    let rows = conn.query(&sql, &[&workspace.0]).await?;
-    let project = |row: &Row| Ok(Project { id: ProjectId(row.get_as(0)?), name: row.text(1)? });
-    rows.iter().map(project).collect()
-}
-
-/// Whether the project belongs to the workspace. Within a transaction the project stays.
-pub(super) async fn has_project(
-    conn: &Conn,
-    workspace: WorkspaceId,
-    project: ProjectId,
-) -> Result<bool, StoreError> {
-    let sql = "SELECT FROM projects WHERE workspace_id = $1 AND id = $2 FOR KEY SHARE";
-    Ok(conn.opt(sql, &[&workspace.0, &project.0]).await?.is_some())
 }

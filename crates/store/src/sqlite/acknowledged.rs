@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::failed;
+use super::next_ids::NextIds;
 use super::rows::unsigned;
-use super::writer::NextIds;
 use crate::{Loss, Missing, StoreError};
 
 /// Bytes of a line: the smallest sector size; a disk writes a sector wholly or not at all.

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::access::Access;
 use super::rows::{count, from_json, moment, to_json};
-use super::{audit, failed, tenants};
+use super::{audit, failed, tenant_rows};
 use crate::audit::GrantEnd;
 use crate::credentials::scopes;
 use crate::{APPLICATIONS_MAX, ApplicationStore, Entity, StoreError};
@@ -142,7 +142,7 @@ fn insert(
     new: NewApplication,
     now: Timestamp,
 ) -> Result<Application, StoreError> {
-    if !tenants::workspaces(conn)?.iter().any(|known| known.id == workspace) {
+    if !tenant_rows::workspaces(conn)?.iter().any(|known| known.id == workspace) {
         return Err(StoreError::NotFound(Entity::Workspace));
     }
     let sql = "SELECT count(*) FROM applications WHERE workspace_id = ?1";

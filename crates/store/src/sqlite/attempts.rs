@@ -11,12 +11,12 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
-use super::retention::ROW_OVERHEAD;
 use super::rows::{count, from_json, millis, moment, signed, to_json};
-use super::writer::Tx;
+use super::tx::Tx;
 use super::{SqliteStore, codec, failed};
 use crate::checksum;
 use crate::page::{self, Filling};
+use crate::retention::ROW_OVERHEAD;
 use crate::{AttemptQuery, AttemptStore, Entity, Page, StoreError};
 
 /// The columns for [`attempt`].

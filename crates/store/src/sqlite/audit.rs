@@ -8,13 +8,12 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
-pub(super) use crate::audit::changed;
-
 use super::access::Access;
 use super::failed;
-use super::retention::ROW_OVERHEAD;
 use super::rows::{count, moment, signed, unsigned};
+pub(super) use crate::audit::changed;
 use crate::page::{self, Filling};
+use crate::retention::ROW_OVERHEAD;
 use crate::{
     Actor, ActorKind, AuditEntry, AuditQuery, AuditStore, Page, Seen, StoreError, SurplusAge,
 };

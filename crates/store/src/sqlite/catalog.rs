@@ -13,8 +13,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::memory::lock;
 use super::rows::{from_json, moment};
-use super::writer::Tx;
-use super::{SqliteStore, audit, checkpoint, event_types, failed, gaps, tenants};
+use super::tx::Tx;
+use super::{SqliteStore, audit, checkpoint, event_types, failed, gaps, tenant_rows};
 use crate::audit::endpoint_changes;
 use crate::endpoints::{self, EndpointColumns, Updated};
 use crate::vault::Vault;
@@ -30,7 +30,7 @@ impl CatalogStore for SqliteStore {
         if self.memory.has_project(workspace, project) {
             return Ok(true);
         }
-        let look = move |conn: &Connection| tenants::has_project(conn, workspace, project);
+        let look = move |conn: &Connection| tenant_rows::has_project(conn, workspace, project);
         self.readers.read(look).await
     }
 

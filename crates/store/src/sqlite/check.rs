@@ -10,7 +10,7 @@ use serde_json::json;
 use super::acknowledged::{self, Numbers, Said};
 use super::rows::signed;
 use super::{Options, SqliteStore, audit, checkpoint, connect, failed, migrate, readers, recover};
-use super::{serving, tenants};
+use super::{serving, tenant_rows};
 use crate::check::{FINDINGS_MAX, Looking, Report};
 use crate::sealed::SEALED;
 use crate::vault::Vault;
@@ -80,7 +80,7 @@ fn record(conn: &mut Connection, loss: &Loss, next: Numbers) -> Result<(), Store
     }
     let detail = json!({ "missing": loss });
     let workspaces: Vec<WorkspaceId> =
-        tenants::workspaces(&tx)?.into_iter().map(|workspace| workspace.id).collect();
+        tenant_rows::workspaces(&tx)?.into_iter().map(|workspace| workspace.id).collect();
     for workspace in workspaces {
         audit::note(&tx, workspace, "store.accept_loss", "", &detail)?;
     }

@@ -4,9 +4,10 @@ use hookyard_core::id::EndpointId;
 use rusqlite::{Connection, params};
 
 use super::memory::{Memory, lock};
+use super::next_ids::NextIds;
 use super::rows::{count, signed, to_json};
-use super::writer::{NextIds, State};
-use super::{codec, failed, keys, retention};
+use super::tx::State;
+use super::{codec, failed, keys, weights};
 use crate::StoreError;
 use crate::backlog::Backlog;
 
@@ -73,12 +74,12 @@ fn write<'a>(
         }
     }
     let NextIds { journal_bytes, attempt_bytes, .. } = state.checkpoint;
-    retention::add(
+    weights::add(
         &tx,
         state.ids.journal_bytes - journal_bytes,
         state.ids.attempt_bytes - attempt_bytes,
     )?;
-    retention::add_shares(&tx, memory.weights())?;
+    weights::add_shares(&tx, memory.weights())?;
     let last = params![signed(last(state.ids.seq)), signed(last(state.ids.attempt))];
     tx.prepare_cached("UPDATE checkpoint SET seq = ?1, attempt_id = ?2")
         .and_then(|mut sql| sql.execute(last))

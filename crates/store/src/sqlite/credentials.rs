@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::access::Access;
 use super::rows::{count, moment};
-use super::{audit, failed, tenants};
+use super::{audit, failed, tenant_rows};
 use crate::audit::about_credential;
 use crate::credentials::{may_have_one_more, nets, nets_text, revoked, scopes};
 use crate::{
@@ -33,7 +33,7 @@ impl<A: Access> CredentialStore for A {
         self.change(move |conn| {
             bounded(conn, workspace, new.created_at)?;
             if let Some(project) = new.project
-                && !tenants::has_project(conn, workspace, project)?
+                && !tenant_rows::has_project(conn, workspace, project)?
             {
                 return Err(StoreError::NotFound(Entity::Project));
             }
@@ -287,7 +287,7 @@ pub(super) fn insert(
     workspace: WorkspaceId,
     new: &NewCredential,
 ) -> Result<CredentialId, StoreError> {
-    let known = tenants::workspaces(conn)?.iter().any(|known| known.id == workspace);
+    let known = tenant_rows::workspaces(conn)?.iter().any(|known| known.id == workspace);
     if !known {
         return Err(StoreError::NotFound(Entity::Workspace));
     }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::rows::{count, is_damage, moment, signed, unsigned};
 use super::span::{earlier, halve, later};
-use super::writer::Tx;
+use super::tx::Tx;
 use super::{SqliteStore, audit, datasets, failed, pack, versions};
 use crate::checksum;
 use crate::{

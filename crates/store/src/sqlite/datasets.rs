@@ -13,8 +13,8 @@ use serde_json::json;
 
 use super::pack::{self, Stored};
 use super::rows::{count, from_json, moment, signed, to_json, unsigned};
+use super::tx::Tx;
 use super::versions::{self, add_row};
-use super::writer::Tx;
 use super::{SqliteStore, audit, failed, folders, sources};
 use crate::folders::Tree;
 use crate::{

@@ -9,10 +9,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::json;
 
 use super::memory::{Memory, lock};
-use super::retention::ROW_OVERHEAD;
 use super::rows::{count, is_damage, moment, signed, unsigned};
-use super::writer::Tx;
+use super::tx::Tx;
 use super::{SqliteStore, audit, checkpoint, failed};
+use crate::retention::ROW_OVERHEAD;
 use crate::{
     DEAD_LETTERS_MAX, DeadLetter, DeadLetterQuery, DeadLetterStore, DeadLetters, Entity,
     StoreError, SurplusAge,

@@ -14,9 +14,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 
+use super::open::Chunk;
 use super::pack::{self, PACKED_FROM, Stored};
 use super::rows::{moment, signed, to_json, unsigned};
-use super::writer::Tx;
+use super::tx::Tx;
 use super::{dataset_rows, failed};
 use crate::page::Filling;
 use crate::{Newest, Page, StoreError};
@@ -48,16 +49,6 @@ enum Body {
     Small(Bytes),
     /// The body has a separate chunk.
     Large(Stored),
-}
-
-/// Deliveries of a source in the open transaction.
-#[derive(Debug, Default)]
-pub(super) struct Chunk {
-    heads: Vec<u8>,
-    count: u64,
-    newest_ms: i64,
-    bodies: Vec<u8>,
-    large: Option<Stored>,
 }
 
 /// The written form of a request.

@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use serde_json::json;
 
 use super::rows::{count, to_json};
-use super::writer::Tx;
+use super::tx::Tx;
 use super::{audit, failed};
 use crate::{Entity, StoreError};
 

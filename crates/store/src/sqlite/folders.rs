@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::json;
 
 use super::rows::moment;
-use super::writer::Tx;
-use super::{SqliteStore, audit, datasets, failed, sources, tenants};
+use super::tx::Tx;
+use super::{SqliteStore, audit, datasets, failed, sources, tenant_rows};
 use crate::folders::Tree;
 use crate::{
     Entity, FOLDERS_MAX, FolderChange, FolderContents, FolderStore, NewFolder, StoreError,
@@ -87,7 +87,7 @@ pub(super) fn there(
 
 fn create(tx: &mut Tx<'_>, new: NewFolder, now: Timestamp) -> Result<Folder, StoreError> {
     let NewFolder { workspace, project, name, parent } = new;
-    if !tenants::has_project(tx.conn, workspace, project)? {
+    if !tenant_rows::has_project(tx.conn, workspace, project)? {
         return Err(StoreError::NotFound(Entity::Project));
     }
     let all = list(tx.conn, workspace, project)?;

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::failed;
 use super::rows::{signed, unsigned};
-use super::writer::Tx;
+use super::tx::Tx;
 use crate::StoreError;
 use crate::gaps::{GAPS_MAX, Gap};
 

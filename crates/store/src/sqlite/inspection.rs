@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rows::{count, moment, signed, unsigned};
-use super::writer::Tx;
+use super::tx::Tx;
 use super::{deliveries, failed, landing};
 use crate::vault::Vault;
 use crate::{

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rows::{count, moment};
-use super::writer::Tx;
+use super::tx::Tx;
 use super::{SqliteStore, failed, sources};
 use crate::{JOBS_KEPT, JobStore, NewJob, StoreError};
 

@@ -9,12 +9,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::keys::{Key, id_hash};
-use super::retention::ROW_OVERHEAD;
 use super::rows::{Raw, Text, count, is_damage, moment, signed, unsigned};
-use super::writer::Tx;
+use super::tx::Tx;
 use super::{SqliteStore, codec, failed, gaps, keys};
 use crate::checksum::{self, Sum};
 use crate::page::{self, Filling};
+use crate::retention::ROW_OVERHEAD;
 use crate::{CatalogStore, EventQuery, JournalStore, Page, StoreError};
 
 /// The columns for [`event`].

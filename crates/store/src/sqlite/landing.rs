@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::pack::Stored;
 use super::rows::signed;
-use super::writer::Tx;
+use super::tx::Tx;
 use super::{failed, versions};
 use crate::{Entity, StoreError};
 

@@ -13,14 +13,14 @@ use rusqlite::types::ValueRef;
 use super::acknowledged::{self, Numbers};
 use super::deliveries::{self, Whole};
 use super::memory::lock;
+use super::next_ids::NextIds;
 use super::rows::{signed, to_json, unsigned};
-use super::writer::NextIds;
 use super::{codec, failed, migrate, pack, readers, recover, stored};
 use crate::StoreError;
 use crate::backlog::Backlog;
-use crate::moving::line::Line;
-use crate::moving::plan::{Kind, Last, Old, Planned, Rows};
-use crate::postgres::arriving::{CHUNK_ENTRIES, event_hash, kept_text};
+use crate::transfer::line::Line;
+use crate::transfer::plan::{Kind, Last, Old, Planned, Rows};
+use crate::transfer::shape::{CHUNK_ENTRIES, escape, id_hash};
 use crate::vault::Vault;
 
 /// Takes the rows of a table one by one.
@@ -240,10 +240,10 @@ fn put(line: &mut Line, kind: Kind, value: ValueRef<'_>) -> Result<(), StoreErro
         (_, ValueRef::Null) => line.null(),
         (Kind::Flag, ValueRef::Integer(number)) => line.flag(number != 0),
         (Kind::Number, ValueRef::Integer(number)) => line.number(number),
-        (Kind::Text, ValueRef::Text(bytes)) => line.text(&kept_text(utf8(bytes)?)),
-        (Kind::Cell, ValueRef::Text(bytes)) => line.text(&kept_text(utf8(bytes)?)),
+        (Kind::Text, ValueRef::Text(bytes)) => line.text(&escape(utf8(bytes)?)),
+        (Kind::Cell, ValueRef::Text(bytes)) => line.text(&escape(utf8(bytes)?)),
         (Kind::Cell, ValueRef::Blob(frame)) => {
-            line.text(&kept_text(utf8(&pack::unpack_whole(frame)?)?));
+            line.text(&escape(utf8(&pack::unpack_whole(frame)?)?));
         }
         (Kind::Bytes, ValueRef::Blob(bytes)) => line.bytes(bytes),
         (Kind::Numbers, ValueRef::Blob(bytes)) => {
@@ -258,7 +258,7 @@ fn put(line: &mut Line, kind: Kind, value: ValueRef<'_>) -> Result<(), StoreErro
         (Kind::EventHash, ValueRef::Text(bytes)) => {
             let (workspace, id) = utf8(bytes)?.split_once(' ').unwrap_or_default();
             let workspace = workspace.parse().map_err(|_| StoreError::internal("no workspace"))?;
-            line.number(event_hash(WorkspaceId(workspace), id));
+            line.number(id_hash(WorkspaceId(workspace), id));
         }
         (_, value) => {
             let found = value.data_type();
@@ -308,9 +308,9 @@ fn put_delivery(line: &mut Line, column: &str, whole: &Whole) -> Result<(), Stor
         "id" => line.number(signed(delivery.id.0)),
         "source_id" => line.number(source.0.into()),
         "received_ms" => line.number(delivery.received_at.as_millisecond()),
-        "method" => line.text(&kept_text(&delivery.method)),
-        "query" => line.text(&kept_text(&delivery.query)),
-        "headers" => line.text(&kept_text(&to_json(&delivery.headers)?)),
+        "method" => line.text(&escape(&delivery.method)),
+        "query" => line.text(&escape(&delivery.query)),
+        "headers" => line.text(&escape(&to_json(&delivery.headers)?)),
         "address" => match delivery.address {
             Some(address) => line.text(&address.to_string()),
             None => line.null(),
@@ -338,7 +338,7 @@ fn put_chunks(
 ) -> Result<(), StoreError> {
     let mut line = Line::default();
     let mut place = first;
-    for chunk in seqs.chunks(CHUNK_ENTRIES) {
+    for chunk in seqs.chunks(CHUNK_ENTRIES.into()) {
         line.clear();
         for (column, _) in &table.columns {
             match column.as_str() {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
 use super::rows::count;
-use super::writer::Tx;
+use super::tx::Tx;
 use super::{SqliteStore, failed};
 use crate::{LimitStore, StoreError, Take, Taken, Turns};
 

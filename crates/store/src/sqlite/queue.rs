@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::memory::lock;
 use super::rows::{count, signed, unsigned};
-use super::writer::Tx;
+use super::tx::Tx;
 use super::{SqliteStore, attempts, audit, checkpoint, codec, dead_letters, failed, journal};
 use crate::backlog::{Again, Backlog, Entry, Origin, Peek, Settled};
 use crate::{

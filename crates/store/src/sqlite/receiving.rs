@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use super::deliveries::{self, Kept};
 use super::journal::{self, keyed};
 use super::pack::{self, Stored};
-use super::writer::Tx;
+use super::tx::Tx;
 use super::{SqliteStore, datasets, inspection, landing, versions};
 use crate::{Accepted, Entity, Newest, Page, ReceivingStore, StoreError};
 

@@ -11,13 +11,14 @@ use hookyard_core::id::{EndpointId, ProjectId, WorkspaceId};
 use rusqlite::{Connection, Row};
 
 use super::memory::{Memory, lock};
+use super::next_ids::NextIds;
 use super::queue::Effect;
 use super::repeats::Repeats;
 use super::rows::{from_json, moment, signed, unsigned};
-use super::writer::{NextIds, State};
+use super::tx::State;
 use super::{
-    catalog, codec, dead_letters, deliveries, failed, keys, replays, retention, sources, tenants,
-    versions,
+    catalog, codec, dead_letters, deliveries, failed, keys, replays, sources, tenant_rows,
+    versions, weights,
 };
 use crate::backlog::{Backlog, Failing, Position};
 use crate::shares::UNKNOWN;
@@ -34,7 +35,7 @@ struct AsOf {
 /// Reads all in-memory state.
 pub(super) fn recover(conn: &Connection, vault: &Vault) -> Result<(Memory, State), StoreError> {
     let memory = Memory::default();
-    for workspace in tenants::workspaces(conn)? {
+    for workspace in tenant_rows::workspaces(conn)? {
         let catalogue = catalog::catalogue(conn, workspace.id)?;
         memory.put_catalogue(workspace.id, Arc::new(catalogue));
     }
@@ -54,7 +55,7 @@ pub(super) fn recover(conn: &Connection, vault: &Vault) -> Result<(Memory, State
     let with_work = memory.queue_ids().into_iter().filter(|id| pending(&memory, *id));
     memory.ready.mark(with_work);
     memory.replays.mark(replays::running(conn)?);
-    for (workspace, bytes) in retention::shares_since(conn, saved.seq)? {
+    for (workspace, bytes) in weights::shares_since(conn, saved.seq)? {
         memory.weigh(workspace, bytes);
     }
     let state = state(conn, saved)?;
@@ -205,7 +206,7 @@ fn effect(row: &Row<'_>) -> Result<Effect, StoreError> {
 
 fn state(conn: &Connection, saved: AsOf) -> Result<State, StoreError> {
     let (repeats, next_repeat) = Repeats::load(conn)?;
-    let (journal_bytes, attempt_bytes) = retention::since(conn, saved.seq, saved.attempt)?;
+    let (journal_bytes, attempt_bytes) = weights::since(conn, saved.seq, saved.attempt)?;
     let ids =
         NextIds { journal_bytes, attempt_bytes, repeat: next_repeat, ..next_numbers(conn, saved)? };
     let checkpoint = NextIds {

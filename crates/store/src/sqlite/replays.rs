@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::memory::{Memory, lock};
 use super::rows::{count, from_json, moment, signed, to_json, unsigned};
 use super::span::Search;
-use super::writer::Tx;
+use super::tx::Tx;
 use super::{SqliteStore, audit, failed, gaps, queue};
 use crate::backlog::Origin;
 use crate::gaps::Gap;

@@ -8,15 +8,17 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use async_trait::async_trait;
-use hookyard_core::id::{EndpointId, WorkspaceId};
+use hookyard_core::id::EndpointId;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::memory::lock;
 use super::rows::{count, signed, unsigned};
-use super::span::{self, Timeline};
-use super::writer::Tx;
+use super::span;
+use super::tx::Tx;
+use super::weights::{ATTEMPTS, JOURNAL, Kind, total};
 use super::{SqliteStore, audit, codec, dead_letters, failed, replays};
+use crate::retention::ROW_OVERHEAD;
 use crate::{Expired, Expiry, Keep, Retention, RetentionStore, StoreError, Surplus, SurplusAge};
 
 /// Numbers that a slice examines: some milliseconds of the writing thread.
@@ -31,44 +33,6 @@ const FREE_PAGES_MIN: i64 = 1_024;
 /// One free page in so many may stay beyond the minimum: with equal deletion and publication, giving pages
 /// back and taking new pages would be wasted work.
 const FREE_PART: i64 = 10;
-
-/// Bytes of a row beyond the texts, with a share of the indexes, roughly.
-pub(super) const ROW_OVERHEAD: u64 = 64;
-
-/// A kind of record deleted by age and size.
-#[derive(Debug, Clone, Copy)]
-struct Kind {
-    /// The kind's row in `retained`.
-    id: i64,
-    timeline: Timeline,
-    /// The lowest number.
-    lowest: &'static str,
-    /// The numbers, sizes and workspaces of a range of rows; 0 where workspaces have no shares.
-    sizes: &'static str,
-    delete: &'static str,
-}
-
-const JOURNAL: Kind = Kind {
-    id: 0,
-    timeline: span::JOURNAL,
-    lowest: "SELECT min(seq) FROM journal WHERE seq >= ?1",
-    sizes: "SELECT seq, octet_length(event_id) + octet_length(source) + octet_length(attributes) + \
-            octet_length(object), workspace_id FROM journal WHERE seq >= ?1 AND seq < ?2 ORDER BY seq",
-    delete: "DELETE FROM journal WHERE seq >= ?1 AND seq < ?2",
-};
-
-const ATTEMPTS: Kind = Kind {
-    id: 1,
-    timeline: Timeline {
-        ends: "SELECT (SELECT min(id) FROM attempts), (SELECT max(id) FROM attempts)",
-        row: "SELECT id, started_ms FROM attempts WHERE id >= ?1 ORDER BY id LIMIT 1",
-    },
-    lowest: "SELECT min(id) FROM attempts WHERE id >= ?1",
-    sizes: "SELECT id, octet_length(seqs) + octet_length(url) + octet_length(request_headers) + \
-            octet_length(response_headers) + ifnull(octet_length(response), 0), 0 FROM attempts \
-            WHERE id >= ?1 AND id < ?2 ORDER BY id",
-    delete: "DELETE FROM attempts WHERE id >= ?1 AND id < ?2",
-};
 
 /// The row in `retained` for the dead letters, kept up to date by triggers.
 const DEAD_LETTERS: i64 = 2;
@@ -145,68 +109,6 @@ fn surplus_age(
         None => 0,
     };
     Ok(SurplusAge { before, bytes })
-}
-
-/// The bytes of a kind: of the journal and the attempts up to the last checkpoint.
-fn total(conn: &Connection, kind: i64) -> Result<u64, StoreError> {
-    let sql = "SELECT bytes FROM retained WHERE kind = ?1";
-    conn.query_row(sql, [kind], |row| unsigned(row, 0)).map_err(failed)
-}
-
-/// Adds the bytes written since the last checkpoint, of both kinds.
-pub(super) fn add(conn: &Connection, journal: u64, attempts: u64) -> Result<(), StoreError> {
-    let sql = "UPDATE retained SET bytes = bytes + ?2 WHERE kind = ?1 AND ?2 > 0";
-    let mut update = conn.prepare_cached(sql).map_err(failed)?;
-    for (kind, bytes) in [(JOURNAL, journal), (ATTEMPTS, attempts)] {
-        update.execute(params![kind.id, signed(bytes)]).map_err(failed)?;
-    }
-    Ok(())
-}
-
-/// Adds to the bytes of each workspace's events.
-pub(super) fn add_shares(
-    conn: &Connection,
-    bytes: HashMap<WorkspaceId, u64>,
-) -> Result<(), StoreError> {
-    let sql = "INSERT INTO journal_shares (workspace_id, bytes) VALUES (?1, ?2) \
-               ON CONFLICT (workspace_id) DO UPDATE SET bytes = bytes + excluded.bytes";
-    let mut add = conn.prepare_cached(sql).map_err(failed)?;
-    for (workspace, bytes) in bytes {
-        add.execute(params![workspace.0, signed(bytes)]).map_err(failed)?;
-    }
-    Ok(())
-}
-
-/// The bytes of each workspace's events after the last checkpoint, found by a start.
-pub(super) fn shares_since(
-    conn: &Connection,
-    seq: u64,
-) -> Result<HashMap<WorkspaceId, u64>, StoreError> {
-    let mut statement = conn.prepare(JOURNAL.sizes).map_err(failed)?;
-    let range = params![signed(seq + 1), i64::MAX];
-    let sizes = statement
-        .query_map(range, |row| Ok((WorkspaceId(row.get(2)?), unsigned(row, 1)? + ROW_OVERHEAD)));
-    let mut shares = HashMap::new();
-    for size in sizes.map_err(failed)? {
-        let (workspace, bytes) = size.map_err(failed)?;
-        *shares.entry(workspace).or_default() += bytes;
-    }
-    Ok(shares)
-}
-
-/// The bytes after the last checkpoint, found by a start: of the journal, and of the attempts.
-pub(super) fn since(conn: &Connection, seq: u64, attempt: u64) -> Result<(u64, u64), StoreError> {
-    let sum = |kind: Kind, after: u64| {
-        let mut statement = conn.prepare(kind.sizes).map_err(failed)?;
-        let range = params![signed(after + 1), i64::MAX];
-        let sizes = statement.query_map(range, |row| unsigned(row, 1)).map_err(failed)?;
-        let mut sum = 0;
-        for size in sizes {
-            sum += size.map_err(failed)? + ROW_OVERHEAD;
-        }
-        Ok::<u64, StoreError>(sum)
-    };
-    Ok((sum(JOURNAL, seq)?, sum(ATTEMPTS, attempt)?))
 }
 
 fn expire(tx: &mut Tx<'_>, expiry: Expiry) -> Result<Expired, StoreError> {

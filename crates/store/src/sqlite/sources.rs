@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::memory::key_hash;
 use super::rows::{from_json, moment, to_json};
-use super::writer::Tx;
+use super::tx::Tx;
 use super::{SqliteStore, audit, datasets, failed, folders};
 use crate::audit::source_settings;
 use crate::sealed::{self, KEY, PREVIOUS, SECRET, VERIFICATION};

@@ -6,12 +6,13 @@
 use async_trait::async_trait;
 use hookyard_core::id::{ProjectId, WorkspaceId};
 use hookyard_core::model::{Catalogue, Project, QuotaSettings, Workspace, WorkspaceUsage};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use serde_json::json;
 
 use super::access::Access;
 use super::rows::{count, from_json, to_json, unsigned};
-use super::{audit, credentials, event_types, failed};
+use super::tenant_rows::{has_project, projects, workspace, workspaces};
+use super::{audit, credentials, event_types, failed, tenant_rows};
 use crate::tenants::{PROJECT_IS_OPENED, USAGE};
 use crate::{Entity, NewWorkspace, PROJECTS_MAX, StoreError, TenantStore, tenants};
 
@@ -176,39 +177,6 @@ fn insert_catalogue(
     Ok(())
 }
 
-/// All workspaces.
-pub(super) fn workspaces(conn: &Connection) -> Result<Vec<Workspace>, StoreError> {
-    let sql = "SELECT id, merchant, name FROM workspaces ORDER BY id";
-    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    let workspace = |row: &Row<'_>| {
-        Ok(Workspace { id: WorkspaceId(row.get(0)?), merchant: row.get(1)?, name: row.get(2)? })
-    };
-    let rows = statement.query_map([], workspace).map_err(failed)?;
-    rows.collect::<Result<_, _>>().map_err(failed)
-}
-
-fn workspace(conn: &Connection, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
-    Ok(workspaces(conn)?.into_iter().find(|workspace| workspace.id == id))
-}
-
-fn projects(conn: &Connection, workspace: WorkspaceId) -> Result<Vec<Project>, StoreError> {
-    let sql = "SELECT id, name FROM projects WHERE workspace_id = ?1 ORDER BY id";
-    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    let project = |row: &Row<'_>| Ok(Project { id: ProjectId(row.get(0)?), name: row.get(1)? });
-    let rows = statement.query_map([workspace.0], project).map_err(failed)?;
-    rows.collect::<Result<_, _>>().map_err(failed)
-}
-
-/// Whether a workspace has a project.
-pub(super) fn has_project(
-    conn: &Connection,
-    workspace: WorkspaceId,
-    id: ProjectId,
-) -> Result<bool, StoreError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM projects WHERE workspace_id = ?1 AND id = ?2)";
-    conn.query_row(sql, params![workspace.0, id.0], |row| row.get(0)).map_err(failed)
-}
-
 fn insert_project(
     conn: &Connection,
     workspace: WorkspaceId,
@@ -225,7 +193,7 @@ fn create_project(
     id: Option<ProjectId>,
     name: String,
 ) -> Result<Project, StoreError> {
-    if self::workspace(conn, workspace)?.is_none() {
+    if tenant_rows::workspace(conn, workspace)?.is_none() {
         return Err(StoreError::NotFound(Entity::Workspace));
     }
     let there = projects(conn, workspace)?;

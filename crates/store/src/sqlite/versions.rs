@@ -15,9 +15,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::json;
 
+use super::open::{NewRow, Open, Replaced, Stored};
 use super::pack::Stored as Cell;
 use super::rows::{Text, count, moment, signed, unsigned};
-use super::writer::Tx;
+use super::tx::Tx;
 use super::{SqliteStore, audit, datasets, failed};
 use crate::checksum::Sum;
 use crate::{Entity, StoreError, VersionStore};
@@ -35,80 +36,6 @@ pub(super) const LAST_NUMBER: &str = "SELECT max((SELECT last FROM row_numbers),
      ifnull((SELECT max(version_id) FROM datasets), 0), \
      ifnull((SELECT max(id) FROM dataset_versions), 0), \
      ifnull((SELECT max(version_id) FROM garbage), 0))";
-
-/// The state of a dataset in an open transaction.
-#[derive(Debug)]
-pub(super) struct Open {
-    /// The version to become visible.
-    seen: Stored,
-    /// Whether the version began in this transaction, so that none of its rows is written yet.
-    begun: bool,
-    /// The last change of the rows, for people.
-    updated_ms: i64,
-    keep: VersionsKept,
-    /// Versions replaced in this transaction, oldest first.
-    replaced: Vec<Replaced>,
-    /// Whether versions may exceed the bound.
-    trim: bool,
-    /// Whether the transaction added a row. The row has the highest number of all, and stays.
-    added: bool,
-}
-
-#[derive(Debug)]
-struct Replaced {
-    version: Stored,
-    begun: bool,
-    updated_ms: i64,
-    replaced_ms: i64,
-}
-
-/// A row added by the open transaction.
-#[derive(Debug)]
-pub(super) struct NewRow {
-    id: u64,
-    version: VersionId,
-    received_ms: i64,
-    cell: Cell,
-}
-
-/// A version in the stored form.
-#[derive(Debug, Clone, Copy)]
-struct Stored {
-    id: VersionId,
-    began_ms: i64,
-    stats: DatasetStats,
-    /// Changes that move the places of rows.
-    edits: u64,
-}
-
-impl Open {
-    /// The number of the version to become visible.
-    pub(super) fn version(&self) -> VersionId {
-        self.seen.id
-    }
-
-    /// The version's counters, for a change of the version's batches at `now`.
-    pub(super) fn edit(&mut self, now: Timestamp) -> &mut DatasetStats {
-        self.seen.edits += 1;
-        self.updated_ms = now.as_millisecond();
-        &mut self.seen.stats
-    }
-
-    /// Bounds the versions from now on.
-    pub(super) fn keep(&mut self, keep: VersionsKept) {
-        self.keep = keep;
-        self.trim = true;
-    }
-
-    /// Shows another version from `at` on; `begun` marks a new version.
-    fn replace(&mut self, other: Stored, begun: bool, at: i64) {
-        let version = std::mem::replace(&mut self.seen, other);
-        let begun = std::mem::replace(&mut self.begun, begun);
-        let updated_ms = std::mem::replace(&mut self.updated_ms, at);
-        self.replaced.push(Replaced { version, begun, updated_ms, replaced_ms: at });
-        self.trim = true;
-    }
-}
 
 /// The changes of a dataset by this transaction so far.
 pub(super) fn open<'t>(tx: &'t mut Tx<'_>, dataset: DatasetId) -> Result<&'t mut Open, StoreError> {

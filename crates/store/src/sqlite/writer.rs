@@ -3,27 +3,22 @@
 //! Publishing, settling and receiving are *grouped*: the thread takes all waiting jobs, up to a bound, runs
 //! the jobs in one transaction and commits once (group commit). Everything else runs *alone*, in a separate
 //! transaction, and may fail halfway. After the commit and before the answers, the highest numbers are noted
-//! beside the database ([`Acknowledged`]). Then the effects on memory happen, in the order of the jobs; so an
+//! beside the database ([`acknowledged`](super::acknowledged)). Then the effects on memory happen, in the order of the jobs; so an
 //! answered caller finds memory up to date.
 //!
 //! No job runs outside a transaction: where no transaction can be begun, or SQLite has given the transaction
 //! up, the remaining jobs are refused. After a fault of the database the next transaction first compares the
 //! file with memory; where the two differ, the store has failed for good ([`Standing`]).
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hookyard_core::id::{DatasetId, SourceId};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::acknowledged::Acknowledged;
-use super::deliveries::Chunk;
-use super::keys::Keys;
 use super::memory::Memory;
-use super::repeats::Repeats;
-use super::versions::{NewRow, Open};
+use super::tx::{Fault, State, Tx};
 use crate::standing::{PULSE_TICK, Pulse, Standing};
 use crate::{Actor, StoreError};
 
@@ -39,45 +34,6 @@ use work::Work;
 /// (backpressure); at 64 clients the queue is never near full.
 const WAITING_MAX: usize = 8_192;
 
-/// The writing thread's state beyond the database.
-#[derive(Debug, Default)]
-pub(super) struct State {
-    pub(super) ids: NextIds,
-    pub(super) keys: Keys,
-    /// The datasets changed by the open transaction.
-    pub(super) open: HashMap<DatasetId, Open>,
-    /// The rows added by the transaction, in the order of the numbers.
-    pub(super) rows: Vec<NewRow>,
-    /// The deliveries that the transaction keeps for inspection.
-    pub(super) kept: BTreeMap<SourceId, Vec<Chunk>>,
-    pub(super) repeats: Repeats,
-    /// Up to where the last checkpoint counts.
-    pub(super) checkpoint: NextIds,
-    /// Whether rows wait to be deleted.
-    pub(super) garbage: bool,
-    /// The file of acknowledged numbers; `None` where the file cannot be written.
-    pub(super) acknowledged: Option<Acknowledged>,
-}
-
-/// The next numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct NextIds {
-    pub(super) seq: u64,
-    pub(super) attempt: u64,
-    pub(super) row: u64,
-    /// Of the keys that recognise repeated deliveries.
-    pub(super) repeat: u64,
-    /// Of deliveries kept for inspection.
-    pub(super) delivery: u64,
-    /// Of versions in the order of their replacement.
-    pub(super) position: u64,
-    /// Bytes of the events since the start, in retention's count.
-    pub(super) journal_bytes: u64,
-    /// Bytes of the attempts since the start.
-    pub(super) attempt_bytes: u64,
-}
-
-type Effect = Box<dyn FnOnce(&Memory) + Send>;
 type Reply = Box<dyn FnOnce(Option<&str>) + Send>;
 /// Does the job, or nothing without a transaction. Only the reply answers.
 type Run = Box<dyn FnOnce(Option<&mut Tx<'_>>) -> Reply + Send>;
@@ -93,45 +49,6 @@ enum Message {
     Checkpoint(oneshot::Sender<()>),
     Probe(oneshot::Sender<Result<(), StoreError>>),
     Close(oneshot::Sender<()>),
-}
-
-/// An open transaction.
-pub(super) struct Tx<'a> {
-    pub(super) conn: &'a Connection,
-    pub(super) state: &'a mut State,
-    pub(super) memory: &'a Memory,
-    effects: Vec<Effect>,
-    /// Set by a job that failed halfway: nothing of the transaction may stay.
-    broken: Option<Fault>,
-}
-
-/// Why a transaction was lost.
-struct Fault {
-    reason: String,
-    /// Whether the database failed, so that the kept data must be checked.
-    doubtful: bool,
-}
-
-impl Fault {
-    fn of_database(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), doubtful: true }
-    }
-}
-
-impl Tx<'_> {
-    /// Applies the effect to memory once the transaction is committed.
-    pub(super) fn after_commit(&mut self, effect: impl FnOnce(&Memory) + Send + 'static) {
-        self.effects.push(Box::new(effect));
-    }
-
-    /// Whether statements still belong to the transaction: SQLite gives a transaction up by itself after some
-    /// faults (no space, a failed read), and a later statement would be committed at once.
-    fn is_open(&mut self) -> bool {
-        if self.broken.is_none() && self.conn.is_autocommit() {
-            self.broken = Some(Fault::of_database("the database gave the transaction up"));
-        }
-        self.broken.is_none()
-    }
 }
 
 /// The way to the writing thread.

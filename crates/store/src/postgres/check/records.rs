@@ -9,8 +9,9 @@ use crate::check::{Checked, Looking, Report};
 use crate::checksum;
 use crate::postgres::columns::{Columns, paged};
 use crate::postgres::database::Conn;
-use crate::postgres::retention::{JOURNAL_WEIGHT, ROW_OVERHEAD};
-use crate::postgres::{attempts, dataset_rows, journal};
+use crate::postgres::weights::JOURNAL_WEIGHT;
+use crate::postgres::{attempts, dataset_rows, journal, journal_rows};
+use crate::retention::ROW_OVERHEAD;
 
 /// Records of one page at most; a page has a bound of bytes, too.
 const PAGE: i64 = 2_000;
@@ -97,7 +98,7 @@ async fn events(
     let sql = format!(
         "SELECT {}, ({JOURNAL_WEIGHT} + {ROW_OVERHEAD})::int8 FROM journal j WHERE j.seq > $1 \
          ORDER BY j.seq LIMIT $2",
-        journal::COLUMNS
+        journal_rows::COLUMNS
     );
     let sql = paged(&sql, journal::WEIGHT, "seq");
     let (mut last, mut checked) = (0, Checked::default());
@@ -105,7 +106,7 @@ async fn events(
         let rows = conn.query(&sql, &[&last, &PAGE]).await?;
         for row in &rows {
             last = row.get_as(0)?;
-            let event = journal::event(row, 0)?;
+            let event = journal_rows::event(row, 0)?;
             let part = parts.partition_point(|first| *first <= last).checked_sub(1);
             let part = part.and_then(|place| parts.get(place)).copied().unwrap_or_default();
             let sum = held.events.entry((row.get_as(1)?, part)).or_default();

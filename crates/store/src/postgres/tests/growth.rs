@@ -83,7 +83,7 @@ async fn assert_counted(place: &Place) {
     let weighed = |weight: &str, table: &str| {
         format!("SELECT coalesce(sum({weight} + 64), 0)::int8 FROM {table}")
     };
-    let journal = weighed(retention::JOURNAL_WEIGHT, "journal");
+    let journal = weighed(weights::JOURNAL_WEIGHT, "journal");
     let attempts = weighed(attempts::WEIGHT, "attempts");
     for (kind, there) in [(JOURNAL, journal), (ATTEMPTS, attempts)] {
         let sum = |column| {
@@ -103,7 +103,7 @@ async fn assert_counted(place: &Place) {
         "SELECT j.workspace_id, p.first, sum({} + 64)::int8, count(*) FROM partitions p \
          JOIN journal j ON j.seq >= p.first AND j.seq < p.until WHERE p.kind = 0 \
          GROUP BY j.workspace_id, p.first",
-        retention::JOURNAL_WEIGHT
+        weights::JOURNAL_WEIGHT
     );
     let differing =
         format!("SELECT count(*) FROM (({said} EXCEPT {there}) UNION ({there} EXCEPT {said})) d");

@@ -197,7 +197,7 @@ async fn filled(observed: &Observed, database: &str, mode: &str) -> Filled {
         request = format_args!("'{}'", RequestId::new(&SystemEntropy, at(0))),
     );
     observed.sql(database, &fill).await;
-    observed.sql(database, &retention::weigh_again()[2]).await;
+    observed.sql(database, &weights::weigh_again()[2]).await;
     let lease = claim(&store, endpoint).await;
     Filled { store, endpoint, lease, source: source.id, dataset: source.dataset }
 }

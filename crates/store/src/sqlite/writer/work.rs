@@ -9,10 +9,12 @@ use tokio::sync::mpsc;
 
 use super::super::acknowledged::{self, Numbers};
 use super::super::memory::Memory;
+use super::super::next_ids::NextIds;
 use super::super::rows::count;
+use super::super::tx::{Effect, Fault, State, Tx};
 use super::super::{checkpoint, deliveries, recover, serving, versions};
 use super::files::Files;
-use super::{Effect, Fault, Job, Message, NextIds, Reply, State, Tx, WAITING_MAX};
+use super::{Job, Message, Reply, WAITING_MAX};
 use crate::StoreError;
 use crate::standing::{Pulse, Standing};
 
