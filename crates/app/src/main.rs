@@ -12,6 +12,7 @@ mod config;
 mod data;
 mod files;
 mod first;
+mod flags;
 mod lifecycle;
 mod storage;
 mod telemetry;

@@ -19,8 +19,8 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::output;
-use crate::config::values::{Listen, LogFormat};
 use crate::config::{FirstWorkspace, Serve};
+use crate::flags::values::{Listen, LogFormat};
 use crate::lifecycle::{self, Signals, Stop};
 use crate::{files, first, storage, telemetry};
 

@@ -19,7 +19,8 @@ use url::Url;
 
 use super::manage::pick;
 use super::{output, table};
-use crate::config::{Common, Sql, SqlOutput, SqlTarget};
+use crate::config::{Common, Sql, SqlTarget};
+use crate::flags::values::SqlOutput;
 use crate::storage;
 
 /// Connections to the server: the command sends one query.

@@ -5,7 +5,7 @@ use hookyard_core::id::{ApplicationId, GrantId, WorkspaceId};
 use hookyard_core::model::{ApplicationChange, ApplicationSettings, Scopes};
 
 use super::Common;
-use crate::cli::application_args::{
+use crate::flags::application_args::{
     ApplicationAction, ApplicationArgs, ApplicationCreateArgs, ApplicationListArgs,
     ApplicationUpdateArgs, GrantArgs,
 };

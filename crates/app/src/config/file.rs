@@ -166,7 +166,7 @@ mod tests {
     use clap::{CommandFactory, FromArgMatches};
 
     use super::*;
-    use crate::cli::args::{Action, Cli, ServeArgs};
+    use crate::flags::args::{Action, Cli, ServeArgs};
 
     fn serve(text: &str, args: &[&str]) -> Result<ServeArgs> {
         let file = File::parse(Path::new("dir/hookyard.toml"), text, &Cli::command())?;

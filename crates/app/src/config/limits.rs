@@ -7,8 +7,8 @@ use hookyard_core::model::WorkspaceQuotas;
 use hookyard_engine::limits::{Limits, Rates};
 use hookyard_server::Bounds;
 
-use super::values::{ByteSize, DefaultQuota};
-use crate::cli::limit_args::LimitArgs;
+use crate::flags::limit_args::LimitArgs;
+use crate::flags::values::{ByteSize, DefaultQuota};
 
 /// The highest bound on path and query, in bytes: the HTTP library's own bound.
 const URI_BYTES_MAX: usize = 64 << 10;

@@ -8,13 +8,13 @@ use hookyard_store::AuditQuery;
 use jiff::SignedDuration;
 
 use super::Common;
-use crate::cli::args::CommonArgs;
-use crate::cli::manage_args::{
+use crate::flags::common_args::CommonArgs;
+use crate::flags::manage_args::{
     AuditAction, AuditExportArgs, AuditListArgs, CredentialAction, CredentialCreateArgs,
     CredentialRotateArgs, ListArgs, OneArgs, ProjectAction, ProjectCreateArgs, ProjectRenameArgs,
     TargetArgs, WorkspaceAction, WorkspaceCreateArgs, WorkspaceQuotaArgs, WorkspaceRenameArgs,
 };
-use crate::config::values::{Amount, Number};
+use crate::flags::values::{Amount, Number};
 
 /// A command that works on a data directory, beside a running server or not.
 #[derive(Debug)]

@@ -5,41 +5,32 @@ mod file;
 mod key;
 mod limits;
 mod manage;
-pub(crate) mod values;
+mod serve;
+mod sql;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::{OsStr, OsString};
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use hookyard_core::id::{ProjectId, WorkspaceId};
-use hookyard_core::model::{Secret, WorkspaceQuotas};
-use hookyard_engine::deliver::{self, ApiUser, ApiUserHost, USER_AGENT_DEFAULT};
-use hookyard_engine::limits::Limits;
-use hookyard_engine::oauth::Lifetimes;
-use hookyard_server::Settings;
-use hookyard_store::{Keep, Retention};
-use hookyard_tables::sql::Limits as SqlLimits;
-use ipnet::IpNet;
-use jiff::SignedDuration;
+use hookyard_core::model::Secret;
 use tracing::level_filters::LevelFilter;
-use url::Url;
 
-use crate::cli::args::{
-    Action, CheckArgs, Cli, CommonArgs, FirstArgs, InitArgs, KeyAction, KeyRotateArgs, MigrateArgs,
-    RuleAction, RuleTestArgs, ServeArgs,
+use crate::flags::args::{
+    Action, CheckArgs, Cli, FirstArgs, InitArgs, KeyAction, KeyRotateArgs, MigrateArgs, RuleAction,
+    RuleTestArgs,
 };
-use crate::cli::destination_args::DestinationArgs;
-use crate::cli::retention_args::RetentionArgs;
-use crate::cli::sql_args::{SqlArgs, SqlLimitArgs};
+use crate::flags::common_args::CommonArgs;
+use crate::flags::values::{LogFormat, Number};
 pub(crate) use application::{Application, ApplicationCommand};
 use file::File;
 pub(crate) use key::{KeySource, read_or_make};
 pub(crate) use manage::{Manage, Managed, QuotaChange};
-pub(crate) use values::SqlOutput;
-use values::{ByteSize, Days, Listen, LogFormat, Number};
+pub(crate) use serve::Serve;
+pub(crate) use sql::{Sql, SqlTarget};
 
 /// The command to run.
 #[derive(Debug)]
@@ -105,26 +96,6 @@ pub(crate) struct Init {
     pub(crate) json: bool,
 }
 
-/// `serve`.
-#[derive(Debug)]
-pub(crate) struct Serve {
-    pub(crate) common: Common,
-    pub(crate) first: FirstWorkspace,
-    pub(crate) listen: Listen,
-    pub(crate) allow_net: Vec<IpNet>,
-    pub(crate) allow_port: Vec<RangeInclusive<u16>>,
-    pub(crate) settings: Settings,
-    pub(crate) limits: Limits,
-    pub(crate) default_quotas: WorkspaceQuotas,
-    pub(crate) retention: Retention,
-    pub(crate) deliver: deliver::Options,
-    pub(crate) drain: Duration,
-    /// How long this server owns its endpoints without a renewal, where servers share a database.
-    pub(crate) lease: Duration,
-    /// Whether to refuse where there is no data.
-    pub(crate) require_init: bool,
-}
-
 /// `migrate`.
 #[derive(Debug)]
 pub(crate) struct Migrate {
@@ -149,36 +120,6 @@ pub(crate) struct KeyRotate {
     pub(crate) common: Common,
     /// Where the operator wants the new key; `None` for the data directory.
     pub(crate) new: Option<PathBuf>,
-}
-
-/// `sql`.
-#[derive(Debug)]
-pub(crate) struct Sql {
-    pub(crate) common: Common,
-    pub(crate) query: String,
-    pub(crate) target: SqlTarget,
-    pub(crate) project: Option<ProjectId>,
-    pub(crate) limit: usize,
-    pub(crate) output: SqlOutput,
-}
-
-/// The target of a query.
-pub(crate) enum SqlTarget {
-    /// A server, with the caller's simple key.
-    Server { url: Url, key: String },
-    /// The data directory or the database, for this workspace or the only workspace.
-    Store { workspace: Option<WorkspaceId> },
-}
-
-impl std::fmt::Debug for SqlTarget {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Server { url, key: _ } => f.debug_struct("Server").field("url", url).finish(),
-            Self::Store { workspace } => {
-                f.debug_struct("Store").field("workspace", workspace).finish()
-            }
-        }
-    }
 }
 
 /// `rule test`.
@@ -324,148 +265,6 @@ impl Migrate {
     }
 }
 
-impl Serve {
-    fn new(args: ServeArgs) -> Result<Self> {
-        let ServeArgs {
-            common,
-            first,
-            require_init,
-            listen,
-            public_url,
-            allow_net,
-            destinations: DestinationArgs { allow_port, api_user_host, user_agent },
-            trusted_proxy,
-            time_zone,
-            event_bytes_max,
-            batch_bytes_max,
-            receive_bytes_max,
-            retention,
-            access_token_seconds,
-            refresh_token_days,
-            api_user_name,
-            api_user_password_file,
-            sqs_endpoint_url,
-            sql,
-            disable_after_days,
-            limits,
-            drain_seconds,
-            lease_seconds,
-        } = args;
-        let default_quotas = limits::default_quotas(&limits)?;
-        let (limits, bounds) = limits::read(&limits)?;
-        check_sizes(event_bytes_max, batch_bytes_max)?;
-        let first = FirstWorkspace::from(first);
-        let hosts = api_user_host.into_iter().map(|host| host.0).collect();
-        let api_user = api_user(api_user_name, api_user_password_file, hosts)?;
-        let user_agent = user_agent.map_or(USER_AGENT_DEFAULT, |agent| agent.0);
-        let deliver = deliver::Options {
-            api_user: api_user.map(|user| (first.id, user)),
-            sqs_endpoint_url: sqs_endpoint_url.map(|url| url.0),
-            disable_after: disable_after_days.duration(),
-            user_agent: user_agent.clone(),
-            ..deliver::Options::default()
-        };
-        Ok(Self {
-            common: Common::new(common)?,
-            first,
-            listen,
-            allow_net: allow_net.into_iter().map(|net| net.0).collect(),
-            allow_port: allow_port.into_iter().map(|ports| ports.0).collect(),
-            settings: Settings {
-                time_zone: time_zone.0,
-                event_bytes_max: event_bytes_max.0,
-                batch_bytes_max: batch_bytes_max.0,
-                receive_bytes_max: receive_bytes_max.0,
-                lifetimes: Lifetimes {
-                    access: SignedDuration::from_secs(access_token_seconds.0.into()),
-                    refresh: duration(refresh_token_days),
-                },
-                trusted_proxies: trusted_proxy.into_iter().map(|net| net.0).collect(),
-                public_url: public_url.map(|url| url.0),
-                user_agent,
-                bounds,
-                sql: sql_limits(&sql),
-            },
-            limits,
-            default_quotas,
-            retention: Retention::from(retention),
-            deliver,
-            drain: Duration::from_secs(drain_seconds.0),
-            lease: Duration::from_secs(lease_seconds.0),
-            require_init,
-        })
-    }
-}
-
-fn check_sizes(event: ByteSize, batch: ByteSize) -> Result<()> {
-    if event.0 > batch.0 {
-        bail!(
-            "--event-bytes-max {} is above --batch-bytes-max {}: an event must fit a batch",
-            event.0,
-            batch.0,
-        );
-    }
-    Ok(())
-}
-
-/// The API user, when all parts are given. Clap refuses a name without a file, and a file without a name.
-fn api_user(
-    name: Option<String>,
-    file: Option<PathBuf>,
-    hosts: Vec<ApiUserHost>,
-) -> Result<Option<ApiUser>> {
-    let (Some(name), Some(file)) = (name, file) else { return Ok(None) };
-    if hosts.is_empty() {
-        bail!(
-            "--api-user-name needs --api-user-host: name the hosts that the user's password may be \
-             sent to, as in hooks.example.com"
-        );
-    }
-    if name.is_empty() || name.contains(':') {
-        bail!("--api-user-name must not be empty or contain a colon");
-    }
-    let text = std::fs::read_to_string(&file)
-        .with_context(|| format!("cannot read the API user's password in {}", file.display()))?;
-    let password = text.trim_end_matches(['\n', '\r']);
-    if password.is_empty() {
-        bail!("the API user's password in {} is empty", file.display());
-    }
-    Ok(Some(ApiUser { name, password: Secret::new(password), hosts }))
-}
-
-impl Sql {
-    fn new(args: SqlArgs) -> Result<Self> {
-        let SqlArgs { common, query, server, key_file, workspace, project, limit, output } = args;
-        let target = match server {
-            Some(url) => SqlTarget::Server { url: url.0, key: simple_key(key_file)? },
-            None => SqlTarget::Store { workspace: workspace.map(|id| WorkspaceId(id.0)) },
-        };
-        Ok(Self {
-            common: Common::new(common)?,
-            query,
-            target,
-            project: project.map(|id| ProjectId(id.0)),
-            limit: count(limit),
-            output,
-        })
-    }
-}
-
-/// The variable with the key for a server. The key has no flag: anyone can read a command line.
-const KEY: &str = "HOOKYARD_KEY";
-
-/// The key of whoever asks a server.
-fn simple_key(file: Option<PathBuf>) -> Result<String> {
-    let text = match (std::env::var(KEY), file) {
-        (Ok(_), Some(_)) => bail!("both {KEY} and a key file are set: leave one out"),
-        (Ok(key), None) => key,
-        (Err(_), Some(file)) => std::fs::read_to_string(&file)
-            .with_context(|| format!("cannot read the key in {}", file.display()))?,
-        (Err(_), None) => bail!("a server wants a simple key: set {KEY} or --key-file"),
-    };
-    Ok(text.trim().to_owned())
-}
-
 /// A number of 1 or more as a count.
 fn count(number: Number) -> usize {
     usize::try_from(number.0).unwrap_or(1)
@@ -475,172 +274,5 @@ impl From<RuleTestArgs> for RuleTest {
     fn from(args: RuleTestArgs) -> Self {
         let RuleTestArgs { rule, event } = args;
         Self { rule, event }
-    }
-}
-
-fn sql_limits(args: &SqlLimitArgs) -> SqlLimits {
-    let SqlLimitArgs { sql_memory_bytes, sql_seconds, sql_rows, sql_queries } = args;
-    SqlLimits {
-        memory_bytes: sql_memory_bytes.0,
-        time: Duration::from_secs(sql_seconds.0),
-        rows: count(*sql_rows),
-        queries: sql_queries.0,
-    }
-}
-
-impl From<RetentionArgs> for Retention {
-    fn from(args: RetentionArgs) -> Self {
-        let RetentionArgs {
-            journal_days,
-            journal_bytes,
-            attempt_days,
-            attempt_bytes,
-            dead_letter_days,
-            dead_letter_bytes,
-            audit_days,
-            audit_bytes,
-        } = args;
-        Self {
-            journal: keep(journal_days, journal_bytes),
-            attempts: keep(attempt_days, attempt_bytes),
-            dead_letters: keep(dead_letter_days, dead_letter_bytes),
-            audit: keep(audit_days, audit_bytes),
-        }
-    }
-}
-
-fn keep(days: Days, bytes: Option<ByteSize>) -> Keep {
-    Keep { age: duration(days), bytes: bytes.map(|bytes| bytes.0 as u64) }
-}
-
-fn duration(days: Days) -> Option<SignedDuration> {
-    days.0.map(|days| SignedDuration::from_hours(24 * days))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn words(args: &[&str]) -> Vec<String> {
-        let args = with_command(args.iter().map(OsString::from).collect());
-        args.into_iter().map(|arg| arg.into_string().unwrap()).collect()
-    }
-
-    #[test]
-    fn without_a_command_serve_is_meant() {
-        assert_eq!(words(&["hookyard"]), ["hookyard", "serve"]);
-        assert_eq!(words(&["hookyard", "--data", "x"]), ["hookyard", "serve", "--data", "x"]);
-        assert_eq!(words(&["hookyard", "init"]), ["hookyard", "init"]);
-        assert_eq!(words(&["hookyard", "--help"]), ["hookyard", "--help"]);
-    }
-
-    #[test]
-    fn another_database_is_refused_and_not_ignored() {
-        let args = ["hookyard", "init", "--database-url", "mysql://db/x"].map(OsString::from);
-        let message = read(args).unwrap_err().to_string();
-        assert!(message.contains("postgres://"), "{message}");
-    }
-
-    #[test]
-    fn a_shared_database_needs_a_shared_key() {
-        let directory = tempfile::tempdir().unwrap();
-        let (url, key) = (directory.path().join("url"), directory.path().join("key"));
-        std::fs::write(&url, "postgres://user:word@db/x\n").unwrap();
-        let init = |more: &[&str]| {
-            let args = ["hookyard", "init", "--database-url-file", url.to_str().unwrap()];
-            read(args.iter().chain(more).map(OsString::from))
-        };
-        let message = init(&[]).unwrap_err().to_string();
-        assert!(message.contains("HOOKYARD_ENCRYPTION_KEY"), "{message}");
-        let given = init(&["--encryption-key-file", key.to_str().unwrap()]).unwrap();
-        let Command::Init(given) = given else { panic!() };
-        assert_eq!(given.common.database.unwrap().expose(), "postgres://user:word@db/x");
-    }
-
-    #[test]
-    fn a_move_has_the_key_of_its_directory_and_needs_a_database() {
-        let migrate = |more: &[&str]| {
-            let args = ["hookyard", "migrate", "--data", "place"].iter().chain(more);
-            read(args.map(OsString::from))
-        };
-        let message = migrate(&[]).unwrap_err().to_string();
-        assert!(message.contains("HOOKYARD_DATABASE_URL"), "{message}");
-        let given = migrate(&["--database-url", "postgres://db/x"]).unwrap();
-        let Command::Migrate(given) = given else { panic!() };
-        assert_eq!(given.url.expose(), "postgres://db/x");
-        assert!(matches!(given.common.key, KeySource::Own(path) if path.ends_with("place/key")));
-    }
-
-    #[test]
-    fn the_api_user_comes_with_a_password() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("password");
-        let given = |name: &str| {
-            let file = file.to_str().unwrap();
-            let args = ["--api-user-name", name, "--api-user-password-file", file];
-            let args = args.into_iter().chain(["--api-user-host", "hooks.example.com"]);
-            let args = ["hookyard", "serve"].into_iter().chain(args).map(OsString::from);
-            read(args)
-        };
-        assert!(given("user").unwrap_err().to_string().contains("cannot read"));
-        std::fs::write(&file, "\n").unwrap();
-        assert!(given("user").unwrap_err().to_string().contains("is empty"));
-        std::fs::write(&file, " p4ss\r\n").unwrap();
-        assert!(given("a:b").unwrap_err().to_string().contains("colon"));
-        let Command::Serve(serve) = given("user").unwrap() else { panic!() };
-        let (workspace, user) = serve.deliver.api_user.unwrap();
-        assert_eq!((workspace.0, user.name.as_str(), user.password.expose()), (1, "user", " p4ss"));
-        let alone = ["hookyard", "serve", "--api-user-name", "x"].map(OsString::from);
-        assert!(read(alone).is_err());
-        let anywhere = ["--api-user-name", "u", "--api-user-password-file", file.to_str().unwrap()];
-        let anywhere = ["hookyard", "serve"].into_iter().chain(anywhere).map(OsString::from);
-        assert!(read(anywhere).unwrap_err().to_string().contains("needs --api-user-host"));
-    }
-
-    #[test]
-    fn heads_have_bounds_of_their_own() {
-        let given =
-            |flags: &[&str]| read(["hookyard", "serve"].iter().chain(flags).map(OsString::from));
-        let message = given(&["--limit-uri-bytes", "65KiB"]).unwrap_err().to_string();
-        assert!(message.contains("--limit-uri-bytes 66560 is above 65536"), "{message}");
-        assert!(given(&["--limit-header-bytes", "2MiB"]).is_err());
-        let serve = given(&["--limit-address-day", "5", "--limit-stall-seconds", "2"]).unwrap();
-        let Command::Serve(serve) = serve else { panic!() };
-        assert_eq!(serve.limits.address.day, Some(5));
-        assert_eq!(serve.limits.credential, hookyard_engine::limits::Rates::default());
-        assert_eq!(serve.settings.bounds.stall, Duration::from_secs(2));
-    }
-
-    #[test]
-    fn quotas_have_defaults_by_name() {
-        let given =
-            |flags: &[&str]| read(["hookyard", "serve"].iter().chain(flags).map(OsString::from));
-        let flags = ["--default-quota", "endpoints=5,events-hour=7", "--default-quota"];
-        let Command::Serve(serve) = given(&[&flags[..], &["journal-bytes=2KiB"]].concat()).unwrap()
-        else {
-            panic!()
-        };
-        let expected = WorkspaceQuotas {
-            endpoints: Some(5),
-            events_hour: Some(7),
-            journal_bytes: Some(2048),
-            ..WorkspaceQuotas::default()
-        };
-        assert_eq!(serve.default_quotas, expected);
-        for (wrong, said) in [
-            ("endpoint=5", "`endpoint` is no quota: use one of endpoints, event-types"),
-            ("endpoints", "`` is no amount"),
-            ("endpoints=-1", "`-1` is no amount"),
-            ("endpoints=1,endpoints=2", "two amounts for endpoints"),
-        ] {
-            let message = given(&["--default-quota", wrong]).unwrap_err().to_string();
-            assert!(message.contains(said), "{message}");
-        }
-    }
-
-    #[test]
-    fn an_event_must_fit_a_batch() {
-        let args = ["hookyard", "serve", "--batch-bytes-max", "5"].map(OsString::from);
-        assert!(read(args).unwrap_err().to_string().contains("an event must fit a batch"));
     }
 }

@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Common;
-use crate::config::values::LogFormat;
+use crate::flags::values::LogFormat;
 
 mod writer;
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Desk;
 use crate::cli::output;
 use crate::config::QuotaChange;
-use crate::config::values::Amount;
+use crate::flags::values::Amount;
 use crate::storage;
 
 /// The number of a new workspace's project.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::config::values::{CredentialHost, Ports, UserAgent};
+use crate::flags::values::{CredentialHost, Ports, UserAgent};
 
 /// Where deliveries may go.
 #[derive(Debug, Args)]

@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 use hookyard_core::model::{CredentialKind, Scope};
 use jiff::Timestamp;
 
-use super::args::CommonArgs;
-use crate::config::values::{
+use super::common_args::CommonArgs;
+use crate::flags::values::{
     Amount, Merchant, Net, Number, OverlapSeconds, PageLimit, entry_number, moment,
 };
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::config::values::{
+use crate::flags::values::{
     AddressConnections, ByteSize, Connections, DefaultQuota, LimitSeconds, Rate,
 };
 

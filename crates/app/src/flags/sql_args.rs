@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::args::CommonArgs;
-use crate::config::values::{ByteSize, Number, SqlOutput, SqlQueries, SqlSeconds, WebUrl};
+use super::common_args::CommonArgs;
+use crate::flags::values::{ByteSize, Number, SqlOutput, SqlQueries, SqlSeconds, WebUrl};
 
 #[derive(Debug, Args)]
 pub(crate) struct SqlArgs {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::config::values::{ByteSize, Days};
+use crate::flags::values::{ByteSize, Days};
 
 /// How long and how much is kept of each kind.
 #[derive(Debug, Args)]

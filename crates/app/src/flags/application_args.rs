@@ -3,8 +3,8 @@
 use clap::{Args, Subcommand};
 use hookyard_core::model::Scope;
 
-use super::args::CommonArgs;
-use crate::config::values::Number;
+use super::common_args::CommonArgs;
+use crate::flags::values::Number;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ApplicationAction {
