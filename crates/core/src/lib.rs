@@ -25,5 +25,6 @@ pub mod provider;
 pub mod readable;
 pub mod retry;
 pub mod row_filter;
+mod secret;
 pub mod signature;
 pub mod table;

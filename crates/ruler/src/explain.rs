@@ -126,7 +126,7 @@ pub fn explain(rule: &Rule, event: &[u8]) -> Result<Explanation, event::Error> {
     let mut room = MAX_FAILURES;
     for (sub_rule, id) in rule.sub_rules.iter().zip(ids) {
         let explained = explain_one(&core, event, &mut scratch, sub_rule, id, room);
-        let explained = explained.map_err(|OutOfSteps| scratch.steps.error())?;
+        let explained = explained.map_err(|OutOfSteps| event::Error::too_costly(scratch.steps))?;
         room = room.saturating_sub(explained.failures.len());
         sub_rules.push(explained);
     }

@@ -1,7 +1,5 @@
 //! The budget of an event.
 
-use crate::event;
-
 /// Bytes of a text compared or searched in a step.
 const BYTES_PER_STEP: usize = 64;
 
@@ -32,8 +30,8 @@ impl Steps {
         if self.spent > self.allowed { Err(OutOfSteps) } else { Ok(()) }
     }
 
-    pub(crate) fn error(self) -> event::Error {
-        event::Error::TooCostly { steps: self.allowed }
+    pub(crate) fn allowed(self) -> u64 {
+        self.allowed
     }
 }
 

@@ -16,11 +16,12 @@ mod quota;
 mod rate_limit;
 mod replay;
 mod retry_rule;
-mod secret;
 mod source;
 mod source_options;
 mod workspace;
 
+pub use crate::secret::Secret;
+pub use crate::signature::{SIGNING_PREFIX_DEFAULT, Signing, SigningKey};
 pub use application::{
     Application, ApplicationChange, ApplicationSettings, Grant, GrantVia, NewApplication,
 };
@@ -41,7 +42,6 @@ pub use endpoint::{
 };
 pub use endpoint_options::{
     ContentEncoding, CustomHeader, EndpointOptions, EndpointSecrets, NativeAuth, OAuth2Client,
-    SIGNING_PREFIX_DEFAULT, Signing, SigningKey,
 };
 pub use event::{Event, NewEvent, Receipt};
 pub use event_type::{Catalogue, Category, EventType, NewEventType, UnknownEventType};
@@ -53,7 +53,6 @@ pub use replay::{Replay, ReplayProgress, ReplayScope, ReplayState};
 pub use retry_rule::{
     RETRY_RULE_AFTER_MAX, RETRY_RULES_MAX, RetryAction, RetryRule, StatusRange, check_retry_rules,
 };
-pub use secret::Secret;
 pub use source::{Mode, NewSource, Outgoing, Previous, Source, SourceChange};
 pub use source_options::{
     ALLOWED_IPS_MAX, ANSWER_BODY_BYTES_MAX, DeliveryRate, INSPECTION_SECONDS_DEFAULT,

@@ -9,7 +9,7 @@ use super::cause::{Cause, Refusal};
 use super::place::Place;
 use super::render::Filling;
 use super::template::Template;
-use crate::model::Secret;
+use crate::secret::Secret;
 
 /// The longest answer to a handshake, in bytes. The longest known challenges have a few hundred.
 const ANSWER_BYTES_MAX: usize = 8 << 10;

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 
+use super::encoding::Encoding;
 use super::pointer::Pointer;
-use super::spec::{Algorithm, Encoding};
+use super::spec::Algorithm;
 
 /// The longest token, in bytes: ten times the length of providers' tokens.
 const TOKEN_BYTES_MAX: usize = 16 << 10;

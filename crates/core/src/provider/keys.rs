@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::spec::{Encoding, KeyForm};
+use super::encoding::Encoding;
+use super::spec::KeyForm;
 use crate::signature::signer::{PUBLIC_PREFIX, SYMMETRIC_PREFIX};
 
 /// Hexadecimal digits of an ed25519 key.

@@ -15,6 +15,7 @@ use serde::Deserialize;
 mod cause;
 mod check;
 mod doctor;
+mod encoding;
 mod handshake;
 mod jwt;
 mod keys;
@@ -29,13 +30,12 @@ mod verifier;
 
 pub use cause::{Cause, Refusal};
 pub use doctor::{Diagnosis, diagnose, diagnose_default};
+pub use encoding::Encoding;
 pub use handshake::{Answer, Handshake, Handshaken, Reply};
 pub use place::{NoPlace, Place};
 pub use pointer::Pointer;
 pub use request::Request;
-pub use spec::{
-    Algorithm, BodyHash, Encoding, KeyForm, Part, Scheme, Stamp, TOLERANCE_SECONDS_MAX, Unit,
-};
+pub use spec::{Algorithm, BodyHash, KeyForm, Part, Scheme, Stamp, TOLERANCE_SECONDS_MAX, Unit};
 pub use template::{BadTemplate, Template};
 pub use verification::{Fault, SECRET_BYTES_MAX, SECRETS_MAX, Verification};
 pub use verifier::{HANDSHAKE_BYTES_MAX, Judged, Verifier};

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::cause::{Cause, Refusal};
+use super::encoding::Encoding;
 use super::pointer::Pointer;
 use super::request::Sight;
-use super::spec::Encoding;
 use super::template::{Piece, Template};
 
 /// The most fields of a form with signed fields, the same as for a delivery.

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::encoding::Encoding;
 use super::place::Place;
-use super::spec::Encoding;
 
 /// The longest template, in bytes: above the longest known, and still short enough to type.
 const TEMPLATE_BYTES_MAX: usize = 1000;

@@ -10,7 +10,7 @@ use super::place::Place;
 use super::spec::{Algorithm, Scheme, TOLERANCE_SECONDS_MAX};
 use super::verifier::Verifier;
 use super::{Preset, preset};
-use crate::model::Secret;
+use crate::secret::Secret;
 
 /// The most secrets of a source: two during a replacement, and some for senders with several.
 pub const SECRETS_MAX: usize = 10;

@@ -10,15 +10,16 @@ use sha2::{Digest, Sha256};
 use super::Preset;
 use super::cause::{Cause, Refusal};
 use super::check::same;
+use super::encoding::Encoding;
 use super::handshake::{Handshake, Handshaken};
 use super::jwt::Token;
 use super::place::Place;
 use super::pointer::Pointer;
 use super::render::Filling;
 use super::request::{Request, Sight, VALUES_MAX};
-use super::spec::{Algorithm, Encoding, Scheme, Stamp, Unit};
-use crate::model::Secret;
+use super::spec::{Algorithm, Scheme, Stamp, Unit};
 use crate::moment;
+use crate::secret::Secret;
 
 /// The most individually signed items of a body. Adyen sends one to six.
 const ITEMS_MAX: usize = 100;

@@ -16,9 +16,12 @@ pub mod github;
 pub mod shared_secret;
 pub mod shopify;
 pub mod signer;
+mod signing;
 pub mod slack;
 pub mod standard_webhooks;
 pub mod stripe;
+
+pub use signing::{SIGNING_PREFIX_DEFAULT, Signing, SigningKey};
 
 /// How far a signed timestamp may be from now, either way. Five minutes is what Stripe, Slack and
 /// Standard Webhooks all prescribe.

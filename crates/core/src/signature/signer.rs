@@ -8,8 +8,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use sha2::Sha256;
 
+use super::Signing;
 use crate::entropy::Entropy;
-use crate::model::{Secret, Signing};
+use crate::secret::Secret;
 
 /// What a symmetric secret starts with; the base64 of its key follows.
 pub const SYMMETRIC_PREFIX: &str = "whsec_";

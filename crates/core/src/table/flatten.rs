@@ -1,5 +1,5 @@
+use super::Inference;
 use super::tree::{NodeId, Path, Tree, Visitor, walk};
-use super::{Inference, ndjson};
 use crate::json::Damaged;
 
 /// Splits cells by some of the inferred columns. Members outside the columns are not looked at.
@@ -76,9 +76,17 @@ impl<'a> Visitor<'a> for Split<'_, 'a> {
         if self.flattener.rest {
             let rest = &mut self.leaves.rest;
             rest.push(if rest.is_empty() { b'{' } else { b',' });
-            ndjson::member(rest, &name(), json);
+            member(rest, &name(), json);
         }
     }
+}
+
+/// Appends a member of an object.
+pub(super) fn member(out: &mut Vec<u8>, name: &str, json: &[u8]) {
+    // A text always has a JSON text, and a vector takes it.
+    let _ = serde_json::to_writer(&mut *out, name);
+    out.push(b':');
+    out.extend_from_slice(json);
 }
 
 #[cfg(test)]

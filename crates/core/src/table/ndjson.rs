@@ -1,5 +1,6 @@
 //! Newline-delimited JSON: one value a line.
 
+use super::flatten::member;
 use super::{BATCH, Column, Leaves, RECEIVED_AT, REST, Stamp};
 
 /// Appends a cell as a line, byte for byte but for line breaks: outside of strings those are blanks,
@@ -36,14 +37,6 @@ pub fn row(out: &mut Vec<u8>, at: Stamp, columns: &[Column], leaves: &Leaves<'_>
         }
     }
     out.extend_from_slice(b"}\n");
-}
-
-/// Appends a member of an object.
-pub(super) fn member(out: &mut Vec<u8>, name: &str, json: &[u8]) {
-    // A text always has a JSON text, and a vector takes it.
-    let _ = serde_json::to_writer(&mut *out, name);
-    out.push(b':');
-    out.extend_from_slice(json);
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hookyard_core::id::{EndpointId, RequestId, WorkspaceId};
-use hookyard_core::model::{Attempt, Catalogue, ContentEncoding, Endpoint};
+use hookyard_core::model::{Attempt, Catalogue, Endpoint};
 use hookyard_store::{AttemptQuery, Entity, Page};
 
-use super::request::{contains, cut};
+use super::request::{SentRequest, contains, cut};
 use crate::work::{DEFLATE_RATIO_MAX, Share};
 use crate::{Engine, Error};
 
@@ -50,18 +50,6 @@ pub struct AttemptDetail {
     pub attempt: Attempt,
     /// The request's body; `None` when a part of its origin is gone.
     pub request: Option<SentRequest>,
-}
-
-/// The body of a request as shown in the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SentRequest {
-    /// The body before content encoding, the first [`REQUEST_CHARS_MAX`](super::REQUEST_CHARS_MAX)
-    /// characters.
-    pub text: String,
-    /// The content encoding.
-    pub encoding: ContentEncoding,
-    /// The size as sent, in bytes.
-    pub bytes: usize,
 }
 
 impl Engine {

@@ -9,7 +9,6 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 use hookyard_core::model::{Attempt, Catalogue, ContentEncoding, Endpoint};
 
-use super::SentRequest;
 use crate::deliver::{LOGGED_CHARACTERS_MAX, render};
 use crate::work::Share;
 use crate::{Engine, Error};
@@ -20,6 +19,18 @@ pub const REQUEST_CHARS_MAX: usize = LOGGED_CHARACTERS_MAX;
 /// The most unpacked bytes searched in a compressed request: a bundle's objects are at most a few
 /// times the 900,000 bytes of the largest body.
 const UNPACKED_BYTES_MAX: u64 = 16 << 20;
+
+/// The body of a request as shown in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentRequest {
+    /// The body before content encoding, the first [`REQUEST_CHARS_MAX`]
+    /// characters.
+    pub text: String,
+    /// The content encoding.
+    pub encoding: ContentEncoding,
+    /// The size as sent, in bytes.
+    pub bytes: usize,
+}
 
 impl Engine {
     /// The body of an attempt's request. `None` when a part of its origin is gone: a partial body

@@ -12,9 +12,9 @@ use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 
-use super::connector::{ConnectError, Connector};
+use super::connect_error::ConnectError;
+use super::connector::Connector;
 use super::policy::Guard;
-use super::shortage::is_ours;
 use super::sockets::Sockets;
 use super::tls;
 
@@ -111,6 +111,21 @@ pub(crate) fn explain(error: &(dyn Error + 'static)) -> String {
             None => return cause.to_string(),
         }
     }
+}
+
+/// Whether this server lacked the means to send, by any cause of the error.
+pub(crate) fn is_ours(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(connect) = error.downcast_ref::<ConnectError>() {
+            return matches!(connect, ConnectError::Unable(_));
+        }
+        if let Some(send) = error.downcast_ref::<SendError>() {
+            return send.is_ours();
+        }
+        cause = error.source();
+    }
+    false
 }
 
 #[cfg(test)]

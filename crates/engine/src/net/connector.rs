@@ -6,7 +6,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -21,48 +20,14 @@ use tokio_rustls::TlsConnector;
 use tower::Service;
 use url::Host;
 
-use super::policy::{Guard, Judged, Refusal};
+use super::connect_error::{CONNECT_TIMEOUT, ConnectError};
+use super::policy::{Guard, Judged};
 use super::shortage::is_shortage_at;
 use super::sockets::Sockets;
-
-/// From the name to the end of the TLS handshake (docs/spec/ultracart.md#algorithm).
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most addresses tried of a name. With more, each address's share of the time would be too
 /// short for a far receiver to answer.
 const ADDRESSES_MAX: usize = 4;
-
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The guard refuses every address of the host; the reason for refusing the first.
-    #[error("{0}")]
-    Refused(Refusal),
-    /// The URI cannot be connected to at all.
-    #[error("{0}")]
-    Unusable(String),
-    /// The name has no address.
-    #[error("the name did not resolve: {0}")]
-    Unresolved(String),
-    /// The last tried address did not take the connection.
-    #[error("connecting to {address} failed: {source}")]
-    Tcp {
-        /// The address with the port.
-        address: SocketAddr,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// There was a connection, but no TLS session.
-    #[error("the tls handshake failed: {0}")]
-    Tls(io::Error),
-    /// Connecting took longer than 10 seconds.
-    #[error("connecting took longer than {} s", CONNECT_TIMEOUT.as_secs())]
-    TimedOut,
-    /// This server lacked the means to connect, such as an open file or a local port. The error
-    /// says nothing about the receiver.
-    #[error("this server could not connect: {0}")]
-    Unable(String),
-}
 
 /// Makes connections to judged addresses only.
 #[derive(Clone)]

@@ -7,6 +7,7 @@
 //! receiver may listen on any port, unless the operator named ports.
 
 mod client;
+mod connect_error;
 mod connector;
 mod policy;
 mod ranges;
@@ -15,11 +16,10 @@ mod shortage;
 mod sockets;
 mod tls;
 
-pub(crate) use client::explain;
 pub use client::{Client, SendError};
-pub use connector::ConnectError;
+pub(crate) use client::{explain, is_ours};
+pub use connect_error::{ConnectError, Refusal};
 pub(crate) use policy::check_url;
-pub use policy::{Guard, Refusal, Verdict};
+pub use policy::{Guard, Verdict};
 pub use resolver::{Resolve, ResolveError, SystemResolver};
-pub(crate) use shortage::is_ours;
 pub use sockets::Sockets;

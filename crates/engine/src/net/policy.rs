@@ -1,6 +1,5 @@
 //! The policy for outbound connections.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use super::connector::ConnectError;
+use super::connect_error::{ConnectError, Refusal};
 use super::ranges;
 use super::resolver::{Resolve, ResolveError, SystemResolver};
 
@@ -49,19 +48,6 @@ pub enum Verdict {
     Refused(String),
     /// The host has no address now. A connection will judge the addresses at that time.
     Unresolved,
-}
-
-/// Why an address is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    address: IpAddr,
-    reason: String,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not allowed: {}", self.address, self.reason)
-    }
 }
 
 /// An address that passed.

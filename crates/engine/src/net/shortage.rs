@@ -1,13 +1,9 @@
 //! Shortages of this machine, told apart from faults of receivers.
 
-use std::error::Error;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use rustix::io::Errno;
-
-use super::client::SendError;
-use super::connector::ConnectError;
 
 /// Whether the system refused for want of something of ours: open files of the process (`EMFILE`) or
 /// of the machine (`ENFILE`), buffers or memory.
@@ -33,21 +29,6 @@ fn has_source_for(address: SocketAddr) -> bool {
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(address)).is_ok()
-}
-
-/// Whether this server lacked the means to send, by any cause of the error.
-pub(crate) fn is_ours(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(connect) = error.downcast_ref::<ConnectError>() {
-            return matches!(connect, ConnectError::Unable(_));
-        }
-        if let Some(send) = error.downcast_ref::<SendError>() {
-            return send.is_ours();
-        }
-        cause = error.source();
-    }
-    false
 }
 
 #[cfg(test)]

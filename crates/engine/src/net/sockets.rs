@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::connector::ConnectError;
+use super::connect_error::ConnectError;
 
 /// How long a new connection waits for the end of another connection. All used or kept connections
 /// end sooner, except connections held up by a receiver.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::json::JsonError;
 use crate::limits::MAX_EVENT_BYTES;
+use crate::steps::Steps;
 
 /// Why an event was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,13 @@ pub enum Error {
         /// How many steps were allowed, such as [`MAX_EVENT_STEPS`](crate::limits::MAX_EVENT_STEPS).
         steps: u64,
     },
+}
+
+impl Error {
+    /// The event took more steps than were allowed.
+    pub(crate) fn too_costly(steps: Steps) -> Error {
+        Error::TooCostly { steps: steps.allowed() }
+    }
 }
 
 impl fmt::Display for Error {

@@ -5,14 +5,11 @@ use std::sync::Arc;
 use super::conditions::{ConditionId, Conditions};
 use super::error::Error;
 use super::index::{Index, Tables};
-use super::run;
-use super::scratch::Scratch;
 use super::sub_rules::SubRules;
-use crate::event::{self, FieldId, Paths};
+use crate::event::{FieldId, Paths};
 use crate::limits::MAX_MACHINE_SUB_RULES;
 use crate::matcher::Matcher;
 use crate::rule::{Field, SubRule};
-use crate::steps::OutOfSteps;
 
 pub(crate) struct Core {
     pub(super) paths: Paths,
@@ -138,26 +135,6 @@ impl Core {
         };
         let fields = self.sub_rules.conditions(id).iter().map(field).collect::<Option<_>>()?;
         Some(SubRule { fields })
-    }
-
-    /// Reads an event, for [`Core::test`], with a budget of steps.
-    pub(crate) fn read(
-        &self,
-        event: &[u8],
-        scratch: &mut Scratch,
-        steps: u64,
-    ) -> Result<(), event::Error> {
-        run::prepare(self, event, scratch, steps)
-    }
-
-    /// Tests a sub-rule on the event read before, whether or not the index leads to the sub-rule.
-    pub(crate) fn test(
-        &self,
-        event: &[u8],
-        scratch: &mut Scratch,
-        sub_rule: u32,
-    ) -> Result<bool, OutOfSteps> {
-        run::matches(self, event, scratch, sub_rule)
     }
 
     /// The field of a path, for looking at the leaves of a tested event.

@@ -295,3 +295,18 @@ impl<Id> fmt::Debug for Machine<Id> {
             .finish_non_exhaustive()
     }
 }
+
+impl Rule {
+    /// Whether the rule matches an event. To match many events, or many rules, use a
+    /// [`Machine`]: this builds one for the one call.
+    ///
+    /// # Errors
+    ///
+    /// The event is not a JSON object or exceeds a limit.
+    pub fn matches(&self, event: &[u8]) -> Result<bool, event::Error> {
+        let mut machine = Machine::new();
+        // A rule is far smaller than a machine's capacity, so adding a rule cannot fail.
+        let _ = machine.add((), self);
+        machine.matches(event).map(|ids| !ids.is_empty())
+    }
+}

@@ -46,11 +46,33 @@ pub(super) fn run(
         })
     });
     scratch.sink.sub_rules = candidates;
-    outcome.map_err(|OutOfSteps| scratch.steps.error())
+    outcome.map_err(|OutOfSteps| event::Error::too_costly(scratch.steps))
+}
+
+impl Core {
+    /// Reads an event, for [`Core::test`], with a budget of steps.
+    pub(crate) fn read(
+        &self,
+        event: &[u8],
+        scratch: &mut Scratch,
+        steps: u64,
+    ) -> Result<(), event::Error> {
+        prepare(self, event, scratch, steps)
+    }
+
+    /// Tests a sub-rule on the event read before, whether or not the index leads to the sub-rule.
+    pub(crate) fn test(
+        &self,
+        event: &[u8],
+        scratch: &mut Scratch,
+        sub_rule: u32,
+    ) -> Result<bool, OutOfSteps> {
+        matches(self, event, scratch, sub_rule)
+    }
 }
 
 /// Reads the event into the scratch, with a budget of steps.
-pub(super) fn prepare(
+fn prepare(
     core: &Core,
     event: &[u8],
     scratch: &mut Scratch,
@@ -67,7 +89,7 @@ pub(super) fn prepare(
 }
 
 /// Whether a sub-rule matches the event in the scratch.
-pub(super) fn matches(
+fn matches(
     core: &Core,
     event: &[u8],
     scratch: &mut Scratch,

@@ -12,8 +12,6 @@ pub(crate) use display::quoted;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::event;
-use crate::machine::Machine;
 use crate::matcher::Matcher;
 
 /// A valid rule.
@@ -56,19 +54,6 @@ impl Rule {
     /// error names the path, the offending value and the repair.
     pub fn parse(text: &str) -> Result<Rule, Error> {
         parse::rule(text)
-    }
-
-    /// Whether the rule matches an event. To match many events, or many rules, use a
-    /// [`Machine`]: this builds one for the one call.
-    ///
-    /// # Errors
-    ///
-    /// The event is not a JSON object or exceeds a limit.
-    pub fn matches(&self, event: &[u8]) -> Result<bool, event::Error> {
-        let mut machine = Machine::new();
-        // A rule is far smaller than a machine's capacity, so adding a rule cannot fail.
-        let _ = machine.add((), self);
-        machine.matches(event).map(|ids| !ids.is_empty())
     }
 
     /// How many sub-rules the `$or`s of the rule make; 1 without any.

@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::query::Paging;
+use super::paging::Paging;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
 

@@ -13,8 +13,9 @@ use super::answer::{self, ResultSet};
 use super::attempts::LogShape;
 use super::auth::Caller;
 use super::error::{ApiError, Subject};
+use super::paging::Paging;
 use super::path::{PathTexts, webhook_oid};
-use super::query::{Paging, Query};
+use super::query::Query;
 use crate::App;
 
 pub(super) async fn handle(

@@ -30,6 +30,7 @@ mod list;
 mod log;
 mod log_summaries;
 mod oauth;
+mod paging;
 mod path;
 mod query;
 mod reflow;

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::dates;
 use super::error::ApiError;
+use super::paging::Paging;
 
 /// The largest page. The vendor's samples ask for 200 and stop at the first shorter page, so a
 /// larger limit is refused rather than lowered (docs/spec/ultracart.md#trap-10).
@@ -19,25 +20,6 @@ const LIMIT_DEFAULT: i32 = 100;
 
 /// The parameters of a request. A repeated parameter has the first value.
 pub(super) struct Query(HashMap<String, String>);
-
-/// The requested part of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Paging {
-    pub(super) limit: i32,
-    pub(super) offset: i32,
-}
-
-impl Paging {
-    /// How many entries to leave out.
-    pub(super) fn skip(self) -> usize {
-        usize::try_from(self.offset).unwrap_or_default()
-    }
-
-    /// The most entries to return.
-    pub(super) fn take(self) -> usize {
-        usize::try_from(self.limit).unwrap_or_default()
-    }
-}
 
 impl Query {
     /// Reads the part of a URL after the question mark.

@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::cause::{Cause, Refusal};
+use super::encoding::Encoding;
 use super::place::Place;
 use super::request::{Request, Sight};
-use super::spec::{Algorithm, Encoding, KeyForm, Scheme};
+use super::spec::{Algorithm, KeyForm, Scheme};
 use super::verification::Verification;
 use super::verifier::{Attempt, Judged, Verifier};
 use super::{Preset, preset, presets};
-use crate::model::Secret;
+use crate::secret::Secret;
 use crate::signature::signer::SYMMETRIC_PREFIX;
 
 mod bodies;

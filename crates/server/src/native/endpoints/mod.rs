@@ -6,6 +6,7 @@ mod create;
 mod dead_letters;
 mod delete;
 mod get;
+mod kind;
 mod list;
 mod options;
 mod replays;

@@ -8,7 +8,7 @@ use hookyard_engine::endpoints::{EndpointChange, OptionsChange, Patch};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::shape::Kind;
+use super::kind::Kind;
 use crate::native::input::{Field, Object};
 use crate::problem::{Code, Problem};
 

@@ -12,10 +12,11 @@ use hookyard_core::model::{
 };
 use hookyard_engine::endpoints::EndpointView;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::kind::Kind;
 use super::options::{EncodingBody, FormatBody, MethodBody, RateLimitBody, RetryRuleBody};
 use crate::App;
 use crate::problem::Problem;
@@ -121,25 +122,6 @@ struct Client<'a> {
     credentials_in_body: Option<bool>,
 }
 
-/// A way to prove the sender of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = AuthKind)]
-pub(super) enum Kind {
-    /// Not at all.
-    None,
-    /// HTTP basic with the endpoint's own user and password.
-    Basic,
-    /// HTTP basic with the credentials of an API user.
-    ApiUser,
-    /// Amazon SQS with the endpoint's IAM keys.
-    AwsIam,
-    /// A static bearer token.
-    Bearer,
-    /// A bearer token from OAuth2 client credentials (RFC 6749 section 4.4).
-    Oauth2,
-}
-
 /// Why Hookyard disabled an endpoint.
 #[derive(Serialize, ToSchema)]
 #[schema(as = DisabledReason)]
@@ -209,33 +191,6 @@ pub(super) struct Subscription<'a> {
     /// The rule that an event must match.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<&'a str>,
-}
-
-impl Kind {
-    /// The kind of an endpoint.
-    pub(super) fn of(settings: &EndpointSettings) -> Self {
-        match &settings.options.auth {
-            Some(NativeAuth::Bearer { .. }) => return Self::Bearer,
-            Some(NativeAuth::OAuth2(_)) => return Self::Oauth2,
-            None => {}
-        }
-        match settings.auth {
-            AuthKind::None => Self::None,
-            AuthKind::Basic => Self::Basic,
-            AuthKind::ApiUser => Self::ApiUser,
-            AuthKind::AwsIam => Self::AwsIam,
-        }
-    }
-
-    /// The kind in the settings shared with the UltraCart API.
-    pub(super) fn core(self) -> AuthKind {
-        match self {
-            Self::None | Self::Bearer | Self::Oauth2 => AuthKind::None,
-            Self::Basic => AuthKind::Basic,
-            Self::ApiUser => AuthKind::ApiUser,
-            Self::AwsIam => AuthKind::AwsIam,
-        }
-    }
 }
 
 impl<'a> Endpoint<'a> {

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::super::{BASE_PATH, answer};
 use super::error::OAuthError;
 use super::form::Form;
-use super::token::unstored;
+use super::unstored::unstored;
 use super::{Begun, VERIFY};
 use crate::{App, public};
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::super::answer;
 use super::super::error::{ERROR_HEADER, Fault, header_line};
 use super::form::Unread;
-use super::token::unstored;
+use super::unstored::unstored;
 use crate::turned::Turned;
 
 /// An answer with an error.

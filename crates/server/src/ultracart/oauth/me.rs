@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::super::answer;
 use super::super::auth::Caller;
 use super::super::error::{ApiError, Subject};
-use super::token::{unstored, workspace};
+use super::token::workspace;
+use super::unstored::unstored;
 use crate::App;
 
 #[derive(Serialize)]

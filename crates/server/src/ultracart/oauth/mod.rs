@@ -24,6 +24,7 @@ mod revoke;
 #[cfg(test)]
 mod tests;
 mod token;
+mod unstored;
 mod verify;
 
 pub(super) use error::OAuthError;

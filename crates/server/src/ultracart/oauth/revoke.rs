@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::super::answer;
 use super::error::OAuthError;
 use super::form::Form;
-use super::token::unstored;
+use super::unstored::unstored;
 use crate::App;
 
 #[derive(Serialize)]

@@ -12,14 +12,14 @@ use hookyard_engine::Error;
 use hookyard_engine::limits::Failures;
 use hookyard_engine::oauth::{Exchange, ExchangeError, Tokens};
 use hookyard_store::Entity;
-use http::header::{CACHE_CONTROL, PRAGMA};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use serde::Serialize;
 
 use super::super::answer;
 use super::super::client::{Class, Client};
 use super::error::OAuthError;
 use super::form::Form;
+use super::unstored::unstored;
 use crate::App;
 
 /// The grant type of devices in RFC 8628; the SDKs' documentation has the short word.
@@ -91,12 +91,4 @@ fn exchange(form: &Form) -> Result<Exchange, OAuthError> {
 pub(super) async fn workspace(app: &App, id: WorkspaceId) -> Result<Workspace, Error> {
     let found = app.engine.store().workspace(id).await?;
     found.ok_or(Error::NotFound(Entity::Workspace))
-}
-
-/// Keeps an answer out of caches (RFC 6749, section 5.1).
-pub(super) fn unstored(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
-    response
 }

@@ -1,3 +1,5 @@
+//! A secret in memory.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
