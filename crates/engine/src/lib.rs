@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hookyard_core::clock::Clock;
 use hookyard_core::entropy::Entropy;
 use hookyard_core::model::WorkspaceQuotas;
-use hookyard_store::SharedStore;
+use hookyard_store::{SharedStore, StoreError};
 
 pub mod access;
 mod ageing;
@@ -19,11 +19,13 @@ pub mod endpoints;
 mod error;
 pub mod event_types;
 pub mod hops;
+mod jobs;
 pub mod limits;
 pub mod net;
 pub mod oauth;
 pub mod publish;
 pub mod quotas;
+mod read;
 pub mod receive;
 pub mod replays;
 pub mod retention;
@@ -37,6 +39,7 @@ pub use error::Error;
 use limits::{Limiter, Limits};
 use net::Guard;
 use publish::Matchers;
+pub use read::Reads;
 use receive::Receiving;
 use work::Work;
 
@@ -94,9 +97,14 @@ impl Engine {
         Self { limiter, access: Arc::new(access), ..self }
     }
 
-    /// The store, for plain reads.
-    pub fn store(&self) -> &SharedStore {
+    /// The store. Nobody outside reaches past the operations of the engine and [`Reads`].
+    pub(crate) fn store(&self) -> &SharedStore {
         &self.store
+    }
+
+    /// Whether the store takes work. The error says why not.
+    pub async fn health(&self) -> Result<(), StoreError> {
+        self.store.health().await
     }
 
     /// The clock.

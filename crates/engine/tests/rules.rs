@@ -41,6 +41,7 @@ const NAMES: FieldNames = FieldNames {
 
 struct Yard {
     engine: Engine,
+    store: SharedStore,
     published: AtomicU64,
     _directory: TempDir,
 }
@@ -62,8 +63,8 @@ impl Yard {
         }
         let guard = Arc::new(Guard::new(vec!["127.0.0.0/8".parse().unwrap()]));
         let clock = Arc::new(SimClock::default());
-        let engine = Engine::new(store, clock, Arc::new(SystemEntropy), guard);
-        Self { engine, published: AtomicU64::new(0), _directory: directory }
+        let engine = Engine::new(Arc::clone(&store), clock, Arc::new(SystemEntropy), guard);
+        Self { engine, store, published: AtomicU64::new(0), _directory: directory }
     }
 
     /// An endpoint that wants item events, all or by a rule.
@@ -82,7 +83,7 @@ impl Yard {
             comments: None,
             rule: Some(FROM_THE_FUTURE.into()),
         };
-        let (store, now) = (self.engine.store(), self.engine.clock().now());
+        let (store, now) = (&self.store, self.engine.clock().now());
         store.create_endpoint(DEMO, settings, vec![subscription], now).await.unwrap()
     }
 
@@ -104,7 +105,7 @@ impl Yard {
 
     /// The publisher's ids of what is queued for an endpoint.
     async fn queued(&self, endpoint: EndpointId) -> Vec<String> {
-        let store = self.engine.store();
+        let store = &self.store;
         let lease = store.claim(endpoint).await.unwrap().unwrap();
         let all = HeadLimit { events: usize::MAX, bytes: usize::MAX };
         let head = store.head(&lease, all).await.unwrap();

@@ -29,7 +29,7 @@ async fn server(
     let server = TestServer::with(Settings { trusted_proxies, ..Settings::default() }).await;
     let mut new = credential(CredentialKind::Token, KEY, Scopes::all());
     change(&server, &mut new);
-    let id = server.engine.store().create_credential(WORKSPACE, new).await.unwrap();
+    let id = server.store.create_credential(WORKSPACE, new).await.unwrap();
     (server, id)
 }
 
@@ -57,7 +57,7 @@ async fn a_disabled_one_is_gone_until_it_is_enabled() {
     let (server, id) = server(|_, _| {}).await;
     for (disabled, status) in [(true, 410), (false, 200)] {
         let change = CredentialChange { disabled: Some(disabled), ..Default::default() };
-        server.engine.store().change_credential(WORKSPACE, id, change).await.unwrap();
+        server.store.change_credential(WORKSPACE, id, change).await.unwrap();
         server.engine.access().forget(id);
         assert_all(&server, "192.0.2.1", status, "disabled").await;
     }
@@ -73,7 +73,7 @@ async fn one_that_ended_is_unknown() {
     server.clock.advance(std::time::Duration::from_secs(60));
     assert_all(&server, "192.0.2.1", 401, "").await;
     let later = CredentialChange { expires_at: Some(None), ..Default::default() };
-    let store = server.engine.store();
+    let store = &server.store;
     store.change_credential(WORKSPACE, id, later).await.unwrap();
     server.engine.access().forget(id);
     assert_all(&server, "192.0.2.1", 200, "").await;

@@ -109,7 +109,7 @@ impl Scenario {
 
     async fn entries(&self) -> Vec<AuditEntry> {
         let query = AuditQuery { limit: 1_000, ..AuditQuery::default() };
-        self.server.engine.store().audit(WORKSPACE, query).await.unwrap().entries
+        self.server.store.audit(WORKSPACE, query).await.unwrap().entries
     }
 
     /// A call of the native API, where most things have a number.

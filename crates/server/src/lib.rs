@@ -115,12 +115,11 @@ impl Default for Settings {
 }
 
 /// All routes of Hookyard.
-pub fn router(engine: Arc<Engine>, settings: Settings) -> Router {
+pub fn router(engine: Arc<Engine>, tables: Tables, settings: Settings) -> Router {
     let settings = Arc::new(settings);
     let (clock, entropy) = (Arc::clone(engine.clock()), Arc::clone(engine.entropy()));
-    let readiness = Readiness::new(Arc::clone(engine.store()), Arc::clone(&clock));
+    let readiness = Readiness::new(Arc::clone(&engine), Arc::clone(&clock));
     let log = RequestLog::new(clock, entropy.as_ref(), Arc::clone(&settings));
-    let tables = Tables::new(Arc::clone(engine.store()), settings.sql);
     let budget = Budget::new(settings.body_bytes_total());
     let started = engine.clock().now();
     let app = App { engine, tables, settings, budget, readiness, started };

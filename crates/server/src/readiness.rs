@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hookyard_core::clock::Clock;
-use hookyard_store::{SharedStore, StoreError};
+use hookyard_engine::Engine;
+use hookyard_store::StoreError;
 use tokio::sync::watch;
 
 /// The least time from the end of a check to the next check. Supervisors and load balancers get an outcome
@@ -43,10 +44,10 @@ struct State {
 }
 
 impl Readiness {
-    pub(crate) fn new(store: SharedStore, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, clock: Arc<dyn Clock>) -> Self {
         let health = move || {
-            let store = Arc::clone(&store);
-            Box::pin(async move { store.health().await }) as Check
+            let engine = Arc::clone(&engine);
+            Box::pin(async move { engine.health().await }) as Check
         };
         Self::of(health, clock)
     }

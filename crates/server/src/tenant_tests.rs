@@ -247,7 +247,7 @@ async fn limited(server: &TestServer, project: i32) -> [Vec<(&'static str, Strin
         let project = Some(ProjectId(project));
         let new = credential(kind, text, Scopes::of_a_project());
         let new = NewCredential { project, ..new };
-        server.engine.store().create_credential(WORKSPACE, new).await.unwrap();
+        server.store.create_credential(WORKSPACE, new).await.unwrap();
     }
     let pair = vec![("x-api-key", pair), ("x-api-secret", API_SECRET.to_owned())];
     [vec![("x-ultracart-simple-key", key)], pair]

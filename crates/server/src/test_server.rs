@@ -15,6 +15,7 @@ use hookyard_engine::limits::Limits;
 use hookyard_engine::net::{Guard, Resolve, ResolveError};
 use hookyard_store::sqlite::{Options, SqliteStore};
 use hookyard_store::{NewCredential, NewWorkspace, SharedStore};
+use hookyard_tables::Tables;
 use hookyard_testkit::{SeededEntropy, SimClock};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -53,6 +54,8 @@ pub(crate) const OTHER_API_KEY: &str = "pair-of-other";
 pub(crate) struct TestServer {
     pub(crate) router: Router,
     pub(crate) engine: Arc<Engine>,
+    /// The engine's store, for what no API does.
+    pub(crate) store: SharedStore,
     pub(crate) clock: Arc<SimClock>,
     _directory: TempDir,
 }
@@ -101,10 +104,11 @@ impl TestServer {
         let clock = Arc::new(SimClock::default());
         let allowed = vec!["127.0.0.0/8".parse().unwrap()];
         let guard = Arc::new(Guard::with_resolver(allowed, Arc::new(Names)));
-        let engine = Engine::new(store, Arc::clone(&clock) as _, entropy, guard);
+        let engine = Engine::new(Arc::clone(&store), Arc::clone(&clock) as _, entropy, guard);
         let engine = Arc::new(engine.limited(limits));
-        let router = router(Arc::clone(&engine), settings);
-        Self { router, engine, clock, _directory: directory }
+        let tables = Tables::new(Arc::clone(&store), settings.sql);
+        let router = router(Arc::clone(&engine), tables, settings);
+        Self { router, engine, store, clock, _directory: directory }
     }
 
     /// Sends a request, past the network.

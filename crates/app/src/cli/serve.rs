@@ -15,6 +15,7 @@ use hookyard_engine::retention::Sweeper;
 use hookyard_engine::{Engine, access};
 use hookyard_server::Settings;
 use hookyard_store::{Retention, Store};
+use hookyard_tables::Tables;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -74,7 +75,11 @@ pub(crate) async fn run(command: Serve) -> Result<()> {
     let stop = Stop::new();
     let dispatcher = deliver::start(&engine, deliver).context("cannot set up TLS")?;
     let upkeep = upkeep(Arc::clone(&engine), retention);
-    let parts = parts(Arc::clone(&engine), dispatcher, settings, listener, upkeep, &stop, drain);
+    let (bounds, proxies) = (settings.bounds.clone(), settings.trusted_proxies.clone());
+    let tables = Tables::new(Arc::clone(&store), settings.sql);
+    let router = hookyard_server::router(Arc::clone(&engine), tables, settings);
+    let requests = hookyard_server::serve(listener, router, bounds, proxies, stop.said());
+    let parts = parts(store.as_ref(), dispatcher, requests, upkeep, &stop, drain);
     let result = lifecycle::run(parts, &stop, signals, drain).await;
     if let Err(error) = engine.write_rejections().await {
         tracing::warn!(%error, "the log of rejected deliveries was not written");
@@ -151,19 +156,15 @@ async fn upkeep(engine: Arc<Engine>, retention: Retention) {
 
 /// All parts of the server, run until told to stop, or until a failure.
 async fn parts(
-    engine: Arc<Engine>,
+    store: &dyn Store,
     mut dispatcher: Dispatcher,
-    settings: Settings,
-    listener: TcpListener,
+    requests: impl Future<Output = ()>,
     upkeep: impl Future<Output = ()>,
     stop: &Stop,
     drain: Duration,
 ) -> Result<()> {
-    let store = Arc::clone(engine.store());
-    let (bounds, proxies) = (settings.bounds.clone(), settings.trusted_proxies.clone());
-    let router = hookyard_server::router(engine, settings);
     let requests = async {
-        hookyard_server::serve(listener, router, bounds, proxies, stop.said()).await;
+        requests.await;
         Ok(())
     };
     let deliveries = async {

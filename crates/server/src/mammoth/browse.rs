@@ -160,7 +160,7 @@ pub(super) async fn folder(call: Call) -> Result<Json<Value>, ApiError> {
     let place = call.place(Scope::DataRead).await?;
     let select = select(&call)?;
     let id = FolderId(call.id("folder_id", 0)?);
-    let found = call.app.engine.store().find_folder(place.workspace, id).await?;
+    let found = call.app.engine.of(place.workspace).find_folder(id).await?;
     let found = found.filter(|folder| folder.project == place.project);
     let found = found.ok_or_else(ApiError::not_found)?;
     let mut node = Node::leaf(found.id.0, shape::FOLDER, found.name);
@@ -173,7 +173,7 @@ pub(super) async fn folder(call: Call) -> Result<Json<Value>, ApiError> {
 }
 
 async fn projects_of(call: &Call, credential: &Credential) -> Result<Vec<Node>, ApiError> {
-    let projects = call.app.engine.store().projects(credential.workspace).await?;
+    let projects = call.app.engine.of(credential.workspace).projects().await?;
     let opened = projects.into_iter().filter(|project| credential.opens(project.id));
     Ok(opened.map(|project| Node::leaf(project.id.0, PROJECT, project.name)).collect())
 }
@@ -190,9 +190,9 @@ impl Inside {
         workspace: WorkspaceId,
         project: ProjectId,
     ) -> Result<Self, StoreError> {
-        let store = call.app.engine.store();
-        let folders = store.folders(workspace, project).await?;
-        Ok(Self { folders, datasets: store.datasets(workspace, project).await? })
+        let reads = call.app.engine.of(workspace);
+        let folders = reads.folders(project).await?;
+        Ok(Self { folders, datasets: reads.datasets(project).await? })
     }
 
     /// The folders, then the datasets, in a folder or at the top of the project; at most `most` entries.

@@ -115,7 +115,7 @@ impl Call {
         if !credential.opens(project) {
             return Err(ApiError::forbidden());
         }
-        if !self.app.engine.store().has_project(workspace, project).await? {
+        if !self.app.engine.of(workspace).has_project(project).await? {
             return Err(ApiError::forbidden());
         }
         let shows_secrets = credential.scopes.has(Scope::DataWrite);

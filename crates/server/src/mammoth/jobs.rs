@@ -51,8 +51,7 @@ async fn record(
         response: response.to_string(),
         project: place.project,
     };
-    let engine = &call.app.engine;
-    Ok(engine.store().add_job(place.workspace, new, engine.clock().now()).await?)
+    Ok(call.app.engine.add_job(place.workspace, new).await?)
 }
 
 /// Reads one job.
@@ -81,7 +80,7 @@ pub(super) async fn jobs(call: Call) -> Result<Json<Value>, ApiError> {
 
 /// A job visible to the credential; a project's credential sees the jobs of the project.
 async fn find(call: &Call, credential: &Credential, id: JobId) -> Result<Option<Job>, ApiError> {
-    let found = call.app.engine.store().job(credential.workspace, id).await?;
+    let found = call.app.engine.of(credential.workspace).job(id).await?;
     let seen = |job: &Job| match job.project {
         Some(project) => credential.opens(project),
         None => credential.project.is_none(),

@@ -49,7 +49,7 @@ pub(super) async fn workspaces(call: Call) -> Result<Json<Workspaces>, ApiError>
     let credential = call.credential().await?;
     require(&credential, Scope::DataRead)?;
     let page = page(&call)?;
-    let own = call.app.engine.store().workspace(credential.workspace).await?;
+    let own = call.app.engine.of(credential.workspace).workspace().await?;
     let named = own.into_iter().map(|own| Named { id: own.id.0, name: own.name }).collect();
     let (workspaces, next) = cut(&call, page, named);
     Ok(Json(Workspaces { workspaces, limit: page.limit, offset: page.offset, next }))
@@ -59,7 +59,7 @@ pub(super) async fn workspaces(call: Call) -> Result<Json<Workspaces>, ApiError>
 pub(super) async fn projects(call: Call) -> Result<Json<Projects>, ApiError> {
     let credential = call.of_workspace(Scope::DataRead).await?;
     let page = page(&call)?;
-    let projects = call.app.engine.store().projects(credential.workspace).await?;
+    let projects = call.app.engine.of(credential.workspace).projects().await?;
     let named = projects
         .into_iter()
         .filter(|project| credential.opens(project.id))

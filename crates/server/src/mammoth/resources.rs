@@ -100,9 +100,9 @@ async fn of_project(
     workspace: WorkspaceId,
     project: ProjectId,
 ) -> Result<Vec<Item>, StoreError> {
-    let store = call.app.engine.store();
-    let folders = store.folders(workspace, project).await?.into_iter().map(Item::Folder);
-    let datasets = store.datasets(workspace, project).await?.into_iter();
+    let reads = call.app.engine.of(workspace);
+    let folders = reads.folders(project).await?.into_iter().map(Item::Folder);
+    let datasets = reads.datasets(project).await?.into_iter();
     Ok(folders.chain(datasets.map(|dataset| Item::Dataset(Box::new(dataset)))).collect())
 }
 
@@ -183,7 +183,7 @@ pub(super) async fn search(call: Call) -> Result<Json<Value>, ApiError> {
     let select = Select::read(&mut query);
     call.checked(query)?;
     let mut items = Vec::new();
-    for project in call.app.engine.store().projects(credential.workspace).await? {
+    for project in call.app.engine.of(credential.workspace).projects().await? {
         if credential.opens(project.id) {
             items.extend(of_project(&call, credential.workspace, project.id).await?);
         }
@@ -223,15 +223,15 @@ pub(super) async fn get(call: Call) -> Result<Json<Value>, ApiError> {
 
 async fn one(call: &Call, place: Place, kind: &str, id: i64) -> Result<Option<Item>, ApiError> {
     let Ok(id) = i32::try_from(id) else { return Ok(None) };
-    let store = call.app.engine.store();
     let Place { workspace, project, .. } = place;
+    let reads = call.app.engine.of(workspace);
     Ok(match shape::kind(kind) {
         Some(shape::FOLDER) => {
-            let found = store.find_folder(workspace, FolderId(id)).await?;
+            let found = reads.find_folder(FolderId(id)).await?;
             found.filter(|folder| folder.project == project).map(Item::Folder)
         }
         Some(shape::DATASET) => {
-            let found = store.dataset(workspace, project, DatasetId(id)).await?;
+            let found = reads.dataset(project, DatasetId(id)).await?;
             // A dataset in the trash has no place.
             let found = found.filter(|dataset| dataset.trashed.is_none());
             found.map(|dataset| Item::Dataset(Box::new(dataset)))
@@ -246,7 +246,7 @@ pub(super) async fn ancestors(call: Call) -> Result<Json<Value>, ApiError> {
     let mut query = call.query();
     let id = query.number("resource_id", 0, i32::MAX.unsigned_abs().into());
     call.checked(query)?;
-    let mut folders = call.app.engine.store().folders(place.workspace, place.project).await?;
+    let mut folders = call.app.engine.of(place.workspace).folders(place.project).await?;
     let mut way = Vec::new();
     let mut next = i32::try_from(id).ok().filter(|id| *id > 0).map(FolderId);
     // Each folder is taken out, so even a ring would end.

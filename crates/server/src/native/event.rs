@@ -74,9 +74,9 @@ pub(super) async fn get_event(
     call: Call<Read<Events>, EventName, Params>,
 ) -> Result<impl IntoResponse, Problem> {
     let Call { app, caller: workspace, target: EventName(id), query: params, .. } = call;
-    let store = app.engine.store();
-    let catalogue = store.catalogue(workspace).await?;
-    let found = store.event(workspace, &id, params.source.as_deref()).await;
+    let reads = app.engine.of(workspace);
+    let catalogue = reads.catalogue().await?;
+    let found = reads.event(&id, params.source.as_deref()).await;
     let event = found?.ok_or_else(|| {
         Problem::new(Code::NotFound, format!("the journal has no event with the id `{id}`"))
     })?;

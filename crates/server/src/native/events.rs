@@ -84,12 +84,12 @@ pub(super) async fn list_events(
     call: Call<Read<Events>, (), Params>,
 ) -> Result<impl IntoResponse, Problem> {
     let Call { app, caller: workspace, query: params, .. } = call;
-    let store = app.engine.store();
-    let catalogue = store.catalogue(workspace).await?;
+    let reads = app.engine.of(workspace);
+    let catalogue = reads.catalogue().await?;
     let limit = PAGE.limit(params.limit)?;
     let query = query(&catalogue, &params, limit)?;
     app.engine.note_listed(workspace, Seen::Events).await;
-    let page = Page::from(store.events(workspace, query).await?);
+    let page = Page::from(reads.events(query).await?);
     let next = page.next(&paths::EVENTS, |last| params.behind(last, limit));
     let mut body = String::from(r#"{"events":["#);
     for (place, event) in page.entries.iter().enumerate() {

@@ -15,13 +15,13 @@ pub(super) async fn project(
     reach: Reach,
     named: Option<i32>,
 ) -> Result<ProjectId, Problem> {
-    let (store, workspace) = (app.engine.store(), reach.workspace);
+    let reads = app.engine.of(reach.workspace);
     let Some(named) = reach.narrow(named.map(ProjectId))? else {
-        let projects = store.projects(workspace).await?;
+        let projects = reads.projects().await?;
         let first = projects.first().map(|project| project.id);
         return first.ok_or_else(|| Error::NotFound(Entity::Project).into());
     };
-    if store.has_project(workspace, named).await? {
+    if reads.has_project(named).await? {
         return Ok(named);
     }
     let detail = format!("the workspace has no project {named}");

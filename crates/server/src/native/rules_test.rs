@@ -182,7 +182,7 @@ async fn on_journal(
         let detail = format!("must be 1 to {TRIAL_EVENTS_MAX}, not {last}");
         return Err(Problem::of_field(Code::InvalidValue, "last", detail));
     }
-    let catalogue = engine.store().catalogue(workspace).await?;
+    let catalogue = engine.of(workspace).catalogue().await?;
     let (_, kind) = catalogue.find(name).map_err(|unknown| {
         Problem::of_field(Code::UnknownEventType, "event_type", unknown.to_string())
     })?;

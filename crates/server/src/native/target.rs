@@ -184,7 +184,7 @@ impl Target<WorkspaceId> for Cataloged {
 
     async fn find(app: &App, workspace: &WorkspaceId, texts: &Texts) -> Result<Self, Problem> {
         let EventTypeName(name) = EventTypeName::find(app, workspace, texts).await?;
-        let catalogue = app.engine.store().catalogue(*workspace).await?;
+        let catalogue = app.engine.of(*workspace).catalogue().await?;
         let found = catalogue.by_name(&name).map(|(_, kind)| kind.clone());
         let kind = found.ok_or_else(|| Problem::new(Code::NotFound, "no such event type"))?;
         Ok(Self { catalogue, kind })

@@ -25,7 +25,7 @@ pub(super) async fn handle(
     let detail = app.engine.attempt_detail(workspace, id, request_id).await.map_err(failed)?;
     let missing = Subject { object: "webhook_log", verb: "read" };
     let detail = detail.ok_or_else(|| ApiError::missing(missing))?;
-    let catalogue = app.engine.store().catalogue(workspace).await;
+    let catalogue = app.engine.of(workspace).catalogue().await;
     let catalogue = catalogue.map_err(|error| failed(error.into()))?;
     let shape = LogShape {
         client: caller.client,

@@ -32,7 +32,7 @@ pub(super) async fn handle(
 
     let failed = |error| ApiError::from_engine(error, Subject::webhook("read"));
     let page = app.engine.attempt_log(workspace, id, wanted).await.map_err(failed)?;
-    let catalogue = app.engine.store().catalogue(workspace).await;
+    let catalogue = app.engine.of(workspace).catalogue().await;
     let catalogue = catalogue.map_err(|error| failed(error.into()))?;
     let shape = LogShape {
         client: caller.client,

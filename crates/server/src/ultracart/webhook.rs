@@ -145,13 +145,13 @@ impl Shape {
         workspace: WorkspaceId,
         caller: &Caller,
     ) -> Result<Self, ApiError> {
-        let store = app.engine.store();
+        let reads = app.engine.of(workspace);
         let failed =
             |error: StoreError| ApiError::from_engine(error.into(), Subject::webhook("read"));
-        let catalogue = store.catalogue(workspace).await.map_err(failed)?;
-        let found = store.workspace(workspace).await.map_err(failed)?;
+        let catalogue = reads.catalogue().await.map_err(failed)?;
+        let found = reads.workspace().await.map_err(failed)?;
         let merchant = found.ok_or(StoreError::NotFound(Entity::Workspace)).map_err(failed)?;
-        let applications = store.applications(workspace, None, APPLICATIONS_MAX).await;
+        let applications = reads.applications(None, APPLICATIONS_MAX).await;
         Ok(Self {
             client: caller.client,
             shows_passwords: caller.may(Scope::WebhookWrite).is_ok(),

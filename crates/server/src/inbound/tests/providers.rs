@@ -31,7 +31,7 @@ impl Hooks {
         let webhook = api.create(json!({"mode": "combine", "origins": origins})).await;
         let id = SourceId(i32::try_from(webhook["id"].as_i64().unwrap()).unwrap());
         let change = SourceChange { key: Some(KEY.to_owned()), ..SourceChange::default() };
-        let store = api.server.engine.store();
+        let store = &api.server.store;
         store.update_source(WorkspaceId(1), ProjectId(1), id, change).await.unwrap();
         Self { api, webhook }
     }
@@ -48,7 +48,7 @@ impl Hooks {
     /// Rows of the source's dataset.
     async fn rows(&self) -> u64 {
         let id = DatasetId(i32::try_from(self.webhook["ds_id"].as_i64().unwrap()).unwrap());
-        let store = self.api.server.engine.store();
+        let store = &self.api.server.store;
         store.dataset(WorkspaceId(1), ProjectId(1), id).await.unwrap().unwrap().stats.rows
     }
 

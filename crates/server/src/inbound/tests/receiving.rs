@@ -59,9 +59,9 @@ impl Source {
     }
 
     async fn rows(&self) -> u64 {
-        let source = self.server.engine.store().source_by_key(self.key()).await.unwrap().unwrap();
+        let source = self.server.store.source_by_key(self.key()).await.unwrap().unwrap();
         let (workspace, project) = (source.spec.workspace, source.spec.project);
-        let store = self.server.engine.store();
+        let store = &self.server.store;
         store.dataset(workspace, project, source.dataset).await.unwrap().unwrap().stats.rows
     }
 

@@ -107,8 +107,8 @@ async fn by_page(
         // One more entry than shown tells whether a next page exists.
         limit: page.limit + 1,
     };
-    let store = call.app.engine.store();
-    let mut batches = store.batches(place.workspace, place.project, call.dataset()?, query).await?;
+    let reads = call.app.engine.of(place.workspace);
+    let mut batches = reads.batches(place.project, call.dataset()?, query).await?;
     let more = page.limit > 0 && batches.len() > page.limit;
     batches.truncate(page.limit);
     Ok((batches, more.then(|| page.offset.saturating_add(page.limit as u64))))
@@ -120,9 +120,9 @@ async fn by_ids(
     mut ids: Vec<i64>,
     newest_first: bool,
 ) -> Result<Vec<Batch>, ApiError> {
-    let store = call.app.engine.store();
+    let reads = call.app.engine.of(place.workspace);
     let dataset = call.dataset()?;
-    if store.dataset(place.workspace, place.project, dataset).await?.is_none() {
+    if reads.dataset(place.project, dataset).await?.is_none() {
         return Err(ApiError::not_found());
     }
     ids.sort_unstable();
@@ -131,7 +131,7 @@ async fn by_ids(
     }
     let mut found = Vec::new();
     for id in ids.into_iter().filter_map(|id| u64::try_from(id).ok()) {
-        found.extend(store.batch(place.workspace, place.project, dataset, BatchId(id)).await?);
+        found.extend(reads.batch(place.project, dataset, BatchId(id)).await?);
     }
     Ok(found)
 }

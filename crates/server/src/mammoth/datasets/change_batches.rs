@@ -58,8 +58,8 @@ async fn change(
     operation: &str,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let dataset = call.dataset()?;
-    let store = call.app.engine.store();
-    if store.dataset(place.workspace, place.project, dataset).await?.is_none() {
+    let reads = call.app.engine.of(place.workspace);
+    if reads.dataset(place.project, dataset).await?.is_none() {
         return Err(ApiError::not_found());
     }
     let ids: Vec<_> = changes.iter().map(|(id, _)| *id).collect();

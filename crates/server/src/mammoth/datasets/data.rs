@@ -4,9 +4,10 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use hookyard_core::id::{BatchId, DatasetId};
+use hookyard_core::id::{BatchId, DatasetId, ProjectId};
 use hookyard_core::model::{Row, Scope};
-use hookyard_store::{RowLimit, RowPage, RowQuery, Seen, SharedStore, StoreError};
+use hookyard_engine::Reads;
+use hookyard_store::{RowLimit, RowPage, RowQuery, Seen, StoreError};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::json;
@@ -76,8 +77,8 @@ pub(in super::super) async fn data(call: Call) -> Result<Response, ApiError> {
     call.checked(query)?;
     let columns = columns(&call, place, id, wanted).await?;
     call.app.engine.note_listed(place.workspace, Seen::DatasetRows(id)).await;
-    let store = SharedStore::clone(call.app.engine.store());
-    let mut slices = Slices::new(store, (place, id), page, columns);
+    let reads = call.app.engine.of(place.workspace);
+    let mut slices = Slices::new(reads, (place.project, id), page, columns);
     let first = slices.begin().await?;
     let kind = [(header::CONTENT_TYPE, "application/json")];
     if slices.ended {
@@ -98,14 +99,14 @@ pub(in super::super) async fn batch_data(call: Call) -> Result<Json<Data>, ApiEr
     let wanted = query.words("columns");
     call.checked(query)?;
     let columns = columns(&call, place, id, wanted).await?;
-    let store = call.app.engine.store();
-    let found = store.batch(place.workspace, place.project, id, BatchId(batch)).await?;
+    let reads = call.app.engine.of(place.workspace);
+    let found = reads.batch(place.project, id, BatchId(batch)).await?;
     found.ok_or_else(ApiError::not_found)?;
     call.app.engine.note_listed(place.workspace, Seen::DatasetRows(id)).await;
     let after = batch.checked_sub(1).map(BatchId);
     let on = RowQuery { after, ..RowQuery::default() };
     let limit = RowLimit { rows: 1, bytes: SLICE_BYTES_MAX };
-    let mut read = store.rows_after(place.workspace, place.project, id, on, limit).await?;
+    let mut read = reads.rows_after(place.project, id, on, limit).await?;
     // A suspended batch has no row to be read, and then the next row is of another batch.
     read.rows.retain(|row| row.batch.0 == batch && page.offset == 0 && page.limit > 0);
     Ok(Json(Data::new(read.rows, columns, page)))
@@ -117,7 +118,7 @@ async fn columns(
     id: DatasetId,
     wanted: Option<Vec<String>>,
 ) -> Result<Vec<Column>, ApiError> {
-    let found = call.app.engine.store().dataset(place.workspace, place.project, id).await?;
+    let found = call.app.engine.of(place.workspace).dataset(place.project, id).await?;
     let dataset = found.ok_or_else(ApiError::not_found)?;
     let Some(wanted) = wanted else { return Ok(columns::all(&dataset.columns)) };
     columns::choose(&dataset, &wanted).map_err(|unknown| {
@@ -128,8 +129,8 @@ async fn columns(
 
 /// An answer, made a slice at a time.
 struct Slices {
-    store: SharedStore,
-    place: Place,
+    reads: Reads,
+    project: ProjectId,
     dataset: DatasetId,
     page: Page,
     columns: Vec<Column>,
@@ -142,19 +143,19 @@ struct Slices {
 
 impl Slices {
     fn new(
-        store: SharedStore,
-        (place, dataset): (Place, DatasetId),
+        reads: Reads,
+        (project, dataset): (ProjectId, DatasetId),
         page: Page,
         columns: Vec<Column>,
     ) -> Self {
-        Self { store, place, dataset, page, columns, written: 0, next: None, ended: false }
+        Self { reads, project, dataset, page, columns, written: 0, next: None, ended: false }
     }
 
     /// The beginning of a large answer, or a small answer whole.
     async fn begin(&mut self) -> Result<Bytes, StoreError> {
-        let Self { place: Place { workspace, project, .. }, dataset, page, .. } = *self;
+        let Self { project, dataset, page, .. } = *self;
         let limit = RowLimit { rows: page.limit.max(1), bytes: SLICE_BYTES_MAX };
-        let read = self.store.rows_at(workspace, project, dataset, page.offset, limit).await?;
+        let read = self.reads.rows_at(project, dataset, page.offset, limit).await?;
         let mut out = br#"{"data":{"#.to_vec();
         self.write(&read, &mut out)?;
         self.fill(out).await
@@ -171,14 +172,12 @@ impl Slices {
 
     /// Reads on until a slice is full or the answer ends.
     async fn fill(&mut self, mut out: Vec<u8>) -> Result<Bytes, StoreError> {
-        let Place { workspace, project, .. } = self.place;
         while (out.len() as u64) < SLICE_BYTES_MAX
             && let Some(query) = self.next.filter(|_| self.written < self.page.limit)
         {
             let rows = self.page.limit - self.written;
             let limit = RowLimit { rows, bytes: SLICE_BYTES_MAX };
-            let read =
-                self.store.rows_after(workspace, project, self.dataset, query, limit).await?;
+            let read = self.reads.rows_after(self.project, self.dataset, query, limit).await?;
             self.write(&read, &mut out)?;
         }
         if self.next.is_none() || self.written >= self.page.limit {

@@ -16,7 +16,7 @@ pub(in super::super) async fn dataviews(call: Call) -> Result<Json<Value>, ApiEr
     let mut query = call.query();
     let page = query.page(LIMIT_DEFAULT, LIMIT_MAX);
     call.checked(query)?;
-    let found = call.app.engine.store().dataset(place.workspace, place.project, id).await?;
+    let found = call.app.engine.of(place.workspace).dataset(place.project, id).await?;
     found.ok_or_else(ApiError::not_found)?;
     Ok(Json(json!({"dataviews": [], "limit": page.limit, "offset": page.offset, "next": ""})))
 }

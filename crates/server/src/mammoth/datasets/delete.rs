@@ -35,7 +35,7 @@ pub(in super::super) async fn delete_many(
     let mut datasets = Vec::new();
     for id in ids.unwrap_or_default() {
         let id = i32::try_from(id).map(DatasetId).map_err(|_| ApiError::not_found())?;
-        let found = engine.store().dataset(place.workspace, place.project, id).await?;
+        let found = engine.of(place.workspace).dataset(place.project, id).await?;
         datasets.push(found.ok_or_else(ApiError::not_found)?.id);
     }
     for id in &datasets {

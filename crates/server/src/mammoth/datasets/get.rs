@@ -15,9 +15,9 @@ pub(in super::super) async fn get(call: Call) -> Result<Json<Value>, ApiError> {
     let mut query = call.query();
     let fields = Fields::parse(query.text("fields").as_deref());
     call.checked(query)?;
-    let store = call.app.engine.store();
-    let found = store.dataset(place.workspace, place.project, id).await?;
+    let reads = call.app.engine.of(place.workspace);
+    let found = reads.dataset(place.project, id).await?;
     let dataset = found.ok_or_else(ApiError::not_found)?;
-    let tree = Tree::read(store, place.workspace, place.project).await?;
+    let tree = Tree::read(&reads, place.project).await?;
     Ok(Json(json!({"dataset": fields.keep(shape::dataset(&dataset, &tree))})))
 }

@@ -26,11 +26,11 @@ pub(in super::super) async fn list(call: Call) -> Result<Json<List>, ApiError> {
     let kinds = query.words("source_type");
     call.checked(query)?;
 
-    let store = call.app.engine.store();
-    let mut datasets = store.datasets(place.workspace, place.project).await?;
+    let reads = call.app.engine.of(place.workspace);
+    let mut datasets = reads.datasets(place.project).await?;
     datasets.retain(|dataset| kinds.as_ref().is_none_or(|kinds| is_of(dataset, kinds)));
     let (shown, next) = listing.cut(&call, datasets);
-    let tree = Tree::read(store, place.workspace, place.project).await?;
+    let tree = Tree::read(&reads, place.project).await?;
     let shown = shown.iter().map(|dataset| listing.fields.keep(shape::dataset(dataset, &tree)));
     let Page { limit, offset } = listing.page;
     Ok(Json(List { datasets: shown.collect(), limit, offset, next }))

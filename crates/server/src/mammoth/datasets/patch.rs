@@ -96,7 +96,7 @@ async fn apply_bulk(
 }
 
 async fn find(call: &Call, place: Place, id: DatasetId) -> Result<Dataset, ApiError> {
-    let found = call.app.engine.store().dataset(place.workspace, place.project, id).await?;
+    let found = call.app.engine.of(place.workspace).dataset(place.project, id).await?;
     found.ok_or_else(ApiError::not_found)
 }
 

@@ -24,7 +24,7 @@ pub(in super::super) async fn search(call: Call) -> Result<Json<Value>, ApiError
         query.problem("q", wanted);
     }
     call.checked(query)?;
-    let datasets = call.app.engine.store().datasets(place.workspace, place.project).await?;
+    let datasets = call.app.engine.of(place.workspace).datasets(place.project).await?;
     let found = datasets.iter().filter_map(|dataset| found(dataset, &term)).take(FOUND_MAX);
     Ok(Json(json!({"datasets": found.collect::<Vec<_>>()})))
 }

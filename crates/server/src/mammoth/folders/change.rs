@@ -39,7 +39,7 @@ pub(in super::super) async fn create(
         }
         error => call.refuse(error),
     })?;
-    let tree = Tree::read(call.app.engine.store(), place.workspace, place.project).await?;
+    let tree = Tree::read(&call.app.engine.of(place.workspace), place.project).await?;
     Ok((StatusCode::CREATED, Json(json!({"folder": shape::folder(&folder, &tree)}))))
 }
 
@@ -142,7 +142,7 @@ pub(in super::super) async fn rename(call: Call, body: Body) -> Result<Json<Valu
     let change = FolderChange { name: Some(name), parent: None };
     let changed = call.app.engine.update_folder(place.workspace, folder.id, change).await;
     let folder = changed.map_err(|error| call.refuse(error))?;
-    let tree = Tree::read(call.app.engine.store(), place.workspace, place.project).await?;
+    let tree = Tree::read(&call.app.engine.of(place.workspace), place.project).await?;
     Ok(Json(json!({"folder": shape::folder(&folder, &tree)})))
 }
 
@@ -237,8 +237,8 @@ async fn check(call: &Call, place: Place, resource: &Resource) -> Result<(), Api
     match resource {
         Resource::Folder(id) => find(call, place, *id).await.map(drop),
         Resource::Dataset(id) => {
-            let store = call.app.engine.store();
-            let found = store.dataset(place.workspace, place.project, *id).await?;
+            let reads = call.app.engine.of(place.workspace);
+            let found = reads.dataset(place.project, *id).await?;
             found.map(drop).ok_or_else(ApiError::not_found)
         }
     }

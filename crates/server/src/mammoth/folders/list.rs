@@ -26,10 +26,10 @@ pub(in super::super) async fn list(call: Call) -> Result<Json<List>, ApiError> {
     let listing = Listing::read(&mut query);
     call.checked(query)?;
 
-    let store = call.app.engine.store();
-    let folders = store.folders(place.workspace, place.project).await?;
+    let reads = call.app.engine.of(place.workspace);
+    let folders = reads.folders(place.project).await?;
     let (shown, next) = listing.cut(&call, folders);
-    let tree = Tree::read(store, place.workspace, place.project).await?;
+    let tree = Tree::read(&reads, place.project).await?;
     let shown = shown.iter().map(|folder| listing.fields.keep(shape::folder(folder, &tree)));
     let Page { limit, offset } = listing.page;
     Ok(Json(List { folders: shown.collect(), limit, offset, next }))
@@ -42,8 +42,7 @@ pub(in super::super) async fn get(call: Call) -> Result<Json<Value>, ApiError> {
     let mut query = call.query();
     let fields = Fields::parse(query.text("fields").as_deref());
     call.checked(query)?;
-    let store = call.app.engine.store();
-    let tree = Tree::read(store, place.workspace, place.project).await?;
+    let tree = Tree::read(&call.app.engine.of(place.workspace), place.project).await?;
     Ok(Json(json!({"folder": fields.keep(shape::folder(&folder, &tree))})))
 }
 
@@ -53,6 +52,6 @@ pub(in super::super) async fn find(
     place: Place,
     id: FolderId,
 ) -> Result<Folder, ApiError> {
-    let found = call.app.engine.store().find_folder(place.workspace, id).await?;
+    let found = call.app.engine.of(place.workspace).find_folder(id).await?;
     found.filter(|folder| folder.project == place.project).ok_or_else(ApiError::not_found)
 }

@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 
-use hookyard_core::id::{DatasetId, FolderId, ProjectId, WorkspaceId};
+use hookyard_core::id::{DatasetId, FolderId, ProjectId};
 use hookyard_core::model::Folder;
-use hookyard_store::{FOLDER_DEPTH_MAX, SharedStore, StoreError};
+use hookyard_engine::Reads;
+use hookyard_store::{FOLDER_DEPTH_MAX, StoreError};
 use serde_json::{Map, Value, json};
 
 /// The prefix of a reference to a folder.
@@ -90,16 +91,15 @@ pub(in super::super) struct Tree {
 
 impl Tree {
     pub(in super::super) async fn read(
-        store: &SharedStore,
-        workspace: WorkspaceId,
+        reads: &Reads,
         project: ProjectId,
     ) -> Result<Self, StoreError> {
-        let workspace_name = store.workspace(workspace).await?.map(|found| found.name);
-        let workspace_name = workspace_name.unwrap_or_default();
-        let projects = store.projects(workspace).await?;
+        let workspace = reads.id();
+        let workspace_name = reads.workspace().await?.map(|found| found.name).unwrap_or_default();
+        let projects = reads.projects().await?;
         let found = projects.into_iter().find(|found| found.id == project);
         let project_name = found.map(|found| found.name).unwrap_or_default();
-        let folders = store.folders(workspace, project).await?;
+        let folders = reads.folders(project).await?;
         Ok(Self {
             root: format!(
                 "/workspace:{workspace_name}:{workspace}/project:{project_name}:{project}"

@@ -41,7 +41,7 @@ async fn a_client_learns_where_it_is() {
     let project = Some(ProjectId(1));
     let scopes = "data_read".parse::<Scopes>().unwrap();
     let new = NewCredential { project, ..credential(CredentialKind::Pair, "reader", scopes) };
-    api.server.engine.store().create_credential(WORKSPACE, new).await.unwrap();
+    api.server.store.create_credential(WORKSPACE, new).await.unwrap();
     let reader = [("x-api-key", "reader"), ("x-api-secret", API_SECRET)];
     let answer = api.send("GET", "/workspaces/current", &reader, "").await;
     let limited = json!({"id": 1, "resource": null, "project": 1, "projects": [1],
@@ -57,7 +57,7 @@ async fn an_application_makes_and_renames_no_projects() {
     let application = Some(hookyard_core::id::ApplicationId(1));
     let new = credential(CredentialKind::Pair, "of an application", Scopes::all());
     let new = NewCredential { application, ..new };
-    api.server.engine.store().create_credential(WORKSPACE, new).await.unwrap();
+    api.server.store.create_credential(WORKSPACE, new).await.unwrap();
     let pair = [("x-api-key", "of an application"), ("x-api-secret", API_SECRET)];
     assert_eq!(api.send("GET", "/workspaces/1/projects", &pair, "").await.status, 200);
     let new = r#"{"name": "x"}"#;
@@ -270,7 +270,7 @@ async fn the_tree_is_browsed_a_level_or_two_at_a_time() {
     let project = Some(ProjectId(1));
     let scopes = "data_read".parse::<Scopes>().unwrap();
     let new = NewCredential { project, ..credential(CredentialKind::Pair, "limited", scopes) };
-    api.server.engine.store().create_credential(WORKSPACE, new).await.unwrap();
+    api.server.store.create_credential(WORKSPACE, new).await.unwrap();
     let limited = [("x-api-key", "limited"), ("x-api-secret", API_SECRET)];
     for target in ["/workspaces/1/browse", "/browse?level=2"] {
         let answer = json_of(&api.send("GET", target, &limited, "").await);

@@ -255,7 +255,7 @@ async fn nobody_reaches_into_the_trash_of_others() {
     let more = &made["id"];
     let mut limited = credential(CredentialKind::Pair, "of a project", Scopes::all());
     limited.project = Some(ProjectId(i32::try_from(more.as_i64().unwrap()).unwrap()));
-    api.server.engine.store().create_credential(WORKSPACE, limited).await.unwrap();
+    api.server.store.create_credential(WORKSPACE, limited).await.unwrap();
     let pair = |key| [("x-api-key", key), ("x-api-secret", API_SECRET)];
     let (other, reader, limited) = (pair(OTHER_API_KEY), pair(READ_API_KEY), pair("of a project"));
     let items =

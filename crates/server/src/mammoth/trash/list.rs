@@ -117,7 +117,7 @@ pub(in super::super) async fn list(call: Call) -> Result<Json<Value>, ApiError> 
         limit: usize::MAX,
         ..DatasetQuery::default()
     };
-    let found = call.app.engine.store().find_datasets(place.workspace, all).await?;
+    let found = call.app.engine.of(place.workspace).find_datasets(all).await?;
     let in_all = found.len();
     let mut items: Vec<Item> = found.into_iter().filter_map(item).collect();
     items.retain(|item| select.wants(item));

@@ -14,7 +14,7 @@ pub(in super::super) async fn get(call: Call) -> Result<Json<Details>, ApiError>
     let mut query = call.query();
     let fields = Fields::parse(query.text("fields").as_deref()).shown_to(place);
     call.checked(query)?;
-    let found = call.app.engine.store().source(place.workspace, place.project, id).await?;
+    let found = call.app.engine.of(place.workspace).source(place.project, id).await?;
     let source = found.ok_or_else(ApiError::not_found)?;
     if fields.shows_secret(&source) {
         call.app.engine.note_listed(place.workspace, Seen::SourceSecrets).await;

@@ -36,7 +36,7 @@ pub(in super::super) async fn list(call: Call) -> Result<Json<List>, ApiError> {
     let sort = query.sort(&SORT_FIELDS);
     call.checked(query)?;
 
-    let mut sources = call.app.engine.store().sources(place.workspace, place.project).await?;
+    let mut sources = call.app.engine.of(place.workspace).sources(place.project).await?;
     sources.retain(|source| filter.admits(source));
     sources.sort_by(|left, right| order(&sort, left, right));
     let (shown, next) = page.cut(sources);

@@ -62,7 +62,7 @@ pub(super) async fn list_applications(call: Call<Admin, (), Params>) -> Result<R
     let Call { app, caller: workspace, query: params, .. } = call;
     let (after, limit) = params.checked()?;
     let after = after.map(ApplicationId);
-    let found = app.engine.store().applications(workspace, after, limit.and_one()).await?;
+    let found = app.engine.of(workspace).applications(after, limit.and_one()).await?;
     let page = Page::cut(found, limit);
     let applications = page.entries.iter().map(Application::new).collect();
     let next = page.next(&paths::APPLICATIONS, |last| Params::behind(last.id.0, limit));

@@ -37,7 +37,7 @@ pub(super) async fn list_grants(
     let Call { app, caller: workspace, target: id, query: params, .. } = call;
     let (after, limit) = params.checked()?;
     let after = after.map(GrantId);
-    let found = app.engine.store().grants(workspace, id, after, limit.and_one()).await?;
+    let found = app.engine.of(workspace).grants(id, after, limit.and_one()).await?;
     let page = Page::cut(found, limit);
     let grants = page.entries.iter().map(Grant::from).collect();
     let next = page.next(&paths::GRANTS.of([&id]), |last| Params::behind(last.id.0, limit));

@@ -4,9 +4,8 @@ use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use hookyard_core::id::WorkspaceId;
-use hookyard_engine::Error;
-use hookyard_store::{AuditQuery, Seen, SharedStore};
+use hookyard_engine::{Error, Reads};
+use hookyard_store::{AuditQuery, Seen};
 use jiff::Timestamp;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -64,12 +63,12 @@ pub(super) async fn export_audit(call: Call<Admin, (), ExportParams>) -> Result<
         ..AuditQuery::default()
     };
     app.engine.note_seen(workspace, Seen::AuditExport).await?;
-    let store = std::sync::Arc::clone(app.engine.store());
+    let reads = app.engine.of(workspace);
     let lines = stream::try_unfold(Some(query), move |query| {
-        let store = std::sync::Arc::clone(&store);
+        let reads = reads.clone();
         async move {
             let Some(query) = query else { return Ok(None) };
-            lines(&store, workspace, query).await.map(Some)
+            lines(&reads, query).await.map(Some)
         }
     });
     let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
@@ -77,12 +76,8 @@ pub(super) async fn export_audit(call: Call<Admin, (), ExportParams>) -> Result<
 }
 
 /// The next lines of an export, and the selection of the entries after them.
-async fn lines(
-    store: &SharedStore,
-    workspace: WorkspaceId,
-    query: AuditQuery,
-) -> Result<(Bytes, Option<AuditQuery>), Error> {
-    let page = store.audit(workspace, query.clone()).await?;
+async fn lines(reads: &Reads, query: AuditQuery) -> Result<(Bytes, Option<AuditQuery>), Error> {
+    let page = reads.audit(query.clone()).await?;
     let mut text = String::new();
     for entry in &page.entries {
         text.push_str(&audit_line(entry)?);

@@ -81,7 +81,7 @@ pub(super) async fn list_audit(call: Call<Admin, (), Params>) -> Result<Response
         newest_first: true,
         limit: limit.get(),
     };
-    let page = Page::from(app.engine.store().audit(workspace, query).await?);
+    let page = Page::from(app.engine.of(workspace).audit(query).await?);
     let entries = page.entries.iter().map(Entry::new).collect::<Result<_, _>>()?;
     let next = page.next(&paths::AUDIT, |last| Params {
         before: Some(last.id),

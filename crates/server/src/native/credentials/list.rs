@@ -61,7 +61,7 @@ pub(super) async fn list_credentials(call: Call<Admin, (), Params>) -> Result<Re
         after: after.map(CredentialId),
         limit: limit.and_one(),
     };
-    let found = app.engine.store().credentials(workspace, query).await?;
+    let found = app.engine.of(workspace).credentials(query).await?;
     let page = Page::cut(found, limit);
     let now = app.engine.clock().now();
     let credentials = page.entries.iter().map(|found| Credential::new(found, now)).collect();

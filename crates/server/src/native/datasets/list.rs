@@ -74,7 +74,7 @@ pub(super) async fn list_datasets(
         after: input::number_of("after", params.after)?.map(DatasetId),
         limit: limit.and_one(),
     };
-    let found = app.engine.store().find_datasets(reach.workspace, query).await?;
+    let found = app.engine.of(reach.workspace).find_datasets(query).await?;
     let page = Page::cut(found, limit);
     let datasets = page.entries.iter().map(Dataset::new).collect();
     let next = page.next(&paths::DATASETS, |last| Params {

@@ -71,7 +71,7 @@ pub(super) async fn list_endpoints(
         limit: limit.get(),
     };
     let page = Page::from(app.engine.endpoints_page(workspace, query).await?);
-    let catalogue = app.engine.store().catalogue(workspace).await?;
+    let catalogue = app.engine.of(workspace).catalogue().await?;
     let now = app.engine.clock().now();
     let endpoints = page.entries.iter().map(|view| Endpoint::new(&catalogue, view, now)).collect();
     let next = page.next(&paths::ENDPOINTS, |last| Params {

@@ -314,7 +314,7 @@ pub(super) async fn answer(
     status: StatusCode,
     view: &EndpointView,
 ) -> Result<Response, Problem> {
-    let catalogue = app.engine.store().catalogue(view.endpoint.workspace).await?;
+    let catalogue = app.engine.of(view.endpoint.workspace).catalogue().await?;
     let body = Endpoint::new(&catalogue, view, app.engine.clock().now());
     Ok((status, [(header::ETAG, etag(view.endpoint.revision))], Json(body)).into_response())
 }

@@ -27,7 +27,7 @@ struct EventTypeList<'a> {
 )]
 pub(super) async fn list_event_types(call: Call<Read<Webhooks>>) -> Result<Response, Problem> {
     let Call { app, caller: workspace, .. } = call;
-    let catalogue = app.engine.store().catalogue(workspace).await?;
+    let catalogue = app.engine.of(workspace).catalogue().await?;
     let categories = catalogue.categories.iter().map(Category::new).collect();
     Ok(Json(EventTypeList { categories }).into_response())
 }

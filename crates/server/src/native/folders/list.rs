@@ -40,7 +40,7 @@ pub(super) async fn list_folders(
 ) -> Result<Response, Problem> {
     let Call { app, caller: reach, query: params, .. } = call;
     let project = place::project(&app, reach, params.project).await?;
-    let folders = app.engine.store().folders(reach.workspace, project).await;
+    let folders = app.engine.of(reach.workspace).folders(project).await;
     let folders = folders?;
     let folders = folders.iter().map(Folder::new).collect();
     Ok(Json(FolderList { folders }).into_response())

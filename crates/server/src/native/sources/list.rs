@@ -63,7 +63,7 @@ pub(super) async fn list_sources(
         after: after.map(SourceId),
         limit: limit.and_one(),
     };
-    let found = app.engine.store().sources_page(reach.workspace, query).await?;
+    let found = app.engine.of(reach.workspace).sources_page(query).await?;
     let page = Page::cut(found, limit);
     let base = public::url(&app.settings, &headers);
     let sources = page.entries.iter().map(|source| Source::new(source, base.as_deref())).collect();

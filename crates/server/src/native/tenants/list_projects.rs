@@ -26,7 +26,7 @@ struct ProjectList {
 )]
 pub(super) async fn list_projects(call: Call<Within<Read<Data>>>) -> Result<Response, Problem> {
     let Call { app, caller: reach, .. } = call;
-    let projects = app.engine.store().projects(reach.workspace).await?;
+    let projects = app.engine.of(reach.workspace).projects().await?;
     let projects = projects.into_iter().filter(|project| reach.has(project.id));
     let projects = projects.map(Project::from).collect();
     Ok(Json(ProjectList { projects }).into_response())

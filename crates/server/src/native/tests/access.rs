@@ -102,7 +102,7 @@ async fn an_application_lets_nobody_in() {
     let server = TestServer::start().await;
     let new = credential(CredentialKind::Simple, "of an application", Scopes::all());
     let new = NewCredential { application: Some(ApplicationId(1)), ..new };
-    server.engine.store().create_credential(WORKSPACE, new).await.unwrap();
+    server.store.create_credential(WORKSPACE, new).await.unwrap();
     let key = "of an application";
     let mut refused = Vec::new();
     for operation in walk::operations() {
@@ -243,13 +243,13 @@ async fn every_change_is_noted() {
 
 async fn count(server: &TestServer) -> usize {
     let query = AuditQuery { limit: 10_000, ..AuditQuery::default() };
-    server.engine.store().audit(WORKSPACE, query).await.unwrap().entries.len()
+    server.store.audit(WORKSPACE, query).await.unwrap().entries.len()
 }
 
 #[tokio::test]
 async fn a_workspace_has_what_its_quotas_let_it_have() {
     let server = TestServer::start().await;
-    let store = server.engine.store();
+    let store = &server.store;
     let quotas = QuotaSettings {
         endpoints: QuotaSetting::At(1),
         events_hour: QuotaSetting::At(2),

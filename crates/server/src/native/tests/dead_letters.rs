@@ -21,7 +21,7 @@ async fn refused(server: &TestServer, count: usize) {
 
 /// Has the receiver of an endpoint refuse the first events of its queue for good.
 pub(crate) async fn park(server: &TestServer, endpoint: EndpointId, count: usize) {
-    let (store, now) = (server.engine.store(), server.engine.clock().now());
+    let (store, now) = (&server.store, server.engine.clock().now());
     let lease = store.claim(endpoint).await.unwrap().unwrap();
     let head = store.head(&lease, HeadLimit { events: count, bytes: usize::MAX }).await.unwrap();
     let attempt = NewAttempt {

@@ -264,7 +264,7 @@ async fn the_list_pages_and_filters() {
 
 /// Records attempts, `count` of them within one millisecond.
 async fn attempts(server: &TestServer, count: u32) -> Vec<String> {
-    let store = server.engine.store();
+    let store = &server.store;
     let lease = store.claim(EndpointId(1)).await.unwrap().unwrap();
     let now = server.engine.clock().now();
     let mut ids = Vec::new();

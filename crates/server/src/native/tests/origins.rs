@@ -43,7 +43,7 @@ fn with(mut body: Value, url: &str) -> Value {
 /// All secrets that the store has of the endpoint.
 async fn kept(server: &TestServer, id: &Value) -> String {
     let id = EndpointId(i32::try_from(id.as_i64().unwrap()).unwrap());
-    let found = server.engine.store().endpoint(WORKSPACE, id).await.unwrap().unwrap();
+    let found = server.store.endpoint(WORKSPACE, id).await.unwrap().unwrap();
     let (_, mut secrets) = found.settings.clone().split();
     secrets.signing.clear();
     serde_json::to_string(&secrets).unwrap()

@@ -103,7 +103,7 @@ async fn the_scope_is_event_read() {
     assert_eq!(ask(&server, "unknown", body).await.0, StatusCode::UNAUTHORIZED);
     let scopes = [Scope::EventWrite].into_iter().collect();
     let writer = credential(CredentialKind::Simple, "writer", scopes);
-    server.engine.store().create_credential(WORKSPACE, writer).await.unwrap();
+    server.store.create_credential(WORKSPACE, writer).await.unwrap();
     let (status, problem) = ask(&server, "writer", body).await;
     assert_eq!((status, &problem["code"]), (StatusCode::FORBIDDEN, &json!("missing_scope")));
 }

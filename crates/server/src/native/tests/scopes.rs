@@ -100,7 +100,7 @@ async fn every_operation_wants_a_credential_with_its_scope() {
     for scope in Scope::ALL {
         let others = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
         let without = credential(CredentialKind::Simple, &format!("no {scope:?}"), others);
-        server.engine.store().create_credential(WORKSPACE, without).await.unwrap();
+        server.store.create_credential(WORKSPACE, without).await.unwrap();
     }
     for call in calls(&made) {
         let at = format!("{} {}", call.method, call.path);

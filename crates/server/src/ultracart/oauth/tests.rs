@@ -204,7 +204,7 @@ async fn nobody_else_does() {
     let application = application(&server).await;
     let tokens = tokens(&server, &application).await;
     let little = credential(CredentialKind::Simple, "little", "admin".parse().unwrap());
-    server.engine.store().create_credential(WORKSPACE, little).await.unwrap();
+    server.store.create_credential(WORKSPACE, little).await.unwrap();
     let own_token = texts(&tokens, "access_token");
     for (typed, status, says) in [
         ("", 400, "Type a credential"),

@@ -89,6 +89,6 @@ fn exchange(form: &Form) -> Result<Exchange, OAuthError> {
 
 /// The workspace of the tokens.
 pub(super) async fn workspace(app: &App, id: WorkspaceId) -> Result<Workspace, Error> {
-    let found = app.engine.store().workspace(id).await?;
+    let found = app.engine.of(id).workspace().await?;
     found.ok_or(Error::NotFound(Entity::Workspace))
 }

@@ -182,7 +182,7 @@ async fn a_store_that_cannot_commit_asks_to_come_again() {
     let server = TestServer::start().await;
     let sdk = Sdk::new(&server, NEWEST);
     sdk.get(LIST).await.ok();
-    server.engine.store().close().await.unwrap();
+    server.store.close().await.unwrap();
     let reply = sdk.post(LIST, r#"{"webhook_url":"https://x.test/h"}"#).await;
     assert_eq!(reply.headers["retry-after"], "1");
     reply.refused(503);

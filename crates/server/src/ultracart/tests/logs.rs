@@ -23,7 +23,7 @@ fn new_id(server: &TestServer) -> RequestId {
 
 /// Publishes an event to an endpoint.
 pub(super) async fn publish(server: &TestServer, endpoint: EndpointId, name: &str, object: &str) {
-    let store = server.engine.store();
+    let store = &server.store;
     let catalogue = store.catalogue(WORKSPACE).await.unwrap();
     let (_, kind) = catalogue.by_name(name).unwrap();
     let event = NewEvent {
@@ -41,7 +41,7 @@ pub(super) async fn publish(server: &TestServer, endpoint: EndpointId, name: &st
 
 /// Settles one attempt to deliver the head of an endpoint's queue; `None` for no answer at all.
 async fn attempt(server: &TestServer, endpoint: EndpointId, status: Option<u16>) -> RequestId {
-    let store = server.engine.store();
+    let store = &server.store;
     let lease = store.claim(endpoint).await.unwrap().unwrap();
     let limit = HeadLimit { events: 10, bytes: 1 << 20 };
     let head = store.head(&lease, limit).await.unwrap();

@@ -390,10 +390,10 @@ async fn changed_endpoints_are_looked_at_again() {
     let server = TestServer::start().await;
     let sdk = Sdk::new(&server, NEWEST);
     let webhook = sdk.insert(r#"{"webhook_url":"https://x.test/h"}"#).await;
-    let ready = server.engine.store().ready();
+    let ready = server.store.ready();
     ready.take();
     sdk.put(&path(&webhook), r#"{"disabled":false}"#).await.ok();
-    let endpoints = server.engine.store().endpoints(WORKSPACE).await.unwrap();
+    let endpoints = server.store.endpoints(WORKSPACE).await.unwrap();
     assert_eq!(ready.take(), [endpoints[0].id]);
 }
 

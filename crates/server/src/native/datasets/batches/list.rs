@@ -70,7 +70,7 @@ pub(super) async fn list_batches(
         offset: 0,
         limit: limit.and_one(),
     };
-    let found = app.engine.store().batches(workspace, project, id, query).await?;
+    let found = app.engine.of(workspace).batches(project, id, query).await?;
     let page = Page::cut(found, limit);
     let batches = page.entries.iter().map(Batch::from).collect();
     let next = page.next(&paths::BATCHES.of([&id]), |last| Params {

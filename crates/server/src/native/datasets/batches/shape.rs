@@ -13,7 +13,7 @@ use crate::problem::Problem;
 
 pub(super) async fn show(app: &App, dataset: &Dataset, id: BatchId) -> Result<Response, Problem> {
     let Dataset { id: of, workspace, project, .. } = *dataset;
-    let found = app.engine.store().batch(workspace, project, of, id).await?;
+    let found = app.engine.of(workspace).batch(project, of, id).await?;
     let batch = found.ok_or(Error::NotFound(Entity::Batch))?;
     Ok(Json(Batch::from(&batch)).into_response())
 }

@@ -7,6 +7,6 @@ use crate::problem::Problem;
 
 pub(super) async fn versions(app: &App, dataset: &Dataset) -> Result<Vec<CoreVersion>, Problem> {
     let Dataset { id, workspace, project, .. } = *dataset;
-    let store = app.engine.store();
-    Ok(store.versions(workspace, project, id).await?)
+    let reads = app.engine.of(workspace);
+    Ok(reads.versions(project, id).await?)
 }

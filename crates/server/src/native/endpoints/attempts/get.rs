@@ -66,7 +66,7 @@ pub(super) async fn get_attempt(
     let Call { app, caller: workspace, target: (id, AttemptName(name)), .. } = call;
     let found = app.engine.attempt_detail(workspace, id, &name).await?;
     let CoreDetail { attempt, request } = found.ok_or(Error::NotFound(Entity::Attempt))?;
-    let catalogue = app.engine.store().catalogue(workspace).await?;
+    let catalogue = app.engine.of(workspace).catalogue().await?;
     let detail = AttemptDetail {
         attempt: Attempt::new(&catalogue, &attempt),
         request_headers: &attempt.record.request_headers,

@@ -86,7 +86,7 @@ pub(super) async fn list_attempts(
     let Call { app, caller: workspace, target: current, query: params, .. } = call;
     let limit = PAGE.limit(params.limit)?;
     let id = current.endpoint.id;
-    let catalogue = app.engine.store().catalogue(workspace).await?;
+    let catalogue = app.engine.of(workspace).catalogue().await?;
     let conditions = AttemptQuery { limit: limit.get(), ..conditions(&catalogue, &params)? };
     let query = behind(&app, workspace, id, &params, conditions).await?;
     let found = app.engine.attempt_log(workspace, id, query).await?;

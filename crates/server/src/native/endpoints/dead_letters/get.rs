@@ -45,7 +45,7 @@ pub(super) async fn get_dead_letter(
     let Call { app, caller: workspace, target: (id, DeadLetterSeq(seq)), .. } = call;
     let CoreDetail { letter, event, last_attempt } =
         app.engine.dead_letter(workspace, id, seq).await?;
-    let catalogue = app.engine.store().catalogue(workspace).await?;
+    let catalogue = app.engine.of(workspace).catalogue().await?;
     let event = event.as_ref().map(|event| show(&catalogue, event));
     let detail = DeadLetterDetail {
         letter: DeadLetter::new(&catalogue, &letter),

@@ -53,7 +53,7 @@ pub(super) async fn list_dead_letters(
     let after = input::at_most("after", params.after, i64::MAX.unsigned_abs())?.map(Seq);
     let query = DeadLetterQuery { after, limit: limit.and_one() };
     let page = Page::cut(app.engine.dead_letters(workspace, id, query).await?, limit);
-    let catalogue = app.engine.store().catalogue(workspace).await?;
+    let catalogue = app.engine.of(workspace).catalogue().await?;
     let dead_letters = page.entries.iter().map(|one| DeadLetter::new(&catalogue, one)).collect();
     let next = page.next(&paths::DEAD_LETTERS.of([&id]), |last| Params {
         after: Some(last.seq.0),

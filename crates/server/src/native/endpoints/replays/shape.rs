@@ -98,7 +98,7 @@ pub(super) async fn one(
     status: StatusCode,
     replay: &CoreReplay,
 ) -> Result<Response, Problem> {
-    let catalogue = app.engine.store().catalogue(workspace).await?;
+    let catalogue = app.engine.of(workspace).catalogue().await?;
     Ok((status, Json(Replay::new(&catalogue, replay))).into_response())
 }
 
@@ -107,7 +107,7 @@ pub(super) async fn list(
     workspace: WorkspaceId,
     replays: &[CoreReplay],
 ) -> Result<Response, Problem> {
-    let catalogue = app.engine.store().catalogue(workspace).await?;
+    let catalogue = app.engine.of(workspace).catalogue().await?;
     let replays = replays.iter().map(|replay| Replay::new(&catalogue, replay)).collect();
     Ok(Json(ReplayList { replays }).into_response())
 }

@@ -34,7 +34,7 @@ pub(super) async fn list_subscriptions(
     call: Call<Read<Webhooks>, EndpointView>,
 ) -> Result<Response, Problem> {
     let Call { app, caller: workspace, target: view, .. } = call;
-    let catalogue = app.engine.store().catalogue(workspace).await?;
+    let catalogue = app.engine.of(workspace).catalogue().await?;
     let subscriptions = shape::subscriptions(&catalogue, &view.endpoint.subscriptions);
     let etag = [(header::ETAG, shape::etag(view.endpoint.revision))];
     Ok((etag, Json(SubscriptionList { subscriptions })).into_response())

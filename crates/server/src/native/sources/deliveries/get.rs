@@ -42,7 +42,7 @@ pub(super) async fn get_delivery(
 ) -> Result<Response, Problem> {
     let Call { app, target: (source, number), .. } = call;
     let missing = || Problem::new(Code::NotFound, "no such delivery");
-    let found = app.engine.store().delivery(source.spec.workspace, source.id, number).await;
+    let found = app.engine.of(source.spec.workspace).delivery(source.id, number).await;
     let (delivery, body) = found?.ok_or_else(missing)?;
     let body = DeliveryWithBody {
         delivery: Delivery::new(&delivery),

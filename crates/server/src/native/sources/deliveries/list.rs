@@ -38,7 +38,7 @@ pub(super) async fn list_deliveries(
 ) -> Result<Response, Problem> {
     let Call { app, target: source, query: params, .. } = call;
     let (limit, query) = params.page(DeliveryId)?;
-    let found = app.engine.store().deliveries(source.spec.workspace, source.id, query).await?;
+    let found = app.engine.of(source.spec.workspace).deliveries(source.id, query).await?;
     let page = Page::from(found);
     let deliveries = page.entries.iter().map(Delivery::new).collect();
     let path = paths::DELIVERIES.of([&source.id]);
