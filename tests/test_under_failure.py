@@ -69,11 +69,6 @@ def test_a_clock_that_is_set_repeats_nothing_and_delays_nothing(disk, how):
     assert failing["disabled"] is False, failing
 
 
-# A failing fsync repeated one bundle at one endpoint in one of 19 runs. The cause is not known yet, so one
-# bundle is let pass; docs/explanation/reliability.md says so.
-REPEATED = {"fsync": 10}
-
-
 @embedded
 @pytest.mark.parametrize("how", DISK)
 def test_a_disk_that_fails_repeats_nothing(disk, how):
@@ -95,8 +90,7 @@ def test_a_disk_that_fails_repeats_nothing(disk, how):
             yield
         load.size = usual
 
-    account = under_load([server], what, fault, repeats=lambda _: REPEATED.get(how, 0),
-                         seconds=seconds)
+    account = under_load([server], what, fault, seconds=seconds)
     # A log that cannot be copied is no fault yet, and a read may find its page in memory.
     if how not in ("copy", "read"):
         assert account.refused > 0, account

@@ -136,7 +136,7 @@ mod tests {
 
     fn field(result: Result<Draft, Error>) -> String {
         match result {
-            Err(Error::Invalid { field, .. }) => field,
+            Err(Error::Invalid { field, .. } | Error::UnknownEventType { field, .. }) => field,
             other => panic!("expected an invalid field, got {other:?}"),
         }
     }

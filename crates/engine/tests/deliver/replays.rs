@@ -215,7 +215,9 @@ async fn a_spec_that_cannot_be_used_is_refused_with_its_field() {
         ),
     ] {
         match start(&sim, endpoint, spec).await {
-            Err(Error::Invalid { field: named, .. }) => assert_eq!(named, field),
+            Err(
+                Error::Invalid { field: named, .. } | Error::UnknownEventType { field: named, .. },
+            ) => assert_eq!(named, field),
             other => panic!("{other:?}"),
         }
     }
