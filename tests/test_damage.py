@@ -300,6 +300,11 @@ def test_a_damaged_row_is_named_and_in_nobodys_sum(tmp_path):
         exported = server.http("GET", f"/v1/datasets/{source['ds_id']}/export?format=ndjson",
                                headers=headers)
     assert exported is None or exported.status == 500
+    query = {"query": 'SELECT count("text") FROM "Generic Webhook"'}
+    summed = server.http("POST", "/v1/sql", query, headers)
+    # The default build has no SQL.
+    refusal = (summed.status, summed.json.get("code"))
+    assert refusal in [(500, "internal"), (404, "not_built")], summed.body
     assert f"row {number} is damaged" in (tmp_path / "server.log").read_text()
     assert server.stop() == 0
 

@@ -92,6 +92,8 @@ def seen(server, delivered):
         if other["id"] != delivered:
             del other["queue"], other["circuit"]
     for source in found["sources"]["sources"]:
+        # Each server listens on a port of its own.
+        assert source.pop("url").startswith(server.url)
         for what in ["deliveries", "rejections"]:
             path = f"/v1/sources/{source['id']}/{what}"
             found[path] = native(server, "GET", path)

@@ -41,6 +41,8 @@ int32_id! {
     ProjectId;
     /// An outbound endpoint.
     EndpointId;
+    /// A customer of a workspace. Rows refer to the number, so the owner's id of a customer can change.
+    CustomerId;
     /// An event type, numbered within its workspace.
     EventTypeId;
     /// An inbound source.

@@ -13,6 +13,7 @@ use hookyard_store::{SharedStore, StoreError};
 
 pub mod access;
 mod ageing;
+pub mod customers;
 pub mod datasets;
 pub mod deliver;
 pub mod endpoints;

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookyard_core::id::{
-    ApplicationId, BatchId, DatasetId, DeliveryId, FolderId, GrantId, JobId, ProjectId, SourceId,
-    WorkspaceId,
+    ApplicationId, BatchId, DatasetId, DeliveryId, EndpointId, FolderId, GrantId, JobId, ProjectId,
+    SourceId, WorkspaceId,
 };
 use hookyard_core::model::{
-    Application, Batch, Catalogue, Credential, Dataset, Delivery, Event, Folder, Grant, Job,
-    Project, Source, Version, Workspace,
+    Application, Batch, Catalogue, Credential, Dataset, Delivery, Endpoint, Event, Folder, Grant,
+    Job, Project, Source, Version, Workspace,
 };
 use hookyard_store::{
     AuditEntry, AuditQuery, BatchQuery, CredentialQuery, DatasetQuery, EventQuery, Newest, Page,
@@ -190,6 +190,11 @@ impl Reads {
         source: Option<&str>,
     ) -> Result<Option<Arc<Event>>, StoreError> {
         self.store.event(self.workspace, id, source).await
+    }
+
+    /// An endpoint.
+    pub async fn endpoint(&self, id: EndpointId) -> Result<Option<Arc<Endpoint>>, StoreError> {
+        self.store.endpoint(self.workspace, id).await
     }
 
     /// Entries of the audit log.

@@ -223,6 +223,7 @@ async fn native_changes_are_noted() {
         }
     }
     endpoints(&mut all).await;
+    customers(&mut all).await;
     dead_letters_of_two(&mut all).await;
     sources(&mut all).await;
     datasets(&mut all).await;
@@ -258,6 +259,15 @@ async fn endpoints(all: &mut Scenario) {
     }
     all.native("POST /v1/endpoints/{id}/recover", &["1"], Value::Null, "replay.start").await;
     all.native("DELETE /v1/endpoints/{id}", &["1"], Value::Null, "endpoint.delete").await;
+}
+
+async fn customers(all: &mut Scenario) {
+    let route = |method: &str| format!("{method} /v1/customers/{{customer}}");
+    let (named, acme) = (json!({"name": "Acme"}), ["acme"]);
+    all.native(&route("PUT"), &acme, named.clone(), "customer.create").await;
+    all.native(&route("PUT"), &acme, named.clone(), "customer.update").await;
+    all.native(&route("PATCH"), &acme, named, "customer.update").await;
+    all.native(&route("DELETE"), &acme, Value::Null, "customer.delete").await;
 }
 
 async fn dead_letters_of_two(all: &mut Scenario) {

@@ -19,7 +19,8 @@ use crate::{mammoth, ultracart};
 const CANARY: &str = "canary";
 
 /// Trial values for every variable part of a path: numbers of existing things, and names.
-const IDS: [&str; 8] = ["1", "2", "3", "4", "5", "order_create", "canary_type", "canary_event"];
+const IDS: [&str; 9] =
+    ["1", "2", "3", "4", "5", "order_create", "canary_type", "canary_event", "canary_customer"];
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
@@ -143,6 +144,10 @@ async fn furnished() -> TestServer {
     let url = "https://canary.test/h";
     let endpoint = json!({"url": url, "name": CANARY, "subscriptions": subscriptions});
     own("POST", "/v1/endpoints", endpoint).await;
+    own("PUT", "/v1/customers/canary_customer", json!({"name": CANARY})).await;
+    let theirs = json!({"url": url, "name": CANARY, "customer": "canary_customer",
+                        "subscriptions": [{"event_type": "order_create"}]});
+    own("POST", "/v1/endpoints", theirs).await;
     let webhook = json!({"name": CANARY, "mode": "combine"});
     let made = Call::new("POST", "/workspaces/1/projects/1/webhooks", Some(webhook));
     let made: Value = serde_json::from_str(&made.send(&server, OWN_PAIR).await.body).unwrap();

@@ -1,9 +1,10 @@
 //! Decisions about endpoints, and the form of their rows, alike on both backends.
 
 use hookyard_core::entropy::Entropy;
-use hookyard_core::id::{EndpointId, WorkspaceId};
+use hookyard_core::id::{CustomerId, EndpointId, WorkspaceId};
 use hookyard_core::model::{
-    DisabledReason, Endpoint, EndpointSecrets, EndpointSettings, Secret, Subscription,
+    CustomerCode, DisabledReason, Endpoint, EndpointCustomer, EndpointSecrets, EndpointSettings,
+    Secret, Subscription,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ use crate::{Actor, StoreError, sealed};
 pub(crate) fn created(
     id: EndpointId,
     workspace: WorkspaceId,
+    customer: Option<EndpointCustomer>,
     settings: EndpointSettings,
     subscriptions: Vec<Subscription>,
     now: Timestamp,
@@ -27,6 +29,7 @@ pub(crate) fn created(
         created_at: moment(now.as_millisecond()),
         disabled_reason: None,
         application: Actor::current_application(),
+        customer,
         settings,
         subscriptions: sorted(subscriptions),
     }
@@ -102,7 +105,10 @@ fn with_cancelled(before: &Endpoint, mut new: Vec<Subscription>) -> Vec<Subscrip
 
 /// The detail for the audit log of an endpoint that appears or goes.
 pub(crate) fn about(endpoint: &Endpoint) -> Value {
-    json!({ "name": endpoint.settings.name })
+    match &endpoint.customer {
+        Some(own) => json!({ "name": endpoint.settings.name, "customer": own.code.as_str() }),
+        None => json!({ "name": endpoint.settings.name }),
+    }
 }
 
 /// The detail for the audit log of an endpoint that Hookyard disables.
@@ -143,6 +149,16 @@ impl EndpointColumns {
     }
 }
 
+/// The customer of an endpoint from the number and the code; `None` for an endpoint of the owner.
+pub(crate) fn customer(
+    id: Option<i32>,
+    code: Option<&str>,
+) -> Result<Option<EndpointCustomer>, StoreError> {
+    let Some((id, code)) = id.map(CustomerId).zip(code) else { return Ok(None) };
+    let code = CustomerCode::parse(code).map_err(StoreError::internal)?;
+    Ok(Some(EndpointCustomer { id, code }))
+}
+
 /// The settings from their columns, secrets included.
 pub(crate) fn settings(
     id: EndpointId,
@@ -168,7 +184,7 @@ mod tests {
     fn endpoint() -> Endpoint {
         let subscriptions = vec![subscribed(EventTypeId(2)), subscribed(EventTypeId(1))];
         let settings = EndpointSettings::to_url("https://x.test/h");
-        created(EndpointId(7), WorkspaceId(1), settings, subscriptions, at(0))
+        created(EndpointId(7), WorkspaceId(1), None, settings, subscriptions, at(0))
     }
 
     fn gone() -> DisabledReason {

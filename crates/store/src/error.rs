@@ -38,6 +38,8 @@ pub enum Entity {
     Grant,
     /// A credential.
     Credential,
+    /// A customer.
+    Customer,
 }
 
 impl fmt::Display for Entity {
@@ -60,6 +62,7 @@ impl fmt::Display for Entity {
             Self::Application => "application",
             Self::Grant => "grant",
             Self::Credential => "credential",
+            Self::Customer => "customer",
         })
     }
 }

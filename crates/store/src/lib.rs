@@ -21,6 +21,7 @@ mod checksum;
 #[cfg(test)]
 mod contract;
 mod credentials;
+mod customers;
 mod dataset_rows;
 mod datasets;
 mod dead_letters;
@@ -65,6 +66,7 @@ pub use credentials::{
     CREDENTIALS_MAX, CredentialChange, CredentialQuery, CredentialStore, NewCredential, Rotation,
     StoredCredential,
 };
+pub use customers::{CUSTOMER_ENDPOINTS_MAX, CUSTOMERS_MAX, CustomerStore, RemovedCustomer};
 pub use dataset_rows::{
     BATCHES_CHANGED_MAX, BatchChange, BatchQuery, RowLimit, RowPage, RowQuery, RowStore,
 };
@@ -108,6 +110,7 @@ pub use trash::TrashStore;
 pub trait Store:
     TenantStore
     + CatalogStore
+    + CustomerStore
     + AuditStore
     + CredentialStore
     + ApplicationStore

@@ -120,18 +120,30 @@ pub struct Window {
 /// caller brings the test. The store runs the test on threads that may block, and the answer must be the same
 /// at every run.
 #[derive(Clone)]
-pub struct EventFilter(Arc<dyn Fn(&Event) -> bool + Send + Sync>);
+pub struct EventFilter {
+    wanted: Arc<dyn Fn(&Event) -> bool + Send + Sync>,
+    damaged: bool,
+}
 
 impl EventFilter {
     /// The filter for the events with `true` as the answer.
     pub fn new(wanted: impl Fn(&Event) -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(wanted))
+        Self { wanted: Arc::new(wanted), damaged: true }
     }
 
-    /// Whether the event is wanted. A damaged event is wanted: the event then becomes a dead letter, and does
-    /// not pass for an unwanted event.
+    /// The undamaged events for which this is true: for a customer's endpoint, since nobody knows whose a
+    /// damaged event is.
+    pub fn whole(wanted: impl Fn(&Event) -> bool + Send + Sync + 'static) -> Self {
+        Self { wanted: Arc::new(wanted), damaged: false }
+    }
+
+    /// Whether the event is wanted. One that is damaged is, unless the filter is for whole events: it then
+    /// becomes a dead letter, and does not pass for one that nobody wanted.
     pub fn wants(&self, event: &Event) -> bool {
-        event.damaged || (self.0)(event)
+        match event.damaged {
+            true => self.damaged,
+            false => (self.wanted)(event),
+        }
     }
 }
 
@@ -228,4 +240,31 @@ pub trait QueueStore: Send + Sync {
         workspace: WorkspaceId,
         endpoints: &[EndpointId],
     ) -> Result<Vec<QueueState>, StoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use hookyard_core::id::Seq;
+
+    use super::*;
+
+    #[test]
+    fn what_is_damaged_is_for_no_customer() {
+        let event = |damaged| Event {
+            seq: Seq(1),
+            workspace: WorkspaceId(1),
+            accepted_at: Timestamp::UNIX_EPOCH,
+            event_type: EventTypeId(1),
+            id: String::new(),
+            source: String::new(),
+            attributes: String::new(),
+            object: Bytes::new(),
+            matched: 0,
+            damaged,
+        };
+        let (any, whole) = (EventFilter::new(|_| true), EventFilter::whole(|_| true));
+        assert!(any.wants(&event(true)) && any.wants(&event(false)));
+        assert!(!whole.wants(&event(true)) && whole.wants(&event(false)));
+    }
 }

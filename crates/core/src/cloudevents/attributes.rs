@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{CloudEvent, Error};
+use crate::model::Audience;
 use crate::moment::Moment;
 
 /// The longest id, source and type, in bytes: generous, since they are kept with every event and an
@@ -109,10 +110,19 @@ fn exact(mut text: String) -> String {
     text
 }
 
-/// Whether the specification gives this attribute a text value.
+/// Whether the value of this attribute is a text: by the specification, or as a customer's id is one.
 fn is_text(name: &str) -> bool {
-    let texts =
-        ["id", "source", "type", "specversion", "datacontenttype", "dataschema", "subject", "time"];
+    let texts = [
+        "id",
+        "source",
+        "type",
+        "specversion",
+        "datacontenttype",
+        "dataschema",
+        "subject",
+        "time",
+        "customer",
+    ];
     texts.contains(&name)
 }
 
@@ -133,6 +143,9 @@ fn required(name: &str, value: Option<String>) -> Result<String, Error> {
 }
 
 fn check(name: &str, value: &str) -> Result<(), Error> {
+    if name == "customer" {
+        Audience::parse(value).map_err(|fault| Error::invalid(name, fault))?;
+    }
     if name == "time" && Moment::parse(value).is_none() {
         let message = format!("`{value}` is not an RFC 3339 time such as 2026-11-21T10:00:00Z");
         return Err(Error::invalid(name, message));

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 
 use crate::body;
+use crate::model::Audience;
 
 mod attributes;
 mod binary;
@@ -35,6 +36,13 @@ pub struct CloudEvent {
     pub attributes: String,
     /// The text of its data, a JSON object. It is no part of a larger buffer.
     pub object: Bytes,
+}
+
+impl CloudEvent {
+    /// Whose endpoints the event is for, as the attribute `customer` says.
+    pub fn audience(&self) -> Audience {
+        Audience::of_attributes(&self.attributes)
+    }
 }
 
 /// Why a request is not events.

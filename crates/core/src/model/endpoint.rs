@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{DisabledReason, EndpointOptions, EndpointSecrets, Secret};
+use super::{Audience, DisabledReason, EndpointCustomer, EndpointOptions, EndpointSecrets, Secret};
 use crate::id::{ApplicationId, DatasetId, EndpointId, EventTypeId, WorkspaceId};
 
 /// The `maximum_events` of an endpoint without a value (docs/spec/ultracart.md#choices).
@@ -172,6 +172,8 @@ pub struct Endpoint {
     pub disabled_reason: Option<DisabledReason>,
     /// The application of the registering token.
     pub application: Option<ApplicationId>,
+    /// The owning customer, fixed when the endpoint is made; `None` for an endpoint of the workspace's owner.
+    pub customer: Option<EndpointCustomer>,
     /// The owner's choices.
     pub settings: EndpointSettings,
     /// The subscriptions, event types ascending.
@@ -182,6 +184,11 @@ impl Endpoint {
     /// The subscription to an event type, active or not.
     pub fn subscription(&self, event_type: EventTypeId) -> Option<&Subscription> {
         self.subscriptions.iter().find(|subscription| subscription.event_type == event_type)
+    }
+
+    /// Whether events for the audience may reach the endpoint at all.
+    pub fn hears(&self, audience: &Audience) -> bool {
+        self.customer.as_ref().is_none_or(|customer| customer.hears(audience))
     }
 
     /// Whether events of the type are queued for the endpoint now.

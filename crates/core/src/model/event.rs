@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::Audience;
 use crate::id::{EndpointId, EventTypeId, Seq, WorkspaceId};
 
 /// A new event, before the journal has a record.
@@ -48,6 +49,13 @@ pub struct Event {
     /// Whether the stored bytes differ from the written bytes. Then number and workspace are known, and
     /// everything else is empty: nobody gets an altered event.
     pub damaged: bool,
+}
+
+impl Event {
+    /// Whose endpoints the event is for, as the attributes say.
+    pub fn audience(&self) -> Audience {
+        Audience::of_attributes(&self.attributes)
+    }
 }
 
 /// The outcome of publishing an event.

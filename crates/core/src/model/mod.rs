@@ -4,6 +4,7 @@ mod application;
 mod attempt;
 mod concurrency;
 mod credential;
+mod customer;
 mod dataset;
 mod delivery;
 mod endpoint;
@@ -28,6 +29,10 @@ pub use application::{
 pub use attempt::{Attempt, Header, NewAttempt, Outcome, QueueState};
 pub use concurrency::{CONCURRENCY_MAX, Concurrency};
 pub use credential::{Credential, CredentialKind, ParseScopeError, Scope, Scopes};
+pub use customer::{
+    ALL_CUSTOMERS, Audience, CUSTOMER_CODE_BYTES_MAX, CUSTOMER_NAME_CHARS_MAX, Customer,
+    CustomerCode, CustomerPatch, CustomerSettings, EndpointCustomer, METADATA_BYTES_MAX, Metadata,
+};
 pub use dataset::{
     Batch, BatchColumn, BatchState, Columns, Dataset, DatasetStats, Folder, Job, Row, Trashed,
     Version, VersionsKept,

@@ -59,6 +59,7 @@ fn endpoint(settings: &EndpointSettings) -> Endpoint {
         created_at: Timestamp::UNIX_EPOCH,
         disabled_reason: None,
         application: None,
+        customer: None,
         settings: settings.clone(),
         subscriptions: Vec::new(),
     }

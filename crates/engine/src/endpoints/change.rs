@@ -62,6 +62,8 @@ pub struct EndpointChange {
     pub disabled: Option<bool>,
     /// The complete new set of subscriptions.
     pub subscriptions: Option<Vec<RequestedSubscription>>,
+    /// The customer of a new endpoint; a present endpoint keeps its customer.
+    pub customer: Option<String>,
     /// The only revision to change; `None` changes the newest.
     pub if_revision: Option<u32>,
     /// Options of the native API alone.
@@ -97,6 +99,7 @@ impl EndpointChange {
             compress_events: None,
             disabled: None,
             subscriptions: None,
+            customer: None,
             if_revision: None,
             options: OptionsChange::default(),
         }
@@ -151,6 +154,7 @@ impl Draft {
             compress_events,
             disabled,
             subscriptions,
+            customer: _,
             if_revision: _,
             options: _,
         } = change;

@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use hookyard_core::id::{EndpointId, WorkspaceId};
+use hookyard_core::model::Endpoint;
 use hookyard_store::{Entity, StoreError};
 
 use super::EndpointView;
@@ -27,7 +30,7 @@ impl Engine {
         Ok(EndpointView { endpoint, state })
     }
 
-    /// Removes the endpoint with exactly the target `url`; of several, the endpoint with the lowest
+    /// Removes the owner's endpoint with exactly the target `url`; of several, the endpoint with the lowest
     /// number (docs/spec/ultracart.md#choices). [`Error::NotFound`] without such an endpoint.
     pub async fn delete_endpoint_by_url(
         &self,
@@ -37,7 +40,10 @@ impl Engine {
         let mut tries = 1;
         loop {
             let endpoints = self.store.endpoints(workspace).await?;
-            let found = endpoints.iter().find(|endpoint| endpoint.settings.url == url);
+            let is_it = |endpoint: &&Arc<Endpoint>| {
+                endpoint.settings.url == url && endpoint.customer.is_none()
+            };
+            let found = endpoints.iter().find(is_it);
             let found = found.ok_or(Error::NotFound(Entity::Endpoint))?;
             // An endpoint changed meanwhile may have another target now.
             match self.delete_endpoint(workspace, found.id, Some(found.revision)).await {

@@ -62,13 +62,14 @@ pub struct EndpointPage {
 }
 
 impl Engine {
-    /// A page of the workspace's endpoints.
+    /// A page of the owner's endpoints: the UltraCart API knows no customers.
     pub async fn list_endpoints(
         &self,
         workspace: WorkspaceId,
         query: ListQuery,
     ) -> Result<EndpointPage, Error> {
         let mut endpoints = self.store.endpoints(workspace).await?;
+        endpoints.retain(|endpoint| endpoint.customer.is_none());
         let total = endpoints.len();
         endpoints.sort_by(|a, b| {
             let keys = query.sort.iter().map(|key| key.compare(a, b));

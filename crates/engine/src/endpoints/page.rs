@@ -16,6 +16,8 @@ pub struct PageQuery {
     pub name: Option<String>,
     /// Disabled endpoints only, or enabled endpoints only.
     pub disabled: Option<bool>,
+    /// Of the customer with this id.
+    pub customer: Option<String>,
     /// With a higher number.
     pub after: Option<EndpointId>,
     /// The most endpoints to return.
@@ -24,12 +26,14 @@ pub struct PageQuery {
 
 impl PageQuery {
     fn selects(&self, endpoint: &Endpoint) -> bool {
-        let Self { url, name, disabled, after, limit: _ } = self;
+        let Self { url, name, disabled, customer, after, limit: _ } = self;
+        let own = endpoint.customer.as_ref().map(|own| own.code.as_str());
         let settings = &endpoint.settings;
         let shown_name = settings.name.as_deref().unwrap_or_default();
         url.as_ref().is_none_or(|text| settings.url.contains(text))
             && name.as_ref().is_none_or(|text| shown_name.contains(text))
             && disabled.is_none_or(|disabled| settings.disabled == disabled)
+            && customer.as_deref().is_none_or(|code| own == Some(code))
             && after.is_none_or(|after| endpoint.id > after)
     }
 }
@@ -132,6 +136,7 @@ mod tests {
             created_at: Timestamp::UNIX_EPOCH,
             disabled_reason: None,
             application: None,
+            customer: None,
             settings: EndpointSettings::to_url("https://x.test/"),
             subscriptions: vec![subscription],
         })

@@ -3,10 +3,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
 use hookyard_core::model::{Catalogue, Endpoint, Event};
-use hookyard_store::{Entity, EventFilter, EventQuery};
+use hookyard_store::{Entity, EventQuery};
 
 use super::request::{cut, shown};
 use crate::deliver::render;
+use crate::replays::heard;
 use crate::rules::Single;
 use crate::work::Share;
 use crate::{Engine, Error};
@@ -73,14 +74,15 @@ impl Engine {
         let Endpoint { workspace, id, .. } = *endpoint;
         let refused = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&refused);
-        let only = rule.map(|rule| {
-            EventFilter::new(move |event| {
+        let wanted = rule.map(|rule| {
+            move |event: &Event| {
                 rule.matches(&event.object).unwrap_or_else(|_| {
                     count.fetch_add(1, Ordering::Relaxed);
                     false
                 })
-            })
+            }
         });
+        let only = heard(endpoint, wanted);
         self.store.reflow(workspace, id, event_type, only, self.clock.now()).await?;
         self.store.ready().mark([id]);
         let refused = refused.load(Ordering::Relaxed);
@@ -103,7 +105,7 @@ impl Engine {
     pub async fn reflow_sample(&self, reflowed: &Reflowed) -> Result<String, Error> {
         let Reflowed { endpoint, event_type, queued: _ } = reflowed;
         let rule = self.rule_of(endpoint, *event_type).await?.ok().flatten();
-        let events = self.oldest_events(endpoint.workspace, *event_type, rule).await?;
+        let events = self.oldest_events(endpoint, *event_type, rule).await?;
         let catalogue = self.store.catalogue(endpoint.workspace).await?;
         let render = || {
             let bundle = render::bundle(&catalogue, endpoint, &events).ok();
@@ -116,13 +118,14 @@ impl Engine {
         Ok(request.map_or_else(|| r#"{"events":[]}"#.to_owned(), |request| cut(request.text)))
     }
 
-    /// The oldest events of a type, enough for a sample.
+    /// The oldest events of a type that may reach the endpoint, enough for a sample.
     async fn oldest_events(
         &self,
-        workspace: WorkspaceId,
+        endpoint: &Endpoint,
         event_type: EventTypeId,
         rule: Option<Single>,
     ) -> Result<Vec<Arc<Event>>, Error> {
+        let workspace = endpoint.workspace;
         let mut query = EventQuery {
             event_type: Some(event_type),
             after: None,
@@ -131,7 +134,7 @@ impl Engine {
             limit: SAMPLE_PAGE,
         };
         let matches = |event: &Arc<Event>| match &rule {
-            _ if event.damaged => false,
+            _ if event.damaged || !endpoint.hears(&event.audience()) => false,
             Some(rule) => rule.matches(&event.object).unwrap_or(false),
             None => true,
         };

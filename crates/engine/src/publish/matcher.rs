@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
-use hookyard_core::model::{Catalogue, Endpoint};
+use hookyard_core::model::{Audience, Catalogue, CustomerCode, Endpoint};
 use hookyard_ruler::Machine;
 use hookyard_store::{SharedStore, StoreError};
 use tokio::sync::Mutex;
@@ -17,10 +17,19 @@ pub(crate) struct Matcher {
     pub(crate) version: u64,
     /// The event types open for publishing, by name.
     pub(crate) names: HashMap<String, EventTypeId>,
-    wanted: HashMap<EventTypeId, Wanted>,
+    wanted: HashMap<EventTypeId, Listeners>,
 }
 
-/// The endpoints for the events of a type.
+/// The endpoints for the events of a type, by whose the endpoints are. An event for one customer costs one
+/// look, however many customers there are.
+#[derive(Debug, Default)]
+struct Listeners {
+    /// The endpoints of the workspace's owner, which get the events for any customer.
+    owner: Wanted,
+    customers: HashMap<CustomerCode, Wanted>,
+}
+
+/// The endpoints of one owner or customer for the events of a type.
 #[derive(Debug, Default)]
 struct Wanted {
     /// The endpoints that want all events, ascending.
@@ -59,65 +68,104 @@ impl OwnRule {
 }
 
 impl Matcher {
-    /// Reuses the machines of `old` for event types without a changed rule.
+    /// Reuses the machines of `old` for event types and customers without a changed rule.
     fn new(
         version: u64,
         catalogue: &Catalogue,
         endpoints: &[Arc<Endpoint>],
         old: Option<&Self>,
     ) -> Self {
-        let mut ruled: HashMap<EventTypeId, Vec<OwnRule>> = HashMap::new();
-        let mut wanted: HashMap<EventTypeId, Wanted> = HashMap::new();
+        let mut ruled: HashMap<(EventTypeId, Option<CustomerCode>), Vec<OwnRule>> = HashMap::new();
+        let mut wanted: HashMap<EventTypeId, Listeners> = HashMap::new();
         // Endpoints come ascending, so every list is.
         for endpoint in endpoints.iter().filter(|endpoint| !endpoint.settings.disabled) {
+            let customer = endpoint.customer.as_ref().map(|own| &own.code);
             for (index, own) in endpoint.subscriptions.iter().enumerate() {
                 if !own.active {
                     continue;
                 }
                 match own.rule {
-                    None => wanted.entry(own.event_type).or_default().all.push(endpoint.id),
+                    None => {
+                        let listeners = wanted.entry(own.event_type).or_default();
+                        listeners.of_mut(customer).all.push(endpoint.id);
+                    }
                     Some(_) => {
                         let rule = OwnRule { endpoint: Arc::clone(endpoint), index };
-                        ruled.entry(own.event_type).or_default().push(rule);
+                        ruled.entry((own.event_type, customer.cloned())).or_default().push(rule);
                     }
                 }
             }
         }
-        for (event_type, rules) in ruled {
-            let before = old.and_then(|old| old.wanted.get(&event_type)?.some.as_ref());
+        for ((event_type, customer), rules) in ruled {
+            let before = old.and_then(|old| old.wanted.get(&event_type)?.of(customer.as_ref()));
+            let before = before.and_then(|before| before.some.as_ref());
             let same = before.filter(|before| before.is_made_of(&rules)).map(Arc::clone);
             let some = same.unwrap_or_else(|| Arc::new(Ruled::new(event_type, rules)));
-            wanted.entry(event_type).or_default().some = Some(some);
+            let listeners = wanted.entry(event_type).or_default();
+            listeners.of_mut(customer.as_ref()).some = Some(some);
         }
         let public = catalogue.iter().filter(|(category, _)| !category.system);
         let names = public.map(|(_, kind)| (kind.name.clone(), kind.id)).collect();
         Self { version, names, wanted }
     }
 
-    /// Whether the events of a type are matched against any rule.
-    pub(crate) fn has_rules(&self, event_type: EventTypeId) -> bool {
-        self.wanted.get(&event_type).is_some_and(|wanted| wanted.some.is_some())
+    /// Whether the events of a type for an audience are matched against any rule.
+    pub(crate) fn has_rules(&self, event_type: EventTypeId, audience: &Audience) -> bool {
+        self.wanted(event_type, audience).any(|wanted| wanted.some.is_some())
     }
 
-    /// The endpoints that want an event of the type with the object, ascending. An error means that
-    /// the rules cannot be decided for the object, or not within the meter's remaining steps.
+    /// The endpoints that want an event of the type with the object, ascending: the owner's, and those of
+    /// the event's audience. An error means that the rules cannot be decided for the object, or not within
+    /// the meter's remaining steps.
     pub(crate) fn matches(
         &self,
         event_type: EventTypeId,
+        audience: &Audience,
         object: &[u8],
         meter: &mut Meter,
     ) -> Result<Vec<EndpointId>, Undecided<EndpointId>> {
-        let Some(Wanted { all, some }) = self.wanted.get(&event_type) else {
-            return Ok(Vec::new());
-        };
-        let mut matched = all.clone();
-        if let Some(ruled) = some {
-            rules::run(&ruled.machine, object, meter, |id| matched.push(*id))?;
-            if matched.len() > all.len() {
-                matched.sort_unstable();
+        let mut matched = Vec::new();
+        for Wanted { all, some } in self.wanted(event_type, audience) {
+            matched.extend_from_slice(all);
+            if let Some(ruled) = some {
+                rules::run(&ruled.machine, object, meter, |id| matched.push(*id))?;
             }
         }
+        // Ascending already, but for rules and customers.
+        matched.sort_unstable();
         Ok(matched)
+    }
+
+    /// The lists that an event of the type for the audience is matched with.
+    fn wanted<'a>(
+        &'a self,
+        event_type: EventTypeId,
+        audience: &Audience,
+    ) -> impl Iterator<Item = &'a Wanted> {
+        let listeners = self.wanted.get(&event_type);
+        let (one, all) = match audience {
+            Audience::Owner => (None, None),
+            Audience::Customer(code) => (listeners.and_then(|kind| kind.of(Some(code))), None),
+            Audience::All => (None, listeners.map(|kind| kind.customers.values())),
+        };
+        let owner = listeners.map(|kind| &kind.owner);
+        owner.into_iter().chain(one).chain(all.into_iter().flatten())
+    }
+}
+
+impl Listeners {
+    fn of(&self, customer: Option<&CustomerCode>) -> Option<&Wanted> {
+        match customer {
+            None => Some(&self.owner),
+            Some(code) => self.customers.get(code),
+        }
+    }
+
+    fn of_mut(&mut self, customer: Option<&CustomerCode>) -> &mut Wanted {
+        match customer {
+            None => &mut self.owner,
+            Some(code) => self.customers.entry(code.clone()).or_default(),
+        }
     }
 }
 
@@ -239,7 +287,8 @@ fn rule_bytes(endpoints: &[Arc<Endpoint>]) -> usize {
 #[cfg(test)]
 mod tests {
     use hookyard_core::catalogue::initial;
-    use hookyard_core::model::{EndpointSettings, Subscription};
+    use hookyard_core::id::CustomerId;
+    use hookyard_core::model::{EndpointCustomer, EndpointSettings, Subscription};
     use jiff::Timestamp;
 
     use super::*;
@@ -262,13 +311,62 @@ mod tests {
             created_at: Timestamp::UNIX_EPOCH,
             disabled_reason: None,
             application: None,
+            customer: None,
             settings: EndpointSettings::to_url("https://x.test/h"),
             subscriptions: wants.iter().map(subscription).collect(),
         })
     }
 
     fn some(matcher: &Matcher, event_type: EventTypeId) -> &Arc<Ruled> {
-        matcher.wanted[&event_type].some.as_ref().unwrap()
+        matcher.wanted[&event_type].owner.some.as_ref().unwrap()
+    }
+
+    fn of_customer(id: i32, customer: &str, rule: Option<&str>) -> Arc<Endpoint> {
+        let code = CustomerCode::parse(customer).unwrap();
+        // Several endpoints have one customer: the number is of no account here.
+        let customer = Some(EndpointCustomer { id: CustomerId(1), code });
+        Arc::new(Endpoint { customer, ..(*endpoint(id, &[(ORDERS, rule)])).clone() })
+    }
+
+    #[test]
+    fn events_reach_the_owner_and_their_own_customers_alone() {
+        let (one, two) = (Some(r#"{"n":[1]}"#), Some(r#"{"n":[2]}"#));
+        let endpoints = [
+            of_customer(1, "b", one),
+            endpoint(2, &[(ORDERS, None)]),
+            of_customer(3, "a", None),
+            of_customer(4, "a", two),
+            endpoint(5, &[(ORDERS, one)]),
+            of_customer(6, "b", None),
+        ];
+        let matcher = Matcher::new(1, initial(), &endpoints, None);
+        let ids = |audience: &str, object: &str| -> Vec<_> {
+            let audience = match audience {
+                "" => Audience::Owner,
+                text => Audience::parse(text).unwrap(),
+            };
+            let mut meter = Meter::whole();
+            let matched = matcher.matches(ORDERS, &audience, object.as_bytes(), &mut meter);
+            matched.unwrap().into_iter().map(|id| id.0).collect()
+        };
+        assert_eq!(ids("", r#"{"n":1}"#), [2, 5]);
+        assert_eq!(ids("a", r#"{"n":1}"#), [2, 3, 5]);
+        assert_eq!(ids("a", r#"{"n":2}"#), [2, 3, 4]);
+        assert_eq!(ids("b", r#"{"n":1}"#), [1, 2, 5, 6]);
+        assert_eq!(ids("unknown", r#"{"n":2}"#), [2]);
+        assert_eq!(ids("*", r#"{"n":2}"#), [2, 3, 4, 6]);
+        assert!(
+            matcher.has_rules(ORDERS, &Audience::All) && !matcher.has_rules(ITEMS, &Audience::All)
+        );
+
+        let moved = [of_customer(1, "b", two), of_customer(4, "a", two)];
+        let new = Matcher::new(2, initial(), &moved, Some(&matcher));
+        let machine = |matcher: &Matcher, code: &str| {
+            let own = &matcher.wanted[&ORDERS].customers[&CustomerCode::parse(code).unwrap()];
+            Arc::clone(own.some.as_ref().unwrap())
+        };
+        assert!(Arc::ptr_eq(&machine(&matcher, "a"), &machine(&new, "a")));
+        assert!(!Arc::ptr_eq(&machine(&matcher, "b"), &machine(&new, "b")));
     }
 
     #[test]
@@ -279,13 +377,20 @@ mod tests {
             (1..).zip(wants).map(|(id, rule)| endpoint(id, &[(ORDERS, rule)])).collect();
         let matcher = Matcher::new(1, initial(), &endpoints, None);
         let ids = |object: &str| -> Vec<_> {
-            let matched = matcher.matches(ORDERS, object.as_bytes(), &mut Meter::whole()).unwrap();
+            let matched = matcher
+                .matches(ORDERS, &Audience::Owner, object.as_bytes(), &mut Meter::whole())
+                .unwrap();
             matched.into_iter().map(|id| id.0).collect()
         };
         assert_eq!(ids(r#"{"n":1}"#), [1, 2, 3, 5, 6]);
         assert_eq!(ids(r#"{"n":[2,1]}"#), [1, 2, 3, 4, 5, 6]);
         assert_eq!(ids("{}"), [1, 3, 6]);
-        assert!(matcher.matches(ITEMS, b"{}", &mut Meter::whole()).unwrap().is_empty());
+        assert!(
+            matcher
+                .matches(ITEMS, &Audience::Owner, b"{}", &mut Meter::whole())
+                .unwrap()
+                .is_empty()
+        );
     }
 
     #[test]
@@ -299,7 +404,7 @@ mod tests {
         let new = Matcher::new(1, initial(), &[first, second, third], Some(&old));
         assert!(Arc::ptr_eq(some(&old, ORDERS), some(&new, ORDERS)));
         assert!(!Arc::ptr_eq(some(&old, ITEMS), some(&new, ITEMS)));
-        let ids = new.matches(ITEMS, br#"{"n":2}"#, &mut Meter::whole()).unwrap();
+        let ids = new.matches(ITEMS, &Audience::Owner, br#"{"n":2}"#, &mut Meter::whole()).unwrap();
         assert_eq!(ids, [EndpointId(2)]);
         let none = Matcher::new(1, initial(), &[], Some(&new));
         assert!(none.wanted.is_empty());

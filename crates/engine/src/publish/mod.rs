@@ -5,7 +5,7 @@ mod notice;
 
 use hookyard_core::cloudevents::CloudEvent;
 use hookyard_core::id::{EndpointId, EventTypeId, WorkspaceId};
-use hookyard_core::model::{NewEvent, Receipt, UnknownEventType};
+use hookyard_core::model::{Audience, NewEvent, Receipt, UnknownEventType};
 use hookyard_ruler::event::Error::TooCostly;
 
 use crate::Engine;
@@ -121,7 +121,7 @@ pub(crate) enum Unmatched {
 }
 
 impl Engine {
-    /// The endpoints that want an event of this type with this object.
+    /// The owner's endpoints that want an event of this type with this object.
     pub(crate) async fn match_object(
         &self,
         workspace: WorkspaceId,
@@ -132,10 +132,10 @@ impl Engine {
         let matcher = matcher.map_err(|error| Unmatched::Other(error.into()))?;
         let event_type = *matcher.names.get(event_type).ok_or(Unmatched::UnknownType)?;
         let run = |mut meter| {
-            let endpoints = matcher.matches(event_type, object, &mut meter)?;
+            let endpoints = matcher.matches(event_type, &Audience::Owner, object, &mut meter)?;
             Ok(Matched { event_type, endpoints, version: matcher.version })
         };
-        if object.len() <= INLINE_BYTES_MAX || !matcher.has_rules(event_type) {
+        if object.len() <= INLINE_BYTES_MAX || !matcher.has_rules(event_type, &Audience::Owner) {
             match run(Meter::inline()) {
                 Err(Undecided { reason: TooCostly { .. }, rule: _ }) => {}
                 decided => return decided.map_err(Unmatched::Undecided),
@@ -154,7 +154,8 @@ impl Engine {
         events: &[CloudEvent],
     ) -> Result<Vec<TypeAndMatches>, Error> {
         let searched = |event: &&CloudEvent| {
-            matcher.names.get(&event.event_type).is_some_and(|kind| matcher.has_rules(*kind))
+            let kind = matcher.names.get(&event.event_type);
+            kind.is_some_and(|kind| matcher.has_rules(*kind, &event.audience()))
         };
         let bytes: usize = events.iter().filter(searched).map(|event| event.object.len()).sum();
         if bytes <= INLINE_BYTES_MAX {
@@ -185,7 +186,7 @@ fn match_all(
             return Err(Error::UnknownType { index, unknown });
         };
         let is_low = meter.is_low();
-        match matcher.matches(kind, &event.object, &mut meter) {
+        match matcher.matches(kind, &event.audience(), &event.object, &mut meter) {
             Ok(matched) => Ok((kind, matched)),
             Err(Undecided { reason: TooCostly { .. }, .. }) if is_low => {
                 Err(Error::TooCostly { index })

@@ -1,4 +1,4 @@
-use hookyard_core::model::{Endpoint, NewEvent};
+use hookyard_core::model::{Audience, Endpoint, NewEvent};
 use hookyard_store::{Entity, StoreError};
 
 use crate::rules::Meter;
@@ -9,7 +9,7 @@ const SOURCE: &str = "hookyard";
 
 impl Engine {
     /// Publishes an event of Hookyard's own about an endpoint, to all subscribers of the type
-    /// except the endpoint. A notice published before with the same id is not published again.
+    /// among the owner's endpoints except the endpoint. A notice published before with the same id is not published again.
     pub(crate) async fn publish_notice(
         &self,
         about: &Endpoint,
@@ -21,7 +21,7 @@ impl Engine {
         let (_, kind) = catalogue.by_name(event_type).ok_or(Error::NotFound(Entity::Workspace))?;
         let matcher = self.matchers.get(&self.store, about.workspace).await?;
         let matched = matcher
-            .matches(kind.id, object.as_bytes(), &mut Meter::whole())
+            .matches(kind.id, &Audience::Owner, object.as_bytes(), &mut Meter::whole())
             .map_err(|undecided| Error::Internal(StoreError::Internal(undecided.reason.into())))?;
         let event = NewEvent {
             event_type: kind.id,

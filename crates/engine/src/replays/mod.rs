@@ -11,6 +11,7 @@ mod preview;
 mod replayer;
 mod start;
 
+pub(crate) use filter::heard;
 pub use preview::{EXAMINED_MAX, Preview, SAMPLE_EVENTS};
 pub use replayer::{Replayer, SLICE_EVENTS};
 pub use start::ReplaySpec;

@@ -320,6 +320,19 @@ delegate! {
         fn audit(workspace: WorkspaceId, query: AuditQuery) -> Page<AuditEntry>;
         fn note_seen(workspace: WorkspaceId, seen: Seen) -> ();
     }
+    CustomerStore {
+        fn put_customer(workspace: WorkspaceId, code: CustomerCode, settings: CustomerSettings,
+            now: Timestamp) -> (Customer, bool);
+        fn patch_customer(workspace: WorkspaceId, code: CustomerCode, patch: CustomerPatch)
+            -> Option<Customer>;
+        fn customer(workspace: WorkspaceId, code: CustomerCode) -> Option<Customer>;
+        fn customers(workspace: WorkspaceId, after: Option<CustomerCode>, limit: usize)
+            -> Vec<Customer>;
+        fn create_customer_endpoint(workspace: WorkspaceId, customer: CustomerCode,
+            settings: EndpointSettings, subscriptions: Vec<Subscription>, now: Timestamp)
+            -> Arc<Endpoint>;
+        fn delete_customer(workspace: WorkspaceId, code: CustomerCode) -> Option<RemovedCustomer>;
+    }
     CatalogStore {
         fn has_project(workspace: WorkspaceId, project: ProjectId) -> bool;
         fn catalogue(workspace: WorkspaceId) -> Arc<Catalogue>;

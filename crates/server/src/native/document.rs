@@ -14,8 +14,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::call::{Anyone, Call};
 use super::{
-    applications, credentials, datasets, endpoints, event_types, folders, input, paths, publish,
-    rules_test, sources, tables, tenants,
+    applications, credentials, customers, datasets, endpoints, event_types, folders, input, paths,
+    publish, rules_test, sources, tables, tenants,
 };
 use crate::problem::{Code, Problem, ProblemBody};
 
@@ -69,6 +69,7 @@ pub(super) fn base() -> OpenApi {
         ("endpoints", "Outbound targets, their subscriptions and their attempts"),
         ("dead letters", "Events that a receiver refused for good"),
         ("replays", "Sending history again"),
+        ("customers", "Whose endpoints get which events"),
         ("event types", "What can be published"),
         ("sources", "Inbound URLs and what they do with what they get"),
         ("datasets", "What was received: rows, batches, earlier versions, folders"),
@@ -144,6 +145,7 @@ fn samples() -> impl Iterator<Item = (&'static str, Value)> {
     let all = [
         publish::samples(),
         endpoints::samples(),
+        customers::samples(),
         event_types::samples(),
         rules_test::samples(),
         sources::samples(),

@@ -232,6 +232,14 @@ impl<T> Field<T> {
         }
     }
 
+    /// The value; without a value none.
+    pub(super) fn or_none(self) -> Option<T> {
+        match self {
+            Self::Absent | Self::Null => None,
+            Self::Value(value) => Some(value),
+        }
+    }
+
     /// The change of a value that may be absent.
     pub(super) fn patch(self) -> Patch<T> {
         match self {

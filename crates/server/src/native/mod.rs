@@ -16,6 +16,7 @@ mod audit;
 mod call;
 mod caller;
 mod credentials;
+mod customers;
 mod datasets;
 mod document;
 mod endpoints;
@@ -55,6 +56,7 @@ fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(document::base())
         .merge(own)
         .merge(endpoints::router())
+        .merge(customers::router())
         .merge(event_types::router())
         .merge(sources::router())
         .merge(datasets::router())

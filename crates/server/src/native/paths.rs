@@ -81,6 +81,10 @@ pub(crate) const REPLAY_RESUME: Path<2> = Path::new("/v1/endpoints/{id}/replays/
 pub(crate) const REPLAY_CANCEL: Path<2> = Path::new("/v1/endpoints/{id}/replays/{replay}/cancel");
 pub(crate) const RECOVER: Path<1> = Path::new("/v1/endpoints/{id}/recover");
 
+// The customers of the workspace, whose endpoints get their own events.
+pub(crate) const CUSTOMERS: Path<0> = Path::new("/v1/customers");
+pub(crate) const CUSTOMER: Path<1> = Path::new("/v1/customers/{customer}");
+
 // Event types for publishing, and rules over event types.
 pub(crate) const EVENT_TYPES: Path<0> = Path::new("/v1/event-types");
 pub(crate) const RULES_TEST: Path<0> = Path::new("/v1/rules/test");

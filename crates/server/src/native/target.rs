@@ -131,6 +131,9 @@ plain! {
     ProviderName: "name" as String, "The provider's name", "no such provider", |text| {
         Some(Self(text.to_owned()))
     };
+    CustomerText: "customer" as String, "The owner's id of the customer", "no such customer", |text| {
+        Some(Self(text.to_owned()))
+    };
     DatasetId: "id" as i32, "The dataset's number", "no such dataset", number;
     BatchId: "batch" as u64, "The batch's number", "no such batch", |text| number(text).map(Self);
     VersionId: "version" as u64, "The version's number", "no such version", |text| {
@@ -167,6 +170,9 @@ pub(super) struct EventTypeName(pub(super) String);
 
 /// The publisher's id of an event.
 pub(super) struct EventName(pub(super) String);
+
+/// The id of a customer, as written in the path.
+pub(super) struct CustomerText(pub(super) String);
 
 /// The name of a provider, possibly unknown.
 pub(super) struct ProviderName(pub(super) String);

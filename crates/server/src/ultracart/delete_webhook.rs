@@ -15,7 +15,8 @@ pub(super) async fn handle(
     PathTexts(oid): PathTexts<String>,
 ) -> Result<StatusCode, ApiError> {
     let workspace = caller.may(Scope::WebhookWrite)?;
-    let deleted = app.engine.delete_endpoint(workspace, webhook_oid(&oid)?, None).await;
+    let id = webhook_oid(&app, workspace, &oid, "deleted").await?;
+    let deleted = app.engine.delete_endpoint(workspace, id, None).await;
     deleted.map_err(|error| ApiError::from_engine(error, Subject::webhook("deleted")))?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -18,7 +18,7 @@ pub(super) async fn handle(
     PathTexts((oid, request_id)): PathTexts<(String, String)>,
 ) -> Result<Response, ApiError> {
     let workspace = caller.may(Scope::WebhookRead)?;
-    let id = webhook_oid(&oid)?;
+    let id = webhook_oid(&app, workspace, &oid, "read").await?;
     let request_id = request_id.trim_end_matches('/');
 
     let failed = |error| ApiError::from_engine(error, Subject::webhook("read"));

@@ -25,7 +25,7 @@ pub(super) async fn handle(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let workspace = caller.may(Scope::WebhookRead)?;
-    let id = webhook_oid(&oid)?;
+    let id = webhook_oid(&app, workspace, &oid, "read").await?;
     let query = Query::parse(query.as_deref());
     let paging = query.paging()?;
     let wanted = read(&query, paging, &app.settings.time_zone)?;

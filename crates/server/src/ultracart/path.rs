@@ -1,11 +1,13 @@
 //! Parameters in the path.
 
 use axum::extract::{FromRequestParts, Path};
-use hookyard_core::id::EndpointId;
+use hookyard_core::id::{EndpointId, WorkspaceId};
+use hookyard_engine::Error;
+use hookyard_store::Entity;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::error::ApiError;
+use super::error::{ApiError, Subject};
 use crate::App;
 
 /// The parameters as texts, decoded.
@@ -22,8 +24,21 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for PathTexts<T> {
     }
 }
 
-/// The number of a webhook.
-pub(super) fn webhook_oid(text: &str) -> Result<EndpointId, ApiError> {
+/// The number of a webhook. `verb` says what is to be done with the webhook. An endpoint of one of the
+/// workspace's customers is no webhook: the API knows no customers, and shows and changes none of theirs.
+pub(super) async fn webhook_oid(
+    app: &App,
+    workspace: WorkspaceId,
+    text: &str,
+    verb: &'static str,
+) -> Result<EndpointId, ApiError> {
     let message = "must be a whole number of 32 bits";
-    text.parse().map_err(|_| ApiError::invalid("webhookOid", message))
+    let id = text.parse().map_err(|_| ApiError::invalid("webhookOid", message))?;
+    let failed = |error| ApiError::from_engine(error, Subject::webhook(verb));
+    let found = app.engine.of(workspace).endpoint(id).await;
+    let found = found.map_err(|error| failed(error.into()))?;
+    if found.is_some_and(|endpoint| endpoint.customer.is_some()) {
+        return Err(failed(Error::NotFound(Entity::Endpoint)));
+    }
+    Ok(id)
 }

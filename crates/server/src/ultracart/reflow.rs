@@ -52,7 +52,7 @@ pub(super) async fn handle(
     PathTexts((oid, event_name)): PathTexts<(String, String)>,
 ) -> Result<Response, ApiError> {
     let workspace = caller.may(Scope::WebhookWrite)?;
-    let id = webhook_oid(&oid)?;
+    let id = webhook_oid(&app, workspace, &oid, "reflowed").await?;
     let failed = |error| ApiError::from_engine(error, Subject::webhook("reflowed"));
     let reflowed = app.engine.reflow_endpoint(workspace, id, "eventName", &event_name).await;
     let reflowed = reflowed.map_err(failed)?;

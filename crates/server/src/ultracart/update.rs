@@ -21,7 +21,7 @@ pub(super) async fn handle(
     body: Body,
 ) -> Result<Response, ApiError> {
     let workspace = caller.may(Scope::WebhookWrite)?;
-    let id = webhook_oid(&oid)?;
+    let id = webhook_oid(&app, workspace, &oid, "updated").await?;
     let placeholders = Query::parse(query.as_deref()).placeholders()?;
     let change = change::parse(&body::read_object(body).await?, caller.client)?;
     let (requested_version, requested_auth) = (change.api_version, change.auth);

@@ -1,4 +1,4 @@
-//! A store as an earlier Hookyard left it, with the format before there were checksums: twelve events,
+//! A store as an earlier Hookyard left it, with the format before a migration of consequence: twelve events,
 //! delivered to the first endpoint in a single bundle and refused by the second, and six rows.
 
 use hookyard_core::id::{DatasetId, EndpointId, ProjectId, Seq};

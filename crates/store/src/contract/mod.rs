@@ -27,6 +27,7 @@ pub(crate) mod audit;
 pub(crate) mod catalog;
 pub(crate) mod checking;
 pub(crate) mod credentials;
+pub(crate) mod customers;
 pub(crate) mod dataset_rows;
 pub(crate) mod datasets;
 pub(crate) mod dead_letters;
@@ -97,6 +98,9 @@ macro_rules! suite {
                 revoked_ones_stay_revoked, a_successor_is_the_same_but_for_its_secret,
                 uses_only_go_forward, ended_ones_are_forgotten, credentials_are_bounded,
                 foreign_workspaces_see_no_credentials;
+            customers: customers_live_and_survive, the_first_endpoint_makes_its_customer,
+                a_customer_goes_with_its_endpoints, a_customers_endpoints_are_bounded,
+                foreign_workspaces_see_no_customers;
             datasets: combine_appends_and_replace_replaces, switching_to_replace_hides_many_rows,
                 sources_and_datasets_live_apart, deleting_a_dataset_takes_its_source,
                 rows_survive, foreign_projects_see_nothing, a_dataset_needs_no_source,

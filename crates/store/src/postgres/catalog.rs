@@ -57,17 +57,9 @@ impl CatalogStore for PostgresStore {
     ) -> Result<Arc<Endpoint>, StoreError> {
         let tx = self.db.begin().await?;
         touch(&tx, workspace).await?;
-        let id = tx.one("SELECT nextval('endpoint_ids')::int4", &[]).await?.get_as(0)?;
-        let endpoint = endpoints::created(EndpointId(id), workspace, settings, subscriptions, now);
-        let sql = "INSERT INTO endpoints (id, workspace_id, revision, created_ms, settings, \
-                   subscriptions, disabled, application_id) \
-                   VALUES ($1, $2, 0, $3, '{}', '[]', false, $4)";
-        let application = endpoint.application.map(|id| id.0);
-        tx.execute(sql, &[&id, &workspace.0, &now.as_millisecond(), &application]).await?;
-        tx.execute("INSERT INTO queues (endpoint_id) VALUES ($1)", &[&id]).await?;
-        self.save(&tx, false, &endpoint).await?;
-        let detail = endpoints::about(&endpoint);
-        audit::note(&tx, workspace, "endpoint.create", endpoint.id, &detail).await?;
+        let endpoint =
+            endpoints::created(EndpointId(0), workspace, None, settings, subscriptions, now);
+        let endpoint = self.insert(&tx, endpoint).await?;
         tx.commit().await?;
         self.ready.mark([endpoint.id]);
         Ok(Arc::new(endpoint))
@@ -132,21 +124,7 @@ impl CatalogStore for PostgresStore {
             return Ok(None);
         };
         revision.map_or(Ok(()), |known| endpoints::must_be_revision(&before, known))?;
-        // The lock keeps other transactions from queueing entries that would be left behind.
-        journal_rows::lock(&tx).await?;
-        for sql in [
-            "DELETE FROM queues WHERE endpoint_id = $1",
-            "DELETE FROM queue_chunks WHERE endpoint_id = $1",
-            "DELETE FROM replays WHERE endpoint_id = $1",
-            "DELETE FROM endpoint_gaps WHERE endpoint_id = $1",
-            "DELETE FROM dead_letters WHERE endpoint_id = $1",
-            "DELETE FROM endpoint_revisions WHERE endpoint_id = $1",
-            "DELETE FROM endpoints WHERE id = $1",
-        ] {
-            tx.execute(sql, &[&id.0]).await?;
-        }
-        let detail = endpoints::about(&before);
-        audit::note(&tx, workspace, "endpoint.delete", id, &detail).await?;
+        remove(&tx, &before).await?;
         tx.commit().await?;
         Ok(Some(Arc::new(before)))
     }
@@ -161,7 +139,8 @@ impl CatalogStore for PostgresStore {
     }
 
     async fn endpoints(&self, workspace: WorkspaceId) -> Result<Vec<Arc<Endpoint>>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM endpoints WHERE workspace_id = $1 ORDER BY id");
+        let sql =
+            format!("SELECT {COLUMNS} FROM endpoints e WHERE e.workspace_id = $1 ORDER BY e.id");
         let rows = self.db.get().await?.query(&sql, &[&workspace.0]).await?;
         rows.iter().map(|row| endpoint(row, 0, &self.vault).map(Arc::new)).collect()
     }
@@ -190,7 +169,29 @@ impl CatalogStore for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Writes an endpoint's row and revision, and notes whether the endpoint is disabled from now on.
+    /// Writes a new endpoint, whose number is given out here. The workspace is the caller's alone.
+    pub(super) async fn insert(
+        &self,
+        tx: &Conn,
+        endpoint: Endpoint,
+    ) -> Result<Endpoint, StoreError> {
+        let id = tx.one("SELECT nextval('endpoint_ids')::int4", &[]).await?.get_as(0)?;
+        let endpoint = Endpoint { id: EndpointId(id), ..endpoint };
+        let sql = "INSERT INTO endpoints (id, workspace_id, revision, created_ms, settings, \
+                   subscriptions, disabled, application_id, customer_id) \
+                   VALUES ($1, $2, 0, $3, '{}', '[]', false, $4, $5)";
+        let application = endpoint.application.map(|id| id.0);
+        let customer = endpoint.customer.as_ref().map(|own| own.id.0);
+        let (workspace, created) = (endpoint.workspace, endpoint.created_at.as_millisecond());
+        tx.execute(sql, &[&id, &workspace.0, &created, &application, &customer]).await?;
+        tx.execute("INSERT INTO queues (endpoint_id) VALUES ($1)", &[&id]).await?;
+        self.save(tx, false, &endpoint).await?;
+        let detail = endpoints::about(&endpoint);
+        audit::note(tx, workspace, "endpoint.create", endpoint.id, &detail).await?;
+        Ok(endpoint)
+    }
+
+    /// Writes an endpoint's row and its revision, and notes whether it is disabled from now on.
     async fn save(
         &self,
         tx: &Conn,
@@ -225,9 +226,32 @@ impl PostgresStore {
     }
 }
 
-/// The columns for [`endpoint`].
-pub(super) const COLUMNS: &str = "id, workspace_id, revision, created_ms, settings, subscriptions, secrets, reason, \
-     application_id";
+/// Removes an endpoint with its queue and dead letters. The workspace is the caller's alone.
+pub(super) async fn remove(tx: &Conn, before: &Endpoint) -> Result<(), StoreError> {
+    // Nothing is queued for the endpoint meanwhile that would be left behind.
+    journal_rows::lock(tx).await?;
+    for sql in [
+        "DELETE FROM queues WHERE endpoint_id = $1",
+        "DELETE FROM queue_chunks WHERE endpoint_id = $1",
+        "DELETE FROM replays WHERE endpoint_id = $1",
+        "DELETE FROM endpoint_gaps WHERE endpoint_id = $1",
+        "DELETE FROM dead_letters WHERE endpoint_id = $1",
+        "DELETE FROM endpoint_revisions WHERE endpoint_id = $1",
+        "DELETE FROM endpoints WHERE id = $1",
+    ] {
+        tx.execute(sql, &[&before.id.0]).await?;
+    }
+    let detail = endpoints::about(before);
+    audit::note(tx, before.workspace, "endpoint.delete", before.id, &detail).await
+}
+
+/// Columns that [`endpoint`] reads, of the table `e`.
+pub(super) const COLUMNS: &str = "e.id, e.workspace_id, e.revision, e.created_ms, e.settings, e.subscriptions, \
+     e.secrets, e.reason, e.application_id, e.customer_id, \
+     (SELECT c.code FROM customers c WHERE c.id = e.customer_id)";
+
+/// The number of [`COLUMNS`].
+pub(super) const COLUMNS_COUNT: usize = 11;
 
 /// Makes every node read the workspace anew before the node's next match, once this transaction is committed.
 /// Changes of a workspace happen one after another from here on.
@@ -246,7 +270,7 @@ pub(super) async fn endpoint_of(
     workspace: WorkspaceId,
     id: EndpointId,
 ) -> Result<Option<Endpoint>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM endpoints WHERE id = $1 AND workspace_id = $2");
+    let sql = format!("SELECT {COLUMNS} FROM endpoints e WHERE e.id = $1 AND e.workspace_id = $2");
     let row = conn.opt(&sql, &[&id.0, &workspace.0]).await?;
     row.map(|row| endpoint(&row, 0, vault)).transpose()
 }
@@ -261,6 +285,7 @@ pub(super) fn endpoint(row: &Row, at: usize, vault: &Vault) -> Result<Endpoint, 
         created_at: row.moment(at + 3)?,
         disabled_reason: row.text_if(at + 7)?.as_deref().map(from_json).transpose()?,
         application: row.get_as::<Option<i32>>(at + 8)?.map(ApplicationId),
+        customer: endpoints::customer(row.get_as(at + 9)?, row.text_if(at + 10)?.as_deref())?,
         settings: endpoints::settings(id, &row.text(at + 4)?, row.get_as(at + 6)?, vault)?,
         subscriptions: from_json(&row.text(at + 5)?)?,
     })

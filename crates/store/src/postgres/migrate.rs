@@ -23,10 +23,12 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_trash.sql"),
     include_str!("migrations/0005_enabled.sql"),
     include_str!("migrations/0006_shares.sql"),
+    include_str!("migrations/0007_customers.sql"),
 ];
 
-/// The oldest format whose Hookyard may serve beside this Hookyard; kept with each migration.
-const OLDEST: i32 = 6;
+/// The oldest format whose Hookyard may serve beside this one; kept with each migration. Before format 7
+/// endpoints had no customers: such a Hookyard would send each event to the endpoints of all customers.
+const OLDEST: i32 = 7;
 
 /// Held while migrating: "hkyd" and 1.
 const LOCK: i64 = 0x686b_7964_0001;

@@ -31,6 +31,7 @@ mod catalog;
 mod check;
 mod columns;
 mod credentials;
+mod customers;
 mod database;
 mod dataset_rows;
 mod datasets;

@@ -25,6 +25,12 @@ use crate::{
     StoreError, Tenure, WINDOW, Window,
 };
 
+/// The number of [`POSITION`]'s columns.
+const POSITION_COUNT: usize = 9;
+
+/// Where an entry begins in a row that has the endpoint and the position first.
+const ENTRY: usize = catalog::COLUMNS_COUNT + POSITION_COUNT;
+
 #[async_trait]
 impl QueueStore for PostgresStore {
     fn ready(&self) -> Arc<Ready> {
@@ -159,18 +165,18 @@ impl PostgresStore {
         let rows = self.entry_rows(lease, from, limit, reach).await?;
         let first = rows.first().ok_or(StoreError::LeaseLost)?;
         let endpoint = Arc::new(catalog::endpoint(first, 0, &self.vault)?);
-        let backlog = backlog(first, 9)?;
+        let backlog = backlog(first, catalog::COLUMNS_COUNT)?;
         let mut entries = Vec::with_capacity(rows.len());
         let mut there = 0;
         for row in &rows {
-            // An empty queue has one row without an entry.
-            let Some(place) = row.get_as::<Option<i64>>(18)? else { break };
-            there = row.get_as::<i64>(19)?;
+            // A queue that is empty has one row without an entry.
+            let Some(place) = row.get_as::<Option<i64>>(ENTRY)? else { break };
+            there = row.get_as::<i64>(ENTRY + 1)?;
             let place = place.cast_unsigned();
-            let queued = match row.get_as::<Option<i64>>(20)? {
+            let queued = match row.get_as::<Option<i64>>(ENTRY + 2)? {
                 None => None,
                 Some(_) => {
-                    let event = Arc::new(journal_rows::event(row, 20)?);
+                    let event = Arc::new(journal_rows::event(row, ENTRY + 2)?);
                     let again =
                         |again: &&crate::backlog::Again| (again.from..again.until).contains(&place);
                     let again = backlog.again().iter().find(again).map(|again| again.at);
@@ -194,8 +200,7 @@ impl PostgresStore {
         reach: i64,
     ) -> Result<Vec<Row>, StoreError> {
         let sql = format!(
-            "SELECT e.id, e.workspace_id, e.revision, e.created_ms, e.settings, e.subscriptions, \
-             e.secrets, e.reason, e.application_id, {POSITION}, entry.place, entry.there, {columns} \
+            "SELECT {endpoint}, {POSITION}, entry.place, entry.there, {columns} \
              FROM queues q JOIN endpoints e ON e.id = q.endpoint_id LEFT JOIN LATERAL ( \
                SELECT next.place, next.seq, count(*) OVER () AS there, \
                sum(octet_length(s.object)) OVER (ORDER BY next.place \
@@ -213,6 +218,7 @@ impl PostgresStore {
              ) entry ON coalesce(entry.before, 0) < $5::int8 OR entry.before IS NULL \
              LEFT JOIN journal j ON j.seq = entry.seq \
              WHERE q.endpoint_id = $1 AND q.owner = $2 AND q.epoch = $3 ORDER BY entry.place",
+            endpoint = catalog::COLUMNS,
             columns = journal_rows::COLUMNS
         );
         let (events, bytes, from) = (count(limit.events), count(limit.bytes), signed(from));

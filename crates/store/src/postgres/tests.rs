@@ -139,10 +139,15 @@ async fn checked(database: &str, key: [u8; 32]) -> Report {
 contract::suite!(Place::new().await);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_of_format_2_is_read_back_and_goes_on() {
+async fn stores_of_earlier_formats_are_read_back_and_go_on() {
+    read_back_and_go_on(include_bytes!("fixtures/format-2.sql.zst")).await;
+    read_back_and_go_on(include_bytes!("fixtures/format-6.sql.zst")).await;
+}
+
+async fn read_back_and_go_on(packed: &[u8]) {
     let name = new_name();
     sql("postgres", &format!("CREATE DATABASE {name}")).await;
-    let dump = contract::earlier::unpacked(include_bytes!("fixtures/format-2.sql.zst"));
+    let dump = contract::earlier::unpacked(packed);
     // Without the lines for `psql`, and the search path, which the connection keeps.
     let kept = |line: &&str| !line.starts_with('\\') && !line.contains("'search_path'");
     let dump: Vec<_> = str::from_utf8(&dump).unwrap().lines().filter(kept).collect();

@@ -75,21 +75,8 @@ impl CatalogStore for SqliteStore {
         let (vault, entropy) = (Arc::clone(&self.vault), Arc::clone(&self.entropy));
         let insert = move |tx: &mut Tx<'_>| {
             let endpoint =
-                endpoints::created(EndpointId(0), workspace, settings, subscriptions, now);
-            let sql = "INSERT INTO endpoints (workspace_id, revision, created_ms, settings, \
-                       subscriptions, application_id) VALUES (?1, 0, ?2, '{}', '[]', ?3)";
-            let application = endpoint.application.map(|id| id.0);
-            let row = params![workspace.0, now.as_millisecond(), application];
-            tx.conn.execute(sql, row).map_err(failed)?;
-            let id = i32::try_from(tx.conn.last_insert_rowid())
-                .map_err(|_| StoreError::internal("endpoint numbers are used up"))?;
-            let endpoint = Arc::new(Endpoint { id: EndpointId(id), ..endpoint });
-            gaps::note(tx, endpoint.id, false, endpoint.settings.disabled)?;
-            save_endpoint(tx, &vault, &*entropy, &endpoint)?;
-            let detail = endpoints::about(&endpoint);
-            audit::note(tx.conn, workspace, "endpoint.create", endpoint.id, &detail)?;
-            put_after_commit(tx, &endpoint);
-            Ok(endpoint)
+                endpoints::created(EndpointId(0), workspace, None, settings, subscriptions, now);
+            insert_endpoint(tx, &vault, &*entropy, endpoint)
         };
         self.writer.alone(insert).await
     }
@@ -154,20 +141,7 @@ impl CatalogStore for SqliteStore {
             let before = tx.memory.endpoint(id).filter(|endpoint| endpoint.workspace == workspace);
             if let Some(before) = &before {
                 revision.map_or(Ok(()), |known| endpoints::must_be_revision(before, known))?;
-                for sql in [
-                    "DELETE FROM endpoints WHERE id = ?1",
-                    "DELETE FROM endpoint_revisions WHERE endpoint_id = ?1",
-                    "DELETE FROM queues WHERE endpoint_id = ?1",
-                    "DELETE FROM queue_chunks WHERE endpoint_id = ?1",
-                    "DELETE FROM replays WHERE endpoint_id = ?1",
-                    "DELETE FROM endpoint_gaps WHERE endpoint_id = ?1",
-                    "DELETE FROM dead_letters WHERE endpoint_id = ?1",
-                ] {
-                    tx.conn.execute(sql, [id.0]).map_err(failed)?;
-                }
-                let detail = endpoints::about(before);
-                audit::note(tx.conn, workspace, "endpoint.delete", id, &detail)?;
-                tx.after_commit(move |memory| memory.remove_endpoint(id));
+                remove_endpoint(tx, before)?;
             }
             Ok(before)
         };
@@ -209,6 +183,52 @@ impl CatalogStore for SqliteStore {
         };
         self.readers.read(read).await
     }
+}
+
+/// Writes a new endpoint, whose number is given out here.
+pub(super) fn insert_endpoint(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    entropy: &dyn hookyard_core::entropy::Entropy,
+    endpoint: Endpoint,
+) -> Result<Arc<Endpoint>, StoreError> {
+    let sql = "INSERT INTO endpoints (workspace_id, revision, created_ms, settings, \
+               subscriptions, application_id, customer_id) VALUES (?1, 0, ?2, '{}', '[]', ?3, ?4)";
+    let workspace = endpoint.workspace;
+    let application = endpoint.application.map(|id| id.0);
+    let customer = endpoint.customer.as_ref().map(|own| own.id.0);
+    let created = endpoint.created_at.as_millisecond();
+    let row = params![workspace.0, created, application, customer];
+    tx.conn.execute(sql, row).map_err(failed)?;
+    let id = i32::try_from(tx.conn.last_insert_rowid())
+        .map_err(|_| StoreError::internal("endpoint numbers are used up"))?;
+    let endpoint = Arc::new(Endpoint { id: EndpointId(id), ..endpoint });
+    gaps::note(tx, endpoint.id, false, endpoint.settings.disabled)?;
+    save_endpoint(tx, vault, entropy, &endpoint)?;
+    let detail = endpoints::about(&endpoint);
+    audit::note(tx.conn, workspace, "endpoint.create", endpoint.id, &detail)?;
+    put_after_commit(tx, &endpoint);
+    Ok(endpoint)
+}
+
+/// Removes an endpoint with its queue and dead letters.
+pub(super) fn remove_endpoint(tx: &mut Tx<'_>, before: &Endpoint) -> Result<(), StoreError> {
+    let id = before.id;
+    for sql in [
+        "DELETE FROM endpoints WHERE id = ?1",
+        "DELETE FROM endpoint_revisions WHERE endpoint_id = ?1",
+        "DELETE FROM queues WHERE endpoint_id = ?1",
+        "DELETE FROM queue_chunks WHERE endpoint_id = ?1",
+        "DELETE FROM replays WHERE endpoint_id = ?1",
+        "DELETE FROM endpoint_gaps WHERE endpoint_id = ?1",
+        "DELETE FROM dead_letters WHERE endpoint_id = ?1",
+    ] {
+        tx.conn.execute(sql, [id.0]).map_err(failed)?;
+    }
+    let detail = endpoints::about(before);
+    audit::note(tx.conn, before.workspace, "endpoint.delete", id, &detail)?;
+    tx.after_commit(move |memory| memory.remove_endpoint(id));
+    Ok(())
 }
 
 fn put_after_commit(tx: &mut Tx<'_>, endpoint: &Arc<Endpoint>) {
@@ -308,7 +328,8 @@ pub(super) fn load_endpoints(
     vault: &Vault,
 ) -> Result<Vec<Arc<Endpoint>>, StoreError> {
     let sql = "SELECT id, workspace_id, revision, created_ms, settings, subscriptions, \
-               secrets, disabled, application_id FROM endpoints";
+               secrets, disabled, application_id, customer_id, (SELECT code FROM customers c \
+               WHERE c.id = customer_id) FROM endpoints";
     let mut statement = conn.prepare(sql).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
     let mut endpoints = Vec::new();
@@ -323,6 +344,7 @@ fn endpoint(row: &Row<'_>, vault: &Vault) -> Result<Endpoint, StoreError> {
     let id = EndpointId(row.get(0).map_err(failed)?);
     let sealed: Option<Vec<u8>> = row.get(6).map_err(failed)?;
     let reason: Option<String> = row.get(7).map_err(failed)?;
+    let code: Option<String> = row.get(10).map_err(failed)?;
     Ok(Endpoint {
         id,
         workspace: WorkspaceId(row.get(1).map_err(failed)?),
@@ -330,6 +352,7 @@ fn endpoint(row: &Row<'_>, vault: &Vault) -> Result<Endpoint, StoreError> {
         created_at: moment(row.get(3).map_err(failed)?),
         disabled_reason: reason.as_deref().map(from_json).transpose()?,
         application: row.get::<_, Option<i32>>(8).map_err(failed)?.map(ApplicationId),
+        customer: endpoints::customer(row.get(9).map_err(failed)?, code.as_deref())?,
         settings: endpoints::settings(id, &text(4)?, sealed.as_deref(), vault)?,
         subscriptions: from_json(&text(5)?)?,
     })

@@ -36,6 +36,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0020_checksums.sql"),
     include_str!("migrations/0021_trash.sql"),
     include_str!("migrations/0022_shares.sql"),
+    include_str!("migrations/0023_customers.sql"),
 ];
 
 /// Brings the file to the newest format.

@@ -28,6 +28,7 @@ mod check;
 mod checkpoint;
 mod codec;
 mod credentials;
+mod customers;
 mod dataset_rows;
 mod datasets;
 mod dead_letters;
@@ -329,12 +330,17 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_store_of_format_19_is_read_back_and_goes_on() {
-        let place = directory();
-        let file = contract::earlier::unpacked(include_bytes!("fixtures/format-19.db.zst"));
-        std::fs::write(place.0.path().join("hookyard.db"), file).unwrap();
-        contract::earlier::is_read_back_and_goes_on(place.open().await).await;
-        contract::is_whole(&place).await;
+    async fn stores_of_earlier_formats_are_read_back_and_go_on() {
+        for packed in [
+            &include_bytes!("fixtures/format-19.db.zst")[..],
+            include_bytes!("fixtures/format-22.db.zst"),
+        ] {
+            let place = directory();
+            let file = contract::earlier::unpacked(packed);
+            std::fs::write(place.0.path().join("hookyard.db"), file).unwrap();
+            contract::earlier::is_read_back_and_goes_on(place.open().await).await;
+            contract::is_whole(&place).await;
+        }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

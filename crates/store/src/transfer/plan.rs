@@ -116,7 +116,7 @@ const CELL: &str = "iif(size IS NULL, cell, packed)";
 const EVENT_HASH: &str = "workspace_id || ' ' || event_id";
 
 /// All tables moved row by row, in an order in which a referenced table comes first.
-const KNOWN: [Known; 30] = [
+const KNOWN: [Known; 31] = [
     Known { new: &["version"], ..same("workspaces") },
     same("projects"),
     same("applications"),
@@ -128,6 +128,7 @@ const KNOWN: [Known; 30] = [
     same("device_codes"),
     same("categories"),
     same("event_types"),
+    same("customers"),
     Known {
         made: &[
             ("disabled", "ifnull(json_extract(settings, '$.disabled'), 0)"),

@@ -33,6 +33,7 @@ fn endpoint(change: impl FnOnce(&mut EndpointSettings), expansion: &str) -> Arc<
         created_at: Timestamp::UNIX_EPOCH,
         disabled_reason: None,
         application: None,
+        customer: None,
         settings,
         subscriptions: vec![subscription],
     })

@@ -119,6 +119,13 @@ pub(super) struct EndpointPatch {
     #[serde(default)]
     #[schema(value_type = Option<u8>, minimum = 1, maximum = 60)]
     timeout_seconds: Field<u8>,
+    /// The id of the customer whose endpoint this is; absent for an endpoint of the workspace's owner. The
+    /// endpoint gets the events with this attribute `customer` and those for `*` alone. Fixed when the
+    /// endpoint is made; an unknown customer is made, too.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 256,
+        pattern = "^[A-Za-z0-9._:@-]+$")]
+    customer: Field<String>,
 }
 
 /// One subscription of a complete set.
@@ -197,7 +204,12 @@ impl EndpointPatch {
             format,
             method,
             timeout_seconds,
+            customer,
         } = self;
+        if current.is_some() && !matches!(customer, Field::Absent) {
+            let detail = "is fixed when an endpoint is made: make another endpoint for it";
+            return Err(Problem::of_field(Code::InvalidValue, "customer", detail));
+        }
         let subscriptions = subscriptions.or_default(Vec::new());
         let options = OptionFields {
             signing,
@@ -222,6 +234,7 @@ impl EndpointPatch {
             disabled: disabled.or_default(false),
             subscriptions: subscriptions.map(complete).transpose()?,
             options: options.change(),
+            customer: customer.or_none(),
             ..EndpointChange::none(&NAMES)
         };
         let change = apply_auth(auth, change, current)?;

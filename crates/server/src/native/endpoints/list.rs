@@ -30,6 +30,9 @@ pub(super) struct Params {
     /// With true, disabled endpoints only; with false, enabled endpoints only.
     #[param(nullable = false)]
     disabled: Option<bool>,
+    /// Endpoints of the customer with this id.
+    #[param(value_type = Option<String>, nullable = false)]
+    customer: Option<String>,
     /// Endpoints with a higher number only.
     #[param(nullable = false, minimum = 0, maximum = 2147483647)]
     after: Option<u32>,
@@ -67,6 +70,7 @@ pub(super) async fn list_endpoints(
         url: params.url.clone(),
         name: params.name.clone(),
         disabled: params.disabled,
+        customer: params.customer.clone(),
         after,
         limit: limit.get(),
     };

@@ -30,6 +30,9 @@ pub(super) struct Endpoint<'a> {
     revision: u32,
     /// When the endpoint was registered.
     created_at: Timestamp,
+    /// The id of the customer whose endpoint this is; absent for an endpoint of the workspace's owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<&'a str>,
     /// Where deliveries go.
     url: &'a str,
     /// A name for people.
@@ -214,6 +217,7 @@ impl<'a> Endpoint<'a> {
             id: endpoint.id.0,
             revision: endpoint.revision,
             created_at: endpoint.created_at,
+            customer: endpoint.customer.as_ref().map(|own| own.code.as_str()),
             url: &settings.url,
             name: settings.name.as_deref(),
             comments: settings.comments.as_deref(),
@@ -347,6 +351,7 @@ fn sample() -> EndpointView {
         created_at: Timestamp::UNIX_EPOCH,
         disabled_reason: None,
         application: None,
+        customer: None,
         settings,
         subscriptions: vec![subscription],
     };

@@ -38,6 +38,11 @@ pub(crate) async fn publish_json(server: &TestServer, event: &Value) -> Value {
     receipt
 }
 
+/// The answer to publishing an event.
+pub(crate) async fn try_publish(server: &TestServer, event: &Value) -> (StatusCode, Value) {
+    publish(server, STRUCTURED, event.to_string()).await
+}
+
 async fn get(server: &TestServer, path: &str) -> (StatusCode, Value, String) {
     let request = Request::get(path).header("x-api-key", API_KEY);
     let request = request.header("x-api-secret", API_SECRET);

@@ -2,6 +2,7 @@
 
 mod access;
 mod applications;
+mod customers;
 mod datasets;
 pub(crate) mod dead_letters;
 mod endpoints;

@@ -35,6 +35,7 @@ fn calls(made: &Made) -> Vec<Call> {
             .replace("{event_type}", "order_create")
             .replace("{seq}", "1")
             .replace("{replay}", "1")
+            .replace("{customer}", "acme")
             .replace("{delivery}", "1")
             .replace("{rejection}", "1")
             .replace("{name}", "stripe")
