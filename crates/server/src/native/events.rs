@@ -90,7 +90,7 @@ pub(super) async fn list_events(
     let query = query(&catalogue, &params, limit)?;
     app.engine.note_listed(workspace, Seen::Events).await;
     let page = Page::from(reads.events(query).await?);
-    let next = page.next(&paths::EVENTS, |last| params.behind(last, limit));
+    let next = page.next(&app.link(&paths::EVENTS), |last| params.behind(last, limit));
     let mut body = String::from(r#"{"events":["#);
     for (place, event) in page.entries.iter().enumerate() {
         body.push_str(if place == 0 { "" } else { "," });

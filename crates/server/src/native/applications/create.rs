@@ -33,6 +33,6 @@ pub(super) async fn create_application(
     let Call { app, caller: workspace, body: JsonBody(new), .. } = call;
     let (scopes, settings) = new.parts();
     let application = app.engine.create_application(workspace, scopes, settings).await?;
-    let location = [(header::LOCATION, paths::APPLICATION.of([&application.id]))];
+    let location = [(header::LOCATION, app.link(&paths::APPLICATION.of([&application.id])))];
     Ok((StatusCode::CREATED, location, Json(Application::new(&application))).into_response())
 }

@@ -65,6 +65,6 @@ pub(super) async fn list_applications(call: Call<Admin, (), Params>) -> Result<R
     let found = app.engine.of(workspace).applications(after, limit.and_one()).await?;
     let page = Page::cut(found, limit);
     let applications = page.entries.iter().map(Application::new).collect();
-    let next = page.next(&paths::APPLICATIONS, |last| Params::behind(last.id.0, limit));
+    let next = page.next(&app.link(&paths::APPLICATIONS), |last| Params::behind(last.id.0, limit));
     Ok(Json(ApplicationPage { applications, next }).into_response())
 }

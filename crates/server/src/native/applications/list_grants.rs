@@ -40,6 +40,7 @@ pub(super) async fn list_grants(
     let found = app.engine.of(workspace).grants(id, after, limit.and_one()).await?;
     let page = Page::cut(found, limit);
     let grants = page.entries.iter().map(Grant::from).collect();
-    let next = page.next(&paths::GRANTS.of([&id]), |last| Params::behind(last.id.0, limit));
+    let next =
+        page.next(&app.link(&paths::GRANTS.of([&id])), |last| Params::behind(last.id.0, limit));
     Ok(Json(GrantPage { grants, next }).into_response())
 }

@@ -83,7 +83,7 @@ pub(super) async fn list_audit(call: Call<Admin, (), Params>) -> Result<Response
     };
     let page = Page::from(app.engine.of(workspace).audit(query).await?);
     let entries = page.entries.iter().map(Entry::new).collect::<Result<_, _>>()?;
-    let next = page.next(&paths::AUDIT, |last| Params {
+    let next = page.next(&app.link(&paths::AUDIT), |last| Params {
         before: Some(last.id),
         limit: Some(limit.get()),
         ..params

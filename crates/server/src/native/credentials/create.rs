@@ -31,5 +31,5 @@ pub(super) async fn create_credential(
 ) -> Result<Response, Problem> {
     let Call { app, caller: workspace, body: JsonBody(new), .. } = call;
     let (credential, secrets) = app.engine.create_credential(workspace, new.spec()?).await?;
-    Ok(shape::made(&credential, &secrets, app.engine.clock().now()))
+    Ok(shape::made(&app, &credential, &secrets))
 }

@@ -65,7 +65,7 @@ pub(super) async fn list_credentials(call: Call<Admin, (), Params>) -> Result<Re
     let page = Page::cut(found, limit);
     let now = app.engine.clock().now();
     let credentials = page.entries.iter().map(|found| Credential::new(found, now)).collect();
-    let next = page.next(&paths::CREDENTIALS, |last| Params {
+    let next = page.next(&app.link(&paths::CREDENTIALS), |last| Params {
         after: Some(last.id.0.unsigned_abs()),
         limit: Some(limit.get()),
         ..params

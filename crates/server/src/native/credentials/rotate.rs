@@ -55,7 +55,7 @@ pub(super) async fn rotate_credential(
     let overlap = input::at_most("overlap_seconds", rotation.overlap_seconds, max)?;
     let overlap = overlap.map_or(OVERLAP_DEFAULT, |s| SignedDuration::from_secs(s.into()));
     let (credential, secrets) = app.engine.rotate_credential(workspace, id, overlap).await?;
-    Ok(shape::made(&credential, &secrets, app.engine.clock().now()))
+    Ok(shape::made(&app, &credential, &secrets))
 }
 
 /// Examples of the file's schemas, by name.

@@ -142,19 +142,19 @@ pub(super) fn answer(app: &App, credential: &CoreCredential) -> Response {
 }
 
 /// The answer that shows a new credential with the secrets.
-pub(super) fn made(credential: &CoreCredential, secrets: &Secrets, now: Timestamp) -> Response {
+pub(super) fn made(app: &App, credential: &CoreCredential, secrets: &Secrets) -> Response {
     let shown = |wanted: &str| {
         let mut named = secrets.named();
         named.find_map(|(name, secret)| (name == wanted).then_some(secret))
     };
     let body = MadeCredential {
-        credential: Credential::new(credential, now),
+        credential: Credential::new(credential, app.engine.clock().now()),
         simple_key: shown("simple_key"),
         api_key: shown("api_key"),
         api_secret: shown("api_secret"),
         token: shown("token"),
     };
-    let location = paths::CREDENTIAL.of([&credential.id]);
+    let location = app.link(&paths::CREDENTIAL.of([&credential.id]));
     let headers = [(header::CACHE_CONTROL, "no-store".to_owned()), (header::LOCATION, location)];
     (StatusCode::CREATED, headers, Json(body)).into_response()
 }

@@ -51,7 +51,7 @@ pub(super) async fn list_customers(
     let after = params.after.as_deref();
     let found = app.engine.customers(workspace, after, limit.and_one()).await?;
     let page = Page::cut(found, limit);
-    let next = page.next(&paths::CUSTOMERS, |last| Params {
+    let next = page.next(&app.link(&paths::CUSTOMERS), |last| Params {
         after: Some(last.customer.code.to_string()),
         limit: Some(limit.get()),
     });

@@ -33,6 +33,6 @@ pub(super) async fn create_dataset(
     let Call { app, caller: reach, body: JsonBody(new), .. } = call;
     let project = place::project(&app, reach, new.project).await?;
     let made = app.engine.create_dataset(reach.workspace, new.draft(project)).await?;
-    let location = [(header::LOCATION, paths::DATASET.of([&made.id]))];
+    let location = [(header::LOCATION, app.link(&paths::DATASET.of([&made.id])))];
     Ok((location, shape::answer(StatusCode::CREATED, &made)).into_response())
 }

@@ -77,7 +77,7 @@ pub(super) async fn list_datasets(
     let found = app.engine.of(reach.workspace).find_datasets(query).await?;
     let page = Page::cut(found, limit);
     let datasets = page.entries.iter().map(Dataset::new).collect();
-    let next = page.next(&paths::DATASETS, |last| Params {
+    let next = page.next(&app.link(&paths::DATASETS), |last| Params {
         after: Some(last.id.0.unsigned_abs()),
         limit: Some(limit.get()),
         ..params

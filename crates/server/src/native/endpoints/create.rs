@@ -32,6 +32,6 @@ pub(super) async fn create_endpoint(
 ) -> Result<Response, Problem> {
     let Call { app, caller: workspace, body: JsonBody(NewEndpoint(new)), .. } = call;
     let view = app.engine.create_endpoint(workspace, new.change(None)?).await?;
-    let location = [(header::LOCATION, paths::ENDPOINT.of([&view.endpoint.id]))];
+    let location = [(header::LOCATION, app.link(&paths::ENDPOINT.of([&view.endpoint.id])))];
     Ok((location, shape::answer(&app, StatusCode::CREATED, &view).await?).into_response())
 }

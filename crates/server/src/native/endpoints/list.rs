@@ -78,7 +78,7 @@ pub(super) async fn list_endpoints(
     let catalogue = app.engine.of(workspace).catalogue().await?;
     let now = app.engine.clock().now();
     let endpoints = page.entries.iter().map(|view| Endpoint::new(&catalogue, view, now)).collect();
-    let next = page.next(&paths::ENDPOINTS, |last| Params {
+    let next = page.next(&app.link(&paths::ENDPOINTS), |last| Params {
         after: Some(last.endpoint.id.0.unsigned_abs()),
         limit: Some(limit.get()),
         ..params

@@ -51,6 +51,6 @@ pub(super) async fn create_folder(
     let project = place::project(&app, reach, project).await?;
     let new = StoreFolder { workspace, project, name, parent: parent.map(FolderId) };
     let made = app.engine.create_folder(new).await?;
-    let location = [(header::LOCATION, paths::FOLDER.of([&made.id]))];
+    let location = [(header::LOCATION, app.link(&paths::FOLDER.of([&made.id])))];
     Ok((StatusCode::CREATED, location, Json(Folder::new(&made))).into_response())
 }

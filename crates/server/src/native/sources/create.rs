@@ -45,6 +45,6 @@ pub(super) async fn create_source(
     let project = place::project(&app, reach, project.map(|project| project.0)).await?;
     let source = app.engine.create_source(reach.workspace, project, draft).await?;
     let base = public::url(&app.settings, &headers);
-    let location = [(header::LOCATION, paths::SOURCE.of([&source.id]))];
+    let location = [(header::LOCATION, app.link(&paths::SOURCE.of([&source.id])))];
     Ok((StatusCode::CREATED, location, Json(Source::new(&source, base.as_deref()))).into_response())
 }

@@ -67,7 +67,7 @@ pub(super) async fn list_sources(
     let page = Page::cut(found, limit);
     let base = public::url(&app.settings, &headers);
     let sources = page.entries.iter().map(|source| Source::new(source, base.as_deref())).collect();
-    let next = page.next(&paths::SOURCES, |last| Params {
+    let next = page.next(&app.link(&paths::SOURCES), |last| Params {
         after: Some(last.id.0.unsigned_abs()),
         limit: Some(limit.get()),
         ..params

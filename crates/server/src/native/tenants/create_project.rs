@@ -47,6 +47,6 @@ pub(super) async fn create_project(
         return Err(Error::invalid("id", "must be 1 at least").into());
     }
     let project = app.engine.create_project(workspace, id.map(ProjectId), name).await?;
-    let location = [(header::LOCATION, paths::PROJECT.of([&project.id]))];
+    let location = [(header::LOCATION, app.link(&paths::PROJECT.of([&project.id])))];
     Ok((StatusCode::CREATED, location, Json(Project::from(project))).into_response())
 }

@@ -131,6 +131,11 @@ async fn a_source_shows_its_whole_url() {
         source["url"],
         format!("https://example.com/in{}", source["path"].as_str().unwrap())
     );
+    made(&server, json!({})).await;
+    let (_, page) = own(&server, "GET", "/v1/sources?limit=1", None).await;
+    assert_eq!(page["next"], "/in/v1/sources?after=1&limit=1");
+    let answer = send(&server, SIMPLE_KEY, "POST", "/v1/sources", Some(&json!({}))).await;
+    assert_eq!(answer.headers[header::LOCATION], "/in/v1/sources/3");
 }
 
 #[tokio::test]

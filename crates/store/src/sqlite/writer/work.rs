@@ -220,7 +220,8 @@ impl Work {
             }
             Ok(Some(difference)) => {
                 let reason = format!(
-                    "after a fault of the database its file is not what the server knows ({difference});                      a start reads it anew"
+                    "after a fault of the database its file is not what the server knows ({difference}); \
+                     a start reads the file anew"
                 );
                 self.standing.fail(&reason);
                 reason

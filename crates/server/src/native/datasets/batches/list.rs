@@ -73,7 +73,7 @@ pub(super) async fn list_batches(
     let found = app.engine.of(workspace).batches(project, id, query).await?;
     let page = Page::cut(found, limit);
     let batches = page.entries.iter().map(Batch::from).collect();
-    let next = page.next(&paths::BATCHES.of([&id]), |last| Params {
+    let next = page.next(&app.link(&paths::BATCHES.of([&id])), |last| Params {
         after: Some(last.id.0),
         order: newest_first.then_some(Order::Desc),
         limit: Some(limit.get()),

@@ -28,6 +28,6 @@ pub(super) async fn list_rows(
     let version = input::at_most("version", params.version, NUMBER_MAX)?.map(VersionId);
     let select = params.select();
     let found = search(&app, &dataset, version, &select).await?;
-    let path = paths::ROWS.of([&dataset.id]);
+    let path = app.link(&paths::ROWS.of([&dataset.id]));
     Ok(show(&found, &path, select, Some(found.version)))
 }

@@ -24,6 +24,6 @@ pub(super) async fn list_version_rows(
     let Call { app, target: (dataset, version), query: params, .. } = call;
     let select = params.select();
     let found = search(&app, &dataset, Some(version), &select).await?;
-    let path = paths::VERSION_ROWS.of([&dataset.id, &version]);
+    let path = app.link(&paths::VERSION_ROWS.of([&dataset.id, &version]));
     Ok(show(&found, &path, select, None))
 }

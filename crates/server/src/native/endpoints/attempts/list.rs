@@ -92,7 +92,7 @@ pub(super) async fn list_attempts(
     let found = app.engine.attempt_log(workspace, id, query).await?;
     let page = Page::from((found.attempts, found.more));
     let attempts = page.entries.iter().map(|found| Attempt::new(&catalogue, found)).collect();
-    let next = page.next(&paths::ATTEMPTS.of([&id]), |last| Params {
+    let next = page.next(&app.link(&paths::ATTEMPTS.of([&id])), |last| Params {
         before: Some(last.record.request_id.to_string()),
         limit: Some(limit.get()),
         ..params

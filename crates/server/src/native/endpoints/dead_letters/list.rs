@@ -55,7 +55,7 @@ pub(super) async fn list_dead_letters(
     let page = Page::cut(app.engine.dead_letters(workspace, id, query).await?, limit);
     let catalogue = app.engine.of(workspace).catalogue().await?;
     let dead_letters = page.entries.iter().map(|one| DeadLetter::new(&catalogue, one)).collect();
-    let next = page.next(&paths::DEAD_LETTERS.of([&id]), |last| Params {
+    let next = page.next(&app.link(&paths::DEAD_LETTERS.of([&id])), |last| Params {
         after: Some(last.seq.0),
         limit: Some(limit.get()),
     });

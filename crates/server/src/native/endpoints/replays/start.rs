@@ -78,7 +78,7 @@ pub(super) async fn start_replay(
         return Ok(Json(ReplayPreview { total, examined, matched, sample }).into_response());
     }
     let replay = app.engine.start_replay(workspace, id, spec).await?;
-    let location = [(header::LOCATION, paths::REPLAY.of([&id, &replay.id]))];
+    let location = [(header::LOCATION, app.link(&paths::REPLAY.of([&id, &replay.id])))];
     let shown = one(&app, workspace, StatusCode::CREATED, &replay).await?;
     Ok((location, shown).into_response())
 }

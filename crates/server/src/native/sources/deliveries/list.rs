@@ -41,7 +41,7 @@ pub(super) async fn list_deliveries(
     let found = app.engine.of(source.spec.workspace).deliveries(source.id, query).await?;
     let page = Page::from(found);
     let deliveries = page.entries.iter().map(Delivery::new).collect();
-    let path = paths::DELIVERIES.of([&source.id]);
+    let path = app.link(&paths::DELIVERIES.of([&source.id]));
     let next = page.next(&path, |last| Params::behind(last.id.0, limit));
     Ok(Json(DeliveryPage { deliveries, next }).into_response())
 }

@@ -45,7 +45,7 @@ pub(super) async fn list_rejections(
     let found = app.engine.rejections(source.spec.workspace, source.id, query).await?;
     let page = Page::cut(found, limit);
     let rejections = page.entries.iter().map(Rejection::new).collect();
-    let path = paths::REJECTIONS.of([&source.id]);
+    let path = app.link(&paths::REJECTIONS.of([&source.id]));
     let next = page.next(&path, |last| Params::behind(last.id.0, limit));
     Ok(Json(RejectionPage { rejections, next }).into_response())
 }
