@@ -116,6 +116,23 @@ fn no_api_uses_another() {
     }
 }
 
+#[test]
+fn the_server_reaches_the_store_through_the_engine_alone() {
+    let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/src");
+    for file in sources(&server) {
+        // The test server makes the store.
+        let name = file.file_name().unwrap().to_string_lossy();
+        let is_test = file.components().any(|part| part.as_os_str() == "tests");
+        if is_test || name.ends_with("tests.rs") || name == "test_server.rs" {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).unwrap();
+        for refused in ["SharedStore", "dyn Store", ".store()"] {
+            assert!(!text.contains(refused), "{} names {refused}", file.display());
+        }
+    }
+}
+
 fn sources(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
