@@ -64,7 +64,8 @@ def of_rust(path, text):
             elif not in_example and mark == "//":
                 kinds["comments"].append(prose)
             elif not in_example:
-                kinds["help" if "/cli/" in path and mark == "///" else "rustdoc"].append(prose)
+                is_help = mark == "///" and ("/cli/" in path or "/flags/" in path)
+                kinds["help" if is_help else "rustdoc"].append(prose)
             continue
         in_example = False
         # A text of at least four words is for people: an error, a log line, an answer.
