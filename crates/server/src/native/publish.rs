@@ -80,10 +80,7 @@ struct CloudEventBody {
 pub(super) async fn publish_event(
     call: Call<Write<Events>, (), Nothing, UnreadBody>,
 ) -> Result<Response, Problem> {
-    let is_batch = call
-        .headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(BATCH.as_bytes()));
+    let is_batch = input::check_kind(&call.headers, &[BATCH]).is_ok();
     publish(call, is_batch).await
 }
 

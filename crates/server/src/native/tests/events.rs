@@ -58,8 +58,14 @@ async fn batches_have_a_path_of_their_own() {
         let (status, json, _) = call(&server, request.unwrap()).await;
         (status, json)
     };
-    for path in ["/v1/event-batches", "/v1/events"] {
-        let (status, receipts) = send(path, BATCH, format!("[{EVENT}]")).await;
+    let other_case = "Application/CloudEvents-Batch+JSON; charset=UTF-8";
+    for (path, kind) in [
+        ("/v1/event-batches", BATCH),
+        ("/v1/events", BATCH),
+        ("/v1/event-batches", other_case),
+        ("/v1/events", other_case),
+    ] {
+        let (status, receipts) = send(path, kind, format!("[{EVENT}]")).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{path}: {receipts}");
         assert_eq!(receipts[0]["seq"], 1, "{path}");
     }
