@@ -18,6 +18,10 @@ pub const CUSTOMERS_MAX: usize = 1_000_000;
 /// The most endpoints of a customer. A customer is removed in one transaction, which others wait for.
 pub const CUSTOMER_ENDPOINTS_MAX: usize = 1_000;
 
+/// Reads the columns of customers, on both stores.
+pub(crate) const CUSTOMERS: &str =
+    "SELECT id, workspace_id, code, name, metadata, created_ms FROM customers";
+
 /// A removed customer, with all that went along.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemovedCustomer {

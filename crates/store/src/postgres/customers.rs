@@ -15,11 +15,8 @@ use super::catalog::{self, touch};
 use super::columns::{Columns, Text, count, from_json, moment, to_json};
 use super::database::Conn;
 use super::{PostgresStore, audit};
-use crate::customers::{about, may_add_customer, may_add_endpoint, patched};
+use crate::customers::{CUSTOMERS, about, may_add_customer, may_add_endpoint, patched};
 use crate::{CustomerStore, RemovedCustomer, StoreError, endpoints};
-
-/// What [`customer`] reads.
-const CUSTOMERS: &str = "SELECT id, workspace_id, code, name, metadata, created_ms FROM customers";
 
 #[async_trait]
 impl CustomerStore for PostgresStore {

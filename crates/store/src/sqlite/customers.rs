@@ -14,11 +14,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::rows::{count, from_json, moment, to_json};
 use super::tx::Tx;
 use super::{SqliteStore, audit, catalog, failed, sources};
-use crate::customers::{about, may_add_customer, may_add_endpoint, patched};
+use crate::customers::{CUSTOMERS, about, may_add_customer, may_add_endpoint, patched};
 use crate::{CatalogStore, CustomerStore, RemovedCustomer, StoreError, endpoints};
-
-/// What [`customer`] reads.
-const CUSTOMERS: &str = "SELECT id, workspace_id, code, name, metadata, created_ms FROM customers";
 
 #[async_trait]
 impl CustomerStore for SqliteStore {
